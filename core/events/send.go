@@ -67,27 +67,27 @@ func (s *Service) Deliver(ctx context.Context, who tenants.Scope, did DeliveryID
 		return s.settle(ctx, who, did, attempt, (*Delivery).Cancel)
 	}
 	at := s.now()
-	answer, sendErr := s.send(ctx, who.Tenant, to, e, at)
+	m, err := s.compose(ctx, who.Tenant, to, e, at)
+	if err != nil {
+		return err // ours, not the endpoint's: the try does not count
+	}
+	answer, sendErr := s.sender.Send(ctx, m)
 	if ctx.Err() != nil {
-		return ctx.Err() // we stopped, not the endpoint: the try does not count
+		return ctx.Err() // so is this
 	}
 	return s.settle(ctx, who, did, attempt, func(d *Delivery) { d.Record(at, s.now().Sub(at), answer, sendErr) })
 }
 
-func (s *Service) send(ctx context.Context, tenant tenants.ID, to *Endpoint, e *Event, at time.Time) (Answer, error) {
+func (s *Service) compose(ctx context.Context, tenant tenants.ID, to *Endpoint, e *Event, at time.Time) (Message, error) {
 	var secrets []string
 	for _, sealed := range to.Active(at) {
 		secret, err := s.sealer.Open(ctx, tenant, sealed.Row, sealed.Sealed)
 		if err != nil {
-			return Answer{}, err
+			return Message{}, err
 		}
 		secrets = append(secrets, string(secret))
 	}
-	m, err := message(to.URL, e, secrets, at)
-	if err != nil {
-		return Answer{}, err
-	}
-	return s.sender.Send(ctx, m)
+	return message(to.URL, e, secrets, at)
 }
 
 // settle records what became of a try, on the delivery and on its endpoint.
