@@ -19,7 +19,6 @@ type KeyID string
 type Key struct {
 	ID         KeyID
 	Name       string
-	Hint       string           // the last four characters of the secret
 	Scopes     []tenants.Action // what it is narrowed to; sorted, at least one
 	CreatedBy  tenants.UserID   // whose authority it borrows
 	Role       tenants.Role     // theirs at that time, for the record
@@ -77,9 +76,9 @@ func (n NewKey) check(now time.Time) (NewKey, error) {
 	n.Scopes = slices.Compact(slices.Sorted(slices.Values(n.Scopes)))
 	switch {
 	case len(n.Scopes) == 0:
-		return n, fault.New(fault.Invalid, "key.no_scopes", "Choose at least one thing the key may do.").On("/scopes")
+		return n, fault.New(fault.Invalid, "key.no_scopes", "Choose at least one thing the key may do.").On("/actions")
 	case len(n.Scopes) > MaxScopes:
-		return n, fault.New(fault.Invalid, "key.too_many_scopes", "At most %d scopes.", MaxScopes).On("/scopes")
+		return n, fault.New(fault.Invalid, "key.too_many_scopes", "At most %d scopes.", MaxScopes).On("/actions")
 	case !n.ExpiresAt.IsZero() && (!n.ExpiresAt.After(now) || n.ExpiresAt.Sub(now) > maxAhead):
 		return n, fault.New(fault.Invalid, "key.expiry", "Choose a time in the future, at most five years away.").On("/expires_at")
 	}
@@ -95,9 +94,10 @@ const (
 	keyMode   = "live"
 )
 
-func newKeySecret(name KeyID) secret.Secret {
-	digits := strings.TrimPrefix(string(name), "key_")
-	return newToken(keyPrefix + keyMode + "_" + digits + "_")
+// Prefix is how the key's token begins: its public part, by which a person
+// who finds it in a log can tell which key it is.
+func (k *Key) Prefix() string {
+	return keyPrefix + keyMode + "_" + strings.TrimPrefix(string(k.ID), "key_") + "_"
 }
 
 // parseKey returns the name in a key's token.

@@ -61,13 +61,11 @@ func (k *Keys) Create(ctx context.Context, who tenants.Scope, n NewKey) (*Issued
 }
 
 func (k *Keys) issue(who tenants.Scope, n NewKey, now time.Time) *IssuedKey {
-	name := KeyID(id.At("key", now))
-	token := newKeySecret(name)
-	plain := token.Reveal()
-	return &IssuedKey{Secret: token, Key: Key{
-		ID: name, Name: n.Name, Hint: plain[len(plain)-4:], Scopes: n.Scopes, CreatedBy: who.User, Role: who.Role,
+	key := Key{
+		ID: KeyID(id.At("key", now)), Name: n.Name, Scopes: n.Scopes, CreatedBy: who.User, Role: who.Role,
 		APIVersion: k.version, CreatedAt: now, ExpiresAt: n.ExpiresAt,
-	}}
+	}
+	return &IssuedKey{Key: key, Secret: newToken(key.Prefix())}
 }
 
 // mayHandOn returns fault.Forbidden or fault.Quota naming the scope at fault.
@@ -76,7 +74,7 @@ func (k *Keys) mayHandOn(ctx context.Context, who tenants.Scope, scopes []tenant
 		err := k.authz.Allow(ctx, who, act)
 		if fault.Is(err, fault.Forbidden) {
 			return fault.New(fault.Forbidden, "key.scope_not_yours", "You cannot give a key %q.", act).
-				On(fmt.Sprintf("/scopes/%d", i)).Because(err)
+				On(fmt.Sprintf("/actions/%d", i)).Because(err)
 		}
 		if err != nil {
 			return err

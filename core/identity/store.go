@@ -39,6 +39,8 @@ type People interface {
 	Credential(ctx context.Context, address string, now time.Time) (Credential, error)
 	// User returns fault.NotFound if there is none.
 	User(ctx context.Context, id tenants.UserID) (*User, error)
+	// Users returns those of ids that exist, in any order.
+	Users(ctx context.Context, ids []tenants.UserID) ([]User, error)
 	// AddUser returns fault.Conflict if the address has a user.
 	AddUser(ctx context.Context, u *User, hash string) error
 	SetPassword(ctx context.Context, id tenants.UserID, hash string) error

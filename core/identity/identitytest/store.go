@@ -119,6 +119,15 @@ func (s *state) User(_ context.Context, id tenants.UserID) (*identity.User, erro
 	return &u.User, nil
 }
 
+func (s *state) Users(_ context.Context, ids []tenants.UserID) (list []identity.User, _ error) {
+	for _, id := range ids {
+		if u, ok := s.users[id]; ok {
+			list = append(list, u.User)
+		}
+	}
+	return list, nil
+}
+
 func (s *state) AddUser(_ context.Context, u *identity.User, hash string) error {
 	for _, other := range s.users {
 		if other.Email == u.Email {
