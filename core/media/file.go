@@ -78,11 +78,6 @@ func (m *Media) Check() error {
 	return nil
 }
 
-// stale reports whether Sweep should finish what a crash left behind.
-func (m *Media) stale(now time.Time) bool {
-	return m.State != Ready && m.CreatedAt.Before(now.Add(-SweepAfter))
-}
-
 func (m *Media) attachment(url string) social.Media {
 	return social.Media{
 		ID: string(m.ID), Kind: m.Kind, MIME: m.MIME, Bytes: m.Bytes, SHA256: m.SHA256,

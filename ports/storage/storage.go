@@ -56,7 +56,7 @@ type Info struct {
 // Key names a blob: the tenant it belongs to and a path of that tenant's.
 type Key struct {
 	Tenant string // "ten_01jd…"
-	Name   string // slash-separated segments of a-z, 0-9, "_", "-" and "."
+	Name   string // slash-separated segments of a-z, 0-9, "_" and "-"
 }
 
 // MaxName is the longest Key.Name, in bytes.
@@ -66,7 +66,7 @@ const MaxName = 200
 func (k Key) String() string { return k.Tenant + "/" + k.Name }
 
 // Check refuses a key that could reach outside its tenant or that some store
-// would read differently from another: only lower case, no empty, "." or ".."
+// would read differently from another: only lower case and no dots, no empty
 // segment. It returns fault.Invalid.
 func (k Key) Check() error {
 	if !id.Is("ten", k.Tenant) || len(k.Name) > MaxName {
@@ -83,11 +83,11 @@ func (k Key) Check() error {
 func plain(segment string) bool {
 	for i := range len(segment) {
 		c := segment[i]
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' && c != '.' {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
 			return false
 		}
 	}
-	return segment != "" && segment[0] != '.'
+	return segment != ""
 }
 
 func errKey() error {
