@@ -40,6 +40,8 @@ var constraints = map[string]problem{
 	// Media.
 
 	// Publishing.
+	"attempts_one_open": {fault.Conflict, "attempt.open", "Another attempt is open.", ""},
+	"attempts_pkey":     {fault.Conflict, "attempt.open", "Another attempt is open.", ""},
 
 	// Idempotency and jobs.
 }

@@ -32,5 +32,15 @@ const (
 // Media.
 
 // Publishing.
+const (
+	// Dispatchers take due segments of all tenants.
+	pathClaim systemPath = "publishing.claim"
+	// Whether something on any level holds a channel back.
+	pathBlocked systemPath = "publishing.blocked"
+	// A restored database doubts what the original may have sent.
+	pathRestore systemPath = "publishing.restore"
+	// The operator's switch for one platform.
+	pathPlatform systemPath = "publishing.platform"
+)
 
 // Idempotency and jobs.
