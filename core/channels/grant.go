@@ -85,4 +85,3 @@ func (s *Service) open(ctx context.Context, t tenants.ID, place string, sealed [
 	}
 	return nil
 }
-

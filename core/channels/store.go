@@ -24,6 +24,8 @@ type System interface {
 	// DueGrants lists up to limit grants that are to be renewed now and that
 	// nobody is renewing, longest overdue first.
 	DueGrants(ctx context.Context, limit int) ([]Due, error)
+	// PurgeConnections deletes attempts that ended before a time.
+	PurgeConnections(ctx context.Context, before time.Time) (int, error)
 	// SpendApp takes from allowances of ScopeApp, see QuotaTx.Spend.
 	SpendApp(ctx context.Context, platform string, claims []Claim) (*Refusal, error)
 	// ParkApp closes an allowance of ScopeApp, see QuotaTx.Park.
