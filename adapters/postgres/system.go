@@ -36,6 +36,18 @@ const (
 // Events and webhooks.
 
 // Channels and their secrets.
+const (
+	// A person whom a platform sent back, who brings a state and no tenant.
+	pathState systemPath = "channels.state"
+	// Which grants are to be renewed: names and times, not what is sealed.
+	pathDue systemPath = "channels.due"
+	// Old attempts to sign in, of every tenant.
+	pathPurge systemPath = "channels.purge"
+	// Allowances that a platform gives to an app, which tenants share.
+	pathAppQuota systemPath = "channels.app_quota"
+	// Data keys that are wrapped by an old key-encryption key.
+	pathRewrap systemPath = "vault.rewrap"
+)
 
 // Media.
 
