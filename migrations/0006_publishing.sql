@@ -145,7 +145,13 @@ create policy system on segments to carillon_system using (true) with check (tru
 grant select (tenant_id, segment_id, delivery_id, post_id, channel_id, due_at, state, next_at, generation) on segments to carillon_system;
 grant update (state, next_at, holder, held_at, generation, doubt_at) on segments to carillon_system;
 
+-- … and whether its channel may send.
+create policy dispatch on channels for select to carillon_system using (true);
+grant select (tenant_id, id, platform, state, paused) on channels to carillon_system;
+
 -- +goose Down
+drop policy dispatch on channels;
+revoke all on channels from carillon_system;
 drop table database_identity;
 drop table platform_pauses;
 drop table publishing_settings;

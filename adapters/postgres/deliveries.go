@@ -13,8 +13,8 @@ import (
 	"github.com/carillonhq/carillon/ports/social"
 )
 
-// deliveryRow is a row of deliveries.
-type deliveryRow struct {
+// postDeliveryRow is a row of deliveries.
+type postDeliveryRow struct {
 	bun.BaseModel `bun:"table:deliveries,alias:d"`
 
 	ID       string         `bun:"delivery_id,pk"`
@@ -26,7 +26,7 @@ type deliveryRow struct {
 	DueAt    time.Time      `bun:"due_at"`
 }
 
-func (r *deliveryRow) delivery() *publishing.Delivery {
+func (r *postDeliveryRow) delivery() *publishing.Delivery {
 	return &publishing.Delivery{
 		ID: publishing.DeliveryID(r.ID), Post: publishing.PostID(r.Post), Channel: channels.ID(r.Channel),
 		Format: r.Format, Settings: r.Settings, Hash: r.Hash, DueAt: r.DueAt,
@@ -87,7 +87,7 @@ func rowOfSegment(d *publishing.Delivery, s *publishing.Segment) (segmentRow, er
 }
 
 func (tx postTx) Deliveries(ctx context.Context, posts ...publishing.PostID) ([]*publishing.Delivery, error) {
-	var ds []deliveryRow
+	var ds []postDeliveryRow
 	if err := tx.find(&ds).Where("d.post_id in (?)", bun.In(posts)).Order("d.delivery_id").Scan(ctx); err != nil || len(ds) == 0 {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (tx postTx) Deliveries(ctx context.Context, posts ...publishing.PostID) ([]
 	return assemble(ds, ss)
 }
 
-func assemble(ds []deliveryRow, ss []segmentRow) ([]*publishing.Delivery, error) {
+func assemble(ds []postDeliveryRow, ss []segmentRow) ([]*publishing.Delivery, error) {
 	out := make([]*publishing.Delivery, len(ds))
 	byID := make(map[string]*publishing.Delivery, len(ds))
 	for i := range ds {
@@ -117,7 +117,7 @@ func assemble(ds []deliveryRow, ss []segmentRow) ([]*publishing.Delivery, error)
 }
 
 func (tx postTx) SaveDelivery(ctx context.Context, d *publishing.Delivery) error {
-	r := &deliveryRow{ID: string(d.ID), Post: string(d.Post), Channel: string(d.Channel), Format: d.Format,
+	r := &postDeliveryRow{ID: string(d.ID), Post: string(d.Post), Channel: string(d.Channel), Format: d.Format,
 		Settings: d.Settings, Hash: d.Hash, DueAt: d.DueAt}
 	if _, err := tx.NewInsert().Model(r).On("conflict (tenant_id, delivery_id) do update").
 		Set("format = excluded.format, settings = excluded.settings, hash = excluded.hash, due_at = excluded.due_at").Exec(ctx); err != nil {
@@ -158,13 +158,13 @@ func (tx postTx) saveSegments(ctx context.Context, d *publishing.Delivery, segme
 }
 
 func (tx postTx) DeleteDelivery(ctx context.Context, id publishing.DeliveryID) error {
-	_, err := tx.remove((*deliveryRow)(nil)).Where("delivery_id = ?", string(id)).Exec(ctx)
+	_, err := tx.remove((*postDeliveryRow)(nil)).Where("delivery_id = ?", string(id)).Exec(ctx)
 	return err
 }
 
 // workRow is a delivery with the clock and the rules beside it.
 type workRow struct {
-	deliveryRow `bun:",extend"`
+	postDeliveryRow `bun:",extend"`
 
 	Now         time.Time     `bun:"now,scanonly"`
 	MissedAfter sql.NullInt64 `bun:"missed_after_s,scanonly"`
@@ -186,7 +186,7 @@ func (tx postTx) Work(ctx context.Context, c publishing.Claim, lock bool) (*publ
 	if err := tx.find(&ss).Where("s.delivery_id = ?", string(c.Delivery)).Order("s.position").Scan(ctx); err != nil {
 		return nil, err
 	}
-	ds, err := assemble([]deliveryRow{r.deliveryRow}, ss)
+	ds, err := assemble([]postDeliveryRow{r.postDeliveryRow}, ss)
 	if err != nil {
 		return nil, err
 	}
