@@ -25,6 +25,14 @@ const (
 )
 
 // Identity.
+const (
+	// People, sessions and letters, which are of no tenant.
+	pathIdentity systemPath = "identity"
+	// The session behind an access token, on every request.
+	pathSession systemPath = "identity.session"
+	// The tenant of an API key, which its bearer does not say.
+	pathKeyHolder systemPath = "identity.key_holder"
+)
 
 // Events and webhooks.
 
