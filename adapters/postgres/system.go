@@ -9,10 +9,11 @@ type systemPath string
 
 // Tenancy.
 const (
-	// Who a person is in a tenant, before there is a scope to ask with.
+	// Who a person is in a tenant, before there is a scope to ask with; tier and
+	// state depend on its ancestors.
 	pathResolve systemPath = "registry.resolve"
-	// A tenant's place, tier and state, which depend on its ancestors.
-	pathStanding systemPath = "registry.standing"
+	// The root of the tree, when the installation sets itself up.
+	pathOperator systemPath = "registry.operator"
 	// The tenants a person belongs to, for the switcher.
 	pathMine systemPath = "registry.mine"
 	// The directory entries of a tenant's direct children, and nothing else.
