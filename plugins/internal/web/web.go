@@ -65,7 +65,8 @@ type Request struct {
 	Form   url.Values
 	JSON   any
 	Body   io.Reader
-	Commit bool // has an irreversible effect: sent at most once
+	Length int64 // of Body; 0 if unknown
+	Commit bool  // has an irreversible effect: sent at most once
 }
 
 // A Reply is an answer of the platform, whatever its status.
@@ -133,6 +134,9 @@ func (req Request) build(ctx context.Context) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, req.Method, req.URL, body)
 	if err != nil {
 		return nil, err
+	}
+	if req.Body != nil && req.Length > 0 {
+		r.ContentLength = req.Length
 	}
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
