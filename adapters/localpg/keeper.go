@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -32,10 +33,14 @@ const keeper = `
 exec "$@"`
 
 // A hold keeps the server running until released or until this process ends.
+// It has bare descriptors: an os.File would be closed by the garbage collector
+// once nobody looks at it any more.
 type hold struct {
-	users *os.File // locked shared; who gets it exclusively is alone
-	pipe  *os.File
+	users int // locked shared; who gets it exclusively is alone
+	pipe  int
 	run   string
+	once  sync.Once
+	last  bool
 }
 
 // join announces this process as a user, before it looks for the server.
@@ -47,26 +52,28 @@ func (c *cluster) join() (*hold, error) {
 	if err := give(pipe, c.as); err != nil {
 		return nil, err
 	}
-	p, err := os.OpenFile(pipe, os.O_RDWR, 0) // both ways: opening never blocks
+	p, err := syscall.Open(pipe, syscall.O_RDWR|syscall.O_CLOEXEC, 0) // both ways: opening never blocks
 	if err != nil {
 		return nil, err
 	}
-	u, err := os.OpenFile(c.path("users"), os.O_CREATE|os.O_RDWR, 0o600)
+	u, err := syscall.Open(c.path("users"), syscall.O_CREAT|syscall.O_RDWR|syscall.O_CLOEXEC, 0o600)
 	if err != nil {
-		return nil, errors.Join(err, p.Close())
+		return nil, errors.Join(err, syscall.Close(p))
 	}
-	if err := syscall.Flock(int(u.Fd()), syscall.LOCK_SH); err != nil {
-		return nil, errors.Join(err, u.Close(), p.Close())
+	if err := syscall.Flock(u, syscall.LOCK_SH); err != nil {
+		return nil, errors.Join(err, syscall.Close(u), syscall.Close(p))
 	}
 	return &hold{users: u, pipe: p, run: c.path("run")}, nil
 }
 
 // release lets go and reports whether nobody else holds on.
 func (h *hold) release() (last bool) {
-	last = syscall.Flock(int(h.users.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
-	_ = h.pipe.Close()
-	_ = h.users.Close()
-	return last
+	h.once.Do(func() {
+		h.last = syscall.Flock(h.users, syscall.LOCK_EX|syscall.LOCK_NB) == nil
+		_ = syscall.Close(h.pipe)
+		_ = syscall.Close(h.users)
+	})
+	return h.last
 }
 
 // kept reports whether a keeper has noticed us.
@@ -74,7 +81,7 @@ func (h *hold) kept(ctx context.Context) bool {
 	name := "heard-" + strconv.Itoa(os.Getpid())
 	file := filepath.Join(h.run, name)
 	defer func() { _ = os.Remove(file) }()
-	if _, err := h.pipe.WriteString(name + "\n"); err != nil {
+	if _, err := syscall.Write(h.pipe, []byte(name+"\n")); err != nil {
 		return false
 	}
 	for range 100 {

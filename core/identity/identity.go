@@ -11,8 +11,9 @@
 // it. Otherwise the first to type somebody's address would choose the password
 // of the account that the owner of the address later confirms.
 //
-// Start with Service; session.go and onetime.go hold the rules of tokens,
-// apikey.go those of keys, store.go what must be kept.
+// Start with Service: account.go has its use cases around an account, signin.go
+// those of sessions. session.go and onetime.go hold the rules of tokens, guard.go
+// those of patience, apikey.go those of keys, and store.go what must be kept.
 package identity
 
 import (
@@ -58,6 +59,31 @@ type SignedIn struct {
 	RefreshExpires time.Time
 }
 
+// Service is the use cases of people and sessions. Those that need no account
+// take the Client they are asked by, the others a Principal. It is safe for
+// concurrent use.
+type Service struct {
+	store   Store
+	keys    KeyStore
+	hasher  Hasher
+	tokens  Tokens
+	homes   Provisioner
+	members Members
+	cfg     Config
+	now     func() time.Time
+}
+
+// Config is the keys of identity, one per purpose.
+type Config struct {
+	RefreshKey []byte // derives refresh tokens
+	AddressKey []byte // names mail addresses in counters
+}
+
+// New returns a Service. Every argument is required.
+func New(store Store, keys KeyStore, hasher Hasher, tokens Tokens, homes Provisioner, members Members, cfg Config, now func() time.Time) *Service {
+	return &Service{store: store, keys: keys, hasher: hasher, tokens: tokens, homes: homes, members: members, cfg: cfg, now: now}
+}
+
 // Hasher turns passwords into what may be stored. It is slow on purpose and
 // limits how many computations run at once: when its queue is full it returns
 // fault.RateLimited.
@@ -91,4 +117,10 @@ type Provisioner interface {
 	// Provision returns the agency. It may be called again for the same
 	// person, after a crash or at the same time, and then answers the same.
 	Provision(ctx context.Context, user tenants.UserID, name string) (tenants.ID, error)
+}
+
+// Members says what a person is in a tenant, now.
+type Members interface {
+	// Scope returns fault.NotFound if user is no member of tenant.
+	Scope(ctx context.Context, user tenants.UserID, tenant tenants.ID) (tenants.Scope, error)
 }

@@ -2,7 +2,6 @@ package publishing
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
@@ -22,41 +21,29 @@ func (r *Runner) commit(ctx context.Context, w *work) (done bool, err error) {
 
 	started := r.mono()
 	if err := r.arm(ctx, w, req); err != nil {
-		return true, r.notArmed(ctx, w.c, err)
+		return true, err
 	}
 	r.observe.At(AtArmed)
-	if r.mono().Sub(started) > fresh {
-		return false, r.notSent(ctx, w.c, replay)
+	blocked, err := r.queue.Blocked(ctx, w.c.Tenant, w.d.Channel)
+	if err != nil || blocked != "" || r.mono().Sub(started) > fresh {
+		return true, r.notSent(context.WithoutCancel(ctx), w.c, replay, blocked)
 	}
 	step, sendErr := r.send(ctx, w, req)
 	r.observe.At(AtSent)
 	return true, r.record(context.WithoutCancel(ctx), w.c, replay, step, sendErr)
 }
 
-// errBlocked says that a pause came first.
-var errBlocked = errors.New("blocked")
-
-// arm is the committed journal entry before the call. It re-checks what may
-// have changed since the claim: a pause, a cancellation or an edit (both bump
-// the generation) and the content the delivery was made from.
+// arm is the committed journal entry before the call. It fails if the segment
+// was canceled or edited since it was loaded: both bump the generation, and an
+// edit changes the hash.
 func (r *Runner) arm(ctx context.Context, w *work, req social.PublishRequest) error {
 	step, hash := w.s.Step, requestHash(req)
 	_, err := r.change(ctx, w.c, func(now *work) error {
-		switch {
-		case now.blocked != "":
-			return errBlocked
-		case now.d.Hash != w.d.Hash:
+		if now.d.Hash != w.d.Hash {
 			return errLost
 		}
 		return now.tx.OpenAttempt(ctx, now.s.arm(step, hash, now.now))
 	})
-	return err
-}
-
-func (r *Runner) notArmed(ctx context.Context, c Claim, err error) error {
-	if errors.Is(err, errBlocked) {
-		return r.release(ctx, c)
-	}
 	return err
 }
 
@@ -67,13 +54,18 @@ func (r *Runner) send(ctx context.Context, w *work, req social.PublishRequest) (
 	return r.channels.Publish(call, tenants.SystemScope(w.c.Tenant), w.d.Channel, req)
 }
 
-// notSent closes an attempt that never left, because this process hesitated.
-func (r *Runner) notSent(ctx context.Context, c Claim, replay bool) error {
+// notSent closes an attempt that never left, because something was blocked at
+// the last moment or this process hesitated.
+func (r *Runner) notSent(ctx context.Context, c Claim, replay bool, blocked string) error {
 	_, err := r.change(ctx, c, func(w *work) error {
+		at := w.now
+		if blocked != "" {
+			at = at.Add(blockedPause)
+		}
 		if replay {
-			w.s.doubt(nil, w.now)
+			w.s.doubt(nil, at)
 		} else {
-			w.s.disarm(w.now)
+			w.s.disarm(at)
 		}
 		return w.tx.CloseAttempt(ctx, w.s.ID, NotSent, nil)
 	})

@@ -3,6 +3,7 @@ package publishing
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/carillonhq/carillon/core/channels"
@@ -57,11 +58,11 @@ func (s *Service) checkVariant(ctx context.Context, who tenants.Scope, c Content
 	if err != nil {
 		return nil, err
 	}
-	if target.Trouble != "" {
-		return []fault.Violation{{Field: at + "/channel_id", Reason: "channel.needs_reconnect", Message: target.Trouble}}, nil
+	if target.Channel.State != channels.Connected {
+		return []fault.Violation{{Field: at + "/channel_id", Reason: "channel." + string(target.Channel.State), Message: target.Channel.Remedy}}, nil
 	}
 	format, ok := target.Manifest.Format(v.Format)
-	if !ok {
+	if !ok || !slices.Contains(target.Account.Formats, format.ID) {
 		return []fault.Violation{{Field: at + "/format", Reason: "channel.no_format", Message: "This channel has no such format."}}, nil
 	}
 	found := s.rules.Settings(format.Settings, v.Settings, at+"/settings")

@@ -140,7 +140,7 @@ func (r *Runner) unsure(ctx context.Context, c Claim, f *social.Fault, after tim
 }
 
 func (w *work) stillUnknown(ctx context.Context, f *social.Fault, after time.Duration) error {
-	if w.now.Sub(w.s.DoubtAt) > lookPatience && w.s.Tries > 3 && w.blocked == "" {
+	if w.now.Sub(w.s.DoubtAt) > lookPatience && w.s.Tries > 3 {
 		w.s.ask(f)
 		return w.settled(ctx)
 	}

@@ -33,6 +33,7 @@ type Observer interface {
 // Runner carries segments through the protocol. It is safe for concurrent use.
 type Runner struct {
 	store    Store
+	queue    Queue
 	channels Channels
 	media    Media
 	observe  Observer
@@ -40,8 +41,8 @@ type Runner struct {
 }
 
 // NewRunner returns a Runner. Every argument is required.
-func NewRunner(store Store, ch Channels, m Media, o Observer, mono func() time.Time) *Runner {
-	return &Runner{store: store, channels: ch, media: m, observe: o, mono: mono}
+func NewRunner(store Store, queue Queue, ch Channels, m Media, o Observer, mono func() time.Time) *Runner {
+	return &Runner{store: store, queue: queue, channels: ch, media: m, observe: o, mono: mono}
 }
 
 // maxSteps bounds what one claim may do in a row, so that a plugin that never
@@ -84,7 +85,7 @@ type work struct {
 	d       *Delivery
 	s       *Segment
 	now     time.Time // the database's
-	blocked string
+	blocked string // as of load
 	rules   Settings
 	tx      Tx   // inside change only
 	saved   bool // by settled
@@ -92,7 +93,7 @@ type work struct {
 
 func (r *Runner) step(ctx context.Context, w *work) (done bool, err error) {
 	if w.blocked != "" && w.s.State != Sending && w.s.State != Unknown {
-		return true, r.release(ctx, w.c)
+		return true, r.hold(ctx, w.c)
 	}
 	switch w.s.State {
 	case Scheduled:
@@ -174,16 +175,16 @@ func (r *Runner) miss(ctx context.Context, c Claim) error {
 	return err
 }
 
-// release gives a segment back as it is; the queue leaves it out while it is
-// blocked.
+// release gives a segment back as it is.
 func (r *Runner) release(ctx context.Context, c Claim) error {
-	_, err := r.change(ctx, c, func(w *work) error {
-		w.s.wake(w.now)
-		if w.blocked != "" {
-			w.s.wake(w.now.Add(blockedPause))
-		}
-		return nil
-	})
+	_, err := r.change(ctx, c, func(w *work) error { w.s.wake(w.now); return nil })
+	return err
+}
+
+// hold gives a blocked segment back; the queue leaves it out until the block
+// is lifted.
+func (r *Runner) hold(ctx context.Context, c Claim) error {
+	_, err := r.change(ctx, c, func(w *work) error { w.s.wake(w.now.Add(blockedPause)); return nil })
 	return err
 }
 
@@ -198,7 +199,11 @@ func (r *Runner) live(ctx context.Context, c Claim, rc social.Receipt, by Eviden
 // load reads the claimed segment, or answers errLost if it was taken over.
 func (r *Runner) load(ctx context.Context, c Claim) (*work, error) {
 	w := &work{c: c}
-	return w, r.store.View(ctx, c.Tenant, func(ctx context.Context, tx Tx) error { return w.read(ctx, tx) })
+	err := r.store.View(ctx, c.Tenant, func(ctx context.Context, tx Tx) error { return w.read(ctx, tx) })
+	if err == nil {
+		w.blocked, err = r.queue.Blocked(ctx, c.Tenant, w.d.Channel)
+	}
+	return w, err
 }
 
 func (w *work) read(ctx context.Context, tx Tx) (err error) {
@@ -215,9 +220,6 @@ func (w *work) read(ctx context.Context, tx Tx) (err error) {
 		return errLost
 	}
 	if w.now, err = tx.Now(ctx); err != nil {
-		return err
-	}
-	if w.blocked, err = tx.Blocked(ctx, w.d.Channel); err != nil {
 		return err
 	}
 	w.rules, err = tx.Settings(ctx)

@@ -51,9 +51,6 @@ type Tx interface {
 	ResolveAttempts(ctx context.Context, s SegmentID, o Outcome) error
 	Attempts(ctx context.Context, post PostID) ([]Attempt, error)
 
-	// Blocked says why nothing may leave this channel now: a pause at any
-	// level, a suspension, a broken connection. Empty means go.
-	Blocked(ctx context.Context, ch channels.ID) (string, error)
 	Settings(ctx context.Context) (Settings, error)
 	SaveSettings(ctx context.Context, s Settings) error
 
@@ -95,6 +92,10 @@ type Queue interface {
 	// across tenants first, then channels, and leaves out what is paused. A
 	// segment is claimed by one holder at a time, across all processes.
 	Claim(ctx context.Context, holder string, n int, lease time.Duration) ([]Claim, error)
+	// Blocked says why nothing may leave this channel now: a pause at any
+	// level of the tree, of the channel or of its platform, a suspension, a
+	// broken connection. Empty means go.
+	Blocked(ctx context.Context, who tenants.ID, ch channels.ID) (string, error)
 }
 
 // A Claim is the right to work on one segment until the lease ends or somebody

@@ -147,6 +147,9 @@ func repeatable(t *testing.T, h Harness, trouble Trouble, kind social.Kind) {
 	}
 	h.none(t)
 	h.wait(f.RetryAfter)
+	if kind == social.AuthExpired && h.Renew != nil {
+		req.Call.Credential = h.Renew()
+	}
 	h.receipt(t, req)
 	h.only(t)
 }

@@ -57,6 +57,8 @@ type Harness struct {
 	TooLong string
 	// Wait lets d pass for the platform and its server. Fakes advance a clock.
 	Wait func(d time.Duration)
+	// Renew gives a fresh credential where Expire killed the old one for good.
+	Renew func() social.Credential
 	// Deadline bounds a commit that will never be answered. Zero means 200 ms.
 	Deadline time.Duration
 }

@@ -1,0 +1,137 @@
+package sdk
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+func protoValue(m proto.Message) protoreflect.Value {
+	return protoreflect.ValueOfMessage(m.ProtoReflect())
+}
+
+// HTTPClient returns the client that plugins talk to platforms with. It goes
+// through the egress proxy that the host named in the environment, follows
+// redirects only of GET and HEAD, has a limit on each stage that is not the
+// transfer itself (the context bounds the whole), and notes every request for
+// the host. It is safe for concurrent use; make one per plugin, since it keeps
+// connections open.
+//
+// Reads may be repeated by it on a connection that went stale. Requests that
+// must not be repeated go through Commit.
+func HTTPClient() *http.Client {
+	return &http.Client{
+		Transport:     &transport{reads: newTransport(false), commits: newTransport(true)},
+		CheckRedirect: followReads,
+	}
+}
+
+// followReads lets GET and HEAD be redirected. Anything else answers with the
+// redirect itself: 307 and 308 would send the body a second time.
+func followReads(req *http.Request, via []*http.Request) error {
+	first := via[0].Method
+	if first != http.MethodGet && first != http.MethodHead || len(via) >= 5 {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// newTransport makes net/http's transport, for single requests if once is set.
+func newTransport(once bool) *http.Transport {
+	t := &http.Transport{
+		Proxy:                  proxyFrom(os.Getenv),
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ResponseHeaderTimeout:  30 * time.Second,
+		IdleConnTimeout:        60 * time.Second,
+		MaxIdleConnsPerHost:    8,
+		MaxConnsPerHost:        64,
+		MaxResponseHeaderBytes: 64 << 10,
+		ForceAttemptHTTP2:      true,
+	}
+	if once {
+		neverRepeat(t)
+	}
+	return t
+}
+
+// neverRepeat takes away every way in which net/http sends a request twice.
+// It repeats one on a reused connection that turns out closed, if the method
+// is safe, the body can be rewound or an Idempotency-Key header is set, even
+// when the request was written; and on HTTP/2 when the peer resets the stream.
+// A fresh HTTP/1.1 connection per request leaves it no occasion.
+func neverRepeat(t *http.Transport) {
+	t.DisableKeepAlives = true
+	t.ForceAttemptHTTP2 = false
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
+}
+
+// transport notes requests and sends those of Commit their own way.
+type transport struct {
+	reads, commits http.RoundTripper
+}
+
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	next := t.reads
+	if isCommit(req.Context()) {
+		next = t.commits
+	}
+	start := time.Now()
+	res, err := next.RoundTrip(req)
+	note(req.Context(), req, res, start)
+	return res, err
+}
+
+// CloseIdleConnections lets http.Client's method of that name work.
+func (t *transport) CloseIdleConnections() {
+	for _, rt := range []http.RoundTripper{t.reads, t.commits} {
+		if c, ok := rt.(interface{ CloseIdleConnections() }); ok {
+			c.CloseIdleConnections()
+		}
+	}
+}
+
+type commitKey struct{}
+
+func isCommit(ctx context.Context) bool { return ctx.Value(commitKey{}) != nil }
+
+// proxyFrom reads HTTPS_PROXY and NO_PROXY. Unlike net/http it makes no
+// exception for loopback, where an attacker would point a plugin; NO_PROXY
+// lists the exact host:port pairs, such as the host's media gateway, that are
+// reached directly.
+func proxyFrom(getenv func(string) string) func(*http.Request) (*url.URL, error) {
+	raw := getenv("HTTPS_PROXY")
+	if raw == "" {
+		return nil
+	}
+	direct := map[string]bool{}
+	for _, h := range strings.Split(getenv("NO_PROXY"), ",") {
+		direct[strings.TrimSpace(h)] = true
+	}
+	proxy, err := url.Parse(raw)
+	return func(req *http.Request) (*url.URL, error) {
+		if direct[hostPort(req.URL)] {
+			return nil, nil
+		}
+		return proxy, err
+	}
+}
+
+func hostPort(u *url.URL) string {
+	if u.Port() != "" {
+		return u.Host
+	}
+	port := "443"
+	if u.Scheme == "http" {
+		port = "80"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}

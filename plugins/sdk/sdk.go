@@ -1,0 +1,83 @@
+// Package sdk is what a plugin is written with.
+//
+// A plugin is a program whose main calls Serve with a value. What the value
+// can do is read off its method set: implement social.Finder and the manifest
+// says that it finds, implement social.Meter and it measures. There is no base
+// type to embed and nothing to stub out.
+//
+// The package also decides the one thing a plugin author must not get wrong:
+// whether a failed request may have been applied. Commit makes the
+// irreversible call exactly once, with nothing beneath it that retries, and
+// answers with a fault of the right kind. Start with Serve and Commit.
+package sdk
+
+import (
+	"github.com/hashicorp/go-plugin"
+
+	"github.com/carillonhq/carillon/ports/social"
+)
+
+// Protocol is the major version of the wire, the only one a handshake
+// negotiates. Inside a major version the wire is append-only.
+const Protocol = 1
+
+// Name is what the host dispenses from the go-plugin set.
+const Name = "carillon"
+
+// Handshake keeps a plugin from being run by hand, and hosts and plugins of
+// different majors apart. It is no secret.
+var Handshake = plugin.HandshakeConfig{
+	ProtocolVersion:  Protocol,
+	MagicCookieKey:   "CARILLON_PLUGIN",
+	MagicCookieValue: "e2b1c0de5a3f4b7c",
+}
+
+// Describe returns p's manifest with the capabilities that its method set has,
+// checked by CheckManifest. Capabilities that no method shows, such as
+// social.CanReply, are kept; one that a method should show and does not is an
+// error.
+func Describe(p social.Platform) (social.Manifest, error) {
+	m := p.Manifest()
+	declared := m.Capabilities
+	m.Capabilities = abilities(p)
+	for _, c := range declared {
+		if shown(c) && !m.Can(c) {
+			return social.Manifest{}, invalid("capabilities", "%q is declared, but the plugin has no method for it", c)
+		}
+		if !m.Can(c) {
+			m.Capabilities = append(m.Capabilities, c)
+		}
+	}
+	return m, CheckManifest(m)
+}
+
+// abilities reads the capabilities off the method set.
+func abilities(p social.Platform) []social.Capability {
+	var out []social.Capability
+	add := func(has bool, c social.Capability) {
+		if has {
+			out = append(out, c)
+		}
+	}
+	_, finds := p.(social.Finder)
+	_, connects := p.(social.Connector)
+	_, lists := p.(social.Lister)
+	_, refreshes := p.(social.Refresher)
+	_, measures := p.(social.Meter)
+	add(finds, social.CanFind)
+	add(connects, social.CanConnect)
+	add(lists, social.CanAccounts)
+	add(refreshes, social.CanRefresh)
+	add(measures, social.CanMetrics)
+	return out
+}
+
+// shown reports whether having c is visible in a method set.
+func shown(c social.Capability) bool {
+	switch c {
+	case social.CanFind, social.CanConnect, social.CanAccounts, social.CanRefresh, social.CanMetrics:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,116 @@
+package sdk
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
+	"go.opentelemetry.io/otel/propagation"
+	"google.golang.org/grpc"
+
+	pb "github.com/carillonhq/carillon/plugins/proto/pluginv1"
+	"github.com/carillonhq/carillon/plugins/sdk/wire"
+	"github.com/carillonhq/carillon/ports/social"
+)
+
+// Drain is how long a plugin that was asked to stop finishes what it has begun.
+const Drain = 10 * time.Second
+
+// Serve runs p as a plugin and ends the process when the host is done with it:
+// on SIGTERM once the calls in flight are answered or Drain has passed, and at
+// once when standard input ends, because then there is no host. A manifest
+// that CheckManifest refuses ends it with status 2. It never returns.
+//
+// Logs of package slog go to standard error, where the host reads them. Nothing
+// else may be written to standard output.
+func Serve(p social.Platform) {
+	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)))
+	m, err := Describe(p)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	s := &server{platform: p, manifest: m}
+	if os.Getenv(Handshake.MagicCookieKey) == Handshake.MagicCookieValue {
+		go exitWithHost(os.Stdin)
+		go s.drainOn(syscall.SIGTERM)
+	}
+	plugin.Serve(&plugin.ServeConfig{
+		HandshakeConfig: Handshake,
+		Plugins:         plugin.PluginSet{Name: guest{server: s}},
+		GRPCServer:      s.grpc,
+		Logger:          hclog.NewNullLogger(),
+	})
+	os.Exit(0)
+}
+
+// exitWithHost is the lifeline: the host holds the other end of stdin.
+func exitWithHost(stdin io.Reader) {
+	_, _ = io.Copy(io.Discard, stdin)
+	os.Exit(0)
+}
+
+// guest registers the services on the server that go-plugin runs.
+type guest struct {
+	plugin.NetRPCUnsupportedPlugin
+	server *server
+}
+
+func (g guest) GRPCServer(_ *plugin.GRPCBroker, s *grpc.Server) error {
+	pb.RegisterPluginServiceServer(s, g.server)
+	pb.RegisterSocialServiceServer(s, g.server)
+	return nil
+}
+
+func (guest) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientConn) (any, error) {
+	return nil, fmt.Errorf("the plugin's end of %s dispenses nothing", Name)
+}
+
+// server answers the wire with a platform.
+type server struct {
+	pb.UnimplementedPluginServiceServer
+	pb.UnimplementedSocialServiceServer
+	platform social.Platform
+	manifest social.Manifest
+	busy     sync.RWMutex // held for reading by each call in flight
+}
+
+// grpc makes the server that go-plugin runs. The trace that the host began
+// continues in the context of each call.
+func (s *server) grpc(opts []grpc.ServerOption) *grpc.Server {
+	return grpc.NewServer(append(opts,
+		grpc.MaxRecvMsgSize(wire.MaxMessage),
+		grpc.StatsHandler(otelgrpc.NewServerHandler(otelgrpc.WithPropagators(propagation.TraceContext{}))),
+		grpc.ChainUnaryInterceptor(s.count, recovered, noted),
+	)...)
+}
+
+func (s *server) count(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	s.busy.RLock()
+	defer s.busy.RUnlock()
+	return handle(ctx, req)
+}
+
+// drainOn waits for the signal, then for the calls in flight. One that comes
+// later is not begun.
+func (s *server) drainOn(sig os.Signal) {
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, sig)
+	<-ch
+	idle := make(chan struct{})
+	go func() { s.busy.Lock(); close(idle) }()
+	select {
+	case <-idle:
+	case <-time.After(Drain):
+	}
+	os.Exit(0)
+}
