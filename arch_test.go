@@ -135,6 +135,8 @@ func forTests(dir string) bool {
 }
 
 func generated(dir string) bool {
+	return underAny(dir, []string{"plugins/proto", "adapters/httpapi/api", "adapters/httpapi/client"})
+}
 	return under(dir, "plugins/proto") || under(dir, "adapters/httpapi/api")
 }
 
