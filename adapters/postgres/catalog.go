@@ -25,6 +25,7 @@ var global = map[string]string{
 	// Events and webhooks.
 
 	// Channels and their secrets.
+	"app_quotas": "allowances of an app, which tenants share; names no tenant's thing but the app's owner",
 
 	// Media.
 
