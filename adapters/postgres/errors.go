@@ -32,6 +32,7 @@ var constraints = map[string]problem{
 	"tenants_name":     {fault.Invalid, "tenant.name", "A name has 1 to 120 characters.", "/name"},
 
 	// Identity.
+	"users_email": {fault.Conflict, "email.taken", "This address has an account.", "/email"},
 
 	// Events and webhooks.
 
@@ -46,6 +47,8 @@ var constraints = map[string]problem{
 	// Media.
 
 	// Publishing.
+	"attempts_one_open": {fault.Conflict, "attempt.open", "Another attempt is open.", ""},
+	"attempts_pkey":     {fault.Conflict, "attempt.open", "Another attempt is open.", ""},
 
 	// Idempotency and jobs.
 }

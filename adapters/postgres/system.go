@@ -9,10 +9,11 @@ type systemPath string
 
 // Tenancy.
 const (
-	// Who a person is in a tenant, before there is a scope to ask with.
+	// Who a person is in a tenant, before there is a scope to ask with; tier and
+	// state depend on its ancestors.
 	pathResolve systemPath = "registry.resolve"
-	// A tenant's place, tier and state, which depend on its ancestors.
-	pathStanding systemPath = "registry.standing"
+	// The root of the tree, when the installation sets itself up.
+	pathOperator systemPath = "registry.operator"
 	// The tenants a person belongs to, for the switcher.
 	pathMine systemPath = "registry.mine"
 	// The directory entries of a tenant's direct children, and nothing else.
@@ -24,6 +25,14 @@ const (
 )
 
 // Identity.
+const (
+	// People, sessions and letters, which are of no tenant.
+	pathIdentity systemPath = "identity"
+	// The session behind an access token, on every request.
+	pathSession systemPath = "identity.session"
+	// The tenant of an API key, which its bearer does not say.
+	pathKeyHolder systemPath = "identity.key_holder"
+)
 
 // Events and webhooks.
 
@@ -44,5 +53,15 @@ const (
 // Media.
 
 // Publishing.
+const (
+	// Dispatchers take due segments of all tenants.
+	pathClaim systemPath = "publishing.claim"
+	// Whether something on any level holds a channel back.
+	pathBlocked systemPath = "publishing.blocked"
+	// A restored database doubts what the original may have sent.
+	pathRestore systemPath = "publishing.restore"
+	// The operator's switch for one platform.
+	pathPlatform systemPath = "publishing.platform"
+)
 
 // Idempotency and jobs.

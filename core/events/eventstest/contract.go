@@ -57,14 +57,41 @@ func (s *shop) view(t *testing.T, fn func(context.Context, events.Tx) error) {
 	must(t, s.s.View(t.Context(), s.us, func(tx events.Tx) error { return fn(t.Context(), tx) }))
 }
 
-// emit records one event in a transaction of its own.
+// emit records one event in a transaction of its own, and waits until it shows.
 func (s *shop) emit(t *testing.T, typ events.Type) (eid events.ID) {
 	t.Helper()
 	s.update(t, func(ctx context.Context, tx events.Tx) (err error) {
 		eid, err = tx.Emit(ctx, events.Draft{Type: typ, Subject: id.New("post")})
 		return err
 	})
+	s.settle(t)
 	return eid
+}
+
+// settle waits until every event is in its place: other tests' transactions
+// may still be open.
+func (s *shop) settle(t *testing.T) {
+	t.Helper()
+	Settle(t, s.s, s.us)
+}
+
+// Settle waits until every committed event of who is in its place.
+func Settle(t *testing.T, s events.Store, who tenants.ID) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for unsettled := true; unsettled; {
+		must(t, s.View(t.Context(), who, func(tx events.Tx) error {
+			page, err := tx.Events(t.Context(), events.Place{}, nil, 1)
+			unsettled = page.Unsettled
+			return err
+		}))
+		select {
+		case <-tick.C:
+		case <-t.Context().Done():
+			t.Fatal("events never settled")
+		}
+	}
 }
 
 func inOrder(t *testing.T, s *shop) {
@@ -87,6 +114,7 @@ func inOrder(t *testing.T, s *shop) {
 		}
 		return nil
 	})
+	s.settle(t)
 	s.view(t, func(ctx context.Context, tx events.Tx) error {
 		from, err := tx.Place(ctx, events.Start)
 		must(t, err)
