@@ -26,6 +26,10 @@ const (
 // Identity.
 
 // Events and webhooks.
+const (
+	// Events past their retention are forgotten, and late deliveries queued again.
+	pathEventsPrune systemPath = "events.prune"
+)
 
 // Channels and their secrets.
 
