@@ -15,10 +15,17 @@ var global = map[string]string{
 	"goose_db_version": "which migrations ran; one per database",
 
 	// Identity.
+	"users":           "a person is of no tenant, and may be a member of many",
+	"registrations":   "people who are not users yet, and of no tenant either",
+	"sessions":        "a person's sign-ins, whichever tenants they work in",
+	"refresh_tokens":  "the chains of tokens that renew those sessions",
+	"one_time_tokens": "links mailed to people, before they sign in",
+	"guards":          "tries counted by mail address, before anyone signs in",
 
 	// Events and webhooks.
 
 	// Channels and their secrets.
+	"app_quotas": "allowances of an app, which tenants share; names no tenant's thing but the app's owner",
 
 	// Media.
 

@@ -63,7 +63,8 @@ func noTenant() error {
 type insideKey struct{}
 
 // run opens one transaction and closes it, whatever fn does. A connection that
-// turns out dead before BEGIN was sent is replaced, a few times.
+// turns out dead at BEGIN is replaced, and the idle ones with it: the server
+// has probably been restarted.
 func (db *DB) run(ctx context.Context, r role, begin string, tenant tenants.ID, fn func(context.Context, tx) error) error {
 	if ctx.Value(insideKey{}) != nil {
 		return errors.New("postgres: a transaction inside a transaction")
@@ -73,6 +74,7 @@ func (db *DB) run(ctx context.Context, r role, begin string, tenant tenants.ID, 
 		if began || attempt == 3 || !errors.Is(err, driver.ErrBadConn) {
 			return asFault(err)
 		}
+		r.pool.Reset()
 	}
 }
 

@@ -74,7 +74,10 @@ func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, erro
 	}
 	tx, err := pc.BeginTx(o.ctx, pgx.TxOptions{BeginQuery: o.begin})
 	if err != nil {
-		return nil, badConn(err)
+		if pc.IsClosed() && o.ctx.Err() == nil {
+			return nil, errors.Join(driver.ErrBadConn, err) // nothing was done yet: safe on another connection
+		}
+		return nil, err
 	}
 	c.tx = tx
 	return &transaction{c}, nil

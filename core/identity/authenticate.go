@@ -45,11 +45,7 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Principal, er
 	if err != nil {
 		return Principal{}, err
 	}
-	var session *Session
-	err = s.store.View(ctx, func(tx Tx) error {
-		session, err = tx.Session(ctx, claims.Session)
-		return err
-	})
+	session, err := s.store.Live(ctx, claims.Session)
 	if fault.Is(err, fault.NotFound) {
 		return Principal{}, errSignedOut()
 	}

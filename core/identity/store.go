@@ -15,6 +15,9 @@ type Store interface {
 	View(ctx context.Context, fn func(Tx) error) error
 	// Update runs fn in a transaction: all of it happens, or none of it.
 	Update(ctx context.Context, fn func(Tx) error) error
+	// Live returns a session or fault.NotFound. It is Tx.Session for every
+	// request that comes with an access token, in one round trip.
+	Live(ctx context.Context, id SessionID) (*Session, error)
 }
 
 // Tx is what identity may do inside a transaction.

@@ -182,6 +182,10 @@ func (c contract) sessions(t *testing.T) {
 		}
 		return err
 	})
+	live, err := c.store.Live(t.Context(), a1.ID)
+	if diff := cmp.Diff(a1, live); diff != "" || err != nil {
+		t.Errorf("live: %v\n%s", err, diff)
+	}
 	want(t, "ending another person's session", c.try(t, func(ctx context.Context, tx identity.Tx) error {
 		return tx.EndSession(ctx, ann.ID, b.ID)
 	}), fault.NotFound)
@@ -197,6 +201,8 @@ func (c contract) sessions(t *testing.T) {
 	})
 	c.update(t, func(ctx context.Context, tx identity.Tx) error { return tx.EndSession(ctx, ann.ID, a1.ID) })
 	for _, s := range []*identity.Session{a1, a2} {
+		_, err := c.store.Live(t.Context(), s.ID)
+		want(t, "an ended session, live", err, fault.NotFound)
 		want(t, "an ended session", c.try(t, func(ctx context.Context, tx identity.Tx) error {
 			_, err := tx.Session(ctx, s.ID)
 			return err

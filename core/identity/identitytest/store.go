@@ -70,6 +70,13 @@ func (s *Store) Update(_ context.Context, fn func(identity.Tx) error) error {
 	return nil
 }
 
+// Live implements identity.Store.
+func (s *Store) Live(_ context.Context, id identity.SessionID) (*identity.Session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return get(s.state.sessions, id)
+}
+
 // Letters returns what was put in the post, oldest first.
 func (s *Store) Letters() []identity.Letter {
 	s.mu.Lock()
