@@ -10,13 +10,13 @@ import (
 	"github.com/carillonhq/carillon/tenants"
 )
 
-// Keys is the vault.Keys in this database.
-func (db *DB) Keys() vault.Keys { return keyStore{db} }
+// DataKeys is the vault.Keys in this database.
+func (db *DB) DataKeys() vault.Keys { return keyStore{db} }
 
 type keyStore struct{ db *DB }
 
-// keyRow is a row of tenant_keys.
-type keyRow struct {
+// dataKeyRow is a row of tenant_keys.
+type dataKeyRow struct {
 	bun.BaseModel `bun:"table:tenant_keys,alias:k"`
 
 	Number  int    `bun:"number"`
@@ -25,7 +25,7 @@ type keyRow struct {
 }
 
 func (s keyStore) Keys(ctx context.Context, t tenants.ID) (out []vault.DataKey, err error) {
-	var rows []keyRow
+	var rows []dataKeyRow
 	err = s.db.view(ctx, t, func(ctx context.Context, tx tx) error {
 		return tx.find(&rows).OrderExpr("k.number").Scan(ctx)
 	})
@@ -37,7 +37,7 @@ func (s keyStore) Keys(ctx context.Context, t tenants.ID) (out []vault.DataKey, 
 
 func (s keyStore) AddKey(ctx context.Context, t tenants.ID, k vault.DataKey) error {
 	return s.db.update(ctx, t, func(ctx context.Context, tx tx) error {
-		_, err := tx.NewInsert().Model(&keyRow{Number: k.Number, KEK: k.KEK, Wrapped: k.Wrapped}).Exec(ctx)
+		_, err := tx.NewInsert().Model(&dataKeyRow{Number: k.Number, KEK: k.KEK, Wrapped: k.Wrapped}).Exec(ctx)
 		return err
 	})
 }
@@ -63,7 +63,7 @@ func (s keyStore) OldKeys(ctx context.Context, version, limit int) (out []vault.
 
 func (s keyStore) Rewrap(ctx context.Context, k vault.OldKey, kek int, wrapped []byte) error {
 	return s.db.systemIn(ctx, pathRewrap, k.Tenant, func(ctx context.Context, tx tx) error {
-		res, err := tx.change((*keyRow)(nil)).Set("kek_version = ?, wrapped = ?", kek, wrapped).
+		res, err := tx.change((*dataKeyRow)(nil)).Set("kek_version = ?, wrapped = ?", kek, wrapped).
 			Where("k.number = ? and k.kek_version = ? and k.wrapped = ?", k.Number, k.KEK, k.Wrapped).Exec(ctx)
 		if err != nil {
 			return err
