@@ -96,6 +96,7 @@ type Scope struct {
 	User    UserID // empty for the system
 	Role    Role
 	Tier    Tier
+	Authz   int64    // version of the tenant's members and roles that this was read from
 	Key     string   // the API key used, if any
 	Granted []Action // what that key is narrowed to; nil means everything the role may
 }

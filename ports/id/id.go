@@ -25,11 +25,12 @@ func New(prefix string) string { return At(prefix, time.Now()) }
 // At is New at a given time, for tests and imports.
 func At(prefix string, at time.Time) string {
 	var b [16]byte
-	_, _ = rand.Read(b[6:]) // never fails, see crypto/rand
+	_, _ = rand.Read(b[8:]) // never fails, see crypto/rand
 	ms := uint64(at.UnixMilli())
 	binary.BigEndian.PutUint32(b[0:], uint32(ms>>16))
 	binary.BigEndian.PutUint16(b[4:], uint16(ms))
-	b[6] = b[6]&0x0f | 0x70
+	// RFC 9562, 6.2, method 3: twelve bits say which 244 ns of the millisecond.
+	binary.BigEndian.PutUint16(b[6:], uint16(at.Nanosecond()%1e6*4096/1e6)|0x7000)
 	b[8] = b[8]&0x3f | 0x80
 	return prefix + "_" + encode(b)
 }

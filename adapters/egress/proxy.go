@@ -1,0 +1,185 @@
+package egress
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/carillonhq/carillon/ports/fault"
+)
+
+// Limits bound what one plugin does through a Proxy. Zero fields mean the defaults.
+type Limits struct {
+	Conns    int           // at once; 64
+	Bytes    int64         // each way, per connection; 1 GiB
+	Idle     time.Duration // without a byte either way; 60 s
+	Lifetime time.Duration // of one connection; 15 min
+}
+
+// Proxy is the door to the network for processes that are not ours to trust:
+// an HTTP proxy on this machine. A token in Proxy-Authorization says which
+// plugin calls, and so which hosts it may name; the policy then decides about
+// the addresses of those hosts. Plain HTTP is forwarded only if the policy
+// permits it; everything else is a CONNECT tunnel we cannot look into.
+//
+// A refusal is an answer before anything was sent, with a Proxy-Status header
+// (RFC 9209), so that a caller can tell it from a lost request.
+type Proxy struct {
+	policy  *Egress
+	limits  Limits
+	server  *http.Server
+	addr    string
+	forward http.Handler
+
+	mu     sync.Mutex
+	grants map[[sha256.Size]byte]*Grant
+}
+
+// ListenProxy opens a proxy on a free loopback port. Close it to end it and
+// everything that goes through it.
+func ListenProxy(policy *Egress, l Limits) (*Proxy, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{policy: policy, limits: l.orDefaults(), addr: ln.Addr().String(), grants: map[[sha256.Size]byte]*Grant{}}
+	p.forward = p.forwarder()
+	p.server = &http.Server{Handler: p, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: quiet()}
+	go func() { _ = p.server.Serve(ln) }() // ends with Close
+	return p, nil
+}
+
+func (l Limits) orDefaults() Limits {
+	if l.Conns == 0 {
+		l.Conns = 64
+	}
+	if l.Bytes == 0 {
+		l.Bytes = 1 << 30
+	}
+	if l.Idle == 0 {
+		l.Idle = time.Minute
+	}
+	if l.Lifetime == 0 {
+		l.Lifetime = 15 * time.Minute
+	}
+	return l
+}
+
+// Addr is where the proxy listens, "127.0.0.1:port". A sandbox opens no other.
+func (p *Proxy) Addr() string { return p.addr }
+
+// Close revokes every grant and stops listening.
+func (p *Proxy) Close() error {
+	p.mu.Lock()
+	for _, g := range p.grants {
+		g.cancel()
+	}
+	clear(p.grants)
+	p.mu.Unlock()
+	return p.server.Close()
+}
+
+// Grant lets plugin name hosts: "api.example.com", "*.example.com" for every
+// name below it, either with ":port" for that port only. Entries that are
+// templates, such as "{instance}", are left out: Grant.Allow opens those for
+// the time of a call.
+func (p *Proxy) Grant(plugin string, hosts []string) *Grant {
+	var raw [32]byte
+	_, _ = rand.Read(raw[:]) // never fails, see crypto/rand
+	token := base64.RawURLEncoding.EncodeToString(raw[:])
+	ctx, cancel := context.WithCancel(context.Background())
+	g := &Grant{
+		plugin: plugin, proxy: p, key: sha256.Sum256([]byte(token)), ctx: ctx, cancel: cancel,
+		slots: make(chan struct{}, p.limits.Conns), hosts: map[string]int{},
+		url: (&url.URL{Scheme: "http", User: url.UserPassword(plugin, token), Host: p.addr}).String(),
+	}
+	g.add(hosts, 1)
+	p.mu.Lock()
+	p.grants[g.key] = g
+	p.mu.Unlock()
+	return g
+}
+
+// Usage lists what every live grant did, for metrics.
+func (p *Proxy) Usage() []Usage {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make([]Usage, 0, len(p.grants))
+	for _, g := range p.grants {
+		all = append(all, g.Usage())
+	}
+	return all
+}
+
+// ServeHTTP implements http.Handler.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g := p.authenticate(r)
+	if g == nil {
+		w.Header().Set("Proxy-Authenticate", `Basic realm="carillon"`)
+		http.Error(w, "Unknown plugin.", http.StatusProxyAuthRequired)
+		return
+	}
+	target := r.Host
+	if r.Method != http.MethodConnect {
+		if err := p.policy.checkURL(r.URL); err != nil || r.URL.Scheme != "http" {
+			g.refuse(w, http.StatusForbidden, "http_request_denied")
+			return
+		}
+		target = r.URL.Host
+	}
+	if !g.permits(target) {
+		g.refuse(w, http.StatusForbidden, "destination_ip_prohibited")
+		return
+	}
+	select {
+	case g.slots <- struct{}{}:
+		defer func() { <-g.slots }()
+	default:
+		g.refuse(w, http.StatusServiceUnavailable, "connection_limit_reached")
+		return
+	}
+	g.requests.Add(1)
+	if r.Method == http.MethodConnect {
+		p.tunnel(w, r, g)
+		return
+	}
+	p.forwardFor(w, r, g)
+}
+
+func (p *Proxy) authenticate(r *http.Request) *Grant {
+	encoded, ok := strings.CutPrefix(r.Header.Get("Proxy-Authorization"), "Basic ")
+	if !ok {
+		return nil
+	}
+	plain, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return nil
+	}
+	plugin, token, _ := strings.Cut(string(plain), ":")
+	p.mu.Lock() // looked up by hash: how long that takes says nothing about the token
+	g := p.grants[sha256.Sum256([]byte(token))]
+	p.mu.Unlock()
+	if g == nil || g.plugin != plugin {
+		return nil
+	}
+	return g
+}
+
+// statusOf is how a dial that failed reads to a plugin.
+func statusOf(err error) (code int, proxyStatus string) {
+	if fault.Is(err, fault.Invalid) {
+		return http.StatusForbidden, "destination_ip_prohibited"
+	}
+	if errors.Is(err, context.Canceled) {
+		return http.StatusBadGateway, "connection_terminated"
+	}
+	return http.StatusBadGateway, "destination_unavailable"
+}

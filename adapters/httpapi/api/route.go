@@ -1,0 +1,48 @@
+package api
+
+import (
+	"io"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/carillonhq/carillon/ports/fault"
+)
+
+// A Route is one operation and what it declares in the contract. Exactly one
+// of Action, Public and Session is set.
+type Route struct {
+	Method, Path, Operation string
+	Handler                 fiber.Handler
+
+	Action  string // the permission it needs in the caller's tenant
+	Public  string // why it needs no caller
+	Session bool   // needs a person, but no tenant
+
+	Keyed       bool              // takes an Idempotency-Key
+	Stream      bool              // reads its body as it arrives
+	Ticket      bool              // may be opened with ?ticket=
+	Rate        string            // which limiter: "sign_in", "refresh", "upload", or by method
+	Idempotency string            // "required", or optional
+	IfMatch     string            // "required", or optional
+	IDs         map[string]string // path parameters that are names, with their prefix
+	Query       []string          // the query parameters it knows
+}
+
+type bodyKey struct{}
+
+// SetBodyStream replaces the body that a streaming operation will read.
+func SetBodyStream(c *fiber.Ctx, r io.Reader) { c.Locals(bodyKey{}, r) }
+
+// BodyStream is the body of a streaming operation, as it arrives.
+func BodyStream(c *fiber.Ctx) io.Reader {
+	r, ok := c.Locals(bodyKey{}).(io.Reader)
+	if !ok {
+		return c.Context().RequestBodyStream()
+	}
+	return r
+}
+
+// BadParameter reports a parameter that is missing or cannot be read.
+func BadParameter(pointer string) error {
+	return fault.New(fault.Invalid, "request.bad_parameter", "A parameter is missing or cannot be read.").On(pointer)
+}

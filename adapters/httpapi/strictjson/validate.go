@@ -1,0 +1,108 @@
+package strictjson
+
+import (
+	"errors"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/go-playground/validator/v10"
+
+	"github.com/carillonhq/carillon/ports/fault"
+)
+
+// rules is the one validator of the process: it caches what it learns of each
+// type and is safe for concurrent use.
+var rules = newRules()
+
+func newRules() *validator.Validate {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	v.RegisterTagNameFunc(func(f reflect.StructField) string {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		return name
+	})
+	return v
+}
+
+// Validate checks the validator tags of what into points to. A value that is
+// no struct has none.
+func Validate(into any) error {
+	v := reflect.ValueOf(into)
+	for v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
+	if v.Kind() != reflect.Struct {
+		return nil
+	}
+	var broken validator.ValidationErrors
+	err := rules.Struct(into)
+	if err == nil {
+		return nil
+	}
+	if !errors.As(err, &broken) {
+		return fault.New(fault.Invalid, "request.malformed", "The body cannot be checked.").Because(err)
+	}
+	var found []fault.Violation
+	for _, b := range broken[:min(len(broken), maxViolations)] {
+		found = append(found, violation(b))
+	}
+	return fault.Check(found)
+}
+
+func violation(b validator.FieldError) fault.Violation {
+	_, path, _ := strings.Cut(b.Namespace(), ".")
+	v, ok := broke[b.Tag()]
+	if !ok {
+		v = fault.Violation{Reason: "field.invalid", Message: "This is not valid."}
+	}
+	v.Field = pointerOf(path)
+	v.Limit, _ = strconv.ParseFloat(b.Param(), 64)
+	v.Actual = size(b.Value())
+	switch b.Tag() {
+	case "min":
+		v.Message = "This must be at least " + b.Param() + unit(b.Kind()) + "."
+	case "max":
+		v.Message = "This must be at most " + b.Param() + unit(b.Kind()) + "."
+	case "oneof":
+		v.Message = "This must be one of: " + strings.ReplaceAll(b.Param(), " ", ", ") + "."
+	}
+	return v
+}
+
+// broke is what breaking each rule is called.
+var broke = map[string]fault.Violation{
+	"min":   {Reason: "field.too_small", Message: "This is too small or too short."},
+	"max":   {Reason: "field.too_large", Message: "This is too large or too long."},
+	"oneof": {Reason: "field.not_allowed", Message: "This is none of the values there are."},
+	"email": {Reason: "field.not_email", Message: "This is not an e-mail address."},
+}
+
+func unit(k reflect.Kind) string {
+	switch k {
+	case reflect.String:
+		return " characters long"
+	case reflect.Slice, reflect.Map:
+		return " items long"
+	}
+	return ""
+}
+
+func size(value any) float64 {
+	switch v := reflect.ValueOf(value); v.Kind() {
+	case reflect.String:
+		return float64(len([]rune(v.String())))
+	case reflect.Slice, reflect.Map:
+		return float64(v.Len())
+	case reflect.Int, reflect.Int64, reflect.Int32:
+		return float64(v.Int())
+	}
+	return 0
+}
+
+// pointerOf turns segments[0].text into /segments/0/text.
+func pointerOf(path string) string {
+	if path == "" {
+		return ""
+	}
+	return "/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(path)
+}

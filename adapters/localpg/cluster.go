@@ -1,0 +1,176 @@
+//go:build unix
+
+package localpg
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A cluster is one data folder:
+//
+//	lock, users   who is starting, who is using the server
+//	password      of the superuser, readable by whoever started it first
+//	data          PostgreSQL's own; appears whole or not at all
+//	run           where the keeper listens
+//	server.log
+type cluster struct {
+	opts     Options
+	dir      string
+	bin      string
+	as       *syscall.Credential
+	password string
+}
+
+func newCluster(o Options) (*cluster, error) {
+	if o.Dir == "" || o.Database == "" {
+		return nil, errors.New("localpg: Dir and Database are required")
+	}
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	c := &cluster{opts: o, dir: dir, as: runAs()}
+	return c, reachable(dir, c.as)
+}
+
+func (c *cluster) path(name string) string { return filepath.Join(c.dir, name) }
+
+// lock makes starters of one folder take turns.
+func (c *cluster) lock(ctx context.Context) (unlock func(), err error) {
+	f, err := os.OpenFile(c.path("lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) || ctx.Err() != nil {
+			return nil, errors.Join(err, ctx.Err(), f.Close())
+		}
+		pause(ctx, 20*time.Millisecond)
+	}
+}
+
+// prepare finds the binaries and makes the data folder unless it is there.
+func (c *cluster) prepare(ctx context.Context) error {
+	have, err := c.version()
+	if err != nil {
+		return err
+	}
+	if c.bin, err = binaries(have, c.opts.BinDirs); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.path("run"), 0o700); err != nil {
+		return err
+	}
+	if err := give(c.path("run"), c.as); err != nil {
+		return err
+	}
+	if have == 0 {
+		if err := c.initdb(ctx); err != nil {
+			return err
+		}
+	}
+	password, err := os.ReadFile(c.path("password"))
+	c.password = string(password)
+	return err
+}
+
+// version is the major version of the data, 0 if there is none yet.
+func (c *cluster) version() (int, error) {
+	b, err := os.ReadFile(c.path("data/PG_VERSION"))
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(c.path("data")); err == nil {
+			return 0, fmt.Errorf("%s is there, but is no PostgreSQL data; move it away", c.path("data"))
+		}
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(b)))
+}
+
+// initdb makes the cluster beside its place and renames it there, so that one
+// that was interrupted is never taken for one that is ready.
+func (c *cluster) initdb(ctx context.Context) error {
+	fresh := c.path("data.new")
+	if err := os.RemoveAll(fresh); err != nil {
+		return err
+	}
+	if err := os.Mkdir(fresh, 0o700); err != nil {
+		return err
+	}
+	secret := rand.Text()
+	handover := c.path("run/initial-password")
+	defer func() { _ = os.Remove(handover) }()
+	if err := errors.Join(
+		os.WriteFile(c.path("password"), []byte(secret), 0o600),
+		os.WriteFile(handover, []byte(secret), 0o600),
+		give(fresh, c.as), give(handover, c.as),
+	); err != nil {
+		return err
+	}
+	args := []string{"-D", fresh, "-U", "postgres", "-A", "scram-sha-256", "--pwfile=" + handover, "-E", "UTF8", "--no-locale"}
+	if c.opts.Settings["fsync"] == "off" {
+		args = append(args, "--no-sync")
+	}
+	cmd := command(c.as, c.dir, filepath.Join(c.bin, "initdb"), args...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", explain(err), out)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return os.Rename(fresh, c.path("data"))
+}
+
+// postmaster reads who serves the data and on which port.
+func (c *cluster) postmaster() (pid, port int, ok bool) {
+	b, err := os.ReadFile(c.path("data/postmaster.pid"))
+	if err != nil {
+		return 0, 0, false
+	}
+	lines := strings.Split(string(b), "\n")
+	if len(lines) < 4 {
+		return 0, 0, false
+	}
+	pid, pidErr := strconv.Atoi(strings.TrimSpace(lines[0]))
+	port, portErr := strconv.Atoi(strings.TrimSpace(lines[3]))
+	return pid, port, pidErr == nil && portErr == nil && pid > 0 && port > 0 && alive(pid)
+}
+
+func (c *cluster) url(port int, database string) string {
+	return fmt.Sprintf("postgres://postgres:%s@127.0.0.1:%d/%s?sslmode=disable", c.password, port, database)
+}
+
+// freePort asks the kernel for a port. Another program may take it before the
+// server does; the server then fails and serve tries again.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = l.Close() }()
+	addr, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return 0, fmt.Errorf("unexpected address %v", l.Addr())
+	}
+	return addr.Port, nil
+}

@@ -1,0 +1,67 @@
+package postgres
+
+// A systemPath is a reason to look across tenants. Every use of the system
+// door names one of these and nothing else; carillon_system has grants and
+// policies for exactly what they need. The path is set as app.path for the
+// length of the transaction, or leads the statement, so the server's log and
+// pg_stat_activity tell who asked.
+type systemPath string
+
+// Tenancy.
+const (
+	// Who a person is in a tenant, before there is a scope to ask with; tier and
+	// state depend on its ancestors.
+	pathResolve systemPath = "registry.resolve"
+	// The root of the tree, when the installation sets itself up.
+	pathOperator systemPath = "registry.operator"
+	// The tenants a person belongs to, for the switcher.
+	pathMine systemPath = "registry.mine"
+	// The directory entries of a tenant's direct children, and nothing else.
+	pathChildren systemPath = "registry.children"
+	// A new child with its first owner: rows of a tenant that did not exist.
+	pathCreate systemPath = "registry.create"
+	// A parent suspends or resumes its direct child.
+	pathSuspend systemPath = "registry.suspend"
+)
+
+// Identity.
+const (
+	// People, sessions and letters, which are of no tenant.
+	pathIdentity systemPath = "identity"
+	// The session behind an access token, on every request.
+	pathSession systemPath = "identity.session"
+	// The tenant of an API key, which its bearer does not say.
+	pathKeyHolder systemPath = "identity.key_holder"
+)
+
+// Events and webhooks.
+
+// Channels and their secrets.
+const (
+	// A person whom a platform sent back, who brings a state and no tenant.
+	pathState systemPath = "channels.state"
+	// Which grants are to be renewed: names and times, not what is sealed.
+	pathDue systemPath = "channels.due"
+	// Old attempts to sign in, of every tenant.
+	pathPurge systemPath = "channels.purge"
+	// Allowances that a platform gives to an app, which tenants share.
+	pathAppQuota systemPath = "channels.app_quota"
+	// Data keys that are wrapped by an old key-encryption key.
+	pathRewrap systemPath = "vault.rewrap"
+)
+
+// Media.
+
+// Publishing.
+const (
+	// Dispatchers take due segments of all tenants.
+	pathClaim systemPath = "publishing.claim"
+	// Whether something on any level holds a channel back.
+	pathBlocked systemPath = "publishing.blocked"
+	// A restored database doubts what the original may have sent.
+	pathRestore systemPath = "publishing.restore"
+	// The operator's switch for one platform.
+	pathPlatform systemPath = "publishing.platform"
+)
+
+// Idempotency and jobs.

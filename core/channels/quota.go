@@ -1,0 +1,177 @@
+package channels
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/carillonhq/carillon/ports/social"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// The kinds of call. A manifest's quota with one of these IDs counts calls of
+// that kind: Publish counts commits, Media counts attachments of a first
+// step. A quota with any other ID counts every call.
+const (
+	quotaPublish = "publish"
+	quotaMedia   = "media"
+	quotaFind    = "find"
+	quotaMetrics = "metrics"
+)
+
+// A use is one call to a platform, as far as allowances care.
+type use struct {
+	kind   string // quotaPublish, quotaFind or quotaMetrics
+	commit bool
+	media  int // attachments that this step uploads
+}
+
+// cost is what u takes from the quota with id.
+func (u use) cost(id string) int {
+	switch id {
+	case quotaPublish:
+		if u.commit {
+			return 1
+		}
+		return 0
+	case quotaMedia:
+		return u.media
+	case quotaFind, quotaMetrics:
+		if u.kind == id {
+			return 1
+		}
+		return 0
+	}
+	return 1
+}
+
+// subject is whose allowance of a scope a channel draws on.
+func subject(scope social.QuotaScope, c *Channel, g *Grant) string {
+	switch scope {
+	case social.ScopeApp:
+		return place(string(g.App), g.Instance)
+	case social.ScopeAccount:
+		return c.Account.ID
+	}
+	return ""
+}
+
+// parked asks whether calls of u's kind are closed for the tenant or account.
+func (u use) parked(c *Channel, g *Grant) []Claim {
+	return []Claim{
+		{Name: u.kind, Scope: social.ScopeTenant, Subject: subject(social.ScopeTenant, c, g)},
+		{Name: u.kind, Scope: social.ScopeAccount, Subject: subject(social.ScopeAccount, c, g)},
+	}
+}
+
+// claims splits what u takes into the tenant's own and the app's.
+func (u use) claims(m social.Manifest, c *Channel, g *Grant) (own, app []Claim) {
+	for _, q := range m.Quotas {
+		cost := u.cost(q.ID)
+		if cost == 0 || q.Limit <= 0 || q.Window <= 0 {
+			continue
+		}
+		claim := Claim{Name: q.ID, Scope: q.Scope, Subject: subject(q.Scope, c, g), Limit: q.Limit, Window: q.Window, Cost: cost}
+		if q.Scope == social.ScopeApp {
+			app = append(app, claim)
+		} else {
+			own = append(own, claim)
+		}
+	}
+	return own, app
+}
+
+// spend takes what u needs, or says until when there is none.
+func (s *Service) spend(ctx context.Context, t tenants.ID, m social.Manifest, u use, c *Channel, g *Grant) error {
+	own, app := u.claims(m, c, g)
+	if r, err := s.appParked(ctx, m.ID, u.kind, subject(social.ScopeApp, c, g)); err != nil || r != nil {
+		return refused(r, err)
+	}
+	if len(own) > 0 {
+		err := s.Store.Update(ctx, t, func(ctx context.Context, tx Tx) error { return refused(tx.Spend(ctx, m.ID, own)) })
+		if err != nil {
+			return err
+		}
+	}
+	if len(app) > 0 {
+		return refused(s.Store.SpendApp(ctx, m.ID, app))
+	}
+	return nil
+}
+
+// refused turns a refusal into the fault that publishing waits on.
+func refused(r *Refusal, err error) error {
+	if err != nil || r == nil {
+		return err
+	}
+	return &social.Fault{
+		Kind: social.RateLimited, Source: social.FromPlatform, Key: "quota." + r.Name, Scope: r.Scope, RetryAfter: r.RetryAfter,
+		Message: fmt.Sprintf("The platform takes no more for now. It goes on in %s.", r.RetryAfter.Round(time.Second)),
+	}
+}
+
+// defaultPark is how long to stay away when a platform does not say.
+const defaultPark = time.Minute
+
+// park stores what a platform's own refusal taught, for every process. It
+// returns the fault with the gaps filled in.
+func (s *Service) park(ctx context.Context, t tenants.ID, u use, c *Channel, g *Grant, f *social.Fault) (*social.Fault, error) {
+	learned := *f
+	if learned.RetryAfter <= 0 {
+		learned.RetryAfter = defaultPark
+	}
+	if learned.Scope == "" {
+		learned.Scope = social.ScopeAccount
+	}
+	claim := Claim{Name: u.kind, Scope: learned.Scope, Subject: subject(learned.Scope, c, g)}
+	if learned.Scope == social.ScopeApp {
+		return &learned, s.Store.ParkApp(ctx, c.Platform, claim, learned.RetryAfter)
+	}
+	return &learned, s.Store.Update(ctx, t, func(ctx context.Context, tx Tx) error {
+		return tx.Park(ctx, c.Platform, claim, learned.RetryAfter)
+	})
+}
+
+// parkLife is how long another process's parked app may go unnoticed.
+const parkLife = time.Second
+
+// parkCache keeps the parked apps of each platform: asking on every call would
+// make one row the busiest of the database.
+type parkCache struct {
+	mu   sync.Mutex
+	kept map[string]parkedApps
+}
+
+type parkedApps struct {
+	read     time.Time
+	refusals []Refusal
+}
+
+// appParked reports whether calls of a kind are closed for a whole app.
+func (s *Service) appParked(ctx context.Context, platform, kind, subject string) (*Refusal, error) {
+	now := s.Now()
+	s.off.mu.Lock()
+	known, ok := s.off.kept[platform]
+	s.off.mu.Unlock()
+	if !ok || now.Sub(known.read) >= parkLife {
+		refusals, err := s.Store.ParkedApps(ctx, platform)
+		if err != nil {
+			return nil, err
+		}
+		known = parkedApps{read: now, refusals: refusals}
+		s.off.mu.Lock()
+		if s.off.kept == nil {
+			s.off.kept = map[string]parkedApps{}
+		}
+		s.off.kept[platform] = known
+		s.off.mu.Unlock()
+	}
+	for _, r := range known.refusals {
+		if left := r.RetryAfter - now.Sub(known.read); r.Name == kind && r.Subject == subject && left > 0 {
+			r.RetryAfter = left
+			return &r, nil
+		}
+	}
+	return nil, nil
+}

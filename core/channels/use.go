@@ -1,0 +1,256 @@
+package channels
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/social"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// pausedAgain is when to ask again for a channel that someone paused.
+const pausedAgain = time.Minute
+
+// Describe says what a channel takes and whether it can be used now.
+func (s *Service) Describe(ctx context.Context, who tenants.Scope, id ID) (Target, error) {
+	if err := s.Authz.Allow(ctx, who, ActRead); err != nil {
+		return Target{}, err
+	}
+	ch, err := s.get(ctx, who.Tenant, id)
+	if err != nil {
+		return Target{}, err
+	}
+	p, err := s.Plugins.Platform(ctx, ch.Platform)
+	if err != nil {
+		return Target{}, err
+	}
+	return target(ch, p.Manifest()), nil
+}
+
+// Publish takes one step of req on a channel. It fills in Call (but for
+// Idempotency and Locale) and Account, and makes one call to the plugin, with
+// no retry: only a step that is not a commit is repeated, once, after the
+// platform said the token has expired. A commit is not; its AuthExpired fault
+// comes back after the token was renewed, so that the caller can record the
+// refusal and commit again.
+//
+// Errors are *social.Fault: the plugin's own; RateLimited without a call when
+// an allowance is used up; AuthRevoked without a call when the channel needs a
+// person; Transient when nothing reached the platform. Who may not is told so
+// by a plain fault (NotFound, Forbidden, Quota).
+func (s *Service) Publish(ctx context.Context, who tenants.Scope, id ID, req social.PublishRequest) (social.Step, error) {
+	if err := s.Authz.Allow(ctx, who, ActPublish); err != nil {
+		return social.Step{}, err
+	}
+	u := use{kind: quotaPublish, commit: req.Commit}
+	if !req.Commit && len(req.State) == 0 {
+		u.media = len(req.Content.Media)
+	}
+	return lend(ctx, s, who, id, u, func(ctx context.Context, l *loan) (social.Step, error) {
+		req.Call, req.Account = l.call(req.Call), l.channel.Account
+		return l.platform.Publish(ctx, req)
+	})
+}
+
+// Find looks for what a lost commit would have published. Errors are as for
+// Publish; Unsupported if the platform cannot look.
+func (s *Service) Find(ctx context.Context, who tenants.Scope, id ID, req social.FindRequest) (social.Finding, error) {
+	if err := s.Authz.Allow(ctx, who, ActPublish); err != nil {
+		return social.Finding{}, err
+	}
+	return lend(ctx, s, who, id, use{kind: quotaFind}, func(ctx context.Context, l *loan) (social.Finding, error) {
+		finder, ok := l.platform.(social.Finder)
+		if !ok || !l.manifest.Can(social.CanFind) {
+			return social.Finding{}, social.Fail(social.Unsupported, "platform.cannot_find", "This platform cannot be asked what is on it.")
+		}
+		req.Call, req.Account = l.call(req.Call), l.channel.Account
+		return finder.Find(ctx, req)
+	})
+}
+
+// Metrics reads how posts did. Errors are as for Publish.
+func (s *Service) Metrics(ctx context.Context, who tenants.Scope, id ID, posts []social.Ref) ([]social.Metrics, error) {
+	if err := s.Authz.Allow(ctx, who, ActMetrics); err != nil {
+		return nil, err
+	}
+	return lend(ctx, s, who, id, use{kind: quotaMetrics}, func(ctx context.Context, l *loan) ([]social.Metrics, error) {
+		meter, ok := l.platform.(social.Meter)
+		if !ok || !l.manifest.Can(social.CanMetrics) {
+			return nil, social.Fail(social.Unsupported, "platform.no_metrics", "This platform does not say how posts do.")
+		}
+		return meter.Metrics(ctx, social.MetricsRequest{Call: l.call(social.Call{}), Account: l.channel.Account, Posts: posts})
+	})
+}
+
+// A loan is a credential lent for one call.
+type loan struct {
+	tenant   tenants.ID
+	pseudo   string
+	use      use
+	channel  *Channel
+	grant    *Grant
+	secret   secret
+	app      map[string]string
+	platform social.Platform
+	manifest social.Manifest
+}
+
+// call fills in what only this package knows.
+func (l *loan) call(c social.Call) social.Call {
+	c.Tenant, c.Credential, c.App = l.pseudo, l.secret.Credential, l.app
+	return c
+}
+
+// lend makes one call and learns from how it went.
+func lend[T any](ctx context.Context, s *Service, who tenants.Scope, id ID, u use, do func(context.Context, *loan) (T, error)) (T, error) {
+	var none T
+	l, err := s.borrow(ctx, who.Tenant, id, u)
+	if err != nil {
+		return none, err
+	}
+	out, err := do(ctx, l)
+	if err != nil && !u.commit && social.FaultOf(err, u.commit).Kind == social.AuthExpired {
+		if err := s.again(ctx, l); err != nil {
+			return none, err
+		}
+		out, err = do(ctx, l)
+	}
+	if err != nil {
+		return none, s.learn(ctx, l, social.FaultOf(err, u.commit))
+	}
+	return out, nil
+}
+
+// borrow checks that the channel can be used, takes the allowances and lends
+// the credential, renewed first if it is due.
+func (s *Service) borrow(ctx context.Context, t tenants.ID, id ID, u use) (*loan, error) {
+	l := &loan{tenant: t, use: u}
+	err := s.Store.View(ctx, t, func(ctx context.Context, tx Tx) (err error) {
+		if l.channel, err = tx.Channel(ctx, id); err != nil {
+			return err
+		}
+		if err = l.channel.open(u); err != nil {
+			return err
+		}
+		if l.grant, err = tx.Grant(ctx, l.channel.Grant); err != nil {
+			return err
+		}
+		return refused(tx.Spend(ctx, l.channel.Platform, u.parked(l.channel, l.grant)))
+	})
+	if err != nil {
+		return nil, unreached(err)
+	}
+	if l.platform, err = s.Plugins.Platform(ctx, l.channel.Platform); err != nil {
+		return nil, unreached(err)
+	}
+	l.manifest, l.pseudo = l.platform.Manifest(), s.pseudonym(t, l.channel.Platform)
+	if l.app, err = s.settings(ctx, l.grant.App, l.channel.Platform, appInstance(l.manifest, l.grant.Instance)); err != nil {
+		return nil, unreached(err)
+	}
+	if err = s.unseal(ctx, l); err != nil {
+		return nil, unreached(err)
+	}
+	if err = s.fresh(ctx, l, 0); err != nil {
+		return nil, unreached(err)
+	}
+	if err = s.spend(ctx, t, l.manifest, u, l.channel, l.grant); err != nil {
+		return nil, unreached(err)
+	}
+	return l, nil
+}
+
+// open checks that the channel can be used for u.
+func (c *Channel) open(u use) error {
+	if c.State != Connected {
+		return &social.Fault{Kind: social.AuthRevoked, Source: social.FromPlatform, Key: c.Reason, Message: c.Remedy}
+	}
+	if c.Paused && u.kind == quotaPublish {
+		return &social.Fault{
+			Kind: social.Transient, Source: social.FromPlatform, Key: "channel.paused", Message: "This channel is paused.", RetryAfter: pausedAgain,
+		}
+	}
+	return nil
+}
+
+// unreached makes a failure before the call one that proves nothing was sent.
+// Who may not, and what is not there, is said as it is.
+func unreached(err error) error {
+	if err == nil || fromPlatform(err) {
+		return err
+	}
+	switch f := fault.Of(err); f.Code {
+	case fault.NotFound, fault.Forbidden, fault.Quota:
+		return err
+	default:
+		return &social.Fault{
+			Kind: social.Transient, Source: social.FromPlugin, Key: f.Reason, Message: f.Message, RetryAfter: f.RetryAfter, Err: err,
+		}
+	}
+}
+
+// again readies a loan for a second call after its token was refused.
+func (s *Service) again(ctx context.Context, l *loan) error {
+	if err := s.fresh(ctx, l, l.grant.Generation); err != nil {
+		return unreached(err)
+	}
+	return unreached(s.spend(ctx, l.tenant, l.manifest, l.use, l.channel, l.grant))
+}
+
+// learn draws the consequences of a refusal and returns what to tell the caller.
+func (s *Service) learn(ctx context.Context, l *loan, f *social.Fault) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	switch f.Kind {
+	case social.RateLimited:
+		learned, err := s.park(ctx, l.tenant, l.use, l.channel, l.grant, f)
+		return because(learned, err)
+	case social.AuthRevoked:
+		current, err := s.withdrawOne(ctx, l, f)
+		if err == nil && !current {
+			return expired(f) // the token was an old one: the new one may do
+		}
+		return because(f, err)
+	case social.AuthExpired:
+		if !l.use.commit {
+			return f
+		}
+		return s.renewRefused(ctx, l, f)
+	}
+	return f
+}
+
+// renewRefused renews the token that a commit was refused for. The fault that
+// comes back says whether committing again can help, and when.
+func (s *Service) renewRefused(ctx context.Context, l *loan, f *social.Fault) error {
+	err := s.fresh(ctx, l, l.grant.Generation)
+	var newer *social.Fault
+	if errors.As(err, &newer) {
+		if newer.Kind == social.AuthRevoked {
+			return newer
+		}
+		again := *f
+		again.RetryAfter = max(f.RetryAfter, newer.RetryAfter)
+		return &again
+	}
+	return because(f, err)
+}
+
+// expired is f as the refusal of an outdated token.
+func expired(f *social.Fault) *social.Fault {
+	again := *f
+	again.Kind = social.AuthExpired
+	return &again
+}
+
+// because keeps what went wrong besides, for the log. The platform's answer
+// stays the answer: it is about what happened there.
+func because(f *social.Fault, err error) error {
+	if err == nil {
+		return f
+	}
+	both := *f
+	both.Err = errors.Join(f.Err, err)
+	return &both
+}

@@ -1,0 +1,206 @@
+package identity
+
+import (
+	"context"
+
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/id"
+	"github.com/carillonhq/carillon/ports/secret"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// Register asks for an account. The answer is the same for every address: the
+// owner of a new one gets a link to follow, the owner of a known one a note
+// that they have an account already. It returns fault.Invalid for input that
+// breaks a rule and fault.RateLimited when hashing is busy.
+func (s *Service) Register(ctx context.Context, _ Client, r Registration) error {
+	r, err := r.check()
+	if err != nil {
+		return err
+	}
+	hash, err := s.hasher.Hash(ctx, r.Password)
+	if err != nil {
+		return err
+	}
+	pending := newPending(r, hash, s.now())
+	return s.write(ctx, Letter{Kind: LetterVerify, Email: r.Email, Pending: pending.ID}, func(tx Tx) error {
+		return tx.AddPending(ctx, pending)
+	})
+}
+
+// ResendVerify has the link of the latest registration mailed again. The
+// answer is the same for every address.
+func (s *Service) ResendVerify(ctx context.Context, _ Client, email string) error {
+	return s.ask(ctx, LetterVerify, email)
+}
+
+// ForgotPassword has a link to choose a new password mailed, if there is an
+// account. The answer is the same for every address.
+func (s *Service) ForgotPassword(ctx context.Context, _ Client, email string) error {
+	return s.ask(ctx, LetterReset, email)
+}
+
+func (s *Service) ask(ctx context.Context, kind LetterKind, email string) error {
+	address, err := Address(email)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, Letter{Kind: kind, Email: address}, func(Tx) error { return nil })
+}
+
+// write posts a letter along with what goes with it. Too many for one address
+// are dropped without a word: the answer must not tell.
+func (s *Service) write(ctx context.Context, l Letter, along func(Tx) error) error {
+	now := s.now()
+	l.ID = id.At("let", now)
+	err := s.store.Update(ctx, func(tx Tx) error {
+		if err := s.count(ctx, tx, s.guardKey(string(l.Kind), l.Email), letters, now); err != nil {
+			return err
+		}
+		if err := along(tx); err != nil {
+			return err
+		}
+		return tx.Send(ctx, l)
+	})
+	if fault.Is(err, fault.RateLimited) {
+		return nil
+	}
+	return err
+}
+
+// Verify turns the registration behind a mailed link into a user with an
+// agency of their own. It signs nobody in. It returns fault.Invalid for a link
+// that does not work.
+func (s *Service) Verify(ctx context.Context, _ Client, token secret.Secret) error {
+	if !wellFormed(verifyPrefix, token.Reveal()) {
+		return errLink()
+	}
+	var user *User
+	err := s.store.Update(ctx, func(tx Tx) error {
+		one, err := tx.TakeOneTime(ctx, ForVerify, hash(token), s.now())
+		if err != nil {
+			return err
+		}
+		pending, err := tx.Pending(ctx, PendingID(one.Subject))
+		if err != nil {
+			return err
+		}
+		user = pending.user(s.now())
+		if err := tx.AddUser(ctx, user, pending.Hash); err != nil {
+			return err
+		}
+		return tx.ForgetPending(ctx, user.Email)
+	})
+	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Conflict) {
+		return errLink()
+	}
+	if err != nil {
+		return err
+	}
+	return s.settle(ctx, user.ID)
+}
+
+// settle gives a user a home if they have none. It runs outside of any
+// transaction, for it opens its own; if it fails now, signing in repeats it.
+func (s *Service) settle(ctx context.Context, name tenants.UserID) error {
+	user, err := s.user(ctx, name)
+	if err != nil || user.Home != "" {
+		return err
+	}
+	home, err := s.homes.Provision(ctx, user.ID, user.Name)
+	if err != nil {
+		return err
+	}
+	return s.store.Update(ctx, func(tx Tx) error { return tx.SetHome(ctx, user.ID, home) })
+}
+
+// ResetPassword sets a new password by a mailed link and ends every session.
+// It returns fault.Invalid for a link that does not work or a password that
+// breaks a rule; the link survives the latter.
+func (s *Service) ResetPassword(ctx context.Context, _ Client, token, password secret.Secret) error {
+	if !wellFormed(resetPrefix, token.Reveal()) {
+		return errLink()
+	}
+	if err := checkPassword(password, "", "/password"); err != nil {
+		return err
+	}
+	next, err := s.hasher.Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	err = s.store.Update(ctx, func(tx Tx) error {
+		one, err := tx.TakeOneTime(ctx, ForReset, hash(token), s.now())
+		if err != nil {
+			return err
+		}
+		return s.setPassword(ctx, tx, tenants.UserID(one.Subject), next, "")
+	})
+	if fault.Is(err, fault.NotFound) {
+		return errLink()
+	}
+	return err
+}
+
+// ChangePassword sets a new password and ends every other session. It returns
+// fault.Invalid if current is wrong.
+func (s *Service) ChangePassword(ctx context.Context, who Principal, current, next secret.Secret) error {
+	user, err := s.Me(ctx, who)
+	if err != nil {
+		return err
+	}
+	if err := checkPassword(next, user.Email, "/new_password"); err != nil {
+		return err
+	}
+	cred, err := s.attempt(ctx, user.Email)
+	if err != nil {
+		return err
+	}
+	if _, err := s.confirm(ctx, user.Email, cred.Hash, current); err != nil {
+		if fault.Is(err, fault.Unauthenticated) {
+			return fault.New(fault.Invalid, "password.wrong", "The current password is wrong.").On("/current_password")
+		}
+		return err
+	}
+	hash, err := s.hasher.Hash(ctx, next)
+	if err != nil {
+		return err
+	}
+	return s.store.Update(ctx, func(tx Tx) error { return s.setPassword(ctx, tx, user.ID, hash, who.Session) })
+}
+
+// setPassword also ends what the old password opened, and tells the owner.
+func (s *Service) setPassword(ctx context.Context, tx Tx, name tenants.UserID, hash string, keep SessionID) error {
+	user, err := tx.User(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := tx.SetPassword(ctx, name, hash); err != nil {
+		return err
+	}
+	if err := tx.ForgetOneTime(ctx, ForReset, string(name)); err != nil {
+		return err
+	}
+	if err := tx.EndSessions(ctx, name, keep); err != nil {
+		return err
+	}
+	if err := tx.SaveGuard(ctx, s.guardKey("login", user.Email), Guard{}); err != nil {
+		return err
+	}
+	return tx.Send(ctx, Letter{ID: id.At("let", s.now()), Kind: LetterChanged, Email: user.Email})
+}
+
+// Me returns the person behind who.
+func (s *Service) Me(ctx context.Context, who Principal) (*User, error) {
+	if err := who.person(); err != nil {
+		return nil, err
+	}
+	return s.user(ctx, who.User)
+}
+
+func (s *Service) user(ctx context.Context, name tenants.UserID) (user *User, err error) {
+	err = s.store.View(ctx, func(tx Tx) error {
+		user, err = tx.User(ctx, name)
+		return err
+	})
+	return user, err
+}

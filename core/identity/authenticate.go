@@ -1,0 +1,114 @@
+package identity
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/secret"
+)
+
+// maxToken is longer than any token made here.
+const maxToken = 2048
+
+// Bearer returns the credential in an Authorization header (RFC 6750, 2.1). It
+// returns fault.Unauthenticated for an empty header and for any other scheme.
+func Bearer(header string) (string, error) {
+	scheme, token, ok := strings.Cut(header, " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxToken {
+		return "", errRequired()
+	}
+	for i := range len(token) {
+		if !isB64Token(token[i]) {
+			return "", errRequired()
+		}
+	}
+	return token, nil
+}
+
+// isB64Token is the alphabet of RFC 6750's b68token.
+func isB64Token(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~+/=", c) >= 0
+}
+
+// Authenticate says who holds a credential, as Bearer returns it: an access
+// token or an API key. What it answers is read from the database on each call,
+// so a session that was ended and a key that was revoked stop at once. It
+// returns fault.Unauthenticated for everything that is no longer or never was
+// one.
+func (s *Service) Authenticate(ctx context.Context, token string) (Principal, error) {
+	if strings.HasPrefix(token, keyPrefix) {
+		return s.key(ctx, token)
+	}
+	claims, err := s.tokens.Read(token)
+	if err != nil {
+		return Principal{}, err
+	}
+	session, err := s.store.Live(ctx, claims.Session)
+	if fault.Is(err, fault.NotFound) {
+		return Principal{}, errSignedOut()
+	}
+	if err != nil {
+		return Principal{}, err
+	}
+	if session.User != claims.User || !session.alive(s.now()) {
+		return Principal{}, errSignedOut()
+	}
+	return Principal{User: session.User, Session: session.ID}, nil
+}
+
+// key answers for an API key. Its authority is its maker's, of today, narrowed
+// to the scopes the maker had when they made it: a demotion reaches the key, a
+// promotion does not, and a maker who is no longer a member takes it along.
+func (s *Service) key(ctx context.Context, token string) (Principal, error) {
+	id, err := parseKey(token)
+	if err != nil {
+		return Principal{}, err
+	}
+	held, err := s.keys.Holder(ctx, id)
+	if fault.Is(err, fault.NotFound) {
+		return Principal{}, errKey()
+	}
+	if err != nil {
+		return Principal{}, err
+	}
+	now := s.now()
+	if !held.opens(secret.Secret(token), now) {
+		return Principal{}, errKey()
+	}
+	who, err := s.members.Scope(ctx, held.CreatedBy, held.Tenant)
+	if fault.Is(err, fault.NotFound) {
+		return Principal{}, errKey()
+	}
+	if err != nil {
+		return Principal{}, err
+	}
+	who.Key, who.Granted = string(held.ID), held.Scopes
+	if now.Sub(held.LastUsedAt) >= time.Minute {
+		if err := s.keys.Touch(ctx, held.Tenant, held.ID, now.Truncate(time.Minute)); err != nil {
+			return Principal{}, err
+		}
+	}
+	return Principal{User: held.CreatedBy, Scope: &who, APIVersion: held.APIVersion}, nil
+}
+
+// person refuses a key where a person is needed: a key that could change its
+// maker's password would be its maker.
+func (p Principal) person() error {
+	switch {
+	case p.Session == "" && p.Scope != nil:
+		return fault.New(fault.Forbidden, "key.not_a_person", "This needs a signed-in person, not an API key.")
+	case p.Session == "" || p.User == "":
+		return errRequired()
+	}
+	return nil
+}
+
+func errRequired() error {
+	return fault.New(fault.Unauthenticated, "auth.required", "Please sign in.")
+}
+
+func errKey() error {
+	return fault.New(fault.Unauthenticated, "key.invalid", "This API key is not valid.")
+}

@@ -1,0 +1,77 @@
+package identity
+
+import (
+	"html/template"
+	"strings"
+
+	"github.com/carillonhq/carillon/ports/mail"
+)
+
+// draft is the words of a letter. Nothing that a stranger typed appears in
+// one: else a registration could make this product mail anything to anyone.
+type draft struct {
+	Subject string
+	Before  string // the paragraph above the link
+	Label   string // of the link
+	Link    string
+	After   string // the paragraph below it
+}
+
+func verifyDraft(link string) *draft {
+	return &draft{
+		Subject: "Confirm your e-mail address",
+		Before:  "Somebody, probably you, asked for a Carillon account with this address. Follow the link to confirm it. It works once, within 24 hours.",
+		Label:   "Confirm this address", Link: link,
+		After: "If it was not you, do not follow the link: without it there will be no account.",
+	}
+}
+
+func knownDraft(links string) *draft {
+	return &draft{
+		Subject: "You already have an account",
+		Before:  "Somebody, probably you, asked for a Carillon account with this address. There is one already, and nothing about it has changed. Sign in, or choose a new password if you have forgotten yours.",
+		Label:   "Sign in", Link: links + "/login",
+		After: "If it was not you, there is nothing to do.",
+	}
+}
+
+func resetDraft(link string) *draft {
+	return &draft{
+		Subject: "Choose a new password",
+		Before:  "Somebody, probably you, has forgotten the password of your Carillon account. Follow the link to choose a new one. It works once, within 30 minutes, and signs you out everywhere.",
+		Label:   "Choose a new password", Link: link,
+		After: "If it was not you, there is nothing to do: your password stays as it is.",
+	}
+}
+
+func changedDraft() *draft {
+	return &draft{
+		Subject: "Your password was changed",
+		Before:  "The password of your Carillon account has just been changed, and your other sessions were signed out.",
+		After:   "If it was not you, choose a new password now, and write to the people who run this service.",
+	}
+}
+
+var page = template.Must(template.New("letter").Parse(`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{{.Subject}}</title></head>
+<body style="font:16px/1.5 system-ui,sans-serif;max-width:34em;margin:2em auto;padding:0 1em">
+<p>{{.Before}}</p>
+{{with .Link}}<p><a href="{{.}}">{{$.Label}}</a></p>
+{{end}}<p>{{.After}}</p>
+</body></html>
+`))
+
+// message is the letter as it is sent, in plain text and in HTML.
+func (d *draft) message(l Letter) (mail.Message, error) {
+	text := d.Before + "\n\n"
+	if d.Link != "" {
+		text += d.Link + "\n\n"
+	}
+	var html strings.Builder
+	if err := page.Execute(&html, d); err != nil {
+		return mail.Message{}, err
+	}
+	return mail.Message{
+		ID: l.ID, Kind: string(l.Kind), To: l.Email, Subject: d.Subject, Text: text + d.After + "\n", HTML: html.String(),
+	}, nil
+}

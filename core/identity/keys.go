@@ -1,0 +1,128 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/id"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// What a member may be allowed to do with keys.
+const (
+	ActKeyRead   tenants.Action = "key.read"
+	ActKeyManage tenants.Action = "key.manage"
+)
+
+// Keys is the use cases of API keys. It is safe for concurrent use.
+type Keys struct {
+	store   KeyStore
+	authz   tenants.Authorizer
+	version string
+	now     func() time.Time
+}
+
+// NewKeys returns the use cases. version is the date that new keys are pinned
+// to, such as "2026-11-01". Every argument is required.
+func NewKeys(store KeyStore, authz tenants.Authorizer, version string, now func() time.Time) *Keys {
+	return &Keys{store: store, authz: authz, version: version, now: now}
+}
+
+// Create makes a key. Nobody can hand on what they may not do: each scope is
+// asked for on behalf of who, so a key cannot make a wider one either.
+func (k *Keys) Create(ctx context.Context, who tenants.Scope, n NewKey) (*IssuedKey, error) {
+	if err := k.authz.Allow(ctx, who, ActKeyManage); err != nil {
+		return nil, err
+	}
+	if who.User == "" {
+		return nil, fault.New(fault.Forbidden, "key.needs_a_person", "A key belongs to a person.")
+	}
+	now := k.now()
+	n, err := n.check(now)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.mayHandOn(ctx, who, n.Scopes); err != nil {
+		return nil, err
+	}
+	issued := k.issue(who, n, now)
+	err = k.store.Update(ctx, who.Tenant, func(tx KeyTx) error {
+		if err := room(ctx, tx, now); err != nil {
+			return err
+		}
+		return tx.AddKey(ctx, &issued.Key, hash(issued.Secret))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return issued, nil
+}
+
+func (k *Keys) issue(who tenants.Scope, n NewKey, now time.Time) *IssuedKey {
+	key := Key{
+		ID: KeyID(id.At("key", now)), Name: n.Name, Scopes: n.Scopes, CreatedBy: who.User, Role: who.Role,
+		APIVersion: k.version, CreatedAt: now, ExpiresAt: n.ExpiresAt,
+	}
+	return &IssuedKey{Key: key, Secret: newToken(key.Prefix())}
+}
+
+// mayHandOn returns fault.Forbidden or fault.Quota naming the scope at fault.
+func (k *Keys) mayHandOn(ctx context.Context, who tenants.Scope, scopes []tenants.Action) error {
+	for i, act := range scopes {
+		err := k.authz.Allow(ctx, who, act)
+		if fault.Is(err, fault.Forbidden) {
+			return fault.New(fault.Forbidden, "key.scope_not_yours", "You cannot give a key %q.", act).
+				On(fmt.Sprintf("/actions/%d", i)).Because(err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func room(ctx context.Context, tx KeyTx, now time.Time) error {
+	all, err := tx.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	live := 0
+	for i := range all {
+		if all[i].live(now) {
+			live++
+		}
+	}
+	if live >= MaxKeys {
+		return fault.New(fault.Conflict, "key.too_many", "Revoke a key first: %d is the most.", MaxKeys)
+	}
+	return nil
+}
+
+// List returns every key of the tenant, revoked ones too, latest first.
+func (k *Keys) List(ctx context.Context, who tenants.Scope) (list []Key, err error) {
+	if err := k.authz.Allow(ctx, who, ActKeyRead); err != nil {
+		return nil, err
+	}
+	err = k.store.View(ctx, who.Tenant, func(tx KeyTx) error {
+		list, err = tx.Keys(ctx)
+		return err
+	})
+	return list, err
+}
+
+// Revoke ends a key at once and on every node. Doing it twice is harmless.
+func (k *Keys) Revoke(ctx context.Context, who tenants.Scope, name KeyID) error {
+	if err := k.authz.Allow(ctx, who, ActKeyManage); err != nil {
+		return err
+	}
+	return k.store.Update(ctx, who.Tenant, func(tx KeyTx) error {
+		key, err := tx.Key(ctx, name)
+		if err != nil || !key.RevokedAt.IsZero() {
+			return err
+		}
+		key.RevokedAt = k.now()
+		return tx.RevokeKey(ctx, key)
+	})
+}

@@ -1,0 +1,111 @@
+package identity
+
+import (
+	"context"
+	"time"
+
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/mail"
+)
+
+// LetterKind is what a letter is about.
+type LetterKind string
+
+// The letters.
+const (
+	LetterVerify  LetterKind = "verify"  // follow this link, or: you have an account already
+	LetterReset   LetterKind = "reset"   // choose a new password here
+	LetterChanged LetterKind = "changed" // your password was changed
+)
+
+// Letter is a letter before it is written: a reference, which may wait in a
+// queue. There is no token in it. Whoever delivers it draws the token, keeps
+// its hash and puts it in the mail, so that it is never at rest in plain text
+// and a use case never has to know whether the address belongs to anyone.
+type Letter struct {
+	ID      string // such as "let_01jd…", the same on every try
+	Kind    LetterKind
+	Email   string
+	Pending PendingID // with LetterVerify, the registration; empty: the latest
+}
+
+// Postman writes letters and hands them to the mail. Workers run it.
+type Postman struct {
+	store  Store
+	sender mail.Sender
+	links  string
+	now    func() time.Time
+}
+
+// NewPostman returns a postman whose links start with base, such as
+// "https://app.example.org". Every argument is required.
+func NewPostman(store Store, sender mail.Sender, base string, now func() time.Time) *Postman {
+	return &Postman{store: store, sender: sender, links: base, now: now}
+}
+
+// Deliver writes l and sends it. A letter without a reader, such as a reset
+// for an address without an account, succeeds and sends nothing. It may be
+// called again after a failure: a new token is drawn, and earlier ones of the
+// same letter stay good, for they may have arrived. It returns what
+// mail.Sender does.
+func (p *Postman) Deliver(ctx context.Context, l Letter) error {
+	d, err := p.write(ctx, l)
+	if err != nil || d == nil {
+		return err
+	}
+	m, err := d.message(l)
+	if err != nil {
+		return err
+	}
+	return p.sender.Send(ctx, m)
+}
+
+// write returns nil for a letter that has no reader.
+func (p *Postman) write(ctx context.Context, l Letter) (*draft, error) {
+	switch l.Kind {
+	case LetterVerify:
+		return p.verify(ctx, l)
+	case LetterReset:
+		return p.reset(ctx, l)
+	case LetterChanged:
+		return changedDraft(), nil
+	}
+	return nil, fault.New(fault.Invalid, "letter.unknown", "There is no letter of kind %q.", l.Kind)
+}
+
+// verify writes to who registered: a link, or a note if the address has a user.
+func (p *Postman) verify(ctx context.Context, l Letter) (d *draft, err error) {
+	now := p.now()
+	err = p.store.Update(ctx, func(tx Tx) error {
+		cred, err := tx.Credential(ctx, l.Email, now)
+		if err != nil || cred.User == "" {
+			return err
+		}
+		if cred.Verified {
+			d = knownDraft(p.links)
+			return nil
+		}
+		name := l.Pending
+		if name == "" {
+			name = cred.Pending
+		}
+		token, one := mint(ForVerify, string(name), now)
+		d = verifyDraft(p.links + "/verify-email#token=" + token.Reveal())
+		return tx.AddOneTime(ctx, one)
+	})
+	return d, err
+}
+
+func (p *Postman) reset(ctx context.Context, l Letter) (d *draft, err error) {
+	now := p.now()
+	err = p.store.Update(ctx, func(tx Tx) error {
+		cred, err := tx.Credential(ctx, l.Email, now)
+		if err != nil || !cred.Verified {
+			return err
+		}
+		token, one := mint(ForReset, string(cred.User), now)
+		d = resetDraft(p.links + "/reset-password#token=" + token.Reveal())
+		return tx.AddOneTime(ctx, one)
+	})
+	return d, err
+}

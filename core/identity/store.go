@@ -1,0 +1,114 @@
+package identity
+
+import (
+	"context"
+	"time"
+
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// Store keeps people, their sessions and what is on its way to them. None of
+// it belongs to a tenant. Package identitytest holds its contract as a test
+// suite.
+type Store interface {
+	// View runs fn on a consistent, read-only snapshot.
+	View(ctx context.Context, fn func(Tx) error) error
+	// Update runs fn in a transaction: all of it happens, or none of it.
+	Update(ctx context.Context, fn func(Tx) error) error
+	// Live returns a session or fault.NotFound. It is Tx.Session for every
+	// request that comes with an access token, in one round trip.
+	Live(ctx context.Context, id SessionID) (*Session, error)
+}
+
+// Tx is what identity may do inside a transaction.
+type Tx interface {
+	People
+	Sessions
+	Post
+
+	// Guard returns how often key was tried lately, the zero Guard if never.
+	// Nobody else sees key until the transaction ends.
+	Guard(ctx context.Context, key string) (Guard, error)
+	SaveGuard(ctx context.Context, key string, g Guard) error
+	// Sweep forgets what is of no use after now: expired registrations,
+	// one-time tokens and sessions, and guards last tried before quiet.
+	Sweep(ctx context.Context, now, quiet time.Time) error
+}
+
+// People is users and those who would be.
+type People interface {
+	// Credential returns what address signs in with: a user's, else that of
+	// the latest registration alive at now, else the zero Credential.
+	Credential(ctx context.Context, address string, now time.Time) (Credential, error)
+	// User returns fault.NotFound if there is none.
+	User(ctx context.Context, id tenants.UserID) (*User, error)
+	// Users returns those of ids that exist, in any order.
+	Users(ctx context.Context, ids []tenants.UserID) ([]User, error)
+	// AddUser returns fault.Conflict if the address has a user.
+	AddUser(ctx context.Context, u *User, hash string) error
+	SetPassword(ctx context.Context, id tenants.UserID, hash string) error
+	SetHome(ctx context.Context, id tenants.UserID, home tenants.ID) error
+
+	AddPending(ctx context.Context, p *Pending) error
+	// Pending returns fault.NotFound if there is none.
+	Pending(ctx context.Context, id PendingID) (*Pending, error)
+	// ForgetPending drops every registration of address and its tokens.
+	ForgetPending(ctx context.Context, address string) error
+}
+
+// Sessions is sessions and their chains of refresh tokens.
+type Sessions interface {
+	AddSession(ctx context.Context, s *Session) error
+	// Session returns fault.NotFound if there is none. In an Update it keeps
+	// others from changing the session until the transaction ends.
+	Session(ctx context.Context, id SessionID) (*Session, error)
+	// Sessions returns those of user alive at now, latest first.
+	Sessions(ctx context.Context, user tenants.UserID, now time.Time) ([]Session, error)
+	// SaveSession writes what a refresh changes.
+	SaveSession(ctx context.Context, s *Session) error
+	// EndSession removes a session of user and its tokens. It returns
+	// fault.NotFound for another person's, as for none.
+	EndSession(ctx context.Context, user tenants.UserID, id SessionID) error
+	// EndSessions removes every session of user but keep, which may be empty.
+	EndSessions(ctx context.Context, user tenants.UserID, keep SessionID) error
+
+	AddRefresh(ctx context.Context, r *RefreshToken) error
+	// Refresh returns fault.NotFound if no living session has the token.
+	Refresh(ctx context.Context, hash Hash) (*RefreshToken, error)
+	// SaveRefresh writes that the token was used.
+	SaveRefresh(ctx context.Context, r *RefreshToken) error
+}
+
+// Post is letters and the one-time tokens in them.
+type Post interface {
+	// Send puts a letter in the post if the transaction commits.
+	Send(ctx context.Context, l Letter) error
+	AddOneTime(ctx context.Context, o *OneTime) error
+	// TakeOneTime removes and returns the token, so it works once. It returns
+	// fault.NotFound for one of another purpose or expired at now, as for none.
+	TakeOneTime(ctx context.Context, p Purpose, hash Hash, now time.Time) (*OneTime, error)
+	// ForgetOneTime drops every token of that purpose and subject.
+	ForgetOneTime(ctx context.Context, p Purpose, subject string) error
+}
+
+// KeyStore keeps a tenant's API keys.
+type KeyStore interface {
+	View(ctx context.Context, who tenants.ID, fn func(KeyTx) error) error
+	Update(ctx context.Context, who tenants.ID, fn func(KeyTx) error) error
+	// Holder finds a key in whichever tenant it is. It is the one question
+	// asked before the tenant is known.
+	Holder(ctx context.Context, id KeyID) (*Holder, error)
+	// Touch records a use.
+	Touch(ctx context.Context, tenant tenants.ID, id KeyID, at time.Time) error
+}
+
+// KeyTx is what identity may do with one tenant's keys inside a transaction.
+type KeyTx interface {
+	// Keys returns all, latest first.
+	Keys(ctx context.Context) ([]Key, error)
+	// Key returns fault.NotFound for a key of another tenant, as for none.
+	Key(ctx context.Context, id KeyID) (*Key, error)
+	AddKey(ctx context.Context, k *Key, hash Hash) error
+	// RevokeKey writes k.RevokedAt.
+	RevokeKey(ctx context.Context, k *Key) error
+}

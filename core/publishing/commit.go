@@ -1,0 +1,171 @@
+package publishing
+
+import (
+	"context"
+	"time"
+
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/social"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// commit arms the segment, makes the one irreversible call and records its
+// outcome. Between arming and calling stands nothing but a look at the clock.
+func (r *Runner) commit(ctx context.Context, w *work) (done bool, err error) {
+	req, err := r.request(ctx, w)
+	if err != nil {
+		return true, r.unprepared(ctx, w.c, social.FaultOf(err, false))
+	}
+	req.Commit, req.Attempt = true, w.s.Attempt+1
+	replay := w.s.State == Unknown
+
+	started := r.mono()
+	if err := r.arm(ctx, w, req); err != nil {
+		return true, err
+	}
+	r.observe.At(AtArmed)
+	blocked, err := r.queue.Blocked(ctx, w.c.Tenant, w.d.Channel)
+	if err != nil || blocked != "" || r.mono().Sub(started) > fresh {
+		return true, r.notSent(context.WithoutCancel(ctx), w.c, replay, blocked)
+	}
+	step, sendErr := r.send(ctx, w, req)
+	r.observe.At(AtSent)
+	return true, r.record(context.WithoutCancel(ctx), w.c, replay, step, sendErr)
+}
+
+// arm is the committed journal entry before the call. It fails if the segment
+// was canceled or edited since it was loaded: both bump the generation, and an
+// edit changes the hash.
+func (r *Runner) arm(ctx context.Context, w *work, req social.PublishRequest) error {
+	step, hash := w.s.Step, requestHash(req)
+	_, err := r.change(ctx, w.c, func(now *work) error {
+		if now.d.Hash != w.d.Hash {
+			return errLost
+		}
+		return now.tx.OpenAttempt(ctx, now.s.arm(step, hash, now.now))
+	})
+	return err
+}
+
+func (r *Runner) send(ctx context.Context, w *work, req social.PublishRequest) (social.Step, error) {
+	// A shutdown must not cut a call whose effect cannot be taken back.
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	return r.channels.Publish(call, tenants.SystemScope(w.c.Tenant), w.d.Channel, req)
+}
+
+// notSent closes an attempt that never left, because something was blocked at
+// the last moment or this process hesitated.
+func (r *Runner) notSent(ctx context.Context, c Claim, replay bool, blocked string) error {
+	_, err := r.change(ctx, c, func(w *work) error {
+		at := w.now
+		if blocked != "" {
+			at = at.Add(blockedPause)
+		}
+		if replay {
+			w.s.doubt(nil, at)
+		} else {
+			w.s.disarm(at)
+		}
+		return w.tx.CloseAttempt(ctx, w.s.ID, NotSent, nil)
+	})
+	return err
+}
+
+// record writes the outcome. It tries for a while if the database is away; if
+// that fails too, the lease runs out and somebody reconciles.
+func (r *Runner) record(ctx context.Context, c Claim, replay bool, step social.Step, sendErr error) error {
+	ctx, cancel := context.WithTimeout(ctx, Lease/2)
+	defer cancel()
+	for wait := 50 * time.Millisecond; ; wait *= 2 {
+		w, err := r.change(ctx, c, func(w *work) error { return w.outcome(ctx, replay, step, sendErr) })
+		if err == nil || err == errLost || !retryable(err) {
+			return r.rested(w, err)
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(wait):
+		}
+	}
+}
+
+func retryable(err error) bool {
+	f := fault.Of(err)
+	return f.Code == fault.Internal || f.Code == fault.Unavailable || f.Code == fault.Conflict
+}
+
+func (w *work) outcome(ctx context.Context, replay bool, step social.Step, sendErr error) error {
+	if sendErr == nil && step.Receipt != nil {
+		w.s.applied(*step.Receipt, ByReceipt, w.now)
+		if err := w.closeAttempt(ctx, Applied, nil); err != nil {
+			return err
+		}
+		if err := w.tx.ResolveAttempts(ctx, w.s.ID, FoundLater); err != nil {
+			return err
+		}
+		return w.settled(ctx)
+	}
+	f := social.FaultOf(sendErr, true)
+	if sendErr == nil { // "call again" is no answer to a commit
+		f = &social.Fault{Kind: social.Ambiguous, Source: social.FromPlugin, Key: "plugin.contract", Message: "The plugin did not say whether it published."}
+	}
+	if replay {
+		return w.replayFailed(ctx, f)
+	}
+	return w.refused(ctx, f)
+}
+
+// refused decides what a failed first call means.
+func (w *work) refused(ctx context.Context, f *social.Fault) error {
+	switch f.Kind {
+	case social.Ambiguous:
+		return w.inDoubt(ctx, f)
+	case social.Duplicate: // the platform says it has it; look
+		if err := w.closeAttempt(ctx, Refused, f); err != nil {
+			return err
+		}
+		w.s.doubt(f, w.now)
+		return w.settled(ctx)
+	case social.RateLimited, social.AuthExpired, social.AuthRevoked, social.Transient:
+		return w.later(ctx, f)
+	}
+	w.s.reject(f)
+	if err := w.closeAttempt(ctx, Refused, f); err != nil {
+		return err
+	}
+	return w.settled(ctx)
+}
+
+// later arms again after a refusal that may pass. A rate limit is no failure
+// and does not lengthen the back-off.
+func (w *work) later(ctx context.Context, f *social.Fault) error {
+	if f.Kind == social.Transient && w.now.Sub(w.d.DueAt) > patience {
+		w.s.reject(f)
+		if err := w.closeAttempt(ctx, Refused, f); err != nil {
+			return err
+		}
+		return w.settled(ctx)
+	}
+	w.s.disarm(w.now)
+	if f.Kind == social.RateLimited {
+		w.s.Problem = problemOf(f)
+		w.s.wake(w.now.Add(max(f.RetryAfter, time.Second)))
+	} else {
+		w.s.again(f, w.now)
+	}
+	return w.closeAttempt(ctx, Refused, f)
+}
+
+func (w *work) inDoubt(ctx context.Context, f *social.Fault) error {
+	// When to look depends on the platform; reconcile sets it.
+	w.s.doubt(f, w.now)
+	if err := w.closeAttempt(ctx, OutcomeLost, f); err != nil {
+		return err
+	}
+	return w.settled(ctx)
+}
+
+func (w *work) closeAttempt(ctx context.Context, o Outcome, f *social.Fault) error {
+	return w.tx.CloseAttempt(ctx, w.s.ID, o, problemOf(f))
+}

@@ -1,0 +1,231 @@
+package publishing
+
+import (
+	"context"
+
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// Create keeps a draft. Nothing leaves until it is scheduled or published.
+func (s *Service) Create(ctx context.Context, who tenants.Scope, c Content, when Schedule) (*Detail, error) {
+	if err := s.authz.Allow(ctx, who, ActCreate); err != nil {
+		return nil, err
+	}
+	p := NewPost(c, who.Actor())
+	var err error
+	if p.Schedule, err = when.intent(); err != nil {
+		return nil, err
+	}
+	err = s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		if err := tx.SavePost(ctx, p); err != nil {
+			return err
+		}
+		return emit(ctx, tx, "post.created", p)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Detail{Post: p}, nil
+}
+
+// Edit replaces the content and the planned time. What is already on its way
+// is refused with fault.Conflict; what is only planned is planned anew.
+func (s *Service) Edit(ctx context.Context, who tenants.Scope, id PostID, version int, c Content, when Schedule) (*Detail, error) {
+	if err := s.authz.Allow(ctx, who, ActEdit); err != nil {
+		return nil, err
+	}
+	planned, err := s.isPlanned(ctx, who, id)
+	if err != nil {
+		return nil, err
+	}
+	if planned { // a planned post must stay publishable
+		if err := s.validate(ctx, who, c); err != nil {
+			return nil, err
+		}
+	}
+	var out *Detail
+	err = s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		d, err := lock(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if d.Version != version {
+			return stale(d.Version)
+		}
+		out = d
+		if err := s.edit(ctx, tx, d, c, when); err != nil {
+			return err
+		}
+		return emit(ctx, tx, "post.updated", d.Post)
+	})
+	return out, err
+}
+
+func (s *Service) edit(ctx context.Context, tx Tx, d *Detail, c Content, when Schedule) (err error) {
+	if err := untouched(d, "it can no longer be edited"); err != nil {
+		return err
+	}
+	d.Content = c
+	if len(d.Deliveries) == 0 {
+		if d.Schedule, err = when.intent(); err != nil {
+			return err
+		}
+		return tx.SavePost(ctx, d.Post)
+	}
+	if when.Local != "" && (when.Local != d.Schedule.Local || when.Zone != d.Schedule.Zone) {
+		if err := d.moveTo(ctx, tx, when); err != nil {
+			return err
+		}
+	}
+	return replan(ctx, tx, d)
+}
+
+// untouched refuses a change of what may have had an effect.
+func untouched(d *Detail, why string) error {
+	for _, dl := range d.Deliveries {
+		if !dl.Untouched() {
+			return fault.New(fault.Conflict, "post.in_flight", "Part of this post is out or on its way; %s.", why)
+		}
+	}
+	return nil
+}
+
+// Delete removes a post that never left. What is out stays on record.
+func (s *Service) Delete(ctx context.Context, who tenants.Scope, id PostID, version int) error {
+	if err := s.authz.Allow(ctx, who, ActDelete); err != nil {
+		return err
+	}
+	return s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		d, err := lock(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if d.Version != version {
+			return stale(d.Version)
+		}
+		if err := untouched(d, "it stays on record"); err != nil {
+			return err
+		}
+		if err := emit(ctx, tx, "post.deleted", d.Post); err != nil {
+			return err
+		}
+		return tx.DeletePost(ctx, id)
+	})
+}
+
+// Get returns a post with its deliveries.
+func (s *Service) Get(ctx context.Context, who tenants.Scope, id PostID) (*Detail, error) {
+	if err := s.authz.Allow(ctx, who, ActRead); err != nil {
+		return nil, err
+	}
+	var out *Detail
+	err := s.store.View(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		p, err := tx.Post(ctx, id)
+		if err != nil {
+			return err
+		}
+		out, err = detail(ctx, tx, p)
+		return err
+	})
+	return out, err
+}
+
+// List returns posts with their deliveries, as f selects.
+func (s *Service) List(ctx context.Context, who tenants.Scope, f Filter) ([]*Detail, error) {
+	if err := s.authz.Allow(ctx, who, ActRead); err != nil {
+		return nil, err
+	}
+	var out []*Detail
+	err := s.store.View(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		posts, err := tx.Posts(ctx, f)
+		if err != nil {
+			return err
+		}
+		out, err = details(ctx, tx, posts)
+		return err
+	})
+	return out, err
+}
+
+// Receipt returns everything that is known of how a post went out.
+func (s *Service) Receipt(ctx context.Context, who tenants.Scope, id PostID) (*Receipt, error) {
+	if err := s.authz.Allow(ctx, who, ActRead); err != nil {
+		return nil, err
+	}
+	var out Receipt
+	err := s.store.View(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		p, err := tx.Post(ctx, id)
+		if err != nil {
+			return err
+		}
+		d, err := detail(ctx, tx, p)
+		if err != nil {
+			return err
+		}
+		out.Detail = *d
+		out.Attempts, err = tx.Attempts(ctx, id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+func (s *Service) isPlanned(ctx context.Context, who tenants.Scope, id PostID) (planned bool, err error) {
+	err = s.store.View(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		if _, err := tx.Post(ctx, id); err != nil {
+			return err
+		}
+		ds, err := tx.Deliveries(ctx, id)
+		planned = len(ds) > 0
+		return err
+	})
+	return planned, err
+}
+
+// lock loads a post for a change.
+func lock(ctx context.Context, tx Tx, id PostID) (*Detail, error) {
+	p, err := tx.LockPost(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return detail(ctx, tx, p)
+}
+
+func detail(ctx context.Context, tx Tx, p *Post) (*Detail, error) {
+	ds, err := tx.Deliveries(ctx, p.ID)
+	return &Detail{Post: p, Deliveries: ds}, err
+}
+
+func details(ctx context.Context, tx Tx, posts []*Post) ([]*Detail, error) {
+	if len(posts) == 0 {
+		return nil, nil
+	}
+	ids := make([]PostID, len(posts))
+	byID := make(map[PostID]*Detail, len(posts))
+	out := make([]*Detail, len(posts))
+	for i, p := range posts {
+		out[i] = &Detail{Post: p}
+		ids[i], byID[p.ID] = p.ID, out[i]
+	}
+	ds, err := tx.Deliveries(ctx, ids...)
+	for _, d := range ds {
+		byID[d.Post].Deliveries = append(byID[d.Post].Deliveries, d)
+	}
+	return out, err
+}
+
+// emit tells subscribers which post changed, and how it stands. The rest they
+// fetch.
+func emit(ctx context.Context, tx Tx, event string, p *Post) error {
+	return tx.Emit(ctx, event, string(p.ID), map[string]any{"state": p.State, "version": p.Version})
+}
+
+func stale(current int) error {
+	return fault.New(fault.Conflict, StaleReason, "Somebody else changed this post; it is at version %d now.", current)
+}
+
+// StaleReason is the reason of a save with an old version.
+const StaleReason = "post.stale"

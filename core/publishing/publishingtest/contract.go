@@ -1,0 +1,306 @@
+package publishingtest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/carillonhq/carillon/core/channels"
+	"github.com/carillonhq/carillon/core/publishing"
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/social"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// Opened is an empty store with two tenants that exist in it, each with one
+// channel.
+type Opened struct {
+	Store        publishing.Store
+	Queue        publishing.Queue
+	Us, Them     tenants.ID
+	Ours, Theirs channels.ID
+}
+
+// Run holds a Store and its Queue to their contract.
+func Run(t *testing.T, open func(t *testing.T) Opened) {
+	t.Run("what is saved is found", func(t *testing.T) { savedIsFound(t, open(t)) })
+	t.Run("another tenant's post does not exist", func(t *testing.T) { wall(t, open(t)) })
+	t.Run("a failed update leaves nothing", func(t *testing.T) { rollback(t, open(t)) })
+	t.Run("a stale save conflicts", func(t *testing.T) { staleSave(t, open(t)) })
+	t.Run("a delivery keeps its segments", func(t *testing.T) { roundTrip(t, open(t)) })
+	t.Run("one attempt is open at a time", func(t *testing.T) { oneAttempt(t, open(t)) })
+	t.Run("a due segment is claimed once", func(t *testing.T) { claimOnce(t, open(t)) })
+	t.Run("posts are listed by window and by name", func(t *testing.T) { lists(t, open(t)) })
+	t.Run("deleting a post deletes its deliveries", func(t *testing.T) { deletes(t, open(t)) })
+}
+
+func draft(ch channels.ID) *publishing.Post {
+	return publishing.NewPost(publishing.Content{
+		Parts:    []publishing.Part{{Text: "hello"}, {Text: "and more"}},
+		Variants: []publishing.Variant{{Channel: ch, Settings: map[string]any{"visibility": "public"}}},
+	}, "usr_1")
+}
+
+func update(t *testing.T, s publishing.Store, who tenants.ID, fn func(context.Context, publishing.Tx) error) {
+	t.Helper()
+	if err := s.Update(t.Context(), who, fn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func find(t *testing.T, s publishing.Store, who tenants.ID, id publishing.PostID) (p *publishing.Post, err error) {
+	t.Helper()
+	err = s.View(t.Context(), who, func(ctx context.Context, tx publishing.Tx) error {
+		p, err = tx.Post(ctx, id)
+		return err
+	})
+	return p, err
+}
+
+func savePost(p *publishing.Post) func(context.Context, publishing.Tx) error {
+	return func(ctx context.Context, tx publishing.Tx) error { return tx.SavePost(ctx, p) }
+}
+
+func savedIsFound(t *testing.T, o Opened) {
+	p := draft(o.Ours)
+	p.Schedule = publishing.Schedule{Local: "2030-03-01T09:00:00", Zone: "Europe/Lisbon", At: time.Date(2030, 3, 1, 9, 0, 0, 0, time.UTC)}
+	update(t, o.Store, o.Us, savePost(p))
+	got, err := find(t, o.Store, o.Us, p.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(p, got, cmpopts.EquateApproxTime(time.Millisecond), cmpopts.EquateEmpty()); d != "" {
+		t.Error(d)
+	}
+	if got.Version != 1 || got.CreatedAt.IsZero() {
+		t.Errorf("version %d, created %v", got.Version, got.CreatedAt)
+	}
+}
+
+func wall(t *testing.T, o Opened) {
+	p := draft(o.Ours)
+	update(t, o.Store, o.Us, savePost(p))
+	if _, err := find(t, o.Store, o.Them, p.ID); !fault.Is(err, fault.NotFound) {
+		t.Errorf("err = %v, want %s", err, fault.NotFound)
+	}
+	if _, err := find(t, o.Store, "", p.ID); err == nil {
+		t.Error("an empty tenant read a post")
+	}
+	err := o.Store.View(t.Context(), o.Them, func(ctx context.Context, tx publishing.Tx) error {
+		posts, err := tx.Posts(ctx, publishing.Filter{Limit: 10})
+		if len(posts) != 0 {
+			t.Errorf("listed %d posts of another tenant", len(posts))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func rollback(t *testing.T, o Opened) {
+	p, boom := draft(o.Ours), fault.New(fault.Internal, "boom", "boom")
+	err := o.Store.Update(t.Context(), o.Us, func(ctx context.Context, tx publishing.Tx) error {
+		if err := tx.SavePost(ctx, p); err != nil {
+			return err
+		}
+		return boom
+	})
+	if !fault.Is(err, fault.Internal) {
+		t.Fatalf("err = %v, want boom", err)
+	}
+	if _, err := find(t, o.Store, o.Us, p.ID); !fault.Is(err, fault.NotFound) {
+		t.Errorf("err = %v, want %s", err, fault.NotFound)
+	}
+}
+
+func staleSave(t *testing.T, o Opened) {
+	p := draft(o.Ours)
+	update(t, o.Store, o.Us, savePost(p))
+	old := *p
+	update(t, o.Store, o.Us, savePost(p))
+	if err := o.Store.Update(t.Context(), o.Us, savePost(&old)); !fault.Is(err, fault.Conflict) {
+		t.Errorf("err = %v, want %s", err, fault.Conflict)
+	}
+	bad := draft(o.Ours)
+	bad.Content.Parts[0].Text = " "
+	if err := o.Store.Update(t.Context(), o.Us, savePost(bad)); !fault.Is(err, fault.Invalid) {
+		t.Errorf("an empty post: err = %v, want %s", err, fault.Invalid)
+	}
+}
+
+// delivery of p with two segments, due at.
+func delivery(p *publishing.Post, ch channels.ID, at time.Time) *publishing.Delivery {
+	id := string(p.ID)[5:]
+	return &publishing.Delivery{
+		ID: publishing.DeliveryID("dlv_" + id), Post: p.ID, Channel: ch, Hash: p.Content.Hash(), DueAt: at,
+		Settings: map[string]any{"visibility": "public"},
+		Segments: []*publishing.Segment{
+			{ID: publishing.SegmentID("seg_" + id), State: publishing.Scheduled, Part: p.Content.Parts[0], NextAt: at},
+			{ID: publishing.SegmentID("seg_" + id[:25] + "z"), Position: 1, State: publishing.Scheduled, Part: p.Content.Parts[1]},
+		},
+	}
+}
+
+func saveBoth(p *publishing.Post, d *publishing.Delivery) func(context.Context, publishing.Tx) error {
+	return func(ctx context.Context, tx publishing.Tx) error {
+		if err := tx.SavePost(ctx, p); err != nil {
+			return err
+		}
+		return tx.SaveDelivery(ctx, d)
+	}
+}
+
+func roundTrip(t *testing.T, o Opened) {
+	p := draft(o.Ours)
+	at := time.Now().Add(time.Hour).UTC().Truncate(time.Millisecond)
+	d := delivery(p, o.Ours, at)
+	s := d.Segments[0]
+	s.State, s.Step, s.Label, s.Attempt, s.Tries, s.Revision = publishing.Unknown, []byte{0, 1, 255}, "waiting", 2, 3, 1
+	s.DoubtAt, s.LiveAt, s.Generation, s.Holder, s.ArmedHash = at, at, 7, "w1", "abc"
+	s.ReplyTo, s.Root, s.Ref = &social.Ref{ID: "1"}, &social.Ref{ID: "0"}, &social.Ref{ID: "2", URL: "https://x.test/2", Extra: map[string]string{"cid": "c"}}
+	s.Problem, s.Evidence = &publishing.Problem{Kind: social.Ambiguous, Reason: "r", Message: "m"}, publishing.ByLookup
+	update(t, o.Store, o.Us, saveBoth(p, d))
+	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error { return tx.SaveDelivery(ctx, d) })
+	err := o.Store.View(t.Context(), o.Us, func(ctx context.Context, tx publishing.Tx) error {
+		got, err := tx.Deliveries(ctx, p.ID)
+		if diff := cmp.Diff([]*publishing.Delivery{d}, got, cmpopts.EquateApproxTime(time.Millisecond), cmpopts.EquateEmpty()); diff != "" {
+			t.Error(diff)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func oneAttempt(t *testing.T, o Opened) {
+	p := draft(o.Ours)
+	d := delivery(p, o.Ours, time.Now().Add(time.Hour))
+	update(t, o.Store, o.Us, saveBoth(p, d))
+	attempt := func(n int) error {
+		return o.Store.Update(t.Context(), o.Us, func(ctx context.Context, tx publishing.Tx) error {
+			return tx.OpenAttempt(ctx, &publishing.Attempt{Segment: d.Segments[0].ID, N: n, Key: "k", RequestHash: "h", ArmedAt: time.Now()})
+		})
+	}
+	if err := attempt(1); err != nil {
+		t.Fatal(err)
+	}
+	if err := attempt(2); !fault.Is(err, fault.Conflict) {
+		t.Errorf("a second open attempt: err = %v, want %s", err, fault.Conflict)
+	}
+	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error {
+		return tx.CloseAttempt(ctx, d.Segments[0].ID, publishing.OutcomeLost, &publishing.Problem{Reason: "r"})
+	})
+	if err := attempt(2); err != nil {
+		t.Errorf("after closing: %v", err)
+	}
+	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error {
+		return tx.ResolveAttempts(ctx, d.Segments[0].ID, publishing.FoundLater)
+	})
+	err := o.Store.View(t.Context(), o.Us, func(ctx context.Context, tx publishing.Tx) error {
+		all, err := tx.Attempts(ctx, p.ID)
+		if len(all) != 2 || all[0].Outcome != publishing.FoundLater || !all[1].EndedAt.IsZero() || all[0].Problem == nil {
+			t.Errorf("attempts = %+v", all)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// claims of our tenant; a shared queue may hold others'.
+func claims(t *testing.T, o Opened, holder string, lease time.Duration) (ours []publishing.Claim) {
+	t.Helper()
+	all, err := o.Queue.Claim(t.Context(), holder, 100, lease)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range all {
+		if c.Tenant == o.Us {
+			ours = append(ours, c)
+		}
+	}
+	return ours
+}
+
+func claimOnce(t *testing.T, o Opened) {
+	p := draft(o.Ours)
+	d := delivery(p, o.Ours, time.Now().Add(-time.Second))
+	update(t, o.Store, o.Us, saveBoth(p, d))
+	first := claims(t, o, "w1", time.Hour)
+	if len(first) != 1 || first[0].Segment != d.Segments[0].ID || first[0].Generation != 1 || first[0].Post != p.ID {
+		t.Fatalf("claims = %+v", first)
+	}
+	if again := claims(t, o, "w2", time.Hour); len(again) != 0 {
+		t.Errorf("a held segment was claimed again: %+v", again)
+	}
+	later := draft(o.Ours)
+	update(t, o.Store, o.Us, saveBoth(later, delivery(later, o.Ours, time.Now().Add(time.Hour))))
+	if early := claims(t, o, "w1", time.Hour); len(early) != 0 {
+		t.Errorf("claimed before it was due: %+v", early)
+	}
+	expired := draft(o.Ours)
+	update(t, o.Store, o.Us, saveBoth(expired, delivery(expired, o.Ours, time.Now().Add(-time.Second))))
+	claims(t, o, "w1", -time.Second) // a lease that is over
+	if again := claims(t, o, "w2", time.Hour); len(again) != 1 || again[0].Generation != 2 {
+		t.Errorf("after the lease: %+v", again)
+	}
+}
+
+func lists(t *testing.T, o Opened) {
+	at := time.Date(2031, 5, 1, 12, 0, 0, 0, time.UTC)
+	var ids []publishing.PostID
+	for i := range 3 {
+		p := draft(o.Ours)
+		p.Schedule.At = at.AddDate(0, 0, i)
+		update(t, o.Store, o.Us, savePost(p))
+		ids = append(ids, p.ID)
+	}
+	for name, tc := range map[string]struct {
+		f    publishing.Filter
+		want []publishing.PostID
+	}{
+		"newest first": {publishing.Filter{Limit: 10}, []publishing.PostID{ids[2], ids[1], ids[0]}},
+		"a page":       {publishing.Filter{Limit: 1, After: ids[2]}, []publishing.PostID{ids[1]}},
+		"a window":     {publishing.Filter{From: at, To: at.AddDate(0, 0, 2), Limit: 10}, []publishing.PostID{ids[0], ids[1]}},
+		"a channel":    {publishing.Filter{Channel: o.Theirs, Limit: 10}, nil},
+		"a state":      {publishing.Filter{States: []publishing.State{publishing.Published}, Limit: 10}, nil},
+	} {
+		err := o.Store.View(t.Context(), o.Us, func(ctx context.Context, tx publishing.Tx) error {
+			posts, err := tx.Posts(ctx, tc.f)
+			var got []publishing.PostID
+			for _, p := range posts {
+				got = append(got, p.ID)
+			}
+			if d := cmp.Diff(tc.want, got); d != "" {
+				t.Errorf("%s: %s", name, d)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func deletes(t *testing.T, o Opened) {
+	p := draft(o.Ours)
+	d := delivery(p, o.Ours, time.Now().Add(time.Hour))
+	update(t, o.Store, o.Us, saveBoth(p, d))
+	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error { return tx.DeletePost(ctx, p.ID) })
+	err := o.Store.View(t.Context(), o.Us, func(ctx context.Context, tx publishing.Tx) error {
+		ds, err := tx.Deliveries(ctx, p.ID)
+		if len(ds) != 0 {
+			t.Errorf("%d deliveries are left", len(ds))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

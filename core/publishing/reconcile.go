@@ -1,0 +1,181 @@
+package publishing
+
+import (
+	"context"
+	"time"
+
+	"github.com/carillonhq/carillon/core/channels"
+	"github.com/carillonhq/carillon/ports/social"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// orphaned turns a segment whose sender died into an unknown one.
+func (r *Runner) orphaned(ctx context.Context, w *work) (done bool, err error) {
+	f := &social.Fault{Kind: social.Ambiguous, Source: social.FromPlugin, Key: "segment.sender_died", Message: "The process that was sending this stopped."}
+	_, err = r.change(ctx, w.c, func(w *work) error {
+		if w.s.State != Sending {
+			return errLost
+		}
+		w.s.State = Unknown
+		w.s.Problem = problemOf(f)
+		if err := w.closeAttempt(ctx, OutcomeLost, f); err != nil {
+			return err
+		}
+		return w.settled(ctx)
+	})
+	return false, err
+}
+
+// reconcile finds out whether an unknown segment is on the platform. It sends
+// only with a key that the platform remembers, or after the platform said that
+// it is not there.
+func (r *Runner) reconcile(ctx context.Context, w *work) (done bool, err error) {
+	target, err := r.channels.Describe(ctx, tenants.SystemScope(w.c.Tenant), w.d.Channel)
+	if err != nil {
+		return true, r.unsure(ctx, w.c, social.FaultOf(err, false), 0)
+	}
+	m := target.Manifest
+	quiet := w.s.DoubtAt.Add(settle(m))
+	if last := w.s.DoubtAt; last.IsZero() { // after a restore there is no arming to count from
+		quiet = w.now
+	}
+	class := dedup(target)
+	if class == social.NativeKey && m.KeyLife > 0 && w.now.Sub(w.s.DoubtAt) > m.KeyLife-commitTimeout {
+		class = social.ByFind // the key is forgotten, or about to be
+	}
+	if class == social.ByFind && !m.Can(social.CanFind) {
+		class = social.NoDedup
+	}
+	switch {
+	case class == social.NoDedup:
+		return true, r.askPerson(ctx, w.c)
+	case w.now.Before(quiet):
+		_, err := r.change(ctx, w.c, func(w *work) error { w.s.wake(quiet); return nil })
+		return true, err
+	case class == social.NativeKey && w.blocked != "":
+		return true, r.unsure(ctx, w.c, nil, 15*time.Second)
+	case class == social.NativeKey:
+		return r.commit(ctx, w)
+	}
+	return r.find(ctx, w, target)
+}
+
+func settle(m social.Manifest) time.Duration {
+	if m.Settle > 0 {
+		return m.Settle
+	}
+	return social.DefaultSettle
+}
+
+// dedup is the manifest's recovery class, unless this account's server is
+// known to be weaker.
+func dedup(t channels.Target) social.Dedup {
+	switch d := social.Dedup(t.Account.Public["dedup"]); d {
+	case social.ByFind, social.NoDedup:
+		return d
+	}
+	return t.Manifest.Dedup
+}
+
+// find looks the segment up. What is absent after the quiet period was never
+// applied and is armed again.
+func (r *Runner) find(ctx context.Context, w *work, target channels.Target) (done bool, err error) {
+	req, err := r.request(ctx, w)
+	if err != nil {
+		return true, r.unsure(ctx, w.c, social.FaultOf(err, false), 0)
+	}
+	call, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	found, err := r.channels.Find(call, tenants.SystemScope(w.c.Tenant), w.d.Channel, social.FindRequest{
+		Call: req.Call, Content: req.Content, State: w.s.Step, Since: since(w),
+	})
+	switch {
+	case err != nil:
+		return true, r.unsure(ctx, w.c, social.FaultOf(err, false), 0)
+	case found.Verdict == social.Found && found.Receipt != nil:
+		return true, r.foundLater(ctx, w.c, *found.Receipt)
+	case found.Verdict == social.Absent && w.s.Problem != nil && w.s.Problem.Kind == social.Duplicate:
+		return true, r.askPerson(ctx, w.c) // the platform contradicts itself
+	case found.Verdict == social.Absent:
+		return false, r.absent(ctx, w.c)
+	}
+	return true, r.unsure(ctx, w.c, nil, found.After)
+}
+
+// since is the earliest the object can have appeared, with room for clocks
+// that disagree.
+func since(w *work) time.Time {
+	at := w.s.DoubtAt
+	if at.IsZero() {
+		at = w.d.DueAt
+	}
+	return at.Add(-5 * time.Minute)
+}
+
+func (r *Runner) foundLater(ctx context.Context, c Claim, rc social.Receipt) error {
+	w, err := r.change(ctx, c, func(w *work) error {
+		w.s.applied(rc, ByLookup, w.now)
+		if err := w.tx.ResolveAttempts(ctx, w.s.ID, FoundLater); err != nil {
+			return err
+		}
+		return w.settled(ctx)
+	})
+	return r.rested(w, err)
+}
+
+func (r *Runner) absent(ctx context.Context, c Claim) error {
+	_, err := r.change(ctx, c, func(w *work) error {
+		holder, generation := w.s.Holder, w.s.Generation
+		w.s.disarm(w.now.Add(Lease)) // this claim goes on to arm it
+		w.s.Holder, w.s.Generation, w.s.Problem = holder, generation, nil
+		return w.tx.ResolveAttempts(ctx, w.s.ID, AbsentLater)
+	})
+	return err
+}
+
+// unsure looks again later, and after an hour asks a person.
+func (r *Runner) unsure(ctx context.Context, c Claim, f *social.Fault, after time.Duration) error {
+	_, err := r.change(ctx, c, func(w *work) error { return w.stillUnknown(ctx, f, after) })
+	return err
+}
+
+func (w *work) stillUnknown(ctx context.Context, f *social.Fault, after time.Duration) error {
+	if w.now.Sub(w.s.DoubtAt) > lookPatience && w.s.Tries > 3 {
+		w.s.ask(f)
+		return w.settled(ctx)
+	}
+	w.s.State = Unknown
+	w.s.Tries++
+	w.s.wake(w.now.Add(backoff(w.s.Tries, max(after, retryAfter(f)))))
+	return nil
+}
+
+func retryAfter(f *social.Fault) time.Duration {
+	if f == nil {
+		return 0
+	}
+	return f.RetryAfter
+}
+
+func (r *Runner) askPerson(ctx context.Context, c Claim) error {
+	w, err := r.change(ctx, c, func(w *work) error {
+		problem := w.s.Problem
+		w.s.ask(nil)
+		w.s.Problem = problem
+		return w.settled(ctx)
+	})
+	return r.rested(w, err)
+}
+
+// replayFailed decides what a failed call with a known key means. A refusal
+// now says nothing of the call before it, so the doubt stays.
+func (w *work) replayFailed(ctx context.Context, f *social.Fault) error {
+	outcome := Refused
+	if f.Kind == social.Ambiguous {
+		outcome = OutcomeLost
+	}
+	if err := w.closeAttempt(ctx, outcome, f); err != nil {
+		return err
+	}
+	return w.stillUnknown(ctx, f, 0)
+}

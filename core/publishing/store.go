@@ -1,0 +1,126 @@
+package publishing
+
+import (
+	"context"
+	"time"
+
+	"github.com/carillonhq/carillon/core/channels"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// Store keeps one tenant's posts. Package publishingtest holds its contract as
+// a test suite.
+type Store interface {
+	// View runs fn on a consistent, read-only snapshot.
+	View(ctx context.Context, who tenants.ID, fn func(context.Context, Tx) error) error
+	// Update runs fn in a transaction: all of it happens, or none of it. fn
+	// must not call the outside world; a rollback cannot take that back.
+	Update(ctx context.Context, who tenants.ID, fn func(context.Context, Tx) error) error
+}
+
+// Tx is what publishing may do inside a transaction. It sees one tenant. What
+// does not exist there is fault.NotFound, whether or not another tenant has it.
+type Tx interface {
+	// Now is the database's clock. Every due date is decided by it.
+	Now(ctx context.Context) (time.Time, error)
+
+	Post(ctx context.Context, id PostID) (*Post, error)
+	// LockPost is Post, and nobody else changes the post or its deliveries
+	// until the transaction ends.
+	LockPost(ctx context.Context, id PostID) (*Post, error)
+	Posts(ctx context.Context, f Filter) ([]*Post, error)
+	// SavePost checks and writes p; fault.Conflict if p is stale. It sets
+	// Version and the timestamps.
+	SavePost(ctx context.Context, p *Post) error
+	DeletePost(ctx context.Context, id PostID) error
+	// SetState writes the sum of a post's deliveries, without a new version.
+	SetState(ctx context.Context, id PostID, s State) error
+
+	// Deliveries returns the posts' deliveries with their segments, in order.
+	Deliveries(ctx context.Context, posts ...PostID) ([]*Delivery, error)
+	// SaveDelivery writes d and its segments, new or known, and removes
+	// segments that d no longer has.
+	SaveDelivery(ctx context.Context, d *Delivery) error
+	DeleteDelivery(ctx context.Context, id DeliveryID) error
+
+	// Work reads what a claim is about in one go; with lock, nobody else
+	// changes the post or its deliveries until the transaction ends.
+	Work(ctx context.Context, c Claim, lock bool) (*Work, error)
+	// SaveSegments writes known segments of one delivery.
+	SaveSegments(ctx context.Context, d *Delivery, segments ...*Segment) error
+	// DeliveryStates returns the state of each of a post's deliveries.
+	DeliveryStates(ctx context.Context, post PostID) ([]State, error)
+
+	// OpenAttempt journals a; fault.Conflict if its segment has an open one.
+	OpenAttempt(ctx context.Context, a *Attempt) error
+	// CloseAttempt ends the segment's open attempt. No open attempt is no error.
+	CloseAttempt(ctx context.Context, s SegmentID, o Outcome, p *Problem) error
+	// ResolveAttempts turns the segment's unknown attempts into o.
+	ResolveAttempts(ctx context.Context, s SegmentID, o Outcome) error
+	Attempts(ctx context.Context, post PostID) ([]Attempt, error)
+
+	Settings(ctx context.Context) (Settings, error)
+	SaveSettings(ctx context.Context, s Settings) error
+
+	SaveMetrics(ctx context.Context, m []Measured) error
+	Metrics(ctx context.Context, post PostID) ([]Measured, error)
+	// RefreshMetrics asks for a Service.RefreshMetrics call, if the Tx commits.
+	RefreshMetrics(ctx context.Context, post PostID) error
+
+	// Emit tells the tenant's subscribers, if the Tx commits.
+	Emit(ctx context.Context, event, subject string, data any) error
+	// WakeDispatch tells idle dispatchers that something is due, if the Tx commits.
+	WakeDispatch(ctx context.Context) error
+}
+
+// Settings are a tenant's publishing rules.
+type Settings struct {
+	// MissedAfter is how late a post may start. One that is later, because
+	// everything was down or paused, is missed instead: news from yesterday
+	// is worse than no news. Zero means it is sent however late.
+	MissedAfter time.Duration
+}
+
+// DefaultSettings are those of a tenant that has not chosen.
+var DefaultSettings = Settings{MissedAfter: 6 * time.Hour}
+
+// Filter selects posts, newest first by ID or by due time within a window.
+type Filter struct {
+	From, To time.Time // due in [From, To), ordered by due time
+	After    PostID    // older than this one, for cursors
+	States   []State
+	Channel  channels.ID
+	Limit    int
+}
+
+// Queue hands out due segments of all tenants. It is the dispatcher's way
+// across the wall and can do nothing else.
+type Queue interface {
+	// Claim takes up to n due segments for holder until lease ends. It is fair
+	// across tenants first, then channels, and leaves out what is paused. A
+	// segment is claimed by one holder at a time, across all processes.
+	Claim(ctx context.Context, holder string, n int, lease time.Duration) ([]Claim, error)
+	// Blocked says why nothing may leave this channel now: a pause at any
+	// level of the tree, of the channel or of its platform, a suspension, a
+	// broken connection. Empty means go.
+	Blocked(ctx context.Context, who tenants.ID, ch channels.ID) (string, error)
+}
+
+// Work is a claimed segment's delivery, with the database's clock and the
+// tenant's rules.
+type Work struct {
+	Delivery *Delivery
+	Now      time.Time
+	Settings Settings
+}
+
+// A Claim is the right to work on one segment until the lease ends or somebody
+// with a higher generation takes over.
+type Claim struct {
+	Tenant     tenants.ID
+	Post       PostID
+	Delivery   DeliveryID
+	Segment    SegmentID
+	Generation int64
+	DueAt      time.Time
+}

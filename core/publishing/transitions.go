@@ -1,0 +1,171 @@
+package publishing
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/social"
+)
+
+// Tunables of the protocol. The reasons stand beside the figures.
+const (
+	// Lease is how long a claim holds. It is longer than any step may take,
+	// so a live worker never loses a segment it is working on.
+	Lease = 90 * time.Second
+	// stepTimeout bounds a preparing step or a lookup.
+	stepTimeout = 45 * time.Second
+	// commitTimeout bounds the irreversible call.
+	commitTimeout = 30 * time.Second
+	// fresh is the longest a process may hesitate between arming and sending.
+	// One that was suspended in between must not wake up and send.
+	fresh = 2 * time.Second
+	// patience is how long a platform may be out of order before a segment
+	// that was provably never applied is given up.
+	patience = 24 * time.Hour
+	// lookPatience is how long an unknown outcome is looked up before a
+	// person is asked.
+	lookPatience = time.Hour
+)
+
+// advance notes a repeatable step's result and when to go on.
+func (s *Segment) advance(next *social.Next, now time.Time) {
+	s.State, s.Step, s.Label, s.Tries, s.Problem = Preparing, next.State, next.Label, 0, nil
+	if next.Commit {
+		s.State = Armed
+	}
+	s.wake(now.Add(next.After))
+}
+
+// arm opens attempt n. From here on nobody sends this segment until the
+// attempt's outcome is known.
+func (s *Segment) arm(step []byte, hash string, now time.Time) *Attempt {
+	replay := s.State == Unknown
+	s.Attempt++
+	s.State, s.Step, s.ArmedHash, s.Label = Sending, step, hash, ""
+	if s.DoubtAt.IsZero() {
+		s.DoubtAt = now
+	}
+	return &Attempt{Segment: s.ID, N: s.Attempt, Key: s.Key(), RequestHash: hash, Replay: replay, Holder: s.Holder, ArmedAt: now}
+}
+
+// applied ends a segment: it is on the platform, and here is how we know.
+func (s *Segment) applied(r social.Receipt, by Evidence, now time.Time) {
+	ref := r.Ref
+	s.State, s.Ref, s.Evidence, s.LiveAt = Live, &ref, by, now
+	if !r.PublishedAt.IsZero() {
+		s.LiveAt = r.PublishedAt
+	}
+	s.settle(nil)
+	s.DoubtAt = time.Time{}
+}
+
+// disarm takes a segment back to before its commit: the last attempt surely
+// had no effect.
+func (s *Segment) disarm(at time.Time) {
+	s.State, s.DoubtAt = Armed, time.Time{}
+	s.wake(at)
+}
+
+// doubt marks the outcome as unknown until somebody finds out.
+func (s *Segment) doubt(f *social.Fault, at time.Time) {
+	s.State, s.Problem = Unknown, problemOf(f)
+	s.wake(at)
+}
+
+// reject ends a segment that the platform will not take.
+func (s *Segment) reject(f *social.Fault) {
+	s.State, s.DoubtAt = Rejected, time.Time{}
+	s.settle(problemOf(f))
+}
+
+// ask hands the segment to a person. Nothing happens to it until they answer.
+func (s *Segment) ask(f *social.Fault) {
+	s.State = NeedsReview
+	s.settle(problemOf(f))
+}
+
+func (s *Segment) settle(p *Problem) {
+	s.NextAt, s.Holder, s.Problem, s.Label, s.Tries = time.Time{}, "", p, "", 0
+	s.Generation++
+}
+
+// wake releases the segment until at.
+func (s *Segment) wake(at time.Time) { s.NextAt, s.Holder = at, "" }
+
+// again backs off after a failure that had no effect.
+func (s *Segment) again(f *social.Fault, now time.Time) {
+	s.Tries++
+	s.Problem = problemOf(f)
+	s.wake(now.Add(backoff(s.Tries, f.RetryAfter)))
+}
+
+// backoff doubles from one second to ten minutes, with up to a quarter of
+// jitter, and never returns before the platform's own figure.
+func backoff(tries int, floor time.Duration) time.Duration {
+	d := time.Second << min(tries-1, 10)
+	d = min(d, 10*time.Minute)
+	d += rand.N(d/4 + 1)
+	return max(d, floor)
+}
+
+// reset puts a segment that had no effect back to its start.
+func (s *Segment) reset(part Part, at time.Time) {
+	if s.Attempt > 0 { // a platform may remember the old key with the old answer
+		s.Revision++
+	}
+	s.Part, s.State, s.Step, s.Label, s.Tries, s.Problem = part, Scheduled, nil, "", 0, nil
+	s.ReplyTo, s.Root, s.DoubtAt = nil, nil, time.Time{}
+	s.Generation++
+	s.wake(at)
+}
+
+// next starts the segment after i, or ends the chain behind a dead one. It
+// returns what it changed.
+func (d *Delivery) next(i int, now time.Time) (changed []*Segment) {
+	if i+1 >= len(d.Segments) {
+		return nil
+	}
+	s, following := d.Segments[i], d.Segments[i+1]
+	switch {
+	case s.State == Live && following.State == Scheduled:
+		following.ReplyTo, following.Root = s.Ref, s.Root
+		if following.Root == nil {
+			following.Root = s.Ref
+		}
+		following.wake(now)
+		changed = append(changed, following)
+	case s.State == Rejected || s.State == Missed || s.State == Canceled:
+		for _, rest := range d.Segments[i+1:] {
+			if rest.State == Scheduled {
+				rest.State = Canceled
+				rest.settle(&Problem{Kind: social.NotFound, Reason: "segment.chain_broken", Message: "The part before it did not go out."})
+				changed = append(changed, rest)
+			}
+		}
+	}
+	return changed
+}
+
+// cancel stops whatever has had no effect yet and reports whether anything did
+// stop.
+func (d *Delivery) cancel() (stopped bool) {
+	for _, s := range d.Segments {
+		if s.State.Untouched() && !s.State.Final() {
+			s.State, stopped = Canceled, true
+			s.settle(nil)
+		}
+	}
+	return stopped
+}
+
+func problemOf(f *social.Fault) *Problem {
+	if f == nil {
+		return nil
+	}
+	return &Problem{Kind: f.Kind, Reason: f.Key, Message: f.Message, Source: string(f.Source), Detail: f.Upstream}
+}
+
+// errLost says that somebody else holds the segment now. The loser stops
+// without a word: whatever it knew, the new holder finds out by itself.
+var errLost = fault.New(fault.Conflict, "segment.lost", "Somebody else is at work on this.")

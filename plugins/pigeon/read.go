@@ -1,0 +1,86 @@
+package pigeon
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/carillonhq/carillon/plugins/internal/web"
+	"github.com/carillonhq/carillon/ports/social"
+)
+
+// Find implements social.Finder: the network lists an account's posts by the
+// mark they were sent with.
+func (p *Pigeon) Find(ctx context.Context, req social.FindRequest) (social.Finding, error) {
+	s, err := p.resume(req.State, req.Call)
+	if err != nil {
+		return social.Finding{}, err
+	}
+	var list struct {
+		Posts []post `json:"posts"`
+	}
+	query := url.Values{"author": {req.Account.ID}, "marker": {s.Marker}}
+	if err := p.get(ctx, req.Call, "/api/v1/posts?"+query.Encode(), &list); err != nil {
+		return social.Finding{}, err
+	}
+	if len(list.Posts) == 0 {
+		return social.Finding{Verdict: social.Absent}, nil
+	}
+	oldest := list.Posts[len(list.Posts)-1]
+	return social.Finding{Verdict: social.Found, Receipt: oldest.receipt()}, nil
+}
+
+// Accounts implements social.Lister.
+func (p *Pigeon) Accounts(ctx context.Context, call social.Call) ([]social.Account, error) {
+	var me struct {
+		ID     string        `json:"id"`
+		Handle string        `json:"handle"`
+		Name   string        `json:"name"`
+		URL    string        `json:"url"`
+		Limits social.Limits `json:"limits"`
+	}
+	if err := p.get(ctx, call, "/api/v1/me", &me); err != nil {
+		return nil, err
+	}
+	return []social.Account{{ID: me.ID, Handle: "@" + me.Handle, Name: me.Name, URL: me.URL, Type: "profile", Limits: &me.Limits}}, nil
+}
+
+// Metrics implements social.Meter.
+func (p *Pigeon) Metrics(ctx context.Context, req social.MetricsRequest) ([]social.Metrics, error) {
+	ids := make([]string, len(req.Posts))
+	refs := map[string]social.Ref{}
+	for i, ref := range req.Posts {
+		ids[i], refs[ref.ID] = ref.ID, ref
+	}
+	var list struct {
+		Metrics []struct {
+			ID     string             `json:"id"`
+			Values map[string]float64 `json:"values"`
+			At     time.Time          `json:"at"`
+		} `json:"metrics"`
+	}
+	if err := p.get(ctx, req.Call, "/api/v1/metrics?"+url.Values{"ids": {strings.Join(ids, ",")}}.Encode(), &list); err != nil {
+		return nil, err
+	}
+	metrics := make([]social.Metrics, 0, len(list.Metrics))
+	for _, m := range list.Metrics {
+		metrics = append(metrics, social.Metrics{Ref: refs[m.ID], Values: m.Values, At: m.At})
+	}
+	return metrics, nil
+}
+
+func (p *Pigeon) get(ctx context.Context, call social.Call, path string, into any) error {
+	token := call.Credential.AccessToken
+	reply, err := p.web.Do(ctx, web.Request{Method: http.MethodGet, URL: p.at(call, path), Token: token})
+	switch {
+	case err != nil:
+		return err
+	case !reply.OK():
+		return p.refused(reply, social.PublishRequest{Call: call})
+	case reply.Into(into) != nil:
+		return p.web.Odd(false, reply, token)
+	}
+	return nil
+}
