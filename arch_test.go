@@ -137,8 +137,6 @@ func forTests(dir string) bool {
 func generated(dir string) bool {
 	return underAny(dir, []string{"plugins/proto", "adapters/httpapi/api", "adapters/httpapi/client"})
 }
-	return under(dir, "plugins/proto") || under(dir, "adapters/httpapi/api")
-}
 
 var vague = []string{"util", "utils", "common", "helpers", "misc", "shared", "models", "types", "interfaces"}
 
