@@ -109,19 +109,6 @@ func (db *DB) once(ctx context.Context, r role, begin string, tenant tenants.ID,
 	return true, t.Commit()
 }
 
-// peek answers a few reads of one tenant in a single round trip: queue them,
-// each with its callback. It is for the hottest paths; the statements carry
-// their own condition on tenant_id.
-func (db *DB) peek(ctx context.Context, tenant tenants.ID, queue func(*pgx.Batch)) error {
-	if !tenant.Valid() {
-		return noTenant()
-	}
-	b := new(pgx.Batch)
-	b.Queue("select set_config('app.tenant_id', $1, true)", string(tenant))
-	queue(b)
-	return asFault(db.app.pool.SendBatch(ctx, b).Close())
-}
-
 // ask answers one read across tenants in a single round trip.
 func (db *DB) ask(ctx context.Context, path systemPath, query string, args []any, dest ...any) error {
 	return asFault(db.sys.pool.QueryRow(ctx, "/* "+string(path)+" */ "+query, args...).Scan(dest...))
