@@ -230,6 +230,8 @@ func TestSessionsEnd(t *testing.T) {
 	w.pass(3 * time.Minute)
 	_, err = w.Refresh(ctx, laptop, busy.Refresh)
 	want(t, "after ninety days", err, fault.Unauthenticated, "session.ended")
+	_, err = w.Authenticate(ctx, busy.Access.Reveal()) // itself good for minutes yet
+	want(t, "its access token", err, fault.Unauthenticated, "session.ended")
 
 	must(t, w.Sweep(ctx))
 	out := w.login(t, "ann@example.test", good)
