@@ -169,7 +169,9 @@ func (tx eventTx) Events(ctx context.Context, from events.Place, types []events.
 		page.Events = append(page.Events, rows[i].event(tx.tenant))
 		page.Next = events.Cursor(rows[i].ID)
 	}
-	err := tx.NewRaw("select exists (select from events e where ? and not "+settled+")", tx.ours("e")).Scan(ctx, &page.Unsettled)
+	// The newest event tells; "is there any" would be planned as a full scan.
+	err := tx.NewRaw("select coalesce((select not "+settled+" from events e where ? order by e.xid desc, e.n desc limit 1), false)",
+		tx.ours("e")).Scan(ctx, &page.Unsettled)
 	return page, err
 }
 
