@@ -105,6 +105,14 @@ func (s *Server) Records() []Record {
 	return list
 }
 
+// DropBlobs forgets every upload, as a server does with those that no record
+// uses.
+func (s *Server) DropBlobs() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.blobs)
+}
+
 func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
