@@ -40,6 +40,7 @@ create table tenants (
     and parent_id is not distinct from ancestors[cardinality(ancestors) - 1])
 );
 create index tenants_children on tenants (parent_id, tenant_id);
+create index tenants_operator on tenants (tenant_id) where kind = 'operator';
 
 alter table tenants enable row level security;
 alter table tenants force row level security;

@@ -25,10 +25,13 @@ var global = map[string]string{
 	// Events and webhooks.
 
 	// Channels and their secrets.
+	"app_quotas": "allowances of an app, which tenants share; names no tenant's thing but the app's owner",
 
 	// Media.
 
 	// Publishing.
+	"platform_pauses":   "the operator's switch for a platform, for everybody",
+	"database_identity": "which server this database was served from last",
 
 	// Idempotency and jobs.
 }

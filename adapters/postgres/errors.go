@@ -37,10 +37,18 @@ var constraints = map[string]problem{
 	// Events and webhooks.
 
 	// Channels and their secrets.
+	"channels_pkey":            {fault.Conflict, "channel.stale", "Someone else changed this in the meantime.", ""},
+	"channels_account":         {fault.Conflict, "channel.stale", "Someone else connected this account in the meantime.", ""},
+	"channel_connections_pkey": {fault.Conflict, "connection.stale", "Someone else changed this in the meantime.", ""},
+	"channel_apps_pkey":        {fault.Conflict, "app.stale", "Someone else changed this in the meantime.", ""},
+	"channel_grants_sealed":    {fault.Internal, "channel.no_secret", "Something went wrong on our side.", ""},
+	"tenant_keys_pkey":         {fault.Conflict, "vault.stale", "Someone else made this key in the meantime.", ""},
 
 	// Media.
 
 	// Publishing.
+	"attempts_one_open": {fault.Conflict, "attempt.open", "Another attempt is open.", ""},
+	"attempts_pkey":     {fault.Conflict, "attempt.open", "Another attempt is open.", ""},
 
 	// Idempotency and jobs.
 }

@@ -9,10 +9,11 @@ type systemPath string
 
 // Tenancy.
 const (
-	// Who a person is in a tenant, before there is a scope to ask with.
+	// Who a person is in a tenant, before there is a scope to ask with; tier and
+	// state depend on its ancestors.
 	pathResolve systemPath = "registry.resolve"
-	// A tenant's place, tier and state, which depend on its ancestors.
-	pathStanding systemPath = "registry.standing"
+	// The root of the tree, when the installation sets itself up.
+	pathOperator systemPath = "registry.operator"
 	// The tenants a person belongs to, for the switcher.
 	pathMine systemPath = "registry.mine"
 	// The directory entries of a tenant's direct children, and nothing else.
@@ -34,11 +35,37 @@ const (
 )
 
 // Events and webhooks.
+const (
+	// Events past their retention are forgotten, and late deliveries queued again.
+	pathEventsPrune systemPath = "events.prune"
+)
 
 // Channels and their secrets.
+const (
+	// A person whom a platform sent back, who brings a state and no tenant.
+	pathState systemPath = "channels.state"
+	// Which grants are to be renewed: names and times, not what is sealed.
+	pathDue systemPath = "channels.due"
+	// Old attempts to sign in, of every tenant.
+	pathPurge systemPath = "channels.purge"
+	// Allowances that a platform gives to an app, which tenants share.
+	pathAppQuota systemPath = "channels.app_quota"
+	// Data keys that are wrapped by an old key-encryption key.
+	pathRewrap systemPath = "vault.rewrap"
+)
 
 // Media.
 
 // Publishing.
+const (
+	// Dispatchers take due segments of all tenants.
+	pathClaim systemPath = "publishing.claim"
+	// Whether something on any level holds a channel back.
+	pathBlocked systemPath = "publishing.blocked"
+	// A restored database doubts what the original may have sent.
+	pathRestore systemPath = "publishing.restore"
+	// The operator's switch for one platform.
+	pathPlatform systemPath = "publishing.platform"
+)
 
 // Idempotency and jobs.

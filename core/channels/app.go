@@ -87,7 +87,7 @@ func (s *Service) GetApp(ctx context.Context, who tenants.Scope, platform, insta
 
 // findApp looks for an app in t and then in the tenants above it.
 func (s *Service) findApp(ctx context.Context, t tenants.ID, platform, instance string) (tenants.ID, *App, Client, error) {
-	line, err := s.Tree.Lineage(ctx, t)
+	line, err := s.Store.Lineage(ctx, t)
 	if err != nil {
 		return "", nil, Client{}, err
 	}
@@ -140,7 +140,7 @@ func (s *Service) client(ctx context.Context, t tenants.ID, m social.Manifest, i
 		return owner, client, err
 	}
 	if !stale {
-		line, err := s.Tree.Lineage(ctx, t)
+		line, err := s.Store.Lineage(ctx, t)
 		if err != nil {
 			return "", Client{}, err
 		}

@@ -44,12 +44,6 @@ type EventData struct {
 	Reason   string `json:"reason,omitempty"`
 }
 
-// Tree knows who is above a tenant.
-type Tree interface {
-	// Lineage returns t and every tenant above it, nearest first.
-	Lineage(ctx context.Context, t tenants.ID) ([]tenants.ID, error)
-}
-
 // Members reads a person's or a key's standing again, because what was true
 // when a sign-in began may not be true when the platform sends them back.
 type Members interface {
@@ -64,7 +58,6 @@ type Deps struct {
 	Plugins Plugins
 	OAuth   OAuth
 	Sealer  Sealer
-	Tree    Tree
 	Members Members
 	Authz   tenants.Authorizer
 	Now     func() time.Time

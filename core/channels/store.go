@@ -18,6 +18,8 @@ type Store interface {
 
 // System is what has to reach across tenants.
 type System interface {
+	// Lineage returns t and every tenant above it, nearest first.
+	Lineage(ctx context.Context, t tenants.ID) ([]tenants.ID, error)
 	// ByState finds the connection that waits for a state. It returns
 	// fault.NotFound if there is none.
 	ByState(ctx context.Context, hash []byte) (tenants.ID, ConnectionID, error)

@@ -132,12 +132,12 @@ func (d *Delivery) State() State {
 	for i, s := range d.Segments {
 		states[i] = s.State
 	}
-	return sumSegments(states)
+	return SumSegments(states)
 }
 
-// sumSegments is the state of a chain: the worst news first, because that is
+// SumSegments is the state of a chain of segments: the worst news first, because that is
 // what needs somebody.
-func sumSegments(states []State) State {
+func SumSegments(states []State) State {
 	for _, s := range []State{NeedsReview, Unknown, Sending} {
 		if slices.Contains(states, s) {
 			return s

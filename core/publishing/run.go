@@ -85,7 +85,7 @@ type work struct {
 	d       *Delivery
 	s       *Segment
 	now     time.Time // the database's
-	blocked string // as of load
+	blocked string    // as of load
 	rules   Settings
 	tx      Tx   // inside change only
 	saved   bool // by settled
@@ -199,31 +199,24 @@ func (r *Runner) live(ctx context.Context, c Claim, rc social.Receipt, by Eviden
 // load reads the claimed segment, or answers errLost if it was taken over.
 func (r *Runner) load(ctx context.Context, c Claim) (*work, error) {
 	w := &work{c: c}
-	err := r.store.View(ctx, c.Tenant, func(ctx context.Context, tx Tx) error { return w.read(ctx, tx) })
+	err := r.store.View(ctx, c.Tenant, func(ctx context.Context, tx Tx) error { return w.read(ctx, tx, false) })
 	if err == nil {
 		w.blocked, err = r.queue.Blocked(ctx, c.Tenant, w.d.Channel)
 	}
 	return w, err
 }
 
-func (w *work) read(ctx context.Context, tx Tx) (err error) {
-	ds, err := tx.Deliveries(ctx, w.c.Post)
+func (w *work) read(ctx context.Context, tx Tx, lock bool) error {
+	got, err := tx.Work(ctx, w.c, lock)
 	if err != nil {
 		return err
 	}
-	for _, d := range ds {
-		if d.ID == w.c.Delivery {
-			w.d, w.s = d, d.Segment(w.c.Segment)
-		}
-	}
+	w.d, w.s = got.Delivery, got.Delivery.Segment(w.c.Segment)
 	if w.s == nil || w.s.Generation != w.c.Generation {
 		return errLost
 	}
-	if w.now, err = tx.Now(ctx); err != nil {
-		return err
-	}
-	w.rules, err = tx.Settings(ctx)
-	return err
+	w.now, w.rules, w.tx = got.Now, got.Settings, tx
+	return nil
 }
 
 // change applies fn to the segment under the post's lock and saves the
@@ -231,43 +224,41 @@ func (w *work) read(ctx context.Context, tx Tx) (err error) {
 func (r *Runner) change(ctx context.Context, c Claim, fn func(*work) error) (*work, error) {
 	w := &work{c: c}
 	return w, r.store.Update(ctx, c.Tenant, func(ctx context.Context, tx Tx) error {
-		if _, err := tx.LockPost(ctx, c.Post); err != nil {
+		if err := w.read(ctx, tx, true); err != nil {
 			return err
 		}
-		if err := w.read(ctx, tx); err != nil {
-			return err
-		}
-		w.tx = tx
 		if err := fn(w); err != nil || w.saved {
 			return err
 		}
-		return tx.SaveDelivery(ctx, w.d)
+		return tx.SaveSegments(ctx, w.d, w.s)
 	})
 }
 
 // settled starts what follows a segment that came to rest and brings the
 // post's sum up to date.
 func (w *work) settled(ctx context.Context) error {
-	w.d.next(w.s.Position, w.now)
+	changed := append(w.d.next(w.s.Position, w.now), w.s)
 	if err := w.tx.Emit(ctx, "delivery.updated", string(w.d.ID), map[string]any{
 		"post": w.d.Post, "channel": w.d.Channel, "segment": w.s.ID, "state": w.s.State,
 	}); err != nil {
 		return err
 	}
 	w.saved = true
-	if err := w.tx.SaveDelivery(ctx, w.d); err != nil {
+	if err := w.tx.SaveSegments(ctx, w.d, changed...); err != nil {
 		return err
 	}
-	all, err := w.tx.Deliveries(ctx, w.d.Post)
+	all, err := w.tx.DeliveryStates(ctx, w.d.Post)
 	if err != nil {
 		return err
 	}
-	sum := Sum(states(all))
+	sum := Sum(all)
 	if err := w.tx.SetState(ctx, w.d.Post, sum); err != nil {
 		return err
 	}
-	if err := w.tx.WakeDispatch(ctx); err != nil { // for the next segment
-		return err
+	if len(changed) > 1 {
+		if err := w.tx.WakeDispatch(ctx); err != nil { // for the next segment
+			return err
+		}
 	}
 	return w.tell(ctx, sum)
 }

@@ -43,6 +43,14 @@ type Tx interface {
 	SaveDelivery(ctx context.Context, d *Delivery) error
 	DeleteDelivery(ctx context.Context, id DeliveryID) error
 
+	// Work reads what a claim is about in one go; with lock, nobody else
+	// changes the post or its deliveries until the transaction ends.
+	Work(ctx context.Context, c Claim, lock bool) (*Work, error)
+	// SaveSegments writes known segments of one delivery.
+	SaveSegments(ctx context.Context, d *Delivery, segments ...*Segment) error
+	// DeliveryStates returns the state of each of a post's deliveries.
+	DeliveryStates(ctx context.Context, post PostID) ([]State, error)
+
 	// OpenAttempt journals a; fault.Conflict if its segment has an open one.
 	OpenAttempt(ctx context.Context, a *Attempt) error
 	// CloseAttempt ends the segment's open attempt. No open attempt is no error.
@@ -96,6 +104,14 @@ type Queue interface {
 	// level of the tree, of the channel or of its platform, a suspension, a
 	// broken connection. Empty means go.
 	Blocked(ctx context.Context, who tenants.ID, ch channels.ID) (string, error)
+}
+
+// Work is a claimed segment's delivery, with the database's clock and the
+// tenant's rules.
+type Work struct {
+	Delivery *Delivery
+	Now      time.Time
+	Settings Settings
 }
 
 // A Claim is the right to work on one segment until the lease ends or somebody

@@ -120,10 +120,11 @@ func (s *Segment) reset(part Part, at time.Time) {
 	s.wake(at)
 }
 
-// next starts the segment after i, or ends the chain behind a dead one.
-func (d *Delivery) next(i int, now time.Time) {
+// next starts the segment after i, or ends the chain behind a dead one. It
+// returns what it changed.
+func (d *Delivery) next(i int, now time.Time) (changed []*Segment) {
 	if i+1 >= len(d.Segments) {
-		return
+		return nil
 	}
 	s, following := d.Segments[i], d.Segments[i+1]
 	switch {
@@ -133,14 +134,17 @@ func (d *Delivery) next(i int, now time.Time) {
 			following.Root = s.Ref
 		}
 		following.wake(now)
+		changed = append(changed, following)
 	case s.State == Rejected || s.State == Missed || s.State == Canceled:
 		for _, rest := range d.Segments[i+1:] {
 			if rest.State == Scheduled {
 				rest.State = Canceled
 				rest.settle(&Problem{Kind: social.NotFound, Reason: "segment.chain_broken", Message: "The part before it did not go out."})
+				changed = append(changed, rest)
 			}
 		}
 	}
+	return changed
 }
 
 // cancel stops whatever has had no effect yet and reports whether anything did

@@ -1036,8 +1036,9 @@ type PostObject string
 
 // PostInput defines model for PostInput.
 type PostInput struct {
-	Channels     []Variant `json:"channels,omitempty" validate:"omitempty,max=50,dive"`
-	FirstComment *Comment  `json:"first_comment,omitempty"`
+	Channels     []Variant      `json:"channels,omitempty" validate:"omitempty,max=50,dive"`
+	FirstComment *Comment       `json:"first_comment,omitempty"`
+	Schedule     *ScheduleInput `json:"schedule,omitempty"`
 
 	// Segments The post, then what follows it as a thread.
 	Segments []Segment `json:"segments" validate:"min=1,max=25,dive"`
@@ -1761,7 +1762,7 @@ type ServerInterface interface {
 	// StreamEvents What happens, as server-sent events.
 	// (GET /events/stream)
 	StreamEvents(c *fiber.Ctx, params StreamEventsParams) error
-	// CreateStreamTicket A ticket that opens the stream once within 60 seconds.
+	// CreateStreamTicket A ticket that opens the stream within 60 seconds.
 	// (POST /events/ticket)
 	CreateStreamTicket(c *fiber.Ctx) error
 	// GetJob How far a job is.
@@ -4477,7 +4478,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/events/stream", Operation: "StreamEvents", Handler: wrapper.StreamEvents, Action: "event.read", Ticket: true, Query: []string{"ticket"},
 		},
 		{
-			Method: "POST", Path: "/events/ticket", Operation: "CreateStreamTicket", Handler: wrapper.CreateStreamTicket, Action: "event.read", Idempotency: "none",
+			Method: "POST", Path: "/events/ticket", Operation: "CreateStreamTicket", Handler: wrapper.CreateStreamTicket, Action: "event.read",
 		},
 		{
 			Method: "GET", Path: "/jobs/{job}", Operation: "GetJob", Handler: wrapper.GetJob, Action: "job.read", IDs: map[string]string{"job": "job"},
@@ -4513,7 +4514,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/members", Operation: "ListMembers", Handler: wrapper.ListMembers, Action: "member.read",
 		},
 		{
-			Method: "POST", Path: "/members", Operation: "AddMember", Handler: wrapper.AddMember, Action: "member.manage",
+			Method: "POST", Path: "/members", Operation: "AddMember", Handler: wrapper.AddMember, Action: "member.manage", Keyed: true,
 		},
 		{
 			Method: "DELETE", Path: "/members/{member}", Operation: "RemoveMember", Handler: wrapper.RemoveMember, Action: "member.manage", IDs: map[string]string{"member": "mem"},
@@ -4531,7 +4532,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/posts", Operation: "ListPosts", Handler: wrapper.ListPosts, Action: "post.read", Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel", "limit", "cursor"},
 		},
 		{
-			Method: "POST", Path: "/posts", Operation: "CreatePost", Handler: wrapper.CreatePost, Action: "post.create",
+			Method: "POST", Path: "/posts", Operation: "CreatePost", Handler: wrapper.CreatePost, Action: "post.create", Keyed: true,
 		},
 		{
 			Method: "DELETE", Path: "/posts/{post}", Operation: "DeletePost", Handler: wrapper.DeletePost, Action: "post.delete", IfMatch: "required", IDs: map[string]string{"post": "post"},
@@ -4546,25 +4547,25 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/posts/{post}/metrics", Operation: "GetMetrics", Handler: wrapper.GetMetrics, Action: "metrics.read", IDs: map[string]string{"post": "post"},
 		},
 		{
-			Method: "POST", Path: "/posts/{post}/metrics:refresh", Operation: "RefreshMetrics", Handler: wrapper.RefreshMetrics, Action: "metrics.read", IDs: map[string]string{"post": "post"},
+			Method: "POST", Path: "/posts/{post}/metrics:refresh", Operation: "RefreshMetrics", Handler: wrapper.RefreshMetrics, Action: "metrics.read", Keyed: true, IDs: map[string]string{"post": "post"},
 		},
 		{
 			Method: "GET", Path: "/posts/{post}/receipt", Operation: "GetReceipt", Handler: wrapper.GetReceipt, Action: "post.read", IDs: map[string]string{"post": "post"},
 		},
 		{
-			Method: "POST", Path: "/posts/{post}:cancel", Operation: "CancelPost", Handler: wrapper.CancelPost, Action: "post.cancel", IDs: map[string]string{"post": "post"},
+			Method: "POST", Path: "/posts/{post}:cancel", Operation: "CancelPost", Handler: wrapper.CancelPost, Action: "post.cancel", Keyed: true, IDs: map[string]string{"post": "post"},
 		},
 		{
-			Method: "POST", Path: "/posts/{post}:publish", Operation: "PublishPost", Handler: wrapper.PublishPost, Action: "post.publish", Idempotency: "required", IfMatch: "required", IDs: map[string]string{"post": "post"},
+			Method: "POST", Path: "/posts/{post}:publish", Operation: "PublishPost", Handler: wrapper.PublishPost, Action: "post.publish", Idempotency: "required", IfMatch: "required", Keyed: true, IDs: map[string]string{"post": "post"},
 		},
 		{
-			Method: "POST", Path: "/posts/{post}:schedule", Operation: "SchedulePost", Handler: wrapper.SchedulePost, Action: "post.schedule", Idempotency: "required", IfMatch: "required", IDs: map[string]string{"post": "post"},
+			Method: "POST", Path: "/posts/{post}:schedule", Operation: "SchedulePost", Handler: wrapper.SchedulePost, Action: "post.schedule", Idempotency: "required", IfMatch: "required", Keyed: true, IDs: map[string]string{"post": "post"},
 		},
 		{
-			Method: "POST", Path: "/posts/{post}:unschedule", Operation: "UnschedulePost", Handler: wrapper.UnschedulePost, Action: "post.schedule", IfMatch: "required", IDs: map[string]string{"post": "post"},
+			Method: "POST", Path: "/posts/{post}:unschedule", Operation: "UnschedulePost", Handler: wrapper.UnschedulePost, Action: "post.schedule", IfMatch: "required", Keyed: true, IDs: map[string]string{"post": "post"},
 		},
 		{
-			Method: "POST", Path: "/posts:validate", Operation: "ValidatePost", Handler: wrapper.ValidatePost, Action: "post.create", Idempotency: "none",
+			Method: "POST", Path: "/posts:validate", Operation: "ValidatePost", Handler: wrapper.ValidatePost, Action: "post.create",
 		},
 		{
 			Method: "GET", Path: "/roles", Operation: "ListRoles", Handler: wrapper.ListRoles, Action: "member.read",
@@ -4576,7 +4577,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "PUT", Path: "/roles/{role}", Operation: "PutRole", Handler: wrapper.PutRole, Action: "role.manage", IDs: map[string]string{},
 		},
 		{
-			Method: "POST", Path: "/segments/{segment}:settle", Operation: "SettleSegment", Handler: wrapper.SettleSegment, Action: "post.settle", Idempotency: "required", IDs: map[string]string{"segment": "seg"},
+			Method: "POST", Path: "/segments/{segment}:settle", Operation: "SettleSegment", Handler: wrapper.SettleSegment, Action: "post.settle", Idempotency: "required", Keyed: true, IDs: map[string]string{"segment": "seg"},
 		},
 		{
 			Method: "GET", Path: "/tenants", Operation: "ListTenants", Handler: wrapper.ListTenants, Session: true,
@@ -4591,7 +4592,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/tenants/{tenant}/children", Operation: "ListChildTenants", Handler: wrapper.ListChildTenants, Action: "tenant.read", IDs: map[string]string{"tenant": "ten"},
 		},
 		{
-			Method: "POST", Path: "/tenants/{tenant}/children", Operation: "CreateChildTenant", Handler: wrapper.CreateChildTenant, Action: "tenant.create_child", IDs: map[string]string{"tenant": "ten"},
+			Method: "POST", Path: "/tenants/{tenant}/children", Operation: "CreateChildTenant", Handler: wrapper.CreateChildTenant, Action: "tenant.create_child", Keyed: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/publishing:pause", Operation: "PausePublishing", Handler: wrapper.PausePublishing, Action: "tenant.pause", IDs: map[string]string{"tenant": "ten"},
@@ -4606,7 +4607,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/tenants/{tenant}:suspend", Operation: "SuspendTenant", Handler: wrapper.SuspendTenant, Action: "tenant.suspend", IDs: map[string]string{"tenant": "ten"},
 		},
 		{
-			Method: "POST", Path: "/webhook-deliveries/{delivery}:replay", Operation: "ReplayWebhookDelivery", Handler: wrapper.ReplayWebhookDelivery, Action: "webhook.manage", IDs: map[string]string{"delivery": "whd"},
+			Method: "POST", Path: "/webhook-deliveries/{delivery}:replay", Operation: "ReplayWebhookDelivery", Handler: wrapper.ReplayWebhookDelivery, Action: "webhook.manage", Keyed: true, IDs: map[string]string{"delivery": "whd"},
 		},
 		{
 			Method: "GET", Path: "/webhooks", Operation: "ListWebhooks", Handler: wrapper.ListWebhooks, Action: "webhook.read",
@@ -6897,7 +6898,7 @@ type StrictServerInterface interface {
 	// StreamEvents What happens, as server-sent events.
 	// (GET /events/stream)
 	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
-	// CreateStreamTicket A ticket that opens the stream once within 60 seconds.
+	// CreateStreamTicket A ticket that opens the stream within 60 seconds.
 	// (POST /events/ticket)
 	CreateStreamTicket(ctx context.Context, request CreateStreamTicketRequestObject) (CreateStreamTicketResponseObject, error)
 	// GetJob How far a job is.

@@ -18,10 +18,11 @@ type Route struct {
 	Public  string // why it needs no caller
 	Session bool   // needs a person, but no tenant
 
+	Keyed       bool              // takes an Idempotency-Key
 	Stream      bool              // reads its body as it arrives
 	Ticket      bool              // may be opened with ?ticket=
 	Rate        string            // which limiter: "sign_in", "refresh", "upload", or by method
-	Idempotency string            // "required", "none", or optional
+	Idempotency string            // "required", or optional
 	IfMatch     string            // "required", or optional
 	IDs         map[string]string // path parameters that are names, with their prefix
 	Query       []string          // the query parameters it knows

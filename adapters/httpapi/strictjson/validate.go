@@ -51,20 +51,30 @@ func Validate(into any) error {
 
 func violation(b validator.FieldError) fault.Violation {
 	_, path, _ := strings.Cut(b.Namespace(), ".")
-	v := fault.Violation{Field: pointerOf(path), Reason: "field.invalid", Message: "This is not valid."}
+	v, ok := broke[b.Tag()]
+	if !ok {
+		v = fault.Violation{Reason: "field.invalid", Message: "This is not valid."}
+	}
+	v.Field = pointerOf(path)
 	v.Limit, _ = strconv.ParseFloat(b.Param(), 64)
 	v.Actual = size(b.Value())
 	switch b.Tag() {
 	case "min":
-		v.Reason, v.Message = "field.too_small", "This must be at least "+b.Param()+unit(b.Kind())+"."
+		v.Message = "This must be at least " + b.Param() + unit(b.Kind()) + "."
 	case "max":
-		v.Reason, v.Message = "field.too_large", "This must be at most "+b.Param()+unit(b.Kind())+"."
+		v.Message = "This must be at most " + b.Param() + unit(b.Kind()) + "."
 	case "oneof":
-		v.Reason, v.Message = "field.not_allowed", "This must be one of: "+strings.ReplaceAll(b.Param(), " ", ", ")+"."
-	case "email":
-		v.Reason, v.Message = "field.not_email", "This is not an e-mail address."
+		v.Message = "This must be one of: " + strings.ReplaceAll(b.Param(), " ", ", ") + "."
 	}
 	return v
+}
+
+// broke is what breaking each rule is called.
+var broke = map[string]fault.Violation{
+	"min":   {Reason: "field.too_small", Message: "This is too small or too short."},
+	"max":   {Reason: "field.too_large", Message: "This is too large or too long."},
+	"oneof": {Reason: "field.not_allowed", Message: "This is none of the values there are."},
+	"email": {Reason: "field.not_email", Message: "This is not an e-mail address."},
 }
 
 func unit(k reflect.Kind) string {

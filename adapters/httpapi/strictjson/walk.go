@@ -20,9 +20,9 @@ type walker struct {
 	found []fault.Violation
 }
 
-func (w *walker) report(pointer, reason, message string) {
+func (w *walker) report(pointer, reason, message string, args ...any) {
 	if len(w.found) < maxViolations {
-		w.found = append(w.found, fault.Violation{Field: pointer, Reason: reason, Message: message})
+		w.found = append(w.found, fault.Violation{Field: pointer, Reason: reason, Message: fmt.Sprintf(message, args...)})
 	}
 }
 
@@ -61,7 +61,7 @@ func (w *walker) value(at string, t reflect.Type, depth int) error {
 // null is for a value that may be absent, and for a merge patch.
 func (w *walker) null(at string, t reflect.Type, s shape) {
 	if s.kind != "" && t.Kind() != reflect.Pointer {
-		w.report(at, "json.wrong_type", "This must be "+s.kind+".")
+		w.report(at, "json.wrong_type", "This must be %s.", s.kind)
 	}
 }
 
@@ -75,7 +75,7 @@ func (w *walker) text(at, s string) {
 // expect reports a value of the wrong kind, and then stops checking its inside.
 func (w *walker) expect(at string, s shape, kind string) shape {
 	if s.kind != "" && s.kind != kind {
-		w.report(at, "json.wrong_type", "This must be "+s.kind+".")
+		w.report(at, "json.wrong_type", "This must be %s.", s.kind)
 		return shape{}
 	}
 	return s
@@ -116,7 +116,7 @@ func (w *walker) member(at, name string, s shape, seen map[string]bool, folded m
 	case seen[name]:
 		w.report(at, "json.duplicate_member", "This member is there twice.")
 	case variant:
-		w.report(at, "json.duplicate_member", fmt.Sprintf("%q and %q differ only in case.", other, name))
+		w.report(at, "json.duplicate_member", "%.64q and %.64q differ only in case.", other, name)
 	case s.members != nil && !s.knows(name):
 		w.report(at, "json.unknown_member", "There is no such member.")
 	}

@@ -290,8 +290,29 @@ func (tx *memTx) Attempts(_ context.Context, post publishing.PostID) ([]publishi
 	return out, nil
 }
 
-func (tx *memTx) Blocked(_ context.Context, ch channels.ID) (string, error) {
-	return tx.s.Block[ch], nil
+func (tx *memTx) Work(ctx context.Context, c publishing.Claim, _ bool) (*publishing.Work, error) {
+	d, ok := tx.st.deliveries[c.Delivery]
+	if !ok {
+		return nil, fault.New(fault.NotFound, "segment.not_found", "There is no such part.")
+	}
+	settings, err := tx.Settings(ctx)
+	return &publishing.Work{Delivery: clone(d), Now: tx.s.now(), Settings: settings}, err
+}
+
+func (tx *memTx) SaveSegments(_ context.Context, d *publishing.Delivery, segments ...*publishing.Segment) error {
+	for _, s := range segments {
+		tx.st.deliveries[d.ID].Segments[s.Position] = clone(s)
+	}
+	return nil
+}
+
+func (tx *memTx) DeliveryStates(ctx context.Context, post publishing.PostID) ([]publishing.State, error) {
+	ds, err := tx.Deliveries(ctx, post)
+	out := make([]publishing.State, len(ds))
+	for i, d := range ds {
+		out[i] = d.State()
+	}
+	return out, err
 }
 
 func (tx *memTx) Settings(context.Context) (publishing.Settings, error) {

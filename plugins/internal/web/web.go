@@ -1,11 +1,10 @@
-// Package web is how first-party plugins call a platform.
+// Package web is how first-party plugins call a platform: package sdk's
+// requests, with the shapes that JSON services share and faults that speak of
+// the platform by name.
 //
-// It decides one thing: whether a request that brought no answer may have had
-// an effect. Go's transport repeats a request by itself when a connection
-// breaks and the request looks idempotent, which a POST with an
-// Idempotency-Key does; beneath a commit that would be a second publication.
-// So a commit travels on its own connection, cannot be rewound and follows no
-// redirect. Start with Client.Do.
+// A request that brought no answer leaves one question, whether it may have
+// had an effect. sdk.Commit decides that for commits; anything else is safe to
+// repeat by the port's contract and so is Transient. Start with Client.Do.
 package web
 
 import (
@@ -16,12 +15,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 
+	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
 )
@@ -33,27 +31,15 @@ const MaxReply = 4 << 20
 // Title its name for people.
 type Client struct {
 	Name, Title string
-	plain, once *http.Client
+	http        *http.Client
 }
 
-// New makes a Client over base, whose transport carries every request.
+// New makes a Client over base; nil means the SDK's own.
 func New(name, title string, base *http.Client) *Client {
 	if base == nil {
-		base = &http.Client{Timeout: 30 * time.Second}
+		base = sdk.HTTPClient()
 	}
-	plain, once := *base, *base
-	plain.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	once.CheckRedirect = plain.CheckRedirect
-	transport, ok := base.Transport.(*http.Transport)
-	if base.Transport == nil {
-		transport, ok = http.DefaultTransport.(*http.Transport)
-	}
-	if ok {
-		transport = transport.Clone()
-		transport.DisableKeepAlives = true
-		once.Transport = transport
-	}
-	return &Client{Name: name, Title: title, plain: &plain, once: &once}
+	return &Client{Name: name, Title: title, http: base}
 }
 
 // A Request is one call. At most one of Form, JSON and Body is set.
@@ -85,38 +71,39 @@ func (r *Reply) Into(v any) error { return json.Unmarshal(r.Body, v) }
 // Do sends the request and reads the whole answer. Its error is a
 // *social.Fault: Transient if nothing can have happened, else Ambiguous.
 func (c *Client) Do(ctx context.Context, req Request) (*Reply, error) {
-	var connected atomic.Bool
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
-	r, err := req.build(httptrace.WithClientTrace(ctx, trace))
+	r, err := req.build(ctx)
 	if err != nil {
-		return nil, c.fault(social.Transient, "request", err)
+		return nil, c.unreached(err)
 	}
-	client, lost := c.plain, social.Transient
-	if req.Commit {
-		client, lost = c.once, social.Ambiguous
-		r.GetBody = nil
-	}
-	reply, err := exchange(client, r)
-	switch {
-	case err == nil:
-		return reply, nil
-	case !connected.Load():
-		return nil, c.fault(social.Transient, "unreachable", err)
-	}
-	return nil, c.fault(lost, "no_answer", err)
-}
-
-func exchange(client *http.Client, r *http.Request) (*Reply, error) {
-	res, err := client.Do(r)
+	res, err := c.send(ctx, r, req.Commit)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(res.Body, MaxReply))
 	if err != nil {
-		return nil, err
+		return nil, c.unreached(err)
 	}
 	return &Reply{Status: res.StatusCode, Header: res.Header, Body: body}, nil
+}
+
+func (c *Client) send(ctx context.Context, r *http.Request, commit bool) (*http.Response, error) {
+	if !commit {
+		res, err := c.http.Do(r)
+		if err != nil {
+			return nil, c.unreached(err)
+		}
+		return res, nil
+	}
+	res, err := sdk.Commit(ctx, c.http, r)
+	var f *social.Fault
+	if errors.As(err, &f) {
+		f.Message = c.Title + " could not be reached."
+		if f.Kind == social.Ambiguous {
+			f.Message = c.Title + " did not answer. The post may or may not be there."
+		}
+	}
+	return res, err
 }
 
 func (req Request) build(ctx context.Context) (*http.Request, error) {
@@ -151,15 +138,10 @@ func (req Request) build(ctx context.Context) (*http.Request, error) {
 	return r, nil
 }
 
-func (c *Client) fault(kind social.Kind, what string, err error) *social.Fault {
-	f := social.Fail(kind, c.Name+"."+what, "%s could not be reached.", c.Title)
-	if kind == social.Ambiguous {
-		f.Message = c.Title + " did not answer. The post may or may not be there."
-	}
+// unreached is the fault of a request that may be repeated.
+func (c *Client) unreached(err error) *social.Fault {
+	f := social.Fail(social.Transient, c.Name+".unreachable", "%s could not be reached.", c.Title)
 	f.Source, f.Err = social.FromNetwork, err
-	if kind == social.Transient && errors.Is(err, context.Canceled) {
-		f.Message = "The request was canceled before it left."
-	}
 	return f
 }
 
@@ -197,9 +179,9 @@ func redact(text, token string) string {
 func (c *Client) Open(ctx context.Context, m social.Media) (io.ReadCloser, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, m.URL, nil)
 	if err != nil {
-		return nil, c.fault(social.Transient, "media", err)
+		return nil, c.mediaFault(err)
 	}
-	res, err := c.plain.Do(r)
+	res, err := c.http.Do(r)
 	if err != nil {
 		return nil, c.mediaFault(err)
 	}

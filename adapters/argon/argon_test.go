@@ -1,0 +1,156 @@
+package argon
+
+import (
+	"context"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/secret"
+)
+
+var cheap = Params{Memory: 64, Time: 1, Threads: 1}
+
+func TestVerify(t *testing.T) {
+	h := newHasher(cheap, 2)
+	composed, decomposed := secret.Secret("caf\u00e9 au lait et croissant"), secret.Secret("cafe\u0301 au lait et croissant")
+	hash, err := h.Hash(t.Context(), composed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := h.Hash(t.Context(), composed)
+	if err != nil || again == hash {
+		t.Errorf("two hashes of one password are the same: %v", err)
+	}
+	other, err := newHasher(Params{Memory: 128, Time: 1, Threads: 1}, 1).Hash(t.Context(), composed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		password     secret.Secret
+		hash         string
+		match, stale bool
+	}{
+		"right":            {composed, hash, true, false},
+		"typed otherwise":  {decomposed, hash, true, false},
+		"wrong":            {"cafe au lait et croissant", hash, false, false},
+		"empty":            {"", hash, false, false},
+		"nobody":           {composed, "", false, false},
+		"of another price": {composed, other, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			match, stale, err := h.Verify(t.Context(), tc.password, tc.hash)
+			if err != nil || match != tc.match || stale != tc.stale {
+				t.Errorf("match %v, stale %v, %v", match, stale, err)
+			}
+		})
+	}
+}
+
+// The cost of an unknown account is that of a known one. Counted, not timed.
+func TestNobodyCostsTheSame(t *testing.T) {
+	h := newHasher(cheap, 1)
+	var prices []Params
+	h.compute = func(password, salt []byte, p Params) []byte {
+		prices = append(prices, p)
+		return compute(password, salt, p)
+	}
+	hash, err := h.Hash(t.Context(), "a password that somebody has")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, stored := range []string{hash, ""} {
+		if _, _, err := h.Verify(t.Context(), "a guess", stored); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(prices) != 3 || prices[1] != prices[2] {
+		t.Errorf("paid %v", prices)
+	}
+}
+
+// A flood is turned away; those in the queue get their answer.
+func TestAFullQueueIsToldToComeBack(t *testing.T) {
+	const workers = 2
+	h := newHasher(cheap, workers)
+	var running, most atomic.Int32
+	started, release := make(chan struct{}, 64), make(chan struct{})
+	h.compute = func([]byte, []byte, Params) []byte {
+		if n := running.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		started <- struct{}{}
+		<-release
+		running.Add(-1)
+		return make([]byte, keySize)
+	}
+	room := cap(h.queue)
+	results := make(chan error, room)
+	for range room {
+		go func() {
+			_, err := h.Hash(t.Context(), "x")
+			results <- err
+		}()
+	}
+	for range workers {
+		<-started
+	}
+	for len(h.queue) < room { // until the goroutines above have queued up
+		runtime.Gosched()
+	}
+	_, err := h.Hash(t.Context(), "one too many")
+	if f := fault.Of(err); f == nil || f.Code != fault.RateLimited || f.RetryAfter <= 0 {
+		t.Errorf("err = %v, want rate_limited with a time", err)
+	}
+	close(release)
+	for range room {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
+	if most.Load() > workers {
+		t.Errorf("%d at once, want %d", most.Load(), workers)
+	}
+}
+
+func TestAGoneCallerLeavesTheQueue(t *testing.T) {
+	h := newHasher(cheap, 1)
+	h.workers <- struct{}{} // somebody is at it
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := h.Hash(ctx, "x"); !fault.Is(err, fault.Canceled) {
+		t.Errorf("err = %v", err)
+	}
+	if len(h.queue) != 0 {
+		t.Errorf("%d still in the queue", len(h.queue))
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(newHasher(cheap, 1).nobody)
+	f.Add("$argon2id$v=19$m=4294967295,t=4294967295,p=255$AAAA$AAAA")
+	f.Add("$2b$10$abcdefghijklmnopqrstuv")
+	f.Fuzz(func(t *testing.T, hash string) {
+		p, salt, key, err := decode(hash)
+		if err != nil {
+			if len(hash) > 8 && strings.Contains(err.Error(), hash) {
+				t.Error("the error repeats the hash")
+			}
+			return
+		}
+		if p.Memory > maxMemory || p.Time > maxTime || len(key) != keySize || len(salt) < 8 {
+			t.Errorf("accepted %+v", p)
+		}
+	})
+}
+
+func BenchmarkHash(b *testing.B) {
+	h := newHasher(Current(), 1)
+	for b.Loop() {
+		if _, err := h.Hash(b.Context(), "correct horse battery staple"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,125 @@
+// Package dispatch finds the segments that are due and has them carried.
+//
+// Every worker process claims for itself: there is no leader to lose and no
+// queue between due and sent. A tick finds what has become due; a notification
+// from the transaction that made something due now saves waiting for it. What
+// a process holds is bounded, so a burst spreads over all of them.
+//
+// Start with Dispatcher.Run.
+package dispatch
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/carillonhq/carillon/core/publishing"
+)
+
+// Runner carries one claimed segment as far as it can go now.
+type Runner interface {
+	Run(ctx context.Context, c publishing.Claim) error
+}
+
+// Config bounds one dispatcher.
+type Config struct {
+	Holder string        // names this process in the journal
+	Slots  int           // segments at work at a time; 0 means 64
+	Tick   time.Duration // how often to look; 0 means 200 ms
+	Log    *slog.Logger
+}
+
+// Dispatcher claims due segments while it runs.
+type Dispatcher struct {
+	queue publishing.Queue
+	run   Runner
+	cfg   Config
+	wake  <-chan struct{}
+	last  atomic.Int64 // UnixNano of the last claim that the database answered
+	busy  atomic.Int64
+}
+
+// New returns a Dispatcher. A value on wake makes it look at once.
+func New(q publishing.Queue, r Runner, wake <-chan struct{}, cfg Config) *Dispatcher {
+	if cfg.Slots <= 0 {
+		cfg.Slots = 64
+	}
+	if cfg.Tick <= 0 {
+		cfg.Tick = 200 * time.Millisecond
+	}
+	return &Dispatcher{queue: q, run: r, cfg: cfg, wake: wake}
+}
+
+// Claimed is when the queue last answered; zero if it never did. Readiness
+// means that this is recent.
+func (d *Dispatcher) Claimed() time.Time {
+	if n := d.last.Load(); n != 0 {
+		return time.Unix(0, n)
+	}
+	return time.Time{}
+}
+
+// Busy is how many segments are at work now.
+func (d *Dispatcher) Busy() int { return int(d.busy.Load()) }
+
+// Run claims until ctx is done, then waits for what it holds. The work itself
+// is told by ctx to stop at the next safe place; a call that is under way is
+// seen through.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	slots := make(chan struct{}, d.cfg.Slots)
+	var held sync.WaitGroup
+	defer held.Wait()
+	tick := time.NewTicker(d.cfg.Tick)
+	defer tick.Stop()
+	freed := make(chan struct{}, 1)
+	for {
+		claims := d.claim(ctx, cap(slots)-len(slots))
+		for _, c := range claims {
+			slots <- struct{}{}
+			held.Go(func() {
+				d.carry(ctx, c)
+				<-slots
+				select {
+				case freed <- struct{}{}:
+				default:
+				}
+			})
+		}
+		again := freed
+		if len(claims) == 0 { // nothing is due; a free slot is no reason to look
+			again = nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-d.wake:
+		case <-again:
+		}
+	}
+}
+
+func (d *Dispatcher) claim(ctx context.Context, n int) []publishing.Claim {
+	if n <= 0 || ctx.Err() != nil {
+		return nil
+	}
+	claims, err := d.queue.Claim(ctx, d.cfg.Holder, n, publishing.Lease)
+	if err != nil {
+		if ctx.Err() == nil {
+			d.cfg.Log.WarnContext(ctx, "claiming failed", "err", err)
+		}
+		return nil
+	}
+	d.last.Store(time.Now().UnixNano())
+	return claims
+}
+
+func (d *Dispatcher) carry(ctx context.Context, c publishing.Claim) {
+	d.busy.Add(1)
+	defer d.busy.Add(-1)
+	if err := d.run.Run(ctx, c); err != nil && ctx.Err() == nil {
+		d.cfg.Log.WarnContext(ctx, "segment left to its lease", "err", err, "tenant", string(c.Tenant), "segment", string(c.Segment))
+	}
+}

@@ -1,0 +1,123 @@
+package dispatch_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/carillonhq/carillon/adapters/dispatch"
+	"github.com/carillonhq/carillon/core/channels"
+	"github.com/carillonhq/carillon/core/publishing"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// queue hands out what is in it, and fails while broken.
+type queue struct {
+	mu     sync.Mutex
+	due    []publishing.Claim
+	broken bool
+	asked  []int
+}
+
+func (q *queue) Claim(_ context.Context, _ string, n int, _ time.Duration) ([]publishing.Claim, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.asked = append(q.asked, n)
+	if q.broken {
+		return nil, errors.New("no database")
+	}
+	n = min(n, len(q.due))
+	out := q.due[:n]
+	q.due = q.due[n:]
+	return out, nil
+}
+
+func (q *queue) Blocked(context.Context, tenants.ID, channels.ID) (string, error) { return "", nil }
+
+func (q *queue) set(fn func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	fn()
+}
+
+// runner works each claim until it is let go.
+type runner struct {
+	started chan publishing.SegmentID
+	letGo   chan struct{}
+}
+
+func (r *runner) Run(_ context.Context, c publishing.Claim) error {
+	r.started <- c.Segment
+	<-r.letGo
+	return nil
+}
+
+func start(t *testing.T, q *queue, slots int) (*dispatch.Dispatcher, *runner, chan struct{}, func()) {
+	t.Helper()
+	r := &runner{started: make(chan publishing.SegmentID, 100), letGo: make(chan struct{})}
+	wake := make(chan struct{})
+	d := dispatch.New(q, r, wake, dispatch.Config{Holder: "w", Slots: slots, Tick: time.Millisecond, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = d.Run(ctx) }()
+	return d, r, wake, func() { cancel(); <-done }
+}
+
+func TestItHoldsNoMoreThanItsSlots(t *testing.T) {
+	q := &queue{due: make([]publishing.Claim, 5)}
+	d, r, _, stop := start(t, q, 2)
+	<-r.started
+	<-r.started
+	if d.Busy() != 2 || d.Claimed().IsZero() {
+		t.Errorf("busy %d, claimed %v", d.Busy(), d.Claimed())
+	}
+	q.set(func() {
+		if len(q.due) != 3 {
+			t.Errorf("%d left in the queue, want 3", len(q.due))
+		}
+	})
+	close(r.letGo)
+	for range 3 {
+		<-r.started
+	}
+	stop()
+	for _, n := range q.asked {
+		if n < 1 || n > 2 {
+			t.Errorf("asked for %d with 2 slots", n)
+		}
+	}
+}
+
+func TestItSurvivesALostDatabase(t *testing.T) {
+	q := &queue{broken: true}
+	d, r, wake, stop := start(t, q, 1)
+	close(r.letGo)
+	wake <- struct{}{}
+	if !d.Claimed().IsZero() {
+		t.Error("it says it claimed, with no database")
+	}
+	q.set(func() { q.broken, q.due = false, make([]publishing.Claim, 1) })
+	<-r.started
+	stop()
+	if d.Claimed().IsZero() {
+		t.Error("it never claimed")
+	}
+}
+
+func TestStoppingWaitsForWhatIsHeld(t *testing.T) {
+	q := &queue{due: make([]publishing.Claim, 1)}
+	_, r, _, stop := start(t, q, 1)
+	<-r.started
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	select {
+	case <-stopped:
+		t.Fatal("it left its work behind")
+	case r.letGo <- struct{}{}:
+	}
+	<-stopped
+}

@@ -1,0 +1,122 @@
+package httpapi
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/carillonhq/carillon/adapters/httpapi/api"
+	"github.com/carillonhq/carillon/ports/fault"
+)
+
+// body reads what the route takes: JSON whole, up to 1 MiB, or a stream that
+// ends with an error when it grows too long.
+func (s *surface) body(r api.Route) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		if r.Method == fiber.MethodGet || r.Method == fiber.MethodHead {
+			return c.Next()
+		}
+		if r.Stream {
+			return s.stream(c)
+		}
+		data, err := readAll(c, maxJSON)
+		if err != nil {
+			c.Context().SetConnectionClose() // the rest of it is still on its way
+			return err
+		}
+		if len(data) > 0 && !isJSON(c.Get(fiber.HeaderContentType)) {
+			return fault.New(fault.Invalid, "request.unsupported_media_type", "Send application/json.").On("/header/Content-Type")
+		}
+		c.Request().SetBodyRaw(data)
+		return c.Next()
+	}
+}
+
+func isJSON(contentType string) bool {
+	kind, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return false
+	}
+	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+		return false
+	}
+	return kind == "application/json" || kind == "application/merge-patch+json"
+}
+
+func readAll(c *fiber.Ctx, limit int64) ([]byte, error) {
+	if int64(c.Request().Header.ContentLength()) > limit {
+		return nil, tooLarge(limit)
+	}
+	r := c.Context().RequestBodyStream()
+	if r == nil {
+		return nil, nil
+	}
+	data, err := io.ReadAll(&limited{r: r, left: limit, limit: limit})
+	if err != nil {
+		return nil, unread(err)
+	}
+	return data, nil
+}
+
+func unread(err error) error {
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return f
+	}
+	return fault.New(fault.Invalid, "request.malformed", "The body did not arrive whole.").Because(err)
+}
+
+func tooLarge(limit int64) *fault.Error {
+	return fault.New(fault.Invalid, "request.too_large", "At most %d bytes.", limit)
+}
+
+// stream hands the body on as it arrives, for longer than other requests.
+func (s *surface) stream(c *fiber.Ctx) error {
+	if int64(c.Request().Header.ContentLength()) > s.MaxUpload {
+		c.Context().SetConnectionClose()
+		return tooLarge(s.MaxUpload)
+	}
+	r := c.Context().RequestBodyStream()
+	if r == nil {
+		r = strings.NewReader("")
+	}
+	if conn := c.Context().Conn(); conn != nil {
+		_ = conn.SetReadDeadline(time.Now().Add(uploadTimeout))
+	}
+	cancel := extend(c, uploadTimeout)
+	defer cancel()
+	body := &limited{r: r, left: s.MaxUpload, limit: s.MaxUpload}
+	api.SetBodyStream(c, body)
+	err := c.Next()
+	if body.err != io.EOF { //nolint:errorlint // set by us, never wrapped
+		c.Context().SetConnectionClose() // the handler did not want the rest
+	}
+	return err
+}
+
+// limited is a reader that fails, rather than ends, past its limit.
+type limited struct {
+	r           io.Reader
+	left, limit int64
+	err         error
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	if l.err != nil {
+		return 0, l.err
+	}
+	if int64(len(p)) > l.left+1 {
+		p = p[:l.left+1]
+	}
+	n, err := l.r.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		l.err = tooLarge(l.limit)
+		return 0, l.err
+	}
+	l.err = err
+	return n, err
+}

@@ -1,0 +1,183 @@
+package httpapi
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/carillonhq/carillon/ports/fault"
+)
+
+var update = flag.Bool("update", false, "rewrite codes.tsv from the source tree")
+
+// Every reason in the source tree is in the registry, with its page, and
+// nothing else is.
+func TestEveryReasonIsRegistered(t *testing.T) {
+	want := reasons(t, "../..")
+	var file strings.Builder
+	for _, slug := range slices.Sorted(maps.Keys(want)) {
+		fmt.Fprintf(&file, "%s\t%s\t%s\n", slug, want[slug].Class, want[slug].Title)
+	}
+	if *update {
+		if err := os.WriteFile("codes.tsv", []byte(file.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := gocmp.Diff(readCodes(file.String()), codes); diff != "" {
+		t.Errorf("codes.tsv is not what the source says; run go test ./adapters/httpapi -run Registered -update\n%s", diff)
+	}
+}
+
+func TestEveryExactStatusIsARegisteredReason(t *testing.T) {
+	for slug := range exact {
+		if _, ok := codes[slug]; !ok {
+			t.Errorf("%s has a status of its own and no page", slug)
+		}
+	}
+	for _, c := range fault.Codes() {
+		if status[c] == 0 || classes[c].Advice == "" {
+			t.Errorf("%s has no status or no advice", c)
+		}
+	}
+}
+
+var (
+	slugLike = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$`)
+	verb     = regexp.MustCompile(`%[-+# 0]*[0-9.]*[a-zA-Z]`)
+)
+
+// reasons reads every reason off the source: a string that looks like a slug,
+// followed by a sentence, in a call or a literal; and what is set as Reason.
+func reasons(t *testing.T, root string) map[string]code {
+	found := map[string]code{}
+	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() {
+			if name == "testdata" || name == "node_modules" || (strings.HasPrefix(name, ".") && len(name) > 2) || strings.HasSuffix(name, "test") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, ".gen.go") || strings.HasSuffix(name, ".pb.go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				pairs(found, n.Args)
+			case *ast.CompositeLit:
+				pairs(found, n.Elts)
+				keyed(found, n.Elts)
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil || len(found) == 0 {
+		t.Fatalf("%d reasons: %v", len(found), err)
+	}
+	return found
+}
+
+// pairs finds a slug followed by a sentence.
+func pairs(found map[string]code, list []ast.Expr) {
+	for i := 0; i+1 < len(list); i++ {
+		slug, sentence := text(list[i]), text(list[i+1])
+		if slugLike.MatchString(slug) && (strings.HasSuffix(sentence, ".") || sentence == "%s") {
+			add(found, slug, classIn(list), sentence)
+		}
+	}
+}
+
+// keyed finds Reason: "slug", Message: "A sentence.".
+func keyed(found map[string]code, list []ast.Expr) {
+	values := map[string]string{}
+	for _, e := range list {
+		if kv, ok := e.(*ast.KeyValueExpr); ok {
+			if k, ok := kv.Key.(*ast.Ident); ok {
+				values[k.Name] = text(kv.Value)
+			}
+		}
+	}
+	if slugLike.MatchString(values["Reason"]) {
+		add(found, values["Reason"], classIn(list), values["Message"])
+	}
+}
+
+// add keeps, of several sentences for one slug, the first by alphabet.
+func add(found map[string]code, slug string, class fault.Code, sentence string) {
+	generic := classes[class].Title + "."
+	title := strings.TrimSpace(verb.ReplaceAllString(strings.ReplaceAll(sentence, "%%", "%"), "…"))
+	if title == "" || title == "…" {
+		title = generic
+	}
+	next := code{slug, class, title}
+	if had, ok := found[slug]; ok && (title == generic || had.Title != generic && cmp.Compare(had.Title, title) < 0) {
+		return
+	}
+	found[slug] = next
+}
+
+// classIn is the fault code among the arguments: fault.X, or the class of social.X.
+func classIn(list []ast.Expr) fault.Code {
+	for _, e := range list {
+		if kv, ok := e.(*ast.KeyValueExpr); ok {
+			e = kv.Value
+		}
+		sel, ok := e.(*ast.SelectorExpr)
+		if !ok {
+			continue
+		}
+		switch x, _ := sel.X.(*ast.Ident); {
+		case x == nil:
+		case x.Name == "fault":
+			for _, c := range fault.Codes() {
+				if strings.EqualFold(strings.ReplaceAll(string(c), "_", ""), sel.Sel.Name) {
+					return c
+				}
+			}
+		case x.Name == "social":
+			if c, ok := classOfKind[sel.Sel.Name]; ok {
+				return c
+			}
+		}
+	}
+	return fault.Invalid
+}
+
+var classOfKind = map[string]fault.Code{
+	"AuthExpired": fault.Unauthenticated, "AuthRevoked": fault.Unauthenticated, "Permission": fault.Forbidden,
+	"RateLimited": fault.RateLimited, "Policy": fault.Forbidden, "Duplicate": fault.Conflict, "NotFound": fault.NotFound,
+	"Transient": fault.Unavailable, "Ambiguous": fault.Unavailable,
+}
+
+func text(e ast.Expr) string {
+	lit, ok := e.(*ast.BasicLit)
+	if !ok || lit.Kind != token.STRING {
+		return ""
+	}
+	s, _ := strconv.Unquote(lit.Value)
+	return s
+}

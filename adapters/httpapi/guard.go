@@ -1,0 +1,158 @@
+package httpapi
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/carillonhq/carillon/adapters/httpapi/api"
+	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/id"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+const headerTenant = "Carillon-Tenant"
+
+// guard is what a request passes before its handler, in order.
+func (s *surface) guard(r api.Route) []fiber.Handler {
+	return []fiber.Handler{
+		s.limitAddress(r),
+		s.authenticate(r),
+		s.limitCaller(r),
+		s.authorize(r),
+		wellFormed(r),
+		s.body(r),
+		s.precondition(r),
+		s.idempotent(r),
+	}
+}
+
+type callerKey struct{}
+
+// caller is who was authenticated for this request.
+func caller(ctx context.Context) identity.Principal {
+	p, _ := ctx.Value(callerKey{}).(identity.Principal)
+	return p
+}
+
+// authenticate finds out who is asking and, for a route with an action, where.
+func (s *surface) authenticate(r api.Route) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		if r.Public != "" {
+			return c.Next()
+		}
+		if r.Ticket && c.Query("ticket") != "" {
+			return s.withTicket(c)
+		}
+		bearer, ok := strings.CutPrefix(c.Get(fiber.HeaderAuthorization), "Bearer ")
+		if !ok || bearer == "" {
+			return fault.New(fault.Unauthenticated, "auth.required", "Please sign in.")
+		}
+		who, err := s.Auth.Authenticate(c.UserContext(), bearer)
+		if err != nil {
+			return err
+		}
+		ctx := context.WithValue(c.UserContext(), callerKey{}, who)
+		if r.Session {
+			if who.Scope != nil {
+				return fault.New(fault.Forbidden, "auth.session_required", "This is for a person, not for an API key.")
+			}
+			c.SetUserContext(ctx)
+			return c.Next()
+		}
+		scope, err := s.scope(ctx, who, c.Get(headerTenant))
+		if err != nil {
+			return err
+		}
+		c.SetUserContext(tenants.NewContext(ctx, scope))
+		return c.Next()
+	}
+}
+
+// scope is what the caller is in the tenant they named. A key is bound to one;
+// naming another is no different from naming one that never was.
+func (s *surface) scope(ctx context.Context, who identity.Principal, name string) (tenants.Scope, error) {
+	tenant := tenants.ID(name)
+	switch {
+	case who.Scope != nil && (name == "" || tenant == who.Scope.Tenant):
+		return *who.Scope, nil
+	case name == "":
+		return tenants.Scope{}, fault.New(fault.Invalid, "tenant.required", "Say which tenant this is about.").On("/header/" + headerTenant)
+	case who.Scope != nil || !tenant.Valid():
+		return tenants.Scope{}, noTenant()
+	}
+	scope, err := s.Scopes.Resolve(ctx, who.User, tenant)
+	if fault.Is(err, fault.NotFound) {
+		err = noTenant()
+	}
+	return scope, err
+}
+
+func noTenant() error {
+	return fault.New(fault.NotFound, "tenant.not_found", "There is no such tenant.")
+}
+
+// authorize asks once before the handler. The use case asks again: a handler
+// that calls the wrong one must not open a door.
+func (s *surface) authorize(r api.Route) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		if r.Action == "" {
+			return c.Next()
+		}
+		who, err := tenants.FromContext(c.UserContext())
+		if err != nil {
+			return err
+		}
+		if err := s.Authz.Allow(c.UserContext(), who, tenants.Action(r.Action)); err != nil {
+			return err
+		}
+		return c.Next()
+	}
+}
+
+// wellFormed refuses names that cannot be names, and parameters that the
+// contract does not know or that are given twice.
+func wellFormed(r api.Route) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		if err := knownQuery(c, r.Query); err != nil {
+			return err
+		}
+		for parameter, prefix := range r.IDs {
+			if !id.Is(prefix, c.Params(parameter)) {
+				return notFound(prefix)
+			}
+		}
+		return c.Next()
+	}
+}
+
+// notFound answers as the context that owns the prefix does.
+func notFound(prefix string) error {
+	if n, ok := nouns[prefix]; ok {
+		return fault.New(fault.NotFound, n.reason, "%s", n.message)
+	}
+	return fault.New(fault.NotFound, "request.not_found", "There is no such thing.")
+}
+
+func knownQuery(c *fiber.Ctx, known []string) (err error) {
+	seen := map[string]bool{}
+	c.Context().QueryArgs().VisitAll(func(k, v []byte) {
+		name := string(k)
+		switch {
+		case err != nil:
+		case !slices.Contains(known, name):
+			err = fault.New(fault.Invalid, "request.unknown_parameter", "There is no parameter %.64q here.", name).On("/query/" + name)
+		case seen[name]:
+			err = fault.New(fault.Invalid, "request.bad_parameter", "This parameter is there twice.").On("/query/" + name)
+		case strings.ContainsRune(string(v), 0) || len(v) > maxParameter:
+			err = api.BadParameter("/query/" + name)
+		}
+		seen[name] = true
+	})
+	return err
+}
+
+const maxParameter = 2048

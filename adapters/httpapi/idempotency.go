@@ -1,0 +1,146 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/carillonhq/carillon/adapters/httpapi/api"
+	"github.com/carillonhq/carillon/core/events"
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// Keys remembers requests by their Idempotency-Key.
+type Keys interface {
+	// Begin claims r. The context it returns belongs to the use case: what is
+	// committed under it commits the fact that r was applied. With Done set
+	// nothing is to be run. It returns fault.Invalid "idempotency.mismatch"
+	// for a key that named another request, fault.Conflict
+	// "idempotency.in_progress" while r runs elsewhere, and fault.Conflict
+	// "idempotency.answer_lost" if r was applied by a process that then died.
+	Begin(ctx context.Context, tenant tenants.ID, r Request) (context.Context, Claim, error)
+	// Finish keeps the answer for keep.
+	Finish(ctx context.Context, tenant tenants.ID, c Claim, a Answer, keep time.Duration) error
+	// Abandon frees the key, unless something was applied under it.
+	Abandon(ctx context.Context, tenant tenants.ID, c Claim) error
+}
+
+// A Request is what an Idempotency-Key names.
+type Request struct {
+	Principal, Method, Route, Key string
+	Hash                          string        // of all that makes it this request
+	Lease                         time.Duration // after which a claim without an answer is a dead process
+}
+
+// A Claim is the right to run a request.
+type Claim struct {
+	Request
+	Generation int64
+	Done       *Answer
+}
+
+// An Answer is a response as it is kept.
+type Answer struct {
+	Status      int
+	ContentType string
+	ETag        string
+	Body        []byte
+}
+
+const (
+	headerKey      = "Idempotency-Key"
+	headerReplayed = "Idempotency-Replayed"
+	keepAnswer     = 24 * time.Hour
+	keepPublished  = 30 * 24 * time.Hour // where a second run would publish twice
+)
+
+// idempotent runs a request with a key once.
+func (s *surface) idempotent(r api.Route) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		if !r.Keyed {
+			return c.Next()
+		}
+		key := c.Get(headerKey)
+		if key == "" {
+			if r.Idempotency == "required" {
+				return fault.New(fault.Invalid, "idempotency.key_required", "Send an Idempotency-Key: this must not happen twice.").On("/header/" + headerKey)
+			}
+			return c.Next()
+		}
+		if len(key) > 255 || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return api.BadParameter("/header/" + headerKey)
+		}
+		return s.once(c, r, key)
+	}
+}
+
+func (s *surface) once(c *fiber.Ctx, r api.Route, key string) error {
+	who, err := tenants.FromContext(c.UserContext())
+	if err != nil {
+		return err
+	}
+	ctx, claim, err := s.Keys.Begin(c.UserContext(), who.Tenant, Request{
+		Principal: who.Actor(), Method: r.Method, Route: r.Path, Key: key,
+		Hash: requestHash(c), Lease: s.Timeout + 5*time.Second,
+	})
+	if err != nil {
+		return err
+	}
+	if claim.Done != nil {
+		return replay(c, claim.Done)
+	}
+	c.SetUserContext(events.WithRequestID(ctx, requestID(c), key))
+	if err := c.Next(); err != nil {
+		if err := s.problems(c, err); err != nil {
+			return err
+		}
+	}
+	return s.settle(c, who.Tenant, claim, r)
+}
+
+// settle keeps the answer, or frees the key if trying again may help. It does
+// so even for a caller that has run out of time.
+func (s *surface) settle(c *fiber.Ctx, tenant tenants.ID, claim Claim, r api.Route) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.UserContext()), 5*time.Second)
+	defer cancel()
+	res := c.Response()
+	if code := res.StatusCode(); code >= http.StatusInternalServerError || code == http.StatusTooManyRequests {
+		return s.Keys.Abandon(ctx, tenant, claim)
+	}
+	keep := keepAnswer
+	if r.Idempotency == "required" {
+		keep = keepPublished
+	}
+	return s.Keys.Finish(ctx, tenant, claim, Answer{
+		Status: res.StatusCode(), ContentType: string(res.Header.ContentType()),
+		ETag: string(res.Header.Peek(fiber.HeaderETag)), Body: res.Body(),
+	}, keep)
+}
+
+func replay(c *fiber.Ctx, a *Answer) error {
+	c.Set(headerReplayed, "true")
+	if a.ETag != "" {
+		c.Set(fiber.HeaderETag, a.ETag)
+	}
+	if a.ContentType != "" {
+		c.Set(fiber.HeaderContentType, a.ContentType)
+	}
+	return c.Status(a.Status).Send(a.Body)
+}
+
+func requestHash(c *fiber.Ctx) string {
+	h := sha256.New()
+	for _, part := range [][]byte{
+		[]byte(c.Path()), c.Context().QueryArgs().QueryString(), []byte(c.Get(fiber.HeaderIfMatch)), c.Request().Body(),
+	} {
+		sum := sha256.Sum256(part)
+		h.Write(sum[:])
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

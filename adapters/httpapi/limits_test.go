@@ -1,0 +1,116 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/carillonhq/carillon/adapters/httpapi/api"
+)
+
+func TestMasked(t *testing.T) {
+	for in, want := range map[string]string{
+		"203.0.113.9": "203.0.113.9", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "2001:db8:1:2::1": "2001:db8:1:2::/64",
+	} {
+		if got := masked(netip.MustParseAddr(in)); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestLimitsAnnounceThemselves(t *testing.T) {
+	addr := serve(t, testConfig(), api.Route{Method: "POST", Path: "/test/login", Public: "test", Rate: "sign_in", Handler: echo})
+	login := func() (int, string, string, string) {
+		res, body := raw(t, addr, "POST /api/v1/test/login HTTP/1.1\r\nHost: h\r\nConnection: close\r\nX-Forwarded-For: "+time.Now().String()+"\r\n\r\n")
+		return res.StatusCode, res.Header.Get("RateLimit"), res.Header.Get("Retry-After"), body
+	}
+	for i := range 10 {
+		if code, left, _, body := login(); code != 200 || !strings.HasPrefix(left, fmt.Sprintf(`"sign_in";r=%d;t=`, 9-i)) {
+			t.Fatalf("%d: %d %s %s", i, code, left, body)
+		}
+	}
+	if code, _, wait, body := login(); code != 429 || wait == "" || !strings.Contains(body, `"retryable":true`) {
+		t.Errorf("%d %q %s", code, wait, body)
+	}
+}
+
+func TestLimitsAreShared(t *testing.T) {
+	server := miniredis.RunT(t)
+	a, b := NewLimits(dial(t, server.Addr())), NewLimits(dial(t, server.Addr()))
+	for i := range 10 {
+		l := []*Limits{a, b}[i%2]
+		if got := l.take(context.Background(), "sign_in", "x", 10); got.Reached {
+			t.Fatalf("%d is refused", i)
+		}
+	}
+	if !a.take(context.Background(), "sign_in", "x", 10).Reached || !b.take(context.Background(), "sign_in", "x", 10).Reached {
+		t.Error("two processes count apart")
+	}
+}
+
+func TestLimitsSurviveRedis(t *testing.T) {
+	server := miniredis.RunT(t)
+	l := NewLimits(dial(t, server.Addr()))
+	if got := l.take(context.Background(), "sign_in", "x", 10); got.Limit != 10 {
+		t.Fatalf("%+v", got)
+	}
+	server.Close()
+	began := time.Now()
+	var refused int
+	for range 10 {
+		if l.take(context.Background(), "sign_in", "x", 10).Reached {
+			refused++
+		}
+	}
+	if refused != 10-alone {
+		t.Errorf("%d of 10 sign-ins refused without Redis, want %d", refused, 10-alone)
+	}
+	if got := l.take(context.Background(), "read", "x", 300); got.Limit != 300 || got.Reached {
+		t.Errorf("reads are held to %d without Redis", got.Limit)
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("11 requests waited %s for a Redis that is gone", took)
+	}
+}
+
+func TestLimitsStartWithoutRedis(t *testing.T) {
+	l := NewLimits(dial(t, "127.0.0.1:1"))
+	if l.take(context.Background(), "read", "x", 300).Reached {
+		t.Error("refused")
+	}
+}
+
+func TestLimitsComeBackToRedis(t *testing.T) {
+	server := miniredis.RunT(t)
+	l := NewLimits(dial(t, server.Addr()))
+	l.take(context.Background(), "read", "x", 300)
+	server.Close()
+	l.take(context.Background(), "read", "x", 300)
+	if err := server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	l.mu.Lock()
+	l.retryAt = time.Time{} // the pause is over
+	l.mu.Unlock()
+	l.take(context.Background(), "read", "back", 300)
+	if keys := strings.Join(server.Keys(), " "); !strings.Contains(keys, "back") {
+		t.Errorf("keys: %s", keys)
+	}
+}
+
+func dial(t *testing.T, addr string) redis.UniversalClient {
+	t.Helper()
+	o, err := RedisOptions("redis://" + addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := redis.NewClient(o)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}

@@ -1,0 +1,36 @@
+package jobs
+
+import (
+	"context"
+
+	"github.com/riverqueue/river"
+
+	"github.com/carillonhq/carillon/core/publishing"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// RefreshMetrics asks the platforms how one post is doing.
+type RefreshMetrics struct {
+	Tenant tenants.ID        `json:"tenant"`
+	Post   publishing.PostID `json:"post"`
+}
+
+// Kind implements river.JobArgs. It never changes.
+func (RefreshMetrics) Kind() string { return "publishing.metrics" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts: one at a time per post.
+func (RefreshMetrics) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{MaxAttempts: 5}
+}
+
+// Metrics is the part of publishing.Service that a worker needs.
+type Metrics interface {
+	RefreshMetrics(ctx context.Context, who tenants.Scope, id publishing.PostID) error
+}
+
+// AddMetrics registers the worker for RefreshMetrics.
+func AddMetrics(ws *river.Workers, m Metrics) {
+	river.AddWorker(ws, river.WorkFunc(func(ctx context.Context, job *river.Job[RefreshMetrics]) error {
+		return Verdict(m.RefreshMetrics(ctx, tenants.SystemScope(job.Args.Tenant), job.Args.Post))
+	}))
+}

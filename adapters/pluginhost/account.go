@@ -1,0 +1,74 @@
+package pluginhost
+
+import (
+	"context"
+	"errors"
+	"regexp"
+
+	pb "github.com/carillonhq/carillon/plugins/proto/pluginv1"
+	"github.com/carillonhq/carillon/plugins/sdk/wire"
+	"github.com/carillonhq/carillon/ports/social"
+)
+
+func (p *platform) Connect(ctx context.Context, req social.ConnectRequest) (social.ConnectStep, error) {
+	if err := p.needs(social.CanConnect); err != nil {
+		return social.ConnectStep{}, err
+	}
+	p.s.secrets.lend(social.Credential{Secrets: typed(req.Input)})
+	in := wire.FromConnect(req)
+	res, err := ask(ctx, p.s, p.query("connect", req.Call, in), func(ctx context.Context, to *process) (*pb.ConnectResponse, error) {
+		return to.plugin.Connect(ctx, in)
+	})
+	if err != nil {
+		return social.ConnectStep{}, err
+	}
+	step := wire.ToConnectStep(res)
+	if step.Done == nil && step.Redirect == "" && len(step.Form) == 0 {
+		return social.ConnectStep{}, errors.New("the plugin answered a sign-in with no next screen")
+	}
+	return step, nil
+}
+
+// secretInput are the fields of a sign-in that are as secret as what comes of it.
+var secretInput = regexp.MustCompile(`(?i)pass|secret|token|code|key`)
+
+func typed(input map[string]string) map[string]string {
+	out := map[string]string{}
+	for k, v := range input {
+		if secretInput.MatchString(k) {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+func (p *platform) Accounts(ctx context.Context, call social.Call) ([]social.Account, error) {
+	if err := p.needs(social.CanAccounts); err != nil {
+		return nil, err
+	}
+	in := &pb.AccountsRequest{Call: wire.FromCall(call)}
+	res, err := ask(ctx, p.s, p.query("accounts", call, in), func(ctx context.Context, to *process) (*pb.AccountsResponse, error) {
+		return to.plugin.Accounts(ctx, in)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return wire.ToAccounts(res.GetAccounts()), nil
+}
+
+func (p *platform) Refresh(ctx context.Context, call social.Call) (social.Credential, error) {
+	if err := p.needs(social.CanRefresh); err != nil {
+		return social.Credential{}, err
+	}
+	in := &pb.RefreshRequest{Call: wire.FromCall(call)}
+	res, err := ask(ctx, p.s, p.query("refresh", call, in), func(ctx context.Context, to *process) (*pb.RefreshResponse, error) {
+		return to.plugin.Refresh(ctx, in)
+	})
+	if err != nil {
+		return social.Credential{}, err
+	}
+	if res.GetCredential() == nil {
+		return social.Credential{}, errors.New("the plugin renewed a credential and does not say to what")
+	}
+	return wire.ToCredential(res.GetCredential()), nil
+}

@@ -1,0 +1,76 @@
+package pluginhost
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+// executable is a program that was opened and hashed once and is run from that
+// open file ever after. It is hashed again if it was written to since.
+type executable struct {
+	path string // empty: the running program
+
+	mu      sync.Mutex
+	file    *os.File
+	sum     string
+	size    int64
+	changed time.Time
+}
+
+// open returns the file to execute, if its digest is want or want is empty.
+func (e *executable) open(want string) (*os.File, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.file == nil {
+		if err := e.openOnce(); err != nil {
+			return nil, err
+		}
+	}
+	info, err := e.file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if e.sum == "" || info.Size() != e.size || !info.ModTime().Equal(e.changed) {
+		if e.sum, err = hash(e.file, info.Size()); err != nil {
+			return nil, err
+		}
+		e.size, e.changed = info.Size(), info.ModTime()
+	}
+	if want != "" && want != e.sum {
+		return nil, fmt.Errorf("%s has digest %s, not %s", e.path, e.sum, want)
+	}
+	return e.file, nil
+}
+
+func (e *executable) openOnce() error {
+	path := e.path
+	if path == "" {
+		var err error
+		if path, err = selfPath(); err != nil {
+			return err
+		}
+	}
+	var err error
+	e.file, err = os.Open(path) //nolint:gosec // the operator's configuration names it
+	return err
+}
+
+func hash(file io.ReaderAt, size int64) (string, error) {
+	h := sha256.New()
+	if _, err := io.Copy(h, io.NewSectionReader(file, 0, size)); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// digest is the hexadecimal SHA-256, empty before the first run.
+func (e *executable) digest() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.sum
+}

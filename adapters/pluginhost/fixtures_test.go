@@ -1,0 +1,223 @@
+package pluginhost_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/carillonhq/carillon/adapters/pluginhost"
+	"github.com/carillonhq/carillon/plugins/sdk"
+	"github.com/carillonhq/carillon/ports/social"
+)
+
+// The test binary is every plugin: run as "… fixture NAME" it is that one.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "fixture" {
+		fixture(os.Args[2])
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func fixture(name string) {
+	dir := os.Getenv("PLUGIN_UNIX_SOCKET_DIR")
+	cert := strings.Repeat("A", 400)
+	switch name {
+	case "good", "frozen":
+		sdk.Serve(good{})
+	case "finder":
+		sdk.Serve(finder{})
+	case "host":
+		runHost()
+	case "tcp":
+		say("1|1|tcp|127.0.0.1:9|grpc|" + cert)
+	case "outside":
+		say("1|1|unix|/tmp/elsewhere.sock|grpc|" + cert)
+	case "dots":
+		say("1|1|unix|" + dir + "/../x.sock|grpc|" + cert)
+	case "no-socket":
+		say("1|1|unix|" + dir + "/nothing|grpc|" + cert)
+	case "link":
+		_ = os.Symlink("/dev/null", filepath.Join(dir, "l"))
+		say("1|1|unix|" + dir + "/l|grpc|" + cert)
+	case "no-certificate":
+		say("1|1|unix|" + listen(dir) + "|grpc|")
+	case "net-rpc":
+		say("1|1|unix|" + listen(dir) + "|netrpc|" + cert)
+	case "newer":
+		say("1|2|unix|" + listen(dir) + "|grpc|" + cert)
+	case "endless-line":
+		say(strings.Repeat("1|", 300<<10))
+	case "deaf":
+		// A socket that nobody answers on.
+		say("1|1|unix|" + listen(dir) + "|grpc|" + cert)
+	case "silent":
+		select {}
+	case "leaves":
+		os.Exit(3)
+	case "liar":
+		sdk.Serve(liar{})
+	}
+}
+
+func say(line string) {
+	fmt.Println(line)
+	select {}
+}
+
+func listen(dir string) string {
+	l, err := net.Listen("unix", filepath.Join(dir, "s"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	return l.Addr().String()
+}
+
+// good does what the text says.
+type good struct{}
+
+func (good) Manifest() social.Manifest {
+	return social.Manifest{
+		ID: "test.good", Name: "Good", Version: "1.2.3", Auth: social.Auth{Kind: social.AuthNone},
+		Formats: []social.Format{{ID: "post", Name: "Post", Text: social.TextRule{Max: 10, Count: social.Graphemes}}},
+		Dedup:   social.NoDedup,
+	}
+}
+
+func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step, error) {
+	word, rest, _ := strings.Cut(req.Content.Text, " ")
+	receipt := social.Receipt{Ref: social.Ref{ID: "1"}, Status: social.Live}
+	switch word {
+	case "next":
+		return social.Step{Next: &social.Next{State: req.State, Commit: true}}, nil
+	case "state":
+		return social.Step{Next: &social.Next{State: make([]byte, social.MaxState+1)}}, nil
+	case "neither":
+		return social.Step{}, nil
+	case "nameless":
+		receipt.Ref = social.Ref{}
+	case "panic":
+		panic("on purpose")
+	case "exit":
+		os.Exit(7)
+	case "hang":
+		<-ctx.Done()
+		return social.Step{}, ctx.Err()
+	case "big":
+		receipt.Warnings = []string{strings.Repeat("x", 5<<20)}
+	case "stdout":
+		raw(1, strings.Repeat("y", 300<<10)+"\n")
+	case "stderr":
+		go func() {
+			for {
+				raw(2, strings.Repeat("z", 10<<10)+"\n")
+			}
+		}()
+	case "print":
+		fmt.Println(rest)
+	case "log":
+		slog.Info(rest)
+	case "grandchild":
+		c := exec.Command("sleep", "300")
+		c.Stdout, c.Stderr = os.NewFile(1, "out"), os.NewFile(2, "err")
+		if err := c.Start(); err != nil {
+			return social.Step{}, err
+		}
+		receipt.Ref.ID = fmt.Sprint(c.Process.Pid)
+	case "environment":
+		receipt.Warnings = os.Environ()
+	case "trace":
+		// Nobody listens there; that the attempt was made is enough.
+		if req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+rest+"/path?secret", nil); err == nil {
+			if res, err := sdk.HTTPClient().Do(req); err == nil {
+				_ = res.Body.Close()
+			}
+		}
+		receipt.Ref.ID = trace.SpanContextFromContext(ctx).TraceID().String()
+	case "garbage":
+		return social.Step{}, &social.Fault{Kind: social.Policy, Key: "good.policy", Message: "\xff\xfe", Upstream: "token " + req.Call.Credential.AccessToken}
+	case "plain":
+		return social.Step{}, fmt.Errorf("no fault at all")
+	}
+	return social.Step{Receipt: &receipt}, nil
+}
+
+// raw writes past what go-plugin puts in the place of os.Stdout.
+func raw(fd int, s string) {
+	f := os.NewFile(uintptr(fd), "raw")
+	_, _ = f.WriteString(s)
+}
+
+// finder has one ability more.
+type finder struct{ good }
+
+func (finder) Manifest() social.Manifest {
+	m := good{}.Manifest()
+	m.ID, m.Dedup = "test.finder", social.ByFind
+	return m
+}
+
+func (finder) Find(context.Context, social.FindRequest) (social.Finding, error) {
+	return social.Finding{Verdict: social.Unsure, After: time.Minute}, nil
+}
+
+func (finder) Metrics(_ context.Context, req social.MetricsRequest) ([]social.Metrics, error) {
+	var out []social.Metrics
+	for _, r := range req.Posts {
+		out = append(out, social.Metrics{Ref: r, Values: map[string]float64{"likes": 1}})
+	}
+	return out, nil
+}
+
+func (finder) Accounts(_ context.Context, call social.Call) ([]social.Account, error) {
+	if call.Credential.AccessToken == "" {
+		return nil, social.Fail(social.AuthRevoked, "finder.who", "Sign in again.")
+	}
+	return []social.Account{{ID: "a", Limits: &social.Limits{MaxText: 5}}}, nil
+}
+
+func (finder) Refresh(_ context.Context, call social.Call) (social.Credential, error) {
+	call.Credential.AccessToken += "+"
+	return call.Credential, nil
+}
+
+func (finder) Connect(_ context.Context, req social.ConnectRequest) (social.ConnectStep, error) {
+	return social.ConnectStep{Done: &social.Credential{Public: req.Input}, State: req.State}, nil
+}
+
+// liar says it is someone else.
+type liar struct{ good }
+
+func (liar) Manifest() social.Manifest {
+	m := good{}.Manifest()
+	m.ID = "org.joinmastodon"
+	return m
+}
+
+// runHost is a host whose death is watched from outside.
+func runHost() {
+	h, err := pluginhost.New(pluginhost.Config{Args: asFixture, Dir: os.Getenv("HOST_DIR"), Log: slog.New(slog.DiscardHandler)},
+		[]pluginhost.Spec{{ID: "test.good", Name: "good"}})
+	if err == nil {
+		_, err = h.Platform(context.Background(), "test.good")
+	}
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(h.Status()[0].PID)
+	select {}
+}
+
+func asFixture(name string) []string { return []string{"fixture", name} }

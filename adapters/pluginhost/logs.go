@@ -1,0 +1,85 @@
+package pluginhost
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+)
+
+// What of a plugin's output is kept: the start of each line, and so many lines
+// a second. The rest is read and thrown away, because a plugin blocks when
+// nobody reads and a disk fills when somebody keeps it all.
+const (
+	maxLine        = 4 << 10
+	linesPerSecond = 50
+)
+
+// logWriter turns a plugin's output into log records. Both of its streams, and
+// what go-plugin relays, share one allowance.
+type logWriter struct {
+	log     *slog.Logger
+	secrets *secrets
+
+	mu      sync.Mutex
+	second  int64
+	lines   int
+	dropped int
+}
+
+// drain reads in to its end, whatever comes.
+func (w *logWriter) drain(in *bufio.Reader) {
+	continued := false
+	for {
+		line, more, err := in.ReadLine()
+		if err != nil {
+			return
+		}
+		if !continued {
+			w.line(line)
+		}
+		continued = more
+	}
+}
+
+// Write implements io.Writer for what go-plugin relays.
+func (w *logWriter) Write(b []byte) (int, error) {
+	for line := range bytes.Lines(b) {
+		w.line(bytes.TrimRight(line, "\r\n"))
+	}
+	return len(b), nil
+}
+
+var _ io.Writer = (*logWriter)(nil)
+
+func (w *logWriter) line(b []byte) {
+	dropped, ok := w.allow(time.Now())
+	if !ok || len(b) == 0 {
+		return
+	}
+	text := w.secrets.redact(strings.ToValidUTF8(string(b[:min(len(b), maxLine)]), "\uFFFD"))
+	if dropped > 0 {
+		w.log.Warn("plugin output dropped", "lines", dropped)
+	}
+	w.log.Info("plugin output", "line", text)
+}
+
+// allow spends one line of this second's allowance. It returns how many were
+// refused before, once.
+func (w *logWriter) allow(now time.Time) (dropped int, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s := now.Unix(); s != w.second {
+		w.second, w.lines = s, 0
+	}
+	if w.lines >= linesPerSecond {
+		w.dropped++
+		return 0, false
+	}
+	w.lines++
+	dropped, w.dropped = w.dropped, 0
+	return dropped, true
+}

@@ -1,0 +1,132 @@
+package pluginhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	pb "github.com/carillonhq/carillon/plugins/proto/pluginv1"
+	"github.com/carillonhq/carillon/plugins/sdk/wire"
+	"github.com/carillonhq/carillon/ports/social"
+)
+
+// platform is one plugin as ports. It stays valid when the process behind it
+// is replaced.
+type platform struct {
+	s        *supervisor
+	manifest social.Manifest
+}
+
+var _ Plugin = (*platform)(nil)
+
+func (p *platform) Manifest() social.Manifest { return p.manifest }
+
+func (p *platform) Publish(ctx context.Context, req social.PublishRequest) (social.Step, error) {
+	in, err := wire.FromPublish(req)
+	if err != nil {
+		return social.Step{}, unsendable(err)
+	}
+	r := request{"publish", req.Call, p.s.host.cfg.Timeouts.Prepare, in}
+	if req.Commit {
+		r.method, r.timeout = "commit", p.s.host.cfg.Timeouts.Commit
+	}
+	res, err := ask(ctx, p.s, r, func(ctx context.Context, to *process) (*pb.PublishResponse, error) {
+		return to.social.Publish(ctx, in)
+	})
+	if err != nil {
+		return social.Step{}, err
+	}
+	step := wire.ToStep(res)
+	return step, checkStep(step)
+}
+
+// checkStep refuses an outcome that the protocol could not act on. The error
+// is no fault: in a commit the outcome is then unknown.
+func checkStep(s social.Step) error {
+	switch {
+	case s.Next == nil && s.Receipt == nil:
+		return errors.New("the plugin answered a step with no outcome")
+	case s.Next != nil && len(s.Next.State) > social.MaxState:
+		return fmt.Errorf("the plugin's state has %d bytes, over %d", len(s.Next.State), social.MaxState)
+	case s.Receipt != nil:
+		return checkReceipt(s.Receipt)
+	}
+	return nil
+}
+
+func checkReceipt(r *social.Receipt) error {
+	if r.Ref.ID == "" && r.Ref.URL == "" {
+		return errors.New("the plugin's receipt names nothing")
+	}
+	if r.Status == "" { // a word of a newer wire: accepted, and no more is known
+		r.Status = social.Processing
+	}
+	return nil
+}
+
+func (p *platform) Find(ctx context.Context, req social.FindRequest) (social.Finding, error) {
+	if err := p.needs(social.CanFind); err != nil {
+		return social.Finding{}, err
+	}
+	in, err := wire.FromFind(req)
+	if err != nil {
+		return social.Finding{}, unsendable(err)
+	}
+	res, err := ask(ctx, p.s, p.query("find", req.Call, in), func(ctx context.Context, to *process) (*pb.FindResponse, error) {
+		return to.social.Find(ctx, in)
+	})
+	if err != nil {
+		return social.Finding{}, err
+	}
+	f := wire.ToFinding(res)
+	return f, checkFinding(f)
+}
+
+func checkFinding(f social.Finding) error {
+	switch {
+	case f.Verdict == "":
+		return errors.New("the plugin answered a lookup with no verdict")
+	case f.Verdict == social.Found && f.Receipt == nil:
+		return errors.New("the plugin found something and does not say what")
+	case f.Verdict == social.Found:
+		return checkReceipt(f.Receipt)
+	}
+	return nil
+}
+
+func (p *platform) Metrics(ctx context.Context, req social.MetricsRequest) ([]social.Metrics, error) {
+	if err := p.needs(social.CanMetrics); err != nil {
+		return nil, err
+	}
+	in := wire.FromMetricsRequest(req)
+	res, err := ask(ctx, p.s, p.query("metrics", req.Call, in), func(ctx context.Context, to *process) (*pb.MetricsResponse, error) {
+		return to.social.Metrics(ctx, in)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return wire.ToMetrics(res.GetSets()), nil
+}
+
+// needs answers for an ability that the manifest does not declare.
+func (p *platform) needs(c social.Capability) error {
+	if p.manifest.Can(c) {
+		return nil
+	}
+	f := social.Fail(social.Unsupported, "plugin.unsupported", "%s cannot do this.", p.manifest.Name)
+	f.Source = social.FromPlugin
+	return f
+}
+
+func (p *platform) query(method string, call social.Call, m proto.Message) request {
+	return request{method, call, p.s.host.cfg.Timeouts.Query, m}
+}
+
+// unsendable is a request that has no form on the wire: surely nothing was done.
+func unsendable(err error) error {
+	f := social.Fail(social.Invalid, "plugin.request_malformed", "The request cannot be sent to this platform's plugin.")
+	f.Source, f.Err = social.FromPlugin, err
+	return f
+}

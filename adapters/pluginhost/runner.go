@@ -1,0 +1,263 @@
+package pluginhost
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// errStopped is the cause of an end that the host asked for.
+var errStopped = errors.New("stopped by the host")
+
+// maxHandshake is the longest first line a plugin may print, in bytes. One
+// with a certificate has about 1,100.
+const maxHandshake = 8 << 10
+
+// run is go-plugin's runner.Runner: one child process in a process group of
+// its own. Unlike the stock one it never waits for the child's pipes, so a
+// grandchild that holds them cannot hold the host, and nothing but a checked
+// handshake line reaches go-plugin.
+type run struct {
+	cmd  *exec.Cmd
+	file *os.File // the program, open since it was hashed
+	fork *forker
+	out  *logWriter
+	dir  string
+
+	line     *io.PipeReader // yields the handshake line, then ends
+	handed   *io.PipeWriter
+	lifeline *os.File // write end of the child's stdin
+	done     chan struct{}
+
+	mu     sync.Mutex
+	reason error // why it was ended, the first one
+	err    error // what Wait said
+}
+
+// newRun prepares a child of s's program. The program is opened and hashed
+// once, and that open file is what runs: another file at the same path later
+// is not.
+func newRun(s *supervisor) (*run, error) {
+	file, err := s.program.open(s.spec.Digest)
+	if err != nil {
+		return nil, err
+	}
+	cfg := s.host.cfg
+	cmd := &exec.Cmd{Args: append([]string{s.spec.Name}, cfg.Args(s.spec.Name)...), Env: environment(cfg, s.spec)}
+	if s.spec.Binary != "" {
+		cmd.Args = []string{s.spec.Name}
+	}
+	execFile(cmd, file)
+	r := &run{
+		cmd: cmd, file: file, fork: s.host.fork, done: make(chan struct{}),
+		out: &logWriter{log: cfg.Log.With("plugin", s.spec.ID), secrets: s.secrets},
+	}
+	r.line, r.handed = io.Pipe()
+	return r, nil
+}
+
+// environment is all that a plugin sees of the host's.
+func environment(cfg Config, spec Spec) []string {
+	env := []string{
+		"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "HOME=/nonexistent",
+		"GOMEMLIMIT=" + strconv.FormatInt(cfg.Memory, 10), "GOMAXPROCS=2", "GOTRACEBACK=single",
+	}
+	if cfg.Proxy != "" {
+		env = append(env, "HTTP_PROXY="+cfg.Proxy, "HTTPS_PROXY="+cfg.Proxy)
+		direct := ""
+		for i, h := range cfg.Direct {
+			if i > 0 {
+				direct += ","
+			}
+			direct += h
+		}
+		env = append(env, "NO_PROXY="+direct)
+	}
+	return append(append(env, cfg.Env...), spec.Env...)
+}
+
+// prepare takes what go-plugin adds to the environment, and the directory that
+// the socket has to be in.
+func (r *run) prepare(env []string, dir string) error {
+	r.cmd.Env, r.dir = append(r.cmd.Env, env...), dir
+	r.cmd.Env = append(r.cmd.Env, "TMPDIR="+dir)
+	r.cmd.Dir = dir
+	return nil
+}
+
+// Start forks the child.
+func (r *run) Start(context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.reason != nil {
+		close(r.done)
+		return r.reason
+	}
+	var theirs [3]*os.File
+	var ours [3]*os.File
+	defer closeAll(theirs[:])
+	for i := range theirs {
+		read, write, err := os.Pipe()
+		if err != nil {
+			closeAll(ours[:])
+			close(r.done)
+			return err
+		}
+		ours[i], theirs[i] = read, write
+		if i == 0 {
+			ours[i], theirs[i] = write, read
+		}
+	}
+	// Being *os.File, these need no copying goroutine that Wait would wait for.
+	r.cmd.Stdin, r.cmd.Stdout, r.cmd.Stderr = theirs[0], theirs[1], theirs[2]
+	if err := r.fork.do(r.cmd.Start); err != nil {
+		closeAll(ours[:])
+		close(r.done)
+		return err
+	}
+	r.lifeline = ours[0]
+	limitProcess(r.cmd.Process.Pid)
+	go r.reap(ours[1:])
+	go r.handshake(ours[1])
+	go r.out.drain(bufio.NewReaderSize(ours[2], maxLine))
+	return nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+}
+
+// reap waits for the child, kills what it left behind, and lets the pipes be
+// read out, but not for long: a grandchild outside the group may hold them.
+func (r *run) reap(pipes []*os.File) {
+	awaitExit(r.cmd.Process.Pid)
+	killGroup(r.cmd.Process.Pid)
+	err := r.cmd.Wait()
+	r.mu.Lock()
+	r.err = err
+	r.mu.Unlock()
+	_ = r.lifeline.Close()
+	_ = r.handed.CloseWithError(io.EOF)
+	close(r.done)
+	time.AfterFunc(time.Second, func() { closeAll(pipes) })
+}
+
+// handshake passes one checked line on and drains the rest.
+func (r *run) handshake(stdout io.Reader) {
+	in := bufio.NewReaderSize(stdout, maxHandshake)
+	line, tooLong, err := in.ReadLine()
+	if err == nil {
+		err = checkHandshake(string(line), tooLong, r.dir, true)
+	}
+	if err == nil {
+		err = checkSocket(string(line))
+	}
+	if err != nil {
+		r.killFor(fmt.Errorf("handshake refused: %w", err))
+		_ = r.handed.CloseWithError(err)
+	} else {
+		// The write blocks until go-plugin reads it; its start timeout, and the
+		// end of the child, both close the pipe.
+		_, _ = fmt.Fprintf(r.handed, "%s\n", line)
+		_ = r.handed.Close()
+	}
+	r.out.drain(in)
+}
+
+// Kill implements runner.Runner.
+func (r *run) Kill(context.Context) error { r.killFor(errStopped); return nil }
+
+// killFor ends the child and all of its group now. The first reason stays.
+func (r *run) killFor(reason error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.reason == nil {
+		r.reason = reason
+	}
+	if r.cmd.Process == nil {
+		return
+	}
+	select {
+	case <-r.done: // reaped: the number may be another's by now
+	default:
+		killGroup(r.cmd.Process.Pid)
+	}
+}
+
+// terminate asks the child to finish and leave.
+func (r *run) terminate() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.reason == nil {
+		r.reason = errStopped
+	}
+	_ = r.cmd.Process.Signal(terminateSignal)
+}
+
+// cause says why the child ended.
+func (r *run) cause() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.reason != nil && r.err != nil:
+		return fmt.Errorf("%w (%w)", r.reason, r.err)
+	case r.reason != nil:
+		return r.reason
+	case r.err != nil:
+		return r.err
+	default:
+		return errors.New("the plugin left")
+	}
+}
+
+func (r *run) pid() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cmd.Process == nil {
+		return 0
+	}
+	return r.cmd.Process.Pid
+}
+
+// Stdout implements runner.Runner.
+func (r *run) Stdout() io.ReadCloser { return r.line }
+
+// Stderr implements runner.Runner. Standard error is read here, not there.
+func (r *run) Stderr() io.ReadCloser { return io.NopCloser(eof{}) }
+
+// Wait implements runner.Runner.
+func (r *run) Wait(context.Context) error { <-r.done; return r.cause() }
+
+// ID implements runner.Runner.
+func (r *run) ID() string { return strconv.Itoa(r.pid()) }
+
+// Name implements runner.Runner.
+func (r *run) Name() string { return r.cmd.Args[0] }
+
+// Diagnose implements runner.Runner.
+func (r *run) Diagnose(context.Context) string { return r.cause().Error() }
+
+// PluginToHost implements runner.Runner. The line it comes from was checked.
+func (r *run) PluginToHost(network, address string) (string, string, error) {
+	return network, address, nil
+}
+
+// HostToPlugin implements runner.Runner.
+func (r *run) HostToPlugin(string, string) (string, string, error) {
+	return "", "", errors.New("the host offers no address to plugins")
+}
+
+type eof struct{}
+
+func (eof) Read([]byte) (int, error) { return 0, io.EOF }

@@ -1,0 +1,220 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/carillonhq/carillon/core/channels"
+	"github.com/carillonhq/carillon/core/publishing"
+	"github.com/carillonhq/carillon/ports/social"
+)
+
+// postDeliveryRow is a row of deliveries.
+type postDeliveryRow struct {
+	bun.BaseModel `bun:"table:deliveries,alias:d"`
+
+	ID       string         `bun:"delivery_id,pk"`
+	Post     string         `bun:"post_id"`
+	Channel  string         `bun:"channel_id"`
+	Format   string         `bun:"format"`
+	Settings map[string]any `bun:"settings,type:jsonb"`
+	Hash     string         `bun:"hash"`
+	DueAt    time.Time      `bun:"due_at"`
+}
+
+func (r *postDeliveryRow) delivery() *publishing.Delivery {
+	return &publishing.Delivery{
+		ID: publishing.DeliveryID(r.ID), Post: publishing.PostID(r.Post), Channel: channels.ID(r.Channel),
+		Format: r.Format, Settings: r.Settings, Hash: r.Hash, DueAt: r.DueAt,
+	}
+}
+
+// segmentRow is a row of segments.
+type segmentRow struct {
+	bun.BaseModel `bun:"table:segments,alias:s"`
+
+	ID         string              `bun:"segment_id,pk"`
+	Delivery   string              `bun:"delivery_id"`
+	Post       string              `bun:"post_id"`
+	Channel    string              `bun:"channel_id"`
+	DueAt      time.Time           `bun:"due_at"`
+	Position   int                 `bun:"position"`
+	Comment    bool                `bun:"comment"`
+	Part       json.RawMessage     `bun:"part,type:jsonb"`
+	Revision   int                 `bun:"revision"`
+	State      string              `bun:"state"`
+	NextAt     time.Time           `bun:"next_at,nullzero"`
+	Holder     string              `bun:"holder"`
+	Generation int64               `bun:"generation"`
+	Step       []byte              `bun:"step,type:bytea"`
+	Label      string              `bun:"label"`
+	Attempt    int                 `bun:"attempt"`
+	Tries      int                 `bun:"tries"`
+	DoubtAt    time.Time           `bun:"doubt_at,nullzero"`
+	ReplyTo    *social.Ref         `bun:"reply_to,type:jsonb"`
+	Root       *social.Ref         `bun:"root,type:jsonb"`
+	Ref        *social.Ref         `bun:"ref,type:jsonb"`
+	LiveAt     time.Time           `bun:"live_at,nullzero"`
+	Problem    *publishing.Problem `bun:"problem,type:jsonb"`
+	Evidence   string              `bun:"evidence"`
+	ArmedHash  string              `bun:"armed_hash"`
+}
+
+func (r *segmentRow) segment() (*publishing.Segment, error) {
+	s := &publishing.Segment{
+		ID: publishing.SegmentID(r.ID), Position: r.Position, Comment: r.Comment, Revision: r.Revision,
+		State: publishing.State(r.State), NextAt: r.NextAt, Holder: r.Holder, Generation: r.Generation,
+		Step: r.Step, Label: r.Label, Attempt: r.Attempt, Tries: r.Tries, DoubtAt: r.DoubtAt,
+		ReplyTo: r.ReplyTo, Root: r.Root, Ref: r.Ref, LiveAt: r.LiveAt, Problem: r.Problem,
+		Evidence: publishing.Evidence(r.Evidence), ArmedHash: r.ArmedHash,
+	}
+	return s, json.Unmarshal(r.Part, &s.Part)
+}
+
+func rowOfSegment(d *publishing.Delivery, s *publishing.Segment) (segmentRow, error) {
+	part, err := json.Marshal(s.Part)
+	return segmentRow{
+		ID: string(s.ID), Delivery: string(d.ID), Post: string(d.Post), Channel: string(d.Channel), DueAt: d.DueAt,
+		Position: s.Position, Comment: s.Comment, Part: part, Revision: s.Revision, State: string(s.State),
+		NextAt: s.NextAt, Holder: s.Holder, Generation: s.Generation, Step: s.Step, Label: s.Label,
+		Attempt: s.Attempt, Tries: s.Tries, DoubtAt: s.DoubtAt, ReplyTo: s.ReplyTo, Root: s.Root, Ref: s.Ref,
+		LiveAt: s.LiveAt, Problem: s.Problem, Evidence: string(s.Evidence), ArmedHash: s.ArmedHash,
+	}, err
+}
+
+func (tx postTx) Deliveries(ctx context.Context, posts ...publishing.PostID) ([]*publishing.Delivery, error) {
+	var ds []postDeliveryRow
+	if err := tx.find(&ds).Where("d.post_id in (?)", bun.In(posts)).Order("d.delivery_id").Scan(ctx); err != nil || len(ds) == 0 {
+		return nil, err
+	}
+	var ss []segmentRow
+	if err := tx.find(&ss).Where("s.post_id in (?)", bun.In(posts)).Order("s.delivery_id", "s.position").Scan(ctx); err != nil {
+		return nil, err
+	}
+	return assemble(ds, ss)
+}
+
+func assemble(ds []postDeliveryRow, ss []segmentRow) ([]*publishing.Delivery, error) {
+	out := make([]*publishing.Delivery, len(ds))
+	byID := make(map[string]*publishing.Delivery, len(ds))
+	for i := range ds {
+		out[i] = ds[i].delivery()
+		byID[ds[i].ID] = out[i]
+	}
+	for i := range ss {
+		s, err := ss[i].segment()
+		if err != nil {
+			return nil, err
+		}
+		d := byID[ss[i].Delivery]
+		d.Segments = append(d.Segments, s)
+	}
+	return out, nil
+}
+
+func (tx postTx) SaveDelivery(ctx context.Context, d *publishing.Delivery) error {
+	r := &postDeliveryRow{ID: string(d.ID), Post: string(d.Post), Channel: string(d.Channel), Format: d.Format,
+		Settings: d.Settings, Hash: d.Hash, DueAt: d.DueAt}
+	if _, err := tx.NewInsert().Model(r).On("conflict (tenant_id, delivery_id) do update").
+		Set("format = excluded.format, settings = excluded.settings, hash = excluded.hash, due_at = excluded.due_at").Exec(ctx); err != nil {
+		return err
+	}
+	keep := make([]string, len(d.Segments))
+	for i, s := range d.Segments {
+		keep[i] = string(s.ID)
+	}
+	if _, err := tx.remove((*segmentRow)(nil)).Where("delivery_id = ? and segment_id not in (?)", r.ID, bun.In(keep)).Exec(ctx); err != nil {
+		return err
+	}
+	return tx.saveSegments(ctx, d, d.Segments)
+}
+
+func (tx postTx) SaveSegments(ctx context.Context, d *publishing.Delivery, segments ...*publishing.Segment) error {
+	return tx.saveSegments(ctx, d, segments)
+}
+
+const segmentColumns = `due_at = excluded.due_at, position = excluded.position, comment = excluded.comment, part = excluded.part,
+	revision = excluded.revision, state = excluded.state, next_at = excluded.next_at, holder = excluded.holder,
+	held_at = case when excluded.holder = '' then null else s.held_at end,
+	generation = excluded.generation, step = excluded.step, label = excluded.label, attempt = excluded.attempt,
+	tries = excluded.tries, doubt_at = excluded.doubt_at, reply_to = excluded.reply_to, root = excluded.root,
+	ref = excluded.ref, live_at = excluded.live_at, problem = excluded.problem, evidence = excluded.evidence,
+	armed_hash = excluded.armed_hash`
+
+func (tx postTx) saveSegments(ctx context.Context, d *publishing.Delivery, segments []*publishing.Segment) error {
+	rows := make([]segmentRow, len(segments))
+	for i, s := range segments {
+		var err error
+		if rows[i], err = rowOfSegment(d, s); err != nil {
+			return err
+		}
+	}
+	_, err := tx.NewInsert().Model(&rows).On("conflict (tenant_id, segment_id) do update").Set(segmentColumns).Exec(ctx)
+	return err
+}
+
+func (tx postTx) DeleteDelivery(ctx context.Context, id publishing.DeliveryID) error {
+	_, err := tx.remove((*postDeliveryRow)(nil)).Where("delivery_id = ?", string(id)).Exec(ctx)
+	return err
+}
+
+// workRow is a delivery with the clock and the rules beside it.
+type workRow struct {
+	postDeliveryRow `bun:",extend"`
+
+	Now         time.Time     `bun:"now,scanonly"`
+	MissedAfter sql.NullInt64 `bun:"missed_after_s,scanonly"`
+}
+
+func (tx postTx) Work(ctx context.Context, c publishing.Claim, lock bool) (*publishing.Work, error) {
+	if lock {
+		if _, err := tx.NewRaw("select from posts p where ? and p.post_id = ? for update", tx.ours("p"), string(c.Post)).Exec(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var r workRow
+	q := tx.find(&r).ColumnExpr("d.*, clock_timestamp() as now, ps.missed_after_s").
+		Join("left join publishing_settings ps on ps.tenant_id = d.tenant_id").Where("d.delivery_id = ?", string(c.Delivery))
+	if err := q.Scan(ctx); err != nil {
+		return nil, err
+	}
+	var ss []segmentRow
+	if err := tx.find(&ss).Where("s.delivery_id = ?", string(c.Delivery)).Order("s.position").Scan(ctx); err != nil {
+		return nil, err
+	}
+	ds, err := assemble([]postDeliveryRow{r.postDeliveryRow}, ss)
+	if err != nil {
+		return nil, err
+	}
+	w := &publishing.Work{Delivery: ds[0], Now: r.Now, Settings: publishing.DefaultSettings}
+	if r.MissedAfter.Valid {
+		w.Settings.MissedAfter = time.Duration(r.MissedAfter.Int64) * time.Second
+	}
+	return w, nil
+}
+
+func (tx postTx) DeliveryStates(ctx context.Context, post publishing.PostID) ([]publishing.State, error) {
+	var rows []struct {
+		Delivery string `bun:"delivery_id"`
+		State    string `bun:"state"`
+	}
+	err := tx.NewRaw(`select s.delivery_id, s.state from segments s where ? and s.post_id = ? order by s.delivery_id, s.position`,
+		tx.ours("s"), string(post)).Scan(ctx, &rows)
+	if err != nil {
+		return nil, err
+	}
+	var out []publishing.State
+	for i := 0; i < len(rows); {
+		var chain []publishing.State
+		d := rows[i].Delivery
+		for ; i < len(rows) && rows[i].Delivery == d; i++ {
+			chain = append(chain, publishing.State(rows[i].State))
+		}
+		out = append(out, publishing.SumSegments(chain))
+	}
+	return out, nil
+}

@@ -1,0 +1,209 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/carillonhq/carillon/adapters/jobs"
+	"github.com/carillonhq/carillon/core/publishing"
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// Posts is the publishing.Store in this database.
+func (db *DB) Posts() publishing.Store { return posts{db} }
+
+type posts struct{ db *DB }
+
+func (s posts) View(ctx context.Context, who tenants.ID, fn func(context.Context, publishing.Tx) error) error {
+	return s.db.view(ctx, who, func(ctx context.Context, tx tx) error { return fn(ctx, postTx{tx}) })
+}
+
+func (s posts) Update(ctx context.Context, who tenants.ID, fn func(context.Context, publishing.Tx) error) error {
+	return s.db.update(ctx, who, func(ctx context.Context, tx tx) error { return fn(ctx, postTx{tx}) })
+}
+
+type postTx struct{ tx }
+
+// postRow is a row of posts. tenant_id is absent on purpose: the database
+// fills it in and filters on it.
+type postRow struct {
+	bun.BaseModel `bun:"table:posts,alias:p"`
+
+	ID        string          `bun:"post_id,pk"`
+	State     string          `bun:"state"`
+	Content   json.RawMessage `bun:"content,type:jsonb"`
+	Local     string          `bun:"local_time"`
+	Zone      string          `bun:"timezone"`
+	PublishAt time.Time       `bun:"publish_at,nullzero"`
+	CreatedBy string          `bun:"created_by"`
+	Version   int             `bun:"version"`
+	CreatedAt time.Time       `bun:"created_at,nullzero,default:now()"`
+	UpdatedAt time.Time       `bun:"updated_at,nullzero,default:now()"`
+}
+
+func (r *postRow) post() (*publishing.Post, error) {
+	p := &publishing.Post{
+		ID: publishing.PostID(r.ID), State: publishing.State(r.State),
+		Schedule:  publishing.Schedule{Local: r.Local, Zone: r.Zone, At: r.PublishAt},
+		CreatedBy: r.CreatedBy, Version: r.Version, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+	}
+	return p, json.Unmarshal(r.Content, &p.Content)
+}
+
+func rowOfPost(p *publishing.Post) (*postRow, error) {
+	content, err := json.Marshal(p.Content)
+	return &postRow{
+		ID: string(p.ID), State: string(p.State), Content: content,
+		Local: p.Schedule.Local, Zone: p.Schedule.Zone, PublishAt: p.Schedule.At,
+		CreatedBy: p.CreatedBy, Version: p.Version + 1,
+	}, err
+}
+
+func (tx postTx) Now(ctx context.Context) (now time.Time, err error) {
+	err = tx.NewRaw("select clock_timestamp()").Scan(ctx, &now)
+	return now, err
+}
+
+func (tx postTx) Post(ctx context.Context, id publishing.PostID) (*publishing.Post, error) {
+	r := new(postRow)
+	return onePost(r, tx.find(r).Where("p.post_id = ?", string(id)).Scan(ctx))
+}
+
+func (tx postTx) LockPost(ctx context.Context, id publishing.PostID) (*publishing.Post, error) {
+	r := new(postRow)
+	return onePost(r, tx.find(r).Where("p.post_id = ?", string(id)).For("update").Scan(ctx))
+}
+
+func onePost(r *postRow, err error) (*publishing.Post, error) {
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fault.New(fault.NotFound, "post.not_found", "There is no such post.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.post()
+}
+
+func (tx postTx) Posts(ctx context.Context, f publishing.Filter) ([]*publishing.Post, error) {
+	var rows []postRow
+	q := tx.find(&rows)
+	if !f.From.IsZero() {
+		q = q.Where("p.publish_at >= ?", f.From)
+	}
+	if !f.To.IsZero() {
+		q = q.Where("p.publish_at < ?", f.To)
+	}
+	if f.After != "" {
+		q = q.Where("p.post_id < ?", string(f.After))
+	}
+	if len(f.States) > 0 {
+		q = q.Where("p.state in (?)", bun.In(f.States))
+	}
+	if f.Channel != "" {
+		// A draft has no deliveries yet; its channels are in its content.
+		q = q.Where("exists (select from jsonb_array_elements(p.content->'variants') v where v->>'channel' = ?)", string(f.Channel))
+	}
+	if f.From.IsZero() {
+		q = q.Order("p.post_id desc")
+	} else {
+		q = q.Order("p.publish_at", "p.post_id")
+	}
+	if f.Limit > 0 {
+		q = q.Limit(int64(f.Limit))
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, err
+	}
+	out := make([]*publishing.Post, len(rows))
+	for i := range rows {
+		p, err := rows[i].post()
+		if err != nil {
+			return nil, err
+		}
+		out[i] = p
+	}
+	return out, nil
+}
+
+func (tx postTx) SavePost(ctx context.Context, p *publishing.Post) error {
+	if err := p.Check(); err != nil {
+		return err
+	}
+	r, err := rowOfPost(p)
+	if err != nil {
+		return err
+	}
+	var res sql.Result
+	if p.Version == 0 {
+		res, err = tx.NewInsert().Model(r).Returning("created_at, updated_at").Exec(ctx)
+	} else {
+		res, err = tx.change(r).ExcludeColumn("post_id", "created_at", "created_by", "updated_at").Set("updated_at = now()").
+			Where("post_id = ? and version = ?", r.ID, p.Version).Returning("created_at, updated_at").Exec(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return fault.New(fault.Conflict, publishing.StaleReason, "Somebody else changed this post.").Because(err)
+	}
+	p.Version, p.CreatedAt, p.UpdatedAt = r.Version, r.CreatedAt, r.UpdatedAt
+	return nil
+}
+
+func (tx postTx) DeletePost(ctx context.Context, id publishing.PostID) error {
+	_, err := tx.remove((*postRow)(nil)).Where("post_id = ?", string(id)).Exec(ctx)
+	return err
+}
+
+func (tx postTx) SetState(ctx context.Context, id publishing.PostID, s publishing.State) error {
+	_, err := tx.change((*postRow)(nil)).Set("state = ?", string(s)).Where("post_id = ? and state <> ?", string(id), string(s)).Exec(ctx)
+	return err
+}
+
+func (tx postTx) Emit(ctx context.Context, event, subject string, data any) error {
+	return tx.emit(ctx, event, subject, data)
+}
+
+// dispatchChannel is notified when something is due now.
+const dispatchChannel = "carillon_due"
+
+func (tx postTx) WakeDispatch(ctx context.Context) error {
+	_, err := tx.NewRaw("select pg_notify(?, '')", dispatchChannel).Exec(ctx)
+	return err
+}
+
+func (tx postTx) RefreshMetrics(ctx context.Context, post publishing.PostID) error {
+	return tx.enqueue(ctx, jobs.RefreshMetrics{Tenant: tx.tenant, Post: post}, nil)
+}
+
+// settingsRow is a row of publishing_settings.
+type settingsRow struct {
+	bun.BaseModel `bun:"table:publishing_settings,alias:ps"`
+
+	MissedAfter int `bun:"missed_after_s"`
+}
+
+func (r settingsRow) settings() publishing.Settings {
+	return publishing.Settings{MissedAfter: time.Duration(r.MissedAfter) * time.Second}
+}
+
+func (tx postTx) Settings(ctx context.Context) (publishing.Settings, error) {
+	var r settingsRow
+	err := tx.find(&r).Scan(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		return publishing.DefaultSettings, nil
+	}
+	return r.settings(), err
+}
+
+func (tx postTx) SaveSettings(ctx context.Context, s publishing.Settings) error {
+	r := &settingsRow{MissedAfter: int(s.MissedAfter / time.Second)}
+	_, err := tx.NewInsert().Model(r).On("conflict (tenant_id) do update").Set("missed_after_s = excluded.missed_after_s").Exec(ctx)
+	return err
+}

@@ -1,0 +1,260 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/carillonhq/carillon/adapters/postgres"
+	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
+	"github.com/carillonhq/carillon/core/channels"
+	"github.com/carillonhq/carillon/core/publishing"
+	"github.com/carillonhq/carillon/core/publishing/publishingtest"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+func TestPosts(t *testing.T) {
+	publishingtest.Run(t, func(t *testing.T) publishingtest.Opened {
+		db := postgrestest.Open(t)
+		us, them := postgrestest.Tenant(t, db), postgrestest.Tenant(t, db)
+		return publishingtest.Opened{Store: db.Posts(), Queue: db.Queue(), Us: us, Them: them,
+			Ours: channelOf(t, db, us), Theirs: channelOf(t, db, them)}
+	})
+}
+
+// Each wall keeps tenants apart by itself.
+func TestPostsBehindOneWall(t *testing.T) {
+	for name, open := range map[string]func(testing.TB) *postgres.DB{
+		"row-level security alone": postgrestest.RowSecurityAlone,
+		"filters alone":            postgrestest.FiltersAlone,
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := open(t)
+			whole := postgrestest.Open(t)
+			if name == "filters alone" {
+				whole = db
+			}
+			us, them := postgrestest.Tenant(t, whole), postgrestest.Tenant(t, whole)
+			post := duePost(t, db, us, channels.NewID(), time.Now().Add(time.Hour))
+			err := db.Posts().Update(t.Context(), them, func(ctx context.Context, tx publishing.Tx) error {
+				all, err := tx.Posts(ctx, publishing.Filter{Limit: 100})
+				if err != nil || len(all) != 0 {
+					t.Errorf("listed %d posts of another tenant, %v", len(all), err)
+				}
+				ds, err := tx.Deliveries(ctx, post)
+				if err != nil || len(ds) != 0 {
+					t.Errorf("read %d deliveries of another tenant, %v", len(ds), err)
+				}
+				if err := tx.SetState(ctx, post, publishing.Canceled); err != nil {
+					return err
+				}
+				return tx.DeletePost(ctx, post)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p := postOf(t, db, us, post); p.State == publishing.Canceled {
+				t.Error("another tenant changed a post")
+			}
+		})
+	}
+}
+
+func TestClaimsAreFairAndHeldBack(t *testing.T) {
+	db := postgrestest.Open(t)
+	big, small := postgrestest.Tenant(t, db), postgrestest.Tenant(t, db)
+	bigChannel, smallChannel := channelOf(t, db, big), channelOf(t, db, small)
+	due := time.Now().Add(-time.Minute)
+	for range 30 {
+		duePost(t, db, big, bigChannel, due)
+	}
+	for range 3 {
+		duePost(t, db, small, smallChannel, due.Add(time.Second)) // later, and still not last
+	}
+	got := take(t, db, 8, big, small)
+	if got[small] != 3 || got[big] != 5 {
+		t.Errorf("of 8 slots big got %d and small %d, want 5 and 3", got[big], got[small])
+	}
+
+	for name, pause := range map[string]struct{ on, off string }{
+		"channel":      {"update channels set paused = true where tenant_id = '%s'", "update channels set paused = false where tenant_id = '%s'"},
+		"client":       {"update tenants set paused = true where tenant_id = '%s'", "update tenants set paused = false where tenant_id = '%s'"},
+		"agency":       {"update tenants set paused = true where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "update tenants set paused = false where tenant_id = (select parent_id from tenants where tenant_id = '%s')"},
+		"suspension":   {"update tenants set state = 'suspended' where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "update tenants set state = 'active' where tenant_id = (select parent_id from tenants where tenant_id = '%s')"},
+		"disconnected": {"update channels set state = 'needs_reconnect' where tenant_id = '%s'", "update channels set state = 'connected' where tenant_id = '%s'"},
+		"platform":     {"insert into platform_pauses (platform, reason) select platform, '%s' from channels limit 1", "delete from platform_pauses where reason = '%s'"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			us := postgrestest.Tenant(t, db)
+			ch := channelOf(t, db, us)
+			duePost(t, db, us, ch, due)
+			postgrestest.Exec(t, db, fmt.Sprintf(pause.on, us))
+			if got := take(t, db, 100, us); got[us] != 0 {
+				t.Error("it was claimed while it is held back")
+			}
+			if why, err := db.Queue().Blocked(t.Context(), us, ch); err != nil || why == "" {
+				t.Errorf("blocked = %q, %v", why, err)
+			}
+			postgrestest.Exec(t, db, fmt.Sprintf(pause.off, us))
+			if why, err := db.Queue().Blocked(t.Context(), us, ch); err != nil || why != "" {
+				t.Errorf("afterwards blocked = %q, %v", why, err)
+			}
+			if got := take(t, db, 100, us); got[us] != 1 {
+				t.Error("it was not claimed afterwards")
+			}
+		})
+	}
+}
+
+// Many workers on one queue never hold the same segment.
+func TestClaimsDoNotOverlap(t *testing.T) {
+	db := postgrestest.Open(t)
+	us := postgrestest.Tenant(t, db)
+	ch := channelOf(t, db, us)
+	for range 60 {
+		duePost(t, db, us, ch, time.Now().Add(-time.Second))
+	}
+	type result struct {
+		claims []publishing.Claim
+		err    error
+	}
+	results := make(chan result)
+	for i := range 6 {
+		go func() {
+			var all []publishing.Claim
+			for range 10 {
+				claims, err := db.Queue().Claim(t.Context(), fmt.Sprint("w", i), 7, time.Hour)
+				if err != nil {
+					results <- result{nil, err}
+					return
+				}
+				all = append(all, claims...)
+			}
+			results <- result{all, nil}
+		}()
+	}
+	seen := map[publishing.SegmentID]int{}
+	for range 6 {
+		r := <-results
+		if r.err != nil {
+			t.Fatal(r.err)
+		}
+		for _, c := range r.claims {
+			if c.Tenant == us {
+				seen[c.Segment]++
+			}
+		}
+	}
+	for id, n := range seen {
+		if n != 1 {
+			t.Errorf("%s was claimed %d times", id, n)
+		}
+	}
+	if len(seen) != 60 {
+		t.Errorf("%d of 60 were claimed", len(seen))
+	}
+}
+
+func TestARestoredCopyDoubtsAndWaits(t *testing.T) {
+	db := postgrestest.Open(t)
+	us := postgrestest.Tenant(t, db)
+	ch := channelOf(t, db, us)
+	overdue := duePost(t, db, us, ch, time.Now().Add(-time.Minute))
+	later := duePost(t, db, us, ch, time.Now().Add(time.Hour))
+	if restored, err := db.CheckIdentity(t.Context()); err != nil || restored {
+		t.Fatalf("a first start: %v, %v", restored, err)
+	}
+	if restored, err := db.CheckIdentity(t.Context()); err != nil || restored {
+		t.Fatalf("a restart: %v, %v", restored, err)
+	}
+	postgrestest.Exec(t, db, "update database_identity set identifier = 'another server'")
+	restored, err := db.CheckIdentity(t.Context())
+	defer postgrestest.Exec(t, db, "update tenants set paused = false where parent_id is null")
+	if err != nil || !restored {
+		t.Fatalf("a copy: %v, %v", restored, err)
+	}
+	if why, err := db.Queue().Blocked(t.Context(), us, ch); err != nil || why != "tenant.paused" {
+		t.Errorf("publishing is not paused: %q, %v", why, err)
+	}
+	for post, want := range map[publishing.PostID]publishing.State{overdue: publishing.Unknown, later: publishing.Scheduled} {
+		if got := deliveriesOf(t, db, us, post)[0].Segments[0].State; got != want {
+			t.Errorf("%s is %s, want %s", post, got, want)
+		}
+	}
+}
+
+// take claims n and counts those of the given tenants.
+func take(t *testing.T, db *postgres.DB, n int, of ...tenants.ID) map[tenants.ID]int {
+	t.Helper()
+	claims, err := db.Queue().Claim(t.Context(), "w", n, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[tenants.ID]int{}
+	for _, c := range claims {
+		for _, id := range of {
+			if c.Tenant == id {
+				got[id]++
+			}
+		}
+	}
+	return got
+}
+
+func duePost(t *testing.T, db *postgres.DB, who tenants.ID, ch channels.ID, at time.Time) publishing.PostID {
+	t.Helper()
+	p := publishing.NewPost(publishing.Content{
+		Parts: []publishing.Part{{Text: "hello"}}, Variants: []publishing.Variant{{Channel: ch}},
+	}, "usr_1")
+	id := string(p.ID)[5:]
+	d := &publishing.Delivery{
+		ID: publishing.DeliveryID("dlv_" + id), Post: p.ID, Channel: ch, Hash: p.Content.Hash(), DueAt: at,
+		Segments: []*publishing.Segment{{ID: publishing.SegmentID("seg_" + id), State: publishing.Scheduled, Part: p.Content.Parts[0], NextAt: at}},
+	}
+	err := db.Posts().Update(t.Context(), who, func(ctx context.Context, tx publishing.Tx) error {
+		if err := tx.SavePost(ctx, p); err != nil {
+			return err
+		}
+		return tx.SaveDelivery(ctx, d)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.ID
+}
+
+func postOf(t *testing.T, db *postgres.DB, who tenants.ID, id publishing.PostID) (p *publishing.Post) {
+	t.Helper()
+	err := db.Posts().View(t.Context(), who, func(ctx context.Context, tx publishing.Tx) (err error) {
+		p, err = tx.Post(ctx, id)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func deliveriesOf(t *testing.T, db *postgres.DB, who tenants.ID, id publishing.PostID) (ds []*publishing.Delivery) {
+	t.Helper()
+	err := db.Posts().View(t.Context(), who, func(ctx context.Context, tx publishing.Tx) (err error) {
+		ds, err = tx.Deliveries(ctx, id)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ds
+}
+
+// channelOf makes a connected channel without a credential, past the doors.
+func channelOf(t *testing.T, db *postgres.DB, who tenants.ID) channels.ID {
+	t.Helper()
+	id := channels.NewID()
+	grant := channels.NewGrantID()
+	postgrestest.Exec(t, db, "insert into channel_grants (tenant_id, id, platform, sealed, generation) values ($1, $2, 'test.platform', '\\x00', 1)", string(who), string(grant))
+	postgrestest.Exec(t, db, `insert into channels (tenant_id, id, platform, account_id, account, name, grant_id, state, version)
+		values ($1, $2, 'test.platform', $2, '{}', 'test', $3, 'connected', 1)`, string(who), string(id), string(grant))
+	return id
+}

@@ -1,0 +1,294 @@
+package vault
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/binary"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// Keys keeps the tenants' data keys, each wrapped by a key-encryption key.
+type Keys interface {
+	// Keys returns t's keys, oldest first.
+	Keys(ctx context.Context, t tenants.ID) ([]DataKey, error)
+	// AddKey keeps a new key. It returns fault.Conflict if t has one of that
+	// number already.
+	AddKey(ctx context.Context, t tenants.ID, k DataKey) error
+	// OldKeys lists up to limit keys of all tenants whose KEK is not version.
+	OldKeys(ctx context.Context, version, limit int) ([]OldKey, error)
+	// Rewrap replaces how a key is wrapped, if it still is wrapped as k.DataKey was.
+	Rewrap(ctx context.Context, k OldKey, kek int, wrapped []byte) error
+}
+
+// A DataKey is one tenant's key, wrapped.
+type DataKey struct {
+	Number  int // from 1
+	KEK     int // version of the key-encryption key
+	Wrapped []byte
+}
+
+// An OldKey is a data key to wrap anew.
+type OldKey struct {
+	Tenant tenants.ID
+	DataKey
+}
+
+// cacheLife and cacheSize bound how long and how many data keys stay in memory.
+const (
+	cacheLife = 5 * time.Minute
+	cacheSize = 10_000
+)
+
+// Envelope seals secrets, each tenant's with a key of its own. What was sealed
+// for one tenant and place opens for no other: both are bound to the
+// ciphertext as associated data. It is safe for concurrent use.
+type Envelope struct {
+	keys    Keys
+	keks    map[int][]byte
+	current int
+	now     func() time.Time
+
+	flight singleflight.Group
+	mu     sync.Mutex
+	cache  map[tenants.ID]ring
+}
+
+// ring is one tenant's data keys, unwrapped.
+type ring struct {
+	keys   map[int][]byte
+	newest int
+	until  time.Time
+}
+
+// NewEnvelope returns an Envelope over key-encryption keys of KeySize bytes by
+// version. The highest version wraps; the others only open, until Rotate has
+// run.
+func NewEnvelope(keys Keys, keks map[int][]byte, now func() time.Time) (*Envelope, error) {
+	e := &Envelope{keys: keys, keks: keks, now: now, cache: map[tenants.ID]ring{}}
+	for version, kek := range keks {
+		if version < 1 || len(kek) != KeySize {
+			return nil, fault.New(fault.Internal, "vault.bad_key", "A key-encryption key has %d bytes and a version from 1.", KeySize)
+		}
+		e.current = max(e.current, version)
+	}
+	if e.current == 0 {
+		return nil, fault.New(fault.Internal, "vault.no_key", "There is no key-encryption key.")
+	}
+	return e, nil
+}
+
+// format is the first byte of everything sealed; then come the data key's
+// number (4 bytes, big endian), the nonce and the AES-256-GCM ciphertext.
+const (
+	format = 1
+	header = 1 + 4
+)
+
+// Seal encrypts plain for t and place. A place names one version of one column
+// of one row, such as "channel_grants/grt_…/sealed/3".
+func (e *Envelope) Seal(ctx context.Context, t tenants.ID, place string, plain []byte) ([]byte, error) {
+	r, err := e.ring(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if r.newest == 0 {
+		if r, err = e.firstKey(ctx, t); err != nil {
+			return nil, err
+		}
+	}
+	out := append(make([]byte, 0, header+len(plain)+64), format)
+	out = binary.BigEndian.AppendUint32(out, uint32(r.newest))
+	return seal(out, r.keys[r.newest], bound(t, place), plain)
+}
+
+// Open decrypts what Seal made for t and place. Anything else is
+// fault.Internal, without saying what did not fit.
+func (e *Envelope) Open(ctx context.Context, t tenants.ID, place string, sealed []byte) ([]byte, error) {
+	if len(sealed) < header || sealed[0] != format {
+		return nil, noEntry()
+	}
+	number := int(binary.BigEndian.Uint32(sealed[1:header]))
+	r, err := e.ring(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	key, ok := r.keys[number]
+	if !ok { // another process may have made it since
+		if r, err = e.load(ctx, t); err != nil {
+			return nil, err
+		}
+		if key, ok = r.keys[number]; !ok {
+			return nil, noEntry()
+		}
+	}
+	return open(key, sealed[header:], bound(t, place))
+}
+
+// bound is the associated data: the lengths keep "a"+"bc" from reading as "ab"+"c".
+func bound(t tenants.ID, place string) []byte {
+	out := binary.BigEndian.AppendUint32(nil, uint32(len(t)))
+	out = append(out, t...)
+	out = binary.BigEndian.AppendUint32(out, uint32(len(place)))
+	return append(out, place...)
+}
+
+// ring returns t's keys, from memory or the store.
+func (e *Envelope) ring(ctx context.Context, t tenants.ID) (ring, error) {
+	e.mu.Lock()
+	r, ok := e.cache[t]
+	e.mu.Unlock()
+	if ok && e.now().Before(r.until) {
+		return r, nil
+	}
+	v, err, _ := e.flight.Do(string(t), func() (any, error) { return e.load(context.WithoutCancel(ctx), t) })
+	if err != nil {
+		return ring{}, err
+	}
+	return v.(ring), nil
+}
+
+func (e *Envelope) load(ctx context.Context, t tenants.ID) (ring, error) {
+	wrapped, err := e.keys.Keys(ctx, t)
+	if err != nil {
+		return ring{}, err
+	}
+	r := ring{keys: map[int][]byte{}, until: e.now().Add(cacheLife)}
+	for _, k := range wrapped {
+		if r.keys[k.Number], err = e.unwrap(t, k); err != nil {
+			return ring{}, err
+		}
+		r.newest = max(r.newest, k.Number)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.cache) >= cacheSize {
+		clear(e.cache)
+	}
+	e.cache[t] = r
+	return r, nil
+}
+
+// firstKey gives t its first data key. Of two processes that try, one wins.
+func (e *Envelope) firstKey(ctx context.Context, t tenants.ID) (ring, error) {
+	if err := e.addKey(ctx, t, 1); err != nil && !fault.Is(err, fault.Conflict) {
+		return ring{}, err
+	}
+	r, err := e.load(ctx, t)
+	if err == nil && r.newest == 0 {
+		return ring{}, noEntry()
+	}
+	return r, err
+}
+
+// Renew gives t a further data key, which seals from now on. Secrets sealed
+// before open as before.
+func (e *Envelope) Renew(ctx context.Context, t tenants.ID) error {
+	r, err := e.load(ctx, t)
+	if err != nil {
+		return err
+	}
+	if err := e.addKey(ctx, t, r.newest+1); err != nil {
+		return err
+	}
+	_, err = e.load(ctx, t)
+	return err
+}
+
+func (e *Envelope) addKey(ctx context.Context, t tenants.ID, number int) error {
+	key := make([]byte, KeySize)
+	_, _ = rand.Read(key) // never fails, see crypto/rand
+	wrapped, err := e.wrap(t, number, e.current, key)
+	if err != nil {
+		return err
+	}
+	return e.keys.AddKey(ctx, t, DataKey{Number: number, KEK: e.current, Wrapped: wrapped})
+}
+
+// wrapBatch is how many keys Rotate fetches at a time.
+const wrapBatch = 500
+
+// Rotate wraps every data key by the newest key-encryption key and returns how
+// many there were. It may run beside everything else, and again after a crash;
+// when it has returned nil, the older keys can be thrown away.
+func (e *Envelope) Rotate(ctx context.Context) (n int, err error) {
+	for {
+		old, err := e.keys.OldKeys(ctx, e.current, wrapBatch)
+		if err != nil || len(old) == 0 {
+			return n, err
+		}
+		for _, k := range old {
+			key, err := e.unwrap(k.Tenant, k.DataKey)
+			if err != nil {
+				return n, err
+			}
+			wrapped, err := e.wrap(k.Tenant, k.Number, e.current, key)
+			if err != nil {
+				return n, err
+			}
+			if err := e.keys.Rewrap(ctx, k, e.current, wrapped); err != nil {
+				return n, err
+			}
+			n++
+		}
+	}
+}
+
+func (e *Envelope) wrap(t tenants.ID, number, version int, key []byte) ([]byte, error) {
+	return seal(nil, e.keks[version], wrapping(t, number), key)
+}
+
+func (e *Envelope) unwrap(t tenants.ID, k DataKey) ([]byte, error) {
+	kek, ok := e.keks[k.KEK]
+	if !ok {
+		return nil, fault.New(fault.Internal, "vault.missing_key", "Key-encryption key %d is not configured.", k.KEK)
+	}
+	return open(kek, k.Wrapped, wrapping(t, k.Number))
+}
+
+// wrapping binds a wrapped key to its tenant and number.
+func wrapping(t tenants.ID, number int) []byte {
+	return binary.BigEndian.AppendUint32(bound(t, "tenant_keys"), uint32(number))
+}
+
+// seal appends a random nonce and the ciphertext to out.
+func seal(out, key, data, plain []byte) ([]byte, error) {
+	gcm, err := newGCM(key)
+	if err != nil {
+		return nil, err
+	}
+	return gcm.Seal(out, nil, plain, data), nil
+}
+
+func open(key, sealed, data []byte) ([]byte, error) {
+	gcm, err := newGCM(key)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := gcm.Open(nil, nil, sealed, data)
+	if err != nil {
+		return nil, noEntry()
+	}
+	return plain, nil
+}
+
+// newGCM uses nonces that the standard library draws itself: 96 random bits,
+// good for 2³² secrets a key.
+func newGCM(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+func noEntry() error {
+	return fault.New(fault.Internal, "vault.sealed", "Something went wrong on our side.")
+}

@@ -1,0 +1,314 @@
+// Package blueskyfake is an AT Protocol server and an app view small enough
+// for a test.
+//
+// It answers as the reference server was seen to: putRecord of the very same
+// record is a no-op without a commit, swapRecord null on another record is
+// InvalidSwap, createRecord on an existing key is a 500, a record key must be
+// a TID, a bad token is a 400. Start with New.
+package blueskyfake
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rivo/uniseg"
+
+	"github.com/carillonhq/carillon/plugins/internal/faulty"
+)
+
+// The one account of the server, and somebody to mention.
+const (
+	DID      = "did:plc:ann"
+	Handle   = "ann.test"
+	Password = "abcd-efgh-ijkl-mnop"
+	BobDID   = "did:plc:bob"
+	Bob      = "bob.test"
+)
+
+const maxBlob = 5 << 20
+
+// A Server is one personal data server and an app view that indexes it at
+// once. It is an http.Handler.
+type Server struct {
+	// Code, if set, is the second factor that a sign-in must give.
+	Code  string
+	mux   *http.ServeMux
+	queue faulty.Queue
+
+	mu      sync.Mutex
+	now     func() time.Time
+	serial  int
+	access  map[string]time.Time // until when
+	refresh map[string]time.Time
+	blobs   map[string]blob // by cid
+	records []*Record
+}
+
+type blob struct {
+	MIME string
+	Size int
+}
+
+// A Record is one post in the repository.
+type Record struct {
+	Key, URI, CID string
+	Value         map[string]any
+	At            time.Time
+}
+
+// New makes a server.
+func New(now func() time.Time) *Server {
+	s := &Server{now: now, access: map[string]time.Time{}, refresh: map[string]time.Time{}, blobs: map[string]blob{}, mux: http.NewServeMux()}
+	for pattern, serve := range map[string]http.HandlerFunc{
+		"POST com.atproto.server.createSession":  s.createSession,
+		"POST com.atproto.server.refreshSession": s.refreshSession,
+		"GET com.atproto.server.getSession":      s.signedIn(s.getSession),
+		"GET com.atproto.identity.resolveHandle": s.resolveHandle,
+		"POST com.atproto.repo.uploadBlob":       s.signedIn(s.uploadBlob),
+		"POST com.atproto.repo.putRecord":        s.signedIn(s.putRecord),
+		"POST com.atproto.repo.createRecord":     s.signedIn(s.createRecord),
+		"GET com.atproto.repo.getRecord":         s.getRecord,
+		"GET app.bsky.feed.getPosts":             s.getPosts,
+		"GET app.bsky.actor.getProfile":          s.getProfile,
+	} {
+		verb, method, _ := strings.Cut(pattern, " ")
+		s.mux.HandleFunc(verb+" /xrpc/"+method, serve)
+	}
+	return s
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// Trouble arms one trouble for the next write of a record.
+func (s *Server) Trouble(name string) { s.queue.Arm(faulty.Trouble(name)) }
+
+// Records lists what is there, oldest first.
+func (s *Server) Records() []Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []Record
+	for _, r := range s.records {
+		list = append(list, *r)
+	}
+	return list
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+func refuse(w http.ResponseWriter, status int, name, message string) {
+	answer(w, status, map[string]string{"error": name, "message": message})
+}
+
+func (s *Server) signedIn(serve http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		until, known := s.access[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
+		expired := !s.now().Before(until)
+		s.mu.Unlock()
+		switch {
+		case r.Header.Get("Authorization") == "":
+			refuse(w, http.StatusUnauthorized, "AuthMissing", "Authentication Required")
+		case !known:
+			refuse(w, http.StatusBadRequest, "InvalidToken", "Token could not be verified")
+		case expired:
+			refuse(w, http.StatusBadRequest, "ExpiredToken", "Token has expired")
+		default:
+			serve(w, r)
+		}
+	}
+}
+
+func (s *Server) createSession(w http.ResponseWriter, r *http.Request) {
+	var in struct{ Identifier, Password, AuthFactorToken string }
+	_ = json.NewDecoder(r.Body).Decode(&in) // an empty one does not match below
+	switch {
+	case in.Identifier != Handle && in.Identifier != DID || in.Password != Password:
+		refuse(w, http.StatusUnauthorized, "AuthenticationRequired", "Invalid identifier or password")
+	case s.Code != "" && in.AuthFactorToken == "":
+		refuse(w, http.StatusUnauthorized, "AuthFactorTokenRequired", "A sign in code has been sent to your email address")
+	case s.Code != "" && in.AuthFactorToken != s.Code:
+		refuse(w, http.StatusBadRequest, "InvalidToken", "Token is invalid")
+	default:
+		s.openSession(w, r)
+	}
+}
+
+func (s *Server) openSession(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	access, refresh := s.jwt(2*time.Hour), s.jwt(90*24*time.Hour)
+	s.access[access], s.refresh[refresh] = s.now().Add(2*time.Hour), s.now().Add(90*24*time.Hour)
+	answer(w, http.StatusOK, map[string]any{
+		"accessJwt": access, "refreshJwt": refresh, "did": DID, "handle": Handle, "active": true,
+		"didDoc": map[string]any{"id": DID, "service": []any{map[string]string{
+			"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": "http://" + r.Host,
+		}}},
+	})
+}
+
+// jwt has the form of one and says when it ends; its signature is nobody's.
+func (s *Server) jwt(life time.Duration) string {
+	s.serial++
+	claims := fmt.Sprintf(`{"sub":%q,"exp":%d,"jti":"%d"}`, DID, s.now().Add(life).Unix(), s.serial)
+	return "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2lnbmVk"
+}
+
+// refreshSession may be used twice: the server gives a grace period.
+func (s *Server) refreshSession(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	until, known := s.refresh[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
+	expired := !s.now().Before(until)
+	s.mu.Unlock()
+	switch {
+	case !known:
+		refuse(w, http.StatusBadRequest, "InvalidToken", "Token could not be verified")
+	case expired:
+		refuse(w, http.StatusBadRequest, "ExpiredToken", "Token has expired")
+	default:
+		s.openSession(w, r)
+	}
+}
+
+func (s *Server) getSession(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, map[string]any{"did": DID, "handle": Handle, "active": true})
+}
+
+func (s *Server) resolveHandle(w http.ResponseWriter, r *http.Request) {
+	did := map[string]string{Handle: DID, Bob: BobDID}[r.URL.Query().Get("handle")]
+	if did == "" {
+		refuse(w, http.StatusBadRequest, "InvalidRequest", "Unable to resolve handle")
+		return
+	}
+	answer(w, http.StatusOK, map[string]string{"did": did})
+}
+
+func (s *Server) uploadBlob(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBlob))
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		refuse(w, http.StatusRequestEntityTooLarge, "PayloadTooLarge", "request entity too large")
+		return
+	}
+	one := blob{r.Header.Get("Content-Type"), len(body)}
+	cid := cidOf("bafkrei", body)
+	s.mu.Lock()
+	s.blobs[cid] = one
+	s.mu.Unlock()
+	answer(w, http.StatusOK, map[string]any{"blob": map[string]any{
+		"$type": "blob", "ref": map[string]string{"$link": cid}, "mimeType": one.MIME, "size": one.Size,
+	}})
+}
+
+func cidOf(prefix string, content []byte) string {
+	sum := sha256.Sum256(content)
+	return prefix + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:]))
+}
+
+// write is the body of putRecord and createRecord.
+type write struct {
+	Repo, Collection, RKey string
+	Record                 map[string]any
+	SwapRecord             json.RawMessage // nil: not given; null: create only
+}
+
+var tidPattern = regexp.MustCompile(`^[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}$`)
+
+// check validates a write as the lexicon does.
+func (s *Server) check(in write) (name, message string) {
+	text, _ := in.Record["text"].(string)
+	created, _ := in.Record["createdAt"].(string)
+	_, err := time.Parse(time.RFC3339, created)
+	switch {
+	case in.Repo != DID:
+		return "InvalidRequest", "Could not find repo: " + in.Repo
+	case !tidPattern.MatchString(in.RKey):
+		return "InvalidRequest", "Invalid record key: Invalid TID string"
+	case err != nil:
+		return "InvalidRequest", "Invalid app.bsky.feed.post record: Record/createdAt must be an valid atproto datetime"
+	case uniseg.GraphemeClusterCount(text) > 300:
+		return "InvalidRequest", "Invalid app.bsky.feed.post record: Record/text must not be longer than 300 graphemes"
+	case len(text) > 3000:
+		return "InvalidRequest", "Invalid app.bsky.feed.post record: Record/text must not be longer than 3000 bytes"
+	}
+	for _, cid := range linked(in.Record["embed"]) {
+		if _, ok := s.blobs[cid]; !ok {
+			return "BlobNotFound", "Could not find blob: " + cid
+		}
+	}
+	return "", ""
+}
+
+// linked lists the blobs that a value refers to.
+func linked(value any) []string {
+	var all []string
+	switch v := value.(type) {
+	case map[string]any:
+		if cid, ok := v["$link"].(string); ok {
+			all = append(all, cid)
+		}
+		for _, child := range v {
+			all = append(all, linked(child)...)
+		}
+	case []any:
+		for _, child := range v {
+			all = append(all, linked(child)...)
+		}
+	}
+	return all
+}
+
+func (s *Server) getRecord(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	record := s.byKey(r.URL.Query().Get("rkey"))
+	if record == nil || r.URL.Query().Get("repo") != DID {
+		refuse(w, http.StatusBadRequest, "RecordNotFound", "Could not locate record")
+		return
+	}
+	answer(w, http.StatusOK, map[string]any{"uri": record.URI, "cid": record.CID, "value": record.Value})
+}
+
+func (s *Server) byKey(key string) *Record {
+	for _, r := range s.records {
+		if r.Key == key {
+			return r
+		}
+	}
+	return nil
+}
+
+func (s *Server) getPosts(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	posts := []any{}
+	query, _ := url.ParseQuery(r.URL.RawQuery) // what cannot be read is not asked for
+	for _, uri := range query["uris"] {
+		for _, record := range s.records {
+			if record.URI == uri {
+				age := int(s.now().Sub(record.At).Minutes())
+				posts = append(posts, map[string]any{"uri": uri, "cid": record.CID, "likeCount": age, "repostCount": age / 4, "replyCount": 0})
+			}
+		}
+	}
+	answer(w, http.StatusOK, map[string]any{"posts": posts})
+}
+
+func (s *Server) getProfile(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, map[string]string{"did": DID, "handle": Handle, "displayName": "Ann"})
+}

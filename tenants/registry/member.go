@@ -1,0 +1,172 @@
+package registry
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/id"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// A Member is a person in a tenant.
+type Member struct {
+	User      tenants.UserID
+	Role      tenants.Role
+	GrantedBy string // a person, a key or "system"
+	Version   int    // bumped by every save; a stale save is a conflict
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// customPrefix begins the name of a custom role where a role is expected.
+const customPrefix = "custom:"
+
+// rank orders the built-in roles by what they open; a custom role has none.
+func rank(r tenants.Role) int {
+	return slices.Index([]tenants.Role{
+		tenants.Client, tenants.Viewer, tenants.Approver, tenants.Editor, tenants.Manager, tenants.Admin, tenants.Owner,
+	}, r)
+}
+
+// Members lists up to limit members, in the order of their IDs and from after on.
+func (s *Service) Members(ctx context.Context, who tenants.Scope, after tenants.UserID, limit int) ([]Member, error) {
+	if err := s.authz.Allow(ctx, who, ActMemberRead); err != nil {
+		return nil, err
+	}
+	var all []Member
+	err := s.store.View(ctx, who.Tenant, func(tx Tx) (err error) {
+		all, err = tx.Members(ctx, after, limit)
+		return err
+	})
+	return all, err
+}
+
+// AddMember gives a person a role here. The caller has made sure that user exists.
+func (s *Service) AddMember(ctx context.Context, who tenants.Scope, user tenants.UserID, role tenants.Role) (*Member, error) {
+	if err := s.authz.Allow(ctx, who, ActMemberManage); err != nil {
+		return nil, err
+	}
+	if !id.Is("usr", string(user)) {
+		return nil, fault.New(fault.Invalid, "member.user", "This is not a person.").On("/user")
+	}
+	now := s.now()
+	m := &Member{User: user, Role: role, GrantedBy: who.Actor(), CreatedAt: now, UpdatedAt: now}
+	err := s.store.Update(ctx, who.Tenant, func(tx Tx) error {
+		if err := s.mayGive(ctx, tx, who, role); err != nil {
+			return err
+		}
+		return tx.SaveMember(ctx, m)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// SetRole changes what a member may do, from their next request on. The last
+// owner stays one: fault.Conflict.
+func (s *Service) SetRole(ctx context.Context, who tenants.Scope, user tenants.UserID, role tenants.Role) (*Member, error) {
+	if err := s.authz.Allow(ctx, who, ActMemberManage); err != nil {
+		return nil, err
+	}
+	var m *Member
+	err := s.store.Update(ctx, who.Tenant, func(tx Tx) (err error) {
+		if m, err = tx.Member(ctx, user); err != nil {
+			return err
+		}
+		if err = mayTake(who, m.Role); err != nil {
+			return err
+		}
+		if err = s.mayGive(ctx, tx, who, role); err != nil {
+			return err
+		}
+		if role != tenants.Owner {
+			if err = keepAnOwner(ctx, tx, m); err != nil {
+				return err
+			}
+		}
+		m.Role, m.GrantedBy, m.UpdatedAt = role, who.Actor(), s.now()
+		return tx.SaveMember(ctx, m)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// RemoveMember ends a membership. People may always leave by themselves,
+// except for the last owner: fault.Conflict.
+func (s *Service) RemoveMember(ctx context.Context, who tenants.Scope, user tenants.UserID) error {
+	leaving := who.Key == "" && who.User != "" && who.User == user
+	if !leaving {
+		if err := s.authz.Allow(ctx, who, ActMemberManage); err != nil {
+			return err
+		}
+	}
+	return s.store.Update(ctx, who.Tenant, func(tx Tx) error {
+		m, err := tx.Member(ctx, user)
+		if err != nil {
+			return err
+		}
+		if !leaving {
+			if err := mayTake(who, m.Role); err != nil {
+				return err
+			}
+		}
+		if err := keepAnOwner(ctx, tx, m); err != nil {
+			return err
+		}
+		return tx.RemoveMember(ctx, user)
+	})
+}
+
+// mayGive reports whether who may give role to somebody: an existing one that
+// opens nothing that is closed to who. A key never makes admins or owners.
+func (s *Service) mayGive(ctx context.Context, tx Tx, who tenants.Scope, role tenants.Role) error {
+	name, custom := strings.CutPrefix(string(role), customPrefix)
+	if custom {
+		r, err := tx.Role(ctx, name)
+		if fault.Is(err, fault.NotFound) {
+			return noRole(role)
+		}
+		if err != nil {
+			return err
+		}
+		return s.holds(ctx, who, r.Actions)
+	}
+	switch {
+	case rank(role) < 0:
+		return noRole(role)
+	case rank(role) > rank(who.Role), who.Key != "" && rank(role) >= rank(tenants.Admin):
+		return fault.New(fault.Forbidden, "role.above_own", "You cannot give a role that may do more than you.").On("/role")
+	}
+	return nil
+}
+
+// mayTake reports whether who may change or end the membership of a role.
+func mayTake(who tenants.Scope, role tenants.Role) error {
+	if rank(role) > rank(who.Role) || who.Key != "" && rank(role) >= rank(tenants.Admin) {
+		return fault.New(fault.Forbidden, "role.above_own", "You cannot change a member who may do more than you.")
+	}
+	return nil
+}
+
+// keepAnOwner refuses to lose the last owner. Store.Update takes turns, so two
+// owners cannot remove each other.
+func keepAnOwner(ctx context.Context, tx Tx, leaving *Member) error {
+	if leaving.Role != tenants.Owner {
+		return nil
+	}
+	n, err := tx.Owners(ctx)
+	if err == nil && n <= 1 {
+		return fault.New(fault.Conflict, "member.last_owner", "A tenant needs an owner. Make somebody else one first.")
+	}
+	return err
+}
+
+func noRole(role tenants.Role) error {
+	return fault.New(fault.Invalid, "role.unknown", "There is no role %q here.", role).On("/role")
+}
