@@ -55,6 +55,10 @@ const (
 )
 
 // Media.
+const (
+	// Which tenants have uploads or deletions that a crash cut short.
+	pathStaleMedia systemPath = "media.stale"
+)
 
 // Publishing.
 const (
