@@ -114,6 +114,7 @@ func New(cfg Config, s *Server) (*fiber.App, error) {
 	})
 	app.Use(w.envelope)
 	w.operations(app)
+	app.Get(callbackPath+"/callback", w.limitAddress(api.Route{Public: "the state and the cookie are the proof"}), s.callback)
 	return app, w.contract(app, api.Routes(api.NewStrictHandler(s, nil)))
 }
 
