@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -54,8 +55,8 @@ func ask[A answer](ctx context.Context, s *supervisor, r request, rpc func(conte
 	return res, err
 }
 
-// send gets a slot and a process, then sends once. Until the last line nothing
-// has left the host, and errors are faults that say so.
+// send gets a slot and a process, then sends once. A call that did not leave
+// the host, because the process fell before it, is tried on the next one.
 func send[A answer](ctx context.Context, s *supervisor, r request, rpc func(context.Context, *process) (A, error)) (A, error) {
 	var none A
 	wire.Clean(r.message)
@@ -67,28 +68,45 @@ func send[A answer](ctx context.Context, s *supervisor, r request, rpc func(cont
 		return none, err
 	}
 	defer release()
-	p, err := s.process(ctx)
-	if err != nil {
-		return none, err
-	}
 	s.secrets.lend(r.call.Credential)
+	for range 2 {
+		var p *process
+		if p, err = s.process(ctx); err != nil {
+			return none, err
+		}
+		res, sent, failed := once(ctx, p, r.timeout, rpc)
+		if failed == nil {
+			return res, nil
+		}
+		if err = s.broken(p, failed); sent {
+			return none, err
+		}
+	}
+	return none, down("plugin.unreachable", 0, err)
+}
+
+// once makes one call. sent is false only if nothing of it left the host.
+func once[A answer](ctx context.Context, p *process, timeout time.Duration, rpc func(context.Context, *process) (A, error)) (res A, sent bool, err error) {
 	p.calls.RLock()
 	defer p.calls.RUnlock()
-	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	var left atomic.Bool
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, leftKey{}, &left), timeout)
 	defer cancel()
-	res, err := rpc(ctx, p)
-	if err != nil {
-		return none, s.broken(p, err)
+	if res, err = rpc(ctx, p); err == nil {
+		p.answered()
 	}
-	p.answered()
-	return res, nil
+	return res, left.Load(), err
 }
 
 // broken reads a gRPC status: the plugin or the transport broke, and nothing
-// is known of what it did. One that let a deadline pass or dropped the
-// connection has to show that it still lives.
+// is known of what it did. One that dropped the connection or let a deadline
+// pass has to show that it still lives; the former at once, so that the next
+// call meets another process.
 func (s *supervisor) broken(p *process, err error) error {
-	if c := status.Code(err); c == codes.DeadlineExceeded || c == codes.Unavailable {
+	switch status.Code(err) {
+	case codes.Unavailable:
+		p.probe()
+	case codes.DeadlineExceeded:
 		go p.probe()
 	}
 	return fmt.Errorf("plugin %s: %s", s.spec.ID, s.secrets.redact(err.Error()))

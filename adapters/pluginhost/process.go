@@ -33,23 +33,28 @@ type process struct {
 
 	probeTimeout time.Duration
 	heard        atomic.Int64 // Unix nanoseconds of the last answer
-	probing      atomic.Bool
+	probing      sync.Mutex
 	calls        sync.RWMutex // held for reading by each call in flight
 	cleanup      sync.Once
 }
 
-// launch starts a process and asks for its manifest. All of it has to be done
-// in the start timeout: then a watchdog kills the child, which ends every wait.
+// launch starts a process and asks for its manifest. When the start timeout has
+// passed, or the host closes, the child is killed, which ends every wait here.
 func launch(s *supervisor) (*process, error) {
 	r, err := newRun(s)
 	if err != nil {
 		return nil, err
 	}
 	limit := s.host.cfg.Timeouts.Start
-	watchdog := time.AfterFunc(limit, func() { r.killFor(fmt.Errorf("not ready in %s", limit)) })
-	defer watchdog.Stop()
+	ctx, cancel := context.WithTimeoutCause(s.host.life, limit, fmt.Errorf("not ready in %s", limit))
+	defer cancel()
+	unwatch := context.AfterFunc(ctx, func() { r.killFor(context.Cause(ctx)) })
 	p := &process{run: r, client: plugin.NewClient(clientConfig(s, r)), probeTimeout: s.host.cfg.Timeouts.Probe}
-	if err := p.attach(s, limit); err != nil {
+	err = p.attach(ctx, s.spec.ID)
+	if !unwatch() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
 		r.killFor(err)
 		p.release()
 		return nil, fmt.Errorf("start %s: %w", s.spec.Name, r.cause())
@@ -77,6 +82,7 @@ func clientConfig(s *supervisor, r *run) *plugin.ClientConfig {
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDisableRetry(), // a commit is sent once
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessage), grpc.MaxCallSendMsgSize(wire.MaxMessage)),
+			grpc.WithStatsHandler(sentMark{}),
 			grpc.WithStatsHandler(otelgrpc.NewClientHandler(otelgrpc.WithPropagators(propagation.TraceContext{}))),
 		},
 	}
@@ -93,7 +99,7 @@ func (dispenser) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, c *grpc.Cli
 	return c, nil
 }
 
-func (p *process) attach(s *supervisor, limit time.Duration) error {
+func (p *process) attach(ctx context.Context, id string) error {
 	protocol, err := p.client.Client()
 	if err != nil {
 		return err
@@ -108,9 +114,7 @@ func (p *process) attach(s *supervisor, limit time.Duration) error {
 	}
 	p.plugin, p.social = pb.NewPluginServiceClient(conn), pb.NewSocialServiceClient(conn)
 	p.health = grpc_health_v1.NewHealthClient(conn)
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	return p.describe(ctx, s.spec.ID)
+	return p.describe(ctx, id)
 }
 
 func (p *process) describe(ctx context.Context, id string) error {
@@ -139,17 +143,19 @@ func (p *process) alive() bool {
 	}
 }
 
-// probe asks whether the plugin is there and kills it if it is not. One probe
-// runs at a time. It reports whether there was an answer.
+// probe asks whether the plugin is there and kills it if it is not. It reports
+// whether there was an answer.
 func (p *process) probe() bool {
-	if !p.probing.CompareAndSwap(false, true) {
-		return true
+	p.probing.Lock()
+	defer p.probing.Unlock()
+	if !p.alive() {
+		return false
 	}
-	defer p.probing.Store(false)
 	ctx, cancel := context.WithTimeout(context.Background(), p.probeTimeout)
 	defer cancel()
 	if _, err := p.health.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: plugin.GRPCServiceName}); err != nil {
 		p.run.killFor(fmt.Errorf("no answer to a health check: %w", err))
+		<-p.run.done
 		return false
 	}
 	p.answered()

@@ -107,8 +107,9 @@ func (s *supervisor) join() (*start, error) {
 }
 
 func (s *supervisor) launch(st *start, wait time.Duration) {
-	if wait > 0 {
-		time.Sleep(wait)
+	select {
+	case <-time.After(wait):
+	case <-s.host.life.Done():
 	}
 	st.p, st.err = s.adopt(launch(s))
 	close(st.done)
@@ -191,7 +192,7 @@ func (s *supervisor) close(ctx context.Context) {
 	p, st := s.current, s.starting
 	s.mu.Unlock()
 	if st != nil {
-		<-st.done // bounded by the start timeout and its watchdog
+		<-st.done // soon: the host's life is over
 	}
 	if p != nil {
 		p.stop(ctx)

@@ -35,6 +35,10 @@ const (
 )
 
 // Events and webhooks.
+const (
+	// Events past their retention are forgotten, and late deliveries queued again.
+	pathEventsPrune systemPath = "events.prune"
+)
 
 // Channels and their secrets.
 const (

@@ -121,6 +121,7 @@ type Provisioner interface {
 
 // Members says what a person is in a tenant, now.
 type Members interface {
-	// Scope returns fault.NotFound if user is no member of tenant.
-	Scope(ctx context.Context, user tenants.UserID, tenant tenants.ID) (tenants.Scope, error)
+	// Resolve returns fault.NotFound if user is no member of tenant, and
+	// fault.Forbidden if the tenant is suspended.
+	Resolve(ctx context.Context, user tenants.UserID, tenant tenants.ID) (tenants.Scope, error)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -84,6 +85,9 @@ func lost(err error, connected bool) *social.Fault {
 	f := social.Fail(social.Transient, "network.unreachable", "The platform could not be reached.")
 	if connected {
 		f = social.Fail(social.Ambiguous, "network.lost", "The platform's answer was lost.")
+	}
+	if u := (*url.Error)(nil); errors.As(err, &u) {
+		err = u.Err // without the address, whose query may hold secrets
 	}
 	f.Source, f.Err = social.FromNetwork, err
 	return f

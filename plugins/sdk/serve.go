@@ -42,7 +42,9 @@ func Serve(p social.Platform) {
 	s := &server{platform: p, manifest: m}
 	if os.Getenv(Handshake.MagicCookieKey) == Handshake.MagicCookieValue {
 		go exitWithHost(os.Stdin)
-		go s.drainOn(syscall.SIGTERM)
+		asked := make(chan os.Signal, 1)
+		signal.Notify(asked, syscall.SIGTERM)
+		go s.drainWhen(asked)
 	}
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: Handshake,
@@ -100,12 +102,10 @@ func (s *server) count(ctx context.Context, req any, _ *grpc.UnaryServerInfo, ha
 	return handle(ctx, req)
 }
 
-// drainOn waits for the signal, then for the calls in flight. One that comes
-// later is not begun.
-func (s *server) drainOn(sig os.Signal) {
-	ch := make(chan os.Signal, 1)
-	signal.Notify(ch, sig)
-	<-ch
+// drainWhen waits until the plugin is asked to leave, then for the calls in
+// flight. One that comes later is not begun.
+func (s *server) drainWhen(asked <-chan os.Signal) {
+	<-asked
 	idle := make(chan struct{})
 	go func() { s.busy.Lock(); close(idle) }()
 	select {

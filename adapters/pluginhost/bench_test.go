@@ -1,0 +1,40 @@
+package pluginhost_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+
+	"github.com/carillonhq/carillon/adapters/pluginhost"
+)
+
+// BenchmarkColdStart is from nothing to a checked manifest: hash, fork,
+// handshake, mutual TLS, Describe.
+func BenchmarkColdStart(b *testing.B) {
+	dir := shortDir(b)
+	for b.Loop() {
+		h, err := pluginhost.New(pluginhost.Config{Args: asFixture, Dir: dir, Log: slog.New(slog.DiscardHandler)},
+			[]pluginhost.Spec{{ID: "test.good", Name: "good"}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := h.Platform(b.Context(), "test.good"); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		if err := h.Close(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+}
+
+// BenchmarkPublish is one step that does nothing: what the boundary costs.
+func BenchmarkPublish(b *testing.B) {
+	p := open(b, host(b, "good", "test.good"), "test.good")
+	for b.Loop() {
+		if _, err := say2(p, "now", true); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
