@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/carillonhq/carillon/adapters/httpapi"
+	"github.com/carillonhq/carillon/adapters/stream"
+	"github.com/carillonhq/carillon/adapters/vault"
+)
+
+func serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "serve", Short: "Answer requests; run any number of them on one database", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return process(c, (*kernel).serve) },
+	}
+}
+
+// process opens a kernel from the environment and runs it until the command's
+// context is done.
+func process(c *cobra.Command, run func(*kernel, context.Context) error) error {
+	cfg, err := loadConfig(os.Getenv)
+	if err != nil {
+		return err
+	}
+	if _, err := cfg.databases(); err != nil {
+		return err
+	}
+	k, err := open(c.Context(), cfg, logger(cfg))
+	if err != nil {
+		return err
+	}
+	defer k.close()
+	return run(k, c.Context())
+}
+
+func logger(cfg config) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // unknown words mean info
+	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+}
+
+// serve answers requests and streams until ctx is done, then lets those under
+// way finish.
+func (k *kernel) serve(ctx context.Context) error {
+	ln, err := net.Listen("tcp", k.cfg.Addr)
+	if err != nil {
+		return err
+	}
+	return k.serveOn(ctx, ln, nil)
+}
+
+func (k *kernel) serveOn(ctx context.Context, ln net.Listener, ready func(context.Context) error) error {
+	hub := stream.New(k.events, k.db.ListenEvents, k.log)
+	if ready == nil {
+		ready = k.db.Ping
+	}
+	app, err := httpapi.New(k.httpConfig(ready), k.server(hub))
+	if err != nil {
+		return err
+	}
+	k.log.InfoContext(ctx, "listening", "addr", ln.Addr().String())
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return ended(hub.Run(ctx)) })
+	g.Go(func() error { return app.Listener(ln) })
+	g.Go(func() error {
+		<-ctx.Done()
+		return app.ShutdownWithTimeout(k.cfg.Grace)
+	})
+	return g.Wait()
+}
+
+// ended forgives a loop for being told to stop.
+func ended(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func (k *kernel) httpConfig(ready func(context.Context) error) httpapi.Config {
+	return httpapi.Config{
+		Log: k.log, Auth: k.people, Scopes: k.tenants, Authz: k.authz, Keys: k.db.Idempotency(), Limits: k.limits,
+		CursorKey: k.vault.Key(vault.Cursor), TicketKey: k.vault.Key(vault.EventTicket),
+		URL: k.cfg.URL, TrustedProxies: k.cfg.Proxies, InsecureCookies: k.cfg.AllowLoopback,
+		Ready: ready,
+	}
+}
+
+func (k *kernel) server(hub *stream.Hub) *httpapi.Server {
+	return &httpapi.Server{People: k.people, APIKeys: k.keys, Channels: k.channels, Media: k.media, Posts: k.posts,
+		Events: k.events, Webhooks: k.events}
+}
