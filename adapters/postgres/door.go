@@ -29,8 +29,10 @@ func (db *DB) view(ctx context.Context, tenant tenants.ID, fn func(context.Conte
 
 // update runs fn in a transaction of one tenant: all of it happens or nothing.
 // fn calls nobody outside this database; a rollback could not take that back.
+// Behind a request with an Idempotency-Key, the fact that it was applied is
+// part of the transaction; see idempotency.go.
 func (db *DB) update(ctx context.Context, tenant tenants.ID, fn func(context.Context, tx) error) error {
-	return db.inTenant(ctx, "begin", tenant, fn)
+	return db.inTenant(ctx, "begin", tenant, marking(fn))
 }
 
 // system runs fn as the system role, across tenants, for a path listed in
