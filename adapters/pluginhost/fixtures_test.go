@@ -2,8 +2,13 @@ package pluginhost_test
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -58,9 +63,11 @@ func fixture(name string) {
 		say("1|2|unix|" + listen(dir) + "|grpc|" + cert)
 	case "endless-line":
 		say(strings.Repeat("1|", 300<<10))
+	case "bad-certificate":
+		say("1|1|unix|" + listen(dir) + "|grpc|" + cert)
 	case "deaf":
 		// A socket that nobody answers on.
-		say("1|1|unix|" + listen(dir) + "|grpc|" + cert)
+		say("1|1|unix|" + listen(dir) + "|grpc|" + certificate())
 	case "silent":
 		select {}
 	case "leaves":
@@ -82,6 +89,20 @@ func listen(dir string) string {
 		os.Exit(1)
 	}
 	return l.Addr().String()
+}
+
+// certificate makes one that parses.
+func certificate() string {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		os.Exit(1)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
+	if err != nil {
+		os.Exit(1)
+	}
+	return base64.RawStdEncoding.EncodeToString(der)
 }
 
 // good does what the text says.

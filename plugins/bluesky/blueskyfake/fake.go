@@ -53,6 +53,11 @@ type Server struct {
 	refresh map[string]time.Time
 	blobs   map[string]blob // by cid
 	records []*Record
+
+	bound    map[string]string // OAuth tokens, by the key they are bound to
+	requests map[string]pushed
+	codes    map[string]pushed
+	seen     map[string]bool // proofs, by their id
 }
 
 type blob struct {
@@ -69,7 +74,16 @@ type Record struct {
 
 // New makes a server.
 func New(now func() time.Time) *Server {
-	s := &Server{now: now, access: map[string]time.Time{}, refresh: map[string]time.Time{}, blobs: map[string]blob{}, mux: http.NewServeMux()}
+	s := &Server{
+		now: now, access: map[string]time.Time{}, refresh: map[string]time.Time{}, blobs: map[string]blob{}, mux: http.NewServeMux(),
+		bound: map[string]string{}, requests: map[string]pushed{}, codes: map[string]pushed{}, seen: map[string]bool{},
+	}
+	s.mux.HandleFunc("GET /{did}", s.directory)
+	s.mux.HandleFunc("GET /.well-known/oauth-protected-resource", s.protectedResource)
+	s.mux.HandleFunc("GET /.well-known/oauth-authorization-server", s.authorizationServer)
+	s.mux.HandleFunc("POST /oauth/par", s.par)
+	s.mux.HandleFunc("GET /oauth/authorize", s.authorize)
+	s.mux.HandleFunc("POST /oauth/token", s.token)
 	for pattern, serve := range map[string]http.HandlerFunc{
 		"POST com.atproto.server.createSession":  s.createSession,
 		"POST com.atproto.server.refreshSession": s.refreshSession,
@@ -105,6 +119,14 @@ func (s *Server) Records() []Record {
 	return list
 }
 
+// DropBlobs forgets every upload, as a server does with those that no record
+// uses.
+func (s *Server) DropBlobs() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.blobs)
+}
+
 func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
@@ -117,21 +139,42 @@ func refuse(w http.ResponseWriter, status int, name, message string) {
 
 func (s *Server) signedIn(serve http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		until, known := s.access[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
-		expired := !s.now().Before(until)
-		s.mu.Unlock()
-		switch {
-		case r.Header.Get("Authorization") == "":
-			refuse(w, http.StatusUnauthorized, "AuthMissing", "Authentication Required")
-		case !known:
-			refuse(w, http.StatusBadRequest, "InvalidToken", "Token could not be verified")
-		case expired:
-			refuse(w, http.StatusBadRequest, "ExpiredToken", "Token has expired")
-		default:
+		if s.admit(w, r) {
 			serve(w, r)
 		}
 	}
+}
+
+// admit checks who is asking: by a bearer token, or by one that is bound to a
+// key and a proof of that key.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kind, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	until, known := s.access[token]
+	known = known && (s.bound[token] != "") == (kind == "DPoP")
+	if known && kind == "DPoP" {
+		key, ok := s.proven(w, r, token, http.StatusUnauthorized)
+		if !ok {
+			return false
+		}
+		known = key == s.bound[token]
+	}
+	switch {
+	case token == "":
+		refuse(w, http.StatusUnauthorized, "AuthMissing", "Authentication Required")
+	case !known && kind == "DPoP":
+		refuse(w, http.StatusUnauthorized, "invalid_token", "Token could not be verified")
+	case !known:
+		refuse(w, http.StatusBadRequest, "InvalidToken", "Token could not be verified")
+	case !s.now().Before(until) && kind == "DPoP":
+		refuse(w, http.StatusUnauthorized, "invalid_token", "\"exp\" claim timestamp check failed")
+	case !s.now().Before(until):
+		refuse(w, http.StatusBadRequest, "ExpiredToken", "Token has expired")
+	default:
+		return true
+	}
+	return false
 }
 
 func (s *Server) createSession(w http.ResponseWriter, r *http.Request) {
@@ -156,9 +199,7 @@ func (s *Server) openSession(w http.ResponseWriter, r *http.Request) {
 	s.access[access], s.refresh[refresh] = s.now().Add(2*time.Hour), s.now().Add(90*24*time.Hour)
 	answer(w, http.StatusOK, map[string]any{
 		"accessJwt": access, "refreshJwt": refresh, "did": DID, "handle": Handle, "active": true,
-		"didDoc": map[string]any{"id": DID, "service": []any{map[string]string{
-			"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": "http://" + r.Host,
-		}}},
+		"didDoc": document(r),
 	})
 }
 
