@@ -47,22 +47,22 @@ func TestWebhooksThroughTheQueue(t *testing.T) {
 		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4, FetchCooldown: 5 * time.Millisecond}}, Workers: workers,
 		FetchCooldown: 5 * time.Millisecond, FetchPollInterval: 100 * time.Millisecond, PeriodicJobs: jobs.PeriodicWebhooks(),
 	})
-	must(t, err)
+	mustHook(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	must(t, client.Start(ctx))
-	defer func() { must(t, client.Stop(context.WithoutCancel(ctx))) }()
+	mustHook(t, client.Start(ctx))
+	defer func() { mustHook(t, client.Stop(context.WithoutCancel(ctx))) }()
 
 	e, secret, err := service.CreateEndpoint(ctx, us, events.NewEndpoint{URL: srv.URL})
-	must(t, err)
+	mustHook(t, err)
 	var event events.ID
-	must(t, db.Events().Update(ctx, us.Tenant, func(tx events.Tx) (err error) {
+	mustHook(t, db.Events().Update(ctx, us.Tenant, func(tx events.Tx) (err error) {
 		event, err = tx.Emit(ctx, events.Draft{Type: events.PostPublished, Subject: id.New("post")})
 		return err
 	}))
 
 	wh, err := standard.NewWebhook(secret)
-	must(t, err)
+	mustHook(t, err)
 	receive := func(want events.ID) {
 		t.Helper()
 		select {
@@ -70,14 +70,14 @@ func TestWebhooksThroughTheQueue(t *testing.T) {
 			if c.header.Get("webhook-id") != string(want) {
 				t.Errorf("webhook-id %s, want %s", c.header.Get("webhook-id"), want)
 			}
-			must(t, wh.Verify(c.body, c.header))
+			mustHook(t, wh.Verify(c.body, c.header))
 		case <-ctx.Done():
 			t.Fatal("nothing arrived")
 		}
 	}
 	receive(event)
 	_, err = service.Replay(ctx, us, e.ID, time.Now().Add(-time.Minute))
-	must(t, err)
+	mustHook(t, err)
 	receive(event)
 }
 
@@ -111,7 +111,7 @@ type allowAll struct{}
 
 func (allowAll) Allow(context.Context, tenants.Scope, tenants.Action) error { return nil }
 
-func must(t *testing.T, err error) {
+func mustHook(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
