@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -34,6 +35,7 @@ import (
 	"github.com/carillonhq/carillon/core/media"
 	"github.com/carillonhq/carillon/core/publishing"
 	"github.com/carillonhq/carillon/ports/mail"
+	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
@@ -50,13 +52,15 @@ type kernel struct {
 	proxy   *egress.Proxy
 	plugins *pluginhost.Host
 	blobs   *blob.Store
-	gateway *gateway.Gateway
+	links   *gateway.Signer
+	files   net.Listener // the gateway's
 	limits  *httpapi.Limits
 	mail    mail.Sender
 	mailbox *mailbox.Box
 
 	tenants  *registry.Service
 	people   *identity.Service
+	names    *identity.Directory
 	keys     *identity.Keys
 	channels *channels.Service
 	media    *media.Service
@@ -159,15 +163,19 @@ func (k *kernel) openPlugins(context.Context) (err error) {
 		return err
 	}
 	k.onClose(func() { _ = os.RemoveAll(dir) })
-	if k.gateway, err = k.listenGateway(); err != nil {
-		return err
+	ln, err := net.Listen("tcp", k.cfg.GatewayAddr)
+	if err != nil {
+		return fmt.Errorf("CARILLON_GATEWAY_ADDR: %w", err)
 	}
+	k.onClose(func() { _ = ln.Close() })
+	k.files = ln
+	k.links = gateway.NewSigner(k.vault.Key(vault.Gateway), "http://"+ln.Addr().String(), time.Now)
 	k.plugins, err = pluginhost.New(pluginhost.Config{
 		Binary: binary,
 		Args:   func(name string) []string { return []string{"plugin", "serve", name} },
 		Dir:    filepath.Join(dir, "p"),
 		Log:    k.log,
-		Direct: []string{k.gateway.Addr()},
+		Direct: []string{ln.Addr().String()},
 	}, specs(k.cfg))
 	if err != nil {
 		return fmt.Errorf("plugins: %w", err)
@@ -190,8 +198,10 @@ func (k *kernel) openMedia(ctx context.Context) (err error) {
 		return err
 	}
 	images := imaging.New([]string{binary, "media-worker"}, imaging.DefaultLimits())
-	k.media = media.New(k.db.Media(), k.blobs, images, k.gateway, k.db.MediaUses(), k.authz, time.Now)
-	k.gateway.Serve(k.media)
+	k.media = media.New(k.db.Media(), k.blobs, images, k.links, k.db.MediaUses(), k.authz, time.Now)
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	k.onClose(stop)
+	go func() { _ = serveLocal(serving, k.files, gateway.New(k.links, k.media)) }()
 	return nil
 }
 
@@ -201,12 +211,14 @@ func (k *kernel) openServices(context.Context) error {
 		return err
 	}
 	k.tenants = registry.New(k.db.Registry(), k.authz, time.Now)
-	k.people = identity.New(k.db.Identity(), k.db.Keys(), argon.New(argon.Current()), jwt.New(k.vault.Key(vault.Session), time.Now),
+	hasher := argon.New(argon.Current())
+	k.names = identity.NewDirectory(k.db.Identity(), hasher, time.Now)
+	k.people = identity.New(k.db.Identity(), k.db.Keys(), hasher, jwt.New(k.vault.Key(vault.Session), time.Now),
 		homes{k.tenants}, k.tenants, identity.Config{RefreshKey: k.vault.Key(vault.Refresh), AddressKey: k.vault.Key(vault.Address)}, time.Now)
 	k.keys = identity.NewKeys(k.db.Keys(), k.authz, apiVersion, time.Now)
 	k.channels = channels.New(channels.Deps{
 		Store: k.db.Channels(), Plugins: pluginsOf{k.plugins}, OAuth: oauth.New(k.egress.Client(20*time.Second, 1<<20), time.Now),
-		Sealer: envelope, Members: standing{k.tenants}, Authz: k.authz, Now: time.Now,
+		Sealer: envelope, Members: k.tenants, Authz: k.authz, Now: time.Now,
 	}, channels.Config{
 		CallbackURL: k.cfg.URL + "/oauth/callback", AppName: "Carillon", Website: k.cfg.URL,
 		PseudonymKey: k.vault.Key(vault.Pseudonym), AllowLocal: k.cfg.AllowLoopback,
@@ -218,6 +230,11 @@ func (k *kernel) openServices(context.Context) error {
 
 // pluginsOf narrows a host to what channels asks of it.
 type pluginsOf struct{ *pluginhost.Host }
+
+// Platform implements channels.Plugins.
+func (p pluginsOf) Platform(ctx context.Context, id string) (social.Platform, error) {
+	return p.Host.Platform(ctx, id)
+}
 
 // homes gives a person who confirmed their address an agency of their own with
 // a first workspace.
@@ -239,17 +256,4 @@ func (h homes) Provision(ctx context.Context, user tenants.UserID, name string) 
 		return "", err
 	}
 	return agency.ID, nil
-}
-
-// standing reads again what somebody may do.
-type standing struct{ tenants *registry.Service }
-
-// Scope implements channels.Members.
-func (s standing) Scope(ctx context.Context, who tenants.Scope) (tenants.Scope, error) {
-	now, err := s.tenants.Resolve(ctx, who.User, who.Tenant)
-	if err != nil {
-		return now, err
-	}
-	now.Key, now.Granted = who.Key, who.Granted
-	return now, nil
 }

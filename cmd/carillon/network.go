@@ -39,10 +39,23 @@ func networkCommand() *cobra.Command {
 	f.IntVar(&o.RateLimit, "rate", 0, "requests per account in five minutes; 0 is no limit")
 	f.DurationVar(&o.SlowFor, "slow-for", 5*time.Second, "how long a slow answer takes")
 	f.Uint64Var(&o.Faults.Seed, "seed", 1, "of the faults")
-	f.Float64Var(&o.Faults.Slow, "slow", 0, "share of calls that are slow")
-	f.Float64Var(&o.Faults.Refuse, "refuse", 0, "share of calls that are refused")
-	f.Float64Var(&o.Faults.AcceptThenError, "accept-then-error", 0, "share of posts that are taken and answered with an error")
-	f.Float64Var(&o.Faults.DropReply, "drop-reply", 0, "share of posts that are taken and not answered")
+	for _, chance := range []struct {
+		of   *float64
+		name string
+		what string
+	}{
+		{&o.Faults.Limit, "limit", "refused with 429"},
+		{&o.Faults.Expire, "expire", "refused with an expired token"},
+		{&o.Faults.Reset, "reset", "cut off before they are taken"},
+		{&o.Faults.Unavailable, "unavailable", "refused with 503"},
+		{&o.Faults.Slow, "slow", "taken slowly"},
+		{&o.Faults.DropReply, "drop-reply", "taken and not answered"},
+		{&o.Faults.FailAfterAccept, "fail-after-accept", "taken and answered with 500"},
+		{&o.Faults.Garble, "garble", "taken and answered with garbage"},
+		{&o.Faults.Stall, "stall", "taken and answered too late"},
+	} {
+		f.Float64Var(chance.of, chance.name, 0, "share of posts that are "+chance.what)
+	}
 	return c
 }
 

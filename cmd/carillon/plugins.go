@@ -35,7 +35,7 @@ func specs(cfg config) []pluginhost.Spec {
 		{ID: "app.bsky", Name: "bluesky"},
 	}
 	if cfg.PigeonURL != "" {
-		all = append(all, pluginhost.Spec{ID: "dev.carillon.pigeon", Name: "pigeon", Env: []string{
+		all = append(all, pluginhost.Spec{ID: "org.carillonhq.pigeon", Name: "pigeon", Env: []string{
 			"CARILLON_PIGEON_URL=" + cfg.PigeonURL,
 			"CARILLON_PIGEON_SETTLE=" + cfg.PigeonSettle,
 			"CARILLON_PIGEON_NATIVE_KEY=" + cfg.PigeonNative,

@@ -29,7 +29,7 @@ var clients = []string{"Harbour Bakery", "Northlight Cycles"}
 // seed gives an empty installation an operator, an agency with two clients and
 // their people. It does nothing if the last of it is there.
 func (k *kernel) seed(ctx context.Context) error {
-	if u, err := k.people.Find(ctx, agencyOwner.Email); err == nil && u.Home != "" {
+	if u, err := k.names.Find(ctx, agencyOwner.Email); err == nil && u.Home != "" {
 		return nil
 	} else if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
@@ -56,7 +56,7 @@ func (k *kernel) seed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return k.people.SetHome(ctx, ada, home) // last: it marks the seed as done
+	return k.names.SetHome(ctx, ada, home) // last: it marks the seed as done
 }
 
 // seedOperator makes the root of the tree, its owner and the app by which this
@@ -70,7 +70,7 @@ func (k *kernel) seedOperator(ctx context.Context) (tenants.UserID, tenants.Scop
 	if err != nil {
 		return "", tenants.Scope{}, err
 	}
-	if err := k.people.SetHome(ctx, boss, top); err != nil {
+	if err := k.names.SetHome(ctx, boss, top); err != nil {
 		return "", tenants.Scope{}, err
 	}
 	root, err := k.tenants.Resolve(ctx, boss, top)
@@ -99,7 +99,7 @@ func (k *kernel) seedClients(ctx context.Context, ada tenants.UserID, agency ten
 			if err != nil {
 				return "", err
 			}
-			if err := k.people.SetHome(ctx, cleo, first); err != nil {
+			if err := k.names.SetHome(ctx, cleo, first); err != nil {
 				return "", err
 			}
 		}
@@ -109,10 +109,10 @@ func (k *kernel) seedClients(ctx context.Context, ada tenants.UserID, agency ten
 
 // person finds or makes a user.
 func (k *kernel) person(ctx context.Context, r identity.Registration) (tenants.UserID, error) {
-	u, err := k.people.Find(ctx, r.Email)
+	u, err := k.names.Find(ctx, r.Email)
 	if fault.Is(err, fault.NotFound) {
 		r.Password = secret.Secret(demoPassword)
-		u, err = k.people.Add(ctx, r, "")
+		u, err = k.names.Add(ctx, r, "")
 	}
 	if err != nil {
 		return "", err

@@ -13,6 +13,8 @@ import (
 	"github.com/carillonhq/carillon/adapters/httpapi"
 	"github.com/carillonhq/carillon/adapters/stream"
 	"github.com/carillonhq/carillon/adapters/vault"
+	"github.com/carillonhq/carillon/core/events"
+	"github.com/carillonhq/carillon/tenants"
 )
 
 func serveCommand() *cobra.Command {
@@ -94,6 +96,33 @@ func (k *kernel) httpConfig(ready func(context.Context) error) httpapi.Config {
 }
 
 func (k *kernel) server(hub *stream.Hub) *httpapi.Server {
-	return &httpapi.Server{People: k.people, APIKeys: k.keys, Channels: k.channels, Media: k.media, Posts: k.posts,
-		Events: k.events, Webhooks: k.events}
+	return &httpapi.Server{
+		People: k.people, Names: k.names, APIKeys: k.keys, Tenants: k.tenants, Members: k.tenants,
+		Channels: k.channels, Media: k.media, Posts: k.posts,
+		Events: k.events, Streams: streams{hub}, Webhooks: k.events,
+	}
+}
+
+// streams is a hub as the HTTP surface knows it.
+type streams struct{ *stream.Hub }
+
+// Subscribe implements httpapi.Streams.
+func (s streams) Subscribe(ctx context.Context, who tenants.Scope, last events.Cursor, check func(context.Context) error) (httpapi.Stream, error) {
+	sub, err := s.Hub.Subscribe(ctx, who, last, check)
+	if err != nil {
+		return nil, err
+	}
+	return frames{sub}, nil
+}
+
+// frames is a subscription as bytes.
+type frames struct{ *stream.Subscription }
+
+// Frame implements httpapi.Stream.
+func (f frames) Frame(ctx context.Context) ([]byte, error) {
+	m, err := f.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return m.Frame()
 }

@@ -102,7 +102,7 @@ func (k *kernel) queue() (interface {
 	Stop(context.Context) error
 }, error) {
 	ws := river.NewWorkers()
-	jobs.RegisterIdentity(ws, identity.NewPostman(k.db.Identity(), k.mail, k.cfg.URL, time.Now), k.people)
+	jobs.RegisterIdentity(ws, identity.NewPostman(k.db.Identity(), k.mail, k.cfg.URL, time.Now), k.names)
 	jobs.RegisterRenewal(ws, k.channels)
 	jobs.RegisterMetrics(ws, k.posts)
 	jobs.RegisterWebhooks(ws, k.events, k.db)
