@@ -74,6 +74,25 @@ func TestATenantSeesOnlyItsOwn(t *testing.T) {
 	}
 }
 
+// The control: with neither wall, tenants do mix, and the test above would see it.
+func TestWithoutWallsTenantsMix(t *testing.T) {
+	db := postgrestest.NoWalls(t)
+	us, them := postgrestest.Tenant(t, db), postgrestest.Tenant(t, db)
+	for _, who := range []tenants.ID{us, them} {
+		must(t, db.Update(t.Context(), who, func(ctx context.Context, tx postgres.Tx) error {
+			_, err := tx.NewInsert().Model(&roleRow{Name: "mixed", Title: "x", Actions: []string{}}).Exec(ctx)
+			return err
+		}))
+	}
+	var rows []roleRow
+	must(t, db.View(t.Context(), us, func(ctx context.Context, tx postgres.Tx) error {
+		return tx.Find(&rows).Where("name = 'mixed'").Scan(ctx)
+	}))
+	if len(rows) != 2 {
+		t.Errorf("%d rows: a wall stands that should be down", len(rows))
+	}
+}
+
 func TestNoDoorWithoutATenant(t *testing.T) {
 	db := postgrestest.Open(t)
 	for name, who := range map[string]tenants.ID{"none": "", "forged": "ten_' or true --", "other kind": "usr_00000000000000000000000000"} {
