@@ -291,8 +291,15 @@ func (c contract) guards(t *testing.T) {
 	})
 	c.update(t, func(ctx context.Context, tx identity.Tx) error {
 		got, err := tx.Guard(ctx, key)
-		if diff := cmp.Diff(g, got); diff != "" {
-			t.Error(diff)
+		if diff := cmp.Diff(g, got); diff != "" || err != nil {
+			t.Errorf("%v\n%s", err, diff)
+		}
+		return tx.SaveGuard(ctx, key, identity.Guard{})
+	})
+	c.update(t, func(ctx context.Context, tx identity.Tx) error {
+		got, err := tx.Guard(ctx, key)
+		if got != (identity.Guard{}) {
+			t.Errorf("a guard that was cleared = %+v", got)
 		}
 		return err
 	})
