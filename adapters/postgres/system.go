@@ -55,6 +55,10 @@ const (
 )
 
 // Media.
+const (
+	// Which tenants have uploads or deletions that a crash cut short.
+	pathStaleMedia systemPath = "media.stale"
+)
 
 // Publishing.
 const (
@@ -69,3 +73,7 @@ const (
 )
 
 // Idempotency and jobs.
+const (
+	// Answers too old to be honoured are forgotten, of every tenant.
+	pathForget systemPath = "idempotency.forget"
+)
