@@ -25,7 +25,7 @@ import (
 	"github.com/carillonhq/carillon/tenants"
 )
 
-const canary = "CANARY"
+const channelCanary = "CANARY"
 
 // issuer is an authorization server whose refresh tokens work once.
 type issuer struct {
@@ -56,9 +56,9 @@ func (i *issuer) answer(w http.ResponseWriter, r *http.Request) {
 		}
 		i.refreshes.Add(1)
 	}
-	i.current = fmt.Sprintf("%s refresh %d", canary, i.refreshes.Load())
+	i.current = fmt.Sprintf("%s refresh %d", channelCanary, i.refreshes.Load())
 	_ = json.NewEncoder(w).Encode(map[string]any{
-		"access_token": fmt.Sprintf("%s access %d", canary, i.refreshes.Load()), "refresh_token": i.current,
+		"access_token": fmt.Sprintf("%s access %d", channelCanary, i.refreshes.Load()), "refresh_token": i.current,
 		"expires_in": int(i.life.Seconds()), "token_type": "Bearer",
 	})
 }
@@ -98,17 +98,17 @@ func (p *practice) Platform(_ context.Context, id string) (social.Platform, erro
 	return p, nil
 }
 
-// anyone lets everybody do everything.
-type anyone struct{}
+// channelAnyone lets everybody do everything.
+type channelAnyone struct{}
 
-func (anyone) Allow(context.Context, tenants.Scope, tenants.Action) error { return nil }
+func (channelAnyone) Allow(context.Context, tenants.Scope, tenants.Action) error { return nil }
 
-func (anyone) Resolve(_ context.Context, user tenants.UserID, t tenants.ID) (tenants.Scope, error) {
+func (channelAnyone) Resolve(_ context.Context, user tenants.UserID, t tenants.ID) (tenants.Scope, error) {
 	return tenants.Scope{Tenant: t, User: user, Role: tenants.Manager}, nil
 }
 
-// process is a Service as one process has it: own pools, own caches.
-func process(t *testing.T, db *postgres.DB, p *practice, now func() time.Time) *channels.Service {
+// channelProcess is a Service as one process has it: own pools, own caches.
+func channelProcess(t *testing.T, db *postgres.DB, p *practice, now func() time.Time) *channels.Service {
 	t.Helper()
 	kek := vault.New([]byte("0123456789abcdef0123456789abcdef")).Key(vault.DataKeys)
 	sealer, err := vault.NewEnvelope(db.DataKeys(), map[int][]byte{1: kek}, now)
@@ -117,7 +117,7 @@ func process(t *testing.T, db *postgres.DB, p *practice, now func() time.Time) *
 	}
 	return channels.New(channels.Deps{
 		Store: db.Channels(), Plugins: p, OAuth: oauth.New(http.DefaultClient, now), Sealer: sealer,
-		Members: anyone{}, Authz: anyone{}, Now: now,
+		Members: channelAnyone{}, Authz: channelAnyone{}, Now: now,
 	}, channels.Config{CallbackURL: "https://carillon.example/callback", PseudonymKey: kek})
 }
 
@@ -127,7 +127,7 @@ func signIn(t *testing.T, db *postgres.DB, s *channels.Service) (tenants.Scope, 
 	ctx := t.Context()
 	tenant := postgrestest.Tenant(t, db)
 	who := tenants.Scope{Tenant: tenant, User: postgrestest.Member(t, db, tenant, tenants.Manager), Role: tenants.Manager}
-	app := channels.AppSettings{Platform: "test.practice", ClientID: "client", ClientSecret: canary + " client"}
+	app := channels.AppSettings{Platform: "test.practice", ClientID: "client", ClientSecret: channelCanary + " client"}
 	if err := s.SetApp(ctx, who, app); err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func signIn(t *testing.T, db *postgres.DB, s *channels.Service) (tenants.Scope, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err = s.Callback(ctx, c.Binding, u.Query().Get("state"), map[string]string{"code": canary + " code"})
+	c, err = s.Callback(ctx, c.Binding, u.Query().Get("state"), map[string]string{"code": channelCanary + " code"})
 	if err != nil || c.Stage != channels.Done {
 		t.Fatalf("%+v, %v", c, err)
 	}
@@ -151,10 +151,10 @@ func TestParallelRenewalAsksOnce(t *testing.T) {
 	db := postgrestest.Open(t)
 	iss := newIssuer(t)
 	p := &practice{at: iss.URL}
-	who, id := signIn(t, db, process(t, db, p, time.Now))
+	who, id := signIn(t, db, channelProcess(t, db, p, time.Now))
 	later := func() time.Time { return time.Now().Add(2 * time.Hour) } // the token has expired
 	iss.life = 10 * time.Hour
-	services := []*channels.Service{process(t, db, p, later), process(t, postgrestest.Another(t), p, later)}
+	services := []*channels.Service{channelProcess(t, db, p, later), channelProcess(t, postgrestest.Another(t), p, later)}
 	var wg sync.WaitGroup
 	for i := range 40 {
 		wg.Go(func() {
@@ -168,7 +168,7 @@ func TestParallelRenewalAsksOnce(t *testing.T) {
 	if iss.refreshes.Load() != 1 || iss.replays.Load() != 0 {
 		t.Errorf("%d renewals, %d replays", iss.refreshes.Load(), iss.replays.Load())
 	}
-	for token, want := range map[string]bool{canary + " access 0": false, canary + " access 1": true} {
+	for token, want := range map[string]bool{channelCanary + " access 0": false, channelCanary + " access 1": true} {
 		if _, used := p.tokens.Load(token); used != want {
 			t.Errorf("%s used: %v", token, used)
 		}
@@ -184,8 +184,8 @@ func TestADeadProcessesLeaseIsTakenOver(t *testing.T) {
 	db := postgrestest.Open(t)
 	iss := newIssuer(t)
 	p := &practice{at: iss.URL}
-	who, id := signIn(t, db, process(t, db, p, time.Now))
-	ch, err := process(t, db, p, time.Now).Get(t.Context(), who, id)
+	who, id := signIn(t, db, channelProcess(t, db, p, time.Now))
+	ch, err := channelProcess(t, db, p, time.Now).Get(t.Context(), who, id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestADeadProcessesLeaseIsTakenOver(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	s := process(t, db, p, func() time.Time { return time.Now().Add(2 * time.Hour) })
+	s := channelProcess(t, db, p, func() time.Time { return time.Now().Add(2 * time.Hour) })
 	if _, err := s.Publish(t.Context(), tenants.SystemScope(who.Tenant), id, social.PublishRequest{Commit: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -213,12 +213,12 @@ func TestSecretsAreSealedInEveryTable(t *testing.T) {
 	db := postgrestest.Open(t)
 	iss := newIssuer(t)
 	p := &practice{at: iss.URL}
-	s := process(t, db, p, time.Now)
+	s := channelProcess(t, db, p, time.Now)
 	who, id := signIn(t, db, s)
 	if _, err := s.Start(t.Context(), who, channels.StartRequest{Platform: "test.practice"}); err != nil {
 		t.Fatal(err)
 	}
-	late := process(t, db, p, func() time.Time { return time.Now().Add(2 * time.Hour) })
+	late := channelProcess(t, db, p, func() time.Time { return time.Now().Add(2 * time.Hour) })
 	if _, err := late.Publish(t.Context(), tenants.SystemScope(who.Tenant), id, social.PublishRequest{Commit: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestSecretsAreSealedInEveryTable(t *testing.T) {
 		if text == "" {
 			t.Errorf("%s is empty", table)
 		}
-		for _, form := range []string{canary, fmt.Sprintf("%x", canary)} {
+		for _, form := range []string{channelCanary, fmt.Sprintf("%x", channelCanary)} {
 			if strings.Contains(text, form) {
 				t.Errorf("%s holds a secret in the clear", table)
 			}
@@ -250,7 +250,7 @@ func TestSecretsAreSealedInEveryTable(t *testing.T) {
 func TestAMovedCredentialOpensNothing(t *testing.T) {
 	db := postgrestest.Open(t)
 	p := &practice{at: newIssuer(t).URL}
-	s := process(t, db, p, time.Now)
+	s := channelProcess(t, db, p, time.Now)
 	us, ours := signIn(t, db, s)
 	them, theirs := signIn(t, db, s)
 	postgrestest.Exec(t, db, `update channel_grants set sealed = (select sealed from channel_grants where tenant_id = $1) where tenant_id = $2`, us.Tenant, them.Tenant)
