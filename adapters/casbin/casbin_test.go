@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -140,17 +141,43 @@ func TestRolesThatCannotBeReadOpenNothing(t *testing.T) {
 	}
 }
 
-// The policy lists exactly the actions that use cases check.
+// Three lists say what there is to be allowed: the policy, the constants that
+// use cases check, and the operations of the HTTP surface.
 func TestEveryActionHasARule(t *testing.T) {
-	declared := constants(t, "../../core", "../../tenants")
-	for _, act := range declared {
-		if !slices.Contains(ruled(t), act) {
+	rules, inCode, inSpec := ruled(t), constants(t, "../../core", "../../tenants"), operations(t)
+	for _, act := range inCode {
+		if !slices.Contains(rules, act) {
 			t.Errorf("%s is checked in code and has no rule in policies/policy.csv", act)
 		}
 	}
-	if len(declared) == 0 {
-		t.Error("no tenants.Action constant found")
+	for _, act := range inSpec {
+		if !slices.Contains(rules, act) {
+			t.Errorf("%s is an x-action of the spec and has no rule in policies/policy.csv", act)
+		}
 	}
+	for _, act := range rules {
+		if !slices.Contains(inCode, act) && !slices.Contains(inSpec, act) {
+			t.Errorf("%s has a rule, and nothing ever asks about it", act)
+		}
+	}
+	if len(inCode) == 0 || len(inSpec) == 0 {
+		t.Errorf("found %d actions in code and %d in the spec", len(inCode), len(inSpec))
+	}
+}
+
+// operations is every x-action of the spec that names a permission; the others
+// say that an operation needs none, such as "public".
+func operations(t *testing.T) (out []tenants.Action) {
+	t.Helper()
+	spec, err := os.ReadFile("../httpapi/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`x-action: ([a-z_]+\.[a-z_]+)`).FindAllSubmatch(spec, -1) {
+		out = append(out, tenants.Action(m[1]))
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // ruled is every action in the policy, which must name a role and a plan for each.

@@ -2,14 +2,20 @@ package pluginhost_test
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +31,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == "fixture" {
 		fixture(os.Args[2])
 		os.Exit(0)
+	}
+	if name := os.Getenv("FIXTURE"); name != "" {
+		fixture(name)
 	}
 	os.Exit(m.Run())
 }
@@ -58,9 +67,11 @@ func fixture(name string) {
 		say("1|2|unix|" + listen(dir) + "|grpc|" + cert)
 	case "endless-line":
 		say(strings.Repeat("1|", 300<<10))
+	case "bad-certificate":
+		say("1|1|unix|" + listen(dir) + "|grpc|" + cert)
 	case "deaf":
 		// A socket that nobody answers on.
-		say("1|1|unix|" + listen(dir) + "|grpc|" + cert)
+		say("1|1|unix|" + listen(dir) + "|grpc|" + certificate())
 	case "silent":
 		select {}
 	case "leaves":
@@ -82,6 +93,20 @@ func listen(dir string) string {
 		os.Exit(1)
 	}
 	return l.Addr().String()
+}
+
+// certificate makes one that parses.
+func certificate() string {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		os.Exit(1)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
+	if err != nil {
+		os.Exit(1)
+	}
+	return base64.RawStdEncoding.EncodeToString(der)
 }
 
 // good does what the text says.
@@ -136,7 +161,7 @@ func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 		}
 		receipt.Ref.ID = fmt.Sprint(c.Process.Pid)
 	case "environment":
-		receipt.Warnings = os.Environ()
+		receipt.Warnings = append(os.Environ(), limits()...)
 	case "trace":
 		// Nobody listens there; that the attempt was made is enough.
 		if req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+rest+"/path?secret", nil); err == nil {
@@ -151,6 +176,14 @@ func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 		return social.Step{}, fmt.Errorf("no fault at all")
 	}
 	return social.Step{Receipt: &receipt}, nil
+}
+
+// limits are the hard ones that this process runs under.
+func limits() []string {
+	var files, core syscall.Rlimit
+	_ = syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files)
+	_ = syscall.Getrlimit(syscall.RLIMIT_CORE, &core)
+	return []string{fmt.Sprintf("files=%d", files.Max), fmt.Sprintf("core=%d", core.Max)}
 }
 
 // raw writes past what go-plugin puts in the place of os.Stdout.

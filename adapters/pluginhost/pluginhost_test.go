@@ -24,17 +24,20 @@ import (
 	"github.com/carillonhq/carillon/ports/social"
 )
 
-func quick() pluginhost.Timeouts {
-	return pluginhost.Timeouts{
-		Start: 3 * time.Second, Prepare: 5 * time.Second, Commit: 5 * time.Second, Query: 5 * time.Second,
-		Probe: 500 * time.Millisecond, Idle: time.Minute, Drain: 2 * time.Second,
-	}
+// patient are limits that a busy machine does not meet by accident. A test that
+// is about a limit shortens that one.
+func patient() pluginhost.Timeouts {
+	const long = 30 * time.Second
+	return pluginhost.Timeouts{Start: long, Prepare: long, Commit: long, Query: long, Probe: long, Idle: time.Hour, Drain: long}
 }
+
+// promptly is how long what should not wait may take, far below patient.
+const promptly = 10 * time.Second
 
 // host opens a host of the fixture, changed by with.
 func host(t testing.TB, name, id string, with ...func(*pluginhost.Config, *pluginhost.Spec)) *pluginhost.Host {
 	t.Helper()
-	cfg := pluginhost.Config{Args: asFixture, Dir: shortDir(t), Log: slog.New(slog.DiscardHandler), Timeouts: quick()}
+	cfg := pluginhost.Config{Args: asFixture, Dir: shortDir(t), Log: slog.New(slog.DiscardHandler), Timeouts: patient()}
 	spec := pluginhost.Spec{ID: id, Name: name}
 	for _, f := range with {
 		f(&cfg, &spec)
@@ -94,6 +97,17 @@ func eventually(t *testing.T, within time.Duration, what string, ok func() bool)
 			t.Fatalf("not within %s: %s", within, what)
 		}
 	}
+}
+
+// running is the process of h's only plugin. It is never 0, which a signal
+// would take for this test's own group.
+func running(t *testing.T, h *pluginhost.Host) int {
+	t.Helper()
+	pid := h.Status()[0].PID
+	if pid == 0 {
+		t.Fatal("the plugin does not run")
+	}
+	return pid
 }
 
 func gone(pid int) bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
@@ -231,19 +245,23 @@ func TestHandshakesThatLieAreRefused(t *testing.T) {
 	for name, want := range map[string]string{
 		"tcp": "network", "outside": "outside", "dots": "outside", "no-socket": "no such file", "link": "no socket",
 		"no-certificate": "no certificate", "net-rpc": "transport", "newer": "protocol", "endless-line": "8192 bytes",
-		"silent": "not ready", "deaf": "handshake", "leaves": "exit status 3", "liar": "says it is",
+		"silent": "not ready", "deaf": "not ready", "bad-certificate": "x509", "leaves": "exit status 3", "liar": "says it is",
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := host(t, name, "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) { c.Timeouts.Start = time.Second })
+			h := host(t, name, "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) {
+				if name == "silent" || name == "deaf" {
+					c.Timeouts.Start = 500 * time.Millisecond
+				}
+			})
 			begun := time.Now()
 			_, err := h.Platform(t.Context(), "test.good")
 			if f := social.FaultOf(err, true); f.Kind != social.Transient {
 				t.Errorf("nothing was sent, but the fault is %s: %v", f.Kind, err)
 			}
-			if s := h.Status()[0]; !strings.Contains(s.LastError, want) && name != "deaf" {
+			if s := h.Status()[0]; !strings.Contains(s.LastError, want) {
 				t.Errorf("last error %q, want %q", s.LastError, want)
 			}
-			if took := time.Since(begun); took > 2500*time.Millisecond {
+			if took := time.Since(begun); took > promptly {
 				t.Errorf("took %s", took)
 			}
 		})
@@ -268,7 +286,7 @@ func TestThePluginSeesNothingOfTheHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := strings.Join(step.Receipt.Warnings, "\n")
-	for _, want := range []string{"ALL=1", "ONE=1", "HTTPS_PROXY=http://127.0.0.1:3128", "NO_PROXY=127.0.0.1:80,127.0.0.1:81", "GOMEMLIMIT="} {
+	for _, want := range []string{"ALL=1", "ONE=1", "HTTPS_PROXY=http://127.0.0.1:3128", "NO_PROXY=127.0.0.1:80,127.0.0.1:81", "GOMEMLIMIT=", "files=512", "core=0"} {
 		if !strings.Contains(env, want) {
 			t.Errorf("%s is missing", want)
 		}
@@ -296,12 +314,12 @@ func TestACrashMidCall(t *testing.T) {
 func TestServingAgainSoonAfterKill(t *testing.T) {
 	h := host(t, "good", "test.good")
 	p := open(t, h, "test.good")
-	pid := h.Status()[0].PID
+	pid := running(t, h)
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	begun := time.Now()
-	eventually(t, 5*time.Second, "serving again", func() bool {
+	eventually(t, time.Minute, "serving again", func() bool {
 		_, err := say2(p, "now", false)
 		return err == nil
 	})
@@ -312,9 +330,11 @@ func TestServingAgainSoonAfterKill(t *testing.T) {
 }
 
 func TestAFrozenPluginIsGivenUp(t *testing.T) {
-	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) { c.Timeouts.Commit = 300 * time.Millisecond })
+	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) {
+		c.Timeouts.Commit, c.Timeouts.Probe = 300*time.Millisecond, 500*time.Millisecond
+	})
 	p := open(t, h, "test.good")
-	pid := h.Status()[0].PID
+	pid := running(t, h)
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -323,10 +343,10 @@ func TestAFrozenPluginIsGivenUp(t *testing.T) {
 	if f := social.FaultOf(err, true); err == nil || f.Kind != social.Ambiguous {
 		t.Errorf("frozen in a commit: %v", err)
 	}
-	if took := time.Since(begun); took > 2*time.Second {
+	if took := time.Since(begun); took > promptly {
 		t.Errorf("the call took %s", took)
 	}
-	eventually(t, 5*time.Second, "the frozen process is killed", func() bool { return gone(pid) })
+	eventually(t, time.Minute, "the frozen process is killed", func() bool { return gone(pid) })
 	if _, err := say2(p, "now", false); err != nil {
 		t.Errorf("after that: %v", err)
 	}
@@ -335,7 +355,7 @@ func TestAFrozenPluginIsGivenUp(t *testing.T) {
 func TestASlowPluginIsNotKilled(t *testing.T) {
 	h := host(t, "good", "test.good")
 	p := open(t, h, "test.good")
-	pid := h.Status()[0].PID
+	pid := running(t, h)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if _, err := p.Publish(ctx, request("hang", false)); err == nil {
@@ -347,9 +367,9 @@ func TestASlowPluginIsNotKilled(t *testing.T) {
 }
 
 func TestCloseDoesNotWaitForAFrozenPlugin(t *testing.T) {
-	h := host(t, "good", "test.good")
+	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) { c.Timeouts.Probe = 500 * time.Millisecond })
 	open(t, h, "test.good")
-	pid := h.Status()[0].PID
+	pid := running(t, h)
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -357,7 +377,7 @@ func TestCloseDoesNotWaitForAFrozenPlugin(t *testing.T) {
 	if err := h.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(begun); took > 2*time.Second {
+	if took := time.Since(begun); took > promptly {
 		t.Errorf("took %s", took)
 	}
 	if !gone(pid) {
@@ -370,7 +390,7 @@ func TestCloseLetsCallsFinish(t *testing.T) {
 	p := open(t, h, "test.good")
 	done := make(chan error, 1)
 	go func() { _, err := say2(p, "hang", true); done <- err }()
-	eventually(t, 5*time.Second, "the call is in flight", func() bool { return h.Status()[0].InFlight == 1 })
+	eventually(t, time.Minute, "the call is in flight", func() bool { return h.Status()[0].InFlight == 1 })
 	if err := h.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -399,10 +419,10 @@ func TestAGrandchildDoesNotHoldTheHost(t *testing.T) {
 	if err := h.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(begun); took > 2*time.Second {
+	if took := time.Since(begun); took > promptly {
 		t.Errorf("took %s", took)
 	}
-	eventually(t, 5*time.Second, "the grandchild ends with the group", func() bool { return gone(pid) || zombie(pid) })
+	eventually(t, time.Minute, "the grandchild ends with the group", func() bool { return gone(pid) || zombie(pid) })
 }
 
 // zombie reports whether a process ended and nobody has asked how.
@@ -431,7 +451,7 @@ func TestOutputIsLimitedAndRedacted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, 5*time.Second, "the output is in the log", func() bool {
+	eventually(t, time.Minute, "the output is in the log", func() bool {
 		return strings.Contains(text(), "logged ***") && strings.Contains(text(), "printed ***") && strings.Contains(text(), "Bearer ***")
 	})
 	if strings.Contains(text(), "0123456789") || strings.Contains(text(), "abcdefghijkl") {
@@ -456,7 +476,7 @@ func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 func TestAPluginThatKeepsCrashingIsQuarantined(t *testing.T) {
 	h := host(t, "leaves", "test.good")
-	eventually(t, 20*time.Second, "quarantine", func() bool {
+	eventually(t, time.Minute, "quarantine", func() bool {
 		_, err := h.Platform(t.Context(), "test.good")
 		if err == nil {
 			t.Fatal("it started")
@@ -484,7 +504,7 @@ func TestOneTenantLeavesRoomForOthers(t *testing.T) {
 	for range 8 {
 		wg.Go(func() { _, _ = p.Publish(ctx, request("hang", false)) })
 	}
-	eventually(t, 5*time.Second, "the tenant's slots are taken", func() bool { return h.Status()[0].InFlight == 8 })
+	eventually(t, time.Minute, "the tenant's slots are taken", func() bool { return h.Status()[0].InFlight == 8 })
 	_, err := say2(p, "ninth", true)
 	if f := social.FaultOf(err, true); f.Kind != social.Transient || f.Key != "plugin.busy" {
 		t.Errorf("the ninth: %v", err)
@@ -544,7 +564,7 @@ func TestPluginsDieWithTheHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // it was killed
-	eventually(t, 5*time.Second, "the plugin ends", func() bool { return gone(pid) || zombie(pid) })
+	eventually(t, time.Minute, "the plugin ends", func() bool { return gone(pid) || zombie(pid) })
 
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) != 2 {

@@ -175,8 +175,9 @@ func (r *run) handshake(stdout io.Reader) {
 	r.out.drain(in)
 }
 
-// Kill implements runner.Runner.
-func (r *run) Kill(context.Context) error { r.killFor(errStopped); return nil }
+// Kill implements runner.Runner. go-plugin does not say why it calls it; its
+// error does.
+func (r *run) Kill(context.Context) error { r.killFor(nil); return nil }
 
 // killFor ends the child and all of its group now. The first reason stays.
 func (r *run) killFor(reason error) {

@@ -2,7 +2,10 @@ package postgres_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -210,21 +213,31 @@ func TestValuesComeBackAsTheyWent(t *testing.T) {
 // A server that restarts takes every pooled connection with it. The next
 // request must not pay for that.
 func TestDeadConnectionsAreReplaced(t *testing.T) {
-	db := postgrestest.Another(t)
+	db := postgrestest.Isolated(t)
 	us := postgrestest.Tenant(t, db)
 	nothing := func(ctx context.Context, tx postgres.Tx) error { _, err := tx.ExecContext(ctx, "select 1"); return err }
-	for range 3 {
+	for range 2 {
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() { _ = db.Update(t.Context(), us, nothing) })
 		}
 		wg.Wait()
-		admin(t, func(ctx context.Context, c *pgx.Conn) {
-			_, err := c.Exec(ctx, `select pg_terminate_backend(pid, 5000) from pg_stat_activity
-				where usename = 'carillon_app' and datname = current_database()`)
-			must(t, err)
-		})
+		hangUp(t, postgrestest.Of(t, db).Admin)
 		must(t, db.Update(t.Context(), us, nothing))
+	}
+}
+
+// hangUp ends every connection of the application and returns when they are gone.
+func hangUp(t *testing.T, url string) {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), url)
+	must(t, err)
+	defer func() { _ = c.Close(t.Context()) }()
+	const theirs = "from pg_stat_activity where usename = 'carillon_app' and datname = current_database()"
+	_, err = c.Exec(t.Context(), "select pg_terminate_backend(pid) "+theirs)
+	must(t, err)
+	for left := 1; left > 0; {
+		must(t, c.QueryRow(t.Context(), "select count(*) "+theirs).Scan(&left))
 	}
 }
 
@@ -315,5 +328,67 @@ func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Where somebody else runs the server, the owner is a plain login that may make
+// roles, and the serving roles may be there already.
+func TestMigrateAsAPlainOwner(t *testing.T) {
+	u := postgrestest.Of(t, postgrestest.Open(t))
+	name := "carillon_test_plain_" + strings.ToLower(rand.Text()[:8])
+	admin(t, func(ctx context.Context, c *pgx.Conn) {
+		for _, s := range []string{
+			"create role " + name + " login createrole password 'plain'", "create database " + name + " owner " + name,
+		} {
+			_, err := c.Exec(ctx, s)
+			must(t, err)
+		}
+	})
+	t.Cleanup(func() {
+		c, err := pgx.Connect(context.Background(), u.Admin)
+		must(t, err)
+		defer func() { _ = c.Close(context.Background()) }()
+		for _, s := range []string{"drop database " + name + " with (force)", "drop role " + name} {
+			_, err := c.Exec(context.Background(), s)
+			must(t, err)
+		}
+	})
+	owner, err := url.Parse(u.Admin)
+	must(t, err)
+	owner.User, owner.Path = url.UserPassword(name, "plain"), "/"+name
+	for range 2 {
+		must(t, postgres.Migrate(t.Context(), owner.String(), postgres.MigrateOptions{}))
+	}
+	app, system := onDatabase(t, u.App, name), onDatabase(t, u.System, name)
+	db, err := postgres.Open(t.Context(), postgres.Config{App: app, System: system})
+	must(t, err)
+	defer db.Close()
+	must(t, db.Ping(t.Context()))
+	if _, err := db.Registry().Operator(t.Context()); !fault.Is(err, fault.NotFound) {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func onDatabase(t *testing.T, raw, name string) string {
+	t.Helper()
+	u, err := url.Parse(raw)
+	must(t, err)
+	u.Path = "/" + name
+	return u.String()
+}
+
+// A tenant cannot move itself, change its plan or lift its own suspension, even
+// with a statement of its own making.
+func TestPlacePlanAndStateAreNotTheTenantsOwn(t *testing.T) {
+	db := postgrestest.Open(t)
+	us := postgrestest.Tenant(t, db)
+	for _, set := range []string{"state = 'active'", "tier = 'agency'", "parent_id = null", "ancestors = '{}'", "kind = 'operator'"} {
+		err := db.Update(t.Context(), us, func(ctx context.Context, tx postgres.Tx) error {
+			_, err := tx.ExecContext(ctx, "update tenants set "+set)
+			return err
+		})
+		if pg := new(pgconn.PgError); !errors.As(err, &pg) || pg.Code != "42501" {
+			t.Errorf("%s: err = %v", set, err)
+		}
 	}
 }

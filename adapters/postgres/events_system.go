@@ -10,10 +10,9 @@ import (
 	"github.com/carillonhq/carillon/tenants"
 )
 
-// ListenEvents calls heard with the tenant of every event that commits, and
-// ready each time it begins to listen; what happened before that must be
-// looked up. It holds one connection and returns when ctx ends or the
-// connection is lost.
+// ListenEvents calls heard with tenants that may have news, and ready once it
+// listens; what happened before that must be looked up. It holds one
+// connection and returns when ctx ends or the connection is lost.
 func (db *DB) ListenEvents(ctx context.Context, ready func(), heard func(tenants.ID)) error {
 	held, err := db.app.pool.Acquire(ctx)
 	if err != nil {

@@ -73,3 +73,7 @@ const (
 )
 
 // Idempotency and jobs.
+const (
+	// Answers too old to be honoured are forgotten, of every tenant.
+	pathForget systemPath = "idempotency.forget"
+)
