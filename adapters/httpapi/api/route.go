@@ -2,6 +2,7 @@ package api
 
 import (
 	"io"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -40,6 +41,11 @@ func BodyStream(c *fiber.Ctx) io.Reader {
 		return c.Context().RequestBodyStream()
 	}
 	return r
+}
+
+// Sent reports whether the body is of a media type or, with "image/*", range.
+func Sent(c *fiber.Ctx, kind string) bool {
+	return strings.HasPrefix(strings.ToLower(c.Get(fiber.HeaderContentType)), strings.TrimSuffix(kind, "*"))
 }
 
 // BadParameter reports a parameter that is missing or cannot be read.
