@@ -38,7 +38,7 @@ type Postman interface {
 	Deliver(ctx context.Context, l identity.Letter) error
 }
 
-// Sweeper is the part of identity.Service that workers need.
+// Sweeper is the part of identity.Directory that workers need.
 type Sweeper interface {
 	Sweep(ctx context.Context) error
 }

@@ -153,13 +153,15 @@ func newHouse(t *testing.T) *house {
 	box, err := mailbox.Open(t.TempDir(), time.Now)
 	must(t, err)
 	h := &house{db: db, box: box, registry: registry.New(db.Registry(), authz, time.Now)}
-	h.people = identity.New(db.Identity(), db.Keys(), argon.New(argon.Params{Memory: 64, Time: 1, Threads: 1}),
+	hasher := argon.New(argon.Params{Memory: 64, Time: 1, Threads: 1})
+	h.people = identity.New(db.Identity(), db.Keys(), hasher,
 		jwt.New(v.Key(vault.Session), time.Now), h, h.registry,
 		identity.Config{RefreshKey: v.Key(vault.Refresh), AddressKey: v.Key(vault.Address)}, time.Now)
 	h.keys = identity.NewKeys(db.Keys(), authz, "2026-11-01", time.Now)
 
 	workers := river.NewWorkers()
-	jobs.RegisterIdentity(workers, identity.NewPostman(db.Identity(), box, "https://app.test", time.Now), h.people)
+	jobs.RegisterIdentity(workers, identity.NewPostman(db.Identity(), box, "https://app.test", time.Now),
+		identity.NewDirectory(db.Identity(), hasher, time.Now))
 	client, err := db.Jobs(&river.Config{Workers: workers, Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}}})
 	must(t, err)
 	done, cancel := client.Subscribe(river.EventKindJobCompleted)

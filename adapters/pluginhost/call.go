@@ -123,13 +123,17 @@ func (s *supervisor) redacted(f *social.Fault) *social.Fault {
 	return f
 }
 
+// maxUpstream is the most requests of one call that become spans.
+const maxUpstream = 50
+
 // upstream makes a span of every request that the plugin says it made, so a
 // trace reaches the platform without the plugin's help.
 func (h *Host) upstream(ctx context.Context, n *pb.Notes) {
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return
 	}
-	for _, u := range n.GetCalls() {
+	calls := n.GetCalls()
+	for _, u := range calls[:min(len(calls), maxUpstream)] {
 		start := u.GetStartedAt().AsTime()
 		_, span := h.tracer.Start(ctx, u.GetMethod()+" "+u.GetHost(), trace.WithTimestamp(start), trace.WithSpanKind(trace.SpanKindClient),
 			trace.WithAttributes(

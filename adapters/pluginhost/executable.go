@@ -74,3 +74,12 @@ func (e *executable) digest() string {
 	defer e.mu.Unlock()
 	return e.sum
 }
+
+func (e *executable) close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.file == nil {
+		return nil
+	}
+	return e.file.Close()
+}

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -30,6 +31,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == "fixture" {
 		fixture(os.Args[2])
 		os.Exit(0)
+	}
+	if name := os.Getenv("FIXTURE"); name != "" {
+		fixture(name)
 	}
 	os.Exit(m.Run())
 }
@@ -157,7 +161,7 @@ func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 		}
 		receipt.Ref.ID = fmt.Sprint(c.Process.Pid)
 	case "environment":
-		receipt.Warnings = os.Environ()
+		receipt.Warnings = append(os.Environ(), limits()...)
 	case "trace":
 		// Nobody listens there; that the attempt was made is enough.
 		if req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+rest+"/path?secret", nil); err == nil {
@@ -172,6 +176,14 @@ func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 		return social.Step{}, fmt.Errorf("no fault at all")
 	}
 	return social.Step{Receipt: &receipt}, nil
+}
+
+// limits are the hard ones that this process runs under.
+func limits() []string {
+	var files, core syscall.Rlimit
+	_ = syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files)
+	_ = syscall.Getrlimit(syscall.RLIMIT_CORE, &core)
+	return []string{fmt.Sprintf("files=%d", files.Max), fmt.Sprintf("core=%d", core.Max)}
 }
 
 // raw writes past what go-plugin puts in the place of os.Stdout.

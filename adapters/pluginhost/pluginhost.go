@@ -103,7 +103,8 @@ type Host struct {
 	tracer  trace.Tracer
 	plugins map[string]*supervisor
 	order   []string
-	life    context.Context // ends when Close begins; starts under way end with it
+	files   map[string]*executable // by path
+	life    context.Context        // ends when Close begins; starts under way end with it
 	end     context.CancelFunc
 	closing sync.Once
 }
@@ -119,10 +120,9 @@ func New(cfg Config, specs []Spec) (*Host, error) {
 	h := &Host{
 		cfg: cfg, sockets: sockets, fork: newForker(),
 		tracer:  otel.Tracer("github.com/carillonhq/carillon/adapters/pluginhost"),
-		plugins: map[string]*supervisor{},
+		plugins: map[string]*supervisor{}, files: map[string]*executable{},
 	}
 	h.life, h.end = context.WithCancel(context.Background())
-	programs := map[string]*executable{}
 	for _, spec := range specs {
 		if h.plugins[spec.ID] != nil {
 			return nil, errors.Join(fmt.Errorf("plugin %s is listed twice", spec.ID), h.Close(context.Background()))
@@ -131,10 +131,10 @@ func New(cfg Config, specs []Spec) (*Host, error) {
 		if path == "" {
 			path = cfg.Binary
 		}
-		if programs[path] == nil {
-			programs[path] = &executable{path: path}
+		if h.files[path] == nil {
+			h.files[path] = &executable{path: path}
 		}
-		h.plugins[spec.ID] = newSupervisor(h, spec, programs[path])
+		h.plugins[spec.ID] = newSupervisor(h, spec, h.files[path])
 		h.order = append(h.order, spec.ID)
 	}
 	return h, nil
@@ -238,6 +238,9 @@ func (h *Host) Close(ctx context.Context) error {
 		wg.Wait()
 		h.fork.close()
 		err = h.sockets.close()
+		for _, f := range h.files {
+			err = errors.Join(err, f.close())
+		}
 	})
 	return err
 }

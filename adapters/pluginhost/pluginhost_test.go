@@ -99,6 +99,17 @@ func eventually(t *testing.T, within time.Duration, what string, ok func() bool)
 	}
 }
 
+// running is the process of h's only plugin. It is never 0, which a signal
+// would take for this test's own group.
+func running(t *testing.T, h *pluginhost.Host) int {
+	t.Helper()
+	pid := h.Status()[0].PID
+	if pid == 0 {
+		t.Fatal("the plugin does not run")
+	}
+	return pid
+}
+
 func gone(pid int) bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
 
 func TestAPluginPublishes(t *testing.T) {
@@ -275,7 +286,7 @@ func TestThePluginSeesNothingOfTheHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := strings.Join(step.Receipt.Warnings, "\n")
-	for _, want := range []string{"ALL=1", "ONE=1", "HTTPS_PROXY=http://127.0.0.1:3128", "NO_PROXY=127.0.0.1:80,127.0.0.1:81", "GOMEMLIMIT="} {
+	for _, want := range []string{"ALL=1", "ONE=1", "HTTPS_PROXY=http://127.0.0.1:3128", "NO_PROXY=127.0.0.1:80,127.0.0.1:81", "GOMEMLIMIT=", "files=512", "core=0"} {
 		if !strings.Contains(env, want) {
 			t.Errorf("%s is missing", want)
 		}
@@ -303,7 +314,7 @@ func TestACrashMidCall(t *testing.T) {
 func TestServingAgainSoonAfterKill(t *testing.T) {
 	h := host(t, "good", "test.good")
 	p := open(t, h, "test.good")
-	pid := h.Status()[0].PID
+	pid := running(t, h)
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -323,7 +334,7 @@ func TestAFrozenPluginIsGivenUp(t *testing.T) {
 		c.Timeouts.Commit, c.Timeouts.Probe = 300*time.Millisecond, 500*time.Millisecond
 	})
 	p := open(t, h, "test.good")
-	pid := h.Status()[0].PID
+	pid := running(t, h)
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -344,7 +355,7 @@ func TestAFrozenPluginIsGivenUp(t *testing.T) {
 func TestASlowPluginIsNotKilled(t *testing.T) {
 	h := host(t, "good", "test.good")
 	p := open(t, h, "test.good")
-	pid := h.Status()[0].PID
+	pid := running(t, h)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if _, err := p.Publish(ctx, request("hang", false)); err == nil {
@@ -358,7 +369,7 @@ func TestASlowPluginIsNotKilled(t *testing.T) {
 func TestCloseDoesNotWaitForAFrozenPlugin(t *testing.T) {
 	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) { c.Timeouts.Probe = 500 * time.Millisecond })
 	open(t, h, "test.good")
-	pid := h.Status()[0].PID
+	pid := running(t, h)
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}

@@ -213,21 +213,31 @@ func TestValuesComeBackAsTheyWent(t *testing.T) {
 // A server that restarts takes every pooled connection with it. The next
 // request must not pay for that.
 func TestDeadConnectionsAreReplaced(t *testing.T) {
-	db := postgrestest.Another(t)
+	db := postgrestest.Isolated(t)
 	us := postgrestest.Tenant(t, db)
 	nothing := func(ctx context.Context, tx postgres.Tx) error { _, err := tx.ExecContext(ctx, "select 1"); return err }
-	for range 3 {
+	for range 2 {
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() { _ = db.Update(t.Context(), us, nothing) })
 		}
 		wg.Wait()
-		admin(t, func(ctx context.Context, c *pgx.Conn) {
-			_, err := c.Exec(ctx, `select pg_terminate_backend(pid, 5000) from pg_stat_activity
-				where usename = 'carillon_app' and datname = current_database()`)
-			must(t, err)
-		})
+		hangUp(t, postgrestest.Of(t, db).Admin)
 		must(t, db.Update(t.Context(), us, nothing))
+	}
+}
+
+// hangUp ends every connection of the application and returns when they are gone.
+func hangUp(t *testing.T, url string) {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), url)
+	must(t, err)
+	defer func() { _ = c.Close(t.Context()) }()
+	const theirs = "from pg_stat_activity where usename = 'carillon_app' and datname = current_database()"
+	_, err = c.Exec(t.Context(), "select pg_terminate_backend(pid) "+theirs)
+	must(t, err)
+	for left := 1; left > 0; {
+		must(t, c.QueryRow(t.Context(), "select count(*) "+theirs).Scan(&left))
 	}
 }
 

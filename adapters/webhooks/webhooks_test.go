@@ -115,6 +115,18 @@ func TestSendRefuses(t *testing.T) {
 	}
 }
 
+// What a person may not call is refused when they name it, on the field they named it in.
+func TestEndpointsInsideAreRefused(t *testing.T) {
+	us := tenants.SystemScope(tenants.NewID())
+	s := events.New(new(eventstest.Store), allowAll{}, eventstest.Sealer{}, webhooks.New(egress.New(egress.Options{}), "test"), time.Now)
+	for _, url := range []string{"https://169.254.169.254/latest", "https://[::ffff:10.0.0.1]/", "http://example.com/", "https://me:pw@example.com/", "https://example.com:22/"} {
+		_, _, err := s.CreateEndpoint(t.Context(), us, events.NewEndpoint{URL: url})
+		if f := fault.Of(err); f == nil || f.Code != fault.Invalid || f.Field != "/url" {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
 func local() *egress.Egress {
 	return egress.New(egress.Options{AllowPrivate: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 }

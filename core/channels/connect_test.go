@@ -128,6 +128,25 @@ func TestTheOwnSessionMayDeliverTheAnswer(t *testing.T) {
 	}
 }
 
+func TestAKeyDeliversTheAnswerItself(t *testing.T) {
+	w := setup(t)
+	w.who.Key = "key_1"
+	c, state := w.start(w.who)
+	if _, err := w.Callback(t.Context(), c.Binding, state, map[string]string{"code": "c"}); !fault.Is(err, fault.Invalid) {
+		t.Errorf("callback: %v", err)
+	}
+	person := w.who
+	person.Key = ""
+	if _, err := w.Continue(t.Context(), person, c.ID, map[string]string{"state": state, "code": "c"}); !fault.Is(err, fault.NotFound) {
+		t.Errorf("another session: %v", err)
+	}
+	done, err := w.Continue(t.Context(), w.who, c.ID, map[string]string{"state": state, "code": "c"})
+	w.must(err)
+	if done.Stage != channels.Done {
+		t.Errorf("stage = %s", done.Stage)
+	}
+}
+
 func TestARemovedMemberConnectsNothing(t *testing.T) {
 	w := setup(t)
 	w.who.User = removed

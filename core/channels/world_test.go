@@ -98,12 +98,11 @@ type members struct{}
 
 const removed tenants.UserID = "usr_removed"
 
-func (members) Scope(_ context.Context, who tenants.Scope) (tenants.Scope, error) {
-	if who.User == removed {
+func (members) Resolve(_ context.Context, user tenants.UserID, t tenants.ID) (tenants.Scope, error) {
+	if user == removed {
 		return tenants.Scope{}, fault.New(fault.NotFound, "tenant.not_found", "There is no such tenant.")
 	}
-	who.Role = tenants.Manager
-	return who, nil
+	return tenants.Scope{Tenant: t, User: user, Role: tenants.Manager, Tier: tenants.Pro}, nil
 }
 
 // network is a platform with every ability, driven by the test.

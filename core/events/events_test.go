@@ -2,6 +2,10 @@ package events_test
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -99,6 +103,26 @@ func TestTypes(t *testing.T) {
 		if bad.Valid() {
 			t.Errorf("%q is valid", bad)
 		}
+	}
+}
+
+// What a context emits by name can be subscribed to by name.
+func TestWhatIsEmittedIsListed(t *testing.T) {
+	call := regexp.MustCompile(`[eE]mit\(ctx, (?:tx, )?"([^"]+)"`)
+	files, err := filepath.Glob("../*/*.go")
+	must(t, err)
+	found := 0
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		must(t, err)
+		for _, m := range call.FindAllSubmatch(source, -1) {
+			if found++; !slices.Contains(events.Types(), events.Type(m[1])) {
+				t.Errorf("%s emits %q, which Types does not list", file, m[1])
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("found no call at all: the test is blind")
 	}
 }
 

@@ -11,9 +11,11 @@
 // it. Otherwise the first to type somebody's address would choose the password
 // of the account that the owner of the address later confirms.
 //
-// Start with Service: account.go has its use cases around an account, signin.go
-// those of sessions. session.go and onetime.go hold the rules of tokens, guard.go
-// those of patience, apikey.go those of keys, and store.go what must be kept.
+// Start with Service, which is what requests reach: account.go has its use
+// cases around an account, signin.go those of sessions. session.go and
+// onetime.go hold the rules of tokens, guard.go those of patience, apikey.go
+// those of keys, and store.go what must be kept. Postman is the workers' part
+// and Directory the neighbours'.
 package identity
 
 import (

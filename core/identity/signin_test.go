@@ -233,7 +233,7 @@ func TestSessionsEnd(t *testing.T) {
 	_, err = w.Authenticate(ctx, busy.Access.Reveal()) // itself good for minutes yet
 	want(t, "its access token", err, fault.Unauthenticated, "session.ended")
 
-	must(t, w.Sweep(ctx))
+	must(t, w.people.Sweep(ctx))
 	out := w.login(t, "ann@example.test", good)
 	who := w.who(t, out)
 	must(t, w.Logout(ctx, who))

@@ -32,6 +32,7 @@ var (
 // world is identity with everything around it in memory.
 type world struct {
 	*identity.Service
+	people  *identity.Directory
 	keys    *identity.Keys
 	post    *identity.Postman
 	store   identitytest.Store
@@ -53,6 +54,7 @@ func newWorld() *world {
 	now := func() time.Time { return w.clock }
 	cfg := identity.Config{RefreshKey: []byte("refresh"), AddressKey: []byte("address")}
 	w.Service = identity.New(&w.store, &w.keyring, &w.hasher, &signer{now: now}, w, w, cfg, now)
+	w.people = identity.NewDirectory(&w.store, &w.hasher, now)
 	w.keys = identity.NewKeys(&w.keyring, w, "2026-11-01", now)
 	w.post = identity.NewPostman(&w.store, w, "https://app.test", now)
 	return w

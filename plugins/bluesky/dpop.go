@@ -8,11 +8,10 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/carillonhq/carillon/plugins/internal/web"
 	"github.com/carillonhq/carillon/ports/social"
@@ -56,7 +55,7 @@ func openProver(sealed string, now func() time.Time) (prover, error) {
 // what the request carries; either may be empty.
 func (p prover) proof(method, url, nonce, token string) (string, error) {
 	target, _, _ := strings.Cut(url, "?")
-	claims := jwt.MapClaims{"jti": rand.Text(), "htm": method, "htu": target, "iat": p.now().Unix()}
+	claims := map[string]any{"jti": rand.Text(), "htm": method, "htu": target, "iat": p.now().Unix()}
 	if nonce != "" {
 		claims["nonce"] = nonce
 	}
@@ -69,13 +68,32 @@ func (p prover) proof(method, url, nonce, token string) (string, error) {
 		return "", err
 	}
 	point := public.Bytes() // 4, then x and y of 32 bytes each
-	t := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
-	t.Header["typ"] = "dpop+jwt"
-	t.Header["jwk"] = map[string]string{
+	return p.sign(map[string]any{"typ": "dpop+jwt", "alg": "ES256", "jwk": map[string]string{
 		"kty": "EC", "crv": "P-256",
 		"x": base64.RawURLEncoding.EncodeToString(point[1:33]), "y": base64.RawURLEncoding.EncodeToString(point[33:]),
+	}}, claims)
+}
+
+// sign makes a compact JWS with ES256 (RFC 7515 and RFC 7518, section 3.4).
+func (p prover) sign(header, claims map[string]any) (string, error) {
+	head, err := json.Marshal(header)
+	if err != nil {
+		return "", err
 	}
-	return t.SignedString(p.key)
+	body, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	signed := base64.RawURLEncoding.EncodeToString(head) + "." + base64.RawURLEncoding.EncodeToString(body)
+	sum := sha256.Sum256([]byte(signed))
+	r, s, err := ecdsa.Sign(rand.Reader, p.key, sum[:])
+	if err != nil {
+		return "", err
+	}
+	var signature [64]byte
+	r.FillBytes(signature[:32])
+	s.FillBytes(signature[32:])
+	return signed + "." + base64.RawURLEncoding.EncodeToString(signature[:]), nil
 }
 
 // signed sends req with a proof. Servers make a client use their newest nonce

@@ -54,6 +54,23 @@ func Another(t testing.TB) *postgres.DB {
 	return db
 }
 
+// Isolated returns a database of t's own, for a test that does to it what
+// others would notice. It goes with t.
+func Isolated(t testing.TB) *postgres.DB {
+	t.Helper()
+	l := new(lazy)
+	db := l.open(t, walls.Test{})
+	t.Cleanup(func() {
+		u := Of(t, db)
+		db.Close()
+		shared.of.Delete(db)
+		if err := drop(context.Background(), u); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
 // RowSecurityAlone returns the package's database without the application's
 // conditions on tenant_id: only row-level security keeps tenants apart.
 func RowSecurityAlone(t testing.TB) *postgres.DB {

@@ -10,13 +10,10 @@ package blueskyfake
 import (
 	"crypto/sha256"
 	"encoding/base32"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -177,68 +174,6 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-func (s *Server) createSession(w http.ResponseWriter, r *http.Request) {
-	var in struct{ Identifier, Password, AuthFactorToken string }
-	_ = json.NewDecoder(r.Body).Decode(&in) // an empty one does not match below
-	switch {
-	case in.Identifier != Handle && in.Identifier != DID || in.Password != Password:
-		refuse(w, http.StatusUnauthorized, "AuthenticationRequired", "Invalid identifier or password")
-	case s.Code != "" && in.AuthFactorToken == "":
-		refuse(w, http.StatusUnauthorized, "AuthFactorTokenRequired", "A sign in code has been sent to your email address")
-	case s.Code != "" && in.AuthFactorToken != s.Code:
-		refuse(w, http.StatusBadRequest, "InvalidToken", "Token is invalid")
-	default:
-		s.openSession(w, r)
-	}
-}
-
-func (s *Server) openSession(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	access, refresh := s.jwt(2*time.Hour), s.jwt(90*24*time.Hour)
-	s.access[access], s.refresh[refresh] = s.now().Add(2*time.Hour), s.now().Add(90*24*time.Hour)
-	answer(w, http.StatusOK, map[string]any{
-		"accessJwt": access, "refreshJwt": refresh, "did": DID, "handle": Handle, "active": true,
-		"didDoc": document(r),
-	})
-}
-
-// jwt has the form of one and says when it ends; its signature is nobody's.
-func (s *Server) jwt(life time.Duration) string {
-	s.serial++
-	claims := fmt.Sprintf(`{"sub":%q,"exp":%d,"jti":"%d"}`, DID, s.now().Add(life).Unix(), s.serial)
-	return "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2lnbmVk"
-}
-
-// refreshSession may be used twice: the server gives a grace period.
-func (s *Server) refreshSession(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	until, known := s.refresh[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
-	expired := !s.now().Before(until)
-	s.mu.Unlock()
-	switch {
-	case !known:
-		refuse(w, http.StatusBadRequest, "InvalidToken", "Token could not be verified")
-	case expired:
-		refuse(w, http.StatusBadRequest, "ExpiredToken", "Token has expired")
-	default:
-		s.openSession(w, r)
-	}
-}
-
-func (s *Server) getSession(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, map[string]any{"did": DID, "handle": Handle, "active": true})
-}
-
-func (s *Server) resolveHandle(w http.ResponseWriter, r *http.Request) {
-	did := map[string]string{Handle: DID, Bob: BobDID}[r.URL.Query().Get("handle")]
-	if did == "" {
-		refuse(w, http.StatusBadRequest, "InvalidRequest", "Unable to resolve handle")
-		return
-	}
-	answer(w, http.StatusOK, map[string]string{"did": did})
-}
-
 func (s *Server) uploadBlob(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBlob))
 	var tooLarge *http.MaxBytesError
@@ -312,44 +247,4 @@ func linked(value any) []string {
 		}
 	}
 	return all
-}
-
-func (s *Server) getRecord(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	record := s.byKey(r.URL.Query().Get("rkey"))
-	if record == nil || r.URL.Query().Get("repo") != DID {
-		refuse(w, http.StatusBadRequest, "RecordNotFound", "Could not locate record")
-		return
-	}
-	answer(w, http.StatusOK, map[string]any{"uri": record.URI, "cid": record.CID, "value": record.Value})
-}
-
-func (s *Server) byKey(key string) *Record {
-	for _, r := range s.records {
-		if r.Key == key {
-			return r
-		}
-	}
-	return nil
-}
-
-func (s *Server) getPosts(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	posts := []any{}
-	query, _ := url.ParseQuery(r.URL.RawQuery) // what cannot be read is not asked for
-	for _, uri := range query["uris"] {
-		for _, record := range s.records {
-			if record.URI == uri {
-				age := int(s.now().Sub(record.At).Minutes())
-				posts = append(posts, map[string]any{"uri": uri, "cid": record.CID, "likeCount": age, "repostCount": age / 4, "replyCount": 0})
-			}
-		}
-	}
-	answer(w, http.StatusOK, map[string]any{"posts": posts})
-}
-
-func (s *Server) getProfile(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, map[string]string{"did": DID, "handle": Handle, "displayName": "Ann"})
 }

@@ -6,13 +6,13 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"math/big"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/golang-jwt/jwt/v5"
 )
 
 // pushed is an authorization request on its way to a code and to tokens.
@@ -132,13 +132,7 @@ func (s *Server) grant(w http.ResponseWriter, key string, granted bool) {
 // Without the newest nonce it asks for it with status.
 func (s *Server) proven(w http.ResponseWriter, r *http.Request, token string, status int) (key string, ok bool) {
 	w.Header().Set("DPoP-Nonce", s.nonce())
-	claims := jwt.MapClaims{}
-	parser := jwt.NewParser(jwt.WithValidMethods([]string{"ES256"}), jwt.WithoutClaimsValidation())
-	_, err := parser.ParseWithClaims(r.Header.Get("DPoP"), claims, func(t *jwt.Token) (any, error) {
-		public, print, err := keyOf(t.Header)
-		key = print
-		return public, err
-	})
+	claims, key, err := verify(r.Header.Get("DPoP"))
 	jti, _ := claims["jti"].(string)
 	sum := sha256.Sum256([]byte(token))
 	switch {
@@ -154,15 +148,36 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, token string, st
 	return key, true
 }
 
-func keyOf(header map[string]any) (*ecdsa.PublicKey, string, error) {
-	jwk, _ := header["jwk"].(map[string]any)
-	x, _ := jwk["x"].(string)
-	y, _ := jwk["y"].(string)
-	rawX, errX := base64.RawURLEncoding.DecodeString(x)
-	rawY, errY := base64.RawURLEncoding.DecodeString(y)
-	if err := errors.Join(errX, errY); err != nil || header["typ"] != "dpop+jwt" || jwk["crv"] != "P-256" {
-		return nil, "", errors.New("no key in the proof")
+// verify checks the signature of a proof with the key that it carries.
+func verify(proof string) (claims map[string]any, key string, err error) {
+	var parts [3][]byte
+	fields := strings.Split(proof, ".")
+	if len(fields) != len(parts) {
+		return nil, "", errors.New("no proof")
 	}
-	public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), append(append([]byte{4}, rawX...), rawY...))
-	return public, x + "." + y, err
+	for i, field := range fields {
+		if parts[i], err = base64.RawURLEncoding.DecodeString(field); err != nil {
+			return nil, "", err
+		}
+	}
+	var header struct {
+		Typ, Alg string
+		JWK      struct{ Crv, X, Y string }
+	}
+	if err = errors.Join(json.Unmarshal(parts[0], &header), json.Unmarshal(parts[1], &claims)); err != nil {
+		return nil, "", err
+	}
+	x, errX := base64.RawURLEncoding.DecodeString(header.JWK.X)
+	y, errY := base64.RawURLEncoding.DecodeString(header.JWK.Y)
+	public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), append(append([]byte{4}, x...), y...))
+	if err = errors.Join(err, errX, errY); err != nil {
+		return nil, "", err
+	}
+	sum := sha256.Sum256([]byte(fields[0] + "." + fields[1]))
+	sound := header.Typ == "dpop+jwt" && header.Alg == "ES256" && header.JWK.Crv == "P-256" && len(parts[2]) == 64 &&
+		ecdsa.Verify(public, sum[:], new(big.Int).SetBytes(parts[2][:32]), new(big.Int).SetBytes(parts[2][32:]))
+	if !sound {
+		return nil, "", errors.New("the proof does not hold")
+	}
+	return claims, header.JWK.X + "." + header.JWK.Y, nil
 }

@@ -1,0 +1,138 @@
+package pluginhost_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/carillonhq/carillon/adapters/pluginhost"
+)
+
+// program puts a copy of the test binary, or a script, at a path of its own.
+func program(t *testing.T, content []byte) (path, digest string) {
+	t.Helper()
+	path = filepath.Join(shortDir(t), "plugin")
+	if err := os.WriteFile(path, content, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(content)
+	return path, hex.EncodeToString(sum[:])
+}
+
+func self(t *testing.T) (path string, content []byte) {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if content, err = os.ReadFile(path); err != nil {
+		t.Fatal(err)
+	}
+	return path, content
+}
+
+func TestAProgramOfItsOwn(t *testing.T) {
+	path, content := self(t)
+	for name, body := range map[string][]byte{
+		"binary": content,
+		"script": []byte("#!/bin/sh\nexec " + path + "\n"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, digest := program(t, body)
+			h := host(t, "good", "test.good", func(_ *pluginhost.Config, s *pluginhost.Spec) {
+				s.Binary, s.Digest, s.Env = file, digest, []string{"FIXTURE=good"}
+			})
+			if _, err := say2(open(t, h, "test.good"), "now", false); err != nil {
+				t.Error(err)
+			}
+			if got := h.Status()[0].Digest; got != digest {
+				t.Errorf("ran %s, want %s", got, digest)
+			}
+		})
+	}
+}
+
+// TestWhatRunsIsWhatWasChecked puts another program at the path after the
+// check. The one that was opened runs on, also after a crash.
+func TestWhatRunsIsWhatWasChecked(t *testing.T) {
+	_, content := self(t)
+	file, digest := program(t, content)
+	h := host(t, "good", "test.good", func(_ *pluginhost.Config, s *pluginhost.Spec) {
+		s.Binary, s.Env = file, []string{"FIXTURE=good"}
+	})
+	p := open(t, h, "test.good")
+	other, _ := program(t, []byte("#!/bin/sh\nexit 9\n"))
+	if err := os.Rename(other, file); err != nil {
+		t.Fatal(err)
+	}
+	pid := running(t, h)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, time.Minute, "another process serves", func() bool {
+		_, err := say2(p, "now", false)
+		return err == nil && h.Status()[0].PID != pid
+	})
+	if got := h.Status()[0].Digest; got != digest {
+		t.Errorf("ran %s, want %s", got, digest)
+	}
+}
+
+func TestAProgramChangedInPlaceIsHashedAgain(t *testing.T) {
+	file, _ := program(t, []byte("#!/bin/sh\nexit 1\n"))
+	h := host(t, "good", "test.good", func(_ *pluginhost.Config, s *pluginhost.Spec) { s.Binary = file })
+	_, _ = h.Platform(t.Context(), "test.good") // it does not start
+	before := h.Status()[0].Digest
+	if err := os.WriteFile(file, []byte("#!/bin/sh\nexit 22\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = h.Platform(t.Context(), "test.good")
+	if after := h.Status()[0].Digest; after == before {
+		t.Error("the old digest stands for the new program")
+	}
+}
+
+func TestTheSocketDirectoryIsPrivate(t *testing.T) {
+	base := shortDir(t)
+	cfg := pluginhost.Config{Args: asFixture, Log: slog.New(slog.DiscardHandler), Dir: filepath.Join(base, "run")}
+	if err := os.Mkdir(cfg.Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	h, err := pluginhost.New(cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(cfg.Dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if err := h.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	link := filepath.Join(base, "link")
+	if err := os.Symlink(cfg.Dir, link); err != nil {
+		t.Fatal(err)
+	}
+	for name, dir := range map[string]string{"a link": link, "a file": "/dev/null", "too long": filepath.Join(base, strings.Repeat("x", 60))} {
+		if _, err := pluginhost.New(pluginhost.Config{Args: asFixture, Log: cfg.Log, Dir: dir}, nil); err == nil {
+			t.Errorf("%s was taken", name)
+		}
+	}
+}
+
+func TestASilentPluginIsProbed(t *testing.T) {
+	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) {
+		c.Timeouts.Idle, c.Timeouts.Probe = 50*time.Millisecond, 300*time.Millisecond
+	})
+	open(t, h, "test.good")
+	pid := running(t, h)
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, time.Minute, "the frozen process is killed", func() bool { return gone(pid) })
+}
