@@ -135,7 +135,7 @@ func forTests(dir string) bool {
 }
 
 func generated(dir string) bool {
-	return under(dir, "plugins/proto") || under(dir, "adapters/httpapi/api")
+	return underAny(dir, []string{"plugins/proto", "adapters/httpapi/api", "adapters/httpapi/client"})
 }
 
 var vague = []string{"util", "utils", "common", "helpers", "misc", "shared", "models", "types", "interfaces"}

@@ -14,7 +14,7 @@ var (
 	_ Authenticator = (*identity.Service)(nil)
 	_ Resolver      = (*registry.Service)(nil)
 	_ People        = (*identity.Service)(nil)
-	_ Names         = (*identity.Service)(nil)
+	_ Names         = (*identity.Directory)(nil)
 	_ APIKeys       = (*identity.Keys)(nil)
 	_ Tenants       = (*registry.Service)(nil)
 	_ Members       = (*registry.Service)(nil)

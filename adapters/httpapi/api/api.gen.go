@@ -13,7 +13,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/strictjson"
@@ -8442,10 +8441,10 @@ func (sh *strictHandler) UploadMedia(ctx *fiber.Ctx, params UploadMediaParams) e
 
 	request.Params = params
 	request.ContentType = string(ctx.Request().Header.ContentType())
-	if strings.HasPrefix(string(ctx.Request().Header.ContentType()), "image/*") {
+	if MediaTypeIs(ctx, "image/*") {
 		request.Body = BodyStream(ctx)
 	}
-	if strings.HasPrefix(string(ctx.Request().Header.ContentType()), "multipart/form-data") {
+	if MediaTypeIs(ctx, "multipart/form-data") {
 		request.MultipartBody = multipart.NewReader(BodyStream(ctx), string(ctx.Request().Header.MultipartFormBoundary()))
 	}
 

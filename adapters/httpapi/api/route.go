@@ -2,6 +2,7 @@ package api
 
 import (
 	"io"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -45,4 +46,10 @@ func BodyStream(c *fiber.Ctx) io.Reader {
 // BadParameter reports a parameter that is missing or cannot be read.
 func BadParameter(pointer string) error {
 	return fault.New(fault.Invalid, "request.bad_parameter", "A parameter is missing or cannot be read.").On(pointer)
+}
+
+// MediaTypeIs reports whether a request's media type is in a range of the
+// contract, such as "image/*".
+func MediaTypeIs(c *fiber.Ctx, within string) bool {
+	return strings.HasPrefix(string(c.Request().Header.ContentType()), strings.TrimSuffix(within, "*"))
 }
