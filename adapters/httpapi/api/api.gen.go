@@ -8441,10 +8441,10 @@ func (sh *strictHandler) UploadMedia(ctx *fiber.Ctx, params UploadMediaParams) e
 
 	request.Params = params
 	request.ContentType = string(ctx.Request().Header.ContentType())
-	if MediaTypeIs(ctx, "image/*") {
+	if Sent(ctx, "image/*") {
 		request.Body = BodyStream(ctx)
 	}
-	if MediaTypeIs(ctx, "multipart/form-data") {
+	if Sent(ctx, "multipart/form-data") {
 		request.MultipartBody = multipart.NewReader(BodyStream(ctx), string(ctx.Request().Header.MultipartFormBoundary()))
 	}
 

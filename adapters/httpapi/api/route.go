@@ -43,13 +43,12 @@ func BodyStream(c *fiber.Ctx) io.Reader {
 	return r
 }
 
+// Sent reports whether the body is of a media type or, with "image/*", range.
+func Sent(c *fiber.Ctx, kind string) bool {
+	return strings.HasPrefix(strings.ToLower(c.Get(fiber.HeaderContentType)), strings.TrimSuffix(kind, "*"))
+}
+
 // BadParameter reports a parameter that is missing or cannot be read.
 func BadParameter(pointer string) error {
 	return fault.New(fault.Invalid, "request.bad_parameter", "A parameter is missing or cannot be read.").On(pointer)
-}
-
-// MediaTypeIs reports whether a request's media type is in a range of the
-// contract, such as "image/*".
-func MediaTypeIs(c *fiber.Ctx, within string) bool {
-	return strings.HasPrefix(string(c.Request().Header.ContentType()), strings.TrimSuffix(within, "*"))
 }
