@@ -47,8 +47,9 @@ alter table tenants force row level security;
 create policy tenant on tenants
   using (tenant_id = (select app_tenant())) with check (tenant_id = (select app_tenant()));
 create policy system on tenants to carillon_system using (true) with check (true);
-grant select, update on tenants to carillon_app;
-grant select, insert, update on tenants to carillon_system;
+-- Place, plan and state are not a tenant's own to change.
+grant select, update (name, settings, paused, paused_reason, authz_version, version, updated_at) on tenants to carillon_app;
+grant select, insert, update (tier, state, state_reason, paused, paused_reason, authz_version, version, updated_at) on tenants to carillon_system;
 
 create table memberships (
   tenant_id  text collate "C" not null default app_tenant(),

@@ -176,7 +176,7 @@ func TestClient(t *testing.T) {
 	})
 	srv := httptest.NewServer(mux)
 	defer srv.Close()
-	client := local().Client(300*time.Millisecond, 10)
+	client := local().Client(time.Second, 10)
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1") // never consulted
 
 	for path, want := range map[string]struct {

@@ -67,7 +67,7 @@ func unread(err error) error {
 	if errors.As(err, &f) {
 		return f
 	}
-	return fault.New(fault.Invalid, "request.malformed", "The body did not arrive whole.").Because(err)
+	return fault.New(fault.Invalid, "request.incomplete", "The body did not arrive whole.").Because(err)
 }
 
 func tooLarge(limit int64) *fault.Error {

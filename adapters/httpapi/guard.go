@@ -47,9 +47,9 @@ func (s *surface) authenticate(r api.Route) fiber.Handler {
 		if r.Ticket && c.Query("ticket") != "" {
 			return s.withTicket(c)
 		}
-		bearer, ok := strings.CutPrefix(c.Get(fiber.HeaderAuthorization), "Bearer ")
-		if !ok || bearer == "" {
-			return fault.New(fault.Unauthenticated, "auth.required", "Please sign in.")
+		bearer, err := identity.Bearer(c.Get(fiber.HeaderAuthorization))
+		if err != nil {
+			return err
 		}
 		who, err := s.Auth.Authenticate(c.UserContext(), bearer)
 		if err != nil {

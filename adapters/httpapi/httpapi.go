@@ -22,6 +22,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
+	"github.com/carillonhq/carillon/core/idempotency"
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/tenants"
 )
@@ -38,15 +39,15 @@ type Resolver interface {
 	Resolve(ctx context.Context, user tenants.UserID, tenant tenants.ID) (tenants.Scope, error)
 }
 
-// Config is what New needs besides the use cases. Log, Auth, Scopes, Authz and
-// CursorKey are required.
+// Config is what New needs besides the use cases. Log, Auth, Scopes, Authz,
+// Keys, CursorKey and TicketKey are required.
 type Config struct {
 	Log    *slog.Logger
 	Auth   Authenticator
 	Scopes Resolver
 	Authz  tenants.Authorizer
 	// Keys remembers answers to requests with an Idempotency-Key.
-	Keys Keys
+	Keys idempotency.Store
 	// Limits counts requests; nil counts in this process only.
 	Limits *Limits
 	// CursorKey signs cursors: 32 bytes that do nothing else.
@@ -114,12 +115,13 @@ func New(cfg Config, s *Server) (*fiber.App, error) {
 	})
 	app.Use(w.envelope)
 	w.operations(app)
+	app.Get(callbackPath+"/callback", w.limitAddress(api.Route{Public: "the state and the cookie are the proof"}), s.callback)
 	return app, w.contract(app, api.Routes(api.NewStrictHandler(s, nil)))
 }
 
 func newSurface(cfg Config) (*surface, error) {
-	if cfg.Log == nil || cfg.Auth == nil || cfg.Scopes == nil || cfg.Authz == nil {
-		return nil, errors.New("httpapi: Log, Auth, Scopes and Authz are required")
+	if cfg.Log == nil || cfg.Auth == nil || cfg.Scopes == nil || cfg.Authz == nil || cfg.Keys == nil {
+		return nil, errors.New("httpapi: Log, Auth, Scopes, Authz and Keys are required")
 	}
 	if len(cfg.CursorKey) < 32 || len(cfg.TicketKey) < 32 {
 		return nil, errors.New("httpapi: CursorKey and TicketKey need 32 bytes each")

@@ -17,6 +17,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
+	"github.com/carillonhq/carillon/core/idempotency/idempotencytest"
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
@@ -62,7 +63,7 @@ func testConfig() Config {
 	return Config{
 		Log: slog.New(slog.DiscardHandler), Auth: doorman{}, Scopes: doorman{}, Authz: doorman{},
 		CursorKey: []byte(strings.Repeat("c", 32)), TicketKey: []byte(strings.Repeat("t", 32)),
-		Timeout: 5 * time.Second, MaxUpload: 3 << 20, Keys: newMemoryKeys(),
+		Timeout: 5 * time.Second, MaxUpload: 3 << 20, Keys: idempotencytest.NewStore(),
 	}
 }
 

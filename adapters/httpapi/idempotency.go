@@ -12,46 +12,10 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/core/events"
+	"github.com/carillonhq/carillon/core/idempotency"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
 )
-
-// Keys remembers requests by their Idempotency-Key.
-type Keys interface {
-	// Begin claims r. The context it returns belongs to the use case: what is
-	// committed under it commits the fact that r was applied. With Done set
-	// nothing is to be run. It returns fault.Invalid "idempotency.mismatch"
-	// for a key that named another request, fault.Conflict
-	// "idempotency.in_progress" while r runs elsewhere, and fault.Conflict
-	// "idempotency.answer_lost" if r was applied by a process that then died.
-	Begin(ctx context.Context, tenant tenants.ID, r Request) (context.Context, Claim, error)
-	// Finish keeps the answer for keep.
-	Finish(ctx context.Context, tenant tenants.ID, c Claim, a Answer, keep time.Duration) error
-	// Abandon frees the key, unless something was applied under it.
-	Abandon(ctx context.Context, tenant tenants.ID, c Claim) error
-}
-
-// A Request is what an Idempotency-Key names.
-type Request struct {
-	Principal, Method, Route, Key string
-	Hash                          string        // of all that makes it this request
-	Lease                         time.Duration // after which a claim without an answer is a dead process
-}
-
-// A Claim is the right to run a request.
-type Claim struct {
-	Request
-	Generation int64
-	Done       *Answer
-}
-
-// An Answer is a response as it is kept.
-type Answer struct {
-	Status      int
-	ContentType string
-	ETag        string
-	Body        []byte
-}
 
 const (
 	headerKey      = "Idempotency-Key"
@@ -85,9 +49,9 @@ func (s *surface) once(c *fiber.Ctx, r api.Route, key string) error {
 	if err != nil {
 		return err
 	}
-	ctx, claim, err := s.Keys.Begin(c.UserContext(), who.Tenant, Request{
+	ctx, claim, err := s.Keys.Begin(c.UserContext(), who.Tenant, idempotency.Request{
 		Principal: who.Actor(), Method: r.Method, Route: r.Path, Key: key,
-		Hash: requestHash(c), Lease: s.Timeout + 5*time.Second,
+		Hash: requestHash(c), Lease: s.Timeout + 5*time.Second, Keep: keep(r),
 	})
 	if err != nil {
 		return err
@@ -101,29 +65,32 @@ func (s *surface) once(c *fiber.Ctx, r api.Route, key string) error {
 			return err
 		}
 	}
-	return s.settle(c, who.Tenant, claim, r)
+	return s.settle(c, who.Tenant, claim)
 }
 
 // settle keeps the answer, or frees the key if trying again may help. It does
 // so even for a caller that has run out of time.
-func (s *surface) settle(c *fiber.Ctx, tenant tenants.ID, claim Claim, r api.Route) error {
+func (s *surface) settle(c *fiber.Ctx, tenant tenants.ID, claim idempotency.Claim) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.UserContext()), 5*time.Second)
 	defer cancel()
 	res := c.Response()
 	if code := res.StatusCode(); code >= http.StatusInternalServerError || code == http.StatusTooManyRequests {
 		return s.Keys.Abandon(ctx, tenant, claim)
 	}
-	keep := keepAnswer
-	if r.Idempotency == "required" {
-		keep = keepPublished
-	}
-	return s.Keys.Finish(ctx, tenant, claim, Answer{
+	return s.Keys.Finish(ctx, tenant, claim, idempotency.Answer{
 		Status: res.StatusCode(), ContentType: string(res.Header.ContentType()),
 		ETag: string(res.Header.Peek(fiber.HeaderETag)), Body: res.Body(),
-	}, keep)
+	})
 }
 
-func replay(c *fiber.Ctx, a *Answer) error {
+func keep(r api.Route) time.Duration {
+	if r.Idempotency == "required" {
+		return keepPublished
+	}
+	return keepAnswer
+}
+
+func replay(c *fiber.Ctx, a *idempotency.Answer) error {
 	c.Set(headerReplayed, "true")
 	if a.ETag != "" {
 		c.Set(fiber.HeaderETag, a.ETag)

@@ -1,72 +1,16 @@
 package httpapi
 
 import (
-	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/ports/fault"
-	"github.com/carillonhq/carillon/tenants"
 )
-
-// memoryKeys is Keys for tests. A test says with applied that the use case
-// committed.
-type memoryKeys struct {
-	mu   sync.Mutex
-	rows map[string]*memoryRow
-}
-
-type memoryRow struct {
-	hash             string
-	running, applied bool
-	done             *Answer
-}
-
-func newMemoryKeys() *memoryKeys { return &memoryKeys{rows: map[string]*memoryRow{}} }
-
-func rowName(tenant tenants.ID, r Request) string {
-	return strings.Join([]string{string(tenant), r.Principal, r.Method, r.Route, r.Key}, "\n")
-}
-
-func (k *memoryKeys) Begin(ctx context.Context, tenant tenants.ID, r Request) (context.Context, Claim, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	row := k.rows[rowName(tenant, r)]
-	switch {
-	case row == nil:
-		k.rows[rowName(tenant, r)] = &memoryRow{hash: r.Hash, running: true}
-		return ctx, Claim{Request: r}, nil
-	case row.hash != r.Hash:
-		return ctx, Claim{}, fault.New(fault.Invalid, "idempotency.mismatch", "Another request.")
-	case row.done != nil:
-		return ctx, Claim{Request: r, Done: row.done}, nil
-	case row.running:
-		return ctx, Claim{}, fault.New(fault.Conflict, "idempotency.in_progress", "Running.")
-	}
-	return ctx, Claim{}, fault.New(fault.Conflict, "idempotency.answer_lost", "Applied.")
-}
-
-func (k *memoryKeys) Finish(_ context.Context, tenant tenants.ID, c Claim, a Answer, _ time.Duration) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	a.Body = append([]byte(nil), a.Body...)
-	*k.rows[rowName(tenant, c.Request)] = memoryRow{hash: c.Hash, done: &a}
-	return nil
-}
-
-func (k *memoryKeys) Abandon(_ context.Context, tenant tenants.ID, c Claim) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.rows, rowName(tenant, c.Request))
-	return nil
-}
 
 func TestIdempotency(t *testing.T) {
 	var runs atomic.Int32

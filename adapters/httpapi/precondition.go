@@ -80,3 +80,9 @@ func raced(err error, now func() (int, error)) error {
 	}
 	return preconditionFailed(current)
 }
+
+// versionOf is what If-Match says; zero if it says nothing.
+func versionOf(ctx context.Context) int {
+	version, _ := ctx.Value(versionKey{}).(int)
+	return version
+}

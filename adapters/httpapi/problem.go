@@ -30,6 +30,7 @@ var status = map[fault.Code]int{
 // exact are the reasons for which HTTP has a status of its own.
 var exact = map[string]int{
 	"request.malformed":              http.StatusBadRequest,
+	"request.incomplete":             http.StatusBadRequest,
 	"request.bad_parameter":          http.StatusBadRequest,
 	"request.bad_framing":            http.StatusBadRequest,
 	"request.wrong_host":             http.StatusBadRequest,

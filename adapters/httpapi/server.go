@@ -3,8 +3,21 @@ package httpapi
 import "github.com/carillonhq/carillon/adapters/httpapi/api"
 
 // Server answers every operation of openapi.yaml. Leaving one out does not
-// compile.
+// compile. Every field is required; New sets the rest.
 type Server struct {
-	api.StrictServerInterface
+	People   People
+	Names    Names
+	APIKeys  APIKeys
+	Tenants  Tenants
+	Members  Members
+	Channels Channels
+	Media    Media
+	Posts    Posts
+	Events   Events
+	Streams  Streams
+	Webhooks Webhooks
+
 	*surface
 }
+
+var _ api.StrictServerInterface = (*Server)(nil)

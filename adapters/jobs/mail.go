@@ -1,5 +1,14 @@
 package jobs
 
+import (
+	"context"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/carillonhq/carillon/core/identity"
+)
+
 // Mail writes a letter and sends it. There is no token in it, nor who the
 // reader is: whoever works it looks the address up and draws the token then,
 // so neither a backup of the queue nor the time a request takes gives anything
@@ -13,3 +22,44 @@ type Mail struct {
 
 // Kind implements river.JobArgs.
 func (Mail) Kind() string { return "identity.mail" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts: River's growing pauses put
+// twelve tries into about eleven hours, half of what a registration waits.
+func (Mail) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: 12} }
+
+// IdentitySweep forgets what has expired.
+type IdentitySweep struct{}
+
+// Kind implements river.JobArgs.
+func (IdentitySweep) Kind() string { return "identity.sweep" }
+
+// Postman is the part of identity.Postman that workers need.
+type Postman interface {
+	Deliver(ctx context.Context, l identity.Letter) error
+}
+
+// Sweeper is the part of identity.Directory that workers need.
+type Sweeper interface {
+	Sweep(ctx context.Context) error
+}
+
+// RegisterIdentity adds the workers of identity.
+func RegisterIdentity(ws *river.Workers, post Postman, sweep Sweeper) {
+	river.AddWorker(ws, river.WorkFunc(func(ctx context.Context, job *river.Job[Mail]) error {
+		a := job.Args
+		return Verdict(post.Deliver(ctx, identity.Letter{
+			ID: a.ID, Kind: identity.LetterKind(a.Letter), Email: a.Email, Pending: identity.PendingID(a.Pending),
+		}))
+	}))
+	river.AddWorker(ws, river.WorkFunc(func(ctx context.Context, _ *river.Job[IdentitySweep]) error {
+		return Verdict(sweep.Sweep(ctx))
+	}))
+}
+
+// PeriodicIdentity is what runs by the clock, for river.Config.PeriodicJobs.
+func PeriodicIdentity() []*river.PeriodicJob {
+	return []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(time.Hour),
+		func() (river.JobArgs, *river.InsertOpts) {
+			return IdentitySweep{}, &river.InsertOpts{UniqueOpts: river.UniqueOpts{ByPeriod: time.Hour}}
+		}, &river.PeriodicJobOpts{RunOnStart: true})}
+}

@@ -67,8 +67,11 @@ func RegisterWebhooks(ws *river.Workers, hooks Webhooks, prune Pruner) {
 	river.AddWorker(ws, river.WorkFunc(func(ctx context.Context, job *river.Job[WebhookFanOut]) error {
 		return Verdict(hooks.FanOut(ctx, system(job.Args.Tenant), events.ID(job.Args.Event)))
 	}))
+	room := &bulkhead{all: 20, each: 4}
 	river.AddWorker(ws, river.WorkFunc(func(ctx context.Context, job *river.Job[WebhookDeliver]) error {
-		return Verdict(hooks.Deliver(ctx, system(job.Args.Tenant), events.DeliveryID(job.Args.Delivery), job.Args.Attempt))
+		return room.do(job.Args.Tenant, func() error {
+			return Verdict(hooks.Deliver(ctx, system(job.Args.Tenant), events.DeliveryID(job.Args.Delivery), job.Args.Attempt))
+		})
 	}))
 	river.AddWorker(ws, river.WorkFunc(func(ctx context.Context, job *river.Job[WebhookReplay]) error {
 		a := job.Args

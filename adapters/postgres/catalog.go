@@ -30,6 +30,8 @@ var global = map[string]string{
 	// Media.
 
 	// Publishing.
+	"platform_pauses":   "the operator's switch for a platform, for everybody",
+	"database_identity": "which server this database was served from last",
 
 	// Idempotency and jobs.
 }

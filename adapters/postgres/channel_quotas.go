@@ -106,17 +106,18 @@ func spend(ctx context.Context, t tx, table quotaTable, platform string, claims 
 
 // parked returns the longest closure among the claims.
 func parked(ctx context.Context, t tx, table quotaTable, platform string, claims []channels.Claim) (*channels.Refusal, error) {
-	keys := make([][]string, 0, len(claims))
-	for _, c := range claims {
-		keys = append(keys, []string{c.Name, string(c.Scope), c.Subject})
-	}
-	if len(keys) == 0 {
+	if len(claims) == 0 {
 		return nil, nil
+	}
+	var names, scopes, subjects []string
+	for _, c := range claims {
+		names, scopes, subjects = append(names, c.Name), append(scopes, string(c.Scope)), append(subjects, c.Subject)
 	}
 	var rows []parkRow
 	err := t.NewRaw(`select q.name, q.scope, q.subject, extract(epoch from q.parked_until - clock_timestamp())::double precision as seconds
-		from ? q where ? and q.platform = ? and (q.name, q.scope, q.subject) in (?) and q.parked_until > clock_timestamp()
-		order by q.parked_until desc limit 1`, table.name, table.ours(t), platform, bun.Tuple(keys)).Scan(ctx, &rows)
+		from ? q where ? and q.platform = ? and (q.name, q.scope, q.subject) in (select * from unnest(?::text[], ?::text[], ?::text[])) and q.parked_until > clock_timestamp()
+		order by q.parked_until desc limit 1`, table.name, table.ours(t), platform,
+		pgdialect.Array(names), pgdialect.Array(scopes), pgdialect.Array(subjects)).Scan(ctx, &rows)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}

@@ -83,12 +83,7 @@ func (t channelTx) locked(q *bun.SelectQuery) *bun.SelectQuery {
 }
 
 func (t channelTx) Emit(ctx context.Context, event, subject string, data any) error {
-	if e, ok := any(t.tx).(interface {
-		emit(context.Context, string, string, any) error
-	}); ok {
-		return e.emit(ctx, event, subject, data)
-	}
-	return nil
+	return t.emit(ctx, event, subject, data)
 }
 
 // channelRow is a row of channels.

@@ -29,8 +29,10 @@ func (db *DB) view(ctx context.Context, tenant tenants.ID, fn func(context.Conte
 
 // update runs fn in a transaction of one tenant: all of it happens or nothing.
 // fn calls nobody outside this database; a rollback could not take that back.
+// Behind a request with an Idempotency-Key, the fact that it was applied is
+// part of the transaction; see idempotency.go.
 func (db *DB) update(ctx context.Context, tenant tenants.ID, fn func(context.Context, tx) error) error {
-	return db.inTenant(ctx, "begin", tenant, fn)
+	return db.inTenant(ctx, "begin", tenant, marking(fn))
 }
 
 // system runs fn as the system role, across tenants, for a path listed in
@@ -107,19 +109,6 @@ func (db *DB) once(ctx context.Context, r role, begin string, tenant tenants.ID,
 		return true, err
 	}
 	return true, t.Commit()
-}
-
-// peek answers a few reads of one tenant in a single round trip: queue them,
-// each with its callback. It is for the hottest paths; the statements carry
-// their own condition on tenant_id.
-func (db *DB) peek(ctx context.Context, tenant tenants.ID, queue func(*pgx.Batch)) error {
-	if !tenant.Valid() {
-		return noTenant()
-	}
-	b := new(pgx.Batch)
-	b.Queue("select set_config('app.tenant_id', $1, true)", string(tenant))
-	queue(b)
-	return asFault(db.app.pool.SendBatch(ctx, b).Close())
 }
 
 // ask answers one read across tenants in a single round trip.

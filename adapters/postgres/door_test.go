@@ -71,6 +71,25 @@ func TestATenantSeesOnlyItsOwn(t *testing.T) {
 	}
 }
 
+// The control: with neither wall, tenants do mix, and the test above would see it.
+func TestWithoutWallsTenantsMix(t *testing.T) {
+	db := postgrestest.NoWalls(t)
+	us, them := postgrestest.Tenant(t, db), postgrestest.Tenant(t, db)
+	for _, who := range []tenants.ID{us, them} {
+		must(t, db.Update(t.Context(), who, func(ctx context.Context, tx postgres.Tx) error {
+			_, err := tx.NewInsert().Model(&roleRow{Name: "mixed", Title: "x", Actions: []string{}}).Exec(ctx)
+			return err
+		}))
+	}
+	var rows []roleRow
+	must(t, db.View(t.Context(), us, func(ctx context.Context, tx postgres.Tx) error {
+		return tx.Find(&rows).Where("name = 'mixed'").Scan(ctx)
+	}))
+	if len(rows) != 2 {
+		t.Errorf("%d rows: a wall stands that should be down", len(rows))
+	}
+}
+
 func TestNoDoorWithoutATenant(t *testing.T) {
 	db := postgrestest.Open(t)
 	for name, who := range map[string]tenants.ID{"none": "", "forged": "ten_' or true --", "other kind": "usr_00000000000000000000000000"} {
@@ -210,21 +229,31 @@ func TestValuesComeBackAsTheyWent(t *testing.T) {
 // A server that restarts takes every pooled connection with it. The next
 // request must not pay for that.
 func TestDeadConnectionsAreReplaced(t *testing.T) {
-	db := postgrestest.Another(t)
+	db := postgrestest.Isolated(t)
 	us := postgrestest.Tenant(t, db)
 	nothing := func(ctx context.Context, tx postgres.Tx) error { _, err := tx.ExecContext(ctx, "select 1"); return err }
-	for range 3 {
+	for range 2 {
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() { _ = db.Update(t.Context(), us, nothing) })
 		}
 		wg.Wait()
-		admin(t, func(ctx context.Context, c *pgx.Conn) {
-			_, err := c.Exec(ctx, `select pg_terminate_backend(pid, 5000) from pg_stat_activity
-				where usename = 'carillon_app' and datname = current_database()`)
-			must(t, err)
-		})
+		hangUp(t, postgrestest.Of(t, db).Admin)
 		must(t, db.Update(t.Context(), us, nothing))
+	}
+}
+
+// hangUp ends every connection of the application and returns when they are gone.
+func hangUp(t *testing.T, url string) {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), url)
+	must(t, err)
+	defer func() { _ = c.Close(t.Context()) }()
+	const theirs = "from pg_stat_activity where usename = 'carillon_app' and datname = current_database()"
+	_, err = c.Exec(t.Context(), "select pg_terminate_backend(pid) "+theirs)
+	must(t, err)
+	for left := 1; left > 0; {
+		must(t, c.QueryRow(t.Context(), "select count(*) "+theirs).Scan(&left))
 	}
 }
 
@@ -264,50 +293,6 @@ func TestJobs(t *testing.T) {
 				t.Errorf("%d jobs, want %d", n, tc.want)
 			}
 		})
-	}
-}
-
-func TestALoginThatSeesPastThePoliciesIsRefused(t *testing.T) {
-	u := postgrestest.Of(t, postgrestest.Open(t))
-	if db, err := postgres.Open(t.Context(), postgres.Config{App: u.Admin, System: u.System}); err == nil {
-		db.Close()
-		t.Error("served as a superuser")
-	}
-}
-
-// Starters race to migrate on every deploy.
-func TestMigrateTogether(t *testing.T) {
-	u := postgrestest.Of(t, postgrestest.Open(t))
-	errs := make(chan error)
-	for range 3 {
-		go func() { errs <- postgres.Migrate(t.Context(), u.Admin, postgres.MigrateOptions{}) }()
-	}
-	for range 3 {
-		must(t, <-errs)
-	}
-}
-
-func TestAsFault(t *testing.T) {
-	for name, tc := range map[string]struct {
-		err  error
-		want fault.Code
-	}{
-		"a fault":           {fault.New(fault.Quota, "x", "x"), fault.Quota},
-		"no rows":           {pgx.ErrNoRows, fault.NotFound},
-		"a known key":       {&pgconn.PgError{Code: "23505", ConstraintName: "roles_pkey"}, fault.Conflict},
-		"an unknown key":    {&pgconn.PgError{Code: "23505", ConstraintName: "mystery"}, fault.Internal},
-		"a policy":          {&pgconn.PgError{Code: "42501"}, fault.Internal},
-		"a deadlock":        {&pgconn.PgError{Code: "40P01"}, fault.Conflict},
-		"too slow":          {&pgconn.PgError{Code: "57014"}, fault.Canceled},
-		"shutting down":     {&pgconn.PgError{Code: "57P01"}, fault.Unavailable},
-		"too many":          {&pgconn.PgError{Code: "53300"}, fault.Unavailable},
-		"nobody listens":    {&pgconn.ConnectError{}, fault.Unavailable},
-		"caller went away":  {context.Canceled, fault.Canceled},
-		"something unheard": {errors.New("x"), fault.Internal},
-	} {
-		if got := fault.Of(postgres.AsFault(tc.err)).Code; got != tc.want {
-			t.Errorf("%s: %s, want %s", name, got, tc.want)
-		}
 	}
 }
 

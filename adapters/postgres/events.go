@@ -17,7 +17,7 @@ import (
 	"github.com/carillonhq/carillon/tenants"
 )
 
-// eventsChannel is notified with a tenant's name when that tenant has news.
+// eventsChannel is notified with a tenant's name when that tenant may have news.
 const eventsChannel = "carillon_events"
 
 // Events is the events.Store in this database.
@@ -43,8 +43,8 @@ func (tx tx) emit(ctx context.Context, eventType, subject string, data any) erro
 	return err
 }
 
-// record writes the event, its notification and, if an endpoint may want it,
-// its fan-out, in one round trip or two.
+// record writes the event, its notification unless that would be one too many
+// (see hints), and, if an endpoint may want it, its fan-out.
 func (tx tx) record(ctx context.Context, d events.Draft) (events.ID, error) {
 	data, err := d.Encode()
 	if err != nil {
@@ -57,10 +57,10 @@ func (tx tx) record(ctx context.Context, d events.Draft) (events.ID, error) {
 			select ?, coalesce(max(e.n), 0) + 1, ?, ?, ?::jsonb, ?, ? from events e where ? and e.xid = pg_current_xact_id()
 			returning 1)
 		select exists (select from webhook_endpoints w where ? and w.state = 'enabled'
-			and (w.types = '{}' or w.types && ?::text[])), pg_notify(?, ?) is null
+			and (w.types = '{}' or w.types && ?::text[])), case when ? then pg_notify(?, ?) is null end
 		from recorded`,
 		string(eid), string(d.Type), d.Subject, string(data), by.ID, by.IdempotencyKey, tx.ours("e"),
-		tx.ours("w"), pgdialect.Array(choosing(d.Type)), eventsChannel, string(tx.tenant)).Scan(ctx, &wanted, new(bool))
+		tx.ours("w"), pgdialect.Array(choosing(d.Type)), tx.db.hint(tx.tenant), eventsChannel, string(tx.tenant)).Scan(ctx, &wanted, new(sql.NullBool))
 	if err != nil || !wanted || d.Type == events.WebhookTest {
 		return eid, err
 	}
@@ -169,7 +169,9 @@ func (tx eventTx) Events(ctx context.Context, from events.Place, types []events.
 		page.Events = append(page.Events, rows[i].event(tx.tenant))
 		page.Next = events.Cursor(rows[i].ID)
 	}
-	err := tx.NewRaw("select exists (select from events e where ? and not "+settled+")", tx.ours("e")).Scan(ctx, &page.Unsettled)
+	// The newest event tells; "is there any" would be planned as a full scan.
+	err := tx.NewRaw("select coalesce((select not "+settled+" from events e where ? order by e.xid desc, e.n desc limit 1), false)",
+		tx.ours("e")).Scan(ctx, &page.Unsettled)
 	return page, err
 }
 

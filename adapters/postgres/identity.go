@@ -6,7 +6,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/riverqueue/river"
 	"github.com/uptrace/bun"
 
 	"github.com/carillonhq/carillon/adapters/jobs"
@@ -164,12 +163,8 @@ func (tx identityTx) ForgetPending(ctx context.Context, address string) error {
 
 // Send puts the letter in the queue of this transaction.
 func (tx identityTx) Send(ctx context.Context, l identity.Letter) error {
-	return tx.enqueue(ctx, jobs.Mail{ID: l.ID, Letter: string(l.Kind), Email: l.Email, Pending: string(l.Pending)},
-		&river.InsertOpts{MaxAttempts: mailAttempts})
+	return tx.enqueue(ctx, jobs.Mail{ID: l.ID, Letter: string(l.Kind), Email: l.Email, Pending: string(l.Pending)}, nil)
 }
-
-// mailAttempts spread over about nine hours of River's growing pauses.
-const mailAttempts = 12
 
 func (tx identityTx) AddOneTime(ctx context.Context, o *identity.OneTime) error {
 	_, err := tx.NewRaw("insert into one_time_tokens (hash, purpose, subject, expires_at) values (?, ?, ?, ?)",

@@ -29,6 +29,10 @@ const (
 	systemRole = "carillon_system"
 )
 
+// lockTimeout is how long a migration waits for a table that is being used.
+// Everybody else waits behind it, so it gives up rather than stop the service.
+const lockTimeout = "15s"
+
 // MigrateOptions are the passwords for the serving roles. An empty one leaves
 // the role's as it is, for roles that somebody else manages.
 type MigrateOptions struct {
@@ -48,6 +52,7 @@ func Migrate(ctx context.Context, ownerURL string, o MigrateOptions) (err error)
 	if err != nil {
 		return err
 	}
+	cfg.RuntimeParams["lock_timeout"] = lockTimeout
 	db := stdlib.OpenDB(*cfg)
 	defer func() { _ = db.Close() }()
 	guard, err := db.Conn(ctx)
@@ -98,6 +103,7 @@ func migrateQueue(ctx context.Context, ownerURL string, super bool) error {
 	if err != nil {
 		return err
 	}
+	cfg.ConnConfig.RuntimeParams["lock_timeout"] = lockTimeout
 	if super {
 		cfg.ConnConfig.RuntimeParams["role"] = ownerRole
 	}

@@ -48,6 +48,7 @@ type DB struct {
 	app, sys role
 	jobs     *river.Client[pgx.Tx] // inserts only
 	walls    walls.Test
+	hints    hints
 }
 
 // A role is one of the two ways into the database.

@@ -35,6 +35,10 @@ const (
 )
 
 // Events and webhooks.
+const (
+	// Events past their retention are forgotten, and late deliveries queued again.
+	pathEventsPrune systemPath = "events.prune"
+)
 
 // Channels and their secrets.
 const (
@@ -51,6 +55,10 @@ const (
 )
 
 // Media.
+const (
+	// Which tenants have uploads or deletions that a crash cut short.
+	pathStaleMedia systemPath = "media.stale"
+)
 
 // Publishing.
 const (
@@ -65,3 +73,7 @@ const (
 )
 
 // Idempotency and jobs.
+const (
+	// Answers too old to be honoured are forgotten, of every tenant.
+	pathForget systemPath = "idempotency.forget"
+)

@@ -147,10 +147,15 @@ func (tx eventTx) AddDelivery(ctx context.Context, d *events.Delivery) (bool, er
 	return true, tx.deliver(ctx, d)
 }
 
-// deliver asks for the next try of d.
+// deliver asks for the next try of d. The first is due now: River starts a job
+// that names a time, even a past one, seconds late.
 func (tx eventTx) deliver(ctx context.Context, d *events.Delivery) error {
 	args := jobs.WebhookDeliver{Tenant: string(tx.tenant), Delivery: string(d.ID), Attempt: d.Attempts + 1}
-	return tx.enqueue(ctx, args, &river.InsertOpts{ScheduledAt: d.NextAt})
+	var opts *river.InsertOpts
+	if d.Attempts > 0 {
+		opts = &river.InsertOpts{ScheduledAt: d.NextAt}
+	}
+	return tx.enqueue(ctx, args, opts)
 }
 
 func (tx eventTx) Delivery(ctx context.Context, did events.DeliveryID) (*events.Delivery, error) {

@@ -174,16 +174,18 @@ func (a *attempt) screen(ctx context.Context, input map[string]string) error {
 	if !ok {
 		return social.Fail(social.Unsupported, "platform.no_sign_in", "This platform cannot be connected.")
 	}
-	call, err := a.call(ctx, social.Credential{})
+	values := map[string]string{}
+	maps.Copy(values, input)
+	var cred social.Credential
+	if a.conn.Instance != "" {
+		values["instance"] = a.conn.Instance
+		cred.Public = map[string]string{"instance": a.conn.Instance}
+	}
+	call, err := a.call(ctx, cred)
 	if err != nil {
 		return err
 	}
 	state := random(16)
-	values := map[string]string{}
-	maps.Copy(values, input)
-	if a.conn.Instance != "" {
-		values["instance"] = a.conn.Instance
-	}
 	values["state"] = state
 	step, err := connector.Connect(ctx, social.ConnectRequest{
 		Call: call, State: a.in.Plugin, Input: values, RedirectURI: a.cfg.CallbackURL,

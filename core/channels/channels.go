@@ -44,12 +44,12 @@ type EventData struct {
 	Reason   string `json:"reason,omitempty"`
 }
 
-// Members reads a person's or a key's standing again, because what was true
-// when a sign-in began may not be true when the platform sends them back.
+// Members reads a person's standing again, because what was true when a
+// sign-in began may not be true when the platform sends them back.
 type Members interface {
-	// Scope returns what the actor of who may do in who.Tenant now. It
-	// returns fault.NotFound or fault.Forbidden if that is nothing.
-	Scope(ctx context.Context, who tenants.Scope) (tenants.Scope, error)
+	// Resolve says who user is in tenant now. It returns fault.NotFound or
+	// fault.Forbidden if that is nobody.
+	Resolve(ctx context.Context, user tenants.UserID, tenant tenants.ID) (tenants.Scope, error)
 }
 
 // Deps is what a Service works with. Every field is required.

@@ -99,6 +99,8 @@ func (s *Service) Continue(ctx context.Context, who tenants.Scope, id Connection
 // Callback receives a person whom the platform sent back. The state works
 // once; binding must be what Start answered. It needs no session: the state
 // and the binding together are one, and what the person may do is read again.
+// Whoever started with an API key has no browser; they deliver the query with
+// Continue. A refused call uses nothing up.
 func (s *Service) Callback(ctx context.Context, binding, state string, query map[string]string) (Connection, error) {
 	t, id, err := s.Store.ByState(ctx, hash(state))
 	if err != nil {
@@ -111,10 +113,10 @@ func (s *Service) Callback(ctx context.Context, binding, state string, query map
 	if err != nil {
 		return Connection{}, err
 	}
-	if !sameHash(c.BindingHash, binding) {
+	if !sameHash(c.BindingHash, binding) || c.Key != "" {
 		return Connection{}, unknownState()
 	}
-	who, err := s.Members.Scope(ctx, tenants.Scope{Tenant: t, User: c.User, Key: c.Key})
+	who, err := s.Members.Resolve(ctx, c.User, t)
 	if err != nil {
 		return Connection{}, err
 	}

@@ -39,6 +39,7 @@ const (
 	ChannelUpdated        Type = "channel.updated"
 	ChannelDisconnected   Type = "channel.disconnected"
 	ChannelNeedsReconnect Type = "channel.needs_reconnect"
+	MetricsUpdated        Type = "metrics.updated"
 	MediaReady            Type = "media.ready"
 	MediaFailed           Type = "media.failed"
 	MemberChanged         Type = "member.changed"
@@ -53,7 +54,7 @@ const (
 func Types() []Type {
 	return []Type{
 		PostCreated, PostUpdated, PostDeleted, PostScheduled, PostCanceled, PostPublished, PostFailed, PostMissed, PostNeedsReview,
-		DeliveryUpdated,
+		DeliveryUpdated, MetricsUpdated,
 		ChannelConnected, ChannelUpdated, ChannelDisconnected, ChannelNeedsReconnect,
 		MediaReady, MediaFailed, MemberChanged, TenantUpdated, JobUpdated, WebhookDisabled,
 	}

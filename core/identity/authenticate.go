@@ -27,7 +27,7 @@ func Bearer(header string) (string, error) {
 	return token, nil
 }
 
-// isB64Token is the alphabet of RFC 6750's b68token.
+// isB64Token is the alphabet of RFC 6750's b64token.
 func isB64Token(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~+/=", c) >= 0
 }
@@ -36,7 +36,7 @@ func isB64Token(c byte) bool {
 // token or an API key. What it answers is read from the database on each call,
 // so a session that was ended and a key that was revoked stop at once. It
 // returns fault.Unauthenticated for everything that is no longer or never was
-// one.
+// one, and fault.Forbidden for the key of a suspended tenant.
 func (s *Service) Authenticate(ctx context.Context, token string) (Principal, error) {
 	if strings.HasPrefix(token, keyPrefix) {
 		return s.key(ctx, token)
@@ -77,7 +77,7 @@ func (s *Service) key(ctx context.Context, token string) (Principal, error) {
 	if !held.opens(secret.Secret(token), now) {
 		return Principal{}, errKey()
 	}
-	who, err := s.members.Scope(ctx, held.CreatedBy, held.Tenant)
+	who, err := s.members.Resolve(ctx, held.CreatedBy, held.Tenant)
 	if fault.Is(err, fault.NotFound) {
 		return Principal{}, errKey()
 	}

@@ -11,9 +11,11 @@
 // it. Otherwise the first to type somebody's address would choose the password
 // of the account that the owner of the address later confirms.
 //
-// Start with Service: account.go has its use cases around an account, signin.go
-// those of sessions. session.go and onetime.go hold the rules of tokens, guard.go
-// those of patience, apikey.go those of keys, and store.go what must be kept.
+// Start with Service, which is what requests reach: account.go has its use
+// cases around an account, signin.go those of sessions. session.go and
+// onetime.go hold the rules of tokens, guard.go those of patience, apikey.go
+// those of keys, and store.go what must be kept. Postman is the workers' part
+// and Directory the neighbours'.
 package identity
 
 import (
@@ -121,6 +123,7 @@ type Provisioner interface {
 
 // Members says what a person is in a tenant, now.
 type Members interface {
-	// Scope returns fault.NotFound if user is no member of tenant.
-	Scope(ctx context.Context, user tenants.UserID, tenant tenants.ID) (tenants.Scope, error)
+	// Resolve returns fault.NotFound if user is no member of tenant, and
+	// fault.Forbidden if the tenant is suspended.
+	Resolve(ctx context.Context, user tenants.UserID, tenant tenants.ID) (tenants.Scope, error)
 }

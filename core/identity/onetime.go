@@ -114,5 +114,5 @@ func isDigits(s string) bool {
 
 // errLink answers for every link that does not work, whatever the reason.
 func errLink() error {
-	return fault.New(fault.Invalid, "token.invalid", "This link has expired or was already used. Ask for a new one.").On("/token")
+	return fault.New(fault.Invalid, "link.invalid", "This link has expired or was already used. Ask for a new one.").On("/token")
 }

@@ -6,7 +6,8 @@
 // can be sent any number of times and leaves one post. createRecord could not:
 // a server answers 500 when the key exists, which looks like an outage.
 // Start with Publish; record.go builds what is sent, facets.go finds links,
-// mentions and tags, session.go signs in with an app password.
+// mentions and tags, session.go signs in with an app password, oauth.go without
+// one.
 package bluesky
 
 import (
@@ -25,7 +26,8 @@ import (
 type Options struct {
 	Entry   string        // where accounts sign in that name no server; "" means bsky.social
 	AppView string        // public reads; "" means https://public.api.bsky.app
-	HTTP    *http.Client  // nil means one with a timeout of 30 s
+	PLC     string        // the directory of identities; "" means https://plc.directory
+	HTTP    *http.Client  // nil means the SDK's
 	Settle  time.Duration // 0 means one minute: a server reads its own writes at once
 	Now     func() time.Time
 }
@@ -33,10 +35,10 @@ type Options struct {
 // Bluesky implements social.Platform, Finder, Connector, Refresher, Lister and
 // Meter.
 type Bluesky struct {
-	entry, appView string
-	settle         time.Duration
-	now            func() time.Time
-	web            *web.Client
+	entry, appView, directory string
+	settle                    time.Duration
+	now                       func() time.Time
+	web                       *web.Client
 }
 
 var (
@@ -51,11 +53,12 @@ var (
 // New makes the plugin.
 func New(opt Options) *Bluesky {
 	b := &Bluesky{
-		entry:   cmp.Or(opt.Entry, "bsky.social"),
-		appView: strings.TrimRight(cmp.Or(opt.AppView, "https://public.api.bsky.app"), "/"),
-		settle:  cmp.Or(opt.Settle, time.Minute),
-		now:     opt.Now,
-		web:     web.New("bluesky", "Bluesky", opt.HTTP),
+		entry:     cmp.Or(opt.Entry, "bsky.social"),
+		appView:   strings.TrimRight(cmp.Or(opt.AppView, "https://public.api.bsky.app"), "/"),
+		directory: strings.TrimRight(cmp.Or(opt.PLC, "https://plc.directory"), "/"),
+		settle:    cmp.Or(opt.Settle, time.Minute),
+		now:       opt.Now,
+		web:       web.New("bluesky", "Bluesky", opt.HTTP),
 	}
 	if b.now == nil {
 		b.now = time.Now
@@ -80,9 +83,9 @@ const keyLife = 10 * 365 * 24 * time.Hour
 func (b *Bluesky) Manifest() social.Manifest {
 	return social.Manifest{
 		ID: "app.bsky", Name: "Bluesky", Version: "1.0.0",
-		Summary: "Bluesky and other AT Protocol servers, with an app password.", Homepage: "https://bsky.app",
+		Summary: "Bluesky and other AT Protocol servers, by OAuth or with an app password.", Homepage: "https://bsky.app",
 		Auth:   social.Auth{Kind: social.AuthForm, Form: []byte(signInForm)},
-		Egress: []string{hostname(b.entry), "*.host.bsky.network", hostname(b.appView), "{instance}"},
+		Egress: []string{host(b.entry), "*.host.bsky.network", host(b.appView), host(b.directory), "{instance}"},
 		Quotas: []social.Quota{{ID: "publish", Scope: social.ScopeAccount, Limit: 1600, Window: time.Hour}},
 		Formats: []social.Format{{
 			ID: "post", Name: "Post",
@@ -112,12 +115,12 @@ func address(server string) string {
 	return "https://" + server
 }
 
-func hostname(server string) string {
+func host(server string) string {
 	u, err := url.Parse(address(server))
 	if err != nil {
 		return server
 	}
-	return u.Hostname()
+	return u.Host
 }
 
 // pds is the account's own server, where its records live.
@@ -126,10 +129,10 @@ func (b *Bluesky) pds(call social.Call) string {
 	return address(cmp.Or(public["pds"], public["instance"], b.entry))
 }
 
-// query calls a reading method and parses its answer.
-func (b *Bluesky) query(ctx context.Context, server, method, token string, params url.Values, into any) error {
-	reply, err := b.web.Do(ctx, web.Request{Method: http.MethodGet, URL: server + "/xrpc/" + method + "?" + params.Encode(), Token: token})
-	return b.read(reply, err, token, into)
+// query calls a public reading method and parses its answer.
+func (b *Bluesky) query(ctx context.Context, server, method string, params url.Values, into any) error {
+	reply, err := b.web.Do(ctx, web.Request{Method: http.MethodGet, URL: server + "/xrpc/" + method + "?" + params.Encode()})
+	return b.read(reply, err, "", into)
 }
 
 func (b *Bluesky) read(reply *web.Reply, err error, token string, into any) error {

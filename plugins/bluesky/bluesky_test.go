@@ -28,6 +28,14 @@ func TestContract(t *testing.T) {
 			return b.Harness
 		})
 	})
+	t.Run("signed in by OAuth", func(t *testing.T) {
+		socialtest.Run(t, func(t *testing.T) socialtest.Harness {
+			b := open(t)
+			b.Call.Credential = b.authorize(t)
+			b.Wait = func(d time.Duration) { b.clock.advance(min(d, 4*time.Minute)) } // past a nonce, not past a token
+			return b.Harness
+		})
+	})
 }
 
 // bench is a plugin with its server and a signed-in account.
@@ -35,6 +43,7 @@ type bench struct {
 	socialtest.Harness
 	plugin *bluesky.Bluesky
 	fake   *blueskyfake.Server
+	clock  *clock
 	url    string
 }
 
@@ -44,8 +53,8 @@ func open(t *testing.T) bench {
 	fake := blueskyfake.New(now.Now)
 	server := httptest.NewServer(fake)
 	t.Cleanup(server.Close)
-	plugin := bluesky.New(bluesky.Options{Entry: server.URL, AppView: server.URL, HTTP: server.Client(), Now: now.Now})
-	b := bench{plugin: plugin, fake: fake, url: server.URL}
+	plugin := bluesky.New(bluesky.Options{Entry: server.URL, AppView: server.URL, PLC: server.URL, HTTP: server.Client(), Now: now.Now})
+	b := bench{plugin: plugin, fake: fake, clock: now, url: server.URL}
 	call := social.Call{Credential: b.signIn(t)}
 	accounts, err := plugin.Accounts(t.Context(), call)
 	if err != nil {

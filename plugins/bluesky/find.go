@@ -56,7 +56,7 @@ func (b *Bluesky) Metrics(ctx context.Context, req social.MetricsRequest) ([]soc
 		var answer struct {
 			Posts []figures `json:"posts"`
 		}
-		if err := b.query(ctx, b.appView, "app.bsky.feed.getPosts", "", url.Values{"uris": uris[:min(batch, len(uris))]}, &answer); err != nil {
+		if err := b.query(ctx, b.appView, "app.bsky.feed.getPosts", url.Values{"uris": uris[:min(batch, len(uris))]}, &answer); err != nil {
 			return nil, err
 		}
 		for _, p := range answer.Posts {

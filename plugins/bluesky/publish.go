@@ -100,7 +100,7 @@ func (b *Bluesky) resolve(ctx context.Context, req social.PublishRequest, s stat
 	var answer struct {
 		DID string `json:"did"`
 	}
-	err := b.query(ctx, b.pds(req.Call), "com.atproto.identity.resolveHandle", "", url.Values{"handle": {handle}}, &answer)
+	err := b.query(ctx, b.pds(req.Call), "com.atproto.identity.resolveHandle", url.Values{"handle": {handle}}, &answer)
 	if kind := social.FaultOf(err, false).Kind; err != nil && kind != social.Invalid && kind != social.NotFound {
 		return social.Step{}, err
 	}
@@ -121,8 +121,8 @@ func (b *Bluesky) upload(ctx context.Context, req social.PublishRequest, s state
 	}
 	defer func() { _ = body.Close() }()
 	token := req.Call.Credential.AccessToken
-	reply, err := b.web.Do(ctx, web.Request{
-		Method: http.MethodPost, URL: b.pds(req.Call) + "/xrpc/com.atproto.repo.uploadBlob", Token: token,
+	reply, err := b.as(ctx, req.Call, web.Request{
+		Method: http.MethodPost, URL: b.pds(req.Call) + "/xrpc/com.atproto.repo.uploadBlob",
 		Body: body, Length: m.Bytes, Header: map[string]string{"Content-Type": m.MIME},
 	})
 	var answer struct {
@@ -141,8 +141,8 @@ func (b *Bluesky) upload(ctx context.Context, req social.PublishRequest, s state
 // commit makes the one request that has an effect.
 func (b *Bluesky) commit(ctx context.Context, req social.PublishRequest, s state) (social.Step, error) {
 	token := req.Call.Credential.AccessToken
-	reply, err := b.web.Do(ctx, web.Request{
-		Method: http.MethodPost, URL: b.pds(req.Call) + "/xrpc/com.atproto.repo.putRecord", Token: token, Commit: true,
+	reply, err := b.as(ctx, req.Call, web.Request{
+		Method: http.MethodPost, URL: b.pds(req.Call) + "/xrpc/com.atproto.repo.putRecord", Commit: true,
 		JSON: map[string]any{
 			"repo": did(req.Account, req.Call), "collection": collection, "rkey": s.Key, "record": record(req.Content, s),
 			"swapRecord": nil, // create, or leave what is there alone

@@ -36,7 +36,11 @@ func (b *Bluesky) refused(reply *web.Reply, token string, commit bool) error {
 		return b.web.Fault(kind, what, reply, token, "%s", format)
 	}
 	switch name {
-	case "ExpiredToken", "InvalidToken", "AuthMissing", "AuthenticationRequired":
+	case "use_dpop_nonce":
+		return fail(social.Transient, "nonce", "Bluesky wants the request signed anew.")
+	case "invalid_client", "invalid_client_metadata", "unauthorized_client":
+		return fail(social.Permission, "client", "Bluesky does not know this installation.")
+	case "ExpiredToken", "invalid_token", "InvalidToken", "AuthMissing", "AuthenticationRequired":
 		return fail(social.AuthExpired, "expired", "The sign-in to Bluesky has expired.")
 	case "AccountTakedown", "AccountDeactivated", "AccountSuspended", "RepoTakendown", "RepoSuspended", "RepoDeactivated":
 		return fail(social.Policy, "restricted", "Bluesky does not let this account post.")
@@ -53,7 +57,7 @@ func (b *Bluesky) refused(reply *web.Reply, token string, commit bool) error {
 	case "RecordNotFound", "NotFound":
 		return fail(social.NotFound, "gone", "What this refers to is gone.")
 	case "InvalidRequest", "InvalidRecord":
-		return invalid(fail(social.Invalid, "invalid", "Bluesky does not take this post."), pointer(message))
+		return invalid(fail(social.Invalid, "invalid", "Bluesky does not take this."), pointer(message))
 	}
 	switch reply.Status {
 	case http.StatusTooManyRequests:

@@ -16,10 +16,10 @@ import (
 )
 
 const signInForm = `{
-  "type": "object", "additionalProperties": false, "required": ["identifier", "password"],
+  "type": "object", "additionalProperties": false, "required": ["identifier"],
   "properties": {
     "identifier": {"type": "string", "title": "Handle", "description": "Such as ann.bsky.social", "minLength": 3, "maxLength": 253},
-    "password": {"type": "string", "format": "password", "title": "App password", "description": "Settings, Privacy and security, App passwords", "minLength": 1, "maxLength": 256},
+    "password": {"type": "string", "format": "password", "title": "App password", "description": "Leave empty to sign in at your server", "maxLength": 256},
     "instance": {"type": "string", "title": "Server", "description": "Only if the account is not on bsky.social", "maxLength": 253}
   }
 }`
@@ -43,26 +43,43 @@ type session struct {
 	} `json:"didDoc"`
 }
 
-// Connect implements social.Connector: one form, and a second one when the
-// account asks for a code by e-mail. Between the two the host keeps the first
-// form's values sealed.
+// Connect implements social.Connector. With an app password it takes one form,
+// and a second one when the account asks for a code by e-mail; without one it
+// sends the person to their server. In between the host keeps the state sealed.
 func (b *Bluesky) Connect(ctx context.Context, req social.ConnectRequest) (social.ConnectStep, error) {
-	input := map[string]string{}
-	if req.State != nil {
-		if err := json.Unmarshal(req.State, &input); err != nil {
-			return social.ConnectStep{}, b.web.Violates("/input", "sign_in.stale", 0, 0, "Start signing in again.")
+	begun := struct {
+		Form map[string]string `json:"form"`
+		flow
+	}{Form: map[string]string{}}
+	if req.State != nil && json.Unmarshal(req.State, &begun) != nil {
+		return social.ConnectStep{}, b.web.Violates("/input", "sign_in.stale", 0, 0, "Start signing in again.")
+	}
+	if begun.Verifier != "" && req.Input["identifier"] == "" {
+		return b.arrive(ctx, req, begun.flow)
+	}
+	input := begun.Form
+	for _, name := range []string{"identifier", "password", "instance", "code"} {
+		if value := strings.TrimSpace(req.Input[name]); value != "" {
+			input[name] = value
 		}
 	}
-	for name, value := range req.Input {
-		input[name] = strings.TrimSpace(value)
-	}
-	if input["identifier"] == "" || input["password"] == "" {
+	named := cmp.Or(input["instance"], req.Call.Credential.Public["instance"])
+	switch {
+	case input["identifier"] == "":
 		return social.ConnectStep{Form: []byte(signInForm)}, nil
+	case input["password"] != "":
+		return b.enter(ctx, address(cmp.Or(named, b.entry)), input)
+	case named == "":
+		return b.redirect(ctx, req, input["identifier"], "")
 	}
-	server := address(cmp.Or(input["instance"], req.Call.Credential.Public["instance"], b.entry))
+	return b.redirect(ctx, req, input["identifier"], address(named))
+}
+
+// enter signs in with an app password.
+func (b *Bluesky) enter(ctx context.Context, server string, input map[string]string) (social.ConnectStep, error) {
 	s, factor, err := b.signIn(ctx, server, input)
 	if factor {
-		state, err := json.Marshal(input)
+		state, err := json.Marshal(map[string]any{"form": input})
 		return social.ConnectStep{Form: []byte(codeForm), State: state}, err
 	}
 	if err != nil {
@@ -94,9 +111,13 @@ func (b *Bluesky) signIn(ctx context.Context, server string, input map[string]st
 	return s, false, err
 }
 
-// Refresh implements social.Refresher. The old refresh token works for a while
-// longer, so a lost answer loses nothing.
+// Refresh implements social.Refresher. The old refresh token of an app
+// password works for a while longer, so a lost answer loses nothing; that of an
+// OAuth sign-in works once.
 func (b *Bluesky) Refresh(ctx context.Context, call social.Call) (social.Credential, error) {
+	if call.Credential.Secrets["dpop_key"] != "" {
+		return b.renew(ctx, call)
+	}
 	token := call.Credential.Secrets["refresh"]
 	reply, err := b.web.Do(ctx, web.Request{Method: http.MethodPost, URL: b.pds(call) + "/xrpc/com.atproto.server.refreshSession", Token: token})
 	if err != nil {
@@ -159,14 +180,15 @@ func expiry(jwt string) time.Time {
 // view the account has its handle alone.
 func (b *Bluesky) Accounts(ctx context.Context, call social.Call) ([]social.Account, error) {
 	var s session
-	if err := b.query(ctx, b.pds(call), "com.atproto.server.getSession", call.Credential.AccessToken, nil, &s); err != nil {
+	reply, err := b.as(ctx, call, web.Request{Method: http.MethodGet, URL: b.pds(call) + "/xrpc/com.atproto.server.getSession"})
+	if err := b.read(reply, err, call.Credential.AccessToken, &s); err != nil {
 		return nil, err
 	}
 	var profile struct {
 		DisplayName string `json:"displayName"`
 		Avatar      string `json:"avatar"`
 	}
-	_ = b.query(ctx, b.appView, "app.bsky.actor.getProfile", "", url.Values{"actor": {s.DID}}, &profile)
+	_ = b.query(ctx, b.appView, "app.bsky.actor.getProfile", url.Values{"actor": {s.DID}}, &profile)
 	return []social.Account{{
 		ID: s.DID, Handle: "@" + s.Handle, Name: cmp.Or(profile.DisplayName, s.Handle), AvatarURL: profile.Avatar,
 		URL: "https://bsky.app/profile/" + s.DID, Type: "profile",

@@ -82,7 +82,7 @@ func (p *Pigeon) Manifest() social.Manifest {
 			AuthorizeURL: p.base + "/oauth/authorize", TokenURL: p.base + "/oauth/token", RevokeURL: p.base + "/oauth/revoke",
 			Scopes: []string{"read", "write", "media", "metrics"}, PKCE: true, SingleUseRefresh: true,
 		}},
-		Egress: []string{hostname(p.base)},
+		Egress: []string{host(p.base)},
 		Formats: []social.Format{{
 			ID: "post", Name: "Post",
 			Text: social.TextRule{Max: network.MaxText, Count: social.Graphemes, Optional: true},
@@ -101,12 +101,13 @@ func (p *Pigeon) Manifest() social.Manifest {
 	return m
 }
 
-func hostname(base string) string {
+// host is where the plugin may connect, with the port if the address has one.
+func host(base string) string {
 	u, err := url.Parse(base)
 	if err != nil {
 		return base
 	}
-	return u.Hostname()
+	return u.Host
 }
 
 // at is an address of the network. The operator may point one installation

@@ -52,10 +52,14 @@ func (s *Service) AddMember(ctx context.Context, who tenants.Scope, user tenants
 	if !id.Is("usr", string(user)) {
 		return nil, fault.New(fault.Invalid, "member.user", "This is not a person.").On("/user")
 	}
+	given, err := s.mayGive(ctx, who, role)
+	if err != nil {
+		return nil, err
+	}
 	now := s.now()
 	m := &Member{User: user, Role: role, GrantedBy: who.Actor(), CreatedAt: now, UpdatedAt: now}
-	err := s.store.Update(ctx, who.Tenant, func(tx Tx) error {
-		if err := s.mayGive(ctx, tx, who, role); err != nil {
+	err = s.store.Update(ctx, who.Tenant, func(tx Tx) error {
+		if err := given.unchanged(ctx, tx); err != nil {
 			return err
 		}
 		return tx.SaveMember(ctx, m)
@@ -72,15 +76,19 @@ func (s *Service) SetRole(ctx context.Context, who tenants.Scope, user tenants.U
 	if err := s.authz.Allow(ctx, who, ActMemberManage); err != nil {
 		return nil, err
 	}
+	given, err := s.mayGive(ctx, who, role)
+	if err != nil {
+		return nil, err
+	}
 	var m *Member
-	err := s.store.Update(ctx, who.Tenant, func(tx Tx) (err error) {
+	err = s.store.Update(ctx, who.Tenant, func(tx Tx) (err error) {
+		if err = given.unchanged(ctx, tx); err != nil {
+			return err
+		}
 		if m, err = tx.Member(ctx, user); err != nil {
 			return err
 		}
 		if err = mayTake(who, m.Role); err != nil {
-			return err
-		}
-		if err = s.mayGive(ctx, tx, who, role); err != nil {
 			return err
 		}
 		if role != tenants.Owner {
@@ -125,25 +133,47 @@ func (s *Service) RemoveMember(ctx context.Context, who tenants.Scope, user tena
 
 // mayGive reports whether who may give role to somebody: an existing one that
 // opens nothing that is closed to who. A key never makes admins or owners.
-func (s *Service) mayGive(ctx context.Context, tx Tx, who tenants.Scope, role tenants.Role) error {
-	name, custom := strings.CutPrefix(string(role), customPrefix)
-	if custom {
-		r, err := tx.Role(ctx, name)
-		if fault.Is(err, fault.NotFound) {
-			return noRole(role)
-		}
-		if err != nil {
-			return err
-		}
-		return s.holds(ctx, who, r.Actions)
+//
+// The authorizer may read the database, so it is asked before the transaction;
+// what it was asked about is returned, to be found unchanged inside. For a
+// built-in role that is nothing.
+func (s *Service) mayGive(ctx context.Context, who tenants.Scope, role tenants.Role) (*Role, error) {
+	if name, custom := strings.CutPrefix(string(role), customPrefix); custom {
+		return s.mayGiveCustom(ctx, who, name)
 	}
 	switch {
 	case rank(role) < 0:
-		return noRole(role)
+		return nil, noRole(role)
 	case rank(role) > rank(who.Role), who.Key != "" && rank(role) >= rank(tenants.Admin):
-		return fault.New(fault.Forbidden, "role.above_own", "You cannot give a role that may do more than you.").On("/role")
+		return nil, fault.New(fault.Forbidden, "role.above_own", "You cannot give a role that may do more than you.").On("/role")
 	}
-	return nil
+	return nil, nil
+}
+
+func (s *Service) mayGiveCustom(ctx context.Context, who tenants.Scope, name string) (r *Role, err error) {
+	err = s.store.View(ctx, who.Tenant, func(tx Tx) (err error) {
+		r, err = tx.Role(ctx, name)
+		return err
+	})
+	if fault.Is(err, fault.NotFound) {
+		return nil, noRole(customPrefix + tenants.Role(name))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, s.holds(ctx, who, r.Actions)
+}
+
+// unchanged reports whether r is still what it was. A nil r is no custom role.
+func (r *Role) unchanged(ctx context.Context, tx Tx) error {
+	if r == nil {
+		return nil
+	}
+	now, err := tx.Role(ctx, r.Name)
+	if fault.Is(err, fault.NotFound) || err == nil && !slices.Equal(now.Actions, r.Actions) {
+		return fault.New(fault.Conflict, "role.stale", "Someone else changed this role. Reload it and try again.").On("/role")
+	}
+	return err
 }
 
 // mayTake reports whether who may change or end the membership of a role.

@@ -13,7 +13,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/strictjson"
@@ -58,6 +57,39 @@ func (e ChannelState) Valid() bool {
 	}
 }
 
+// Defines values for ChildObject.
+const (
+	ChildObjectTenant ChildObject = "tenant"
+)
+
+// Valid indicates whether the value is a known member of the ChildObject enum.
+func (e ChildObject) Valid() bool {
+	switch e {
+	case ChildObjectTenant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChildState.
+const (
+	ChildStateActive    ChildState = "active"
+	ChildStateSuspended ChildState = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the ChildState enum.
+func (e ChildState) Valid() bool {
+	switch e {
+	case ChildStateActive:
+		return true
+	case ChildStateSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ConnectionObject.
 const (
 	ConnectionObjectConnection ConnectionObject = "connection"
@@ -73,81 +105,27 @@ func (e ConnectionObject) Valid() bool {
 	}
 }
 
-// Defines values for ConnectionState.
+// Defines values for ConnectionStage.
 const (
-	ConnectionStateChoose   ConnectionState = "choose"
-	ConnectionStateDone     ConnectionState = "done"
-	ConnectionStateFailed   ConnectionState = "failed"
-	ConnectionStateForm     ConnectionState = "form"
-	ConnectionStateRedirect ConnectionState = "redirect"
+	ConnectionStageChoice   ConnectionStage = "choice"
+	ConnectionStageDone     ConnectionStage = "done"
+	ConnectionStageFailed   ConnectionStage = "failed"
+	ConnectionStageForm     ConnectionStage = "form"
+	ConnectionStageRedirect ConnectionStage = "redirect"
 )
 
-// Valid indicates whether the value is a known member of the ConnectionState enum.
-func (e ConnectionState) Valid() bool {
+// Valid indicates whether the value is a known member of the ConnectionStage enum.
+func (e ConnectionStage) Valid() bool {
 	switch e {
-	case ConnectionStateChoose:
+	case ConnectionStageChoice:
 		return true
-	case ConnectionStateDone:
+	case ConnectionStageDone:
 		return true
-	case ConnectionStateFailed:
+	case ConnectionStageFailed:
 		return true
-	case ConnectionStateForm:
+	case ConnectionStageForm:
 		return true
-	case ConnectionStateRedirect:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for EventObject.
-const (
-	EventObjectEvent EventObject = "event"
-)
-
-// Valid indicates whether the value is a known member of the EventObject enum.
-func (e EventObject) Valid() bool {
-	switch e {
-	case EventObjectEvent:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for JobObject.
-const (
-	JobObjectJob JobObject = "job"
-)
-
-// Valid indicates whether the value is a known member of the JobObject enum.
-func (e JobObject) Valid() bool {
-	switch e {
-	case JobObjectJob:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for JobStatus.
-const (
-	JobStatusFailed    JobStatus = "failed"
-	JobStatusQueued    JobStatus = "queued"
-	JobStatusRunning   JobStatus = "running"
-	JobStatusSucceeded JobStatus = "succeeded"
-)
-
-// Valid indicates whether the value is a known member of the JobStatus enum.
-func (e JobStatus) Valid() bool {
-	switch e {
-	case JobStatusFailed:
-		return true
-	case JobStatusQueued:
-		return true
-	case JobStatusRunning:
-		return true
-	case JobStatusSucceeded:
+	case ConnectionStageRedirect:
 		return true
 	default:
 		return false
@@ -207,19 +185,19 @@ func (e MediaObject) Valid() bool {
 
 // Defines values for MediaState.
 const (
-	MediaStateFailed     MediaState = "failed"
-	MediaStateProcessing MediaState = "processing"
-	MediaStateReady      MediaState = "ready"
+	Discarded MediaState = "discarded"
+	Ready     MediaState = "ready"
+	Uploading MediaState = "uploading"
 )
 
 // Valid indicates whether the value is a known member of the MediaState enum.
 func (e MediaState) Valid() bool {
 	switch e {
-	case MediaStateFailed:
+	case Discarded:
 		return true
-	case MediaStateProcessing:
+	case Ready:
 		return true
-	case MediaStateReady:
+	case Uploading:
 		return true
 	default:
 		return false
@@ -235,6 +213,39 @@ const (
 func (e MemberObject) Valid() bool {
 	switch e {
 	case MemberObjectMember:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PlaceObject.
+const (
+	PlaceObjectTenant PlaceObject = "tenant"
+)
+
+// Valid indicates whether the value is a known member of the PlaceObject enum.
+func (e PlaceObject) Valid() bool {
+	switch e {
+	case PlaceObjectTenant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PlaceState.
+const (
+	PlaceStateActive    PlaceState = "active"
+	PlaceStateSuspended PlaceState = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the PlaceState enum.
+func (e PlaceState) Valid() bool {
+	switch e {
+	case PlaceStateActive:
+		return true
+	case PlaceStateSuspended:
 		return true
 	default:
 		return false
@@ -321,7 +332,6 @@ const (
 	PostStateCanceled     PostState = "canceled"
 	PostStateDraft        PostState = "draft"
 	PostStateFailed       PostState = "failed"
-	PostStateHeld         PostState = "held"
 	PostStateMissed       PostState = "missed"
 	PostStateNeedsReview  PostState = "needs_review"
 	PostStatePartlyFailed PostState = "partly_failed"
@@ -338,8 +348,6 @@ func (e PostState) Valid() bool {
 	case PostStateDraft:
 		return true
 	case PostStateFailed:
-		return true
-	case PostStateHeld:
 		return true
 	case PostStateMissed:
 		return true
@@ -430,6 +438,24 @@ func (e RoleObject) Valid() bool {
 	}
 }
 
+// Defines values for SegmentReceiptKind.
+const (
+	SegmentReceiptKindComment SegmentReceiptKind = "comment"
+	SegmentReceiptKindThread  SegmentReceiptKind = "thread"
+)
+
+// Valid indicates whether the value is a known member of the SegmentReceiptKind enum.
+func (e SegmentReceiptKind) Valid() bool {
+	switch e {
+	case SegmentReceiptKindComment:
+		return true
+	case SegmentReceiptKindThread:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SessionObject.
 const (
 	SessionObjectSession SessionObject = "session"
@@ -480,16 +506,64 @@ func (e TenantObject) Valid() bool {
 
 // Defines values for TenantState.
 const (
-	Active    TenantState = "active"
-	Suspended TenantState = "suspended"
+	TenantStateActive    TenantState = "active"
+	TenantStateSuspended TenantState = "suspended"
 )
 
 // Valid indicates whether the value is a known member of the TenantState enum.
 func (e TenantState) Valid() bool {
 	switch e {
-	case Active:
+	case TenantStateActive:
 		return true
-	case Suspended:
+	case TenantStateSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TenantTier.
+const (
+	TenantTierAgency  TenantTier = "agency"
+	TenantTierCreator TenantTier = "creator"
+	TenantTierFree    TenantTier = "free"
+	TenantTierPro     TenantTier = "pro"
+)
+
+// Valid indicates whether the value is a known member of the TenantTier enum.
+func (e TenantTier) Valid() bool {
+	switch e {
+	case TenantTierAgency:
+		return true
+	case TenantTierCreator:
+		return true
+	case TenantTierFree:
+		return true
+	case TenantTierPro:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TenantInputTier.
+const (
+	TenantInputTierAgency  TenantInputTier = "agency"
+	TenantInputTierCreator TenantInputTier = "creator"
+	TenantInputTierFree    TenantInputTier = "free"
+	TenantInputTierPro     TenantInputTier = "pro"
+)
+
+// Valid indicates whether the value is a known member of the TenantInputTier enum.
+func (e TenantInputTier) Valid() bool {
+	switch e {
+	case TenantInputTierAgency:
+		return true
+	case TenantInputTierCreator:
+		return true
+	case TenantInputTierFree:
+		return true
+	case TenantInputTierPro:
 		return true
 	default:
 		return false
@@ -498,22 +572,22 @@ func (e TenantState) Valid() bool {
 
 // Defines values for TenantKind.
 const (
-	Agency    TenantKind = "agency"
-	Operator  TenantKind = "operator"
-	Reseller  TenantKind = "reseller"
-	Workspace TenantKind = "workspace"
+	TenantKindAgency    TenantKind = "agency"
+	TenantKindOperator  TenantKind = "operator"
+	TenantKindReseller  TenantKind = "reseller"
+	TenantKindWorkspace TenantKind = "workspace"
 )
 
 // Valid indicates whether the value is a known member of the TenantKind enum.
 func (e TenantKind) Valid() bool {
 	switch e {
-	case Agency:
+	case TenantKindAgency:
 		return true
-	case Operator:
+	case TenantKindOperator:
 		return true
-	case Reseller:
+	case TenantKindReseller:
 		return true
-	case Workspace:
+	case TenantKindWorkspace:
 		return true
 	default:
 		return false
@@ -579,13 +653,13 @@ func (e UserObject) Valid() bool {
 
 // Defines values for WebhookObject.
 const (
-	WebhookObjectWebhook WebhookObject = "webhook"
+	WebhookEndpoint WebhookObject = "webhook_endpoint"
 )
 
 // Valid indicates whether the value is a known member of the WebhookObject enum.
 func (e WebhookObject) Valid() bool {
 	switch e {
-	case WebhookObjectWebhook:
+	case WebhookEndpoint:
 		return true
 	default:
 		return false
@@ -625,6 +699,30 @@ func (e WebhookDeliveryObject) Valid() bool {
 	}
 }
 
+// Defines values for WebhookDeliveryState.
+const (
+	WebhookDeliveryStateCanceled  WebhookDeliveryState = "canceled"
+	WebhookDeliveryStateDelivered WebhookDeliveryState = "delivered"
+	WebhookDeliveryStateFailed    WebhookDeliveryState = "failed"
+	WebhookDeliveryStatePending   WebhookDeliveryState = "pending"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryState enum.
+func (e WebhookDeliveryState) Valid() bool {
+	switch e {
+	case WebhookDeliveryStateCanceled:
+		return true
+	case WebhookDeliveryStateDelivered:
+		return true
+	case WebhookDeliveryStateFailed:
+		return true
+	case WebhookDeliveryStatePending:
+		return true
+	default:
+		return false
+	}
+}
+
 // Account defines model for Account.
 type Account struct {
 	AvatarUrl *string `json:"avatar_url,omitempty"`
@@ -644,28 +742,38 @@ type Attachment struct {
 
 // Attempt defines model for Attempt.
 type Attempt struct {
-	FinishedAt *time.Time `json:"finished_at,omitempty"`
-	Id         string     `json:"id"`
-	Message    *string    `json:"message,omitempty"`
-	Number     int        `json:"number"`
-	Outcome    string     `json:"outcome"`
-	Reason     *string    `json:"reason,omitempty"`
-	StartedAt  time.Time  `json:"started_at"`
+	ArmedAt time.Time  `json:"armed_at"`
+	EndedAt *time.Time `json:"ended_at,omitempty"`
+	Message *string    `json:"message,omitempty"`
+	Number  int        `json:"number"`
+
+	// Outcome Absent while it is under way.
+	Outcome *string `json:"outcome,omitempty"`
+	Reason  *string `json:"reason,omitempty"`
+
+	// Replay The same key again, after a lost reply.
+	Replay *bool `json:"replay,omitempty"`
 }
 
 // Channel defines model for Channel.
 type Channel struct {
 	Account     Account       `json:"account"`
-	CreatedAt   time.Time     `json:"created_at"`
+	ConnectedAt time.Time     `json:"connected_at"`
 	Id          string        `json:"id"`
+	Instance    *string       `json:"instance,omitempty"`
 	Limits      *Limits       `json:"limits,omitempty"`
 	Name        string        `json:"name"`
 	Object      ChannelObject `json:"object" validate:"oneof=channel"`
+	PauseReason *string       `json:"pause_reason,omitempty"`
 	Paused      bool          `json:"paused"`
 	Platform    string        `json:"platform"`
-	State       ChannelState  `json:"state" validate:"oneof=connected needs_reconnect disconnected"`
-	StateReason *string       `json:"state_reason,omitempty"`
-	Version     int           `json:"version"`
+	Reason      *string       `json:"reason,omitempty"`
+
+	// Remedy For people: what to do about it.
+	Remedy    *string      `json:"remedy,omitempty"`
+	State     ChannelState `json:"state" validate:"oneof=connected needs_reconnect disconnected"`
+	UpdatedAt time.Time    `json:"updated_at"`
+	Version   int          `json:"version"`
 }
 
 // ChannelObject defines model for Channel.Object.
@@ -684,6 +792,28 @@ type ChannelList struct {
 // ChannelPatch defines model for ChannelPatch.
 type ChannelPatch = json.RawMessage
 
+// Child defines model for Child.
+type Child struct {
+	Id     string      `json:"id"`
+	Kind   TenantKind  `json:"kind"`
+	Name   string      `json:"name"`
+	Object ChildObject `json:"object" validate:"oneof=tenant"`
+	State  ChildState  `json:"state" validate:"oneof=active suspended"`
+}
+
+// ChildObject defines model for Child.Object.
+type ChildObject string
+
+// ChildState defines model for Child.State.
+type ChildState string
+
+// ChildList defines model for ChildList.
+type ChildList struct {
+	Data       []Child `json:"data" validate:"dive"`
+	HasMore    bool    `json:"has_more"`
+	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
 // Comment defines model for Comment.
 type Comment struct {
 	Text string `json:"text" validate:"min=1,max=100000"`
@@ -691,29 +821,34 @@ type Comment struct {
 
 // Connection defines model for Connection.
 type Connection struct {
-	// Accounts With `choose`: what can be connected.
+	// Accounts With `choice`: what can be connected.
 	Accounts []Account `json:"accounts,omitempty" validate:"dive"`
 
-	// Channels With `done`: what was connected.
-	Channels  []Channel `json:"channels,omitempty" validate:"dive"`
+	// Channels With `done`: the channels, `chn_…`.
+	Channels  []string  `json:"channels,omitempty" validate:"dive"`
 	ExpiresAt time.Time `json:"expires_at"`
 
 	// Form With `form`: JSON Schema of the form.
 	Form     map[string]interface{} `json:"form,omitempty"`
 	Id       string                 `json:"id"`
+	Instance *string                `json:"instance,omitempty"`
+	Message  *string                `json:"message,omitempty"`
 	Object   ConnectionObject       `json:"object" validate:"oneof=connection"`
 	Platform string                 `json:"platform"`
 
+	// Reason With `failed`, or with a form that was refused.
+	Reason *string `json:"reason,omitempty"`
+
 	// Redirect With `redirect`: send the person there.
 	Redirect *string         `json:"redirect,omitempty"`
-	State    ConnectionState `json:"state" validate:"oneof=redirect form choose done failed"`
+	Stage    ConnectionStage `json:"stage" validate:"oneof=redirect form choice done failed"`
 }
 
 // ConnectionObject defines model for Connection.Object.
 type ConnectionObject string
 
-// ConnectionState defines model for Connection.State.
-type ConnectionState string
+// ConnectionStage defines model for Connection.Stage.
+type ConnectionStage string
 
 // ConnectionAnswer defines model for ConnectionAnswer.
 type ConnectionAnswer struct {
@@ -726,25 +861,26 @@ type ConnectionAnswer struct {
 
 // ConnectionInput defines model for ConnectionInput.
 type ConnectionInput struct {
-	// Instance The account's own server, where the platform has many.
-	Instance *string `json:"instance,omitempty" validate:"omitempty,max=253"`
-	Platform string  `json:"platform" validate:"min=1,max=128"`
+	// Input `instance`, where the platform has many, and what is already known of the form.
+	Input    map[string]string `json:"input,omitempty"`
+	Platform string            `json:"platform" validate:"min=1,max=128"`
 
 	// Reconnect The channel to sign in again, `chn_…`.
 	Reconnect *string `json:"reconnect,omitempty" validate:"omitempty,max=64"`
 
-	// ReturnTo The path in the app to come back to, such as `/channels`.
-	ReturnTo *string `json:"return_to,omitempty" validate:"omitempty,max=512"`
+	// ReturnUrl Where to come back to: a path here, or an address on an allowed origin.
+	ReturnUrl *string `json:"return_url,omitempty" validate:"omitempty,max=2048"`
 }
 
 // Delivery defines model for Delivery.
 type Delivery struct {
-	ChannelId string           `json:"channel_id"`
-	DueAt     *time.Time       `json:"due_at,omitempty"`
-	Id        string           `json:"id"`
-	Reason    *string          `json:"reason,omitempty"`
-	Segments  []SegmentReceipt `json:"segments" validate:"dive"`
-	State     string           `json:"state"`
+	ChannelId   string           `json:"channel_id"`
+	ContentHash *string          `json:"content_hash,omitempty"`
+	DueAt       time.Time        `json:"due_at"`
+	Format      *string          `json:"format,omitempty"`
+	Id          string           `json:"id"`
+	Segments    []SegmentReceipt `json:"segments" validate:"dive"`
+	State       string           `json:"state"`
 }
 
 // DeliverySummary defines model for DeliverySummary.
@@ -758,24 +894,11 @@ type DeliverySummary struct {
 
 // EmailInput defines model for EmailInput.
 type EmailInput struct {
-	Email openapi_types.Email `json:"email" validate:"min=3,max=254,email"`
+	Email string `json:"email" validate:"min=3,max=254,email"`
 }
 
 // Event defines model for Event.
-type Event struct {
-	CreatedAt time.Time              `json:"created_at"`
-	Data      map[string]interface{} `json:"data"`
-	Id        string                 `json:"id"`
-	Object    EventObject            `json:"object" validate:"oneof=event"`
-	Sequence  *int64                 `json:"sequence,omitempty"`
-
-	// Subject The id of what it is about.
-	Subject string `json:"subject"`
-	Type    string `json:"type"`
-}
-
-// EventObject defines model for Event.Object.
-type EventObject string
+type Event = json.RawMessage
 
 // EventList defines model for EventList.
 type EventList struct {
@@ -805,42 +928,21 @@ type Format struct {
 	Text     TextRule               `json:"text"`
 }
 
-// Job defines model for Job.
-type Job struct {
-	CreatedAt  time.Time  `json:"created_at"`
-	Error      *Problem   `json:"error,omitempty"`
-	FinishedAt *time.Time `json:"finished_at,omitempty"`
-	Id         string     `json:"id"`
-	Object     JobObject  `json:"object" validate:"oneof=job"`
-
-	// Progress Per cent.
-	Progress *int                   `json:"progress,omitempty"`
-	Result   map[string]interface{} `json:"result,omitempty"`
-	Status   JobStatus              `json:"status" validate:"oneof=queued running succeeded failed"`
-	Type     string                 `json:"type"`
-}
-
-// JobObject defines model for Job.Object.
-type JobObject string
-
-// JobStatus defines model for Job.Status.
-type JobStatus string
-
 // Key defines model for Key.
 type Key struct {
-	// Actions What the key is narrowed to; empty: all its maker may do.
-	Actions    []string   `json:"actions" validate:"dive"`
-	ApiVersion *string    `json:"api_version,omitempty"`
+	// ApiVersion The date it is pinned to.
+	ApiVersion string     `json:"api_version"`
 	CreatedAt  time.Time  `json:"created_at"`
-	CreatedBy  *string    `json:"created_by,omitempty"`
+	CreatedBy  string     `json:"created_by"`
 	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
 	Id         string     `json:"id"`
 	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
 	Name       string     `json:"name"`
 	Object     KeyObject  `json:"object" validate:"oneof=api_key"`
+	RevokedAt  *time.Time `json:"revoked_at,omitempty"`
 
-	// Prefix How the secret begins, to recognise it.
-	Prefix string `json:"prefix"`
+	// Scopes The actions it is narrowed to.
+	Scopes []string `json:"scopes" validate:"dive"`
 }
 
 // KeyObject defines model for Key.Object.
@@ -848,9 +950,9 @@ type KeyObject string
 
 // KeyInput defines model for KeyInput.
 type KeyInput struct {
-	Actions   []string   `json:"actions,omitempty" validate:"omitempty,max=64,dive,min=1,max=64"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 	Name      string     `json:"name" validate:"min=1,max=100"`
+	Scopes    []string   `json:"scopes" validate:"min=1,max=64,dive,min=1,max=64"`
 }
 
 // KeyList defines model for KeyList.
@@ -869,24 +971,28 @@ type Limits struct {
 
 // Login defines model for Login.
 type Login struct {
-	Email    openapi_types.Email `json:"email" validate:"min=3,max=254,email"`
-	Password string              `json:"password" validate:"min=1,max=1024"`
+	Email    string `json:"email" validate:"min=3,max=254,email"`
+	Password string `json:"password" validate:"min=1,max=1024"`
 }
 
 // Media defines model for Media.
 type Media struct {
-	Alt       string      `json:"alt"`
-	Bytes     *int64      `json:"bytes,omitempty"`
-	CreatedAt time.Time   `json:"created_at"`
-	Height    *int        `json:"height,omitempty"`
-	Id        string      `json:"id"`
-	Kind      MediaKind   `json:"kind" validate:"oneof=image video audio"`
-	Mime      *string     `json:"mime,omitempty"`
-	Object    MediaObject `json:"object" validate:"oneof=media"`
-	Sha256    *string     `json:"sha256,omitempty"`
-	State     MediaState  `json:"state" validate:"oneof=processing ready failed"`
-	Version   int         `json:"version"`
-	Width     *int        `json:"width,omitempty"`
+	Alt       string    `json:"alt"`
+	Bytes     *int64    `json:"bytes,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	CreatedBy *string   `json:"created_by,omitempty"`
+	Height    *int      `json:"height,omitempty"`
+	Id        string    `json:"id"`
+	Kind      MediaKind `json:"kind" validate:"oneof=image video audio"`
+	Mime      *string   `json:"mime,omitempty"`
+
+	// Name What the file was called.
+	Name    *string     `json:"name,omitempty"`
+	Object  MediaObject `json:"object" validate:"oneof=media"`
+	Sha256  *string     `json:"sha256,omitempty"`
+	State   MediaState  `json:"state" validate:"oneof=uploading ready discarded"`
+	Version int         `json:"version"`
+	Width   *int        `json:"width,omitempty"`
 }
 
 // MediaKind defines model for Media.Kind.
@@ -923,11 +1029,15 @@ type MediaRule struct {
 type Member struct {
 	CreatedAt time.Time    `json:"created_at"`
 	Email     *string      `json:"email,omitempty"`
-	Id        string       `json:"id"`
+	GrantedBy string       `json:"granted_by"`
 	Name      *string      `json:"name,omitempty"`
 	Object    MemberObject `json:"object" validate:"oneof=member"`
-	Role      string       `json:"role"`
-	UserId    string       `json:"user_id"`
+
+	// Role A built-in role, or `custom:` and the name of one of the tenant's own.
+	Role      string    `json:"role"`
+	UpdatedAt time.Time `json:"updated_at"`
+	UserId    string    `json:"user_id"`
+	Version   int       `json:"version"`
 }
 
 // MemberObject defines model for Member.Object.
@@ -935,25 +1045,27 @@ type MemberObject string
 
 // MemberInput defines model for MemberInput.
 type MemberInput struct {
-	Email openapi_types.Email `json:"email" validate:"min=3,max=254,email"`
-	Role  string              `json:"role" validate:"min=1,max=72"`
+	Email string `json:"email" validate:"min=3,max=254,email"`
+	Role  string `json:"role" validate:"min=1,max=72"`
 }
 
 // MemberList defines model for MemberList.
 type MemberList struct {
-	Data []Member `json:"data" validate:"dive"`
+	Data       []Member `json:"data" validate:"dive"`
+	HasMore    bool     `json:"has_more"`
+	NextCursor *string  `json:"next_cursor,omitempty"`
 }
 
-// MemberPatch defines model for MemberPatch.
-type MemberPatch = json.RawMessage
+// MemberRole defines model for MemberRole.
+type MemberRole struct {
+	Role string `json:"role" validate:"min=1,max=72"`
+}
 
 // Metrics defines model for Metrics.
 type Metrics struct {
 	At        time.Time          `json:"at"`
-	ChannelId string             `json:"channel_id"`
 	SegmentId string             `json:"segment_id"`
-	Url       *string            `json:"url,omitempty"`
-	Values    map[string]float32 `json:"values"`
+	Values    map[string]float64 `json:"values"`
 }
 
 // MetricsList defines model for MetricsList.
@@ -974,10 +1086,48 @@ type NewWebhook struct {
 	Webhook Webhook `json:"webhook"`
 }
 
+// PasswordChange defines model for PasswordChange.
+type PasswordChange struct {
+	Current  string `json:"current" validate:"min=1,max=1024"`
+	Password string `json:"password" validate:"min=1,max=1024"`
+}
+
 // PasswordReset defines model for PasswordReset.
 type PasswordReset struct {
 	Password string `json:"password" validate:"min=1,max=1024"`
 	Token    string `json:"token" validate:"min=1,max=512"`
+}
+
+// Pause defines model for Pause.
+type Pause struct {
+	// Reason For people.
+	Reason *string `json:"reason,omitempty" validate:"omitempty,max=1000"`
+}
+
+// Place defines model for Place.
+type Place struct {
+	Id       string      `json:"id"`
+	Kind     TenantKind  `json:"kind"`
+	Name     string      `json:"name"`
+	Object   PlaceObject `json:"object" validate:"oneof=tenant"`
+	ParentId *string     `json:"parent_id,omitempty"`
+
+	// Role The person's role there.
+	Role string `json:"role"`
+
+	// State Suspended if any tenant above is.
+	State PlaceState `json:"state" validate:"oneof=active suspended"`
+}
+
+// PlaceObject defines model for Place.Object.
+type PlaceObject string
+
+// PlaceState Suspended if any tenant above is.
+type PlaceState string
+
+// PlaceList defines model for PlaceList.
+type PlaceList struct {
+	Data []Place `json:"data" validate:"dive"`
 }
 
 // Platform defines model for Platform.
@@ -1105,27 +1255,51 @@ type RefreshInput struct {
 
 // Registration defines model for Registration.
 type Registration struct {
-	Email    openapi_types.Email `json:"email" validate:"min=3,max=254,email"`
-	Name     string              `json:"name" validate:"min=1,max=100"`
-	Password string              `json:"password" validate:"min=1,max=1024"`
+	Email    string `json:"email" validate:"min=3,max=254,email"`
+	Name     string `json:"name" validate:"min=1,max=100"`
+	Password string `json:"password" validate:"min=1,max=1024"`
+}
+
+// Replay defines model for Replay.
+type Replay struct {
+	// Id Its deliveries carry it as `replay`.
+	Id        string    `json:"id"`
+	Since     time.Time `json:"since"`
+	WebhookId string    `json:"webhook_id"`
+}
+
+// ReplayInput defines model for ReplayInput.
+type ReplayInput struct {
+	Since time.Time `json:"since"`
 }
 
 // Role defines model for Role.
 type Role struct {
-	Actions []string `json:"actions" validate:"dive"`
-	Custom  bool     `json:"custom"`
-
-	// Name `owner`, or `custom:publisher` for a tenant's own.
-	Name   string     `json:"name"`
-	Object RoleObject `json:"object" validate:"oneof=role"`
+	Actions   []string   `json:"actions" validate:"dive"`
+	CreatedAt time.Time  `json:"created_at"`
+	Name      string     `json:"name"`
+	Object    RoleObject `json:"object" validate:"oneof=role"`
+	Title     string     `json:"title"`
+	UpdatedAt time.Time  `json:"updated_at"`
+	Version   int        `json:"version"`
 }
 
 // RoleObject defines model for Role.Object.
 type RoleObject string
 
+// RoleChange defines model for RoleChange.
+type RoleChange struct {
+	Actions []string `json:"actions" validate:"min=1,max=100,dive,min=1,max=64"`
+	Title   string   `json:"title" validate:"min=1,max=120"`
+}
+
 // RoleInput defines model for RoleInput.
 type RoleInput struct {
-	Actions []string `json:"actions" validate:"min=1,max=64,dive,min=1,max=64"`
+	Actions []string `json:"actions" validate:"min=1,max=100,dive,min=1,max=64"`
+
+	// Name Lower-case letters, digits and dashes.
+	Name  string `json:"name" validate:"min=1,max=40"`
+	Title string `json:"title" validate:"min=1,max=120"`
 }
 
 // RoleList defines model for RoleList.
@@ -1162,26 +1336,36 @@ type Segment struct {
 
 // SegmentReceipt defines model for SegmentReceipt.
 type SegmentReceipt struct {
-	Attempts    []Attempt  `json:"attempts" validate:"dive"`
-	Id          string     `json:"id"`
-	Index       int        `json:"index"`
-	Kind        string     `json:"kind"`
-	Message     *string    `json:"message,omitempty"`
-	PublishedAt *time.Time `json:"published_at,omitempty"`
-	Reason      *string    `json:"reason,omitempty"`
-	RemoteId    *string    `json:"remote_id,omitempty"`
+	Attempts []Attempt `json:"attempts" validate:"dive"`
 
-	// State scheduled, preparing, armed, sending, live, rejected, unknown, needs_review, held, missed or canceled.
-	State    string   `json:"state"`
-	Url      *string  `json:"url,omitempty"`
-	Warnings []string `json:"warnings,omitempty" validate:"dive"`
+	// Evidence How the outcome is known: receipt, lookup or person.
+	Evidence *string            `json:"evidence,omitempty"`
+	Id       string             `json:"id"`
+	Kind     SegmentReceiptKind `json:"kind" validate:"oneof=thread comment"`
+
+	// Label For people: what it waits for.
+	Label    *string    `json:"label,omitempty"`
+	LiveAt   *time.Time `json:"live_at,omitempty"`
+	Message  *string    `json:"message,omitempty"`
+	NextAt   *time.Time `json:"next_at,omitempty"`
+	Position int        `json:"position"`
+	Reason   *string    `json:"reason,omitempty"`
+	RemoteId *string    `json:"remote_id,omitempty"`
+
+	// State scheduled, preparing, armed, sending, live, rejected, unknown, needs_review, missed or canceled.
+	State string  `json:"state"`
+	Url   *string `json:"url,omitempty"`
 }
+
+// SegmentReceiptKind defines model for SegmentReceipt.Kind.
+type SegmentReceiptKind string
 
 // Session defines model for Session.
 type Session struct {
 	Address    *string       `json:"address,omitempty"`
 	CreatedAt  time.Time     `json:"created_at"`
 	Current    bool          `json:"current"`
+	ExpiresAt  time.Time     `json:"expires_at"`
 	Id         string        `json:"id"`
 	LastUsedAt time.Time     `json:"last_used_at"`
 	Object     SessionObject `json:"object" validate:"oneof=session"`
@@ -1208,22 +1392,26 @@ type SettlementVerdict string
 
 // Tenant defines model for Tenant.
 type Tenant struct {
-	CreatedAt        time.Time    `json:"created_at"`
-	Id               string       `json:"id"`
-	Kind             TenantKind   `json:"kind"`
+	CreatedAt time.Time  `json:"created_at"`
+	Id        string     `json:"id"`
+	Kind      TenantKind `json:"kind"`
+
+	// Locale A BCP 47 tag; empty means en.
+	Locale           string       `json:"locale"`
 	Name             string       `json:"name"`
 	Object           TenantObject `json:"object" validate:"oneof=tenant"`
 	ParentId         *string      `json:"parent_id,omitempty"`
+	PauseReason      *string      `json:"pause_reason,omitempty"`
 	PublishingPaused bool         `json:"publishing_paused"`
+	State            TenantState  `json:"state" validate:"oneof=active suspended"`
 
-	// Role The caller's role there.
-	Role  *string     `json:"role,omitempty"`
-	State TenantState `json:"state" validate:"oneof=active suspended"`
-	Tier  string      `json:"tier"`
+	// Tier The plan that counts here, its own or one from above.
+	Tier TenantTier `json:"tier" validate:"oneof=free creator pro agency"`
 
-	// Timezone An IANA zone.
-	Timezone *string `json:"timezone,omitempty"`
-	Version  int     `json:"version"`
+	// Timezone An IANA zone; empty means UTC.
+	Timezone  string    `json:"timezone"`
+	UpdatedAt time.Time `json:"updated_at"`
+	Version   int       `json:"version"`
 }
 
 // TenantObject defines model for Tenant.Object.
@@ -1232,20 +1420,25 @@ type TenantObject string
 // TenantState defines model for Tenant.State.
 type TenantState string
 
+// TenantTier The plan that counts here, its own or one from above.
+type TenantTier string
+
 // TenantInput defines model for TenantInput.
 type TenantInput struct {
-	Kind     TenantKind `json:"kind"`
-	Name     string     `json:"name" validate:"min=1,max=100"`
-	Timezone *string    `json:"timezone,omitempty" validate:"omitempty,max=64"`
+	Kind   TenantKind `json:"kind"`
+	Locale *string    `json:"locale,omitempty" validate:"omitempty,max=35"`
+	Name   string     `json:"name" validate:"min=1,max=120"`
+
+	// Tier Absent: that of the nearest tenant above that has one.
+	Tier     *TenantInputTier `json:"tier,omitempty" validate:"omitempty,oneof=free creator pro agency"`
+	Timezone *string          `json:"timezone,omitempty" validate:"omitempty,max=64"`
 }
+
+// TenantInputTier Absent: that of the nearest tenant above that has one.
+type TenantInputTier string
 
 // TenantKind defines model for TenantKind.
 type TenantKind string
-
-// TenantList defines model for TenantList.
-type TenantList struct {
-	Data []Tenant `json:"data" validate:"dive"`
-}
 
 // TenantPatch defines model for TenantPatch.
 type TenantPatch = json.RawMessage
@@ -1290,12 +1483,14 @@ type TokensTokenType string
 
 // User defines model for User.
 type User struct {
-	CreatedAt time.Time  `json:"created_at"`
-	Email     string     `json:"email"`
-	Id        string     `json:"id"`
-	Name      string     `json:"name"`
-	Object    UserObject `json:"object" validate:"oneof=user"`
-	Verified  bool       `json:"verified"`
+	CreatedAt time.Time `json:"created_at"`
+	Email     string    `json:"email"`
+
+	// HomeTenantId The agency that was made for the person.
+	HomeTenantId *string    `json:"home_tenant_id,omitempty"`
+	Id           string     `json:"id"`
+	Name         string     `json:"name"`
+	Object       UserObject `json:"object" validate:"oneof=user"`
 }
 
 // UserObject defines model for User.Object.
@@ -1323,16 +1518,21 @@ type Variant struct {
 
 // Webhook defines model for Webhook.
 type Webhook struct {
-	ApiVersion  *string       `json:"api_version,omitempty"`
-	CreatedAt   time.Time     `json:"created_at"`
-	Description *string       `json:"description,omitempty"`
-	Events      []string      `json:"events" validate:"dive"`
-	Id          string        `json:"id"`
-	Object      WebhookObject `json:"object" validate:"oneof=webhook"`
-	State       WebhookState  `json:"state" validate:"oneof=enabled disabled"`
-	StateReason *string       `json:"state_reason,omitempty"`
-	Url         string        `json:"url"`
-	Version     int           `json:"version"`
+	ApiVersion   string        `json:"api_version"`
+	CreatedAt    time.Time     `json:"created_at"`
+	Description  *string       `json:"description,omitempty"`
+	FailingSince *time.Time    `json:"failing_since,omitempty"`
+	Id           string        `json:"id"`
+	Object       WebhookObject `json:"object" validate:"oneof=webhook_endpoint"`
+
+	// Reason Why it is disabled: manual, gone or failing.
+	Reason *string      `json:"reason,omitempty"`
+	State  WebhookState `json:"state" validate:"oneof=enabled disabled"`
+
+	// Types Empty: all.
+	Types   []string `json:"types" validate:"dive"`
+	Url     string   `json:"url"`
+	Version int      `json:"version"`
 }
 
 // WebhookObject defines model for Webhook.Object.
@@ -1343,23 +1543,31 @@ type WebhookState string
 
 // WebhookDelivery defines model for WebhookDelivery.
 type WebhookDelivery struct {
-	CreatedAt time.Time             `json:"created_at"`
-	EventId   string                `json:"event_id"`
-	EventType string                `json:"event_type"`
-	Id        string                `json:"id"`
-	NextAt    *time.Time            `json:"next_at,omitempty"`
-	Object    WebhookDeliveryObject `json:"object" validate:"oneof=webhook_delivery"`
-	Reason    *string               `json:"reason,omitempty"`
-	State     string                `json:"state"`
+	Attempts  int       `json:"attempts"`
+	CreatedAt time.Time `json:"created_at"`
+	EventId   string    `json:"event_id"`
+	EventType string    `json:"event_type"`
+
+	// Excerpt The start of the last answer.
+	Excerpt *string               `json:"excerpt,omitempty"`
+	Id      string                `json:"id"`
+	NextAt  *time.Time            `json:"next_at,omitempty"`
+	Object  WebhookDeliveryObject `json:"object" validate:"oneof=webhook_delivery"`
+
+	// Replay The replay it belongs to, if any.
+	Replay *string              `json:"replay,omitempty"`
+	State  WebhookDeliveryState `json:"state" validate:"oneof=pending delivered failed canceled"`
 
 	// Status The HTTP status of the last try.
 	Status    *int   `json:"status,omitempty"`
-	Tries     int    `json:"tries"`
 	WebhookId string `json:"webhook_id"`
 }
 
 // WebhookDeliveryObject defines model for WebhookDelivery.Object.
 type WebhookDeliveryObject string
+
+// WebhookDeliveryState defines model for WebhookDelivery.State.
+type WebhookDeliveryState string
 
 // WebhookDeliveryList defines model for WebhookDeliveryList.
 type WebhookDeliveryList struct {
@@ -1372,9 +1580,9 @@ type WebhookDeliveryList struct {
 type WebhookInput struct {
 	Description *string `json:"description,omitempty" validate:"omitempty,max=500"`
 
-	// Events Empty: all.
-	Events []string `json:"events,omitempty" validate:"omitempty,max=64,dive,min=1,max=64"`
-	Url    string   `json:"url" validate:"min=8,max=2048"`
+	// Types Empty: all.
+	Types []string `json:"types,omitempty" validate:"omitempty,max=64,dive,min=1,max=64"`
+	Url   string   `json:"url" validate:"min=8,max=2048"`
 }
 
 // WebhookList defines model for WebhookList.
@@ -1387,6 +1595,9 @@ type WebhookPatch = json.RawMessage
 
 // ChannelID defines model for channelID.
 type ChannelID = string
+
+// ChildID defines model for childID.
+type ChildID = string
 
 // ConnectionID defines model for connectionID.
 type ConnectionID = string
@@ -1403,9 +1614,6 @@ type IdempotencyKey = string
 // IfMatch defines model for ifMatch.
 type IfMatch = string
 
-// JobID defines model for jobID.
-type JobID = string
-
 // KeyID defines model for keyID.
 type KeyID = string
 
@@ -1414,9 +1622,6 @@ type Limit = int
 
 // MediaID defines model for mediaID.
 type MediaID = string
-
-// MemberID defines model for memberID.
-type MemberID = string
 
 // PlatformID defines model for platformID.
 type PlatformID = string
@@ -1439,6 +1644,9 @@ type SessionID = string
 // TenantID defines model for tenantID.
 type TenantID = string
 
+// UserID defines model for userID.
+type UserID = string
+
 // WebhookID defines model for webhookID.
 type WebhookID = string
 
@@ -1451,6 +1659,12 @@ type ListChannelsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// DeleteChannelParams defines parameters for DeleteChannel.
+type DeleteChannelParams struct {
+	// IfMatch The ETag the change is based on, such as `"v3"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // UpdateChannelParams defines parameters for UpdateChannel.
 type UpdateChannelParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
@@ -1459,6 +1673,7 @@ type UpdateChannelParams struct {
 
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
+	// Type A type, or all of a noun as `post.*`.
 	Type *string `form:"type,omitempty" json:"type,omitempty"`
 
 	// Limit Page size.
@@ -1492,12 +1707,24 @@ type UploadMediaMultipartBody struct {
 type UploadMediaParams struct {
 	// Alt What the image shows.
 	Alt *string `form:"alt,omitempty" json:"alt,omitempty"`
+
+	// Name What the file is called.
+	Name *string `form:"name,omitempty" json:"name,omitempty"`
 }
 
 // UpdateMediaParams defines parameters for UpdateMedia.
 type UpdateMediaParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListMembersParams defines parameters for ListMembers.
+type ListMembersParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // AddMemberParams defines parameters for AddMember.
@@ -1544,6 +1771,12 @@ type RefreshMetricsParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// SettleSegmentParams defines parameters for SettleSegment.
+type SettleSegmentParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey RequiredKey `json:"Idempotency-Key"`
+}
+
 // CancelPostParams defines parameters for CancelPost.
 type CancelPostParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
@@ -1571,25 +1804,31 @@ type SchedulePostParams struct {
 	IdempotencyKey RequiredKey `json:"Idempotency-Key"`
 }
 
-// UnschedulePostParams defines parameters for UnschedulePost.
-type UnschedulePostParams struct {
-	// IfMatch The ETag the change is based on, such as `"v3"`.
-	IfMatch *IfMatch `json:"If-Match,omitempty"`
-
+// CreateRoleParams defines parameters for CreateRole.
+type CreateRoleParams struct {
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
-// SettleSegmentParams defines parameters for SettleSegment.
-type SettleSegmentParams struct {
-	// IdempotencyKey Makes a repeated request harmless.
-	IdempotencyKey RequiredKey `json:"Idempotency-Key"`
+// UpdateRoleParams defines parameters for UpdateRole.
+type UpdateRoleParams struct {
+	// IfMatch The ETag the change is based on, such as `"v3"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateTenantParams defines parameters for UpdateTenant.
 type UpdateTenantParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListChildTenantsParams defines parameters for ListChildTenants.
+type ListChildTenantsParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // CreateChildTenantParams defines parameters for CreateChildTenant.
@@ -1619,6 +1858,12 @@ type ListWebhookDeliveriesParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ReplayWebhookParams defines parameters for ReplayWebhook.
+type ReplayWebhookParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyInput
 
@@ -1646,11 +1891,17 @@ type ResendVerificationJSONRequestBody = EmailInput
 // UpdateChannelApplicationMergePatchPlusJSONRequestBody defines body for UpdateChannel for application/merge-patch+json ContentType.
 type UpdateChannelApplicationMergePatchPlusJSONRequestBody = ChannelPatch
 
+// PauseChannelJSONRequestBody defines body for PauseChannel for application/json ContentType.
+type PauseChannelJSONRequestBody = Pause
+
 // StartConnectionJSONRequestBody defines body for StartConnection for application/json ContentType.
 type StartConnectionJSONRequestBody = ConnectionInput
 
 // ContinueConnectionJSONRequestBody defines body for ContinueConnection for application/json ContentType.
 type ContinueConnectionJSONRequestBody = ConnectionAnswer
+
+// ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
+type ChangePasswordJSONRequestBody = PasswordChange
 
 // UploadMediaMultipartRequestBody defines body for UploadMedia for multipart/form-data ContentType.
 type UploadMediaMultipartRequestBody UploadMediaMultipartBody
@@ -1661,8 +1912,8 @@ type UpdateMediaApplicationMergePatchPlusJSONRequestBody = MediaPatch
 // AddMemberJSONRequestBody defines body for AddMember for application/json ContentType.
 type AddMemberJSONRequestBody = MemberInput
 
-// UpdateMemberApplicationMergePatchPlusJSONRequestBody defines body for UpdateMember for application/merge-patch+json ContentType.
-type UpdateMemberApplicationMergePatchPlusJSONRequestBody = MemberPatch
+// SetMemberRoleJSONRequestBody defines body for SetMemberRole for application/json ContentType.
+type SetMemberRoleJSONRequestBody = MemberRole
 
 // CreatePostJSONRequestBody defines body for CreatePost for application/json ContentType.
 type CreatePostJSONRequestBody = PostInput
@@ -1670,17 +1921,20 @@ type CreatePostJSONRequestBody = PostInput
 // UpdatePostApplicationMergePatchPlusJSONRequestBody defines body for UpdatePost for application/merge-patch+json ContentType.
 type UpdatePostApplicationMergePatchPlusJSONRequestBody = PostPatch
 
+// SettleSegmentJSONRequestBody defines body for SettleSegment for application/json ContentType.
+type SettleSegmentJSONRequestBody = Settlement
+
 // SchedulePostJSONRequestBody defines body for SchedulePost for application/json ContentType.
 type SchedulePostJSONRequestBody = ScheduleInput
 
 // ValidatePostJSONRequestBody defines body for ValidatePost for application/json ContentType.
 type ValidatePostJSONRequestBody = PostInput
 
-// PutRoleJSONRequestBody defines body for PutRole for application/json ContentType.
-type PutRoleJSONRequestBody = RoleInput
+// CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
+type CreateRoleJSONRequestBody = RoleInput
 
-// SettleSegmentJSONRequestBody defines body for SettleSegment for application/json ContentType.
-type SettleSegmentJSONRequestBody = Settlement
+// UpdateRoleJSONRequestBody defines body for UpdateRole for application/json ContentType.
+type UpdateRoleJSONRequestBody = RoleChange
 
 // UpdateTenantApplicationMergePatchPlusJSONRequestBody defines body for UpdateTenant for application/merge-patch+json ContentType.
 type UpdateTenantApplicationMergePatchPlusJSONRequestBody = TenantPatch
@@ -1688,11 +1942,20 @@ type UpdateTenantApplicationMergePatchPlusJSONRequestBody = TenantPatch
 // CreateChildTenantJSONRequestBody defines body for CreateChildTenant for application/json ContentType.
 type CreateChildTenantJSONRequestBody = TenantInput
 
+// SuspendTenantJSONRequestBody defines body for SuspendTenant for application/json ContentType.
+type SuspendTenantJSONRequestBody = Pause
+
+// PausePublishingJSONRequestBody defines body for PausePublishing for application/json ContentType.
+type PausePublishingJSONRequestBody = Pause
+
 // CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
 type CreateWebhookJSONRequestBody = WebhookInput
 
 // UpdateWebhookApplicationMergePatchPlusJSONRequestBody defines body for UpdateWebhook for application/merge-patch+json ContentType.
 type UpdateWebhookApplicationMergePatchPlusJSONRequestBody = WebhookPatch
+
+// ReplayWebhookJSONRequestBody defines body for ReplayWebhook for application/json ContentType.
+type ReplayWebhookJSONRequestBody = ReplayInput
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -1734,7 +1997,7 @@ type ServerInterface interface {
 	ListChannels(c *fiber.Ctx, params ListChannelsParams) error
 	// DeleteChannel Disconnect an account and forget its credentials.
 	// (DELETE /channels/{channel})
-	DeleteChannel(c *fiber.Ctx, channel ChannelID) error
+	DeleteChannel(c *fiber.Ctx, channel ChannelID, params DeleteChannelParams) error
 	// GetChannel One connected account.
 	// (GET /channels/{channel})
 	GetChannel(c *fiber.Ctx, channel ChannelID) error
@@ -1756,7 +2019,7 @@ type ServerInterface interface {
 	// ContinueConnection Answer a form, the platform's redirect or the choice of accounts.
 	// (POST /connections/{connection}:continue)
 	ContinueConnection(c *fiber.Ctx, connection ConnectionID) error
-	// ListEvents What happened, newest first.
+	// ListEvents What happened, oldest first.
 	// (GET /events)
 	ListEvents(c *fiber.Ctx, params ListEventsParams) error
 	// StreamEvents What happens, as server-sent events.
@@ -1765,18 +2028,21 @@ type ServerInterface interface {
 	// CreateStreamTicket A ticket that opens the stream within 60 seconds.
 	// (POST /events/ticket)
 	CreateStreamTicket(c *fiber.Ctx) error
-	// GetJob How far a job is.
-	// (GET /jobs/{job})
-	GetJob(c *fiber.Ctx, job JobID) error
 	// GetMe Who is signed in.
 	// (GET /me)
 	GetMe(c *fiber.Ctx) error
+	// ChangePassword Change the password.
+	// (POST /me/password:change)
+	ChangePassword(c *fiber.Ctx) error
 	// ListSessions Where the person is signed in.
 	// (GET /me/sessions)
 	ListSessions(c *fiber.Ctx) error
 	// RevokeSession End a session.
 	// (DELETE /me/sessions/{session})
 	RevokeSession(c *fiber.Ctx, session SessionID) error
+	// RevokeOtherSessions End every session but this one.
+	// (POST /me/sessions:revoke-others)
+	RevokeOtherSessions(c *fiber.Ctx) error
 	// ListMedia The uploaded media, newest first.
 	// (GET /media)
 	ListMedia(c *fiber.Ctx, params ListMediaParams) error
@@ -1797,16 +2063,16 @@ type ServerInterface interface {
 	GetMediaContent(c *fiber.Ctx, media MediaID) error
 	// ListMembers Who may enter this tenant.
 	// (GET /members)
-	ListMembers(c *fiber.Ctx) error
+	ListMembers(c *fiber.Ctx, params ListMembersParams) error
 	// AddMember Let a registered person in.
 	// (POST /members)
 	AddMember(c *fiber.Ctx, params AddMemberParams) error
 	// RemoveMember Remove a member.
-	// (DELETE /members/{member})
-	RemoveMember(c *fiber.Ctx, member MemberID) error
-	// UpdateMember Give a member another role.
-	// (PATCH /members/{member})
-	UpdateMember(c *fiber.Ctx, member MemberID) error
+	// (DELETE /members/{user})
+	RemoveMember(c *fiber.Ctx, user UserID) error
+	// SetMemberRole Give a member another role.
+	// (PUT /members/{user})
+	SetMemberRole(c *fiber.Ctx, user UserID) error
 	// ListPlatforms What can be posted to here.
 	// (GET /platforms)
 	ListPlatforms(c *fiber.Ctx) error
@@ -1837,6 +2103,9 @@ type ServerInterface interface {
 	// GetReceipt What happened on each channel, attempt by attempt.
 	// (GET /posts/{post}/receipt)
 	GetReceipt(c *fiber.Ctx, post PostID) error
+	// SettleSegment Decide for a segment that needs review.
+	// (POST /posts/{post}/segments/{segment}:settle)
+	SettleSegment(c *fiber.Ctx, post PostID, segment SegmentID, params SettleSegmentParams) error
 	// CancelPost Stop what has not left yet.
 	// (POST /posts/{post}:cancel)
 	CancelPost(c *fiber.Ctx, post PostID, params CancelPostParams) error
@@ -1846,24 +2115,21 @@ type ServerInterface interface {
 	// SchedulePost Set or change when a post goes out.
 	// (POST /posts/{post}:schedule)
 	SchedulePost(c *fiber.Ctx, post PostID, params SchedulePostParams) error
-	// UnschedulePost Make a scheduled post a draft again.
-	// (POST /posts/{post}:unschedule)
-	UnschedulePost(c *fiber.Ctx, post PostID, params UnschedulePostParams) error
 	// ValidatePost What each platform would say to this post.
 	// (POST /posts:validate)
 	ValidatePost(c *fiber.Ctx) error
-	// ListRoles The roles a member can be given.
+	// ListRoles The tenant's own roles.
 	// (GET /roles)
 	ListRoles(c *fiber.Ctx) error
-	// DeleteRole Delete a custom role that nobody has.
+	// CreateRole Create a role.
+	// (POST /roles)
+	CreateRole(c *fiber.Ctx, params CreateRoleParams) error
+	// DeleteRole Delete a role that nobody has.
 	// (DELETE /roles/{role})
 	DeleteRole(c *fiber.Ctx, role RoleID) error
-	// PutRole Create or replace a custom role.
+	// UpdateRole Replace what a role allows.
 	// (PUT /roles/{role})
-	PutRole(c *fiber.Ctx, role RoleID) error
-	// SettleSegment Decide for a segment that needs review.
-	// (POST /segments/{segment}:settle)
-	SettleSegment(c *fiber.Ctx, segment SegmentID, params SettleSegmentParams) error
+	UpdateRole(c *fiber.Ctx, role RoleID, params UpdateRoleParams) error
 	// ListTenants The tenants the person is a member of.
 	// (GET /tenants)
 	ListTenants(c *fiber.Ctx) error
@@ -1875,22 +2141,22 @@ type ServerInterface interface {
 	UpdateTenant(c *fiber.Ctx, tenant TenantID, params UpdateTenantParams) error
 	// ListChildTenants The tenants directly below.
 	// (GET /tenants/{tenant}/children)
-	ListChildTenants(c *fiber.Ctx, tenant TenantID) error
+	ListChildTenants(c *fiber.Ctx, tenant TenantID, params ListChildTenantsParams) error
 	// CreateChildTenant Create a tenant below this one.
 	// (POST /tenants/{tenant}/children)
 	CreateChildTenant(c *fiber.Ctx, tenant TenantID, params CreateChildTenantParams) error
-	// PausePublishing Hold everything that is due in this tenant.
+	// ResumeTenant Open a suspended tenant again.
+	// (POST /tenants/{tenant}/children/{child}:resume)
+	ResumeTenant(c *fiber.Ctx, tenant TenantID, child ChildID) error
+	// SuspendTenant Close a tenant directly below, and all under it, to everybody.
+	// (POST /tenants/{tenant}/children/{child}:suspend)
+	SuspendTenant(c *fiber.Ctx, tenant TenantID, child ChildID) error
+	// PausePublishing Hold everything that is due in this tenant and below it.
 	// (POST /tenants/{tenant}/publishing:pause)
 	PausePublishing(c *fiber.Ctx, tenant TenantID) error
-	// ResumePublishing Let what is due go out again.
+	// ResumePublishing Let what is due go out again, unless a tenant above is paused.
 	// (POST /tenants/{tenant}/publishing:resume)
 	ResumePublishing(c *fiber.Ctx, tenant TenantID) error
-	// ResumeTenant Open a suspended tenant again.
-	// (POST /tenants/{tenant}:resume)
-	ResumeTenant(c *fiber.Ctx, tenant TenantID) error
-	// SuspendTenant Close a tenant to its members until it is resumed.
-	// (POST /tenants/{tenant}:suspend)
-	SuspendTenant(c *fiber.Ctx, tenant TenantID) error
 	// ReplayWebhookDelivery Send a delivery again.
 	// (POST /webhook-deliveries/{delivery}:replay)
 	ReplayWebhookDelivery(c *fiber.Ctx, delivery DeliveryID, params ReplayWebhookDeliveryParams) error
@@ -1912,6 +2178,9 @@ type ServerInterface interface {
 	// ListWebhookDeliveries What was sent to an endpoint, newest first.
 	// (GET /webhooks/{webhook}/deliveries)
 	ListWebhookDeliveries(c *fiber.Ctx, webhook WebhookID, params ListWebhookDeliveriesParams) error
+	// ReplayWebhook Send every event since a time again.
+	// (POST /webhooks/{webhook}:replay)
+	ReplayWebhook(c *fiber.Ctx, webhook WebhookID, params ReplayWebhookParams) error
 	// RotateWebhook Give an endpoint a new secret.
 	// (POST /webhooks/{webhook}:rotate)
 	RotateWebhook(c *fiber.Ctx, webhook WebhookID) error
@@ -2196,8 +2465,30 @@ func (siw *ServerInterfaceWrapper) DeleteChannel(c *fiber.Ctx) error {
 		return BadParameter("/path/channel")
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteChannelParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/If-Match")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/If-Match")
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
 	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.DeleteChannel(c, channel)
+		return siw.Handler.DeleteChannel(c, channel, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -2550,22 +2841,11 @@ func (siw *ServerInterfaceWrapper) CreateStreamTicket(c *fiber.Ctx) error {
 	return handler(c)
 }
 
-// GetJob operation middleware
-func (siw *ServerInterfaceWrapper) GetJob(c *fiber.Ctx) error {
-
-	var err error
-	_ = err
-
-	// ------------- Path parameter "job" -------------
-	var job JobID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "job", c.Params("job"), &job, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
-	if err != nil {
-		return BadParameter("/path/job")
-	}
+// GetMe operation middleware
+func (siw *ServerInterfaceWrapper) GetMe(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.GetJob(c, job)
+		return siw.Handler.GetMe(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -2579,11 +2859,11 @@ func (siw *ServerInterfaceWrapper) GetJob(c *fiber.Ctx) error {
 	return handler(c)
 }
 
-// GetMe operation middleware
-func (siw *ServerInterfaceWrapper) GetMe(c *fiber.Ctx) error {
+// ChangePassword operation middleware
+func (siw *ServerInterfaceWrapper) ChangePassword(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.GetMe(c)
+		return siw.Handler.ChangePassword(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -2631,6 +2911,24 @@ func (siw *ServerInterfaceWrapper) RevokeSession(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.RevokeSession(c, session)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RevokeOtherSessions operation middleware
+func (siw *ServerInterfaceWrapper) RevokeOtherSessions(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RevokeOtherSessions(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -2708,6 +3006,13 @@ func (siw *ServerInterfaceWrapper) UploadMedia(c *fiber.Ctx) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "alt", query, &params.Alt, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return BadParameter("/query/alt")
+	}
+
+	// ------------- Optional query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", query, &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/name")
 	}
 
 	handler := func(c *fiber.Ctx) error {
@@ -2866,8 +3171,34 @@ func (siw *ServerInterfaceWrapper) GetMediaContent(c *fiber.Ctx) error {
 // ListMembers operation middleware
 func (siw *ServerInterfaceWrapper) ListMembers(c *fiber.Ctx) error {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMembersParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", query, &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return BadParameter("/query/limit")
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", query, &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/cursor")
+	}
+
 	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.ListMembers(c)
+		return siw.Handler.ListMembers(c, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -2930,16 +3261,16 @@ func (siw *ServerInterfaceWrapper) RemoveMember(c *fiber.Ctx) error {
 	var err error
 	_ = err
 
-	// ------------- Path parameter "member" -------------
-	var member MemberID
+	// ------------- Path parameter "user" -------------
+	var user UserID
 
-	err = runtime.BindStyledParameterWithOptions("simple", "member", c.Params("member"), &member, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Params("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
 	if err != nil {
-		return BadParameter("/path/member")
+		return BadParameter("/path/user")
 	}
 
 	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.RemoveMember(c, member)
+		return siw.Handler.RemoveMember(c, user)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -2953,22 +3284,22 @@ func (siw *ServerInterfaceWrapper) RemoveMember(c *fiber.Ctx) error {
 	return handler(c)
 }
 
-// UpdateMember operation middleware
-func (siw *ServerInterfaceWrapper) UpdateMember(c *fiber.Ctx) error {
+// SetMemberRole operation middleware
+func (siw *ServerInterfaceWrapper) SetMemberRole(c *fiber.Ctx) error {
 
 	var err error
 	_ = err
 
-	// ------------- Path parameter "member" -------------
-	var member MemberID
+	// ------------- Path parameter "user" -------------
+	var user UserID
 
-	err = runtime.BindStyledParameterWithOptions("simple", "member", c.Params("member"), &member, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Params("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
 	if err != nil {
-		return BadParameter("/path/member")
+		return BadParameter("/path/user")
 	}
 
 	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.UpdateMember(c, member)
+		return siw.Handler.SetMemberRole(c, user)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -3384,6 +3715,67 @@ func (siw *ServerInterfaceWrapper) GetReceipt(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// SettleSegment operation middleware
+func (siw *ServerInterfaceWrapper) SettleSegment(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "post" -------------
+	var post PostID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "post", c.Params("post"), &post, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/post")
+	}
+
+	// ------------- Path parameter "segment" -------------
+	var segment SegmentID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "segment", c.Params("segment"), &segment, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/segment")
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SettleSegmentParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredKey
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		return BadParameter("/header/Idempotency-Key")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.SettleSegment(c, post, segment, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // CancelPost operation middleware
 func (siw *ServerInterfaceWrapper) CancelPost(c *fiber.Ctx) error {
 
@@ -3592,74 +3984,6 @@ func (siw *ServerInterfaceWrapper) SchedulePost(c *fiber.Ctx) error {
 	return handler(c)
 }
 
-// UnschedulePost operation middleware
-func (siw *ServerInterfaceWrapper) UnschedulePost(c *fiber.Ctx) error {
-
-	var err error
-	_ = err
-
-	// ------------- Path parameter "post" -------------
-	var post PostID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "post", c.Params("post"), &post, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
-	if err != nil {
-		return BadParameter("/path/post")
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params UnschedulePostParams
-
-	headers := c.GetReqHeaders()
-
-	// ------------- Optional header parameter "If-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
-		var IfMatch IfMatch
-		n := len(valueList)
-		if n != 1 {
-			return BadParameter("/header/If-Match")
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return BadParameter("/header/If-Match")
-		}
-
-		params.IfMatch = &IfMatch
-
-	}
-
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return BadParameter("/header/Idempotency-Key")
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return BadParameter("/header/Idempotency-Key")
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-
-	}
-
-	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.UnschedulePost(c, post, params)
-	}
-
-	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
-		m := siw.HandlerMiddlewares[i]
-		next := handler
-		handler = func(c *fiber.Ctx) error {
-			return m(c, next)
-		}
-	}
-
-	return handler(c)
-}
-
 // ValidatePost operation middleware
 func (siw *ServerInterfaceWrapper) ValidatePost(c *fiber.Ctx) error {
 
@@ -3683,6 +4007,49 @@ func (siw *ServerInterfaceWrapper) ListRoles(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.ListRoles(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// CreateRole operation middleware
+func (siw *ServerInterfaceWrapper) CreateRole(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateRoleParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.CreateRole(c, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -3725,8 +4092,8 @@ func (siw *ServerInterfaceWrapper) DeleteRole(c *fiber.Ctx) error {
 	return handler(c)
 }
 
-// PutRole operation middleware
-func (siw *ServerInterfaceWrapper) PutRole(c *fiber.Ctx) error {
+// UpdateRole operation middleware
+func (siw *ServerInterfaceWrapper) UpdateRole(c *fiber.Ctx) error {
 
 	var err error
 	_ = err
@@ -3739,61 +4106,30 @@ func (siw *ServerInterfaceWrapper) PutRole(c *fiber.Ctx) error {
 		return BadParameter("/path/role")
 	}
 
-	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.PutRole(c, role)
-	}
-
-	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
-		m := siw.HandlerMiddlewares[i]
-		next := handler
-		handler = func(c *fiber.Ctx) error {
-			return m(c, next)
-		}
-	}
-
-	return handler(c)
-}
-
-// SettleSegment operation middleware
-func (siw *ServerInterfaceWrapper) SettleSegment(c *fiber.Ctx) error {
-
-	var err error
-	_ = err
-
-	// ------------- Path parameter "segment" -------------
-	var segment SegmentID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "segment", c.Params("segment"), &segment, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
-	if err != nil {
-		return BadParameter("/path/segment")
-	}
-
 	// Parameter object where we will unmarshal all parameters from the context
-	var params SettleSegmentParams
+	var params UpdateRoleParams
 
 	headers := c.GetReqHeaders()
 
-	// ------------- Required header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey RequiredKey
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
 		n := len(valueList)
 		if n != 1 {
-			return BadParameter("/header/Idempotency-Key")
+			return BadParameter("/header/If-Match")
 		}
 
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
 		if err != nil {
-			return BadParameter("/header/Idempotency-Key")
+			return BadParameter("/header/If-Match")
 		}
 
-		params.IdempotencyKey = IdempotencyKey
+		params.IfMatch = &IfMatch
 
-	} else {
-		return BadParameter("/header/Idempotency-Key")
 	}
 
 	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.SettleSegment(c, segment, params)
+		return siw.Handler.UpdateRole(c, role, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -3919,8 +4255,31 @@ func (siw *ServerInterfaceWrapper) ListChildTenants(c *fiber.Ctx) error {
 		return BadParameter("/path/tenant")
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListChildTenantsParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", query, &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return BadParameter("/query/limit")
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", query, &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/cursor")
+	}
+
 	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.ListChildTenants(c, tenant)
+		return siw.Handler.ListChildTenants(c, tenant, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -3985,6 +4344,80 @@ func (siw *ServerInterfaceWrapper) CreateChildTenant(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// ResumeTenant operation middleware
+func (siw *ServerInterfaceWrapper) ResumeTenant(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	// ------------- Path parameter "child" -------------
+	var child ChildID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "child", c.Params("child"), &child, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/child")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ResumeTenant(c, tenant, child)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// SuspendTenant operation middleware
+func (siw *ServerInterfaceWrapper) SuspendTenant(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	// ------------- Path parameter "child" -------------
+	var child ChildID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "child", c.Params("child"), &child, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/child")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.SuspendTenant(c, tenant, child)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // PausePublishing operation middleware
 func (siw *ServerInterfaceWrapper) PausePublishing(c *fiber.Ctx) error {
 
@@ -4030,64 +4463,6 @@ func (siw *ServerInterfaceWrapper) ResumePublishing(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.ResumePublishing(c, tenant)
-	}
-
-	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
-		m := siw.HandlerMiddlewares[i]
-		next := handler
-		handler = func(c *fiber.Ctx) error {
-			return m(c, next)
-		}
-	}
-
-	return handler(c)
-}
-
-// ResumeTenant operation middleware
-func (siw *ServerInterfaceWrapper) ResumeTenant(c *fiber.Ctx) error {
-
-	var err error
-	_ = err
-
-	// ------------- Path parameter "tenant" -------------
-	var tenant TenantID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
-	if err != nil {
-		return BadParameter("/path/tenant")
-	}
-
-	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.ResumeTenant(c, tenant)
-	}
-
-	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
-		m := siw.HandlerMiddlewares[i]
-		next := handler
-		handler = func(c *fiber.Ctx) error {
-			return m(c, next)
-		}
-	}
-
-	return handler(c)
-}
-
-// SuspendTenant operation middleware
-func (siw *ServerInterfaceWrapper) SuspendTenant(c *fiber.Ctx) error {
-
-	var err error
-	_ = err
-
-	// ------------- Path parameter "tenant" -------------
-	var tenant TenantID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
-	if err != nil {
-		return BadParameter("/path/tenant")
-	}
-
-	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.SuspendTenant(c, tenant)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4349,6 +4724,57 @@ func (siw *ServerInterfaceWrapper) ListWebhookDeliveries(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// ReplayWebhook operation middleware
+func (siw *ServerInterfaceWrapper) ReplayWebhook(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "webhook" -------------
+	var webhook WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook", c.Params("webhook"), &webhook, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/webhook")
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplayWebhookParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ReplayWebhook(c, webhook, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // RotateWebhook operation middleware
 func (siw *ServerInterfaceWrapper) RotateWebhook(c *fiber.Ctx) error {
 
@@ -4481,10 +4907,10 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/events/ticket", Operation: "CreateStreamTicket", Handler: wrapper.CreateStreamTicket, Action: "event.read",
 		},
 		{
-			Method: "GET", Path: "/jobs/{job}", Operation: "GetJob", Handler: wrapper.GetJob, Action: "job.read", IDs: map[string]string{"job": "job"},
+			Method: "GET", Path: "/me", Operation: "GetMe", Handler: wrapper.GetMe, Session: true,
 		},
 		{
-			Method: "GET", Path: "/me", Operation: "GetMe", Handler: wrapper.GetMe, Session: true,
+			Method: "POST", Path: "/me/password:change", Operation: "ChangePassword", Handler: wrapper.ChangePassword, Session: true, Rate: "sign_in",
 		},
 		{
 			Method: "GET", Path: "/me/sessions", Operation: "ListSessions", Handler: wrapper.ListSessions, Session: true,
@@ -4493,10 +4919,13 @@ func Routes(si ServerInterface) []Route {
 			Method: "DELETE", Path: "/me/sessions/{session}", Operation: "RevokeSession", Handler: wrapper.RevokeSession, Session: true, IDs: map[string]string{"session": "ses"},
 		},
 		{
+			Method: "POST", Path: "/me/sessions:revoke-others", Operation: "RevokeOtherSessions", Handler: wrapper.RevokeOtherSessions, Session: true,
+		},
+		{
 			Method: "GET", Path: "/media", Operation: "ListMedia", Handler: wrapper.ListMedia, Action: "media.read", Query: []string{"limit", "cursor"},
 		},
 		{
-			Method: "POST", Path: "/media", Operation: "UploadMedia", Handler: wrapper.UploadMedia, Action: "media.upload", Stream: true, Rate: "upload", Query: []string{"alt"},
+			Method: "POST", Path: "/media", Operation: "UploadMedia", Handler: wrapper.UploadMedia, Action: "media.upload", Stream: true, Rate: "upload", Query: []string{"alt", "name"},
 		},
 		{
 			Method: "DELETE", Path: "/media/{media}", Operation: "DeleteMedia", Handler: wrapper.DeleteMedia, Action: "media.manage", IDs: map[string]string{"media": "med"},
@@ -4511,16 +4940,16 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/media/{media}/content", Operation: "GetMediaContent", Handler: wrapper.GetMediaContent, Action: "media.read", IDs: map[string]string{"media": "med"},
 		},
 		{
-			Method: "GET", Path: "/members", Operation: "ListMembers", Handler: wrapper.ListMembers, Action: "member.read",
+			Method: "GET", Path: "/members", Operation: "ListMembers", Handler: wrapper.ListMembers, Action: "member.read", Query: []string{"limit", "cursor"},
 		},
 		{
 			Method: "POST", Path: "/members", Operation: "AddMember", Handler: wrapper.AddMember, Action: "member.manage", Keyed: true,
 		},
 		{
-			Method: "DELETE", Path: "/members/{member}", Operation: "RemoveMember", Handler: wrapper.RemoveMember, Action: "member.manage", IDs: map[string]string{"member": "mem"},
+			Method: "DELETE", Path: "/members/{user}", Operation: "RemoveMember", Handler: wrapper.RemoveMember, Action: "member.manage", IDs: map[string]string{"user": "usr"},
 		},
 		{
-			Method: "PATCH", Path: "/members/{member}", Operation: "UpdateMember", Handler: wrapper.UpdateMember, Action: "member.manage", IDs: map[string]string{"member": "mem"},
+			Method: "PUT", Path: "/members/{user}", Operation: "SetMemberRole", Handler: wrapper.SetMemberRole, Action: "member.manage", IDs: map[string]string{"user": "usr"},
 		},
 		{
 			Method: "GET", Path: "/platforms", Operation: "ListPlatforms", Handler: wrapper.ListPlatforms, Action: "channel.read",
@@ -4553,6 +4982,9 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/posts/{post}/receipt", Operation: "GetReceipt", Handler: wrapper.GetReceipt, Action: "post.read", IDs: map[string]string{"post": "post"},
 		},
 		{
+			Method: "POST", Path: "/posts/{post}/segments/{segment}:settle", Operation: "SettleSegment", Handler: wrapper.SettleSegment, Action: "post.settle", Idempotency: "required", Keyed: true, IDs: map[string]string{"post": "post", "segment": "seg"},
+		},
+		{
 			Method: "POST", Path: "/posts/{post}:cancel", Operation: "CancelPost", Handler: wrapper.CancelPost, Action: "post.cancel", Keyed: true, IDs: map[string]string{"post": "post"},
 		},
 		{
@@ -4562,22 +4994,19 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/posts/{post}:schedule", Operation: "SchedulePost", Handler: wrapper.SchedulePost, Action: "post.schedule", Idempotency: "required", IfMatch: "required", Keyed: true, IDs: map[string]string{"post": "post"},
 		},
 		{
-			Method: "POST", Path: "/posts/{post}:unschedule", Operation: "UnschedulePost", Handler: wrapper.UnschedulePost, Action: "post.schedule", IfMatch: "required", Keyed: true, IDs: map[string]string{"post": "post"},
-		},
-		{
 			Method: "POST", Path: "/posts:validate", Operation: "ValidatePost", Handler: wrapper.ValidatePost, Action: "post.create",
 		},
 		{
 			Method: "GET", Path: "/roles", Operation: "ListRoles", Handler: wrapper.ListRoles, Action: "member.read",
 		},
 		{
+			Method: "POST", Path: "/roles", Operation: "CreateRole", Handler: wrapper.CreateRole, Action: "role.manage", Keyed: true,
+		},
+		{
 			Method: "DELETE", Path: "/roles/{role}", Operation: "DeleteRole", Handler: wrapper.DeleteRole, Action: "role.manage", IDs: map[string]string{},
 		},
 		{
-			Method: "PUT", Path: "/roles/{role}", Operation: "PutRole", Handler: wrapper.PutRole, Action: "role.manage", IDs: map[string]string{},
-		},
-		{
-			Method: "POST", Path: "/segments/{segment}:settle", Operation: "SettleSegment", Handler: wrapper.SettleSegment, Action: "post.settle", Idempotency: "required", Keyed: true, IDs: map[string]string{"segment": "seg"},
+			Method: "PUT", Path: "/roles/{role}", Operation: "UpdateRole", Handler: wrapper.UpdateRole, Action: "role.manage", IfMatch: "required", IDs: map[string]string{},
 		},
 		{
 			Method: "GET", Path: "/tenants", Operation: "ListTenants", Handler: wrapper.ListTenants, Session: true,
@@ -4589,22 +5018,22 @@ func Routes(si ServerInterface) []Route {
 			Method: "PATCH", Path: "/tenants/{tenant}", Operation: "UpdateTenant", Handler: wrapper.UpdateTenant, Action: "tenant.update", IDs: map[string]string{"tenant": "ten"},
 		},
 		{
-			Method: "GET", Path: "/tenants/{tenant}/children", Operation: "ListChildTenants", Handler: wrapper.ListChildTenants, Action: "tenant.read", IDs: map[string]string{"tenant": "ten"},
+			Method: "GET", Path: "/tenants/{tenant}/children", Operation: "ListChildTenants", Handler: wrapper.ListChildTenants, Action: "tenant.read", IDs: map[string]string{"tenant": "ten"}, Query: []string{"limit", "cursor"},
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/children", Operation: "CreateChildTenant", Handler: wrapper.CreateChildTenant, Action: "tenant.create_child", Keyed: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "POST", Path: "/tenants/{tenant}/children/{child}:resume", Operation: "ResumeTenant", Handler: wrapper.ResumeTenant, Action: "tenant.suspend", IDs: map[string]string{"tenant": "ten", "child": "ten"},
+		},
+		{
+			Method: "POST", Path: "/tenants/{tenant}/children/{child}:suspend", Operation: "SuspendTenant", Handler: wrapper.SuspendTenant, Action: "tenant.suspend", IDs: map[string]string{"tenant": "ten", "child": "ten"},
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/publishing:pause", Operation: "PausePublishing", Handler: wrapper.PausePublishing, Action: "tenant.pause", IDs: map[string]string{"tenant": "ten"},
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/publishing:resume", Operation: "ResumePublishing", Handler: wrapper.ResumePublishing, Action: "tenant.pause", IDs: map[string]string{"tenant": "ten"},
-		},
-		{
-			Method: "POST", Path: "/tenants/{tenant}:resume", Operation: "ResumeTenant", Handler: wrapper.ResumeTenant, Action: "tenant.suspend", IDs: map[string]string{"tenant": "ten"},
-		},
-		{
-			Method: "POST", Path: "/tenants/{tenant}:suspend", Operation: "SuspendTenant", Handler: wrapper.SuspendTenant, Action: "tenant.suspend", IDs: map[string]string{"tenant": "ten"},
 		},
 		{
 			Method: "POST", Path: "/webhook-deliveries/{delivery}:replay", Operation: "ReplayWebhookDelivery", Handler: wrapper.ReplayWebhookDelivery, Action: "webhook.manage", Keyed: true, IDs: map[string]string{"delivery": "whd"},
@@ -4626,6 +5055,9 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "GET", Path: "/webhooks/{webhook}/deliveries", Operation: "ListWebhookDeliveries", Handler: wrapper.ListWebhookDeliveries, Action: "webhook.read", IDs: map[string]string{"webhook": "whk"}, Query: []string{"limit", "cursor"},
+		},
+		{
+			Method: "POST", Path: "/webhooks/{webhook}:replay", Operation: "ReplayWebhook", Handler: wrapper.ReplayWebhook, Action: "webhook.manage", Keyed: true, IDs: map[string]string{"webhook": "whk"},
 		},
 		{
 			Method: "POST", Path: "/webhooks/{webhook}:rotate", Operation: "RotateWebhook", Handler: wrapper.RotateWebhook, Action: "webhook.manage", IDs: map[string]string{"webhook": "whk"},
@@ -4979,18 +5411,20 @@ func (response ListChannelsdefaultApplicationProblemPlusJSONResponse) VisitListC
 
 type DeleteChannelRequestObject struct {
 	Channel ChannelID `json:"channel"`
+	Params  DeleteChannelParams
 }
 
 type DeleteChannelResponseObject interface {
 	VisitDeleteChannelResponse(ctx *fiber.Ctx) error
 }
 
-type DeleteChannel204Response struct {
-}
+type DeleteChannel200JSONResponse Channel
 
-func (response DeleteChannel204Response) VisitDeleteChannelResponse(ctx *fiber.Ctx) error {
-	ctx.Status(204)
-	return nil
+func (response DeleteChannel200JSONResponse) VisitDeleteChannelResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
 }
 
 type DeleteChanneldefaultApplicationProblemPlusJSONResponse struct {
@@ -5067,6 +5501,7 @@ func (response UpdateChanneldefaultApplicationProblemPlusJSONResponse) VisitUpda
 
 type PauseChannelRequestObject struct {
 	Channel ChannelID `json:"channel"`
+	Body    *PauseChannelJSONRequestBody
 }
 
 type PauseChannelResponseObject interface {
@@ -5326,35 +5761,6 @@ func (response CreateStreamTicketdefaultApplicationProblemPlusJSONResponse) Visi
 	return ctx.JSON(&response.Body)
 }
 
-type GetJobRequestObject struct {
-	Job JobID `json:"job"`
-}
-
-type GetJobResponseObject interface {
-	VisitGetJobResponse(ctx *fiber.Ctx) error
-}
-
-type GetJob200JSONResponse Job
-
-func (response GetJob200JSONResponse) VisitGetJobResponse(ctx *fiber.Ctx) error {
-	ctx.Response().Header.Set("Content-Type", "application/json")
-	ctx.Status(200)
-
-	return ctx.JSON(&response)
-}
-
-type GetJobdefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response GetJobdefaultApplicationProblemPlusJSONResponse) VisitGetJobResponse(ctx *fiber.Ctx) error {
-	ctx.Response().Header.Set("Content-Type", "application/problem+json")
-	ctx.Status(response.StatusCode)
-
-	return ctx.JSON(&response.Body)
-}
-
 type GetMeRequestObject struct {
 }
 
@@ -5377,6 +5783,34 @@ type GetMedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMedefaultApplicationProblemPlusJSONResponse) VisitGetMeResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ChangePasswordRequestObject struct {
+	Body *ChangePasswordJSONRequestBody
+}
+
+type ChangePasswordResponseObject interface {
+	VisitChangePasswordResponse(ctx *fiber.Ctx) error
+}
+
+type ChangePassword204Response struct {
+}
+
+func (response ChangePassword204Response) VisitChangePasswordResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type ChangePassworddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ChangePassworddefaultApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -5433,6 +5867,33 @@ type RevokeSessiondefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RevokeSessiondefaultApplicationProblemPlusJSONResponse) VisitRevokeSessionResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RevokeOtherSessionsRequestObject struct {
+}
+
+type RevokeOtherSessionsResponseObject interface {
+	VisitRevokeOtherSessionsResponse(ctx *fiber.Ctx) error
+}
+
+type RevokeOtherSessions204Response struct {
+}
+
+func (response RevokeOtherSessions204Response) VisitRevokeOtherSessionsResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type RevokeOtherSessionsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RevokeOtherSessionsdefaultApplicationProblemPlusJSONResponse) VisitRevokeOtherSessionsResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -5596,13 +6057,14 @@ type GetMediaContentResponseObject interface {
 	VisitGetMediaContentResponse(ctx *fiber.Ctx) error
 }
 
-type GetMediaContent200ApplicationoctetStreamResponse struct {
+type GetMediaContent200ImageResponse struct {
 	Body          io.Reader
+	ContentType   string
 	ContentLength int64
 }
 
-func (response GetMediaContent200ApplicationoctetStreamResponse) VisitGetMediaContentResponse(ctx *fiber.Ctx) error {
-	ctx.Response().Header.Set("Content-Type", "application/octet-stream")
+func (response GetMediaContent200ImageResponse) VisitGetMediaContentResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", response.ContentType)
 	if response.ContentLength != 0 {
 		ctx.Response().Header.Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}
@@ -5628,6 +6090,7 @@ func (response GetMediaContentdefaultApplicationProblemPlusJSONResponse) VisitGe
 }
 
 type ListMembersRequestObject struct {
+	Params ListMembersParams
 }
 
 type ListMembersResponseObject interface {
@@ -5686,7 +6149,7 @@ func (response AddMemberdefaultApplicationProblemPlusJSONResponse) VisitAddMembe
 }
 
 type RemoveMemberRequestObject struct {
-	Member MemberID `json:"member"`
+	User UserID `json:"user"`
 }
 
 type RemoveMemberResponseObject interface {
@@ -5713,30 +6176,30 @@ func (response RemoveMemberdefaultApplicationProblemPlusJSONResponse) VisitRemov
 	return ctx.JSON(&response.Body)
 }
 
-type UpdateMemberRequestObject struct {
-	Member MemberID `json:"member"`
-	Body   *UpdateMemberApplicationMergePatchPlusJSONRequestBody
+type SetMemberRoleRequestObject struct {
+	User UserID `json:"user"`
+	Body *SetMemberRoleJSONRequestBody
 }
 
-type UpdateMemberResponseObject interface {
-	VisitUpdateMemberResponse(ctx *fiber.Ctx) error
+type SetMemberRoleResponseObject interface {
+	VisitSetMemberRoleResponse(ctx *fiber.Ctx) error
 }
 
-type UpdateMember200JSONResponse Member
+type SetMemberRole200JSONResponse Member
 
-func (response UpdateMember200JSONResponse) VisitUpdateMemberResponse(ctx *fiber.Ctx) error {
+func (response SetMemberRole200JSONResponse) VisitSetMemberRoleResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/json")
 	ctx.Status(200)
 
 	return ctx.JSON(&response)
 }
 
-type UpdateMemberdefaultApplicationProblemPlusJSONResponse struct {
+type SetMemberRoledefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
 }
 
-func (response UpdateMemberdefaultApplicationProblemPlusJSONResponse) VisitUpdateMemberResponse(ctx *fiber.Ctx) error {
+func (response SetMemberRoledefaultApplicationProblemPlusJSONResponse) VisitSetMemberRoleResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -5986,13 +6449,12 @@ type RefreshMetricsResponseObject interface {
 	VisitRefreshMetricsResponse(ctx *fiber.Ctx) error
 }
 
-type RefreshMetrics202JSONResponse Job
+type RefreshMetrics202Response struct {
+}
 
-func (response RefreshMetrics202JSONResponse) VisitRefreshMetricsResponse(ctx *fiber.Ctx) error {
-	ctx.Response().Header.Set("Content-Type", "application/json")
+func (response RefreshMetrics202Response) VisitRefreshMetricsResponse(ctx *fiber.Ctx) error {
 	ctx.Status(202)
-
-	return ctx.JSON(&response)
+	return nil
 }
 
 type RefreshMetricsdefaultApplicationProblemPlusJSONResponse struct {
@@ -6030,6 +6492,38 @@ type GetReceiptdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetReceiptdefaultApplicationProblemPlusJSONResponse) VisitGetReceiptResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type SettleSegmentRequestObject struct {
+	Post    PostID    `json:"post"`
+	Segment SegmentID `json:"segment"`
+	Params  SettleSegmentParams
+	Body    *SettleSegmentJSONRequestBody
+}
+
+type SettleSegmentResponseObject interface {
+	VisitSettleSegmentResponse(ctx *fiber.Ctx) error
+}
+
+type SettleSegment200JSONResponse Post
+
+func (response SettleSegment200JSONResponse) VisitSettleSegmentResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type SettleSegmentdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SettleSegmentdefaultApplicationProblemPlusJSONResponse) VisitSettleSegmentResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -6127,36 +6621,6 @@ func (response SchedulePostdefaultApplicationProblemPlusJSONResponse) VisitSched
 	return ctx.JSON(&response.Body)
 }
 
-type UnschedulePostRequestObject struct {
-	Post   PostID `json:"post"`
-	Params UnschedulePostParams
-}
-
-type UnschedulePostResponseObject interface {
-	VisitUnschedulePostResponse(ctx *fiber.Ctx) error
-}
-
-type UnschedulePost200JSONResponse Post
-
-func (response UnschedulePost200JSONResponse) VisitUnschedulePostResponse(ctx *fiber.Ctx) error {
-	ctx.Response().Header.Set("Content-Type", "application/json")
-	ctx.Status(200)
-
-	return ctx.JSON(&response)
-}
-
-type UnschedulePostdefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response UnschedulePostdefaultApplicationProblemPlusJSONResponse) VisitUnschedulePostResponse(ctx *fiber.Ctx) error {
-	ctx.Response().Header.Set("Content-Type", "application/problem+json")
-	ctx.Status(response.StatusCode)
-
-	return ctx.JSON(&response.Body)
-}
-
 type ValidatePostRequestObject struct {
 	Body *ValidatePostJSONRequestBody
 }
@@ -6214,6 +6678,36 @@ func (response ListRolesdefaultApplicationProblemPlusJSONResponse) VisitListRole
 	return ctx.JSON(&response.Body)
 }
 
+type CreateRoleRequestObject struct {
+	Params CreateRoleParams
+	Body   *CreateRoleJSONRequestBody
+}
+
+type CreateRoleResponseObject interface {
+	VisitCreateRoleResponse(ctx *fiber.Ctx) error
+}
+
+type CreateRole201JSONResponse Role
+
+func (response CreateRole201JSONResponse) VisitCreateRoleResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type CreateRoledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateRoledefaultApplicationProblemPlusJSONResponse) VisitCreateRoleResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type DeleteRoleRequestObject struct {
 	Role RoleID `json:"role"`
 }
@@ -6242,61 +6736,31 @@ func (response DeleteRoledefaultApplicationProblemPlusJSONResponse) VisitDeleteR
 	return ctx.JSON(&response.Body)
 }
 
-type PutRoleRequestObject struct {
-	Role RoleID `json:"role"`
-	Body *PutRoleJSONRequestBody
+type UpdateRoleRequestObject struct {
+	Role   RoleID `json:"role"`
+	Params UpdateRoleParams
+	Body   *UpdateRoleJSONRequestBody
 }
 
-type PutRoleResponseObject interface {
-	VisitPutRoleResponse(ctx *fiber.Ctx) error
+type UpdateRoleResponseObject interface {
+	VisitUpdateRoleResponse(ctx *fiber.Ctx) error
 }
 
-type PutRole200JSONResponse Role
+type UpdateRole200JSONResponse Role
 
-func (response PutRole200JSONResponse) VisitPutRoleResponse(ctx *fiber.Ctx) error {
+func (response UpdateRole200JSONResponse) VisitUpdateRoleResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/json")
 	ctx.Status(200)
 
 	return ctx.JSON(&response)
 }
 
-type PutRoledefaultApplicationProblemPlusJSONResponse struct {
+type UpdateRoledefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
 }
 
-func (response PutRoledefaultApplicationProblemPlusJSONResponse) VisitPutRoleResponse(ctx *fiber.Ctx) error {
-	ctx.Response().Header.Set("Content-Type", "application/problem+json")
-	ctx.Status(response.StatusCode)
-
-	return ctx.JSON(&response.Body)
-}
-
-type SettleSegmentRequestObject struct {
-	Segment SegmentID `json:"segment"`
-	Params  SettleSegmentParams
-	Body    *SettleSegmentJSONRequestBody
-}
-
-type SettleSegmentResponseObject interface {
-	VisitSettleSegmentResponse(ctx *fiber.Ctx) error
-}
-
-type SettleSegment200JSONResponse Receipt
-
-func (response SettleSegment200JSONResponse) VisitSettleSegmentResponse(ctx *fiber.Ctx) error {
-	ctx.Response().Header.Set("Content-Type", "application/json")
-	ctx.Status(200)
-
-	return ctx.JSON(&response)
-}
-
-type SettleSegmentdefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response SettleSegmentdefaultApplicationProblemPlusJSONResponse) VisitSettleSegmentResponse(ctx *fiber.Ctx) error {
+func (response UpdateRoledefaultApplicationProblemPlusJSONResponse) VisitUpdateRoleResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -6310,7 +6774,7 @@ type ListTenantsResponseObject interface {
 	VisitListTenantsResponse(ctx *fiber.Ctx) error
 }
 
-type ListTenants200JSONResponse TenantList
+type ListTenants200JSONResponse PlaceList
 
 func (response ListTenants200JSONResponse) VisitListTenantsResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/json")
@@ -6393,13 +6857,14 @@ func (response UpdateTenantdefaultApplicationProblemPlusJSONResponse) VisitUpdat
 
 type ListChildTenantsRequestObject struct {
 	Tenant TenantID `json:"tenant"`
+	Params ListChildTenantsParams
 }
 
 type ListChildTenantsResponseObject interface {
 	VisitListChildTenantsResponse(ctx *fiber.Ctx) error
 }
 
-type ListChildTenants200JSONResponse TenantList
+type ListChildTenants200JSONResponse ChildList
 
 func (response ListChildTenants200JSONResponse) VisitListChildTenantsResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/json")
@@ -6451,8 +6916,68 @@ func (response CreateChildTenantdefaultApplicationProblemPlusJSONResponse) Visit
 	return ctx.JSON(&response.Body)
 }
 
+type ResumeTenantRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+	Child  ChildID  `json:"child"`
+}
+
+type ResumeTenantResponseObject interface {
+	VisitResumeTenantResponse(ctx *fiber.Ctx) error
+}
+
+type ResumeTenant204Response struct {
+}
+
+func (response ResumeTenant204Response) VisitResumeTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type ResumeTenantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ResumeTenantdefaultApplicationProblemPlusJSONResponse) VisitResumeTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type SuspendTenantRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+	Child  ChildID  `json:"child"`
+	Body   *SuspendTenantJSONRequestBody
+}
+
+type SuspendTenantResponseObject interface {
+	VisitSuspendTenantResponse(ctx *fiber.Ctx) error
+}
+
+type SuspendTenant204Response struct {
+}
+
+func (response SuspendTenant204Response) VisitSuspendTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type SuspendTenantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SuspendTenantdefaultApplicationProblemPlusJSONResponse) VisitSuspendTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type PausePublishingRequestObject struct {
 	Tenant TenantID `json:"tenant"`
+	Body   *PausePublishingJSONRequestBody
 }
 
 type PausePublishingResponseObject interface {
@@ -6503,64 +7028,6 @@ type ResumePublishingdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ResumePublishingdefaultApplicationProblemPlusJSONResponse) VisitResumePublishingResponse(ctx *fiber.Ctx) error {
-	ctx.Response().Header.Set("Content-Type", "application/problem+json")
-	ctx.Status(response.StatusCode)
-
-	return ctx.JSON(&response.Body)
-}
-
-type ResumeTenantRequestObject struct {
-	Tenant TenantID `json:"tenant"`
-}
-
-type ResumeTenantResponseObject interface {
-	VisitResumeTenantResponse(ctx *fiber.Ctx) error
-}
-
-type ResumeTenant200JSONResponse Tenant
-
-func (response ResumeTenant200JSONResponse) VisitResumeTenantResponse(ctx *fiber.Ctx) error {
-	ctx.Response().Header.Set("Content-Type", "application/json")
-	ctx.Status(200)
-
-	return ctx.JSON(&response)
-}
-
-type ResumeTenantdefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response ResumeTenantdefaultApplicationProblemPlusJSONResponse) VisitResumeTenantResponse(ctx *fiber.Ctx) error {
-	ctx.Response().Header.Set("Content-Type", "application/problem+json")
-	ctx.Status(response.StatusCode)
-
-	return ctx.JSON(&response.Body)
-}
-
-type SuspendTenantRequestObject struct {
-	Tenant TenantID `json:"tenant"`
-}
-
-type SuspendTenantResponseObject interface {
-	VisitSuspendTenantResponse(ctx *fiber.Ctx) error
-}
-
-type SuspendTenant200JSONResponse Tenant
-
-func (response SuspendTenant200JSONResponse) VisitSuspendTenantResponse(ctx *fiber.Ctx) error {
-	ctx.Response().Header.Set("Content-Type", "application/json")
-	ctx.Status(200)
-
-	return ctx.JSON(&response)
-}
-
-type SuspendTenantdefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response SuspendTenantdefaultApplicationProblemPlusJSONResponse) VisitSuspendTenantResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -6772,6 +7239,37 @@ func (response ListWebhookDeliveriesdefaultApplicationProblemPlusJSONResponse) V
 	return ctx.JSON(&response.Body)
 }
 
+type ReplayWebhookRequestObject struct {
+	Webhook WebhookID `json:"webhook"`
+	Params  ReplayWebhookParams
+	Body    *ReplayWebhookJSONRequestBody
+}
+
+type ReplayWebhookResponseObject interface {
+	VisitReplayWebhookResponse(ctx *fiber.Ctx) error
+}
+
+type ReplayWebhook202JSONResponse Replay
+
+func (response ReplayWebhook202JSONResponse) VisitReplayWebhookResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(202)
+
+	return ctx.JSON(&response)
+}
+
+type ReplayWebhookdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReplayWebhookdefaultApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type RotateWebhookRequestObject struct {
 	Webhook WebhookID `json:"webhook"`
 }
@@ -6892,7 +7390,7 @@ type StrictServerInterface interface {
 	// ContinueConnection Answer a form, the platform's redirect or the choice of accounts.
 	// (POST /connections/{connection}:continue)
 	ContinueConnection(ctx context.Context, request ContinueConnectionRequestObject) (ContinueConnectionResponseObject, error)
-	// ListEvents What happened, newest first.
+	// ListEvents What happened, oldest first.
 	// (GET /events)
 	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
 	// StreamEvents What happens, as server-sent events.
@@ -6901,18 +7399,21 @@ type StrictServerInterface interface {
 	// CreateStreamTicket A ticket that opens the stream within 60 seconds.
 	// (POST /events/ticket)
 	CreateStreamTicket(ctx context.Context, request CreateStreamTicketRequestObject) (CreateStreamTicketResponseObject, error)
-	// GetJob How far a job is.
-	// (GET /jobs/{job})
-	GetJob(ctx context.Context, request GetJobRequestObject) (GetJobResponseObject, error)
 	// GetMe Who is signed in.
 	// (GET /me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// ChangePassword Change the password.
+	// (POST /me/password:change)
+	ChangePassword(ctx context.Context, request ChangePasswordRequestObject) (ChangePasswordResponseObject, error)
 	// ListSessions Where the person is signed in.
 	// (GET /me/sessions)
 	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
 	// RevokeSession End a session.
 	// (DELETE /me/sessions/{session})
 	RevokeSession(ctx context.Context, request RevokeSessionRequestObject) (RevokeSessionResponseObject, error)
+	// RevokeOtherSessions End every session but this one.
+	// (POST /me/sessions:revoke-others)
+	RevokeOtherSessions(ctx context.Context, request RevokeOtherSessionsRequestObject) (RevokeOtherSessionsResponseObject, error)
 	// ListMedia The uploaded media, newest first.
 	// (GET /media)
 	ListMedia(ctx context.Context, request ListMediaRequestObject) (ListMediaResponseObject, error)
@@ -6938,11 +7439,11 @@ type StrictServerInterface interface {
 	// (POST /members)
 	AddMember(ctx context.Context, request AddMemberRequestObject) (AddMemberResponseObject, error)
 	// RemoveMember Remove a member.
-	// (DELETE /members/{member})
+	// (DELETE /members/{user})
 	RemoveMember(ctx context.Context, request RemoveMemberRequestObject) (RemoveMemberResponseObject, error)
-	// UpdateMember Give a member another role.
-	// (PATCH /members/{member})
-	UpdateMember(ctx context.Context, request UpdateMemberRequestObject) (UpdateMemberResponseObject, error)
+	// SetMemberRole Give a member another role.
+	// (PUT /members/{user})
+	SetMemberRole(ctx context.Context, request SetMemberRoleRequestObject) (SetMemberRoleResponseObject, error)
 	// ListPlatforms What can be posted to here.
 	// (GET /platforms)
 	ListPlatforms(ctx context.Context, request ListPlatformsRequestObject) (ListPlatformsResponseObject, error)
@@ -6973,6 +7474,9 @@ type StrictServerInterface interface {
 	// GetReceipt What happened on each channel, attempt by attempt.
 	// (GET /posts/{post}/receipt)
 	GetReceipt(ctx context.Context, request GetReceiptRequestObject) (GetReceiptResponseObject, error)
+	// SettleSegment Decide for a segment that needs review.
+	// (POST /posts/{post}/segments/{segment}:settle)
+	SettleSegment(ctx context.Context, request SettleSegmentRequestObject) (SettleSegmentResponseObject, error)
 	// CancelPost Stop what has not left yet.
 	// (POST /posts/{post}:cancel)
 	CancelPost(ctx context.Context, request CancelPostRequestObject) (CancelPostResponseObject, error)
@@ -6982,24 +7486,21 @@ type StrictServerInterface interface {
 	// SchedulePost Set or change when a post goes out.
 	// (POST /posts/{post}:schedule)
 	SchedulePost(ctx context.Context, request SchedulePostRequestObject) (SchedulePostResponseObject, error)
-	// UnschedulePost Make a scheduled post a draft again.
-	// (POST /posts/{post}:unschedule)
-	UnschedulePost(ctx context.Context, request UnschedulePostRequestObject) (UnschedulePostResponseObject, error)
 	// ValidatePost What each platform would say to this post.
 	// (POST /posts:validate)
 	ValidatePost(ctx context.Context, request ValidatePostRequestObject) (ValidatePostResponseObject, error)
-	// ListRoles The roles a member can be given.
+	// ListRoles The tenant's own roles.
 	// (GET /roles)
 	ListRoles(ctx context.Context, request ListRolesRequestObject) (ListRolesResponseObject, error)
-	// DeleteRole Delete a custom role that nobody has.
+	// CreateRole Create a role.
+	// (POST /roles)
+	CreateRole(ctx context.Context, request CreateRoleRequestObject) (CreateRoleResponseObject, error)
+	// DeleteRole Delete a role that nobody has.
 	// (DELETE /roles/{role})
 	DeleteRole(ctx context.Context, request DeleteRoleRequestObject) (DeleteRoleResponseObject, error)
-	// PutRole Create or replace a custom role.
+	// UpdateRole Replace what a role allows.
 	// (PUT /roles/{role})
-	PutRole(ctx context.Context, request PutRoleRequestObject) (PutRoleResponseObject, error)
-	// SettleSegment Decide for a segment that needs review.
-	// (POST /segments/{segment}:settle)
-	SettleSegment(ctx context.Context, request SettleSegmentRequestObject) (SettleSegmentResponseObject, error)
+	UpdateRole(ctx context.Context, request UpdateRoleRequestObject) (UpdateRoleResponseObject, error)
 	// ListTenants The tenants the person is a member of.
 	// (GET /tenants)
 	ListTenants(ctx context.Context, request ListTenantsRequestObject) (ListTenantsResponseObject, error)
@@ -7015,18 +7516,18 @@ type StrictServerInterface interface {
 	// CreateChildTenant Create a tenant below this one.
 	// (POST /tenants/{tenant}/children)
 	CreateChildTenant(ctx context.Context, request CreateChildTenantRequestObject) (CreateChildTenantResponseObject, error)
-	// PausePublishing Hold everything that is due in this tenant.
+	// ResumeTenant Open a suspended tenant again.
+	// (POST /tenants/{tenant}/children/{child}:resume)
+	ResumeTenant(ctx context.Context, request ResumeTenantRequestObject) (ResumeTenantResponseObject, error)
+	// SuspendTenant Close a tenant directly below, and all under it, to everybody.
+	// (POST /tenants/{tenant}/children/{child}:suspend)
+	SuspendTenant(ctx context.Context, request SuspendTenantRequestObject) (SuspendTenantResponseObject, error)
+	// PausePublishing Hold everything that is due in this tenant and below it.
 	// (POST /tenants/{tenant}/publishing:pause)
 	PausePublishing(ctx context.Context, request PausePublishingRequestObject) (PausePublishingResponseObject, error)
-	// ResumePublishing Let what is due go out again.
+	// ResumePublishing Let what is due go out again, unless a tenant above is paused.
 	// (POST /tenants/{tenant}/publishing:resume)
 	ResumePublishing(ctx context.Context, request ResumePublishingRequestObject) (ResumePublishingResponseObject, error)
-	// ResumeTenant Open a suspended tenant again.
-	// (POST /tenants/{tenant}:resume)
-	ResumeTenant(ctx context.Context, request ResumeTenantRequestObject) (ResumeTenantResponseObject, error)
-	// SuspendTenant Close a tenant to its members until it is resumed.
-	// (POST /tenants/{tenant}:suspend)
-	SuspendTenant(ctx context.Context, request SuspendTenantRequestObject) (SuspendTenantResponseObject, error)
 	// ReplayWebhookDelivery Send a delivery again.
 	// (POST /webhook-deliveries/{delivery}:replay)
 	ReplayWebhookDelivery(ctx context.Context, request ReplayWebhookDeliveryRequestObject) (ReplayWebhookDeliveryResponseObject, error)
@@ -7048,6 +7549,9 @@ type StrictServerInterface interface {
 	// ListWebhookDeliveries What was sent to an endpoint, newest first.
 	// (GET /webhooks/{webhook}/deliveries)
 	ListWebhookDeliveries(ctx context.Context, request ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error)
+	// ReplayWebhook Send every event since a time again.
+	// (POST /webhooks/{webhook}:replay)
+	ReplayWebhook(ctx context.Context, request ReplayWebhookRequestObject) (ReplayWebhookResponseObject, error)
 	// RotateWebhook Give an endpoint a new secret.
 	// (POST /webhooks/{webhook}:rotate)
 	RotateWebhook(ctx context.Context, request RotateWebhookRequestObject) (RotateWebhookResponseObject, error)
@@ -7440,10 +7944,11 @@ func (sh *strictHandler) ListChannels(ctx *fiber.Ctx, params ListChannelsParams)
 }
 
 // DeleteChannel operation middleware
-func (sh *strictHandler) DeleteChannel(ctx *fiber.Ctx, channel ChannelID) error {
+func (sh *strictHandler) DeleteChannel(ctx *fiber.Ctx, channel ChannelID, params DeleteChannelParams) error {
 	var request DeleteChannelRequestObject
 
 	request.Channel = channel
+	request.Params = params
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.DeleteChannel(ctx.UserContext(), request.(DeleteChannelRequestObject))
@@ -7534,6 +8039,17 @@ func (sh *strictHandler) PauseChannel(ctx *fiber.Ctx, channel ChannelID) error {
 	var request PauseChannelRequestObject
 
 	request.Channel = channel
+
+	var body PauseChannelJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.PauseChannel(ctx.UserContext(), request.(PauseChannelRequestObject))
@@ -7757,33 +8273,6 @@ func (sh *strictHandler) CreateStreamTicket(ctx *fiber.Ctx) error {
 	return nil
 }
 
-// GetJob operation middleware
-func (sh *strictHandler) GetJob(ctx *fiber.Ctx, job JobID) error {
-	var request GetJobRequestObject
-
-	request.Job = job
-
-	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
-		return sh.ssi.GetJob(ctx.UserContext(), request.(GetJobRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetJob")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(GetJobResponseObject); ok {
-		if err := validResponse.VisitGetJobResponse(ctx); err != nil {
-			return err
-		}
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // GetMe operation middleware
 func (sh *strictHandler) GetMe(ctx *fiber.Ctx) error {
 	var request GetMeRequestObject
@@ -7801,6 +8290,39 @@ func (sh *strictHandler) GetMe(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(GetMeResponseObject); ok {
 		if err := validResponse.VisitGetMeResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangePassword operation middleware
+func (sh *strictHandler) ChangePassword(ctx *fiber.Ctx) error {
+	var request ChangePasswordRequestObject
+
+	var body ChangePasswordJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangePassword(ctx.UserContext(), request.(ChangePasswordRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangePassword")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangePasswordResponseObject); ok {
+		if err := validResponse.VisitChangePasswordResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -7861,6 +8383,31 @@ func (sh *strictHandler) RevokeSession(ctx *fiber.Ctx, session SessionID) error 
 	return nil
 }
 
+// RevokeOtherSessions operation middleware
+func (sh *strictHandler) RevokeOtherSessions(ctx *fiber.Ctx) error {
+	var request RevokeOtherSessionsRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeOtherSessions(ctx.UserContext(), request.(RevokeOtherSessionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeOtherSessions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeOtherSessionsResponseObject); ok {
+		if err := validResponse.VisitRevokeOtherSessionsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListMedia operation middleware
 func (sh *strictHandler) ListMedia(ctx *fiber.Ctx, params ListMediaParams) error {
 	var request ListMediaRequestObject
@@ -7894,10 +8441,10 @@ func (sh *strictHandler) UploadMedia(ctx *fiber.Ctx, params UploadMediaParams) e
 
 	request.Params = params
 	request.ContentType = string(ctx.Request().Header.ContentType())
-	if strings.HasPrefix(string(ctx.Request().Header.ContentType()), "image/*") {
+	if Sent(ctx, "image/*") {
 		request.Body = BodyStream(ctx)
 	}
-	if strings.HasPrefix(string(ctx.Request().Header.ContentType()), "multipart/form-data") {
+	if Sent(ctx, "multipart/form-data") {
 		request.MultipartBody = multipart.NewReader(BodyStream(ctx), string(ctx.Request().Header.MultipartFormBoundary()))
 	}
 
@@ -8040,8 +8587,10 @@ func (sh *strictHandler) GetMediaContent(ctx *fiber.Ctx, media MediaID) error {
 }
 
 // ListMembers operation middleware
-func (sh *strictHandler) ListMembers(ctx *fiber.Ctx) error {
+func (sh *strictHandler) ListMembers(ctx *fiber.Ctx, params ListMembersParams) error {
 	var request ListMembersRequestObject
+
+	request.Params = params
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.ListMembers(ctx.UserContext(), request.(ListMembersRequestObject))
@@ -8100,10 +8649,10 @@ func (sh *strictHandler) AddMember(ctx *fiber.Ctx, params AddMemberParams) error
 }
 
 // RemoveMember operation middleware
-func (sh *strictHandler) RemoveMember(ctx *fiber.Ctx, member MemberID) error {
+func (sh *strictHandler) RemoveMember(ctx *fiber.Ctx, user UserID) error {
 	var request RemoveMemberRequestObject
 
-	request.Member = member
+	request.User = user
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.RemoveMember(ctx.UserContext(), request.(RemoveMemberRequestObject))
@@ -8126,13 +8675,13 @@ func (sh *strictHandler) RemoveMember(ctx *fiber.Ctx, member MemberID) error {
 	return nil
 }
 
-// UpdateMember operation middleware
-func (sh *strictHandler) UpdateMember(ctx *fiber.Ctx, member MemberID) error {
-	var request UpdateMemberRequestObject
+// SetMemberRole operation middleware
+func (sh *strictHandler) SetMemberRole(ctx *fiber.Ctx, user UserID) error {
+	var request SetMemberRoleRequestObject
 
-	request.Member = member
+	request.User = user
 
-	var body UpdateMemberApplicationMergePatchPlusJSONRequestBody
+	var body SetMemberRoleJSONRequestBody
 	var err error
 	err = strictjson.Decode(ctx.Request().Body(), &body)
 	if err != nil {
@@ -8141,18 +8690,18 @@ func (sh *strictHandler) UpdateMember(ctx *fiber.Ctx, member MemberID) error {
 	request.Body = &body
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
-		return sh.ssi.UpdateMember(ctx.UserContext(), request.(UpdateMemberRequestObject))
+		return sh.ssi.SetMemberRole(ctx.UserContext(), request.(SetMemberRoleRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "UpdateMember")
+		handler = middleware(handler, "SetMemberRole")
 	}
 
 	response, err := handler(ctx, request)
 
 	if err != nil {
 		return err
-	} else if validResponse, ok := response.(UpdateMemberResponseObject); ok {
-		if err := validResponse.VisitUpdateMemberResponse(ctx); err != nil {
+	} else if validResponse, ok := response.(SetMemberRoleResponseObject); ok {
+		if err := validResponse.VisitSetMemberRoleResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -8448,6 +8997,43 @@ func (sh *strictHandler) GetReceipt(ctx *fiber.Ctx, post PostID) error {
 	return nil
 }
 
+// SettleSegment operation middleware
+func (sh *strictHandler) SettleSegment(ctx *fiber.Ctx, post PostID, segment SegmentID, params SettleSegmentParams) error {
+	var request SettleSegmentRequestObject
+
+	request.Post = post
+	request.Segment = segment
+	request.Params = params
+
+	var body SettleSegmentJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.SettleSegment(ctx.UserContext(), request.(SettleSegmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SettleSegment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SettleSegmentResponseObject); ok {
+		if err := validResponse.VisitSettleSegmentResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CancelPost operation middleware
 func (sh *strictHandler) CancelPost(ctx *fiber.Ctx, post PostID, params CancelPostParams) error {
 	var request CancelPostRequestObject
@@ -8540,34 +9126,6 @@ func (sh *strictHandler) SchedulePost(ctx *fiber.Ctx, post PostID, params Schedu
 	return nil
 }
 
-// UnschedulePost operation middleware
-func (sh *strictHandler) UnschedulePost(ctx *fiber.Ctx, post PostID, params UnschedulePostParams) error {
-	var request UnschedulePostRequestObject
-
-	request.Post = post
-	request.Params = params
-
-	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
-		return sh.ssi.UnschedulePost(ctx.UserContext(), request.(UnschedulePostRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "UnschedulePost")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(UnschedulePostResponseObject); ok {
-		if err := validResponse.VisitUnschedulePostResponse(ctx); err != nil {
-			return err
-		}
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // ValidatePost operation middleware
 func (sh *strictHandler) ValidatePost(ctx *fiber.Ctx) error {
 	var request ValidatePostRequestObject
@@ -8626,6 +9184,41 @@ func (sh *strictHandler) ListRoles(ctx *fiber.Ctx) error {
 	return nil
 }
 
+// CreateRole operation middleware
+func (sh *strictHandler) CreateRole(ctx *fiber.Ctx, params CreateRoleParams) error {
+	var request CreateRoleRequestObject
+
+	request.Params = params
+
+	var body CreateRoleJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateRole(ctx.UserContext(), request.(CreateRoleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateRole")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateRoleResponseObject); ok {
+		if err := validResponse.VisitCreateRoleResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // DeleteRole operation middleware
 func (sh *strictHandler) DeleteRole(ctx *fiber.Ctx, role RoleID) error {
 	var request DeleteRoleRequestObject
@@ -8653,49 +9246,14 @@ func (sh *strictHandler) DeleteRole(ctx *fiber.Ctx, role RoleID) error {
 	return nil
 }
 
-// PutRole operation middleware
-func (sh *strictHandler) PutRole(ctx *fiber.Ctx, role RoleID) error {
-	var request PutRoleRequestObject
+// UpdateRole operation middleware
+func (sh *strictHandler) UpdateRole(ctx *fiber.Ctx, role RoleID, params UpdateRoleParams) error {
+	var request UpdateRoleRequestObject
 
 	request.Role = role
-
-	var body PutRoleJSONRequestBody
-	var err error
-	err = strictjson.Decode(ctx.Request().Body(), &body)
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
-		return sh.ssi.PutRole(ctx.UserContext(), request.(PutRoleRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "PutRole")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(PutRoleResponseObject); ok {
-		if err := validResponse.VisitPutRoleResponse(ctx); err != nil {
-			return err
-		}
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// SettleSegment operation middleware
-func (sh *strictHandler) SettleSegment(ctx *fiber.Ctx, segment SegmentID, params SettleSegmentParams) error {
-	var request SettleSegmentRequestObject
-
-	request.Segment = segment
 	request.Params = params
 
-	var body SettleSegmentJSONRequestBody
+	var body UpdateRoleJSONRequestBody
 	var err error
 	err = strictjson.Decode(ctx.Request().Body(), &body)
 	if err != nil {
@@ -8704,18 +9262,18 @@ func (sh *strictHandler) SettleSegment(ctx *fiber.Ctx, segment SegmentID, params
 	request.Body = &body
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
-		return sh.ssi.SettleSegment(ctx.UserContext(), request.(SettleSegmentRequestObject))
+		return sh.ssi.UpdateRole(ctx.UserContext(), request.(UpdateRoleRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "SettleSegment")
+		handler = middleware(handler, "UpdateRole")
 	}
 
 	response, err := handler(ctx, request)
 
 	if err != nil {
 		return err
-	} else if validResponse, ok := response.(SettleSegmentResponseObject); ok {
-		if err := validResponse.VisitSettleSegmentResponse(ctx); err != nil {
+	} else if validResponse, ok := response.(UpdateRoleResponseObject); ok {
+		if err := validResponse.VisitUpdateRoleResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -8813,10 +9371,11 @@ func (sh *strictHandler) UpdateTenant(ctx *fiber.Ctx, tenant TenantID, params Up
 }
 
 // ListChildTenants operation middleware
-func (sh *strictHandler) ListChildTenants(ctx *fiber.Ctx, tenant TenantID) error {
+func (sh *strictHandler) ListChildTenants(ctx *fiber.Ctx, tenant TenantID, params ListChildTenantsParams) error {
 	var request ListChildTenantsRequestObject
 
 	request.Tenant = tenant
+	request.Params = params
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.ListChildTenants(ctx.UserContext(), request.(ListChildTenantsRequestObject))
@@ -8875,11 +9434,89 @@ func (sh *strictHandler) CreateChildTenant(ctx *fiber.Ctx, tenant TenantID, para
 	return nil
 }
 
+// ResumeTenant operation middleware
+func (sh *strictHandler) ResumeTenant(ctx *fiber.Ctx, tenant TenantID, child ChildID) error {
+	var request ResumeTenantRequestObject
+
+	request.Tenant = tenant
+	request.Child = child
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ResumeTenant(ctx.UserContext(), request.(ResumeTenantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResumeTenant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResumeTenantResponseObject); ok {
+		if err := validResponse.VisitResumeTenantResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SuspendTenant operation middleware
+func (sh *strictHandler) SuspendTenant(ctx *fiber.Ctx, tenant TenantID, child ChildID) error {
+	var request SuspendTenantRequestObject
+
+	request.Tenant = tenant
+	request.Child = child
+
+	var body SuspendTenantJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.SuspendTenant(ctx.UserContext(), request.(SuspendTenantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SuspendTenant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SuspendTenantResponseObject); ok {
+		if err := validResponse.VisitSuspendTenantResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // PausePublishing operation middleware
 func (sh *strictHandler) PausePublishing(ctx *fiber.Ctx, tenant TenantID) error {
 	var request PausePublishingRequestObject
 
 	request.Tenant = tenant
+
+	var body PausePublishingJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.PausePublishing(ctx.UserContext(), request.(PausePublishingRequestObject))
@@ -8921,60 +9558,6 @@ func (sh *strictHandler) ResumePublishing(ctx *fiber.Ctx, tenant TenantID) error
 		return err
 	} else if validResponse, ok := response.(ResumePublishingResponseObject); ok {
 		if err := validResponse.VisitResumePublishingResponse(ctx); err != nil {
-			return err
-		}
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ResumeTenant operation middleware
-func (sh *strictHandler) ResumeTenant(ctx *fiber.Ctx, tenant TenantID) error {
-	var request ResumeTenantRequestObject
-
-	request.Tenant = tenant
-
-	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
-		return sh.ssi.ResumeTenant(ctx.UserContext(), request.(ResumeTenantRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ResumeTenant")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ResumeTenantResponseObject); ok {
-		if err := validResponse.VisitResumeTenantResponse(ctx); err != nil {
-			return err
-		}
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// SuspendTenant operation middleware
-func (sh *strictHandler) SuspendTenant(ctx *fiber.Ctx, tenant TenantID) error {
-	var request SuspendTenantRequestObject
-
-	request.Tenant = tenant
-
-	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
-		return sh.ssi.SuspendTenant(ctx.UserContext(), request.(SuspendTenantRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "SuspendTenant")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(SuspendTenantResponseObject); ok {
-		if err := validResponse.VisitSuspendTenantResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -9179,6 +9762,42 @@ func (sh *strictHandler) ListWebhookDeliveries(ctx *fiber.Ctx, webhook WebhookID
 		return err
 	} else if validResponse, ok := response.(ListWebhookDeliveriesResponseObject); ok {
 		if err := validResponse.VisitListWebhookDeliveriesResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplayWebhook operation middleware
+func (sh *strictHandler) ReplayWebhook(ctx *fiber.Ctx, webhook WebhookID, params ReplayWebhookParams) error {
+	var request ReplayWebhookRequestObject
+
+	request.Webhook = webhook
+	request.Params = params
+
+	var body ReplayWebhookJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplayWebhook(ctx.UserContext(), request.(ReplayWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplayWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplayWebhookResponseObject); ok {
+		if err := validResponse.VisitReplayWebhookResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

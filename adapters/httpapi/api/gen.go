@@ -36,7 +36,7 @@ func main() {
 
 // tag adds to each property the validator rules that its schema states.
 func tag(schema, schemas map[string]any) {
-	if schema["x-patch"] == true {
+	if schema["x-patch"] == true || schema["x-raw"] == true {
 		schema["x-go-type"] = "json.RawMessage"
 		return
 	}
@@ -51,6 +51,9 @@ func tag(schema, schemas map[string]any) {
 		rules := rulesOf(property)
 		if !required[name] && len(rules) > 0 {
 			rules = append([]string{"omitempty"}, rules...)
+		}
+		if property["format"] == "email" {
+			delete(property, "format") // the rule says it, and no type of its own is needed
 		}
 		if items, ok := property["items"].(map[string]any); ok {
 			rules = append(rules, "dive")

@@ -42,6 +42,11 @@ func BodyStream(c *fiber.Ctx) io.Reader {
 	return r
 }
 
+// Sent reports whether the body is of a media type or, with "image/*", range.
+func Sent(c *fiber.Ctx, kind string) bool {
+	return strings.HasPrefix(strings.ToLower(c.Get(fiber.HeaderContentType)), strings.TrimSuffix(kind, "*"))
+}
+
 // BadParameter reports a parameter that is missing or cannot be read.
 func BadParameter(pointer string) error {
 	return fault.New(fault.Invalid, "request.bad_parameter", "A parameter is missing or cannot be read.").On(pointer)

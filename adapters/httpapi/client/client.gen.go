@@ -54,6 +54,39 @@ func (e ChannelState) Valid() bool {
 	}
 }
 
+// Defines values for ChildObject.
+const (
+	ChildObjectTenant ChildObject = "tenant"
+)
+
+// Valid indicates whether the value is a known member of the ChildObject enum.
+func (e ChildObject) Valid() bool {
+	switch e {
+	case ChildObjectTenant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChildState.
+const (
+	ChildStateActive    ChildState = "active"
+	ChildStateSuspended ChildState = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the ChildState enum.
+func (e ChildState) Valid() bool {
+	switch e {
+	case ChildStateActive:
+		return true
+	case ChildStateSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ConnectionObject.
 const (
 	ConnectionObjectConnection ConnectionObject = "connection"
@@ -69,27 +102,27 @@ func (e ConnectionObject) Valid() bool {
 	}
 }
 
-// Defines values for ConnectionState.
+// Defines values for ConnectionStage.
 const (
-	ConnectionStateChoose   ConnectionState = "choose"
-	ConnectionStateDone     ConnectionState = "done"
-	ConnectionStateFailed   ConnectionState = "failed"
-	ConnectionStateForm     ConnectionState = "form"
-	ConnectionStateRedirect ConnectionState = "redirect"
+	ConnectionStageChoice   ConnectionStage = "choice"
+	ConnectionStageDone     ConnectionStage = "done"
+	ConnectionStageFailed   ConnectionStage = "failed"
+	ConnectionStageForm     ConnectionStage = "form"
+	ConnectionStageRedirect ConnectionStage = "redirect"
 )
 
-// Valid indicates whether the value is a known member of the ConnectionState enum.
-func (e ConnectionState) Valid() bool {
+// Valid indicates whether the value is a known member of the ConnectionStage enum.
+func (e ConnectionStage) Valid() bool {
 	switch e {
-	case ConnectionStateChoose:
+	case ConnectionStageChoice:
 		return true
-	case ConnectionStateDone:
+	case ConnectionStageDone:
 		return true
-	case ConnectionStateFailed:
+	case ConnectionStageFailed:
 		return true
-	case ConnectionStateForm:
+	case ConnectionStageForm:
 		return true
-	case ConnectionStateRedirect:
+	case ConnectionStageRedirect:
 		return true
 	default:
 		return false
@@ -105,45 +138,6 @@ const (
 func (e EventObject) Valid() bool {
 	switch e {
 	case EventObjectEvent:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for JobObject.
-const (
-	JobObjectJob JobObject = "job"
-)
-
-// Valid indicates whether the value is a known member of the JobObject enum.
-func (e JobObject) Valid() bool {
-	switch e {
-	case JobObjectJob:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for JobStatus.
-const (
-	JobStatusFailed    JobStatus = "failed"
-	JobStatusQueued    JobStatus = "queued"
-	JobStatusRunning   JobStatus = "running"
-	JobStatusSucceeded JobStatus = "succeeded"
-)
-
-// Valid indicates whether the value is a known member of the JobStatus enum.
-func (e JobStatus) Valid() bool {
-	switch e {
-	case JobStatusFailed:
-		return true
-	case JobStatusQueued:
-		return true
-	case JobStatusRunning:
-		return true
-	case JobStatusSucceeded:
 		return true
 	default:
 		return false
@@ -203,19 +197,19 @@ func (e MediaObject) Valid() bool {
 
 // Defines values for MediaState.
 const (
-	MediaStateFailed     MediaState = "failed"
-	MediaStateProcessing MediaState = "processing"
-	MediaStateReady      MediaState = "ready"
+	Discarded MediaState = "discarded"
+	Ready     MediaState = "ready"
+	Uploading MediaState = "uploading"
 )
 
 // Valid indicates whether the value is a known member of the MediaState enum.
 func (e MediaState) Valid() bool {
 	switch e {
-	case MediaStateFailed:
+	case Discarded:
 		return true
-	case MediaStateProcessing:
+	case Ready:
 		return true
-	case MediaStateReady:
+	case Uploading:
 		return true
 	default:
 		return false
@@ -231,6 +225,39 @@ const (
 func (e MemberObject) Valid() bool {
 	switch e {
 	case MemberObjectMember:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PlaceObject.
+const (
+	PlaceObjectTenant PlaceObject = "tenant"
+)
+
+// Valid indicates whether the value is a known member of the PlaceObject enum.
+func (e PlaceObject) Valid() bool {
+	switch e {
+	case PlaceObjectTenant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PlaceState.
+const (
+	PlaceStateActive    PlaceState = "active"
+	PlaceStateSuspended PlaceState = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the PlaceState enum.
+func (e PlaceState) Valid() bool {
+	switch e {
+	case PlaceStateActive:
+		return true
+	case PlaceStateSuspended:
 		return true
 	default:
 		return false
@@ -317,7 +344,6 @@ const (
 	PostStateCanceled     PostState = "canceled"
 	PostStateDraft        PostState = "draft"
 	PostStateFailed       PostState = "failed"
-	PostStateHeld         PostState = "held"
 	PostStateMissed       PostState = "missed"
 	PostStateNeedsReview  PostState = "needs_review"
 	PostStatePartlyFailed PostState = "partly_failed"
@@ -334,8 +360,6 @@ func (e PostState) Valid() bool {
 	case PostStateDraft:
 		return true
 	case PostStateFailed:
-		return true
-	case PostStateHeld:
 		return true
 	case PostStateMissed:
 		return true
@@ -426,6 +450,24 @@ func (e RoleObject) Valid() bool {
 	}
 }
 
+// Defines values for SegmentReceiptKind.
+const (
+	SegmentReceiptKindComment SegmentReceiptKind = "comment"
+	SegmentReceiptKindThread  SegmentReceiptKind = "thread"
+)
+
+// Valid indicates whether the value is a known member of the SegmentReceiptKind enum.
+func (e SegmentReceiptKind) Valid() bool {
+	switch e {
+	case SegmentReceiptKindComment:
+		return true
+	case SegmentReceiptKindThread:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SessionObject.
 const (
 	SessionObjectSession SessionObject = "session"
@@ -476,16 +518,64 @@ func (e TenantObject) Valid() bool {
 
 // Defines values for TenantState.
 const (
-	Active    TenantState = "active"
-	Suspended TenantState = "suspended"
+	TenantStateActive    TenantState = "active"
+	TenantStateSuspended TenantState = "suspended"
 )
 
 // Valid indicates whether the value is a known member of the TenantState enum.
 func (e TenantState) Valid() bool {
 	switch e {
-	case Active:
+	case TenantStateActive:
 		return true
-	case Suspended:
+	case TenantStateSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TenantTier.
+const (
+	TenantTierAgency  TenantTier = "agency"
+	TenantTierCreator TenantTier = "creator"
+	TenantTierFree    TenantTier = "free"
+	TenantTierPro     TenantTier = "pro"
+)
+
+// Valid indicates whether the value is a known member of the TenantTier enum.
+func (e TenantTier) Valid() bool {
+	switch e {
+	case TenantTierAgency:
+		return true
+	case TenantTierCreator:
+		return true
+	case TenantTierFree:
+		return true
+	case TenantTierPro:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TenantInputTier.
+const (
+	TenantInputTierAgency  TenantInputTier = "agency"
+	TenantInputTierCreator TenantInputTier = "creator"
+	TenantInputTierFree    TenantInputTier = "free"
+	TenantInputTierPro     TenantInputTier = "pro"
+)
+
+// Valid indicates whether the value is a known member of the TenantInputTier enum.
+func (e TenantInputTier) Valid() bool {
+	switch e {
+	case TenantInputTierAgency:
+		return true
+	case TenantInputTierCreator:
+		return true
+	case TenantInputTierFree:
+		return true
+	case TenantInputTierPro:
 		return true
 	default:
 		return false
@@ -494,22 +584,22 @@ func (e TenantState) Valid() bool {
 
 // Defines values for TenantKind.
 const (
-	Agency    TenantKind = "agency"
-	Operator  TenantKind = "operator"
-	Reseller  TenantKind = "reseller"
-	Workspace TenantKind = "workspace"
+	TenantKindAgency    TenantKind = "agency"
+	TenantKindOperator  TenantKind = "operator"
+	TenantKindReseller  TenantKind = "reseller"
+	TenantKindWorkspace TenantKind = "workspace"
 )
 
 // Valid indicates whether the value is a known member of the TenantKind enum.
 func (e TenantKind) Valid() bool {
 	switch e {
-	case Agency:
+	case TenantKindAgency:
 		return true
-	case Operator:
+	case TenantKindOperator:
 		return true
-	case Reseller:
+	case TenantKindReseller:
 		return true
-	case Workspace:
+	case TenantKindWorkspace:
 		return true
 	default:
 		return false
@@ -575,13 +665,13 @@ func (e UserObject) Valid() bool {
 
 // Defines values for WebhookObject.
 const (
-	WebhookObjectWebhook WebhookObject = "webhook"
+	WebhookEndpoint WebhookObject = "webhook_endpoint"
 )
 
 // Valid indicates whether the value is a known member of the WebhookObject enum.
 func (e WebhookObject) Valid() bool {
 	switch e {
-	case WebhookObjectWebhook:
+	case WebhookEndpoint:
 		return true
 	default:
 		return false
@@ -590,16 +680,16 @@ func (e WebhookObject) Valid() bool {
 
 // Defines values for WebhookState.
 const (
-	Disabled WebhookState = "disabled"
-	Enabled  WebhookState = "enabled"
+	WebhookStateDisabled WebhookState = "disabled"
+	WebhookStateEnabled  WebhookState = "enabled"
 )
 
 // Valid indicates whether the value is a known member of the WebhookState enum.
 func (e WebhookState) Valid() bool {
 	switch e {
-	case Disabled:
+	case WebhookStateDisabled:
 		return true
-	case Enabled:
+	case WebhookStateEnabled:
 		return true
 	default:
 		return false
@@ -615,6 +705,48 @@ const (
 func (e WebhookDeliveryObject) Valid() bool {
 	switch e {
 	case WebhookDeliveryObjectWebhookDelivery:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDeliveryState.
+const (
+	WebhookDeliveryStateCanceled  WebhookDeliveryState = "canceled"
+	WebhookDeliveryStateDelivered WebhookDeliveryState = "delivered"
+	WebhookDeliveryStateFailed    WebhookDeliveryState = "failed"
+	WebhookDeliveryStatePending   WebhookDeliveryState = "pending"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryState enum.
+func (e WebhookDeliveryState) Valid() bool {
+	switch e {
+	case WebhookDeliveryStateCanceled:
+		return true
+	case WebhookDeliveryStateDelivered:
+		return true
+	case WebhookDeliveryStateFailed:
+		return true
+	case WebhookDeliveryStatePending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookPatchState.
+const (
+	WebhookPatchStateDisabled WebhookPatchState = "disabled"
+	WebhookPatchStateEnabled  WebhookPatchState = "enabled"
+)
+
+// Valid indicates whether the value is a known member of the WebhookPatchState enum.
+func (e WebhookPatchState) Valid() bool {
+	switch e {
+	case WebhookPatchStateDisabled:
+		return true
+	case WebhookPatchStateEnabled:
 		return true
 	default:
 		return false
@@ -640,28 +772,38 @@ type Attachment struct {
 
 // Attempt defines model for Attempt.
 type Attempt struct {
-	FinishedAt *time.Time `json:"finished_at,omitempty"`
-	Id         string     `json:"id"`
-	Message    *string    `json:"message,omitempty"`
-	Number     int        `json:"number"`
-	Outcome    string     `json:"outcome"`
-	Reason     *string    `json:"reason,omitempty"`
-	StartedAt  time.Time  `json:"started_at"`
+	ArmedAt time.Time  `json:"armed_at"`
+	EndedAt *time.Time `json:"ended_at,omitempty"`
+	Message *string    `json:"message,omitempty"`
+	Number  int        `json:"number"`
+
+	// Outcome Absent while it is under way.
+	Outcome *string `json:"outcome,omitempty"`
+	Reason  *string `json:"reason,omitempty"`
+
+	// Replay The same key again, after a lost reply.
+	Replay *bool `json:"replay,omitempty"`
 }
 
 // Channel defines model for Channel.
 type Channel struct {
 	Account     Account       `json:"account"`
-	CreatedAt   time.Time     `json:"created_at"`
+	ConnectedAt time.Time     `json:"connected_at"`
 	Id          string        `json:"id"`
+	Instance    *string       `json:"instance,omitempty"`
 	Limits      *Limits       `json:"limits,omitempty"`
 	Name        string        `json:"name"`
 	Object      ChannelObject `json:"object"`
+	PauseReason *string       `json:"pause_reason,omitempty"`
 	Paused      bool          `json:"paused"`
 	Platform    string        `json:"platform"`
-	State       ChannelState  `json:"state"`
-	StateReason *string       `json:"state_reason,omitempty"`
-	Version     int           `json:"version"`
+	Reason      *string       `json:"reason,omitempty"`
+
+	// Remedy For people: what to do about it.
+	Remedy    *string      `json:"remedy,omitempty"`
+	State     ChannelState `json:"state"`
+	UpdatedAt time.Time    `json:"updated_at"`
+	Version   int          `json:"version"`
 }
 
 // ChannelObject defines model for Channel.Object.
@@ -682,6 +824,28 @@ type ChannelPatch struct {
 	Name *string `json:"name,omitempty"`
 }
 
+// Child defines model for Child.
+type Child struct {
+	Id     string      `json:"id"`
+	Kind   TenantKind  `json:"kind"`
+	Name   string      `json:"name"`
+	Object ChildObject `json:"object"`
+	State  ChildState  `json:"state"`
+}
+
+// ChildObject defines model for Child.Object.
+type ChildObject string
+
+// ChildState defines model for Child.State.
+type ChildState string
+
+// ChildList defines model for ChildList.
+type ChildList struct {
+	Data       []Child `json:"data"`
+	HasMore    bool    `json:"has_more"`
+	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
 // Comment defines model for Comment.
 type Comment struct {
 	Text string `json:"text"`
@@ -689,29 +853,34 @@ type Comment struct {
 
 // Connection defines model for Connection.
 type Connection struct {
-	// Accounts With `choose`: what can be connected.
+	// Accounts With `choice`: what can be connected.
 	Accounts *[]Account `json:"accounts,omitempty"`
 
-	// Channels With `done`: what was connected.
-	Channels  *[]Channel `json:"channels,omitempty"`
-	ExpiresAt time.Time  `json:"expires_at"`
+	// Channels With `done`: the channels, `chn_…`.
+	Channels  *[]string `json:"channels,omitempty"`
+	ExpiresAt time.Time `json:"expires_at"`
 
 	// Form With `form`: JSON Schema of the form.
 	Form     *map[string]interface{} `json:"form,omitempty"`
 	Id       string                  `json:"id"`
+	Instance *string                 `json:"instance,omitempty"`
+	Message  *string                 `json:"message,omitempty"`
 	Object   ConnectionObject        `json:"object"`
 	Platform string                  `json:"platform"`
 
+	// Reason With `failed`, or with a form that was refused.
+	Reason *string `json:"reason,omitempty"`
+
 	// Redirect With `redirect`: send the person there.
 	Redirect *string         `json:"redirect,omitempty"`
-	State    ConnectionState `json:"state"`
+	Stage    ConnectionStage `json:"stage"`
 }
 
 // ConnectionObject defines model for Connection.Object.
 type ConnectionObject string
 
-// ConnectionState defines model for Connection.State.
-type ConnectionState string
+// ConnectionStage defines model for Connection.Stage.
+type ConnectionStage string
 
 // ConnectionAnswer defines model for ConnectionAnswer.
 type ConnectionAnswer struct {
@@ -724,25 +893,26 @@ type ConnectionAnswer struct {
 
 // ConnectionInput defines model for ConnectionInput.
 type ConnectionInput struct {
-	// Instance The account's own server, where the platform has many.
-	Instance *string `json:"instance,omitempty"`
-	Platform string  `json:"platform"`
+	// Input `instance`, where the platform has many, and what is already known of the form.
+	Input    *map[string]string `json:"input,omitempty"`
+	Platform string             `json:"platform"`
 
 	// Reconnect The channel to sign in again, `chn_…`.
 	Reconnect *string `json:"reconnect,omitempty"`
 
-	// ReturnTo The path in the app to come back to, such as `/channels`.
-	ReturnTo *string `json:"return_to,omitempty"`
+	// ReturnUrl Where to come back to: a path here, or an address on an allowed origin.
+	ReturnUrl *string `json:"return_url,omitempty"`
 }
 
 // Delivery defines model for Delivery.
 type Delivery struct {
-	ChannelId string           `json:"channel_id"`
-	DueAt     *time.Time       `json:"due_at,omitempty"`
-	Id        string           `json:"id"`
-	Reason    *string          `json:"reason,omitempty"`
-	Segments  []SegmentReceipt `json:"segments"`
-	State     string           `json:"state"`
+	ChannelId   string           `json:"channel_id"`
+	ContentHash *string          `json:"content_hash,omitempty"`
+	DueAt       time.Time        `json:"due_at"`
+	Format      *string          `json:"format,omitempty"`
+	Id          string           `json:"id"`
+	Segments    []SegmentReceipt `json:"segments"`
+	State       string           `json:"state"`
 }
 
 // DeliverySummary defines model for DeliverySummary.
@@ -761,15 +931,17 @@ type EmailInput struct {
 
 // Event defines model for Event.
 type Event struct {
-	CreatedAt time.Time              `json:"created_at"`
-	Data      map[string]interface{} `json:"data"`
-	Id        string                 `json:"id"`
-	Object    EventObject            `json:"object"`
-	Sequence  *int64                 `json:"sequence,omitempty"`
-
-	// Subject The id of what it is about.
-	Subject string `json:"subject"`
-	Type    string `json:"type"`
+	// Data `id` and `object` of what it is about, and a little more.
+	Data    map[string]interface{} `json:"data"`
+	Id      string                 `json:"id"`
+	Object  EventObject            `json:"object"`
+	Request struct {
+		Id             *string `json:"id,omitempty"`
+		IdempotencyKey *string `json:"idempotency_key,omitempty"`
+	} `json:"request"`
+	Tenant    string    `json:"tenant"`
+	Timestamp time.Time `json:"timestamp"`
+	Type      string    `json:"type"`
 }
 
 // EventObject defines model for Event.Object.
@@ -803,42 +975,21 @@ type Format struct {
 	Text     TextRule                `json:"text"`
 }
 
-// Job defines model for Job.
-type Job struct {
-	CreatedAt  time.Time  `json:"created_at"`
-	Error      *Problem   `json:"error,omitempty"`
-	FinishedAt *time.Time `json:"finished_at,omitempty"`
-	Id         string     `json:"id"`
-	Object     JobObject  `json:"object"`
-
-	// Progress Per cent.
-	Progress *int                    `json:"progress,omitempty"`
-	Result   *map[string]interface{} `json:"result,omitempty"`
-	Status   JobStatus               `json:"status"`
-	Type     string                  `json:"type"`
-}
-
-// JobObject defines model for Job.Object.
-type JobObject string
-
-// JobStatus defines model for Job.Status.
-type JobStatus string
-
 // Key defines model for Key.
 type Key struct {
-	// Actions What the key is narrowed to; empty: all its maker may do.
-	Actions    []string   `json:"actions"`
-	ApiVersion *string    `json:"api_version,omitempty"`
+	// ApiVersion The date it is pinned to.
+	ApiVersion string     `json:"api_version"`
 	CreatedAt  time.Time  `json:"created_at"`
-	CreatedBy  *string    `json:"created_by,omitempty"`
+	CreatedBy  string     `json:"created_by"`
 	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
 	Id         string     `json:"id"`
 	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
 	Name       string     `json:"name"`
 	Object     KeyObject  `json:"object"`
+	RevokedAt  *time.Time `json:"revoked_at,omitempty"`
 
-	// Prefix How the secret begins, to recognise it.
-	Prefix string `json:"prefix"`
+	// Scopes The actions it is narrowed to.
+	Scopes []string `json:"scopes"`
 }
 
 // KeyObject defines model for Key.Object.
@@ -846,9 +997,9 @@ type KeyObject string
 
 // KeyInput defines model for KeyInput.
 type KeyInput struct {
-	Actions   *[]string  `json:"actions,omitempty"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 	Name      string     `json:"name"`
+	Scopes    []string   `json:"scopes"`
 }
 
 // KeyList defines model for KeyList.
@@ -873,18 +1024,22 @@ type Login struct {
 
 // Media defines model for Media.
 type Media struct {
-	Alt       string      `json:"alt"`
-	Bytes     *int64      `json:"bytes,omitempty"`
-	CreatedAt time.Time   `json:"created_at"`
-	Height    *int        `json:"height,omitempty"`
-	Id        string      `json:"id"`
-	Kind      MediaKind   `json:"kind"`
-	Mime      *string     `json:"mime,omitempty"`
-	Object    MediaObject `json:"object"`
-	Sha256    *string     `json:"sha256,omitempty"`
-	State     MediaState  `json:"state"`
-	Version   int         `json:"version"`
-	Width     *int        `json:"width,omitempty"`
+	Alt       string    `json:"alt"`
+	Bytes     *int64    `json:"bytes,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	CreatedBy *string   `json:"created_by,omitempty"`
+	Height    *int      `json:"height,omitempty"`
+	Id        string    `json:"id"`
+	Kind      MediaKind `json:"kind"`
+	Mime      *string   `json:"mime,omitempty"`
+
+	// Name What the file was called.
+	Name    *string     `json:"name,omitempty"`
+	Object  MediaObject `json:"object"`
+	Sha256  *string     `json:"sha256,omitempty"`
+	State   MediaState  `json:"state"`
+	Version int         `json:"version"`
+	Width   *int        `json:"width,omitempty"`
 }
 
 // MediaKind defines model for Media.Kind.
@@ -923,11 +1078,15 @@ type MediaRule struct {
 type Member struct {
 	CreatedAt time.Time    `json:"created_at"`
 	Email     *string      `json:"email,omitempty"`
-	Id        string       `json:"id"`
+	GrantedBy string       `json:"granted_by"`
 	Name      *string      `json:"name,omitempty"`
 	Object    MemberObject `json:"object"`
-	Role      string       `json:"role"`
-	UserId    string       `json:"user_id"`
+
+	// Role A built-in role, or `custom:` and the name of one of the tenant's own.
+	Role      string    `json:"role"`
+	UpdatedAt time.Time `json:"updated_at"`
+	UserId    string    `json:"user_id"`
+	Version   int       `json:"version"`
 }
 
 // MemberObject defines model for Member.Object.
@@ -941,21 +1100,21 @@ type MemberInput struct {
 
 // MemberList defines model for MemberList.
 type MemberList struct {
-	Data []Member `json:"data"`
+	Data       []Member `json:"data"`
+	HasMore    bool     `json:"has_more"`
+	NextCursor *string  `json:"next_cursor,omitempty"`
 }
 
-// MemberPatch defines model for MemberPatch.
-type MemberPatch struct {
-	Role *string `json:"role,omitempty"`
+// MemberRole defines model for MemberRole.
+type MemberRole struct {
+	Role string `json:"role"`
 }
 
 // Metrics defines model for Metrics.
 type Metrics struct {
 	At        time.Time          `json:"at"`
-	ChannelId string             `json:"channel_id"`
 	SegmentId string             `json:"segment_id"`
-	Url       *string            `json:"url,omitempty"`
-	Values    map[string]float32 `json:"values"`
+	Values    map[string]float64 `json:"values"`
 }
 
 // MetricsList defines model for MetricsList.
@@ -976,10 +1135,48 @@ type NewWebhook struct {
 	Webhook Webhook `json:"webhook"`
 }
 
+// PasswordChange defines model for PasswordChange.
+type PasswordChange struct {
+	Current  string `json:"current"`
+	Password string `json:"password"`
+}
+
 // PasswordReset defines model for PasswordReset.
 type PasswordReset struct {
 	Password string `json:"password"`
 	Token    string `json:"token"`
+}
+
+// Pause defines model for Pause.
+type Pause struct {
+	// Reason For people.
+	Reason *string `json:"reason,omitempty"`
+}
+
+// Place defines model for Place.
+type Place struct {
+	Id       string      `json:"id"`
+	Kind     TenantKind  `json:"kind"`
+	Name     string      `json:"name"`
+	Object   PlaceObject `json:"object"`
+	ParentId *string     `json:"parent_id,omitempty"`
+
+	// Role The person's role there.
+	Role string `json:"role"`
+
+	// State Suspended if any tenant above is.
+	State PlaceState `json:"state"`
+}
+
+// PlaceObject defines model for Place.Object.
+type PlaceObject string
+
+// PlaceState Suspended if any tenant above is.
+type PlaceState string
+
+// PlaceList defines model for PlaceList.
+type PlaceList struct {
+	Data []Place `json:"data"`
 }
 
 // Platform defines model for Platform.
@@ -1038,8 +1235,9 @@ type PostObject string
 
 // PostInput defines model for PostInput.
 type PostInput struct {
-	Channels     *[]Variant `json:"channels,omitempty"`
-	FirstComment *Comment   `json:"first_comment,omitempty"`
+	Channels     *[]Variant     `json:"channels,omitempty"`
+	FirstComment *Comment       `json:"first_comment,omitempty"`
+	Schedule     *ScheduleInput `json:"schedule,omitempty"`
 
 	// Segments The post, then what follows it as a thread.
 	Segments []Segment `json:"segments"`
@@ -1054,9 +1252,10 @@ type PostList struct {
 
 // PostPatch defines model for PostPatch.
 type PostPatch struct {
-	Channels     *[]Variant `json:"channels,omitempty"`
-	FirstComment *Comment   `json:"first_comment,omitempty"`
-	Segments     *[]Segment `json:"segments,omitempty"`
+	Channels     *[]Variant     `json:"channels,omitempty"`
+	FirstComment *Comment       `json:"first_comment,omitempty"`
+	Schedule     *ScheduleInput `json:"schedule,omitempty"`
+	Segments     *[]Segment     `json:"segments,omitempty"`
 }
 
 // PostState defines model for PostState.
@@ -1115,22 +1314,46 @@ type Registration struct {
 	Password string              `json:"password"`
 }
 
+// Replay defines model for Replay.
+type Replay struct {
+	// Id Its deliveries carry it as `replay`.
+	Id        string    `json:"id"`
+	Since     time.Time `json:"since"`
+	WebhookId string    `json:"webhook_id"`
+}
+
+// ReplayInput defines model for ReplayInput.
+type ReplayInput struct {
+	Since time.Time `json:"since"`
+}
+
 // Role defines model for Role.
 type Role struct {
-	Actions []string `json:"actions"`
-	Custom  bool     `json:"custom"`
-
-	// Name `owner`, or `custom:publisher` for a tenant's own.
-	Name   string     `json:"name"`
-	Object RoleObject `json:"object"`
+	Actions   []string   `json:"actions"`
+	CreatedAt time.Time  `json:"created_at"`
+	Name      string     `json:"name"`
+	Object    RoleObject `json:"object"`
+	Title     string     `json:"title"`
+	UpdatedAt time.Time  `json:"updated_at"`
+	Version   int        `json:"version"`
 }
 
 // RoleObject defines model for Role.Object.
 type RoleObject string
 
+// RoleChange defines model for RoleChange.
+type RoleChange struct {
+	Actions []string `json:"actions"`
+	Title   string   `json:"title"`
+}
+
 // RoleInput defines model for RoleInput.
 type RoleInput struct {
 	Actions []string `json:"actions"`
+
+	// Name Lower-case letters, digits and dashes.
+	Name  string `json:"name"`
+	Title string `json:"title"`
 }
 
 // RoleList defines model for RoleList.
@@ -1167,26 +1390,36 @@ type Segment struct {
 
 // SegmentReceipt defines model for SegmentReceipt.
 type SegmentReceipt struct {
-	Attempts    []Attempt  `json:"attempts"`
-	Id          string     `json:"id"`
-	Index       int        `json:"index"`
-	Kind        string     `json:"kind"`
-	Message     *string    `json:"message,omitempty"`
-	PublishedAt *time.Time `json:"published_at,omitempty"`
-	Reason      *string    `json:"reason,omitempty"`
-	RemoteId    *string    `json:"remote_id,omitempty"`
+	Attempts []Attempt `json:"attempts"`
 
-	// State scheduled, preparing, armed, sending, live, rejected, unknown, needs_review, held, missed or canceled.
-	State    string    `json:"state"`
-	Url      *string   `json:"url,omitempty"`
-	Warnings *[]string `json:"warnings,omitempty"`
+	// Evidence How the outcome is known: receipt, lookup or person.
+	Evidence *string            `json:"evidence,omitempty"`
+	Id       string             `json:"id"`
+	Kind     SegmentReceiptKind `json:"kind"`
+
+	// Label For people: what it waits for.
+	Label    *string    `json:"label,omitempty"`
+	LiveAt   *time.Time `json:"live_at,omitempty"`
+	Message  *string    `json:"message,omitempty"`
+	NextAt   *time.Time `json:"next_at,omitempty"`
+	Position int        `json:"position"`
+	Reason   *string    `json:"reason,omitempty"`
+	RemoteId *string    `json:"remote_id,omitempty"`
+
+	// State scheduled, preparing, armed, sending, live, rejected, unknown, needs_review, missed or canceled.
+	State string  `json:"state"`
+	Url   *string `json:"url,omitempty"`
 }
+
+// SegmentReceiptKind defines model for SegmentReceipt.Kind.
+type SegmentReceiptKind string
 
 // Session defines model for Session.
 type Session struct {
 	Address    *string       `json:"address,omitempty"`
 	CreatedAt  time.Time     `json:"created_at"`
 	Current    bool          `json:"current"`
+	ExpiresAt  time.Time     `json:"expires_at"`
 	Id         string        `json:"id"`
 	LastUsedAt time.Time     `json:"last_used_at"`
 	Object     SessionObject `json:"object"`
@@ -1213,22 +1446,26 @@ type SettlementVerdict string
 
 // Tenant defines model for Tenant.
 type Tenant struct {
-	CreatedAt        time.Time    `json:"created_at"`
-	Id               string       `json:"id"`
-	Kind             TenantKind   `json:"kind"`
+	CreatedAt time.Time  `json:"created_at"`
+	Id        string     `json:"id"`
+	Kind      TenantKind `json:"kind"`
+
+	// Locale A BCP 47 tag; empty means en.
+	Locale           string       `json:"locale"`
 	Name             string       `json:"name"`
 	Object           TenantObject `json:"object"`
 	ParentId         *string      `json:"parent_id,omitempty"`
+	PauseReason      *string      `json:"pause_reason,omitempty"`
 	PublishingPaused bool         `json:"publishing_paused"`
+	State            TenantState  `json:"state"`
 
-	// Role The caller's role there.
-	Role  *string     `json:"role,omitempty"`
-	State TenantState `json:"state"`
-	Tier  string      `json:"tier"`
+	// Tier The plan that counts here, its own or one from above.
+	Tier TenantTier `json:"tier"`
 
-	// Timezone An IANA zone.
-	Timezone *string `json:"timezone,omitempty"`
-	Version  int     `json:"version"`
+	// Timezone An IANA zone; empty means UTC.
+	Timezone  string    `json:"timezone"`
+	UpdatedAt time.Time `json:"updated_at"`
+	Version   int       `json:"version"`
 }
 
 // TenantObject defines model for Tenant.Object.
@@ -1237,23 +1474,29 @@ type TenantObject string
 // TenantState defines model for Tenant.State.
 type TenantState string
 
+// TenantTier The plan that counts here, its own or one from above.
+type TenantTier string
+
 // TenantInput defines model for TenantInput.
 type TenantInput struct {
-	Kind     TenantKind `json:"kind"`
-	Name     string     `json:"name"`
-	Timezone *string    `json:"timezone,omitempty"`
+	Kind   TenantKind `json:"kind"`
+	Locale *string    `json:"locale,omitempty"`
+	Name   string     `json:"name"`
+
+	// Tier Absent: that of the nearest tenant above that has one.
+	Tier     *TenantInputTier `json:"tier,omitempty"`
+	Timezone *string          `json:"timezone,omitempty"`
 }
+
+// TenantInputTier Absent: that of the nearest tenant above that has one.
+type TenantInputTier string
 
 // TenantKind defines model for TenantKind.
 type TenantKind string
 
-// TenantList defines model for TenantList.
-type TenantList struct {
-	Data []Tenant `json:"data"`
-}
-
 // TenantPatch defines model for TenantPatch.
 type TenantPatch struct {
+	Locale   *string `json:"locale,omitempty"`
 	Name     *string `json:"name,omitempty"`
 	Timezone *string `json:"timezone,omitempty"`
 }
@@ -1298,12 +1541,14 @@ type TokensTokenType string
 
 // User defines model for User.
 type User struct {
-	CreatedAt time.Time  `json:"created_at"`
-	Email     string     `json:"email"`
-	Id        string     `json:"id"`
-	Name      string     `json:"name"`
-	Object    UserObject `json:"object"`
-	Verified  bool       `json:"verified"`
+	CreatedAt time.Time `json:"created_at"`
+	Email     string    `json:"email"`
+
+	// HomeTenantId The agency that was made for the person.
+	HomeTenantId *string    `json:"home_tenant_id,omitempty"`
+	Id           string     `json:"id"`
+	Name         string     `json:"name"`
+	Object       UserObject `json:"object"`
 }
 
 // UserObject defines model for User.Object.
@@ -1331,16 +1576,21 @@ type Variant struct {
 
 // Webhook defines model for Webhook.
 type Webhook struct {
-	ApiVersion  *string       `json:"api_version,omitempty"`
-	CreatedAt   time.Time     `json:"created_at"`
-	Description *string       `json:"description,omitempty"`
-	Events      []string      `json:"events"`
-	Id          string        `json:"id"`
-	Object      WebhookObject `json:"object"`
-	State       WebhookState  `json:"state"`
-	StateReason *string       `json:"state_reason,omitempty"`
-	Url         string        `json:"url"`
-	Version     int           `json:"version"`
+	ApiVersion   string        `json:"api_version"`
+	CreatedAt    time.Time     `json:"created_at"`
+	Description  *string       `json:"description,omitempty"`
+	FailingSince *time.Time    `json:"failing_since,omitempty"`
+	Id           string        `json:"id"`
+	Object       WebhookObject `json:"object"`
+
+	// Reason Why it is disabled: manual, gone or failing.
+	Reason *string      `json:"reason,omitempty"`
+	State  WebhookState `json:"state"`
+
+	// Types Empty: all.
+	Types   []string `json:"types"`
+	Url     string   `json:"url"`
+	Version int      `json:"version"`
 }
 
 // WebhookObject defines model for Webhook.Object.
@@ -1351,23 +1601,31 @@ type WebhookState string
 
 // WebhookDelivery defines model for WebhookDelivery.
 type WebhookDelivery struct {
-	CreatedAt time.Time             `json:"created_at"`
-	EventId   string                `json:"event_id"`
-	EventType string                `json:"event_type"`
-	Id        string                `json:"id"`
-	NextAt    *time.Time            `json:"next_at,omitempty"`
-	Object    WebhookDeliveryObject `json:"object"`
-	Reason    *string               `json:"reason,omitempty"`
-	State     string                `json:"state"`
+	Attempts  int       `json:"attempts"`
+	CreatedAt time.Time `json:"created_at"`
+	EventId   string    `json:"event_id"`
+	EventType string    `json:"event_type"`
+
+	// Excerpt The start of the last answer.
+	Excerpt *string               `json:"excerpt,omitempty"`
+	Id      string                `json:"id"`
+	NextAt  *time.Time            `json:"next_at,omitempty"`
+	Object  WebhookDeliveryObject `json:"object"`
+
+	// Replay The replay it belongs to, if any.
+	Replay *string              `json:"replay,omitempty"`
+	State  WebhookDeliveryState `json:"state"`
 
 	// Status The HTTP status of the last try.
 	Status    *int   `json:"status,omitempty"`
-	Tries     int    `json:"tries"`
 	WebhookId string `json:"webhook_id"`
 }
 
 // WebhookDeliveryObject defines model for WebhookDelivery.Object.
 type WebhookDeliveryObject string
+
+// WebhookDeliveryState defines model for WebhookDelivery.State.
+type WebhookDeliveryState string
 
 // WebhookDeliveryList defines model for WebhookDeliveryList.
 type WebhookDeliveryList struct {
@@ -1380,9 +1638,9 @@ type WebhookDeliveryList struct {
 type WebhookInput struct {
 	Description *string `json:"description,omitempty"`
 
-	// Events Empty: all.
-	Events *[]string `json:"events,omitempty"`
-	Url    string    `json:"url"`
+	// Types Empty: all.
+	Types *[]string `json:"types,omitempty"`
+	Url   string    `json:"url"`
 }
 
 // WebhookList defines model for WebhookList.
@@ -1392,14 +1650,20 @@ type WebhookList struct {
 
 // WebhookPatch defines model for WebhookPatch.
 type WebhookPatch struct {
-	Description *string   `json:"description,omitempty"`
-	Enabled     *bool     `json:"enabled,omitempty"`
-	Events      *[]string `json:"events,omitempty"`
-	Url         *string   `json:"url,omitempty"`
+	Description *string            `json:"description,omitempty"`
+	State       *WebhookPatchState `json:"state,omitempty"`
+	Types       *[]string          `json:"types,omitempty"`
+	Url         *string            `json:"url,omitempty"`
 }
+
+// WebhookPatchState defines model for WebhookPatch.State.
+type WebhookPatchState string
 
 // ChannelID defines model for channelID.
 type ChannelID = string
+
+// ChildID defines model for childID.
+type ChildID = string
 
 // ConnectionID defines model for connectionID.
 type ConnectionID = string
@@ -1416,9 +1680,6 @@ type IdempotencyKey = string
 // IfMatch defines model for ifMatch.
 type IfMatch = string
 
-// JobID defines model for jobID.
-type JobID = string
-
 // KeyID defines model for keyID.
 type KeyID = string
 
@@ -1427,9 +1688,6 @@ type Limit = int
 
 // MediaID defines model for mediaID.
 type MediaID = string
-
-// MemberID defines model for memberID.
-type MemberID = string
 
 // PlatformID defines model for platformID.
 type PlatformID = string
@@ -1452,6 +1710,9 @@ type SessionID = string
 // TenantID defines model for tenantID.
 type TenantID = string
 
+// UserID defines model for userID.
+type UserID = string
+
 // WebhookID defines model for webhookID.
 type WebhookID = string
 
@@ -1464,6 +1725,12 @@ type ListChannelsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// DeleteChannelParams defines parameters for DeleteChannel.
+type DeleteChannelParams struct {
+	// IfMatch The ETag the change is based on, such as `"v3"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // UpdateChannelParams defines parameters for UpdateChannel.
 type UpdateChannelParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
@@ -1472,6 +1739,7 @@ type UpdateChannelParams struct {
 
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
+	// Type A type, or all of a noun as `post.*`.
 	Type *string `form:"type,omitempty" json:"type,omitempty"`
 
 	// Limit Page size.
@@ -1505,12 +1773,24 @@ type UploadMediaMultipartBody struct {
 type UploadMediaParams struct {
 	// Alt What the image shows.
 	Alt *string `form:"alt,omitempty" json:"alt,omitempty"`
+
+	// Name What the file is called.
+	Name *string `form:"name,omitempty" json:"name,omitempty"`
 }
 
 // UpdateMediaParams defines parameters for UpdateMedia.
 type UpdateMediaParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListMembersParams defines parameters for ListMembers.
+type ListMembersParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // AddMemberParams defines parameters for AddMember.
@@ -1557,6 +1837,12 @@ type RefreshMetricsParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// SettleSegmentParams defines parameters for SettleSegment.
+type SettleSegmentParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey RequiredKey `json:"Idempotency-Key"`
+}
+
 // CancelPostParams defines parameters for CancelPost.
 type CancelPostParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
@@ -1584,25 +1870,31 @@ type SchedulePostParams struct {
 	IdempotencyKey RequiredKey `json:"Idempotency-Key"`
 }
 
-// UnschedulePostParams defines parameters for UnschedulePost.
-type UnschedulePostParams struct {
-	// IfMatch The ETag the change is based on, such as `"v3"`.
-	IfMatch *IfMatch `json:"If-Match,omitempty"`
-
+// CreateRoleParams defines parameters for CreateRole.
+type CreateRoleParams struct {
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
-// SettleSegmentParams defines parameters for SettleSegment.
-type SettleSegmentParams struct {
-	// IdempotencyKey Makes a repeated request harmless.
-	IdempotencyKey RequiredKey `json:"Idempotency-Key"`
+// UpdateRoleParams defines parameters for UpdateRole.
+type UpdateRoleParams struct {
+	// IfMatch The ETag the change is based on, such as `"v3"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateTenantParams defines parameters for UpdateTenant.
 type UpdateTenantParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListChildTenantsParams defines parameters for ListChildTenants.
+type ListChildTenantsParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // CreateChildTenantParams defines parameters for CreateChildTenant.
@@ -1632,6 +1924,12 @@ type ListWebhookDeliveriesParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ReplayWebhookParams defines parameters for ReplayWebhook.
+type ReplayWebhookParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyInput
 
@@ -1659,11 +1957,17 @@ type ResendVerificationJSONRequestBody = EmailInput
 // UpdateChannelApplicationMergePatchPlusJSONRequestBody defines body for UpdateChannel for application/merge-patch+json ContentType.
 type UpdateChannelApplicationMergePatchPlusJSONRequestBody = ChannelPatch
 
+// PauseChannelJSONRequestBody defines body for PauseChannel for application/json ContentType.
+type PauseChannelJSONRequestBody = Pause
+
 // StartConnectionJSONRequestBody defines body for StartConnection for application/json ContentType.
 type StartConnectionJSONRequestBody = ConnectionInput
 
 // ContinueConnectionJSONRequestBody defines body for ContinueConnection for application/json ContentType.
 type ContinueConnectionJSONRequestBody = ConnectionAnswer
+
+// ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
+type ChangePasswordJSONRequestBody = PasswordChange
 
 // UploadMediaMultipartRequestBody defines body for UploadMedia for multipart/form-data ContentType.
 type UploadMediaMultipartRequestBody UploadMediaMultipartBody
@@ -1674,8 +1978,8 @@ type UpdateMediaApplicationMergePatchPlusJSONRequestBody = MediaPatch
 // AddMemberJSONRequestBody defines body for AddMember for application/json ContentType.
 type AddMemberJSONRequestBody = MemberInput
 
-// UpdateMemberApplicationMergePatchPlusJSONRequestBody defines body for UpdateMember for application/merge-patch+json ContentType.
-type UpdateMemberApplicationMergePatchPlusJSONRequestBody = MemberPatch
+// SetMemberRoleJSONRequestBody defines body for SetMemberRole for application/json ContentType.
+type SetMemberRoleJSONRequestBody = MemberRole
 
 // CreatePostJSONRequestBody defines body for CreatePost for application/json ContentType.
 type CreatePostJSONRequestBody = PostInput
@@ -1683,17 +1987,20 @@ type CreatePostJSONRequestBody = PostInput
 // UpdatePostApplicationMergePatchPlusJSONRequestBody defines body for UpdatePost for application/merge-patch+json ContentType.
 type UpdatePostApplicationMergePatchPlusJSONRequestBody = PostPatch
 
+// SettleSegmentJSONRequestBody defines body for SettleSegment for application/json ContentType.
+type SettleSegmentJSONRequestBody = Settlement
+
 // SchedulePostJSONRequestBody defines body for SchedulePost for application/json ContentType.
 type SchedulePostJSONRequestBody = ScheduleInput
 
 // ValidatePostJSONRequestBody defines body for ValidatePost for application/json ContentType.
 type ValidatePostJSONRequestBody = PostInput
 
-// PutRoleJSONRequestBody defines body for PutRole for application/json ContentType.
-type PutRoleJSONRequestBody = RoleInput
+// CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
+type CreateRoleJSONRequestBody = RoleInput
 
-// SettleSegmentJSONRequestBody defines body for SettleSegment for application/json ContentType.
-type SettleSegmentJSONRequestBody = Settlement
+// UpdateRoleJSONRequestBody defines body for UpdateRole for application/json ContentType.
+type UpdateRoleJSONRequestBody = RoleChange
 
 // UpdateTenantApplicationMergePatchPlusJSONRequestBody defines body for UpdateTenant for application/merge-patch+json ContentType.
 type UpdateTenantApplicationMergePatchPlusJSONRequestBody = TenantPatch
@@ -1701,11 +2008,20 @@ type UpdateTenantApplicationMergePatchPlusJSONRequestBody = TenantPatch
 // CreateChildTenantJSONRequestBody defines body for CreateChildTenant for application/json ContentType.
 type CreateChildTenantJSONRequestBody = TenantInput
 
+// SuspendTenantJSONRequestBody defines body for SuspendTenant for application/json ContentType.
+type SuspendTenantJSONRequestBody = Pause
+
+// PausePublishingJSONRequestBody defines body for PausePublishing for application/json ContentType.
+type PausePublishingJSONRequestBody = Pause
+
 // CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
 type CreateWebhookJSONRequestBody = WebhookInput
 
 // UpdateWebhookApplicationMergePatchPlusJSONRequestBody defines body for UpdateWebhook for application/merge-patch+json ContentType.
 type UpdateWebhookApplicationMergePatchPlusJSONRequestBody = WebhookPatch
+
+// ReplayWebhookJSONRequestBody defines body for ReplayWebhook for application/json ContentType.
+type ReplayWebhookJSONRequestBody = ReplayInput
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -1936,7 +2252,7 @@ type ClientInterface interface {
 	// DeleteChannel Disconnect an account and forget its credentials.
 	//
 	// Corresponds with DELETE /channels/{channel} (the `DeleteChannel` operationId).
-	DeleteChannel(ctx context.Context, channel ChannelID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteChannel(ctx context.Context, channel ChannelID, params *DeleteChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetChannel One connected account.
 	//
@@ -1957,10 +2273,19 @@ type ClientInterface interface {
 	// Corresponds with PATCH /channels/{channel} (the `UpdateChannel` operationId).
 	UpdateChannelWithApplicationMergePatchPlusJSONBody(ctx context.Context, channel ChannelID, params *UpdateChannelParams, body UpdateChannelApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// PauseChannel Hold what is due on this channel.
+	// PauseChannelWithBody Hold what is due on this channel.
+	//
+	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /channels/{channel}:pause (the `PauseChannel` operationId).
-	PauseChannel(ctx context.Context, channel ChannelID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	PauseChannelWithBody(ctx context.Context, channel ChannelID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PauseChannel Hold what is due on this channel.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /channels/{channel}:pause (the `PauseChannel` operationId).
+	PauseChannel(ctx context.Context, channel ChannelID, body PauseChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ResumeChannel Let what is due on this channel go out again.
 	//
@@ -2000,7 +2325,7 @@ type ClientInterface interface {
 	// Corresponds with POST /connections/{connection}:continue (the `ContinueConnection` operationId).
 	ContinueConnection(ctx context.Context, connection ConnectionID, body ContinueConnectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListEvents What happened, newest first.
+	// ListEvents What happened, oldest first.
 	//
 	// Corresponds with GET /events (the `ListEvents` operationId).
 	ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2013,22 +2338,35 @@ type ClientInterface interface {
 	// Corresponds with GET /events/stream (the `StreamEvents` operationId).
 	StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateStreamTicket A ticket that opens the stream once within 60 seconds.
+	// CreateStreamTicket A ticket that opens the stream within 60 seconds.
 	//
-	// For EventSource, which cannot send headers.
+	// For EventSource, which cannot send headers. It names the person; what they may see is decided when the stream opens.
 	//
 	// Corresponds with POST /events/ticket (the `CreateStreamTicket` operationId).
 	CreateStreamTicket(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// GetJob How far a job is.
-	//
-	// Corresponds with GET /jobs/{job} (the `GetJob` operationId).
-	GetJob(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetMe Who is signed in.
 	//
 	// Corresponds with GET /me (the `GetMe` operationId).
 	GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangePasswordWithBody Change the password.
+	//
+	// Every other session of the person ends.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /me/password:change (the `ChangePassword` operationId).
+	ChangePasswordWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangePassword Change the password.
+	//
+	// Every other session of the person ends.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /me/password:change (the `ChangePassword` operationId).
+	ChangePassword(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSessions Where the person is signed in.
 	//
@@ -2039,6 +2377,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /me/sessions/{session} (the `RevokeSession` operationId).
 	RevokeSession(ctx context.Context, session SessionID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeOtherSessions End every session but this one.
+	//
+	// Corresponds with POST /me/sessions:revoke-others (the `RevokeOtherSessions` operationId).
+	RevokeOtherSessions(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListMedia The uploaded media, newest first.
 	//
@@ -2087,7 +2430,7 @@ type ClientInterface interface {
 	// ListMembers Who may enter this tenant.
 	//
 	// Corresponds with GET /members (the `ListMembers` operationId).
-	ListMembers(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListMembers(ctx context.Context, params *ListMembersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AddMemberWithBody Let a registered person in.
 	//
@@ -2105,26 +2448,26 @@ type ClientInterface interface {
 
 	// RemoveMember Remove a member.
 	//
-	// Corresponds with DELETE /members/{member} (the `RemoveMember` operationId).
-	RemoveMember(ctx context.Context, member MemberID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	// Corresponds with DELETE /members/{user} (the `RemoveMember` operationId).
+	RemoveMember(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateMemberWithBody Give a member another role.
+	// SetMemberRoleWithBody Give a member another role.
 	//
-	// The change holds on every node within a second.
+	// It holds on every node from their next request on.
 	//
 	// Takes any type of body and a specified content type.
 	//
-	// Corresponds with PATCH /members/{member} (the `UpdateMember` operationId).
-	UpdateMemberWithBody(ctx context.Context, member MemberID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	// Corresponds with PUT /members/{user} (the `SetMemberRole` operationId).
+	SetMemberRoleWithBody(ctx context.Context, user UserID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateMemberWithApplicationMergePatchPlusJSONBody Give a member another role.
+	// SetMemberRole Give a member another role.
 	//
-	// The change holds on every node within a second.
+	// It holds on every node from their next request on.
 	//
-	// Takes a body of the `application/merge-patch+json` content type.
+	// Takes a body of the `application/json` content type.
 	//
-	// Corresponds with PATCH /members/{member} (the `UpdateMember` operationId).
-	UpdateMemberWithApplicationMergePatchPlusJSONBody(ctx context.Context, member MemberID, body UpdateMemberApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	// Corresponds with PUT /members/{user} (the `SetMemberRole` operationId).
+	SetMemberRole(ctx context.Context, user UserID, body SetMemberRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListPlatforms What can be posted to here.
 	//
@@ -2193,6 +2536,8 @@ type ClientInterface interface {
 
 	// RefreshMetrics Ask the platforms for fresh figures.
 	//
+	// The event `metrics.updated` says that they are there.
+	//
 	// Corresponds with POST /posts/{post}/metrics:refresh (the `RefreshMetrics` operationId).
 	RefreshMetrics(ctx context.Context, post PostID, params *RefreshMetricsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -2200,6 +2545,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /posts/{post}/receipt (the `GetReceipt` operationId).
 	GetReceipt(ctx context.Context, post PostID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SettleSegmentWithBody Decide for a segment that needs review.
+	//
+	// `there`: it is on the platform. `send_again`: it is not, and it will be sent once more.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /posts/{post}/segments/{segment}:settle (the `SettleSegment` operationId).
+	SettleSegmentWithBody(ctx context.Context, post PostID, segment SegmentID, params *SettleSegmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SettleSegment Decide for a segment that needs review.
+	//
+	// `there`: it is on the platform. `send_again`: it is not, and it will be sent once more.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /posts/{post}/segments/{segment}:settle (the `SettleSegment` operationId).
+	SettleSegment(ctx context.Context, post PostID, segment SegmentID, params *SettleSegmentParams, body SettleSegmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CancelPost Stop what has not left yet.
 	//
@@ -2231,11 +2594,6 @@ type ClientInterface interface {
 	// Corresponds with POST /posts/{post}:schedule (the `SchedulePost` operationId).
 	SchedulePost(ctx context.Context, post PostID, params *SchedulePostParams, body SchedulePostJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UnschedulePost Make a scheduled post a draft again.
-	//
-	// Corresponds with POST /posts/{post}:unschedule (the `UnschedulePost` operationId).
-	UnschedulePost(ctx context.Context, post PostID, params *UnschedulePostParams, reqEditors ...RequestEditorFn) (*http.Response, error)
-
 	// ValidatePostWithBody What each platform would say to this post.
 	//
 	// Nothing is stored and nothing is sent.
@@ -2254,47 +2612,49 @@ type ClientInterface interface {
 	// Corresponds with POST /posts:validate (the `ValidatePost` operationId).
 	ValidatePost(ctx context.Context, body ValidatePostJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListRoles The roles a member can be given.
+	// ListRoles The tenant's own roles.
+	//
+	// Besides these there are owner, admin, manager, editor, approver, client and viewer.
 	//
 	// Corresponds with GET /roles (the `ListRoles` operationId).
 	ListRoles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeleteRole Delete a custom role that nobody has.
+	// CreateRoleWithBody Create a role.
+	//
+	// Nobody can hand on what they may not do themselves.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /roles (the `CreateRole` operationId).
+	CreateRoleWithBody(ctx context.Context, params *CreateRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateRole Create a role.
+	//
+	// Nobody can hand on what they may not do themselves.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /roles (the `CreateRole` operationId).
+	CreateRole(ctx context.Context, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteRole Delete a role that nobody has.
 	//
 	// Corresponds with DELETE /roles/{role} (the `DeleteRole` operationId).
 	DeleteRole(ctx context.Context, role RoleID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// PutRoleWithBody Create or replace a custom role.
+	// UpdateRoleWithBody Replace what a role allows.
 	//
 	// Takes any type of body and a specified content type.
 	//
-	// Corresponds with PUT /roles/{role} (the `PutRole` operationId).
-	PutRoleWithBody(ctx context.Context, role RoleID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	// Corresponds with PUT /roles/{role} (the `UpdateRole` operationId).
+	UpdateRoleWithBody(ctx context.Context, role RoleID, params *UpdateRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// PutRole Create or replace a custom role.
+	// UpdateRole Replace what a role allows.
 	//
 	// Takes a body of the `application/json` content type.
 	//
-	// Corresponds with PUT /roles/{role} (the `PutRole` operationId).
-	PutRole(ctx context.Context, role RoleID, body PutRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// SettleSegmentWithBody Decide for a segment that needs review.
-	//
-	// `there`: it is on the platform. `send_again`: it is not, and it will be sent once more.
-	//
-	// Takes any type of body and a specified content type.
-	//
-	// Corresponds with POST /segments/{segment}:settle (the `SettleSegment` operationId).
-	SettleSegmentWithBody(ctx context.Context, segment SegmentID, params *SettleSegmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// SettleSegment Decide for a segment that needs review.
-	//
-	// `there`: it is on the platform. `send_again`: it is not, and it will be sent once more.
-	//
-	// Takes a body of the `application/json` content type.
-	//
-	// Corresponds with POST /segments/{segment}:settle (the `SettleSegment` operationId).
-	SettleSegment(ctx context.Context, segment SegmentID, params *SettleSegmentParams, body SettleSegmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	// Corresponds with PUT /roles/{role} (the `UpdateRole` operationId).
+	UpdateRole(ctx context.Context, role RoleID, params *UpdateRoleParams, body UpdateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTenants The tenants the person is a member of.
 	//
@@ -2322,12 +2682,14 @@ type ClientInterface interface {
 
 	// ListChildTenants The tenants directly below.
 	//
+	// Their directory entries and no more; being above a tenant opens nothing in it.
+	//
 	// Corresponds with GET /tenants/{tenant}/children (the `ListChildTenants` operationId).
-	ListChildTenants(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListChildTenants(ctx context.Context, tenant TenantID, params *ListChildTenantsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateChildTenantWithBody Create a tenant below this one.
 	//
-	// Who creates it becomes its owner.
+	// Who creates it becomes its first owner.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2336,32 +2698,50 @@ type ClientInterface interface {
 
 	// CreateChildTenant Create a tenant below this one.
 	//
-	// Who creates it becomes its owner.
+	// Who creates it becomes its first owner.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /tenants/{tenant}/children (the `CreateChildTenant` operationId).
 	CreateChildTenant(ctx context.Context, tenant TenantID, params *CreateChildTenantParams, body CreateChildTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// PausePublishing Hold everything that is due in this tenant.
+	// ResumeTenant Open a suspended tenant again.
+	//
+	// Corresponds with POST /tenants/{tenant}/children/{child}:resume (the `ResumeTenant` operationId).
+	ResumeTenant(ctx context.Context, tenant TenantID, child ChildID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SuspendTenantWithBody Close a tenant directly below, and all under it, to everybody.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
+	SuspendTenantWithBody(ctx context.Context, tenant TenantID, child ChildID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SuspendTenant Close a tenant directly below, and all under it, to everybody.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
+	SuspendTenant(ctx context.Context, tenant TenantID, child ChildID, body SuspendTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PausePublishingWithBody Hold everything that is due in this tenant and below it.
+	//
+	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /tenants/{tenant}/publishing:pause (the `PausePublishing` operationId).
-	PausePublishing(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	PausePublishingWithBody(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ResumePublishing Let what is due go out again.
+	// PausePublishing Hold everything that is due in this tenant and below it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /tenants/{tenant}/publishing:pause (the `PausePublishing` operationId).
+	PausePublishing(ctx context.Context, tenant TenantID, body PausePublishingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResumePublishing Let what is due go out again, unless a tenant above is paused.
 	//
 	// Corresponds with POST /tenants/{tenant}/publishing:resume (the `ResumePublishing` operationId).
 	ResumePublishing(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// ResumeTenant Open a suspended tenant again.
-	//
-	// Corresponds with POST /tenants/{tenant}:resume (the `ResumeTenant` operationId).
-	ResumeTenant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// SuspendTenant Close a tenant to its members until it is resumed.
-	//
-	// Corresponds with POST /tenants/{tenant}:suspend (the `SuspendTenant` operationId).
-	SuspendTenant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReplayWebhookDelivery Send a delivery again.
 	//
@@ -2419,6 +2799,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /webhooks/{webhook}/deliveries (the `ListWebhookDeliveries` operationId).
 	ListWebhookDeliveries(ctx context.Context, webhook WebhookID, params *ListWebhookDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplayWebhookWithBody Send every event since a time again.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /webhooks/{webhook}:replay (the `ReplayWebhook` operationId).
+	ReplayWebhookWithBody(ctx context.Context, webhook WebhookID, params *ReplayWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplayWebhook Send every event since a time again.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /webhooks/{webhook}:replay (the `ReplayWebhook` operationId).
+	ReplayWebhook(ctx context.Context, webhook WebhookID, params *ReplayWebhookParams, body ReplayWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RotateWebhook Give an endpoint a new secret.
 	//
@@ -2788,8 +3182,8 @@ func (c *Client) ListChannels(ctx context.Context, params *ListChannelsParams, r
 // DeleteChannel Disconnect an account and forget its credentials.
 //
 // Corresponds with DELETE /channels/{channel} (the `DeleteChannel` operationId).
-func (c *Client) DeleteChannel(ctx context.Context, channel ChannelID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDeleteChannelRequest(c.Server, channel)
+func (c *Client) DeleteChannel(ctx context.Context, channel ChannelID, params *DeleteChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteChannelRequest(c.Server, channel, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2849,11 +3243,30 @@ func (c *Client) UpdateChannelWithApplicationMergePatchPlusJSONBody(ctx context.
 	return c.Client.Do(req)
 }
 
-// PauseChannel Hold what is due on this channel.
+// PauseChannelWithBody Hold what is due on this channel.
+//
+// Takes any type of body and a specified content type.
 //
 // Corresponds with POST /channels/{channel}:pause (the `PauseChannel` operationId).
-func (c *Client) PauseChannel(ctx context.Context, channel ChannelID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewPauseChannelRequest(c.Server, channel)
+func (c *Client) PauseChannelWithBody(ctx context.Context, channel ChannelID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPauseChannelRequestWithBody(c.Server, channel, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PauseChannel Hold what is due on this channel.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /channels/{channel}:pause (the `PauseChannel` operationId).
+func (c *Client) PauseChannel(ctx context.Context, channel ChannelID, body PauseChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPauseChannelRequest(c.Server, channel, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2962,7 +3375,7 @@ func (c *Client) ContinueConnection(ctx context.Context, connection ConnectionID
 	return c.Client.Do(req)
 }
 
-// ListEvents What happened, newest first.
+// ListEvents What happened, oldest first.
 //
 // Corresponds with GET /events (the `ListEvents` operationId).
 func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2995,28 +3408,13 @@ func (c *Client) StreamEvents(ctx context.Context, params *StreamEventsParams, r
 	return c.Client.Do(req)
 }
 
-// CreateStreamTicket A ticket that opens the stream once within 60 seconds.
+// CreateStreamTicket A ticket that opens the stream within 60 seconds.
 //
-// For EventSource, which cannot send headers.
+// For EventSource, which cannot send headers. It names the person; what they may see is decided when the stream opens.
 //
 // Corresponds with POST /events/ticket (the `CreateStreamTicket` operationId).
 func (c *Client) CreateStreamTicket(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateStreamTicketRequest(c.Server)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// GetJob How far a job is.
-//
-// Corresponds with GET /jobs/{job} (the `GetJob` operationId).
-func (c *Client) GetJob(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetJobRequest(c.Server, job)
 	if err != nil {
 		return nil, err
 	}
@@ -3032,6 +3430,44 @@ func (c *Client) GetJob(ctx context.Context, job JobID, reqEditors ...RequestEdi
 // Corresponds with GET /me (the `GetMe` operationId).
 func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetMeRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangePasswordWithBody Change the password.
+//
+// Every other session of the person ends.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /me/password:change (the `ChangePassword` operationId).
+func (c *Client) ChangePasswordWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangePasswordRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangePassword Change the password.
+//
+// Every other session of the person ends.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /me/password:change (the `ChangePassword` operationId).
+func (c *Client) ChangePassword(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangePasswordRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3062,6 +3498,21 @@ func (c *Client) ListSessions(ctx context.Context, reqEditors ...RequestEditorFn
 // Corresponds with DELETE /me/sessions/{session} (the `RevokeSession` operationId).
 func (c *Client) RevokeSession(ctx context.Context, session SessionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeSessionRequest(c.Server, session)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeOtherSessions End every session but this one.
+//
+// Corresponds with POST /me/sessions:revoke-others (the `RevokeOtherSessions` operationId).
+func (c *Client) RevokeOtherSessions(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeOtherSessionsRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -3189,8 +3640,8 @@ func (c *Client) GetMediaContent(ctx context.Context, media MediaID, reqEditors 
 // ListMembers Who may enter this tenant.
 //
 // Corresponds with GET /members (the `ListMembers` operationId).
-func (c *Client) ListMembers(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListMembersRequest(c.Server)
+func (c *Client) ListMembers(ctx context.Context, params *ListMembersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMembersRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3237,9 +3688,9 @@ func (c *Client) AddMember(ctx context.Context, params *AddMemberParams, body Ad
 
 // RemoveMember Remove a member.
 //
-// Corresponds with DELETE /members/{member} (the `RemoveMember` operationId).
-func (c *Client) RemoveMember(ctx context.Context, member MemberID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewRemoveMemberRequest(c.Server, member)
+// Corresponds with DELETE /members/{user} (the `RemoveMember` operationId).
+func (c *Client) RemoveMember(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveMemberRequest(c.Server, user)
 	if err != nil {
 		return nil, err
 	}
@@ -3250,15 +3701,15 @@ func (c *Client) RemoveMember(ctx context.Context, member MemberID, reqEditors .
 	return c.Client.Do(req)
 }
 
-// UpdateMemberWithBody Give a member another role.
+// SetMemberRoleWithBody Give a member another role.
 //
-// The change holds on every node within a second.
+// It holds on every node from their next request on.
 //
 // Takes any type of body and a specified content type.
 //
-// Corresponds with PATCH /members/{member} (the `UpdateMember` operationId).
-func (c *Client) UpdateMemberWithBody(ctx context.Context, member MemberID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateMemberRequestWithBody(c.Server, member, contentType, body)
+// Corresponds with PUT /members/{user} (the `SetMemberRole` operationId).
+func (c *Client) SetMemberRoleWithBody(ctx context.Context, user UserID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetMemberRoleRequestWithBody(c.Server, user, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3269,15 +3720,15 @@ func (c *Client) UpdateMemberWithBody(ctx context.Context, member MemberID, cont
 	return c.Client.Do(req)
 }
 
-// UpdateMemberWithApplicationMergePatchPlusJSONBody Give a member another role.
+// SetMemberRole Give a member another role.
 //
-// The change holds on every node within a second.
+// It holds on every node from their next request on.
 //
-// Takes a body of the `application/merge-patch+json` content type.
+// Takes a body of the `application/json` content type.
 //
-// Corresponds with PATCH /members/{member} (the `UpdateMember` operationId).
-func (c *Client) UpdateMemberWithApplicationMergePatchPlusJSONBody(ctx context.Context, member MemberID, body UpdateMemberApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateMemberRequestWithApplicationMergePatchPlusJSONBody(c.Server, member, body)
+// Corresponds with PUT /members/{user} (the `SetMemberRole` operationId).
+func (c *Client) SetMemberRole(ctx context.Context, user UserID, body SetMemberRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetMemberRoleRequest(c.Server, user, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3455,6 +3906,8 @@ func (c *Client) GetMetrics(ctx context.Context, post PostID, reqEditors ...Requ
 
 // RefreshMetrics Ask the platforms for fresh figures.
 //
+// The event `metrics.updated` says that they are there.
+//
 // Corresponds with POST /posts/{post}/metrics:refresh (the `RefreshMetrics` operationId).
 func (c *Client) RefreshMetrics(ctx context.Context, post PostID, params *RefreshMetricsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRefreshMetricsRequest(c.Server, post, params)
@@ -3473,6 +3926,44 @@ func (c *Client) RefreshMetrics(ctx context.Context, post PostID, params *Refres
 // Corresponds with GET /posts/{post}/receipt (the `GetReceipt` operationId).
 func (c *Client) GetReceipt(ctx context.Context, post PostID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetReceiptRequest(c.Server, post)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SettleSegmentWithBody Decide for a segment that needs review.
+//
+// `there`: it is on the platform. `send_again`: it is not, and it will be sent once more.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /posts/{post}/segments/{segment}:settle (the `SettleSegment` operationId).
+func (c *Client) SettleSegmentWithBody(ctx context.Context, post PostID, segment SegmentID, params *SettleSegmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSettleSegmentRequestWithBody(c.Server, post, segment, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SettleSegment Decide for a segment that needs review.
+//
+// `there`: it is on the platform. `send_again`: it is not, and it will be sent once more.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /posts/{post}/segments/{segment}:settle (the `SettleSegment` operationId).
+func (c *Client) SettleSegment(ctx context.Context, post PostID, segment SegmentID, params *SettleSegmentParams, body SettleSegmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSettleSegmentRequest(c.Server, post, segment, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3553,21 +4044,6 @@ func (c *Client) SchedulePost(ctx context.Context, post PostID, params *Schedule
 	return c.Client.Do(req)
 }
 
-// UnschedulePost Make a scheduled post a draft again.
-//
-// Corresponds with POST /posts/{post}:unschedule (the `UnschedulePost` operationId).
-func (c *Client) UnschedulePost(ctx context.Context, post PostID, params *UnschedulePostParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUnschedulePostRequest(c.Server, post, params)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
 // ValidatePostWithBody What each platform would say to this post.
 //
 // Nothing is stored and nothing is sent.
@@ -3606,7 +4082,9 @@ func (c *Client) ValidatePost(ctx context.Context, body ValidatePostJSONRequestB
 	return c.Client.Do(req)
 }
 
-// ListRoles The roles a member can be given.
+// ListRoles The tenant's own roles.
+//
+// Besides these there are owner, admin, manager, editor, approver, client and viewer.
 //
 // Corresponds with GET /roles (the `ListRoles` operationId).
 func (c *Client) ListRoles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3621,7 +4099,45 @@ func (c *Client) ListRoles(ctx context.Context, reqEditors ...RequestEditorFn) (
 	return c.Client.Do(req)
 }
 
-// DeleteRole Delete a custom role that nobody has.
+// CreateRoleWithBody Create a role.
+//
+// Nobody can hand on what they may not do themselves.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /roles (the `CreateRole` operationId).
+func (c *Client) CreateRoleWithBody(ctx context.Context, params *CreateRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRoleRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateRole Create a role.
+//
+// Nobody can hand on what they may not do themselves.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /roles (the `CreateRole` operationId).
+func (c *Client) CreateRole(ctx context.Context, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRoleRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteRole Delete a role that nobody has.
 //
 // Corresponds with DELETE /roles/{role} (the `DeleteRole` operationId).
 func (c *Client) DeleteRole(ctx context.Context, role RoleID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3636,13 +4152,13 @@ func (c *Client) DeleteRole(ctx context.Context, role RoleID, reqEditors ...Requ
 	return c.Client.Do(req)
 }
 
-// PutRoleWithBody Create or replace a custom role.
+// UpdateRoleWithBody Replace what a role allows.
 //
 // Takes any type of body and a specified content type.
 //
-// Corresponds with PUT /roles/{role} (the `PutRole` operationId).
-func (c *Client) PutRoleWithBody(ctx context.Context, role RoleID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewPutRoleRequestWithBody(c.Server, role, contentType, body)
+// Corresponds with PUT /roles/{role} (the `UpdateRole` operationId).
+func (c *Client) UpdateRoleWithBody(ctx context.Context, role RoleID, params *UpdateRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateRoleRequestWithBody(c.Server, role, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3653,51 +4169,13 @@ func (c *Client) PutRoleWithBody(ctx context.Context, role RoleID, contentType s
 	return c.Client.Do(req)
 }
 
-// PutRole Create or replace a custom role.
+// UpdateRole Replace what a role allows.
 //
 // Takes a body of the `application/json` content type.
 //
-// Corresponds with PUT /roles/{role} (the `PutRole` operationId).
-func (c *Client) PutRole(ctx context.Context, role RoleID, body PutRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewPutRoleRequest(c.Server, role, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// SettleSegmentWithBody Decide for a segment that needs review.
-//
-// `there`: it is on the platform. `send_again`: it is not, and it will be sent once more.
-//
-// Takes any type of body and a specified content type.
-//
-// Corresponds with POST /segments/{segment}:settle (the `SettleSegment` operationId).
-func (c *Client) SettleSegmentWithBody(ctx context.Context, segment SegmentID, params *SettleSegmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSettleSegmentRequestWithBody(c.Server, segment, params, contentType, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// SettleSegment Decide for a segment that needs review.
-//
-// `there`: it is on the platform. `send_again`: it is not, and it will be sent once more.
-//
-// Takes a body of the `application/json` content type.
-//
-// Corresponds with POST /segments/{segment}:settle (the `SettleSegment` operationId).
-func (c *Client) SettleSegment(ctx context.Context, segment SegmentID, params *SettleSegmentParams, body SettleSegmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSettleSegmentRequest(c.Server, segment, params, body)
+// Corresponds with PUT /roles/{role} (the `UpdateRole` operationId).
+func (c *Client) UpdateRole(ctx context.Context, role RoleID, params *UpdateRoleParams, body UpdateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateRoleRequest(c.Server, role, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3774,9 +4252,11 @@ func (c *Client) UpdateTenantWithApplicationMergePatchPlusJSONBody(ctx context.C
 
 // ListChildTenants The tenants directly below.
 //
+// Their directory entries and no more; being above a tenant opens nothing in it.
+//
 // Corresponds with GET /tenants/{tenant}/children (the `ListChildTenants` operationId).
-func (c *Client) ListChildTenants(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListChildTenantsRequest(c.Server, tenant)
+func (c *Client) ListChildTenants(ctx context.Context, tenant TenantID, params *ListChildTenantsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListChildTenantsRequest(c.Server, tenant, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3789,7 +4269,7 @@ func (c *Client) ListChildTenants(ctx context.Context, tenant TenantID, reqEdito
 
 // CreateChildTenantWithBody Create a tenant below this one.
 //
-// Who creates it becomes its owner.
+// Who creates it becomes its first owner.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3808,7 +4288,7 @@ func (c *Client) CreateChildTenantWithBody(ctx context.Context, tenant TenantID,
 
 // CreateChildTenant Create a tenant below this one.
 //
-// Who creates it becomes its owner.
+// Who creates it becomes its first owner.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3825,11 +4305,11 @@ func (c *Client) CreateChildTenant(ctx context.Context, tenant TenantID, params 
 	return c.Client.Do(req)
 }
 
-// PausePublishing Hold everything that is due in this tenant.
+// ResumeTenant Open a suspended tenant again.
 //
-// Corresponds with POST /tenants/{tenant}/publishing:pause (the `PausePublishing` operationId).
-func (c *Client) PausePublishing(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewPausePublishingRequest(c.Server, tenant)
+// Corresponds with POST /tenants/{tenant}/children/{child}:resume (the `ResumeTenant` operationId).
+func (c *Client) ResumeTenant(ctx context.Context, tenant TenantID, child ChildID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResumeTenantRequest(c.Server, tenant, child)
 	if err != nil {
 		return nil, err
 	}
@@ -3840,41 +4320,79 @@ func (c *Client) PausePublishing(ctx context.Context, tenant TenantID, reqEditor
 	return c.Client.Do(req)
 }
 
-// ResumePublishing Let what is due go out again.
+// SuspendTenantWithBody Close a tenant directly below, and all under it, to everybody.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
+func (c *Client) SuspendTenantWithBody(ctx context.Context, tenant TenantID, child ChildID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSuspendTenantRequestWithBody(c.Server, tenant, child, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SuspendTenant Close a tenant directly below, and all under it, to everybody.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
+func (c *Client) SuspendTenant(ctx context.Context, tenant TenantID, child ChildID, body SuspendTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSuspendTenantRequest(c.Server, tenant, child, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PausePublishingWithBody Hold everything that is due in this tenant and below it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /tenants/{tenant}/publishing:pause (the `PausePublishing` operationId).
+func (c *Client) PausePublishingWithBody(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPausePublishingRequestWithBody(c.Server, tenant, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PausePublishing Hold everything that is due in this tenant and below it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /tenants/{tenant}/publishing:pause (the `PausePublishing` operationId).
+func (c *Client) PausePublishing(ctx context.Context, tenant TenantID, body PausePublishingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPausePublishingRequest(c.Server, tenant, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResumePublishing Let what is due go out again, unless a tenant above is paused.
 //
 // Corresponds with POST /tenants/{tenant}/publishing:resume (the `ResumePublishing` operationId).
 func (c *Client) ResumePublishing(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewResumePublishingRequest(c.Server, tenant)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// ResumeTenant Open a suspended tenant again.
-//
-// Corresponds with POST /tenants/{tenant}:resume (the `ResumeTenant` operationId).
-func (c *Client) ResumeTenant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewResumeTenantRequest(c.Server, tenant)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// SuspendTenant Close a tenant to its members until it is resumed.
-//
-// Corresponds with POST /tenants/{tenant}:suspend (the `SuspendTenant` operationId).
-func (c *Client) SuspendTenant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSuspendTenantRequest(c.Server, tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -4022,6 +4540,40 @@ func (c *Client) UpdateWebhookWithApplicationMergePatchPlusJSONBody(ctx context.
 // Corresponds with GET /webhooks/{webhook}/deliveries (the `ListWebhookDeliveries` operationId).
 func (c *Client) ListWebhookDeliveries(ctx context.Context, webhook WebhookID, params *ListWebhookDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListWebhookDeliveriesRequest(c.Server, webhook, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplayWebhookWithBody Send every event since a time again.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /webhooks/{webhook}:replay (the `ReplayWebhook` operationId).
+func (c *Client) ReplayWebhookWithBody(ctx context.Context, webhook WebhookID, params *ReplayWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplayWebhookRequestWithBody(c.Server, webhook, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplayWebhook Send every event since a time again.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /webhooks/{webhook}:replay (the `ReplayWebhook` operationId).
+func (c *Client) ReplayWebhook(ctx context.Context, webhook WebhookID, params *ReplayWebhookParams, body ReplayWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplayWebhookRequest(c.Server, webhook, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4539,7 +5091,7 @@ func NewListChannelsRequest(server string, params *ListChannelsParams) (*http.Re
 }
 
 // NewDeleteChannelRequest constructs an http.Request for the DeleteChannel method
-func NewDeleteChannelRequest(server string, channel ChannelID) (*http.Request, error) {
+func NewDeleteChannelRequest(server string, channel ChannelID, params *DeleteChannelParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -4567,6 +5119,21 @@ func NewDeleteChannelRequest(server string, channel ChannelID) (*http.Request, e
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -4668,8 +5235,19 @@ func NewUpdateChannelRequestWithBody(server string, channel ChannelID, params *U
 	return req, nil
 }
 
-// NewPauseChannelRequest constructs an http.Request for the PauseChannel method
-func NewPauseChannelRequest(server string, channel ChannelID) (*http.Request, error) {
+// NewPauseChannelRequest calls the generic PauseChannel builder with application/json body
+func NewPauseChannelRequest(server string, channel ChannelID, body PauseChannelJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPauseChannelRequestWithBody(server, channel, "application/json", bodyReader)
+}
+
+// NewPauseChannelRequestWithBody constructs an http.Request for the PauseChannel method, with any body, and a specified content type
+func NewPauseChannelRequestWithBody(server string, channel ChannelID, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -4694,10 +5272,12 @@ func NewPauseChannelRequest(server string, channel ChannelID) (*http.Request, er
 		return nil, err
 	}
 
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -5031,40 +5611,6 @@ func NewCreateStreamTicketRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
-// NewGetJobRequest constructs an http.Request for the GetJob method
-func NewGetJobRequest(server string, job JobID) (*http.Request, error) {
-	var err error
-
-	var pathParam0 string
-
-	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "job", job, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
-	if err != nil {
-		return nil, err
-	}
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/jobs/%s", pathParam0)
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
-	if err != nil {
-		return nil, err
-	}
-
-	return req, nil
-}
-
 // NewGetMeRequest constructs an http.Request for the GetMe method
 func NewGetMeRequest(server string) (*http.Request, error) {
 	var err error
@@ -5088,6 +5634,46 @@ func NewGetMeRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewChangePasswordRequest calls the generic ChangePassword builder with application/json body
+func NewChangePasswordRequest(server string, body ChangePasswordJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewChangePasswordRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewChangePasswordRequestWithBody constructs an http.Request for the ChangePassword method, with any body, and a specified content type
+func NewChangePasswordRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/password:change")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -5146,6 +5732,33 @@ func NewRevokeSessionRequest(server string, session SessionID) (*http.Request, e
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRevokeOtherSessionsRequest constructs an http.Request for the RevokeOtherSessions method
+func NewRevokeOtherSessionsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/sessions:revoke-others")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -5250,6 +5863,18 @@ func NewUploadMediaRequestWithBody(server string, params *UploadMediaParams, con
 		if params.Alt != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "alt", *params.Alt, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Name != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "name", *params.Name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -5440,7 +6065,7 @@ func NewGetMediaContentRequest(server string, media MediaID) (*http.Request, err
 }
 
 // NewListMembersRequest constructs an http.Request for the ListMembers method
-func NewListMembersRequest(server string) (*http.Request, error) {
+func NewListMembersRequest(server string, params *ListMembersParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -5456,6 +6081,45 @@ func NewListMembersRequest(server string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -5522,12 +6186,12 @@ func NewAddMemberRequestWithBody(server string, params *AddMemberParams, content
 }
 
 // NewRemoveMemberRequest constructs an http.Request for the RemoveMember method
-func NewRemoveMemberRequest(server string, member MemberID) (*http.Request, error) {
+func NewRemoveMemberRequest(server string, user UserID) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
 
-	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "member", member, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
 	if err != nil {
 		return nil, err
 	}
@@ -5555,24 +6219,24 @@ func NewRemoveMemberRequest(server string, member MemberID) (*http.Request, erro
 	return req, nil
 }
 
-// NewUpdateMemberRequestWithApplicationMergePatchPlusJSONBody calls the generic UpdateMember builder with application/merge-patch+json body
-func NewUpdateMemberRequestWithApplicationMergePatchPlusJSONBody(server string, member MemberID, body UpdateMemberApplicationMergePatchPlusJSONRequestBody) (*http.Request, error) {
+// NewSetMemberRoleRequest calls the generic SetMemberRole builder with application/json body
+func NewSetMemberRoleRequest(server string, user UserID, body SetMemberRoleJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewUpdateMemberRequestWithBody(server, member, "application/merge-patch+json", bodyReader)
+	return NewSetMemberRoleRequestWithBody(server, user, "application/json", bodyReader)
 }
 
-// NewUpdateMemberRequestWithBody constructs an http.Request for the UpdateMember method, with any body, and a specified content type
-func NewUpdateMemberRequestWithBody(server string, member MemberID, contentType string, body io.Reader) (*http.Request, error) {
+// NewSetMemberRoleRequestWithBody constructs an http.Request for the SetMemberRole method, with any body, and a specified content type
+func NewSetMemberRoleRequestWithBody(server string, user UserID, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
 
-	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "member", member, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
 	if err != nil {
 		return nil, err
 	}
@@ -5592,7 +6256,7 @@ func NewUpdateMemberRequestWithBody(server string, member MemberID, contentType 
 		return nil, err
 	}
 
-	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -6094,6 +6758,73 @@ func NewGetReceiptRequest(server string, post PostID) (*http.Request, error) {
 	return req, nil
 }
 
+// NewSettleSegmentRequest calls the generic SettleSegment builder with application/json body
+func NewSettleSegmentRequest(server string, post PostID, segment SegmentID, params *SettleSegmentParams, body SettleSegmentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSettleSegmentRequestWithBody(server, post, segment, params, "application/json", bodyReader)
+}
+
+// NewSettleSegmentRequestWithBody constructs an http.Request for the SettleSegment method, with any body, and a specified content type
+func NewSettleSegmentRequestWithBody(server string, post PostID, segment SegmentID, params *SettleSegmentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "post", post, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "segment", segment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/posts/%s/segments/%s:settle", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
 // NewCancelPostRequest constructs an http.Request for the CancelPost method
 func NewCancelPostRequest(server string, post PostID, params *CancelPostParams) (*http.Request, error) {
 	var err error
@@ -6283,66 +7014,6 @@ func NewSchedulePostRequestWithBody(server string, post PostID, params *Schedule
 	return req, nil
 }
 
-// NewUnschedulePostRequest constructs an http.Request for the UnschedulePost method
-func NewUnschedulePostRequest(server string, post PostID, params *UnschedulePostParams) (*http.Request, error) {
-	var err error
-
-	var pathParam0 string
-
-	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "post", post, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
-	if err != nil {
-		return nil, err
-	}
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/posts/%s:unschedule", pathParam0)
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
-	if err != nil {
-		return nil, err
-	}
-
-	if params != nil {
-
-		if params.IfMatch != nil {
-			var headerParam0 string
-
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("If-Match", headerParam0)
-		}
-
-		if params.IdempotencyKey != nil {
-			var headerParam1 string
-
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("Idempotency-Key", headerParam1)
-		}
-
-	}
-
-	return req, nil
-}
-
 // NewValidatePostRequest calls the generic ValidatePost builder with application/json body
 func NewValidatePostRequest(server string, body ValidatePostJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -6410,6 +7081,61 @@ func NewListRolesRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewCreateRoleRequest calls the generic CreateRole builder with application/json body
+func NewCreateRoleRequest(server string, params *CreateRoleParams, body CreateRoleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateRoleRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateRoleRequestWithBody constructs an http.Request for the CreateRole method, with any body, and a specified content type
+func NewCreateRoleRequestWithBody(server string, params *CreateRoleParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/roles")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewDeleteRoleRequest constructs an http.Request for the DeleteRole method
 func NewDeleteRoleRequest(server string, role RoleID) (*http.Request, error) {
 	var err error
@@ -6444,19 +7170,19 @@ func NewDeleteRoleRequest(server string, role RoleID) (*http.Request, error) {
 	return req, nil
 }
 
-// NewPutRoleRequest calls the generic PutRole builder with application/json body
-func NewPutRoleRequest(server string, role RoleID, body PutRoleJSONRequestBody) (*http.Request, error) {
+// NewUpdateRoleRequest calls the generic UpdateRole builder with application/json body
+func NewUpdateRoleRequest(server string, role RoleID, params *UpdateRoleParams, body UpdateRoleJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewPutRoleRequestWithBody(server, role, "application/json", bodyReader)
+	return NewUpdateRoleRequestWithBody(server, role, params, "application/json", bodyReader)
 }
 
-// NewPutRoleRequestWithBody constructs an http.Request for the PutRole method, with any body, and a specified content type
-func NewPutRoleRequestWithBody(server string, role RoleID, contentType string, body io.Reader) (*http.Request, error) {
+// NewUpdateRoleRequestWithBody constructs an http.Request for the UpdateRole method, with any body, and a specified content type
+func NewUpdateRoleRequestWithBody(server string, role RoleID, params *UpdateRoleParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6488,63 +7214,18 @@ func NewPutRoleRequestWithBody(server string, role RoleID, contentType string, b
 
 	req.Header.Add("Content-Type", contentType)
 
-	return req, nil
-}
-
-// NewSettleSegmentRequest calls the generic SettleSegment builder with application/json body
-func NewSettleSegmentRequest(server string, segment SegmentID, params *SettleSegmentParams, body SettleSegmentJSONRequestBody) (*http.Request, error) {
-	var bodyReader io.Reader
-	buf, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
-	}
-	bodyReader = bytes.NewReader(buf)
-	return NewSettleSegmentRequestWithBody(server, segment, params, "application/json", bodyReader)
-}
-
-// NewSettleSegmentRequestWithBody constructs an http.Request for the SettleSegment method, with any body, and a specified content type
-func NewSettleSegmentRequestWithBody(server string, segment SegmentID, params *SettleSegmentParams, contentType string, body io.Reader) (*http.Request, error) {
-	var err error
-
-	var pathParam0 string
-
-	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "segment", segment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
-	if err != nil {
-		return nil, err
-	}
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/segments/%s:settle", pathParam0)
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
-	if err != nil {
-		return nil, err
-	}
-
-	req.Header.Add("Content-Type", contentType)
-
 	if params != nil {
 
-		var headerParam0 string
+		if params.IfMatch != nil {
+			var headerParam0 string
 
-		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-		if err != nil {
-			return nil, err
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
 		}
-
-		req.Header.Set("Idempotency-Key", headerParam0)
 
 	}
 
@@ -6675,7 +7356,7 @@ func NewUpdateTenantRequestWithBody(server string, tenant TenantID, params *Upda
 }
 
 // NewListChildTenantsRequest constructs an http.Request for the ListChildTenants method
-func NewListChildTenantsRequest(server string, tenant TenantID) (*http.Request, error) {
+func NewListChildTenantsRequest(server string, tenant TenantID, params *ListChildTenantsParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6698,6 +7379,45 @@ func NewListChildTenantsRequest(server string, tenant TenantID) (*http.Request, 
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -6770,8 +7490,114 @@ func NewCreateChildTenantRequestWithBody(server string, tenant TenantID, params 
 	return req, nil
 }
 
-// NewPausePublishingRequest constructs an http.Request for the PausePublishing method
-func NewPausePublishingRequest(server string, tenant TenantID) (*http.Request, error) {
+// NewResumeTenantRequest constructs an http.Request for the ResumeTenant method
+func NewResumeTenantRequest(server string, tenant TenantID, child ChildID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "child", child, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tenants/%s/children/%s:resume", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSuspendTenantRequest calls the generic SuspendTenant builder with application/json body
+func NewSuspendTenantRequest(server string, tenant TenantID, child ChildID, body SuspendTenantJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSuspendTenantRequestWithBody(server, tenant, child, "application/json", bodyReader)
+}
+
+// NewSuspendTenantRequestWithBody constructs an http.Request for the SuspendTenant method, with any body, and a specified content type
+func NewSuspendTenantRequestWithBody(server string, tenant TenantID, child ChildID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "child", child, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tenants/%s/children/%s:suspend", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewPausePublishingRequest calls the generic PausePublishing builder with application/json body
+func NewPausePublishingRequest(server string, tenant TenantID, body PausePublishingJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPausePublishingRequestWithBody(server, tenant, "application/json", bodyReader)
+}
+
+// NewPausePublishingRequestWithBody constructs an http.Request for the PausePublishing method, with any body, and a specified content type
+func NewPausePublishingRequestWithBody(server string, tenant TenantID, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6796,10 +7622,12 @@ func NewPausePublishingRequest(server string, tenant TenantID) (*http.Request, e
 		return nil, err
 	}
 
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -6821,74 +7649,6 @@ func NewResumePublishingRequest(server string, tenant TenantID) (*http.Request, 
 	}
 
 	operationPath := fmt.Sprintf("/tenants/%s/publishing:resume", pathParam0)
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
-	if err != nil {
-		return nil, err
-	}
-
-	return req, nil
-}
-
-// NewResumeTenantRequest constructs an http.Request for the ResumeTenant method
-func NewResumeTenantRequest(server string, tenant TenantID) (*http.Request, error) {
-	var err error
-
-	var pathParam0 string
-
-	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
-	if err != nil {
-		return nil, err
-	}
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/tenants/%s:resume", pathParam0)
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
-	if err != nil {
-		return nil, err
-	}
-
-	return req, nil
-}
-
-// NewSuspendTenantRequest constructs an http.Request for the SuspendTenant method
-func NewSuspendTenantRequest(server string, tenant TenantID) (*http.Request, error) {
-	var err error
-
-	var pathParam0 string
-
-	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
-	if err != nil {
-		return nil, err
-	}
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/tenants/%s:suspend", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -7225,6 +7985,68 @@ func NewListWebhookDeliveriesRequest(server string, webhook WebhookID, params *L
 	return req, nil
 }
 
+// NewReplayWebhookRequest calls the generic ReplayWebhook builder with application/json body
+func NewReplayWebhookRequest(server string, webhook WebhookID, params *ReplayWebhookParams, body ReplayWebhookJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplayWebhookRequestWithBody(server, webhook, params, "application/json", bodyReader)
+}
+
+// NewReplayWebhookRequestWithBody constructs an http.Request for the ReplayWebhook method, with any body, and a specified content type
+func NewReplayWebhookRequestWithBody(server string, webhook WebhookID, params *ReplayWebhookParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "webhook", webhook, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/webhooks/%s:replay", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewRotateWebhookRequest constructs an http.Request for the RotateWebhook method
 func NewRotateWebhookRequest(server string, webhook WebhookID) (*http.Request, error) {
 	var err error
@@ -7502,7 +8324,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /channels/{channel} (the `DeleteChannel` operationId).
-	DeleteChannelWithResponse(ctx context.Context, channel ChannelID, reqEditors ...RequestEditorFn) (*DeleteChannelResponse, error)
+	DeleteChannelWithResponse(ctx context.Context, channel ChannelID, params *DeleteChannelParams, reqEditors ...RequestEditorFn) (*DeleteChannelResponse, error)
 
 	// GetChannelWithResponse One connected account.
 	//
@@ -7525,12 +8347,19 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /channels/{channel} (the `UpdateChannel` operationId).
 	UpdateChannelWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, channel ChannelID, params *UpdateChannelParams, body UpdateChannelApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateChannelResponse, error)
 
-	// PauseChannelWithResponse Hold what is due on this channel.
+	// PauseChannelWithBodyWithResponse Hold what is due on this channel.
 	//
-	// Returns a wrapper object for the known response body format(s).
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /channels/{channel}:pause (the `PauseChannel` operationId).
-	PauseChannelWithResponse(ctx context.Context, channel ChannelID, reqEditors ...RequestEditorFn) (*PauseChannelResponse, error)
+	PauseChannelWithBodyWithResponse(ctx context.Context, channel ChannelID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PauseChannelResponse, error)
+
+	// PauseChannelWithResponse Hold what is due on this channel.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /channels/{channel}:pause (the `PauseChannel` operationId).
+	PauseChannelWithResponse(ctx context.Context, channel ChannelID, body PauseChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*PauseChannelResponse, error)
 
 	// ResumeChannelWithResponse Let what is due on this channel go out again.
 	//
@@ -7574,7 +8403,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /connections/{connection}:continue (the `ContinueConnection` operationId).
 	ContinueConnectionWithResponse(ctx context.Context, connection ConnectionID, body ContinueConnectionJSONRequestBody, reqEditors ...RequestEditorFn) (*ContinueConnectionResponse, error)
 
-	// ListEventsWithResponse What happened, newest first.
+	// ListEventsWithResponse What happened, oldest first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7591,21 +8420,14 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /events/stream (the `StreamEvents` operationId).
 	StreamEventsWithResponse(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*StreamEventsResponse, error)
 
-	// CreateStreamTicketWithResponse A ticket that opens the stream once within 60 seconds.
+	// CreateStreamTicketWithResponse A ticket that opens the stream within 60 seconds.
 	//
-	// For EventSource, which cannot send headers.
+	// For EventSource, which cannot send headers. It names the person; what they may see is decided when the stream opens.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /events/ticket (the `CreateStreamTicket` operationId).
 	CreateStreamTicketWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*CreateStreamTicketResponse, error)
-
-	// GetJobWithResponse How far a job is.
-	//
-	// Returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with GET /jobs/{job} (the `GetJob` operationId).
-	GetJobWithResponse(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*GetJobResponse, error)
 
 	// GetMeWithResponse Who is signed in.
 	//
@@ -7613,6 +8435,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /me (the `GetMe` operationId).
 	GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
+
+	// ChangePasswordWithBodyWithResponse Change the password.
+	//
+	// Every other session of the person ends.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/password:change (the `ChangePassword` operationId).
+	ChangePasswordWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error)
+
+	// ChangePasswordWithResponse Change the password.
+	//
+	// Every other session of the person ends.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/password:change (the `ChangePassword` operationId).
+	ChangePasswordWithResponse(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error)
 
 	// ListSessionsWithResponse Where the person is signed in.
 	//
@@ -7627,6 +8467,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /me/sessions/{session} (the `RevokeSession` operationId).
 	RevokeSessionWithResponse(ctx context.Context, session SessionID, reqEditors ...RequestEditorFn) (*RevokeSessionResponse, error)
+
+	// RevokeOtherSessionsWithResponse End every session but this one.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/sessions:revoke-others (the `RevokeOtherSessions` operationId).
+	RevokeOtherSessionsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RevokeOtherSessionsResponse, error)
 
 	// ListMediaWithResponse The uploaded media, newest first.
 	//
@@ -7685,7 +8532,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /members (the `ListMembers` operationId).
-	ListMembersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListMembersResponse, error)
+	ListMembersWithResponse(ctx context.Context, params *ListMembersParams, reqEditors ...RequestEditorFn) (*ListMembersResponse, error)
 
 	// AddMemberWithBodyWithResponse Let a registered person in.
 	//
@@ -7705,26 +8552,26 @@ type ClientWithResponsesInterface interface {
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
-	// Corresponds with DELETE /members/{member} (the `RemoveMember` operationId).
-	RemoveMemberWithResponse(ctx context.Context, member MemberID, reqEditors ...RequestEditorFn) (*RemoveMemberResponse, error)
+	// Corresponds with DELETE /members/{user} (the `RemoveMember` operationId).
+	RemoveMemberWithResponse(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*RemoveMemberResponse, error)
 
-	// UpdateMemberWithBodyWithResponse Give a member another role.
+	// SetMemberRoleWithBodyWithResponse Give a member another role.
 	//
-	// The change holds on every node within a second.
+	// It holds on every node from their next request on.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
-	// Corresponds with PATCH /members/{member} (the `UpdateMember` operationId).
-	UpdateMemberWithBodyWithResponse(ctx context.Context, member MemberID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateMemberResponse, error)
+	// Corresponds with PUT /members/{user} (the `SetMemberRole` operationId).
+	SetMemberRoleWithBodyWithResponse(ctx context.Context, user UserID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetMemberRoleResponse, error)
 
-	// UpdateMemberWithApplicationMergePatchPlusJSONBodyWithResponse Give a member another role.
+	// SetMemberRoleWithResponse Give a member another role.
 	//
-	// The change holds on every node within a second.
+	// It holds on every node from their next request on.
 	//
-	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
-	// Corresponds with PATCH /members/{member} (the `UpdateMember` operationId).
-	UpdateMemberWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, member MemberID, body UpdateMemberApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateMemberResponse, error)
+	// Corresponds with PUT /members/{user} (the `SetMemberRole` operationId).
+	SetMemberRoleWithResponse(ctx context.Context, user UserID, body SetMemberRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*SetMemberRoleResponse, error)
 
 	// ListPlatformsWithResponse What can be posted to here.
 	//
@@ -7805,6 +8652,8 @@ type ClientWithResponsesInterface interface {
 
 	// RefreshMetricsWithResponse Ask the platforms for fresh figures.
 	//
+	// The event `metrics.updated` says that they are there.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /posts/{post}/metrics:refresh (the `RefreshMetrics` operationId).
@@ -7816,6 +8665,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /posts/{post}/receipt (the `GetReceipt` operationId).
 	GetReceiptWithResponse(ctx context.Context, post PostID, reqEditors ...RequestEditorFn) (*GetReceiptResponse, error)
+
+	// SettleSegmentWithBodyWithResponse Decide for a segment that needs review.
+	//
+	// `there`: it is on the platform. `send_again`: it is not, and it will be sent once more.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /posts/{post}/segments/{segment}:settle (the `SettleSegment` operationId).
+	SettleSegmentWithBodyWithResponse(ctx context.Context, post PostID, segment SegmentID, params *SettleSegmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SettleSegmentResponse, error)
+
+	// SettleSegmentWithResponse Decide for a segment that needs review.
+	//
+	// `there`: it is on the platform. `send_again`: it is not, and it will be sent once more.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /posts/{post}/segments/{segment}:settle (the `SettleSegment` operationId).
+	SettleSegmentWithResponse(ctx context.Context, post PostID, segment SegmentID, params *SettleSegmentParams, body SettleSegmentJSONRequestBody, reqEditors ...RequestEditorFn) (*SettleSegmentResponse, error)
 
 	// CancelPostWithResponse Stop what has not left yet.
 	//
@@ -7851,13 +8718,6 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /posts/{post}:schedule (the `SchedulePost` operationId).
 	SchedulePostWithResponse(ctx context.Context, post PostID, params *SchedulePostParams, body SchedulePostJSONRequestBody, reqEditors ...RequestEditorFn) (*SchedulePostResponse, error)
 
-	// UnschedulePostWithResponse Make a scheduled post a draft again.
-	//
-	// Returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with POST /posts/{post}:unschedule (the `UnschedulePost` operationId).
-	UnschedulePostWithResponse(ctx context.Context, post PostID, params *UnschedulePostParams, reqEditors ...RequestEditorFn) (*UnschedulePostResponse, error)
-
 	// ValidatePostWithBodyWithResponse What each platform would say to this post.
 	//
 	// Nothing is stored and nothing is sent.
@@ -7876,51 +8736,53 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /posts:validate (the `ValidatePost` operationId).
 	ValidatePostWithResponse(ctx context.Context, body ValidatePostJSONRequestBody, reqEditors ...RequestEditorFn) (*ValidatePostResponse, error)
 
-	// ListRolesWithResponse The roles a member can be given.
+	// ListRolesWithResponse The tenant's own roles.
+	//
+	// Besides these there are owner, admin, manager, editor, approver, client and viewer.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /roles (the `ListRoles` operationId).
 	ListRolesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListRolesResponse, error)
 
-	// DeleteRoleWithResponse Delete a custom role that nobody has.
+	// CreateRoleWithBodyWithResponse Create a role.
+	//
+	// Nobody can hand on what they may not do themselves.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /roles (the `CreateRole` operationId).
+	CreateRoleWithBodyWithResponse(ctx context.Context, params *CreateRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error)
+
+	// CreateRoleWithResponse Create a role.
+	//
+	// Nobody can hand on what they may not do themselves.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /roles (the `CreateRole` operationId).
+	CreateRoleWithResponse(ctx context.Context, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error)
+
+	// DeleteRoleWithResponse Delete a role that nobody has.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /roles/{role} (the `DeleteRole` operationId).
 	DeleteRoleWithResponse(ctx context.Context, role RoleID, reqEditors ...RequestEditorFn) (*DeleteRoleResponse, error)
 
-	// PutRoleWithBodyWithResponse Create or replace a custom role.
+	// UpdateRoleWithBodyWithResponse Replace what a role allows.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
-	// Corresponds with PUT /roles/{role} (the `PutRole` operationId).
-	PutRoleWithBodyWithResponse(ctx context.Context, role RoleID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutRoleResponse, error)
+	// Corresponds with PUT /roles/{role} (the `UpdateRole` operationId).
+	UpdateRoleWithBodyWithResponse(ctx context.Context, role RoleID, params *UpdateRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateRoleResponse, error)
 
-	// PutRoleWithResponse Create or replace a custom role.
+	// UpdateRoleWithResponse Replace what a role allows.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
-	// Corresponds with PUT /roles/{role} (the `PutRole` operationId).
-	PutRoleWithResponse(ctx context.Context, role RoleID, body PutRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*PutRoleResponse, error)
-
-	// SettleSegmentWithBodyWithResponse Decide for a segment that needs review.
-	//
-	// `there`: it is on the platform. `send_again`: it is not, and it will be sent once more.
-	//
-	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with POST /segments/{segment}:settle (the `SettleSegment` operationId).
-	SettleSegmentWithBodyWithResponse(ctx context.Context, segment SegmentID, params *SettleSegmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SettleSegmentResponse, error)
-
-	// SettleSegmentWithResponse Decide for a segment that needs review.
-	//
-	// `there`: it is on the platform. `send_again`: it is not, and it will be sent once more.
-	//
-	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with POST /segments/{segment}:settle (the `SettleSegment` operationId).
-	SettleSegmentWithResponse(ctx context.Context, segment SegmentID, params *SettleSegmentParams, body SettleSegmentJSONRequestBody, reqEditors ...RequestEditorFn) (*SettleSegmentResponse, error)
+	// Corresponds with PUT /roles/{role} (the `UpdateRole` operationId).
+	UpdateRoleWithResponse(ctx context.Context, role RoleID, params *UpdateRoleParams, body UpdateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateRoleResponse, error)
 
 	// ListTenantsWithResponse The tenants the person is a member of.
 	//
@@ -7952,14 +8814,16 @@ type ClientWithResponsesInterface interface {
 
 	// ListChildTenantsWithResponse The tenants directly below.
 	//
+	// Their directory entries and no more; being above a tenant opens nothing in it.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /tenants/{tenant}/children (the `ListChildTenants` operationId).
-	ListChildTenantsWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*ListChildTenantsResponse, error)
+	ListChildTenantsWithResponse(ctx context.Context, tenant TenantID, params *ListChildTenantsParams, reqEditors ...RequestEditorFn) (*ListChildTenantsResponse, error)
 
 	// CreateChildTenantWithBodyWithResponse Create a tenant below this one.
 	//
-	// Who creates it becomes its owner.
+	// Who creates it becomes its first owner.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7968,40 +8832,54 @@ type ClientWithResponsesInterface interface {
 
 	// CreateChildTenantWithResponse Create a tenant below this one.
 	//
-	// Who creates it becomes its owner.
+	// Who creates it becomes its first owner.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tenants/{tenant}/children (the `CreateChildTenant` operationId).
 	CreateChildTenantWithResponse(ctx context.Context, tenant TenantID, params *CreateChildTenantParams, body CreateChildTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateChildTenantResponse, error)
 
-	// PausePublishingWithResponse Hold everything that is due in this tenant.
+	// ResumeTenantWithResponse Open a suspended tenant again.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
-	// Corresponds with POST /tenants/{tenant}/publishing:pause (the `PausePublishing` operationId).
-	PausePublishingWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*PausePublishingResponse, error)
+	// Corresponds with POST /tenants/{tenant}/children/{child}:resume (the `ResumeTenant` operationId).
+	ResumeTenantWithResponse(ctx context.Context, tenant TenantID, child ChildID, reqEditors ...RequestEditorFn) (*ResumeTenantResponse, error)
 
-	// ResumePublishingWithResponse Let what is due go out again.
+	// SuspendTenantWithBodyWithResponse Close a tenant directly below, and all under it, to everybody.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
+	SuspendTenantWithBodyWithResponse(ctx context.Context, tenant TenantID, child ChildID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SuspendTenantResponse, error)
+
+	// SuspendTenantWithResponse Close a tenant directly below, and all under it, to everybody.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
+	SuspendTenantWithResponse(ctx context.Context, tenant TenantID, child ChildID, body SuspendTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*SuspendTenantResponse, error)
+
+	// PausePublishingWithBodyWithResponse Hold everything that is due in this tenant and below it.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}/publishing:pause (the `PausePublishing` operationId).
+	PausePublishingWithBodyWithResponse(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PausePublishingResponse, error)
+
+	// PausePublishingWithResponse Hold everything that is due in this tenant and below it.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}/publishing:pause (the `PausePublishing` operationId).
+	PausePublishingWithResponse(ctx context.Context, tenant TenantID, body PausePublishingJSONRequestBody, reqEditors ...RequestEditorFn) (*PausePublishingResponse, error)
+
+	// ResumePublishingWithResponse Let what is due go out again, unless a tenant above is paused.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tenants/{tenant}/publishing:resume (the `ResumePublishing` operationId).
 	ResumePublishingWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*ResumePublishingResponse, error)
-
-	// ResumeTenantWithResponse Open a suspended tenant again.
-	//
-	// Returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with POST /tenants/{tenant}:resume (the `ResumeTenant` operationId).
-	ResumeTenantWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*ResumeTenantResponse, error)
-
-	// SuspendTenantWithResponse Close a tenant to its members until it is resumed.
-	//
-	// Returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with POST /tenants/{tenant}:suspend (the `SuspendTenant` operationId).
-	SuspendTenantWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*SuspendTenantResponse, error)
 
 	// ReplayWebhookDeliveryWithResponse Send a delivery again.
 	//
@@ -8069,6 +8947,20 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /webhooks/{webhook}/deliveries (the `ListWebhookDeliveries` operationId).
 	ListWebhookDeliveriesWithResponse(ctx context.Context, webhook WebhookID, params *ListWebhookDeliveriesParams, reqEditors ...RequestEditorFn) (*ListWebhookDeliveriesResponse, error)
+
+	// ReplayWebhookWithBodyWithResponse Send every event since a time again.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /webhooks/{webhook}:replay (the `ReplayWebhook` operationId).
+	ReplayWebhookWithBodyWithResponse(ctx context.Context, webhook WebhookID, params *ReplayWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplayWebhookResponse, error)
+
+	// ReplayWebhookWithResponse Send every event since a time again.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /webhooks/{webhook}:replay (the `ReplayWebhook` operationId).
+	ReplayWebhookWithResponse(ctx context.Context, webhook WebhookID, params *ReplayWebhookParams, body ReplayWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplayWebhookResponse, error)
 
 	// RotateWebhookWithResponse Give an endpoint a new secret.
 	//
@@ -8617,8 +9509,15 @@ func (r ListChannelsResponse) ContentType() string {
 type DeleteChannelResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Channel
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeleteChannelResponse) GetJSON200() *Channel {
+	return r.JSON200
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -9128,54 +10027,6 @@ func (r CreateStreamTicketResponse) ContentType() string {
 	return ""
 }
 
-type GetJobResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *Job
-	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationproblemJSONDefault *Problem
-}
-
-// GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r GetJobResponse) GetJSON200() *Job {
-	return r.JSON200
-}
-
-// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r GetJobResponse) GetApplicationproblemJSONDefault() *Problem {
-	return r.ApplicationproblemJSONDefault
-}
-
-// GetBody returns the raw response body bytes
-func (r GetJobResponse) GetBody() []byte {
-	return r.Body
-}
-
-// Status returns HTTPResponse.Status
-func (r GetJobResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r GetJobResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
-// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r GetJobResponse) ContentType() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Header.Get("Content-Type")
-	}
-	return ""
-}
-
 type GetMeResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -9218,6 +10069,47 @@ func (r GetMeResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetMeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ChangePasswordResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ChangePasswordResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ChangePasswordResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ChangePasswordResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ChangePasswordResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ChangePasswordResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9307,6 +10199,47 @@ func (r RevokeSessionResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RevokeSessionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RevokeOtherSessionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RevokeOtherSessionsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeOtherSessionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeOtherSessionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeOtherSessionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeOtherSessionsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9724,7 +10657,7 @@ func (r RemoveMemberResponse) ContentType() string {
 	return ""
 }
 
-type UpdateMemberResponse struct {
+type SetMemberRoleResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
@@ -9734,22 +10667,22 @@ type UpdateMemberResponse struct {
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r UpdateMemberResponse) GetJSON200() *Member {
+func (r SetMemberRoleResponse) GetJSON200() *Member {
 	return r.JSON200
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r UpdateMemberResponse) GetApplicationproblemJSONDefault() *Problem {
+func (r SetMemberRoleResponse) GetApplicationproblemJSONDefault() *Problem {
 	return r.ApplicationproblemJSONDefault
 }
 
 // GetBody returns the raw response body bytes
-func (r UpdateMemberResponse) GetBody() []byte {
+func (r SetMemberRoleResponse) GetBody() []byte {
 	return r.Body
 }
 
 // Status returns HTTPResponse.Status
-func (r UpdateMemberResponse) Status() string {
+func (r SetMemberRoleResponse) Status() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Status
 	}
@@ -9757,7 +10690,7 @@ func (r UpdateMemberResponse) Status() string {
 }
 
 // StatusCode returns HTTPResponse.StatusCode
-func (r UpdateMemberResponse) StatusCode() int {
+func (r SetMemberRoleResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -9765,7 +10698,7 @@ func (r UpdateMemberResponse) StatusCode() int {
 }
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r UpdateMemberResponse) ContentType() string {
+func (r SetMemberRoleResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10152,15 +11085,8 @@ func (r GetMetricsResponse) ContentType() string {
 type RefreshMetricsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
-	// JSON202 the response for an HTTP 202 `application/json` response
-	JSON202 *Job
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
-}
-
-// GetJSON202 returns the response for an HTTP 202 `application/json` response
-func (r RefreshMetricsResponse) GetJSON202() *Job {
-	return r.JSON202
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -10239,6 +11165,54 @@ func (r GetReceiptResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetReceiptResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SettleSegmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Post
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SettleSegmentResponse) GetJSON200() *Post {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SettleSegmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SettleSegmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SettleSegmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SettleSegmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SettleSegmentResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10389,54 +11363,6 @@ func (r SchedulePostResponse) ContentType() string {
 	return ""
 }
 
-type UnschedulePostResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *Post
-	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationproblemJSONDefault *Problem
-}
-
-// GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r UnschedulePostResponse) GetJSON200() *Post {
-	return r.JSON200
-}
-
-// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r UnschedulePostResponse) GetApplicationproblemJSONDefault() *Problem {
-	return r.ApplicationproblemJSONDefault
-}
-
-// GetBody returns the raw response body bytes
-func (r UnschedulePostResponse) GetBody() []byte {
-	return r.Body
-}
-
-// Status returns HTTPResponse.Status
-func (r UnschedulePostResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r UnschedulePostResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
-// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r UnschedulePostResponse) ContentType() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Header.Get("Content-Type")
-	}
-	return ""
-}
-
 type ValidatePostResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -10533,6 +11459,54 @@ func (r ListRolesResponse) ContentType() string {
 	return ""
 }
 
+type CreateRoleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Role
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateRoleResponse) GetJSON201() *Role {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateRoleResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateRoleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateRoleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateRoleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateRoleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type DeleteRoleResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -10574,7 +11548,7 @@ func (r DeleteRoleResponse) ContentType() string {
 	return ""
 }
 
-type PutRoleResponse struct {
+type UpdateRoleResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
@@ -10584,22 +11558,22 @@ type PutRoleResponse struct {
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r PutRoleResponse) GetJSON200() *Role {
+func (r UpdateRoleResponse) GetJSON200() *Role {
 	return r.JSON200
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r PutRoleResponse) GetApplicationproblemJSONDefault() *Problem {
+func (r UpdateRoleResponse) GetApplicationproblemJSONDefault() *Problem {
 	return r.ApplicationproblemJSONDefault
 }
 
 // GetBody returns the raw response body bytes
-func (r PutRoleResponse) GetBody() []byte {
+func (r UpdateRoleResponse) GetBody() []byte {
 	return r.Body
 }
 
 // Status returns HTTPResponse.Status
-func (r PutRoleResponse) Status() string {
+func (r UpdateRoleResponse) Status() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Status
 	}
@@ -10607,7 +11581,7 @@ func (r PutRoleResponse) Status() string {
 }
 
 // StatusCode returns HTTPResponse.StatusCode
-func (r PutRoleResponse) StatusCode() int {
+func (r UpdateRoleResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -10615,55 +11589,7 @@ func (r PutRoleResponse) StatusCode() int {
 }
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r PutRoleResponse) ContentType() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Header.Get("Content-Type")
-	}
-	return ""
-}
-
-type SettleSegmentResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *Receipt
-	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationproblemJSONDefault *Problem
-}
-
-// GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r SettleSegmentResponse) GetJSON200() *Receipt {
-	return r.JSON200
-}
-
-// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r SettleSegmentResponse) GetApplicationproblemJSONDefault() *Problem {
-	return r.ApplicationproblemJSONDefault
-}
-
-// GetBody returns the raw response body bytes
-func (r SettleSegmentResponse) GetBody() []byte {
-	return r.Body
-}
-
-// Status returns HTTPResponse.Status
-func (r SettleSegmentResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r SettleSegmentResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
-// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r SettleSegmentResponse) ContentType() string {
+func (r UpdateRoleResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10674,13 +11600,13 @@ type ListTenantsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *TenantList
+	JSON200 *PlaceList
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r ListTenantsResponse) GetJSON200() *TenantList {
+func (r ListTenantsResponse) GetJSON200() *PlaceList {
 	return r.JSON200
 }
 
@@ -10818,13 +11744,13 @@ type ListChildTenantsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *TenantList
+	JSON200 *ChildList
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r ListChildTenantsResponse) GetJSON200() *TenantList {
+func (r ListChildTenantsResponse) GetJSON200() *ChildList {
 	return r.JSON200
 }
 
@@ -10904,6 +11830,88 @@ func (r CreateChildTenantResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreateChildTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ResumeTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ResumeTenantResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ResumeTenantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ResumeTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResumeTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResumeTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SuspendTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SuspendTenantResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SuspendTenantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SuspendTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SuspendTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SuspendTenantResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11000,102 +12008,6 @@ func (r ResumePublishingResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ResumePublishingResponse) ContentType() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Header.Get("Content-Type")
-	}
-	return ""
-}
-
-type ResumeTenantResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *Tenant
-	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationproblemJSONDefault *Problem
-}
-
-// GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r ResumeTenantResponse) GetJSON200() *Tenant {
-	return r.JSON200
-}
-
-// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r ResumeTenantResponse) GetApplicationproblemJSONDefault() *Problem {
-	return r.ApplicationproblemJSONDefault
-}
-
-// GetBody returns the raw response body bytes
-func (r ResumeTenantResponse) GetBody() []byte {
-	return r.Body
-}
-
-// Status returns HTTPResponse.Status
-func (r ResumeTenantResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r ResumeTenantResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
-// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r ResumeTenantResponse) ContentType() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Header.Get("Content-Type")
-	}
-	return ""
-}
-
-type SuspendTenantResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *Tenant
-	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationproblemJSONDefault *Problem
-}
-
-// GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r SuspendTenantResponse) GetJSON200() *Tenant {
-	return r.JSON200
-}
-
-// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r SuspendTenantResponse) GetApplicationproblemJSONDefault() *Problem {
-	return r.ApplicationproblemJSONDefault
-}
-
-// GetBody returns the raw response body bytes
-func (r SuspendTenantResponse) GetBody() []byte {
-	return r.Body
-}
-
-// Status returns HTTPResponse.Status
-func (r SuspendTenantResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r SuspendTenantResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
-// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r SuspendTenantResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11425,6 +12337,54 @@ func (r ListWebhookDeliveriesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListWebhookDeliveriesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReplayWebhookResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Replay
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r ReplayWebhookResponse) GetJSON202() *Replay {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReplayWebhookResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReplayWebhookResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplayWebhookResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplayWebhookResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplayWebhookResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11812,8 +12772,8 @@ func (c *ClientWithResponses) ListChannelsWithResponse(ctx context.Context, para
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /channels/{channel} (the `DeleteChannel` operationId).
-func (c *ClientWithResponses) DeleteChannelWithResponse(ctx context.Context, channel ChannelID, reqEditors ...RequestEditorFn) (*DeleteChannelResponse, error) {
-	rsp, err := c.DeleteChannel(ctx, channel, reqEditors...)
+func (c *ClientWithResponses) DeleteChannelWithResponse(ctx context.Context, channel ChannelID, params *DeleteChannelParams, reqEditors ...RequestEditorFn) (*DeleteChannelResponse, error) {
+	rsp, err := c.DeleteChannel(ctx, channel, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -11859,13 +12819,26 @@ func (c *ClientWithResponses) UpdateChannelWithApplicationMergePatchPlusJSONBody
 	return ParseUpdateChannelResponse(rsp)
 }
 
-// PauseChannelWithResponse Hold what is due on this channel.
+// PauseChannelWithBodyWithResponse Hold what is due on this channel.
 //
-// Returns a wrapper object for the known response body format(s).
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /channels/{channel}:pause (the `PauseChannel` operationId).
-func (c *ClientWithResponses) PauseChannelWithResponse(ctx context.Context, channel ChannelID, reqEditors ...RequestEditorFn) (*PauseChannelResponse, error) {
-	rsp, err := c.PauseChannel(ctx, channel, reqEditors...)
+func (c *ClientWithResponses) PauseChannelWithBodyWithResponse(ctx context.Context, channel ChannelID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PauseChannelResponse, error) {
+	rsp, err := c.PauseChannelWithBody(ctx, channel, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePauseChannelResponse(rsp)
+}
+
+// PauseChannelWithResponse Hold what is due on this channel.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /channels/{channel}:pause (the `PauseChannel` operationId).
+func (c *ClientWithResponses) PauseChannelWithResponse(ctx context.Context, channel ChannelID, body PauseChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*PauseChannelResponse, error) {
+	rsp, err := c.PauseChannel(ctx, channel, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -11950,7 +12923,7 @@ func (c *ClientWithResponses) ContinueConnectionWithResponse(ctx context.Context
 	return ParseContinueConnectionResponse(rsp)
 }
 
-// ListEventsWithResponse What happened, newest first.
+// ListEventsWithResponse What happened, oldest first.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11979,9 +12952,9 @@ func (c *ClientWithResponses) StreamEventsWithResponse(ctx context.Context, para
 	return ParseStreamEventsResponse(rsp)
 }
 
-// CreateStreamTicketWithResponse A ticket that opens the stream once within 60 seconds.
+// CreateStreamTicketWithResponse A ticket that opens the stream within 60 seconds.
 //
-// For EventSource, which cannot send headers.
+// For EventSource, which cannot send headers. It names the person; what they may see is decided when the stream opens.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11992,19 +12965,6 @@ func (c *ClientWithResponses) CreateStreamTicketWithResponse(ctx context.Context
 		return nil, err
 	}
 	return ParseCreateStreamTicketResponse(rsp)
-}
-
-// GetJobWithResponse How far a job is.
-//
-// Returns a wrapper object for the known response body format(s).
-//
-// Corresponds with GET /jobs/{job} (the `GetJob` operationId).
-func (c *ClientWithResponses) GetJobWithResponse(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*GetJobResponse, error) {
-	rsp, err := c.GetJob(ctx, job, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseGetJobResponse(rsp)
 }
 
 // GetMeWithResponse Who is signed in.
@@ -12018,6 +12978,36 @@ func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, reqEditors 
 		return nil, err
 	}
 	return ParseGetMeResponse(rsp)
+}
+
+// ChangePasswordWithBodyWithResponse Change the password.
+//
+// Every other session of the person ends.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/password:change (the `ChangePassword` operationId).
+func (c *ClientWithResponses) ChangePasswordWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error) {
+	rsp, err := c.ChangePasswordWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangePasswordResponse(rsp)
+}
+
+// ChangePasswordWithResponse Change the password.
+//
+// Every other session of the person ends.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/password:change (the `ChangePassword` operationId).
+func (c *ClientWithResponses) ChangePasswordWithResponse(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error) {
+	rsp, err := c.ChangePassword(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangePasswordResponse(rsp)
 }
 
 // ListSessionsWithResponse Where the person is signed in.
@@ -12044,6 +13034,19 @@ func (c *ClientWithResponses) RevokeSessionWithResponse(ctx context.Context, ses
 		return nil, err
 	}
 	return ParseRevokeSessionResponse(rsp)
+}
+
+// RevokeOtherSessionsWithResponse End every session but this one.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/sessions:revoke-others (the `RevokeOtherSessions` operationId).
+func (c *ClientWithResponses) RevokeOtherSessionsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RevokeOtherSessionsResponse, error) {
+	rsp, err := c.RevokeOtherSessions(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeOtherSessionsResponse(rsp)
 }
 
 // ListMediaWithResponse The uploaded media, newest first.
@@ -12145,8 +13148,8 @@ func (c *ClientWithResponses) GetMediaContentWithResponse(ctx context.Context, m
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /members (the `ListMembers` operationId).
-func (c *ClientWithResponses) ListMembersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListMembersResponse, error) {
-	rsp, err := c.ListMembers(ctx, reqEditors...)
+func (c *ClientWithResponses) ListMembersWithResponse(ctx context.Context, params *ListMembersParams, reqEditors ...RequestEditorFn) (*ListMembersResponse, error) {
+	rsp, err := c.ListMembers(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -12183,43 +13186,43 @@ func (c *ClientWithResponses) AddMemberWithResponse(ctx context.Context, params 
 //
 // Returns a wrapper object for the known response body format(s).
 //
-// Corresponds with DELETE /members/{member} (the `RemoveMember` operationId).
-func (c *ClientWithResponses) RemoveMemberWithResponse(ctx context.Context, member MemberID, reqEditors ...RequestEditorFn) (*RemoveMemberResponse, error) {
-	rsp, err := c.RemoveMember(ctx, member, reqEditors...)
+// Corresponds with DELETE /members/{user} (the `RemoveMember` operationId).
+func (c *ClientWithResponses) RemoveMemberWithResponse(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*RemoveMemberResponse, error) {
+	rsp, err := c.RemoveMember(ctx, user, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
 	return ParseRemoveMemberResponse(rsp)
 }
 
-// UpdateMemberWithBodyWithResponse Give a member another role.
+// SetMemberRoleWithBodyWithResponse Give a member another role.
 //
-// The change holds on every node within a second.
+// It holds on every node from their next request on.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
-// Corresponds with PATCH /members/{member} (the `UpdateMember` operationId).
-func (c *ClientWithResponses) UpdateMemberWithBodyWithResponse(ctx context.Context, member MemberID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateMemberResponse, error) {
-	rsp, err := c.UpdateMemberWithBody(ctx, member, contentType, body, reqEditors...)
+// Corresponds with PUT /members/{user} (the `SetMemberRole` operationId).
+func (c *ClientWithResponses) SetMemberRoleWithBodyWithResponse(ctx context.Context, user UserID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetMemberRoleResponse, error) {
+	rsp, err := c.SetMemberRoleWithBody(ctx, user, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
-	return ParseUpdateMemberResponse(rsp)
+	return ParseSetMemberRoleResponse(rsp)
 }
 
-// UpdateMemberWithApplicationMergePatchPlusJSONBodyWithResponse Give a member another role.
+// SetMemberRoleWithResponse Give a member another role.
 //
-// The change holds on every node within a second.
+// It holds on every node from their next request on.
 //
-// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
-// Corresponds with PATCH /members/{member} (the `UpdateMember` operationId).
-func (c *ClientWithResponses) UpdateMemberWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, member MemberID, body UpdateMemberApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateMemberResponse, error) {
-	rsp, err := c.UpdateMemberWithApplicationMergePatchPlusJSONBody(ctx, member, body, reqEditors...)
+// Corresponds with PUT /members/{user} (the `SetMemberRole` operationId).
+func (c *ClientWithResponses) SetMemberRoleWithResponse(ctx context.Context, user UserID, body SetMemberRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*SetMemberRoleResponse, error) {
+	rsp, err := c.SetMemberRole(ctx, user, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
-	return ParseUpdateMemberResponse(rsp)
+	return ParseSetMemberRoleResponse(rsp)
 }
 
 // ListPlatformsWithResponse What can be posted to here.
@@ -12361,6 +13364,8 @@ func (c *ClientWithResponses) GetMetricsWithResponse(ctx context.Context, post P
 
 // RefreshMetricsWithResponse Ask the platforms for fresh figures.
 //
+// The event `metrics.updated` says that they are there.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /posts/{post}/metrics:refresh (the `RefreshMetrics` operationId).
@@ -12383,6 +13388,36 @@ func (c *ClientWithResponses) GetReceiptWithResponse(ctx context.Context, post P
 		return nil, err
 	}
 	return ParseGetReceiptResponse(rsp)
+}
+
+// SettleSegmentWithBodyWithResponse Decide for a segment that needs review.
+//
+// `there`: it is on the platform. `send_again`: it is not, and it will be sent once more.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /posts/{post}/segments/{segment}:settle (the `SettleSegment` operationId).
+func (c *ClientWithResponses) SettleSegmentWithBodyWithResponse(ctx context.Context, post PostID, segment SegmentID, params *SettleSegmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SettleSegmentResponse, error) {
+	rsp, err := c.SettleSegmentWithBody(ctx, post, segment, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSettleSegmentResponse(rsp)
+}
+
+// SettleSegmentWithResponse Decide for a segment that needs review.
+//
+// `there`: it is on the platform. `send_again`: it is not, and it will be sent once more.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /posts/{post}/segments/{segment}:settle (the `SettleSegment` operationId).
+func (c *ClientWithResponses) SettleSegmentWithResponse(ctx context.Context, post PostID, segment SegmentID, params *SettleSegmentParams, body SettleSegmentJSONRequestBody, reqEditors ...RequestEditorFn) (*SettleSegmentResponse, error) {
+	rsp, err := c.SettleSegment(ctx, post, segment, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSettleSegmentResponse(rsp)
 }
 
 // CancelPostWithResponse Stop what has not left yet.
@@ -12443,19 +13478,6 @@ func (c *ClientWithResponses) SchedulePostWithResponse(ctx context.Context, post
 	return ParseSchedulePostResponse(rsp)
 }
 
-// UnschedulePostWithResponse Make a scheduled post a draft again.
-//
-// Returns a wrapper object for the known response body format(s).
-//
-// Corresponds with POST /posts/{post}:unschedule (the `UnschedulePost` operationId).
-func (c *ClientWithResponses) UnschedulePostWithResponse(ctx context.Context, post PostID, params *UnschedulePostParams, reqEditors ...RequestEditorFn) (*UnschedulePostResponse, error) {
-	rsp, err := c.UnschedulePost(ctx, post, params, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseUnschedulePostResponse(rsp)
-}
-
 // ValidatePostWithBodyWithResponse What each platform would say to this post.
 //
 // Nothing is stored and nothing is sent.
@@ -12486,7 +13508,9 @@ func (c *ClientWithResponses) ValidatePostWithResponse(ctx context.Context, body
 	return ParseValidatePostResponse(rsp)
 }
 
-// ListRolesWithResponse The roles a member can be given.
+// ListRolesWithResponse The tenant's own roles.
+//
+// Besides these there are owner, admin, manager, editor, approver, client and viewer.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -12499,7 +13523,37 @@ func (c *ClientWithResponses) ListRolesWithResponse(ctx context.Context, reqEdit
 	return ParseListRolesResponse(rsp)
 }
 
-// DeleteRoleWithResponse Delete a custom role that nobody has.
+// CreateRoleWithBodyWithResponse Create a role.
+//
+// Nobody can hand on what they may not do themselves.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /roles (the `CreateRole` operationId).
+func (c *ClientWithResponses) CreateRoleWithBodyWithResponse(ctx context.Context, params *CreateRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error) {
+	rsp, err := c.CreateRoleWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateRoleResponse(rsp)
+}
+
+// CreateRoleWithResponse Create a role.
+//
+// Nobody can hand on what they may not do themselves.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /roles (the `CreateRole` operationId).
+func (c *ClientWithResponses) CreateRoleWithResponse(ctx context.Context, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error) {
+	rsp, err := c.CreateRole(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateRoleResponse(rsp)
+}
+
+// DeleteRoleWithResponse Delete a role that nobody has.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -12512,60 +13566,30 @@ func (c *ClientWithResponses) DeleteRoleWithResponse(ctx context.Context, role R
 	return ParseDeleteRoleResponse(rsp)
 }
 
-// PutRoleWithBodyWithResponse Create or replace a custom role.
+// UpdateRoleWithBodyWithResponse Replace what a role allows.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
-// Corresponds with PUT /roles/{role} (the `PutRole` operationId).
-func (c *ClientWithResponses) PutRoleWithBodyWithResponse(ctx context.Context, role RoleID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutRoleResponse, error) {
-	rsp, err := c.PutRoleWithBody(ctx, role, contentType, body, reqEditors...)
+// Corresponds with PUT /roles/{role} (the `UpdateRole` operationId).
+func (c *ClientWithResponses) UpdateRoleWithBodyWithResponse(ctx context.Context, role RoleID, params *UpdateRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateRoleResponse, error) {
+	rsp, err := c.UpdateRoleWithBody(ctx, role, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
-	return ParsePutRoleResponse(rsp)
+	return ParseUpdateRoleResponse(rsp)
 }
 
-// PutRoleWithResponse Create or replace a custom role.
+// UpdateRoleWithResponse Replace what a role allows.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
-// Corresponds with PUT /roles/{role} (the `PutRole` operationId).
-func (c *ClientWithResponses) PutRoleWithResponse(ctx context.Context, role RoleID, body PutRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*PutRoleResponse, error) {
-	rsp, err := c.PutRole(ctx, role, body, reqEditors...)
+// Corresponds with PUT /roles/{role} (the `UpdateRole` operationId).
+func (c *ClientWithResponses) UpdateRoleWithResponse(ctx context.Context, role RoleID, params *UpdateRoleParams, body UpdateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateRoleResponse, error) {
+	rsp, err := c.UpdateRole(ctx, role, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
-	return ParsePutRoleResponse(rsp)
-}
-
-// SettleSegmentWithBodyWithResponse Decide for a segment that needs review.
-//
-// `there`: it is on the platform. `send_again`: it is not, and it will be sent once more.
-//
-// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
-//
-// Corresponds with POST /segments/{segment}:settle (the `SettleSegment` operationId).
-func (c *ClientWithResponses) SettleSegmentWithBodyWithResponse(ctx context.Context, segment SegmentID, params *SettleSegmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SettleSegmentResponse, error) {
-	rsp, err := c.SettleSegmentWithBody(ctx, segment, params, contentType, body, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseSettleSegmentResponse(rsp)
-}
-
-// SettleSegmentWithResponse Decide for a segment that needs review.
-//
-// `there`: it is on the platform. `send_again`: it is not, and it will be sent once more.
-//
-// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
-//
-// Corresponds with POST /segments/{segment}:settle (the `SettleSegment` operationId).
-func (c *ClientWithResponses) SettleSegmentWithResponse(ctx context.Context, segment SegmentID, params *SettleSegmentParams, body SettleSegmentJSONRequestBody, reqEditors ...RequestEditorFn) (*SettleSegmentResponse, error) {
-	rsp, err := c.SettleSegment(ctx, segment, params, body, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseSettleSegmentResponse(rsp)
+	return ParseUpdateRoleResponse(rsp)
 }
 
 // ListTenantsWithResponse The tenants the person is a member of.
@@ -12622,11 +13646,13 @@ func (c *ClientWithResponses) UpdateTenantWithApplicationMergePatchPlusJSONBodyW
 
 // ListChildTenantsWithResponse The tenants directly below.
 //
+// Their directory entries and no more; being above a tenant opens nothing in it.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /tenants/{tenant}/children (the `ListChildTenants` operationId).
-func (c *ClientWithResponses) ListChildTenantsWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*ListChildTenantsResponse, error) {
-	rsp, err := c.ListChildTenants(ctx, tenant, reqEditors...)
+func (c *ClientWithResponses) ListChildTenantsWithResponse(ctx context.Context, tenant TenantID, params *ListChildTenantsParams, reqEditors ...RequestEditorFn) (*ListChildTenantsResponse, error) {
+	rsp, err := c.ListChildTenants(ctx, tenant, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -12635,7 +13661,7 @@ func (c *ClientWithResponses) ListChildTenantsWithResponse(ctx context.Context, 
 
 // CreateChildTenantWithBodyWithResponse Create a tenant below this one.
 //
-// Who creates it becomes its owner.
+// Who creates it becomes its first owner.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -12650,7 +13676,7 @@ func (c *ClientWithResponses) CreateChildTenantWithBodyWithResponse(ctx context.
 
 // CreateChildTenantWithResponse Create a tenant below this one.
 //
-// Who creates it becomes its owner.
+// Who creates it becomes its first owner.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -12663,20 +13689,72 @@ func (c *ClientWithResponses) CreateChildTenantWithResponse(ctx context.Context,
 	return ParseCreateChildTenantResponse(rsp)
 }
 
-// PausePublishingWithResponse Hold everything that is due in this tenant.
+// ResumeTenantWithResponse Open a suspended tenant again.
 //
 // Returns a wrapper object for the known response body format(s).
 //
+// Corresponds with POST /tenants/{tenant}/children/{child}:resume (the `ResumeTenant` operationId).
+func (c *ClientWithResponses) ResumeTenantWithResponse(ctx context.Context, tenant TenantID, child ChildID, reqEditors ...RequestEditorFn) (*ResumeTenantResponse, error) {
+	rsp, err := c.ResumeTenant(ctx, tenant, child, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResumeTenantResponse(rsp)
+}
+
+// SuspendTenantWithBodyWithResponse Close a tenant directly below, and all under it, to everybody.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
+func (c *ClientWithResponses) SuspendTenantWithBodyWithResponse(ctx context.Context, tenant TenantID, child ChildID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SuspendTenantResponse, error) {
+	rsp, err := c.SuspendTenantWithBody(ctx, tenant, child, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSuspendTenantResponse(rsp)
+}
+
+// SuspendTenantWithResponse Close a tenant directly below, and all under it, to everybody.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
+func (c *ClientWithResponses) SuspendTenantWithResponse(ctx context.Context, tenant TenantID, child ChildID, body SuspendTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*SuspendTenantResponse, error) {
+	rsp, err := c.SuspendTenant(ctx, tenant, child, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSuspendTenantResponse(rsp)
+}
+
+// PausePublishingWithBodyWithResponse Hold everything that is due in this tenant and below it.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
 // Corresponds with POST /tenants/{tenant}/publishing:pause (the `PausePublishing` operationId).
-func (c *ClientWithResponses) PausePublishingWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*PausePublishingResponse, error) {
-	rsp, err := c.PausePublishing(ctx, tenant, reqEditors...)
+func (c *ClientWithResponses) PausePublishingWithBodyWithResponse(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PausePublishingResponse, error) {
+	rsp, err := c.PausePublishingWithBody(ctx, tenant, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
 	return ParsePausePublishingResponse(rsp)
 }
 
-// ResumePublishingWithResponse Let what is due go out again.
+// PausePublishingWithResponse Hold everything that is due in this tenant and below it.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}/publishing:pause (the `PausePublishing` operationId).
+func (c *ClientWithResponses) PausePublishingWithResponse(ctx context.Context, tenant TenantID, body PausePublishingJSONRequestBody, reqEditors ...RequestEditorFn) (*PausePublishingResponse, error) {
+	rsp, err := c.PausePublishing(ctx, tenant, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePausePublishingResponse(rsp)
+}
+
+// ResumePublishingWithResponse Let what is due go out again, unless a tenant above is paused.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -12687,32 +13765,6 @@ func (c *ClientWithResponses) ResumePublishingWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseResumePublishingResponse(rsp)
-}
-
-// ResumeTenantWithResponse Open a suspended tenant again.
-//
-// Returns a wrapper object for the known response body format(s).
-//
-// Corresponds with POST /tenants/{tenant}:resume (the `ResumeTenant` operationId).
-func (c *ClientWithResponses) ResumeTenantWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*ResumeTenantResponse, error) {
-	rsp, err := c.ResumeTenant(ctx, tenant, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseResumeTenantResponse(rsp)
-}
-
-// SuspendTenantWithResponse Close a tenant to its members until it is resumed.
-//
-// Returns a wrapper object for the known response body format(s).
-//
-// Corresponds with POST /tenants/{tenant}:suspend (the `SuspendTenant` operationId).
-func (c *ClientWithResponses) SuspendTenantWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*SuspendTenantResponse, error) {
-	rsp, err := c.SuspendTenant(ctx, tenant, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseSuspendTenantResponse(rsp)
 }
 
 // ReplayWebhookDeliveryWithResponse Send a delivery again.
@@ -12834,6 +13886,32 @@ func (c *ClientWithResponses) ListWebhookDeliveriesWithResponse(ctx context.Cont
 		return nil, err
 	}
 	return ParseListWebhookDeliveriesResponse(rsp)
+}
+
+// ReplayWebhookWithBodyWithResponse Send every event since a time again.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /webhooks/{webhook}:replay (the `ReplayWebhook` operationId).
+func (c *ClientWithResponses) ReplayWebhookWithBodyWithResponse(ctx context.Context, webhook WebhookID, params *ReplayWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplayWebhookResponse, error) {
+	rsp, err := c.ReplayWebhookWithBody(ctx, webhook, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplayWebhookResponse(rsp)
+}
+
+// ReplayWebhookWithResponse Send every event since a time again.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /webhooks/{webhook}:replay (the `ReplayWebhook` operationId).
+func (c *ClientWithResponses) ReplayWebhookWithResponse(ctx context.Context, webhook WebhookID, params *ReplayWebhookParams, body ReplayWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplayWebhookResponse, error) {
+	rsp, err := c.ReplayWebhook(ctx, webhook, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplayWebhookResponse(rsp)
 }
 
 // RotateWebhookWithResponse Give an endpoint a new secret.
@@ -13246,8 +14324,12 @@ func ParseDeleteChannelResponse(rsp *http.Response) (*DeleteChannelResponse, err
 	}
 
 	switch {
-	case rsp.StatusCode == 204:
-		break // No content-type
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Channel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -13584,39 +14666,6 @@ func ParseCreateStreamTicketResponse(rsp *http.Response) (*CreateStreamTicketRes
 	return response, nil
 }
 
-// ParseGetJobResponse parses an HTTP response from a GetJobWithResponse call
-func ParseGetJobResponse(rsp *http.Response) (*GetJobResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &GetJobResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
-	}
-
-	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest Job
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON200 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Problem
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationproblemJSONDefault = &dest
-
-	}
-
-	return response, nil
-}
-
 // ParseGetMeResponse parses an HTTP response from a GetMeWithResponse call
 func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -13637,6 +14686,35 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseChangePasswordResponse parses an HTTP response from a ChangePasswordWithResponse call
+func ParseChangePasswordResponse(rsp *http.Response) (*ChangePasswordResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ChangePasswordResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -13692,6 +14770,35 @@ func ParseRevokeSessionResponse(rsp *http.Response) (*RevokeSessionResponse, err
 	}
 
 	response := &RevokeSessionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRevokeOtherSessionsResponse parses an HTTP response from a RevokeOtherSessionsWithResponse call
+func ParseRevokeOtherSessionsResponse(rsp *http.Response) (*RevokeOtherSessionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeOtherSessionsResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
@@ -13994,15 +15101,15 @@ func ParseRemoveMemberResponse(rsp *http.Response) (*RemoveMemberResponse, error
 	return response, nil
 }
 
-// ParseUpdateMemberResponse parses an HTTP response from a UpdateMemberWithResponse call
-func ParseUpdateMemberResponse(rsp *http.Response) (*UpdateMemberResponse, error) {
+// ParseSetMemberRoleResponse parses an HTTP response from a SetMemberRoleWithResponse call
+func ParseSetMemberRoleResponse(rsp *http.Response) (*SetMemberRoleResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
 	defer func() { _ = rsp.Body.Close() }()
 	if err != nil {
 		return nil, err
 	}
 
-	response := &UpdateMemberResponse{
+	response := &SetMemberRoleResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
@@ -14301,12 +15408,8 @@ func ParseRefreshMetricsResponse(rsp *http.Response) (*RefreshMetricsResponse, e
 	}
 
 	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
-		var dest Job
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON202 = &dest
+	case rsp.StatusCode == 202:
+		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -14336,6 +15439,39 @@ func ParseGetReceiptResponse(rsp *http.Response) (*GetReceiptResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Receipt
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSettleSegmentResponse parses an HTTP response from a SettleSegmentWithResponse call
+func ParseSettleSegmentResponse(rsp *http.Response) (*SettleSegmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SettleSegmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Post
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -14452,39 +15588,6 @@ func ParseSchedulePostResponse(rsp *http.Response) (*SchedulePostResponse, error
 	return response, nil
 }
 
-// ParseUnschedulePostResponse parses an HTTP response from a UnschedulePostWithResponse call
-func ParseUnschedulePostResponse(rsp *http.Response) (*UnschedulePostResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &UnschedulePostResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
-	}
-
-	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest Post
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON200 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Problem
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationproblemJSONDefault = &dest
-
-	}
-
-	return response, nil
-}
-
 // ParseValidatePostResponse parses an HTTP response from a ValidatePostWithResponse call
 func ParseValidatePostResponse(rsp *http.Response) (*ValidatePostResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -14551,6 +15654,39 @@ func ParseListRolesResponse(rsp *http.Response) (*ListRolesResponse, error) {
 	return response, nil
 }
 
+// ParseCreateRoleResponse parses an HTTP response from a CreateRoleWithResponse call
+func ParseCreateRoleResponse(rsp *http.Response) (*CreateRoleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateRoleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Role
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseDeleteRoleResponse parses an HTTP response from a DeleteRoleWithResponse call
 func ParseDeleteRoleResponse(rsp *http.Response) (*DeleteRoleResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -14580,15 +15716,15 @@ func ParseDeleteRoleResponse(rsp *http.Response) (*DeleteRoleResponse, error) {
 	return response, nil
 }
 
-// ParsePutRoleResponse parses an HTTP response from a PutRoleWithResponse call
-func ParsePutRoleResponse(rsp *http.Response) (*PutRoleResponse, error) {
+// ParseUpdateRoleResponse parses an HTTP response from a UpdateRoleWithResponse call
+func ParseUpdateRoleResponse(rsp *http.Response) (*UpdateRoleResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
 	defer func() { _ = rsp.Body.Close() }()
 	if err != nil {
 		return nil, err
 	}
 
-	response := &PutRoleResponse{
+	response := &UpdateRoleResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
@@ -14596,39 +15732,6 @@ func ParsePutRoleResponse(rsp *http.Response) (*PutRoleResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Role
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON200 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Problem
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationproblemJSONDefault = &dest
-
-	}
-
-	return response, nil
-}
-
-// ParseSettleSegmentResponse parses an HTTP response from a SettleSegmentWithResponse call
-func ParseSettleSegmentResponse(rsp *http.Response) (*SettleSegmentResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &SettleSegmentResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
-	}
-
-	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest Receipt
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -14661,7 +15764,7 @@ func ParseListTenantsResponse(rsp *http.Response) (*ListTenantsResponse, error) 
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest TenantList
+		var dest PlaceList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -14760,7 +15863,7 @@ func ParseListChildTenantsResponse(rsp *http.Response) (*ListChildTenantsRespons
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest TenantList
+		var dest ChildList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -14798,6 +15901,64 @@ func ParseCreateChildTenantResponse(rsp *http.Response) (*CreateChildTenantRespo
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseResumeTenantResponse parses an HTTP response from a ResumeTenantWithResponse call
+func ParseResumeTenantResponse(rsp *http.Response) (*ResumeTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResumeTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSuspendTenantResponse parses an HTTP response from a SuspendTenantWithResponse call
+func ParseSuspendTenantResponse(rsp *http.Response) (*SuspendTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SuspendTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -14853,72 +16014,6 @@ func ParseResumePublishingResponse(rsp *http.Response) (*ResumePublishingRespons
 	}
 
 	response := &ResumePublishingResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
-	}
-
-	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest Tenant
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON200 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Problem
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationproblemJSONDefault = &dest
-
-	}
-
-	return response, nil
-}
-
-// ParseResumeTenantResponse parses an HTTP response from a ResumeTenantWithResponse call
-func ParseResumeTenantResponse(rsp *http.Response) (*ResumeTenantResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &ResumeTenantResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
-	}
-
-	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest Tenant
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON200 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Problem
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationproblemJSONDefault = &dest
-
-	}
-
-	return response, nil
-}
-
-// ParseSuspendTenantResponse parses an HTTP response from a SuspendTenantWithResponse call
-func ParseSuspendTenantResponse(rsp *http.Response) (*SuspendTenantResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &SuspendTenantResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
@@ -15157,6 +16252,39 @@ func ParseListWebhookDeliveriesResponse(rsp *http.Response) (*ListWebhookDeliver
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReplayWebhookResponse parses an HTTP response from a ReplayWebhookWithResponse call
+func ParseReplayWebhookResponse(rsp *http.Response) (*ReplayWebhookResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplayWebhookResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Replay
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

@@ -40,7 +40,7 @@ func Validate(into any) error {
 		return nil
 	}
 	if !errors.As(err, &broken) {
-		return fault.New(fault.Invalid, "request.malformed", "The body cannot be checked.").Because(err)
+		return fault.New(fault.Invalid, "request.malformed", "The request could not be read.").Because(err)
 	}
 	var found []fault.Violation
 	for _, b := range broken[:min(len(broken), maxViolations)] {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -73,7 +74,8 @@ var server = sync.OnceValues(func() (string, error) {
 		},
 	})
 	if err != nil {
-		return "", fmt.Errorf("%w\n(or set CARILLON_TEST_DATABASE_URL to a superuser's URL)", err)
+		return "", fmt.Errorf("%w\n(or set CARILLON_TEST_DATABASE_URL to a superuser's URL; %s holds nothing but tests and may be removed)",
+			err, filepath.Join(dir, "test"))
 	}
 	return s.URL, nil
 })
@@ -109,6 +111,21 @@ func clone(ctx context.Context, prepare []string) (u URLs, err error) {
 	return u, withAdmin(ctx, u, func(c *pgx.Conn) error { return exec(ctx, c, prepare...) })
 }
 
+// drop removes a database that nobody is in any more.
+func drop(ctx context.Context, u URLs) error {
+	root, err := server()
+	if err != nil {
+		return err
+	}
+	at, err := url.Parse(u.Admin)
+	if err != nil {
+		return err
+	}
+	return withAdmin(ctx, URLs{Admin: root}, func(c *pgx.Conn) error {
+		return exec(ctx, c, "drop database "+strings.TrimPrefix(at.Path, "/")+" with (force)")
+	})
+}
+
 // passwords are for servers on loopback that hold nothing but tests.
 var passwords = postgres.MigrateOptions{AppPassword: "app", SystemPassword: "system"}
 
@@ -119,7 +136,7 @@ func ensureTemplate(ctx context.Context, conn *pgx.Conn, root string) (string, e
 	if err != nil {
 		return "", err
 	}
-	name := "carillon_template_" + print
+	name := fmt.Sprintf("carillon_template_%s_%08x", print, crc32.ChecksumIEEE([]byte(operator)))
 	var exists bool
 	if err := conn.QueryRow(ctx, "select exists (select from pg_database where datname = $1)", name).Scan(&exists); err != nil || exists {
 		return name, err

@@ -34,8 +34,8 @@ func (Sealer) Open(_ context.Context, who tenants.ID, row string, sealed []byte)
 // now is a time every store can keep exactly.
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
-// same compares as JSON, so that nil and empty, and an instant with and
-// without a monotonic reading, are one.
+// same compares as JSON, so that an instant is the same with and without a
+// monotonic reading.
 func same(t *testing.T, want, got any) {
 	t.Helper()
 	w, err := json.Marshal(want)

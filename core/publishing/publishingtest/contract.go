@@ -140,7 +140,7 @@ func delivery(p *publishing.Post, ch channels.ID, at time.Time) *publishing.Deli
 		Settings: map[string]any{"visibility": "public"},
 		Segments: []*publishing.Segment{
 			{ID: publishing.SegmentID("seg_" + id), State: publishing.Scheduled, Part: p.Content.Parts[0], NextAt: at},
-			{ID: publishing.SegmentID("seg_" + id[:25] + "z"), Position: 1, State: publishing.Scheduled, Part: p.Content.Parts[1]},
+			{ID: publishing.SegmentID("seg_" + otherThan(id)), Position: 1, State: publishing.Scheduled, Part: p.Content.Parts[1]},
 		},
 	}
 }
@@ -303,4 +303,12 @@ func deletes(t *testing.T, o Opened) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// otherThan returns id with another last digit.
+func otherThan(id string) string {
+	if last := len(id) - 1; id[last] != '0' {
+		return id[:last] + "0"
+	}
+	return id[:len(id)-1] + "1"
 }

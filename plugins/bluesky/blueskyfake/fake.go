@@ -10,13 +10,10 @@ package blueskyfake
 import (
 	"crypto/sha256"
 	"encoding/base32"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -53,6 +50,11 @@ type Server struct {
 	refresh map[string]time.Time
 	blobs   map[string]blob // by cid
 	records []*Record
+
+	bound    map[string]string // OAuth tokens, by the key they are bound to
+	requests map[string]pushed
+	codes    map[string]pushed
+	seen     map[string]bool // proofs, by their id
 }
 
 type blob struct {
@@ -69,7 +71,16 @@ type Record struct {
 
 // New makes a server.
 func New(now func() time.Time) *Server {
-	s := &Server{now: now, access: map[string]time.Time{}, refresh: map[string]time.Time{}, blobs: map[string]blob{}, mux: http.NewServeMux()}
+	s := &Server{
+		now: now, access: map[string]time.Time{}, refresh: map[string]time.Time{}, blobs: map[string]blob{}, mux: http.NewServeMux(),
+		bound: map[string]string{}, requests: map[string]pushed{}, codes: map[string]pushed{}, seen: map[string]bool{},
+	}
+	s.mux.HandleFunc("GET /{did}", s.directory)
+	s.mux.HandleFunc("GET /.well-known/oauth-protected-resource", s.protectedResource)
+	s.mux.HandleFunc("GET /.well-known/oauth-authorization-server", s.authorizationServer)
+	s.mux.HandleFunc("POST /oauth/par", s.par)
+	s.mux.HandleFunc("GET /oauth/authorize", s.authorize)
+	s.mux.HandleFunc("POST /oauth/token", s.token)
 	for pattern, serve := range map[string]http.HandlerFunc{
 		"POST com.atproto.server.createSession":  s.createSession,
 		"POST com.atproto.server.refreshSession": s.refreshSession,
@@ -105,6 +116,14 @@ func (s *Server) Records() []Record {
 	return list
 }
 
+// DropBlobs forgets every upload, as a server does with those that no record
+// uses.
+func (s *Server) DropBlobs() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.blobs)
+}
+
 func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
@@ -117,85 +136,42 @@ func refuse(w http.ResponseWriter, status int, name, message string) {
 
 func (s *Server) signedIn(serve http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		until, known := s.access[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
-		expired := !s.now().Before(until)
-		s.mu.Unlock()
-		switch {
-		case r.Header.Get("Authorization") == "":
-			refuse(w, http.StatusUnauthorized, "AuthMissing", "Authentication Required")
-		case !known:
-			refuse(w, http.StatusBadRequest, "InvalidToken", "Token could not be verified")
-		case expired:
-			refuse(w, http.StatusBadRequest, "ExpiredToken", "Token has expired")
-		default:
+		if s.admit(w, r) {
 			serve(w, r)
 		}
 	}
 }
 
-func (s *Server) createSession(w http.ResponseWriter, r *http.Request) {
-	var in struct{ Identifier, Password, AuthFactorToken string }
-	_ = json.NewDecoder(r.Body).Decode(&in) // an empty one does not match below
-	switch {
-	case in.Identifier != Handle && in.Identifier != DID || in.Password != Password:
-		refuse(w, http.StatusUnauthorized, "AuthenticationRequired", "Invalid identifier or password")
-	case s.Code != "" && in.AuthFactorToken == "":
-		refuse(w, http.StatusUnauthorized, "AuthFactorTokenRequired", "A sign in code has been sent to your email address")
-	case s.Code != "" && in.AuthFactorToken != s.Code:
-		refuse(w, http.StatusBadRequest, "InvalidToken", "Token is invalid")
-	default:
-		s.openSession(w, r)
-	}
-}
-
-func (s *Server) openSession(w http.ResponseWriter, r *http.Request) {
+// admit checks who is asking: by a bearer token, or by one that is bound to a
+// key and a proof of that key.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	access, refresh := s.jwt(2*time.Hour), s.jwt(90*24*time.Hour)
-	s.access[access], s.refresh[refresh] = s.now().Add(2*time.Hour), s.now().Add(90*24*time.Hour)
-	answer(w, http.StatusOK, map[string]any{
-		"accessJwt": access, "refreshJwt": refresh, "did": DID, "handle": Handle, "active": true,
-		"didDoc": map[string]any{"id": DID, "service": []any{map[string]string{
-			"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": "http://" + r.Host,
-		}}},
-	})
-}
-
-// jwt has the form of one and says when it ends; its signature is nobody's.
-func (s *Server) jwt(life time.Duration) string {
-	s.serial++
-	claims := fmt.Sprintf(`{"sub":%q,"exp":%d,"jti":"%d"}`, DID, s.now().Add(life).Unix(), s.serial)
-	return "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2lnbmVk"
-}
-
-// refreshSession may be used twice: the server gives a grace period.
-func (s *Server) refreshSession(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	until, known := s.refresh[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
-	expired := !s.now().Before(until)
-	s.mu.Unlock()
+	kind, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	until, known := s.access[token]
+	known = known && (s.bound[token] != "") == (kind == "DPoP")
+	if known && kind == "DPoP" {
+		key, ok := s.proven(w, r, token, http.StatusUnauthorized)
+		if !ok {
+			return false
+		}
+		known = key == s.bound[token]
+	}
 	switch {
+	case token == "":
+		refuse(w, http.StatusUnauthorized, "AuthMissing", "Authentication Required")
+	case !known && kind == "DPoP":
+		refuse(w, http.StatusUnauthorized, "invalid_token", "Token could not be verified")
 	case !known:
 		refuse(w, http.StatusBadRequest, "InvalidToken", "Token could not be verified")
-	case expired:
+	case !s.now().Before(until) && kind == "DPoP":
+		refuse(w, http.StatusUnauthorized, "invalid_token", "\"exp\" claim timestamp check failed")
+	case !s.now().Before(until):
 		refuse(w, http.StatusBadRequest, "ExpiredToken", "Token has expired")
 	default:
-		s.openSession(w, r)
+		return true
 	}
-}
-
-func (s *Server) getSession(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, map[string]any{"did": DID, "handle": Handle, "active": true})
-}
-
-func (s *Server) resolveHandle(w http.ResponseWriter, r *http.Request) {
-	did := map[string]string{Handle: DID, Bob: BobDID}[r.URL.Query().Get("handle")]
-	if did == "" {
-		refuse(w, http.StatusBadRequest, "InvalidRequest", "Unable to resolve handle")
-		return
-	}
-	answer(w, http.StatusOK, map[string]string{"did": did})
+	return false
 }
 
 func (s *Server) uploadBlob(w http.ResponseWriter, r *http.Request) {
@@ -271,44 +247,4 @@ func linked(value any) []string {
 		}
 	}
 	return all
-}
-
-func (s *Server) getRecord(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	record := s.byKey(r.URL.Query().Get("rkey"))
-	if record == nil || r.URL.Query().Get("repo") != DID {
-		refuse(w, http.StatusBadRequest, "RecordNotFound", "Could not locate record")
-		return
-	}
-	answer(w, http.StatusOK, map[string]any{"uri": record.URI, "cid": record.CID, "value": record.Value})
-}
-
-func (s *Server) byKey(key string) *Record {
-	for _, r := range s.records {
-		if r.Key == key {
-			return r
-		}
-	}
-	return nil
-}
-
-func (s *Server) getPosts(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	posts := []any{}
-	query, _ := url.ParseQuery(r.URL.RawQuery) // what cannot be read is not asked for
-	for _, uri := range query["uris"] {
-		for _, record := range s.records {
-			if record.URI == uri {
-				age := int(s.now().Sub(record.At).Minutes())
-				posts = append(posts, map[string]any{"uri": uri, "cid": record.CID, "likeCount": age, "repostCount": age / 4, "replyCount": 0})
-			}
-		}
-	}
-	answer(w, http.StatusOK, map[string]any{"posts": posts})
-}
-
-func (s *Server) getProfile(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, map[string]string{"did": DID, "handle": Handle, "displayName": "Ann"})
 }

@@ -14,7 +14,7 @@ import (
 //go:embed assets
 var assets embed.FS
 
-var pages = template.Must(template.New("").Funcs(template.FuncMap{"ago": ago, "rich": rich}).ParseFS(assets, "assets/*.html"))
+var pages = template.Must(template.New("").Funcs(template.FuncMap{"ago": ago, "rich": rich, "count": count}).ParseFS(assets, "assets/*.html"))
 
 // pageSize is how many threads a page shows.
 const pageSize = 50
@@ -169,6 +169,13 @@ func ago(d time.Duration) string {
 		return fmt.Sprintf("%d h", int(d.Hours()))
 	}
 	return fmt.Sprintf("%d d", int(d.Hours()/24))
+}
+
+func count(n float64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%.0f %ss", n, noun)
 }
 
 // announce wakes every open page. The caller holds the lock.

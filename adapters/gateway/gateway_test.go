@@ -1,0 +1,146 @@
+package gateway_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/carillonhq/carillon/adapters/gateway"
+	"github.com/carillonhq/carillon/core/media"
+	"github.com/carillonhq/carillon/core/media/mediatest"
+	"github.com/carillonhq/carillon/ports/storage"
+	"github.com/carillonhq/carillon/ports/storage/storagetest"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// files are one tenant's; it is media.Service without who may what.
+type files struct {
+	tenant tenants.ID
+	m      *media.Media
+	blobs  storagetest.Memory
+}
+
+func (f *files) Get(_ context.Context, who tenants.Scope, id media.ID) (*media.Media, error) {
+	if who.Tenant != f.tenant || who.Role != tenants.System || id != f.m.ID {
+		return nil, media.ErrNotFound()
+	}
+	return f.m, nil
+}
+
+func (f *files) Open(ctx context.Context, who tenants.Scope, id media.ID, offset, length int64) (io.ReadCloser, error) {
+	return f.blobs.Open(ctx, media.Key(who.Tenant, id), offset, length)
+}
+
+const content = "0123456789"
+
+type bench struct {
+	*gateway.Signer
+	http.Handler
+	f   *files
+	now time.Time
+}
+
+func open(t *testing.T) *bench {
+	t.Helper()
+	m := mediatest.New(mediatest.At, media.Ready)
+	m.Bytes = int64(len(content))
+	b := &bench{f: &files{tenant: tenants.NewID(), m: m}, now: mediatest.At}
+	put := storage.PutOptions{Limit: 100, MIME: m.MIME}
+	if _, err := b.f.blobs.Put(t.Context(), media.Key(b.f.tenant, m.ID), strings.NewReader(content), put); err != nil {
+		t.Fatal(err)
+	}
+	b.Signer = gateway.NewSigner(make([]byte, 32), "http://127.0.0.1:1/", func() time.Time { return b.now })
+	b.Handler = gateway.New(b.Signer, b.f)
+	return b
+}
+
+func (b *bench) do(method, url string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, url, nil)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	b.ServeHTTP(w, r)
+	return w
+}
+
+func TestASignedAddressHandsOutTheFile(t *testing.T) {
+	b := open(t)
+	url := b.URL(b.f.tenant, b.f.m.ID, time.Minute)
+	for name, tc := range map[string]struct {
+		method string
+		header []string
+		status int
+		body   string
+	}{
+		"whole":           {"GET", nil, 200, content},
+		"head":            {"HEAD", nil, 200, ""},
+		"a range":         {"GET", []string{"Range", "bytes=2-4"}, 206, "234"},
+		"the end":         {"GET", []string{"Range", "bytes=-3"}, 206, "789"},
+		"past the end":    {"GET", []string{"Range", "bytes=20-"}, 416, "invalid range: failed to overlap\n"},
+		"known already":   {"GET", []string{"If-None-Match", `"` + strings.Repeat("0a", 32) + `"`}, 304, ""},
+		"another method":  {"POST", nil, 405, "Method Not Allowed\n"},
+		"deleting":        {"DELETE", nil, 405, "Method Not Allowed\n"},
+		"a range of head": {"HEAD", []string{"Range", "bytes=2-4"}, 206, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := b.do(tc.method, url, tc.header...)
+			if w.Code != tc.status || w.Body.String() != tc.body {
+				t.Errorf("%d %q, want %d %q", w.Code, w.Body, tc.status, tc.body)
+			}
+			if tc.status < 300 && (w.Header().Get("Content-Type") != "image/png" || w.Header().Get("X-Content-Type-Options") != "nosniff") {
+				t.Errorf("headers %v", w.Header())
+			}
+		})
+	}
+}
+
+func TestEverythingElseIsNotThere(t *testing.T) {
+	b := open(t)
+	good := b.URL(b.f.tenant, b.f.m.ID, time.Minute)
+	other := gateway.NewSigner([]byte(strings.Repeat("k", 32)), "http://127.0.0.1:1", time.Now)
+	for name, url := range map[string]string{
+		"the root":         "/",
+		"no signature":     good[:strings.Index(good, "?")],
+		"another tenant":   strings.Replace(good, string(b.f.tenant), string(tenants.NewID()), 1),
+		"another file":     strings.Replace(good, string(b.f.m.ID), string(media.NewID(b.now)), 1),
+		"a later end":      strings.Replace(good, "until=1", "until=2", 1),
+		"another key":      other.URL(b.f.tenant, b.f.m.ID, time.Hour),
+		"run out":          b.URL(b.f.tenant, b.f.m.ID, 0),
+		"signed, not ours": b.URL(tenants.NewID(), b.f.m.ID, time.Minute),
+		"signed, no file":  b.URL(b.f.tenant, media.NewID(b.now), time.Minute),
+		"a path too far":   strings.Replace(good, "?", "/x?", 1),
+		"no names at all":  b.URL("../..", "x", time.Minute),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := b.do("GET", url)
+			if w.Code == http.StatusOK || strings.Contains(w.Body.String(), content) {
+				t.Errorf("%s answers %d %q", url, w.Code, w.Body)
+			}
+		})
+	}
+	b.now = b.now.Add(time.Minute)
+	if w := b.do("GET", good); w.Code != http.StatusNotFound {
+		t.Errorf("after its time the address answers %d", w.Code)
+	}
+}
+
+func FuzzAddress(f *testing.F) {
+	f.Add("ten_01jd", "med_01jd", "1", "sig")
+	signer := gateway.NewSigner(make([]byte, 32), "http://127.0.0.1:1", time.Now)
+	h := gateway.New(signer, &files{m: &media.Media{}})
+	f.Fuzz(func(t *testing.T, tenant, id, until, sig string) {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.URL.Path = "/m/" + tenant + "/" + id
+		r.URL.RawQuery = "until=" + until + "&sig=" + sig
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code == http.StatusOK {
+			t.Errorf("%s?%s answers", r.URL.Path, r.URL.RawQuery)
+		}
+	})
+}

@@ -1,0 +1,276 @@
+package httpapi_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/carillonhq/carillon/adapters/postgres"
+	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
+	"github.com/carillonhq/carillon/core/channels"
+	"github.com/carillonhq/carillon/core/events"
+	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/core/media"
+	"github.com/carillonhq/carillon/core/media/mediatest"
+	"github.com/carillonhq/carillon/core/publishing"
+	"github.com/carillonhq/carillon/ports/id"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// bodies are sound bodies of the operations that need one. An operation that
+// takes a body and has none here fails the matrix.
+var bodies = map[string]string{
+	"updateTenant": `{"name":"New"}`, "createChildTenant": `{"name":"New","kind":"workspace"}`,
+	"changePassword": `{"current":"four unrelated words here","password":"another four unrelated words"}`,
+	"addMember":      `{"email":"nobody@example.com","role":"viewer"}`, "setMemberRole": `{"role":"editor"}`,
+	"createRole": `{"name":"tester","title":"Tester","actions":["post.read"]}`, "updateRole": `{"title":"Tester","actions":["post.read"]}`,
+	"createKey":       `{"name":"k","scopes":["post.read"]}`,
+	"startConnection": `{"platform":"test.platform"}`, "continueConnection": `{"input":{"a":"b"}}`,
+	"updateChannel": `{"name":"New"}`, "updateMedia": `{"alt":"New"}`,
+	"createPost": `{"segments":[{"text":"hello"}]}`, "validatePost": `{"segments":[{"text":"hello"}]}`, "updatePost": `{"segments":[{"text":"new"}]}`,
+	"schedulePost": `{"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}`, "settleSegment": `{"verdict":"send_again"}`,
+	"createWebhook": `{"url":"https://example.com/hook"}`, "updateWebhook": `{"description":"New"}`, "replayWebhook": `{"since":"` + time.Now().Add(-time.Hour).UTC().Format(time.RFC3339) + `"}`,
+	"pausePublishing": ``, "suspendTenant": ``, "pauseChannel": ``, "uploadMedia": `not a picture`,
+}
+
+// A route is one operation of the contract.
+type route struct {
+	op           *openapi3.Operation
+	method, path string
+}
+
+// contract reads every operation off the contract.
+func contract(t testing.TB) (*openapi3.T, []route) {
+	t.Helper()
+	raw, err := os.ReadFile("openapi.yaml")
+	must(t, err)
+	doc, err := openapi3.NewLoader().LoadFromData(raw)
+	must(t, err)
+	must(t, doc.Validate(context.Background()))
+	var all []route
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			all = append(all, route{op, method, path})
+		}
+	}
+	return doc, all
+}
+
+// fill writes names into a path. A parameter without a fixture fails.
+func (r route) fill(t testing.TB, names map[string]string) string {
+	t.Helper()
+	path := "/api/v1" + r.path
+	for _, p := range r.op.Parameters {
+		if p.Value.In != "path" {
+			continue
+		}
+		name, ok := names[p.Value.Name]
+		if !ok {
+			t.Fatalf("%s: no fixture for {%s}", r.op.OperationID, p.Value.Name)
+		}
+		path = strings.ReplaceAll(path, "{"+p.Value.Name+"}", name)
+	}
+	return path
+}
+
+func (r route) body(t testing.TB) string {
+	t.Helper()
+	body, ok := bodies[r.op.OperationID]
+	if !ok && r.op.RequestBody != nil && r.op.Extensions["x-action"] != nil {
+		t.Fatalf("%s: no body", r.op.OperationID)
+	}
+	return body
+}
+
+// victim fills a tenant with one of everything that has a name.
+func (w *world) victim(tenant tenants.ID, owner tenants.UserID) map[string]string {
+	w.t.Helper()
+	ctx := w.t.Context()
+	who, err := w.registry.Resolve(ctx, owner, tenant)
+	must(w.t, err)
+	names := map[string]string{"tenant": string(tenant), "user": string(owner), "role": "reader", "platform": "test.platform"}
+	names["child"] = string(postgrestest.Child(w.t, w.db, tenant, tenants.Workspace))
+
+	_, err = w.registry.CreateRole(ctx, who, "reader", "Reader", []tenants.Action{"post.read"})
+	must(w.t, err)
+	key, err := w.keys.Create(ctx, who, identity.NewKey{Name: "k", Scopes: []tenants.Action{"post.read"}})
+	must(w.t, err)
+	hook, _, err := w.events.CreateEndpoint(ctx, who, events.NewEndpoint{URL: "https://example.com/hook"})
+	must(w.t, err)
+	sent, err := w.events.Test(ctx, who, hook.ID)
+	must(w.t, err)
+	names["key"], names["webhook"], names["delivery"] = string(key.ID), string(hook.ID), string(sent.ID)
+
+	file := mediatest.New(time.Now(), media.Ready)
+	must(w.t, w.db.Media().Update(ctx, tenant, func(tx media.Tx) error { return tx.Save(ctx, file) }))
+	names["media"] = string(file.ID)
+	names["channel"] = w.channel(tenant)
+	names["connection"] = w.connection(tenant, owner)
+	names["post"], names["segment"] = w.post(tenant, channels.ID(names["channel"]))
+	return names
+}
+
+func (w *world) channel(tenant tenants.ID) string {
+	grant, ch := channels.NewGrantID(), channels.NewID()
+	postgrestest.Exec(w.t, w.db, "insert into channel_grants (tenant_id, id, platform, sealed, generation) values ($1, $2, 'test.platform', '\\x00', 1)", tenant, grant)
+	postgrestest.Exec(w.t, w.db, `insert into channels (tenant_id, id, platform, account_id, account, name, grant_id, state, version)
+		values ($1, $2, 'test.platform', $2, '{"ID":"acct"}', 'test', $3, 'connected', 1)`, tenant, ch, grant)
+	return string(ch)
+}
+
+func (w *world) connection(tenant tenants.ID, owner tenants.UserID) string {
+	con := channels.NewConnectionID()
+	postgrestest.Exec(w.t, w.db, `insert into channel_connections (tenant_id, id, platform, stage, form, user_id, version, created_at, expires_at)
+		values ($1, $2, 'test.platform', 'form', '{}', $3, 1, now(), now() + interval '10 minutes')`, tenant, con, owner)
+	return string(con)
+}
+
+func (w *world) post(tenant tenants.ID, ch channels.ID) (post, segment string) {
+	w.t.Helper()
+	p := publishing.NewPost(publishing.Content{Parts: []publishing.Part{{Text: "hello"}}, Variants: []publishing.Variant{{Channel: ch}}}, "usr_x")
+	p.State = publishing.NeedsReview
+	s := &publishing.Segment{ID: publishing.SegmentID(id.New("seg")), State: publishing.NeedsReview, Part: p.Content.Parts[0]}
+	d := &publishing.Delivery{
+		ID: publishing.DeliveryID(id.New("dlv")), Post: p.ID, Channel: ch, Hash: p.Content.Hash(), DueAt: time.Now().Add(time.Hour), Segments: []*publishing.Segment{s},
+	}
+	must(w.t, w.db.Posts().Update(w.t.Context(), tenant, func(ctx context.Context, tx publishing.Tx) error {
+		if err := tx.SavePost(ctx, p); err != nil {
+			return err
+		}
+		return tx.SaveDelivery(ctx, d)
+	}))
+	return string(p.ID), string(s.ID)
+}
+
+// strangers are names of the same kinds that nothing has.
+func strangers(names map[string]string) map[string]string {
+	out := map[string]string{}
+	for k, v := range names {
+		out[k] = "nothing"
+		if prefix := id.Prefix(v); prefix != "" {
+			out[k] = id.New(prefix)
+		}
+	}
+	return out
+}
+
+// A principal is somebody who must learn nothing of the victim's tenant.
+type principal struct {
+	bearer string
+	tenant tenants.ID // what they name
+	own    bool       // they are in the victim's tenant, and may not
+}
+
+// principals are everybody who has no business there.
+func (w *world) principals(victim, agency tenants.ID) map[string]principal {
+	w.t.Helper()
+	elsewhere, sibling := postgrestest.Tenant(w.t, w.db), postgrestest.Child(w.t, w.db, agency, tenants.Workspace)
+	_, stranger := w.member(elsewhere, tenants.Owner)
+	_, neighbour := w.member(sibling, tenants.Owner)
+	_, parent := w.member(agency, tenants.Owner)
+	_, root := w.member(postgrestest.Operator, tenants.Owner)
+	_, nobody := w.person()
+	_, client := w.member(victim, tenants.Client)
+	closed := postgrestest.Tenant(w.t, w.db)
+	_, suspended := w.member(closed, tenants.Owner)
+	postgrestest.Exec(w.t, w.db, "update tenants set state = 'suspended' where tenant_id = $1", closed)
+	return map[string]principal{
+		"foreign owner at home":        {stranger, elsewhere, false},
+		"foreign owner over there":     {stranger, victim, false},
+		"sibling at home":              {neighbour, sibling, false},
+		"sibling over there":           {neighbour, victim, false},
+		"parent at home":               {parent, agency, false},
+		"parent without grant":         {parent, victim, false},
+		"operator without grant":       {root, victim, false},
+		"member of nothing":            {nobody, victim, false},
+		"anonymous":                    {"", victim, false},
+		"forged bearer":                {"x.y.z", victim, false},
+		"suspended at home":            {suspended, closed, false},
+		"suspended over there":         {suspended, victim, false},
+		"key of another tenant":        {w.key(elsewhere), "", false},
+		"key that names the victim":    {w.key(elsewhere), victim, false},
+		"lower role":                   {client, victim, true},
+		"key scoped for another thing": {w.key(victim), "", true},
+	}
+}
+
+// key makes a key that is good for reading roles' neighbours, and nothing else.
+func (w *world) key(tenant tenants.ID) string {
+	w.t.Helper()
+	owner, _ := w.member(tenant, tenants.Owner)
+	who, err := w.registry.Resolve(w.t.Context(), owner, tenant)
+	must(w.t, err)
+	k, err := w.keys.Create(w.t.Context(), who, identity.NewKey{Name: "k", Scopes: []tenants.Action{"metrics.read"}})
+	must(w.t, err)
+	return k.Secret.Reveal()
+}
+
+// Whoever asks for what is not theirs gets, byte for byte, the answer to a
+// name that nothing has: on every route, with both walls and with either alone.
+func TestCrossTenantMatrix(t *testing.T) {
+	for name, open := range map[string]func(testing.TB) *postgres.DB{
+		"both walls": postgrestest.Open, "row-level security alone": postgrestest.RowSecurityAlone, "filters alone": postgrestest.FiltersAlone,
+	} {
+		t.Run(name, func(t *testing.T) { matrix(t, open(t)) })
+	}
+}
+
+func matrix(t *testing.T, db *postgres.DB) {
+	w := newWorld(t, db)
+	agency := postgrestest.Child(t, w.db, postgrestest.Operator, tenants.Agency)
+	victim := postgrestest.Child(t, w.db, agency, tenants.Workspace)
+	owner, _ := w.member(victim, tenants.Owner)
+	names := w.victim(victim, owner)
+	nothing := strangers(names)
+	_, routes := contract(t)
+	cast := w.principals(victim, agency)
+	for _, r := range routes {
+		if r.op.Extensions["x-action"] == nil || strings.Contains(r.path, "{platform}") {
+			continue // platforms are the same for everybody
+		}
+		for as, p := range cast {
+			w.cell(r, as, p, names, nothing)
+		}
+	}
+}
+
+// cell is one route for one principal.
+func (w *world) cell(r route, as string, p principal, names, nothing map[string]string) {
+	w.t.Helper()
+	real, made := w.ask(r, p, p.tenant, names), w.ask(r, p, p.tenant, nothing)
+	if p.tenant == tenants.ID(names["tenant"]) && !p.own {
+		made = w.ask(r, p, tenants.ID(nothing["tenant"]), nothing)
+	}
+	hasName := strings.Contains(r.path, "{")
+	mayRead := p.own && readable[fmt.Sprint(r.op.Extensions["x-action"])]
+	switch {
+	case mayRead, !hasName && p.tenant != tenants.ID(names["tenant"]):
+		return // their own to see
+	case real != made:
+		w.t.Errorf("%s as %s: %s\nbut of nothing: %s", r.op.OperationID, as, real, made)
+	case !strings.HasPrefix(real, "4"):
+		w.t.Errorf("%s as %s: %s", r.op.OperationID, as, real)
+	}
+}
+
+// readable is what a client of the tenant, and the key of the matrix, may see.
+var readable = map[string]bool{"tenant.read": true, "channel.read": true, "media.read": true, "post.read": true, "metrics.read": true}
+
+func (w *world) ask(r route, p principal, tenant tenants.ID, names map[string]string) string {
+	w.t.Helper()
+	headers := map[string]string{"Carillon-Tenant": string(tenant), "Idempotency-Key": id.New("x"), "If-Match": `"v1"`}
+	if p.bearer != "" {
+		headers["Authorization"] = "Bearer " + p.bearer
+	}
+	body := r.body(w.t)
+	if r.op.OperationID == "uploadMedia" {
+		headers["Content-Type"] = "image/png"
+	}
+	code, _, answer := w.call(r.method, r.fill(w.t, names), headers, body)
+	return fmt.Sprint(code, " ", answer)
+}

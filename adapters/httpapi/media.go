@@ -1,0 +1,180 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime/multipart"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/carillonhq/carillon/adapters/httpapi/api"
+	"github.com/carillonhq/carillon/adapters/httpapi/strictjson"
+	"github.com/carillonhq/carillon/core/media"
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// Media is what the HTTP surface uses of media.Service.
+type Media interface {
+	Upload(ctx context.Context, who tenants.Scope, req media.UploadRequest) (*media.Media, error)
+	Get(ctx context.Context, who tenants.Scope, id media.ID) (*media.Media, error)
+	List(ctx context.Context, who tenants.Scope, page media.Page) ([]*media.Media, media.ID, error)
+	SetAlt(ctx context.Context, who tenants.Scope, id media.ID, alt string, version int) (*media.Media, error)
+	Delete(ctx context.Context, who tenants.Scope, id media.ID) error
+	Open(ctx context.Context, who tenants.Scope, id media.ID, offset, length int64) (io.ReadCloser, error)
+}
+
+// ListMedia implements GET /media.
+func (s *Server) ListMedia(ctx context.Context, req api.ListMediaRequestObject) (api.ListMediaResponseObject, error) {
+	who, q, err := s.page(ctx, req.Params.Limit, req.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	files, next, err := s.Media.List(ctx, who, media.Page{Before: media.ID(q.after), Limit: q.limit})
+	if err != nil {
+		return nil, err
+	}
+	return api.ListMedia200JSONResponse{Data: each(files, toMedia), HasMore: next != "", NextCursor: s.next(ctx, string(next))}, nil
+}
+
+// UploadMedia implements POST /media.
+func (s *Server) UploadMedia(ctx context.Context, req api.UploadMediaRequestObject) (api.UploadMediaResponseObject, error) {
+	who, err := tenants.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	upload := media.UploadRequest{Name: or(req.Params.Name), DeclaredMIME: req.ContentType, Alt: or(req.Params.Alt), Reader: req.Body}
+	if req.MultipartBody != nil {
+		if upload, err = filePart(req.MultipartBody, upload); err != nil {
+			return nil, err
+		}
+	}
+	if upload.Reader == nil {
+		return nil, fault.New(fault.Invalid, "request.unsupported_media_type", "Send an image, or a form with a part named file.").On("/header/Content-Type")
+	}
+	m, err := s.Media.Upload(ctx, who, upload)
+	if err != nil {
+		return nil, err
+	}
+	etag(ctx, m.Version)
+	return api.UploadMedia201JSONResponse(toMedia(m)), nil
+}
+
+// filePart finds the part named file. Parts before it are skipped, those
+// after it are not read.
+func filePart(form *multipart.Reader, u media.UploadRequest) (media.UploadRequest, error) {
+	for range 10 {
+		part, err := form.NextPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return u, unread(err)
+		}
+		if part.FormName() == "file" {
+			if u.Name == "" {
+				u.Name = part.FileName()
+			}
+			u.DeclaredMIME, u.Reader = part.Header.Get(fiber.HeaderContentType), part
+			return u, nil
+		}
+	}
+	return u, fault.New(fault.Invalid, "media.no_file", "Send the file as a part named file.").On("/file")
+}
+
+// GetMedia implements GET /media/{media}.
+func (s *Server) GetMedia(ctx context.Context, req api.GetMediaRequestObject) (api.GetMediaResponseObject, error) {
+	who, err := tenants.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.Media.Get(ctx, who, media.ID(req.Media))
+	if err != nil {
+		return nil, err
+	}
+	etag(ctx, m.Version)
+	return api.GetMedia200JSONResponse(toMedia(m)), nil
+}
+
+// UpdateMedia implements PATCH /media/{media}.
+func (s *Server) UpdateMedia(ctx context.Context, req api.UpdateMediaRequestObject) (api.UpdateMediaResponseObject, error) {
+	who, err := tenants.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now, err := s.Media.Get(ctx, who, media.ID(req.Media))
+	if err != nil {
+		return nil, err
+	}
+	version, err := basedOn(ctx, now.Version)
+	if err != nil {
+		return nil, err
+	}
+	next, err := strictjson.Merge(mediaForm{now.Alt}, *req.Body)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.Media.SetAlt(ctx, who, now.ID, next.Alt, version)
+	if err != nil {
+		return nil, raced(err, s.mediaVersion(ctx, who, now.ID))
+	}
+	etag(ctx, m.Version)
+	return api.UpdateMedia200JSONResponse(toMedia(m)), nil
+}
+
+// mediaForm is what can be changed of a file. Null takes the text away.
+type mediaForm struct {
+	Alt string `json:"alt,omitempty" validate:"max=10000"`
+}
+
+func (s *Server) mediaVersion(ctx context.Context, who tenants.Scope, id media.ID) func() (int, error) {
+	return func() (int, error) {
+		m, err := s.Media.Get(ctx, who, id)
+		if err != nil {
+			return 0, err
+		}
+		return m.Version, nil
+	}
+}
+
+// DeleteMedia implements DELETE /media/{media}.
+func (s *Server) DeleteMedia(ctx context.Context, req api.DeleteMediaRequestObject) (api.DeleteMediaResponseObject, error) {
+	who, err := tenants.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Media.Delete(ctx, who, media.ID(req.Media)); err != nil {
+		return nil, err
+	}
+	return api.DeleteMedia204Response{}, nil
+}
+
+// GetMediaContent implements GET /media/{media}/content. The bytes are the
+// kernel's own re-encoding; even so a browser may only save them.
+func (s *Server) GetMediaContent(ctx context.Context, req api.GetMediaContentRequestObject) (api.GetMediaContentResponseObject, error) {
+	who, err := tenants.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.Media.Get(ctx, who, media.ID(req.Media))
+	if err != nil {
+		return nil, err
+	}
+	content, err := s.Media.Open(ctx, who, m.ID, 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	c := exchangeOf(ctx).c
+	c.Set(fiber.HeaderContentDisposition, "attachment")
+	c.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	return api.GetMediaContent200ImageResponse{Body: content, ContentType: m.MIME, ContentLength: m.Bytes}, nil
+}
+
+func toMedia(m *media.Media) api.Media {
+	return api.Media{
+		Id: string(m.ID), Object: api.MediaObjectMedia, State: api.MediaState(m.State), Kind: api.MediaKind(m.Kind), Mime: some(m.MIME),
+		Bytes: some(m.Bytes), Width: some(m.Width), Height: some(m.Height), Sha256: some(m.SHA256), Alt: m.Alt, Name: some(m.Name),
+		CreatedBy: some(m.CreatedBy), Version: m.Version, CreatedAt: m.CreatedAt,
+	}
+}

@@ -1,0 +1,210 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/carillonhq/carillon/adapters/httpapi/api"
+	"github.com/carillonhq/carillon/adapters/httpapi/strictjson"
+	"github.com/carillonhq/carillon/core/channels"
+	"github.com/carillonhq/carillon/core/publishing"
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// Posts is what the HTTP surface uses of publishing.Service.
+type Posts interface {
+	Create(ctx context.Context, who tenants.Scope, c publishing.Content, when publishing.Schedule) (*publishing.Detail, error)
+	Edit(ctx context.Context, who tenants.Scope, id publishing.PostID, version int, c publishing.Content, when publishing.Schedule) (*publishing.Detail, error)
+	Delete(ctx context.Context, who tenants.Scope, id publishing.PostID, version int) error
+	Get(ctx context.Context, who tenants.Scope, id publishing.PostID) (*publishing.Detail, error)
+	List(ctx context.Context, who tenants.Scope, f publishing.Filter) ([]*publishing.Detail, error)
+	Validate(ctx context.Context, who tenants.Scope, c publishing.Content) ([]fault.Violation, error)
+	Schedule(ctx context.Context, who tenants.Scope, id publishing.PostID, version int, when publishing.Schedule) (*publishing.Detail, error)
+	Publish(ctx context.Context, who tenants.Scope, id publishing.PostID, version int) (*publishing.Detail, error)
+	Cancel(ctx context.Context, who tenants.Scope, id publishing.PostID) (*publishing.Detail, error)
+	Receipt(ctx context.Context, who tenants.Scope, id publishing.PostID) (*publishing.Receipt, error)
+	Settle(ctx context.Context, who tenants.Scope, post publishing.PostID, seg publishing.SegmentID, v publishing.Verdict, url string) (*publishing.Detail, error)
+	Metrics(ctx context.Context, who tenants.Scope, id publishing.PostID) ([]publishing.Measured, error)
+	AskMetrics(ctx context.Context, who tenants.Scope, id publishing.PostID) error
+}
+
+// maxCalendar is the most posts of one window.
+const maxCalendar = 10_000
+
+// ListPosts implements GET /posts.
+func (s *Server) ListPosts(ctx context.Context, req api.ListPostsRequestObject) (api.ListPostsResponseObject, error) {
+	who, q, err := s.page(ctx, req.Params.Limit, req.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	calendar, err := window(req.Params.ScheduledFrom, req.Params.ScheduledUntil)
+	if err != nil {
+		return nil, err
+	}
+	f := publishing.Filter{
+		From: or(req.Params.ScheduledFrom), To: or(req.Params.ScheduledUntil),
+		Channel: channels.ID(or(req.Params.Channel)), After: publishing.PostID(q.after), Limit: q.limit + 1,
+	}
+	if req.Params.State != nil {
+		f.States = []publishing.State{publishing.State(*req.Params.State)}
+	}
+	if calendar {
+		f.Limit = maxCalendar
+	}
+	posts, err := s.Posts.List(ctx, who, f)
+	if err != nil {
+		return nil, err
+	}
+	out := api.ListPosts200JSONResponse{HasMore: !calendar && len(posts) > q.limit}
+	if out.HasMore {
+		posts = posts[:q.limit]
+		out.NextCursor = s.next(ctx, string(posts[q.limit-1].ID))
+	}
+	out.Data = each(posts, toPost)
+	return out, nil
+}
+
+// CreatePost implements POST /posts.
+func (s *Server) CreatePost(ctx context.Context, req api.CreatePostRequestObject) (api.CreatePostResponseObject, error) {
+	who, err := tenants.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	content, when, err := fromPost(*req.Body)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.Posts.Create(ctx, who, content, when)
+	if err != nil {
+		return nil, err
+	}
+	etag(ctx, d.Version)
+	return api.CreatePost201JSONResponse(toPost(d)), nil
+}
+
+// ValidatePost implements POST /posts:validate.
+func (s *Server) ValidatePost(ctx context.Context, req api.ValidatePostRequestObject) (api.ValidatePostResponseObject, error) {
+	who, err := tenants.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	content, _, err := fromPost(*req.Body)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.Posts.Validate(ctx, who, content)
+	if err != nil {
+		return nil, err
+	}
+	errors := fields(found)
+	if errors == nil {
+		errors = []api.FieldError{}
+	}
+	return api.ValidatePost200JSONResponse{Ok: fault.Check(found) == nil, Errors: errors}, nil
+}
+
+// GetPost implements GET /posts/{post}.
+func (s *Server) GetPost(ctx context.Context, req api.GetPostRequestObject) (api.GetPostResponseObject, error) {
+	d, err := s.post(ctx, req.Post, func(who tenants.Scope, id publishing.PostID) (*publishing.Detail, error) {
+		return s.Posts.Get(ctx, who, id)
+	})
+	return api.GetPost200JSONResponse(d), err
+}
+
+// UpdatePost implements PATCH /posts/{post}.
+func (s *Server) UpdatePost(ctx context.Context, req api.UpdatePostRequestObject) (api.UpdatePostResponseObject, error) {
+	d, err := s.post(ctx, req.Post, func(who tenants.Scope, id publishing.PostID) (*publishing.Detail, error) {
+		now, err := s.Posts.Get(ctx, who, id)
+		if err != nil {
+			return nil, err
+		}
+		version, err := basedOn(ctx, now.Version)
+		if err != nil {
+			return nil, err
+		}
+		next, err := strictjson.Merge(toInput(now), *req.Body)
+		if err != nil {
+			return nil, err
+		}
+		content, when, err := fromPost(next)
+		if err != nil {
+			return nil, err
+		}
+		return s.Posts.Edit(ctx, who, id, version, content, when)
+	})
+	return api.UpdatePost200JSONResponse(d), err
+}
+
+// DeletePost implements DELETE /posts/{post}.
+func (s *Server) DeletePost(ctx context.Context, req api.DeletePostRequestObject) (api.DeletePostResponseObject, error) {
+	who, err := tenants.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	id := publishing.PostID(req.Post)
+	if err := s.Posts.Delete(ctx, who, id, versionOf(ctx)); err != nil {
+		return nil, raced(err, s.postVersion(ctx, who, id))
+	}
+	return api.DeletePost204Response{}, nil
+}
+
+// SchedulePost implements POST /posts/{post}:schedule.
+func (s *Server) SchedulePost(ctx context.Context, req api.SchedulePostRequestObject) (api.SchedulePostResponseObject, error) {
+	when, err := fromSchedule(req.Body, "")
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.post(ctx, req.Post, func(who tenants.Scope, id publishing.PostID) (*publishing.Detail, error) {
+		return s.Posts.Schedule(ctx, who, id, versionOf(ctx), when)
+	})
+	return api.SchedulePost200JSONResponse(d), err
+}
+
+// PublishPost implements POST /posts/{post}:publish.
+func (s *Server) PublishPost(ctx context.Context, req api.PublishPostRequestObject) (api.PublishPostResponseObject, error) {
+	d, err := s.post(ctx, req.Post, func(who tenants.Scope, id publishing.PostID) (*publishing.Detail, error) {
+		return s.Posts.Publish(ctx, who, id, versionOf(ctx))
+	})
+	return api.PublishPost202JSONResponse(d), err
+}
+
+// CancelPost implements POST /posts/{post}:cancel.
+func (s *Server) CancelPost(ctx context.Context, req api.CancelPostRequestObject) (api.CancelPostResponseObject, error) {
+	d, err := s.post(ctx, req.Post, func(who tenants.Scope, id publishing.PostID) (*publishing.Detail, error) {
+		return s.Posts.Cancel(ctx, who, id)
+	})
+	return api.CancelPost200JSONResponse(d), err
+}
+
+// SettleSegment implements POST /posts/{post}/segments/{segment}:settle.
+func (s *Server) SettleSegment(ctx context.Context, req api.SettleSegmentRequestObject) (api.SettleSegmentResponseObject, error) {
+	d, err := s.post(ctx, req.Post, func(who tenants.Scope, id publishing.PostID) (*publishing.Detail, error) {
+		return s.Posts.Settle(ctx, who, id, publishing.SegmentID(req.Segment), publishing.Verdict(req.Body.Verdict), or(req.Body.Url))
+	})
+	return api.SettleSegment200JSONResponse(d), err
+}
+
+// post runs a use case that answers one post.
+func (s *Server) post(ctx context.Context, name string, run func(tenants.Scope, publishing.PostID) (*publishing.Detail, error)) (api.Post, error) {
+	who, err := tenants.FromContext(ctx)
+	if err != nil {
+		return api.Post{}, err
+	}
+	id := publishing.PostID(name)
+	d, err := run(who, id)
+	if err != nil {
+		return api.Post{}, raced(err, s.postVersion(ctx, who, id))
+	}
+	etag(ctx, d.Version)
+	return toPost(d), nil
+}
+
+func (s *Server) postVersion(ctx context.Context, who tenants.Scope, id publishing.PostID) func() (int, error) {
+	return func() (int, error) {
+		d, err := s.Posts.Get(ctx, who, id)
+		if err != nil {
+			return 0, err
+		}
+		return d.Version, nil
+	}
+}

@@ -1,0 +1,152 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/carillonhq/carillon/adapters/httpapi/api"
+	"github.com/carillonhq/carillon/core/events"
+	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// Streams opens event streams.
+type Streams interface {
+	// Subscribe goes on after last, a Last-Event-ID; empty means from now on.
+	// check is asked again and again, and its error ends the stream.
+	Subscribe(ctx context.Context, who tenants.Scope, last events.Cursor, check func(context.Context) error) (Stream, error)
+}
+
+// A Stream is one open event stream.
+type Stream interface {
+	// Frame waits for the next piece of text/event-stream, at most 15 s.
+	Frame(ctx context.Context) ([]byte, error)
+	Close()
+}
+
+// ticketLife is how long a ticket opens a stream.
+const ticketLife = time.Minute
+
+// A ticket says who may open a stream. What they may see is read anew.
+type ticket struct {
+	Tenant  tenants.ID     `json:"ten"`
+	User    tenants.UserID `json:"usr"`
+	Expires int64          `json:"exp"`
+}
+
+const ticketBinding = "event stream"
+
+// CreateStreamTicket implements POST /events/ticket.
+func (s *Server) CreateStreamTicket(ctx context.Context, _ api.CreateStreamTicketRequestObject) (api.CreateStreamTicketResponseObject, error) {
+	who, err := tenants.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if who.Key != "" {
+		return nil, fault.New(fault.Forbidden, "auth.session_required", "This is for a person, not for an API key.")
+	}
+	body, err := json.Marshal(ticket{who.Tenant, who.User, time.Now().Add(ticketLife).Unix()})
+	if err != nil {
+		return nil, err
+	}
+	return api.CreateStreamTicket201JSONResponse{
+		Ticket: s.tickets.sign(ticketBinding, string(body)), ExpiresIn: int(ticketLife.Seconds()),
+	}, nil
+}
+
+// withTicket lets in who a ticket was given to.
+func (s *surface) withTicket(c *fiber.Ctx) error {
+	var t ticket
+	body, ok := s.tickets.open(ticketBinding, c.Query("ticket"))
+	if !ok || json.Unmarshal([]byte(body), &t) != nil || time.Now().Unix() >= t.Expires {
+		return fault.New(fault.Unauthenticated, "stream.bad_ticket", "This ticket has expired. Ask for another.")
+	}
+	who, err := s.scope(c.UserContext(), identity.Principal{User: t.User}, string(t.Tenant))
+	if err != nil {
+		return err
+	}
+	ctx := context.WithValue(c.UserContext(), callerKey{}, identity.Principal{User: t.User})
+	c.SetUserContext(tenants.NewContext(ctx, who))
+	return c.Next()
+}
+
+// StreamEvents implements GET /events/stream.
+func (s *Server) StreamEvents(ctx context.Context, req api.StreamEventsRequestObject) (api.StreamEventsResponseObject, error) {
+	who, err := tenants.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := exchangeOf(ctx).c
+	last := events.Cursor(or(req.Params.LastEventID))
+	life, end := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the request's deadline
+	stream, err := s.Streams.Subscribe(life, who, last, s.still(caller(ctx), c.Get(fiber.HeaderAuthorization), who))
+	if err != nil {
+		end()
+		return nil, err
+	}
+	c.Set("X-Accel-Buffering", "no") // nginx would hold it back
+	return api.StreamEvents200TexteventStreamResponse{Body: &feed{stream: stream, ctx: life, end: end, conn: c.Context().Conn()}}, nil
+}
+
+// still asks whether whoever opened a stream may still read it.
+func (s *surface) still(p identity.Principal, authorization string, was tenants.Scope) func(context.Context) error {
+	return func(ctx context.Context) error {
+		now := p
+		if p.Scope != nil {
+			bearer, err := identity.Bearer(authorization)
+			if err != nil {
+				return err
+			}
+			if now, err = s.Auth.Authenticate(ctx, bearer); err != nil {
+				return err
+			}
+		}
+		who, err := s.scope(ctx, now, string(was.Tenant))
+		if err != nil {
+			return err
+		}
+		return s.Authz.Allow(ctx, who, events.ActRead)
+	}
+}
+
+// A feed is a stream as the body of an answer. The server reads until the
+// client has left, which it learns by writing.
+type feed struct {
+	stream Stream
+	ctx    context.Context
+	end    context.CancelFunc
+	conn   net.Conn
+	rest   []byte
+}
+
+// patience is how long a client may leave a frame unread.
+const patience = 30 * time.Second
+
+func (f *feed) Read(p []byte) (int, error) {
+	if len(f.rest) == 0 {
+		frame, err := f.stream.Frame(f.ctx)
+		if err != nil {
+			return 0, io.EOF
+		}
+		f.rest = frame
+	}
+	if f.conn != nil {
+		_ = f.conn.SetWriteDeadline(time.Now().Add(patience))
+	}
+	n := copy(p, f.rest)
+	f.rest = f.rest[n:]
+	return n, nil
+}
+
+// Close implements io.Closer; the server calls it when it is done reading.
+func (f *feed) Close() error {
+	f.end()
+	f.stream.Close()
+	return nil
+}

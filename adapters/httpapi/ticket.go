@@ -1,5 +1,0 @@
-package httpapi
-
-import "github.com/gofiber/fiber/v2"
-
-func (s *surface) withTicket(c *fiber.Ctx) error { return c.Next() }

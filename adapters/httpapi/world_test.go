@@ -1,0 +1,228 @@
+package httpapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/carillonhq/carillon/adapters/blob"
+	"github.com/carillonhq/carillon/adapters/casbin"
+	"github.com/carillonhq/carillon/adapters/httpapi"
+	"github.com/carillonhq/carillon/adapters/jwt"
+	"github.com/carillonhq/carillon/adapters/postgres"
+	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
+	"github.com/carillonhq/carillon/adapters/rules"
+	"github.com/carillonhq/carillon/core/channels"
+	"github.com/carillonhq/carillon/core/channels/channelstest"
+	"github.com/carillonhq/carillon/core/events"
+	"github.com/carillonhq/carillon/core/events/eventstest"
+	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/core/media"
+	"github.com/carillonhq/carillon/core/publishing"
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/id"
+	"github.com/carillonhq/carillon/ports/secret"
+	"github.com/carillonhq/carillon/ports/social"
+	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/registry"
+)
+
+// A world is the whole surface on a real database; only what leaves the
+// machine is made up.
+type world struct {
+	t        testing.TB
+	db       *postgres.DB
+	app      *fiber.App
+	people   *identity.Service
+	keys     *identity.Keys
+	events   *events.Service
+	registry *registry.Service
+}
+
+func newWorld(t testing.TB, db *postgres.DB) *world {
+	t.Helper()
+	authz, err := casbin.New(db)
+	must(t, err)
+	blobs, err := blob.Open(t.Context(), "mem://")
+	must(t, err)
+	reg := registry.New(db.Registry(), authz, time.Now)
+	tokens := jwt.New([]byte(strings.Repeat("j", 32)), time.Now)
+	people := identity.New(db.Identity(), db.Keys(), plainHasher{}, tokens, noHomes{}, reg,
+		identity.Config{RefreshKey: []byte(strings.Repeat("r", 32)), AddressKey: []byte(strings.Repeat("a", 32))}, time.Now)
+	keys := identity.NewKeys(db.Keys(), authz, "2026-11-01", time.Now)
+	chans := channels.New(channels.Deps{
+		Store: db.Channels(), Plugins: practice{}, OAuth: noOAuth{}, Sealer: channelstest.Sealer{},
+		Members: standing{reg}, Authz: authz, Now: time.Now,
+	}, channels.Config{CallbackURL: "https://example.com/oauth/callback", PseudonymKey: []byte(strings.Repeat("p", 32))})
+	files := media.New(db.Media(), blobs, images{}, noLinks{}, noUses{}, authz, time.Now)
+	ev := events.New(db.Events(), authz, eventstest.Sealer{}, anySender{}, time.Now)
+	w := &world{t: t, db: db, people: people, keys: keys, events: ev, registry: reg}
+	w.app, err = httpapi.New(httpapi.Config{
+		Log: slog.New(slog.DiscardHandler), Auth: people, Scopes: reg, Authz: authz, Keys: db.Idempotency(),
+		CursorKey: []byte(strings.Repeat("c", 32)), TicketKey: []byte(strings.Repeat("t", 32)),
+		Limits: httpapi.NewLimits(nil).Times(1_000_000),
+	}, &httpapi.Server{
+		People: people, Names: people, APIKeys: keys, Tenants: reg, Members: reg, Channels: chans, Media: files,
+		Posts: publishing.New(db.Posts(), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Streams: quiet{},
+	})
+	must(t, err)
+	return w
+}
+
+// person registers somebody and signs them in.
+func (w *world) person() (tenants.UserID, string) {
+	w.t.Helper()
+	email := id.New("usr") + "@example.com"
+	const password = "four unrelated words here"
+	_, err := w.people.Add(w.t.Context(), identity.Registration{Email: email, Name: "Somebody", Password: password}, postgrestest.Operator)
+	must(w.t, err)
+	in, err := w.people.Login(w.t.Context(), identity.Client{}, email, password)
+	must(w.t, err)
+	return in.User, in.Access.Reveal()
+}
+
+// member registers somebody who is one of tenant.
+func (w *world) member(tenant tenants.ID, role tenants.Role) (tenants.UserID, string) {
+	w.t.Helper()
+	user, token := w.person()
+	postgrestest.Exec(w.t, w.db, "insert into memberships (tenant_id, user_id, role, granted_by) values ($1, $2, $3, 'system')", tenant, user, role)
+	return user, token
+}
+
+// call sends one request. The request id is taken out of the answer.
+func (w *world) call(method, path string, headers map[string]string, body string) (int, http.Header, string) {
+	w.t.Helper()
+	req := httptest.NewRequest(method, path, strings.NewReader(body))
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for k, v := range headers {
+		if v != "" {
+			req.Header.Set(k, v)
+		}
+	}
+	res, err := w.app.Test(req, 20_000)
+	must(w.t, err)
+	raw, err := io.ReadAll(res.Body)
+	must(w.t, err)
+	return res.StatusCode, res.Header, strings.ReplaceAll(string(raw), res.Header.Get("Carillon-Request-Id"), "req")
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+type plainHasher struct{}
+
+func (plainHasher) Hash(_ context.Context, p secret.Secret) (string, error) { return p.Reveal(), nil }
+
+func (plainHasher) Verify(_ context.Context, p secret.Secret, hash string) (bool, bool, error) {
+	return p.Reveal() == hash, false, nil
+}
+
+type noHomes struct{}
+
+func (noHomes) Provision(context.Context, tenants.UserID, string) (tenants.ID, error) {
+	return postgrestest.Operator, nil
+}
+
+type standing struct{ *registry.Service }
+
+func (s standing) Scope(ctx context.Context, who tenants.Scope) (tenants.Scope, error) {
+	return s.Resolve(ctx, who.User, who.Tenant)
+}
+
+// practice is one platform that takes anything.
+type practice struct{}
+
+func manifest() social.Manifest {
+	return social.Manifest{
+		ID: "test.platform", Name: "Test", Version: "1.0.0", Dedup: social.NoDedup,
+		Auth:    social.Auth{Kind: social.AuthForm, Form: []byte(`{"type":"object"}`)},
+		Formats: []social.Format{{ID: "post", Name: "Post", Text: social.TextRule{Max: 300, Count: social.Codepoints}}},
+	}
+}
+
+func (practice) List(context.Context) []social.Manifest { return []social.Manifest{manifest()} }
+
+func (practice) Platform(_ context.Context, name string) (social.Platform, error) {
+	if name != "test.platform" {
+		return nil, fault.New(fault.NotFound, "platform.not_found", "No.")
+	}
+	return platform{}, nil
+}
+
+type platform struct{}
+
+func (platform) Manifest() social.Manifest { return manifest() }
+
+func (platform) Publish(context.Context, social.PublishRequest) (social.Step, error) {
+	return social.Step{}, social.Fail(social.Permanent, "test.never", "Never.")
+}
+
+type noOAuth struct{ channels.OAuth }
+
+type images struct{}
+
+func (images) Clean(_ context.Context, r io.Reader) (*media.Picture, error) {
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	return &media.Picture{
+		ReadCloser: io.NopCloser(strings.NewReader(string(raw))), MIME: "image/png", Bytes: int64(len(raw)),
+		SHA256: strings.Repeat("0a", 32), Width: 1, Height: 1,
+	}, nil
+}
+
+type noLinks struct{}
+
+func (noLinks) URL(tenants.ID, media.ID, time.Duration) string { return "https://example.com/m" }
+
+type noUses struct{}
+
+func (noUses) InUse(context.Context, tenants.ID, media.ID) (bool, error) { return false, nil }
+
+type anySender struct{}
+
+func (anySender) Check(string) error { return nil }
+
+func (anySender) Send(context.Context, events.Message) (events.Answer, error) {
+	return events.Answer{Status: 200}, nil
+}
+
+// quiet is a stream that says one thing and ends.
+type quiet struct{}
+
+func (quiet) Subscribe(context.Context, tenants.Scope, events.Cursor, func(context.Context) error) (httpapi.Stream, error) {
+	return &oneFrame{}, nil
+}
+
+type oneFrame struct{ said bool }
+
+func (o *oneFrame) Frame(context.Context) ([]byte, error) {
+	if o.said {
+		return nil, io.EOF
+	}
+	o.said = true
+	return []byte("event: ready\ndata: {}\n\n"), nil
+}
+
+func (*oneFrame) Close() {}
+
+func decode(t testing.TB, body string) (v map[string]any) {
+	t.Helper()
+	must(t, json.Unmarshal([]byte(body), &v))
+	return v
+}

@@ -1,0 +1,286 @@
+package vault_test
+
+import (
+	"bytes"
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/carillonhq/carillon/adapters/vault"
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// keys keeps data keys in memory and counts how often it is asked.
+type keys struct {
+	mu    sync.Mutex
+	all   map[tenants.ID][]vault.DataKey
+	reads int
+}
+
+func (k *keys) Keys(_ context.Context, t tenants.ID) ([]vault.DataKey, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.reads++
+	return append([]vault.DataKey(nil), k.all[t]...), nil
+}
+
+func (k *keys) AddKey(_ context.Context, t tenants.ID, d vault.DataKey) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if d.Number != len(k.all[t])+1 {
+		return fault.New(fault.Conflict, "vault.stale", "Taken.")
+	}
+	if k.all == nil {
+		k.all = map[tenants.ID][]vault.DataKey{}
+	}
+	k.all[t] = append(k.all[t], d)
+	return nil
+}
+
+func (k *keys) OldKeys(_ context.Context, version, limit int) (out []vault.OldKey, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for t, list := range k.all {
+		for _, d := range list {
+			if d.KEK != version && len(out) < limit {
+				out = append(out, vault.OldKey{Tenant: t, DataKey: d})
+			}
+		}
+	}
+	return out, nil
+}
+
+func (k *keys) Rewrap(_ context.Context, old vault.OldKey, kek int, wrapped []byte) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.all[old.Tenant][old.Number-1] = vault.DataKey{Number: old.Number, KEK: kek, Wrapped: wrapped}
+	return nil
+}
+
+func kek(b byte) []byte { return bytes.Repeat([]byte{b}, vault.KeySize) }
+
+func envelope(t *testing.T, k vault.Keys, keks map[int][]byte) *vault.Envelope {
+	t.Helper()
+	e, err := vault.NewEnvelope(k, keks, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+const (
+	secret = "a refresh token"
+	row    = "channel_grants/grt_1/sealed/1"
+)
+
+func TestASecretOpensOnlyWhereItWasSealed(t *testing.T) {
+	ctx := t.Context()
+	store := new(keys)
+	e := envelope(t, store, map[int][]byte{1: kek(1)})
+	us, them := tenants.NewID(), tenants.NewID()
+	sealed, err := e.Seal(ctx, us, row, []byte(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Seal(ctx, them, row, []byte("theirs")); err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Clone(sealed)
+	changed[len(changed)-1] ^= 1
+	otherKey := bytes.Clone(sealed)
+	otherKey[4] = 9
+	for name, tc := range map[string]struct {
+		e      *vault.Envelope
+		tenant tenants.ID
+		place  string
+		sealed []byte
+		ok     bool
+	}{
+		"its own place":      {e, us, row, sealed, true},
+		"another process":    {envelope(t, store, map[int][]byte{1: kek(1)}), us, row, sealed, true},
+		"another tenant":     {e, them, row, sealed, false},
+		"another row":        {e, us, "channel_grants/grt_2/sealed/1", sealed, false},
+		"another column":     {e, us, "channel_grants/grt_1/other/1", sealed, false},
+		"another version":    {e, us, "channel_grants/grt_1/sealed/2", sealed, false},
+		"another table":      {e, us, "channel_apps/grt_1/sealed/1", sealed, false},
+		"changed":            {e, us, row, changed, false},
+		"another data key":   {e, us, row, otherKey, false},
+		"cut":                {e, us, row, sealed[:len(sealed)-5], false},
+		"empty":              {e, us, row, nil, false},
+		"another format":     {e, us, row, append([]byte{2}, sealed[1:]...), false},
+		"another master key": {envelope(t, store, map[int][]byte{1: kek(2)}), us, row, sealed, false},
+		"a lost master key":  {envelope(t, store, map[int][]byte{2: kek(1)}), us, row, sealed, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plain, err := tc.e.Open(ctx, tc.tenant, tc.place, tc.sealed)
+			if tc.ok && (err != nil || string(plain) != secret) || !tc.ok && !fault.Is(err, fault.Internal) {
+				t.Errorf("%q, %v", plain, err)
+			}
+		})
+	}
+}
+
+func TestSealingTwiceLooksDifferent(t *testing.T) {
+	e := envelope(t, new(keys), map[int][]byte{1: kek(1)})
+	us := tenants.NewID()
+	a, err := e.Seal(t.Context(), us, row, []byte(secret))
+	b, err2 := e.Seal(t.Context(), us, row, []byte(secret))
+	if err != nil || err2 != nil || bytes.Equal(a, b) || bytes.Contains(a, []byte(secret)) {
+		t.Errorf("%x, %x, %v, %v", a, b, err, err2)
+	}
+}
+
+func TestAWrappedKeyBelongsToItsTenant(t *testing.T) {
+	store := new(keys)
+	us, them := tenants.NewID(), tenants.NewID()
+	sealed, err := envelope(t, store, map[int][]byte{1: kek(1)}).Seal(t.Context(), us, row, []byte(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.all[them] = store.all[us]
+	if _, err := envelope(t, store, map[int][]byte{1: kek(1)}).Open(t.Context(), them, row, sealed); !fault.Is(err, fault.Internal) {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func TestRotationKeepsSecretsReadable(t *testing.T) {
+	ctx := t.Context()
+	store := new(keys)
+	old := envelope(t, store, map[int][]byte{1: kek(1)})
+	sealed := map[tenants.ID][]byte{}
+	for range 3 {
+		who := tenants.NewID()
+		var err error
+		if sealed[who], err = old.Seal(ctx, who, row, []byte(secret)); err != nil {
+			t.Fatal(err)
+		}
+		if err := old.Renew(ctx, who); err != nil {
+			t.Fatal(err)
+		}
+	}
+	both := envelope(t, store, map[int][]byte{1: kek(1), 2: kek(2)})
+	for pass, want := range []int{6, 0} {
+		if n, err := both.Rotate(ctx); err != nil || n != want {
+			t.Fatalf("pass %d: %d keys, %v", pass, n, err)
+		}
+	}
+	alone := envelope(t, store, map[int][]byte{2: kek(2)})
+	for who, box := range sealed {
+		plain, err := alone.Open(ctx, who, row, box)
+		if err != nil || string(plain) != secret {
+			t.Errorf("%q, %v", plain, err)
+		}
+	}
+}
+
+func TestARenewedDataKeySealsFromThenOn(t *testing.T) {
+	ctx := t.Context()
+	store := new(keys)
+	us := tenants.NewID()
+	e, other := envelope(t, store, map[int][]byte{1: kek(1)}), envelope(t, store, map[int][]byte{1: kek(1)})
+	first, err := e.Seal(ctx, us, row, []byte(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Open(ctx, us, row, first); err != nil { // and now it remembers the first key only
+		t.Fatal(err)
+	}
+	if err := e.Renew(ctx, us); err != nil {
+		t.Fatal(err)
+	}
+	second, err := e.Seal(ctx, us, row, []byte(secret))
+	if err != nil || bytes.Equal(first[:5], second[:5]) {
+		t.Fatalf("%x, %x, %v", first[:5], second[:5], err)
+	}
+	for _, box := range [][]byte{first, second} {
+		if plain, err := other.Open(ctx, us, row, box); err != nil || string(plain) != secret {
+			t.Errorf("%q, %v", plain, err)
+		}
+	}
+}
+
+func TestManyFirstSealsMakeOneKey(t *testing.T) {
+	store := new(keys)
+	us := tenants.NewID()
+	envelopes := []*vault.Envelope{envelope(t, store, map[int][]byte{1: kek(1)}), envelope(t, store, map[int][]byte{1: kek(1)})}
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			place := row + strconv.Itoa(i)
+			sealed, err := envelopes[i%2].Seal(t.Context(), us, place, []byte(secret))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := envelopes[(i+1)%2].Open(t.Context(), us, place, sealed); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(store.all[us]); n != 1 {
+		t.Errorf("%d data keys", n)
+	}
+}
+
+func TestKeysAreRemembered(t *testing.T) {
+	store := new(keys)
+	now := time.Now()
+	e, err := vault.NewEnvelope(store, map[int][]byte{1: kek(1)}, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	us := tenants.NewID()
+	seal := func() {
+		if _, err := e.Seal(t.Context(), us, row, []byte(secret)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seal()
+	before := store.reads
+	seal()
+	if store.reads != before {
+		t.Error("asked again at once")
+	}
+	now = now.Add(time.Hour)
+	seal()
+	if store.reads == before {
+		t.Error("never asked again")
+	}
+}
+
+func TestNewEnvelopeRefusesBadKeys(t *testing.T) {
+	for name, keks := range map[string]map[int][]byte{
+		"none": nil, "short": {1: kek(1)[:16]}, "version 0": {0: kek(1)},
+	} {
+		if _, err := vault.NewEnvelope(new(keys), keks, time.Now); err == nil {
+			t.Errorf("%s: accepted", name)
+		} else if strings.Contains(err.Error(), string(kek(1)[:16])) {
+			t.Errorf("%s: the error holds the key", name)
+		}
+	}
+}
+
+// Nothing that was not sealed here opens or panics.
+func FuzzOpen(f *testing.F) {
+	e, err := vault.NewEnvelope(new(keys), map[int][]byte{1: kek(1)}, time.Now)
+	if err != nil {
+		f.Fatal(err)
+	}
+	us := tenants.NewID()
+	sealed, err := e.Seal(context.Background(), us, row, []byte(secret))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte{1, 0, 0, 0, 1})
+	f.Add(sealed[:20])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if plain, err := e.Open(t.Context(), us, row, b); err == nil {
+			t.Errorf("%x opened as %q", b, plain)
+		}
+	})
+}

@@ -1,0 +1,242 @@
+// The architecture, executable. Run it with `go test .` after moving anything.
+package carillon_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/carillonhq/carillon/"
+
+// may is the architecture. A package may import the standard library, its own
+// subtree, the packages listed for it and those below them; nothing else in
+// this module. The longest matching key applies.
+//
+//	cmd → adapters → core → tenants → ports
+//	         └────→ plugins/sdk ──────↗
+//	                plugins/* ────────↗
+var may = map[string][]string{
+	"ports":   {},
+	"tenants": {"ports"},
+
+	// Contexts do not know each other, except where one line says so.
+	"core/identity": {"tenants", "ports"},
+	"core/events":   {"tenants", "ports"},
+	"core/channels": {"tenants", "ports"},
+	"core/media":    {"tenants", "ports"},
+	// A post names the channels it goes to and the files it shows.
+	"core/publishing": {"tenants", "ports", "core/channels", "core/media"},
+
+	// Generated messages; a plugin needs nothing else of ours.
+	"plugins/proto": {},
+	"plugins/sdk":   {"ports", "plugins/proto"},
+	"plugins":       {"ports", "plugins/sdk"},
+
+	"adapters": {"core", "tenants", "ports", "migrations", "policies"},
+	// Every store enqueues the jobs that its transaction makes necessary, and
+	// keeps the keys that the vault wraps.
+	"adapters/postgres": {"core", "tenants", "ports", "migrations", "adapters/jobs", "adapters/vault"},
+	// Tests bring their own server.
+	"adapters/postgres/postgrestest": {"core", "tenants", "ports", "adapters/postgres", "adapters/localpg"},
+	// The host speaks the guests' wire format.
+	"adapters/pluginhost": {"core", "tenants", "ports", "plugins/sdk", "plugins/proto"},
+	// A webhook goes to an address that a user chose.
+	"adapters/webhooks": {"core", "tenants", "ports", "adapters/egress"},
+
+	"cmd":        {"adapters", "core", "tenants", "ports", "migrations", "policies", "plugins"},
+	"migrations": {},
+	"policies":   {},
+}
+
+// pure packages import nothing but this module and the standard library.
+var pure = []string{"ports", "tenants", "core", "migrations", "policies"}
+
+// noIO are standard packages that have no business in a pure package.
+var noIO = []string{"net/http", "database/sql", "os/exec", "log", "log/slog"}
+
+// confined libraries are imported in these places and nowhere else.
+var confined = map[string][]string{
+	"github.com/uptrace/bun":                {"adapters/postgres"}, // one place can forget a tenant
+	"github.com/jackc/pgx":                  {"adapters/postgres", "adapters/localpg", "adapters/jobs", "cmd"},
+	"github.com/gofiber/fiber":              {"adapters/httpapi"}, // version 3 will be a move of one folder
+	"github.com/hashicorp/go-plugin":        {"plugins/sdk", "adapters/pluginhost"},
+	"github.com/riverqueue/river":           {"adapters/jobs", "adapters/postgres", "cmd"},
+	"github.com/casbin/casbin":              {"adapters/casbin"},
+	"github.com/golang-jwt/jwt":             {"adapters/jwt"},
+	"gocloud.dev":                           {"adapters/blob"},
+	"github.com/redis/go-redis":             {"adapters/httpapi", "cmd"},
+	"google.golang.org/grpc":                {"plugins/sdk", "plugins/proto", "adapters/pluginhost"},
+	"github.com/prometheus/client_golang":   {"adapters/metrics", "cmd"},
+	"go.opentelemetry.io/otel/exporters":    {"adapters/tracing", "cmd"},
+	"github.com/go-playground/validator":    {"adapters/httpapi"},
+	"github.com/ulule/limiter":              {"adapters/httpapi"},
+	"github.com/wneessen/go-mail":           {"adapters/smtp"},
+	"github.com/pressly/goose":              {"adapters/postgres"},
+	"github.com/spf13/cobra":                {"cmd"},
+	"golang.org/x/image":                    {"adapters/imaging"}, // untrusted bytes are decoded in a child
+	"github.com/santhosh-tekuri/jsonschema": {"adapters/rules"},
+	"github.com/rivo/uniseg":                {"adapters/rules", "plugins"},
+	"github.com/getkin/kin-openapi":         {"adapters/httpapi"},
+	"github.com/oapi-codegen/runtime":       {"adapters/httpapi"},
+	"google.golang.org/protobuf":            {"plugins/proto", "plugins/sdk", "adapters/pluginhost"},
+	"golang.org/x/oauth2":                   {"adapters/oauth"},
+}
+
+func TestArchitecture(t *testing.T) {
+	for dir, p := range parse(t) {
+		rule, ok := ruleFor(dir)
+		if !ok {
+			t.Errorf("%s: no rule in may; say what it is allowed to import", dir)
+			continue
+		}
+		for imp, file := range p.imports {
+			dep, ours := strings.CutPrefix(imp, module)
+			isPure := underAny(dir, pure)
+			switch {
+			case ours && !under(dep, rule) && !underAny(dep, may[rule]):
+				t.Errorf("%s imports %s: %s may import %v", file, dep, rule, may[rule])
+			case !ours && isPure && strings.Contains(strings.Split(imp, "/")[0], ".") && !forTests(dir):
+				t.Errorf("%s imports %s: %s is free of third-party code", file, imp, rule)
+			case isPure && underAny(imp, noIO) && !forTests(dir):
+				t.Errorf("%s imports %s: I/O belongs in an adapter", file, imp)
+			case !ours:
+				checkConfined(t, dir, imp, file)
+			}
+		}
+		if slices.Contains(vague, path.Base(dir)) {
+			t.Errorf("%s: name a package for what it provides", dir)
+		}
+		if p.docs != 1 && p.name != "main" && !generated(dir) {
+			t.Errorf("%s: %d package comments, want one", dir, p.docs)
+		}
+	}
+}
+
+func checkConfined(t *testing.T, dir, imp, file string) {
+	t.Helper()
+	for lib, places := range confined {
+		if under(imp, lib) && !underAny(dir, places) && !forTests(dir) {
+			t.Errorf("%s imports %s: it is confined to %v", file, imp, places)
+		}
+	}
+}
+
+// forTests packages hold contracts and fakes: they may use what tests use.
+func forTests(dir string) bool {
+	return strings.HasSuffix(dir, "test") || strings.HasSuffix(dir, "fake")
+}
+
+func generated(dir string) bool {
+	return underAny(dir, []string{"plugins/proto", "adapters/httpapi/api", "adapters/httpapi/client"})
+}
+
+var vague = []string{"util", "utils", "common", "helpers", "misc", "shared", "models", "types", "interfaces"}
+
+type pkg struct {
+	name    string
+	docs    int
+	imports map[string]string // import path → a file that has it
+}
+
+// parse reads the source itself, on every platform and under every build tag.
+// It does not ask the go command: a test that learns through a subprocess is
+// cached by go test and stays green after the code has changed.
+func parse(t *testing.T) map[string]*pkg {
+	pkgs := map[string]*pkg{}
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := d.Name(); d.IsDir() && name != "." && (name == "testdata" || name == "web" || name == "node_modules" || strings.HasPrefix(name, ".")) {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") || !strings.Contains(file, "/") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly|parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		dir := filepath.ToSlash(filepath.Dir(file))
+		if pkgs[dir] == nil {
+			pkgs[dir] = &pkg{name: f.Name.Name, imports: map[string]string{}}
+		}
+		if f.Doc != nil {
+			pkgs[dir].docs++
+		}
+		for _, imp := range f.Imports {
+			pkgs[dir].imports[strings.Trim(imp.Path.Value, `"`)] = file
+		}
+		return nil
+	})
+	if err != nil || len(pkgs) == 0 {
+		t.Fatalf("parsed %d packages: %v", len(pkgs), err)
+	}
+	return pkgs
+}
+
+// ruleFor finds the longest key of may that covers pkg.
+func ruleFor(pkg string) (rule string, ok bool) {
+	for r := pkg; r != "."; r = path.Dir(r) {
+		if _, ok := may[r]; ok {
+			return r, true
+		}
+	}
+	return "", false
+}
+
+func under(pkg, dir string) bool { return pkg == dir || strings.HasPrefix(pkg, dir+"/") }
+
+func underAny(pkg string, dirs []string) bool {
+	return slices.ContainsFunc(dirs, func(d string) bool { return under(pkg, d) })
+}
+
+// unscoped lists the use cases that have no scope to ask with, and why.
+var unscoped = map[string]string{
+	"core/identity":          "people are of no tenant; who asks is a Client or a Principal",
+	"core/channels.Callback": "a platform sends the person back; the state says who they were",
+	"core/channels.Due":      "workers look for what to renew, in every tenant",
+	"core/channels.Purge":    "workers clear away sign-ins nobody finished, in every tenant",
+}
+
+// Every use case says who is asking: the first argument of an exported method
+// of a core Service is the context, the second the scope.
+func TestEveryUseCaseTakesAScope(t *testing.T) {
+	files, err := filepath.Glob("core/*/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(len(files), err)
+	}
+	for _, file := range files {
+		dir := filepath.ToSlash(filepath.Dir(file))
+		if strings.HasSuffix(file, "_test.go") || unscoped[dir] != "" {
+			continue
+		}
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || fn.Recv == nil || !fn.Name.IsExported() || types.ExprString(fn.Recv.List[0].Type) != "*Service" || unscoped[dir+"."+fn.Name.Name] != "" {
+				continue
+			}
+			var in []string
+			for _, p := range fn.Type.Params.List {
+				in = append(in, types.ExprString(p.Type))
+			}
+			if len(in) < 2 || in[0] != "context.Context" || in[1] != "tenants.Scope" {
+				t.Errorf("%s: Service.%s(%s) does not say who is asking",
+					fset.Position(fn.Pos()), fn.Name, strings.Join(in, ", "))
+			}
+		}
+	}
+}

@@ -1,0 +1,291 @@
+// Package registrytest has a registry.Store for tests and the contract that
+// both it and the real one must meet.
+package registrytest
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/registry"
+)
+
+// Store is a registry.Store in memory. Its zero value is an empty tree.
+type Store struct {
+	mu    sync.Mutex
+	nodes map[tenants.ID]node
+}
+
+// node is one tenant with what belongs to it. Values are copied on the way in
+// and out, so a transaction that fails leaves no trace.
+type node struct {
+	tenant  registry.Tenant
+	members map[tenants.UserID]registry.Member
+	roles   map[string]registry.Role
+}
+
+func (n node) clone() node {
+	return node{n.tenant, maps.Clone(n.members), maps.Clone(n.roles)}
+}
+
+// View implements registry.Store.
+func (s *Store) View(_ context.Context, tenant tenants.ID, fn func(registry.Tx) error) error {
+	s.mu.Lock()
+	n := s.nodes[tenant].clone()
+	s.mu.Unlock()
+	return fn(&memTx{n})
+}
+
+// Update implements registry.Store.
+func (s *Store) Update(_ context.Context, tenant tenants.ID, fn func(registry.Tx) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, ok := s.nodes[tenant]
+	if !ok {
+		return missing("tenant")
+	}
+	tx := &memTx{n.clone()}
+	if err := fn(tx); err != nil {
+		return err
+	}
+	tx.tenant.Authz++
+	s.nodes[tenant] = tx.node
+	return nil
+}
+
+// Standing implements registry.Store.
+func (s *Store) Standing(_ context.Context, tenant tenants.ID, user tenants.UserID) (registry.Standing, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, ok := s.nodes[tenant]
+	if !ok {
+		return registry.Standing{}, missing("tenant")
+	}
+	st := registry.Standing{Kind: n.tenant.Kind, Tier: tenants.Free, Authz: n.tenant.Authz, Role: n.members[user].Role}
+	for _, id := range n.tenant.Ancestors {
+		t := s.nodes[id].tenant
+		st.Suspended = st.Suspended || t.State == registry.Suspended
+		st.Paused = st.Paused || t.Paused
+		st.Tier = cmp.Or(t.Tier, st.Tier)
+	}
+	return st, nil
+}
+
+// Mine implements registry.Store.
+func (s *Store) Mine(ctx context.Context, user tenants.UserID) ([]registry.Place, error) {
+	s.mu.Lock()
+	nodes := maps.Clone(s.nodes)
+	s.mu.Unlock()
+	out := []registry.Place{}
+	for id, n := range nodes {
+		st, err := s.Standing(ctx, id, user)
+		if err != nil || st.Role == "" {
+			continue
+		}
+		p := registry.Place{Entry: entry(n.tenant), Parent: n.tenant.Parent, Role: st.Role}
+		if st.Suspended {
+			p.State = registry.Suspended
+		}
+		out = append(out, p)
+	}
+	slices.SortFunc(out, func(a, b registry.Place) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
+	return out, nil
+}
+
+// Children implements registry.Store.
+func (s *Store) Children(_ context.Context, parent, after tenants.ID, limit int) ([]registry.Entry, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := []registry.Entry{}
+	for id, n := range s.nodes {
+		if n.tenant.Parent == parent && id > after {
+			out = append(out, entry(n.tenant))
+		}
+	}
+	slices.SortFunc(out, func(a, b registry.Entry) int { return cmp.Compare(a.ID, b.ID) })
+	return out[:min(limit, len(out))], nil
+}
+
+func entry(t registry.Tenant) registry.Entry {
+	return registry.Entry{ID: t.ID, Name: t.Name, Kind: t.Kind, State: t.State}
+}
+
+// Create implements registry.Store.
+func (s *Store) Create(ctx context.Context, t *registry.Tenant, owner registry.Member) error {
+	if err := t.Check(); err != nil {
+		return err
+	}
+	if t.Parent == "" {
+		if _, err := s.Operator(ctx); err == nil {
+			return fault.New(fault.Conflict, "tenant.operator_exists", "There is one.")
+		}
+	} else {
+		st, err := s.Standing(ctx, t.Parent, "")
+		if err != nil {
+			return err
+		}
+		if st.Suspended {
+			return fault.New(fault.Conflict, "tenant.suspended", "The parent is suspended.")
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.Ancestors = append(slices.Clone(s.nodes[t.Parent].tenant.Ancestors), t.ID)
+	t.Authz, t.Version, owner.Version = 1, 1, 1
+	if s.nodes == nil {
+		s.nodes = map[tenants.ID]node{}
+	}
+	s.nodes[t.ID] = node{*t, map[tenants.UserID]registry.Member{owner.User: owner}, map[string]registry.Role{}}
+	return nil
+}
+
+// Operator implements registry.Store.
+func (s *Store) Operator(context.Context) (tenants.ID, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, n := range s.nodes {
+		if n.tenant.Kind == tenants.Operator {
+			return id, nil
+		}
+	}
+	return "", missing("tenant")
+}
+
+// SetState implements registry.Store.
+func (s *Store) SetState(_ context.Context, parent, child tenants.ID, state registry.State, reason string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, ok := s.nodes[child]
+	if !ok || parent == "" || n.tenant.Parent != parent {
+		return missing("tenant")
+	}
+	n.tenant.State, n.tenant.StateReason = state, reason
+	n.tenant.Authz++
+	n.tenant.Version++
+	s.nodes[child] = n
+	return nil
+}
+
+type memTx struct{ node }
+
+func (tx *memTx) Tenant(context.Context) (*registry.Tenant, error) {
+	if tx.tenant.ID == "" {
+		return nil, missing("tenant")
+	}
+	t := tx.tenant
+	return &t, nil
+}
+
+func (tx *memTx) SaveTenant(_ context.Context, t *registry.Tenant) error {
+	if err := t.Check(); err != nil {
+		return err
+	}
+	if t.Version != tx.tenant.Version {
+		return stale()
+	}
+	t.Version++
+	now := tx.tenant
+	now.Name, now.Settings, now.Paused, now.PausedReason = t.Name, t.Settings, t.Paused, t.PausedReason
+	now.Version, now.UpdatedAt = t.Version, t.UpdatedAt
+	tx.tenant = now
+	return nil
+}
+
+func (tx *memTx) Member(_ context.Context, user tenants.UserID) (*registry.Member, error) {
+	m, ok := tx.members[user]
+	if !ok {
+		return nil, missing("member")
+	}
+	return &m, nil
+}
+
+func (tx *memTx) Members(_ context.Context, after tenants.UserID, limit int) ([]registry.Member, error) {
+	out := []registry.Member{}
+	for _, user := range slices.Sorted(maps.Keys(tx.members)) {
+		if user > after && len(out) < limit {
+			out = append(out, tx.members[user])
+		}
+	}
+	return out, nil
+}
+
+func (tx *memTx) Owners(context.Context) (n int, _ error) {
+	for _, m := range tx.members {
+		if m.Role == tenants.Owner {
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (tx *memTx) SaveMember(_ context.Context, m *registry.Member) error {
+	if tx.members[m.User].Version != m.Version {
+		return stale()
+	}
+	m.Version++
+	tx.members[m.User] = *m
+	return nil
+}
+
+func (tx *memTx) RemoveMember(_ context.Context, user tenants.UserID) error {
+	if _, ok := tx.members[user]; !ok {
+		return missing("member")
+	}
+	delete(tx.members, user)
+	return nil
+}
+
+func (tx *memTx) Role(_ context.Context, name string) (*registry.Role, error) {
+	r, ok := tx.roles[name]
+	if !ok {
+		return nil, missing("role")
+	}
+	return &r, nil
+}
+
+func (tx *memTx) Roles(context.Context) ([]registry.Role, error) {
+	out := []registry.Role{}
+	for _, name := range slices.Sorted(maps.Keys(tx.roles)) {
+		out = append(out, tx.roles[name])
+	}
+	return out, nil
+}
+
+func (tx *memTx) RoleInUse(_ context.Context, role tenants.Role) (bool, error) {
+	for _, m := range tx.members {
+		if m.Role == role {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (tx *memTx) SaveRole(_ context.Context, r *registry.Role) error {
+	if err := r.Check(); err != nil {
+		return err
+	}
+	if tx.roles[r.Name].Version != r.Version {
+		return stale()
+	}
+	r.Version++
+	tx.roles[r.Name] = *r
+	return nil
+}
+
+func (tx *memTx) RemoveRole(_ context.Context, name string) error {
+	if _, ok := tx.roles[name]; !ok {
+		return missing("role")
+	}
+	delete(tx.roles, name)
+	return nil
+}
+
+func missing(what string) error {
+	return fault.New(fault.NotFound, what+".not_found", "There is no such %s.", what)
+}
+
+func stale() error { return fault.New(fault.Conflict, "stale", "Someone else was faster.") }
