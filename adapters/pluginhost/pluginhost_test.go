@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -335,9 +336,7 @@ func TestAFrozenPluginIsGivenUp(t *testing.T) {
 	})
 	p := open(t, h, "test.good")
 	pid := running(t, h)
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	freeze(t, pid)
 	begun := time.Now()
 	_, err := publish(p, "now", true)
 	if f := social.FaultOf(err, true); err == nil || f.Kind != social.Ambiguous {
@@ -370,9 +369,7 @@ func TestCloseDoesNotWaitForAFrozenPlugin(t *testing.T) {
 	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) { c.Timeouts.Probe = 500 * time.Millisecond })
 	p := open(t, h, "test.good")
 	pid := running(t, h)
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	freeze(t, pid)
 	call := make(chan error, 1)
 	go func() { _, err := publish(p, "now", true); call <- err }()
 	eventually(t, time.Minute, "the call is in flight", func() bool { return h.Status()[0].InFlight == 1 })
@@ -432,9 +429,27 @@ func TestAGrandchildDoesNotHoldTheHost(t *testing.T) {
 }
 
 // zombie reports whether a process ended and nobody has asked how.
-func zombie(pid int) bool {
+func zombie(pid int) bool { return state(pid) == "Z" }
+
+// state is the letter that the kernel gives to what a process is doing.
+func state(pid int) string {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err == nil && bytes.Contains(b, []byte(") Z "))
+	_, after, found := bytes.Cut(b, []byte(") "))
+	if err != nil || !found {
+		return ""
+	}
+	return string(after[:1])
+}
+
+// freeze stops a process. A busy machine takes a moment to do it.
+func freeze(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOOS == "linux" {
+		eventually(t, time.Minute, "the process stands still", func() bool { return state(pid) == "T" || gone(pid) })
+	}
 }
 
 func TestOutputIsLimitedAndRedacted(t *testing.T) {

@@ -131,8 +131,6 @@ func TestASilentPluginIsProbed(t *testing.T) {
 	})
 	open(t, h, "test.good")
 	pid := running(t, h)
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	freeze(t, pid)
 	eventually(t, time.Minute, "the frozen process is killed", func() bool { return gone(pid) })
 }
