@@ -2,6 +2,7 @@ package api
 
 import (
 	"io"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
