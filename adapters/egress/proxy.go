@@ -136,7 +136,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		target = r.URL.Host
 	}
 	if !g.permits(target) {
-		g.refuse(w, http.StatusForbidden, "destination_ip_prohibited")
+		g.refuse(w, http.StatusForbidden, "http_request_denied")
 		return
 	}
 	select {

@@ -28,11 +28,13 @@ func worker(role string) int {
 		return imaging.Child(os.Stdin, os.Stdout)
 	case "hang": // with a grandchild that holds stdout, saying which group they are
 		fmt.Fprintf(os.Stderr, "group %d.", syscall.Getpgrp())
-		grandchild := exec.Command("sleep", "300")
+		grandchild := exec.Command("/bin/sleep", "300")
 		grandchild.Stdout = os.Stdout
-		_ = grandchild.Start()
-		fmt.Print("x")
+		if err := grandchild.Start(); err != nil {
+			panic(err)
+		}
 		_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
+		_ = grandchild.Wait() // the signal may take a moment
 	case "spew":
 		_, _ = io.Copy(os.Stdout, zeros{})
 	case "lie":

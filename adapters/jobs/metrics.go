@@ -28,8 +28,8 @@ type Metrics interface {
 	RefreshMetrics(ctx context.Context, who tenants.Scope, id publishing.PostID) error
 }
 
-// AddMetrics registers the worker for RefreshMetrics.
-func AddMetrics(ws *river.Workers, m Metrics) {
+// RegisterMetrics registers the worker for RefreshMetrics.
+func RegisterMetrics(ws *river.Workers, m Metrics) {
 	river.AddWorker(ws, river.WorkFunc(func(ctx context.Context, job *river.Job[RefreshMetrics]) error {
 		return Verdict(m.RefreshMetrics(ctx, tenants.SystemScope(job.Args.Tenant), job.Args.Post))
 	}))

@@ -105,7 +105,7 @@ func (t channelTx) Renew(ctx context.Context, g *channels.Grant, fence int64) (b
 
 func (t channelTx) Postpone(ctx context.Context, g *channels.Grant, fence int64, again time.Time, problem string) (bool, error) {
 	res, err := t.change((*grantRow)(nil)).
-		Set("leased_until = null, refresh_at = ?, failures = g.failures + 1, problem = ?", again, problem).
+		Set("leased_until = null, refresh_at = ?, failures = g.failures + 1, problem = ?", bun.NullTime{Time: again}, problem).
 		Where("g.id = ? and g.fence = ? and g.generation = ?", string(g.ID), fence, g.Generation).Exec(ctx)
 	return t.close(ctx, res, err, string(g.ID), fence, problem)
 }

@@ -2,10 +2,7 @@ package postgres_test
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"net/url"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -71,6 +68,25 @@ func TestATenantSeesOnlyItsOwn(t *testing.T) {
 				return err
 			}))
 		})
+	}
+}
+
+// The control: with neither wall, tenants do mix, and the test above would see it.
+func TestWithoutWallsTenantsMix(t *testing.T) {
+	db := postgrestest.NoWalls(t)
+	us, them := postgrestest.Tenant(t, db), postgrestest.Tenant(t, db)
+	for _, who := range []tenants.ID{us, them} {
+		must(t, db.Update(t.Context(), who, func(ctx context.Context, tx postgres.Tx) error {
+			_, err := tx.NewInsert().Model(&roleRow{Name: "mixed", Title: "x", Actions: []string{}}).Exec(ctx)
+			return err
+		}))
+	}
+	var rows []roleRow
+	must(t, db.View(t.Context(), us, func(ctx context.Context, tx postgres.Tx) error {
+		return tx.Find(&rows).Where("name = 'mixed'").Scan(ctx)
+	}))
+	if len(rows) != 2 {
+		t.Errorf("%d rows: a wall stands that should be down", len(rows))
 	}
 }
 
@@ -280,115 +296,9 @@ func TestJobs(t *testing.T) {
 	}
 }
 
-func TestALoginThatSeesPastThePoliciesIsRefused(t *testing.T) {
-	u := postgrestest.Of(t, postgrestest.Open(t))
-	if db, err := postgres.Open(t.Context(), postgres.Config{App: u.Admin, System: u.System}); err == nil {
-		db.Close()
-		t.Error("served as a superuser")
-	}
-}
-
-// Starters race to migrate on every deploy.
-func TestMigrateTogether(t *testing.T) {
-	u := postgrestest.Of(t, postgrestest.Open(t))
-	errs := make(chan error)
-	for range 3 {
-		go func() { errs <- postgres.Migrate(t.Context(), u.Admin, postgres.MigrateOptions{}) }()
-	}
-	for range 3 {
-		must(t, <-errs)
-	}
-}
-
-func TestAsFault(t *testing.T) {
-	for name, tc := range map[string]struct {
-		err  error
-		want fault.Code
-	}{
-		"a fault":           {fault.New(fault.Quota, "x", "x"), fault.Quota},
-		"no rows":           {pgx.ErrNoRows, fault.NotFound},
-		"a known key":       {&pgconn.PgError{Code: "23505", ConstraintName: "roles_pkey"}, fault.Conflict},
-		"an unknown key":    {&pgconn.PgError{Code: "23505", ConstraintName: "mystery"}, fault.Internal},
-		"a policy":          {&pgconn.PgError{Code: "42501"}, fault.Internal},
-		"a deadlock":        {&pgconn.PgError{Code: "40P01"}, fault.Conflict},
-		"too slow":          {&pgconn.PgError{Code: "57014"}, fault.Canceled},
-		"shutting down":     {&pgconn.PgError{Code: "57P01"}, fault.Unavailable},
-		"too many":          {&pgconn.PgError{Code: "53300"}, fault.Unavailable},
-		"nobody listens":    {&pgconn.ConnectError{}, fault.Unavailable},
-		"caller went away":  {context.Canceled, fault.Canceled},
-		"something unheard": {errors.New("x"), fault.Internal},
-	} {
-		if got := fault.Of(postgres.AsFault(tc.err)).Code; got != tc.want {
-			t.Errorf("%s: %s, want %s", name, got, tc.want)
-		}
-	}
-}
-
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-// Where somebody else runs the server, the owner is a plain login that may make
-// roles, and the serving roles may be there already.
-func TestMigrateAsAPlainOwner(t *testing.T) {
-	u := postgrestest.Of(t, postgrestest.Open(t))
-	name := "carillon_test_plain_" + strings.ToLower(rand.Text()[:8])
-	admin(t, func(ctx context.Context, c *pgx.Conn) {
-		for _, s := range []string{
-			"create role " + name + " login createrole password 'plain'", "create database " + name + " owner " + name,
-		} {
-			_, err := c.Exec(ctx, s)
-			must(t, err)
-		}
-	})
-	t.Cleanup(func() {
-		c, err := pgx.Connect(context.Background(), u.Admin)
-		must(t, err)
-		defer func() { _ = c.Close(context.Background()) }()
-		for _, s := range []string{"drop database " + name + " with (force)", "drop role " + name} {
-			_, err := c.Exec(context.Background(), s)
-			must(t, err)
-		}
-	})
-	owner, err := url.Parse(u.Admin)
-	must(t, err)
-	owner.User, owner.Path = url.UserPassword(name, "plain"), "/"+name
-	for range 2 {
-		must(t, postgres.Migrate(t.Context(), owner.String(), postgres.MigrateOptions{}))
-	}
-	app, system := onDatabase(t, u.App, name), onDatabase(t, u.System, name)
-	db, err := postgres.Open(t.Context(), postgres.Config{App: app, System: system})
-	must(t, err)
-	defer db.Close()
-	must(t, db.Ping(t.Context()))
-	if _, err := db.Registry().Operator(t.Context()); !fault.Is(err, fault.NotFound) {
-		t.Errorf("err = %v", err)
-	}
-}
-
-func onDatabase(t *testing.T, raw, name string) string {
-	t.Helper()
-	u, err := url.Parse(raw)
-	must(t, err)
-	u.Path = "/" + name
-	return u.String()
-}
-
-// A tenant cannot move itself, change its plan or lift its own suspension, even
-// with a statement of its own making.
-func TestPlacePlanAndStateAreNotTheTenantsOwn(t *testing.T) {
-	db := postgrestest.Open(t)
-	us := postgrestest.Tenant(t, db)
-	for _, set := range []string{"state = 'active'", "tier = 'agency'", "parent_id = null", "ancestors = '{}'", "kind = 'operator'"} {
-		err := db.Update(t.Context(), us, func(ctx context.Context, tx postgres.Tx) error {
-			_, err := tx.ExecContext(ctx, "update tenants set "+set)
-			return err
-		})
-		if pg := new(pgconn.PgError); !errors.As(err, &pg) || pg.Code != "42501" {
-			t.Errorf("%s: err = %v", set, err)
-		}
 	}
 }

@@ -14,23 +14,7 @@ import (
 // listens; what happened before that must be looked up. It holds one
 // connection and returns when ctx ends or the connection is lost.
 func (db *DB) ListenEvents(ctx context.Context, ready func(), heard func(tenants.ID)) error {
-	held, err := db.app.pool.Acquire(ctx)
-	if err != nil {
-		return asFault(err)
-	}
-	conn := held.Hijack() // it must not go back to the pool listening
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	if _, err := conn.Exec(ctx, "listen "+eventsChannel); err != nil {
-		return asFault(err)
-	}
-	ready()
-	for {
-		n, err := conn.WaitForNotification(ctx)
-		if err != nil {
-			return asFault(err)
-		}
-		heard(tenants.ID(n.Payload))
-	}
+	return db.listen(ctx, eventsChannel, ready, func(payload string) { heard(tenants.ID(payload)) })
 }
 
 // pruneBatch bounds one transaction of PruneEvents: open ones delay streams.

@@ -147,6 +147,17 @@ func (s *Sender) Send(ctx context.Context, m port.Message) error {
 	return asFault(s.client.SendWithSMTPClient(conn, msg))
 }
 
+// Check connects, encrypts, signs in and leaves, for a health report.
+func (s *Sender) Check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.limit)
+	defer cancel()
+	conn, err := s.client.DialToSMTPClientWithContext(ctx)
+	if err != nil {
+		return asFault(err)
+	}
+	return asFault(s.client.CloseWithSMTPClient(conn))
+}
+
 func (s *Sender) message(m port.Message) (*gomail.Msg, error) {
 	bad := func(err error) error {
 		return fault.New(fault.Invalid, "mail.malformed", "This message cannot be sent.").Because(err)

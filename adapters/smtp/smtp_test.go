@@ -122,6 +122,21 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+func TestCheck(t *testing.T) {
+	s := serve(t, smtp.STARTTLS)
+	s.config.Username, s.config.Password = "carillon", "right"
+	if err := s.sender(t).Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	s.config.Password = "wrong"
+	if err := s.sender(t).Check(t.Context()); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("err = %v", err)
+	}
+	if len(s.got) != 0 {
+		t.Error("a check sent something")
+	}
+}
+
 // A server that does not offer encryption gets nothing.
 func TestMandatoryTLS(t *testing.T) {
 	s := serve(t, smtp.Plain)

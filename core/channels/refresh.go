@@ -135,6 +135,9 @@ func (s *Service) keepRenewed(ctx context.Context, l *loan, fence int64, next se
 // grant itself takes its channels off line; everything else is tried again.
 func (s *Service) postpone(ctx context.Context, l *loan, fence int64, f *social.Fault) error {
 	again := s.Now().Add(max(backoff(l.grant.Failures), f.RetryAfter))
+	if f.Kind == social.AuthRevoked {
+		again = time.Time{}
+	}
 	var current bool
 	err := s.Store.Update(ctx, l.tenant, func(ctx context.Context, tx Tx) (err error) {
 		if current, err = tx.Postpone(ctx, l.grant, fence, again, f.Key); err != nil || !current {

@@ -126,7 +126,7 @@ func (s *Service) settled(ctx context.Context, l *loan, rejected bool) (bool, er
 	if l.grant.Failures > 0 && !l.grant.due(now) {
 		return false, &social.Fault{
 			Kind: social.Transient, Source: social.FromPlatform, Key: l.grant.Problem,
-			Message: "The sign-in could not be renewed. It is tried again soon.", RetryAfter: l.grant.RefreshAt.Sub(now),
+			Message: "The sign-in could not be renewed. It is tried again soon.", RetryAfter: max(l.grant.RefreshAt.Sub(now), 0),
 		}
 	}
 	return false, nil

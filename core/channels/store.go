@@ -91,7 +91,7 @@ type GrantTx interface {
 	// fault.Internal.
 	Renew(ctx context.Context, g *Grant, fence int64) (bool, error)
 	// Postpone ends the lease without a new credential and sets when to try
-	// again. It is refused (false) like Renew.
+	// again; the zero time means never. It is refused (false) like Renew.
 	Postpone(ctx context.Context, g *Grant, fence int64, again time.Time, problem string) (bool, error)
 	// Renewals is the grant's journal, newest first, at most 100 rows.
 	Renewals(ctx context.Context, id GrantID) ([]Renewal, error)

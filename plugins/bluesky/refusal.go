@@ -57,7 +57,7 @@ func (b *Bluesky) refused(reply *web.Reply, token string, commit bool) error {
 	case "RecordNotFound", "NotFound":
 		return fail(social.NotFound, "gone", "What this refers to is gone.")
 	case "InvalidRequest", "InvalidRecord":
-		return invalid(fail(social.Invalid, "invalid", "Bluesky does not take this post."), pointer(message))
+		return invalid(fail(social.Invalid, "invalid", "Bluesky does not take this."), pointer(message))
 	}
 	switch reply.Status {
 	case http.StatusTooManyRequests:

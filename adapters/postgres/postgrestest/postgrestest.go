@@ -46,12 +46,7 @@ func Open(t testing.TB) *postgres.DB {
 // own, as another process would have. It closes with t.
 func Another(t testing.TB) *postgres.DB {
 	t.Helper()
-	db, err := connect(context.Background(), Of(t, Open(t)), walls.Test{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(db.Close)
-	return db
+	return again(t, Open(t), walls.Test{})
 }
 
 // Isolated returns a database of t's own, for a test that does to it what
@@ -75,12 +70,7 @@ func Isolated(t testing.TB) *postgres.DB {
 // conditions on tenant_id: only row-level security keeps tenants apart.
 func RowSecurityAlone(t testing.TB) *postgres.DB {
 	t.Helper()
-	db, err := connect(context.Background(), Of(t, Open(t)), walls.Test{NoFilters: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(db.Close)
-	return db
+	return again(t, Open(t), walls.Test{NoFilters: true})
 }
 
 // FiltersAlone returns a database of its own in which the owner has switched
@@ -88,6 +78,24 @@ func RowSecurityAlone(t testing.TB) *postgres.DB {
 func FiltersAlone(t testing.TB) *postgres.DB {
 	t.Helper()
 	return shared.filters.open(t, walls.Test{}, noRowSecurity)
+}
+
+// NoWalls returns the database of FiltersAlone without the filters either: the
+// control that shows a test of the walls is not blind.
+func NoWalls(t testing.TB) *postgres.DB {
+	t.Helper()
+	return again(t, FiltersAlone(t), walls.Test{NoFilters: true})
+}
+
+// again opens db's database once more, for as long as t.
+func again(t testing.TB, db *postgres.DB, w walls.Test) *postgres.DB {
+	t.Helper()
+	more, err := connect(context.Background(), Of(t, db), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(more.Close)
+	return more
 }
 
 // Of returns the ways into db, which this package opened.

@@ -145,111 +145,6 @@ func (c contract) credentials(t *testing.T) {
 	}), fault.NotFound)
 }
 
-func session(user tenants.UserID, at time.Time) *identity.Session {
-	return &identity.Session{
-		ID: identity.SessionID(id.At("ses", at)), User: user, Agent: "agent", Address: "192.0.2.1",
-		CreatedAt: at, SeenAt: at, ExpiresAt: at.Add(time.Hour),
-	}
-}
-
-func (c contract) sessions(t *testing.T) {
-	ann, bob := newUser(), newUser()
-	a1, a2, b := session(ann.ID, Noon), session(ann.ID, Noon.Add(time.Minute)), session(bob.ID, Noon)
-	c.update(t, func(ctx context.Context, tx identity.Tx) error {
-		for _, u := range []*identity.User{ann, bob} {
-			if err := tx.AddUser(ctx, u, "hash"); err != nil {
-				return err
-			}
-		}
-		for _, s := range []*identity.Session{a1, a2, b} {
-			if err := tx.AddSession(ctx, s); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	a1.SeenAt, a1.ExpiresAt, a1.Agent = Noon.Add(time.Second), Noon.Add(2*time.Hour), "other"
-	c.update(t, func(ctx context.Context, tx identity.Tx) error {
-		if err := tx.SaveSession(ctx, a1); err != nil {
-			return err
-		}
-		list, err := tx.Sessions(ctx, ann.ID, Noon)
-		if diff := cmp.Diff([]identity.Session{*a2, *a1}, list); diff != "" {
-			t.Errorf("sessions:\n%s", diff)
-		}
-		if list, _ := tx.Sessions(ctx, ann.ID, Noon.Add(90*time.Minute)); len(list) != 1 {
-			t.Errorf("%d sessions alive later, want 1", len(list))
-		}
-		return err
-	})
-	live, err := c.store.Live(t.Context(), a1.ID)
-	if diff := cmp.Diff(a1, live); diff != "" || err != nil {
-		t.Errorf("live: %v\n%s", err, diff)
-	}
-	want(t, "ending another person's session", c.try(t, func(ctx context.Context, tx identity.Tx) error {
-		return tx.EndSession(ctx, ann.ID, b.ID)
-	}), fault.NotFound)
-	c.update(t, func(ctx context.Context, tx identity.Tx) error {
-		if err := tx.EndSessions(ctx, ann.ID, a1.ID); err != nil {
-			return err
-		}
-		list, err := tx.Sessions(ctx, ann.ID, Noon)
-		if len(list) != 1 || list[0].ID != a1.ID {
-			t.Errorf("kept %v", list)
-		}
-		return err
-	})
-	c.update(t, func(ctx context.Context, tx identity.Tx) error { return tx.EndSession(ctx, ann.ID, a1.ID) })
-	for _, s := range []*identity.Session{a1, a2} {
-		_, err := c.store.Live(t.Context(), s.ID)
-		want(t, "an ended session, live", err, fault.NotFound)
-		want(t, "an ended session", c.try(t, func(ctx context.Context, tx identity.Tx) error {
-			_, err := tx.Session(ctx, s.ID)
-			return err
-		}), fault.NotFound)
-	}
-}
-
-func hashOf(s string) (h identity.Hash) {
-	copy(h[:], s)
-	return h
-}
-
-func (c contract) refreshes(t *testing.T) {
-	u := newUser()
-	s := session(u.ID, Noon)
-	r := &identity.RefreshToken{Hash: hashOf(string(s.ID)), Session: s.ID}
-	c.update(t, func(ctx context.Context, tx identity.Tx) error {
-		if err := tx.AddUser(ctx, u, "hash"); err != nil {
-			return err
-		}
-		if err := tx.AddSession(ctx, s); err != nil {
-			return err
-		}
-		return tx.AddRefresh(ctx, r)
-	})
-	c.update(t, func(ctx context.Context, tx identity.Tx) error {
-		got, err := tx.Refresh(ctx, r.Hash)
-		if diff := cmp.Diff(r, got); diff != "" || err != nil {
-			t.Errorf("%v\n%s", err, diff)
-		}
-		r.UsedAt, r.UsedBy = Noon, "client"
-		if err := tx.SaveRefresh(ctx, r); err != nil {
-			return err
-		}
-		got, err = tx.Refresh(ctx, r.Hash)
-		if diff := cmp.Diff(r, got); diff != "" {
-			t.Errorf("used:\n%s", diff)
-		}
-		return err
-	})
-	c.update(t, func(ctx context.Context, tx identity.Tx) error { return tx.EndSession(ctx, u.ID, s.ID) })
-	want(t, "a token of an ended session", c.try(t, func(ctx context.Context, tx identity.Tx) error {
-		_, err := tx.Refresh(ctx, r.Hash)
-		return err
-	}), fault.NotFound)
-}
-
 func (c contract) oneTime(t *testing.T) {
 	subject := id.New("usr")
 	one := &identity.OneTime{Hash: hashOf(subject), Purpose: identity.ForReset, Subject: subject, ExpiresAt: Noon.Add(time.Minute)}
@@ -291,8 +186,15 @@ func (c contract) guards(t *testing.T) {
 	})
 	c.update(t, func(ctx context.Context, tx identity.Tx) error {
 		got, err := tx.Guard(ctx, key)
-		if diff := cmp.Diff(g, got); diff != "" {
-			t.Error(diff)
+		if diff := cmp.Diff(g, got); diff != "" || err != nil {
+			t.Errorf("%v\n%s", err, diff)
+		}
+		return tx.SaveGuard(ctx, key, identity.Guard{})
+	})
+	c.update(t, func(ctx context.Context, tx identity.Tx) error {
+		got, err := tx.Guard(ctx, key)
+		if got != (identity.Guard{}) {
+			t.Errorf("a guard that was cleared = %+v", got)
 		}
 		return err
 	})

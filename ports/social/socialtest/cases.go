@@ -64,8 +64,7 @@ func thread(t *testing.T, h Harness) {
 		req := h.request("key-"+text, text)
 		req.Content.ReplyTo, req.Content.Root = &parent.Ref, &root.Ref
 		child := h.publish(t, req)
-		objects := h.Server.Objects()
-		last := objects[len(objects)-1]
+		last := h.object(t, child.Ref.ID)
 		if last.ReplyTo != parent.Ref.ID {
 			t.Errorf("%q hangs under %q, want %q", text, last.ReplyTo, parent.Ref.ID)
 		}
@@ -229,6 +228,17 @@ func (h Harness) only(t *testing.T) Object {
 		t.Fatalf("%d objects are live, want exactly one: %+v", len(objects), objects)
 	}
 	return objects[0]
+}
+
+func (h Harness) object(t *testing.T, id string) Object {
+	t.Helper()
+	for _, o := range h.Server.Objects() {
+		if o.ID == id {
+			return o
+		}
+	}
+	t.Fatalf("the platform does not have %q", id)
+	return Object{}
 }
 
 func (h Harness) none(t *testing.T) {

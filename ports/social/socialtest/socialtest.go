@@ -39,7 +39,7 @@ type Object struct {
 
 // Server is the fake vendor's back door.
 type Server interface {
-	// Objects lists what is live, oldest first.
+	// Objects lists what is live, in any order.
 	Objects() []Object
 	// Trouble arms one trouble for the next publishing request, once.
 	Trouble(Trouble)

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/carillonhq/carillon/adapters/postgres"
+	"github.com/carillonhq/carillon/adapters/vault"
+)
+
+// config is everything that differs between two installations. Each field
+// names its environment variable.
+type config struct {
+	Addr          string // CARILLON_ADDR
+	URL           string // CARILLON_URL, where people reach the server
+	DatabaseURL   string // DATABASE_URL, the owner's login; migrate needs it
+	AppURL        string // DATABASE_APP_URL; derived from DATABASE_URL if not set
+	SystemURL     string // DATABASE_SYSTEM_URL; derived likewise
+	RedisURL      string // REDIS_URL; without it rate limits count per process
+	MasterKey     []byte // CARILLON_MASTER_KEY or the file CARILLON_MASTER_KEY_FILE
+	BlobURL       string // CARILLON_BLOB_URL
+	StateDir      string // CARILLON_STATE_DIR, for what a process keeps on disk
+	MailURL       string // CARILLON_MAIL_URL, such as smtps://user:password@host
+	MailFrom      string // CARILLON_MAIL_FROM
+	LogLevel      string // CARILLON_LOG_LEVEL: debug, info, warn, error
+	TraceURL      string // CARILLON_TRACE_URL, an OTLP endpoint
+	Slots         int    // CARILLON_SLOTS, deliveries at work per process
+	GatewayAddr   string // CARILLON_GATEWAY_ADDR, loopback, where plugins fetch media
+	Grace         time.Duration
+	Proxies       []netip.Prefix // CARILLON_TRUSTED_PROXIES
+	PigeonURL     string         // CARILLON_PIGEON_URL: enables the practice network
+	PigeonSettle  string         // CARILLON_PIGEON_SETTLE
+	PigeonNative  string         // CARILLON_PIGEON_NATIVE_KEY
+	AllowLoopback bool           // CARILLON_ALLOW_LOOPBACK: instances and webhooks on this machine
+	Mailbox       string         // dev: the folder that mail goes to instead
+}
+
+// loadConfig reads the environment and reports every mistake at once, by name.
+func loadConfig(getenv func(string) string) (config, error) {
+	e := env{get: getenv}
+	c := config{
+		Addr:          e.text("CARILLON_ADDR", "127.0.0.1:8788"),
+		DatabaseURL:   e.text("DATABASE_URL", ""),
+		AppURL:        e.text("DATABASE_APP_URL", ""),
+		SystemURL:     e.text("DATABASE_SYSTEM_URL", ""),
+		RedisURL:      e.text("REDIS_URL", ""),
+		MasterKey:     e.key("CARILLON_MASTER_KEY", "CARILLON_MASTER_KEY_FILE"),
+		StateDir:      e.text("CARILLON_STATE_DIR", os.TempDir()),
+		MailURL:       e.text("CARILLON_MAIL_URL", ""),
+		MailFrom:      e.text("CARILLON_MAIL_FROM", "Carillon <carillon@localhost>"),
+		Mailbox:       e.text("CARILLON_MAILBOX", ""),
+		LogLevel:      e.text("CARILLON_LOG_LEVEL", "info"),
+		TraceURL:      e.text("CARILLON_TRACE_URL", ""),
+		Slots:         e.number("CARILLON_SLOTS", 64),
+		GatewayAddr:   e.text("CARILLON_GATEWAY_ADDR", "127.0.0.1:0"),
+		Grace:         e.duration("CARILLON_GRACE", "20s"),
+		Proxies:       e.prefixes("CARILLON_TRUSTED_PROXIES"),
+		PigeonURL:     e.text("CARILLON_PIGEON_URL", ""),
+		PigeonSettle:  e.text("CARILLON_PIGEON_SETTLE", ""),
+		PigeonNative:  e.text("CARILLON_PIGEON_NATIVE_KEY", ""),
+		AllowLoopback: e.flag("CARILLON_ALLOW_LOOPBACK"),
+	}
+	c.URL = strings.TrimRight(e.text("CARILLON_URL", "http://"+c.Addr), "/")
+	c.BlobURL = e.text("CARILLON_BLOB_URL", "file://"+c.StateDir+"/blobs")
+	return c, errors.Join(e.errs...)
+}
+
+// databases fills in the two serving logins from the owner's, whose server
+// also knows them. Their passwords are made from the master key.
+func (c *config) databases() (postgres.MigrateOptions, error) {
+	if len(c.MasterKey) == 0 {
+		return postgres.MigrateOptions{}, errors.New("CARILLON_MASTER_KEY is not set; make one with: openssl rand -base64 32")
+	}
+	v := vault.New(c.MasterKey)
+	password := func(role string) string {
+		sum := sha256.Sum256(append(v.Key(vault.DataKeys), role...))
+		return hex.EncodeToString(sum[:16])
+	}
+	o := postgres.MigrateOptions{AppPassword: password("app"), SystemPassword: password("system")}
+	if c.AppURL != "" && c.SystemURL != "" {
+		return o, nil
+	}
+	if c.DatabaseURL == "" {
+		return o, errors.New("DATABASE_URL is not set; `carillon dev` runs a database of its own")
+	}
+	var err error
+	c.AppURL, c.SystemURL, err = postgres.RoleURLs(c.DatabaseURL, o)
+	return o, err
+}
+
+// env reads variables and remembers what was wrong with them.
+type env struct {
+	get  func(string) string
+	errs []error
+}
+
+func (e *env) text(name, def string) string {
+	if v := e.get(name); v != "" {
+		return v
+	}
+	return def
+}
+
+func (e *env) flag(name string) bool { return e.get(name) == "1" }
+
+func (e *env) number(name string, def int) int {
+	v := e.get(name)
+	if v == "" {
+		return def
+	}
+	var n int
+	if _, err := fmt.Sscanf(v, "%d", &n); err != nil || n <= 0 {
+		e.errs = append(e.errs, fmt.Errorf("%s: %q is not a positive number", name, v))
+	}
+	return n
+}
+
+func (e *env) duration(name, def string) time.Duration {
+	d, err := time.ParseDuration(e.text(name, def))
+	if err != nil {
+		e.errs = append(e.errs, fmt.Errorf("%s: %w", name, err))
+	}
+	return d
+}
+
+func (e *env) key(name, file string) []byte {
+	text := e.get(name)
+	if path := e.get(file); text == "" && path != "" {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			e.errs = append(e.errs, fmt.Errorf("%s: %w", file, err))
+		}
+		text = string(b)
+	}
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	key, err := vault.ParseKey(text)
+	if err != nil {
+		e.errs = append(e.errs, fmt.Errorf("%s: %w", name, err))
+	}
+	return key
+}
+
+func (e *env) prefixes(name string) (out []netip.Prefix) {
+	for _, text := range strings.Fields(strings.ReplaceAll(e.get(name), ",", " ")) {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			e.errs = append(e.errs, fmt.Errorf("%s: %w", name, err))
+		}
+		out = append(out, p)
+	}
+	return out
+}

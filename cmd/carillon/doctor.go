@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// A check is one thing that must be right for an installation to work.
+type check struct {
+	name string
+	run  func(context.Context) (string, error)
+}
+
+func doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "doctor", Short: "Say what is wrong with this installation", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(os.Getenv)
+			if err != nil {
+				return err
+			}
+			return diagnose(c, cfg)
+		},
+	}
+}
+
+// errUnwell is doctor's verdict; the table above it says why.
+var errUnwell = errors.New("something is wrong, see above")
+
+func diagnose(c *cobra.Command, cfg config) error {
+	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+	var unwell error
+	for _, ch := range checks(cfg) {
+		ctx, cancel := context.WithTimeout(c.Context(), 20*time.Second)
+		said, err := ch.run(ctx)
+		cancel()
+		mark := "ok"
+		if err != nil {
+			mark, said, unwell = "WRONG", err.Error(), errUnwell
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", mark, ch.name, said)
+	}
+	return errors.Join(w.Flush(), unwell)
+}
+
+func checks(cfg config) []check {
+	var k *kernel
+	whole := func(ctx context.Context) (string, error) {
+		if _, err := cfg.databases(); err != nil {
+			return "", err
+		}
+		var err error
+		if k, err = open(ctx, cfg, logger(config{LogLevel: "error"})); err != nil {
+			return "", err
+		}
+		return "every part opens", nil
+	}
+	with := func(fn func(context.Context) (string, error)) func(context.Context) (string, error) {
+		return func(ctx context.Context) (string, error) {
+			if k == nil {
+				return "", errors.New("not looked at: the installation does not open")
+			}
+			return fn(ctx)
+		}
+	}
+	return []check{
+		{"installation", whole},
+		{"clock", with(func(ctx context.Context) (string, error) { return k.checkClock(ctx) })},
+		{"dispatch", with(func(ctx context.Context) (string, error) { return k.checkDispatch(ctx) })},
+		{"plugins", with(func(ctx context.Context) (string, error) { return k.checkPlugins(ctx) })},
+		{"media", with(func(ctx context.Context) (string, error) { return cfg.BlobURL, nil })},
+		{"closing", with(func(context.Context) (string, error) { k.close(); return "nothing left behind", nil })},
+	}
+}
+
+func (k *kernel) checkClock(ctx context.Context) (string, error) {
+	before := time.Now()
+	there, err := k.db.Now(ctx)
+	if err != nil {
+		return "", err
+	}
+	off := there.Sub(before).Abs()
+	if off > 5*time.Second {
+		return "", fmt.Errorf("this machine's clock and the database's differ by %s", off.Round(time.Millisecond))
+	}
+	return "agrees with the database's within " + off.Round(time.Millisecond).String(), nil
+}
+
+// checkDispatch asks for no work, which takes everything that work would.
+func (k *kernel) checkDispatch(ctx context.Context) (string, error) {
+	if _, err := k.db.Queue().Claim(ctx, "doctor", 0, time.Second); err != nil {
+		return "", err
+	}
+	return "the queue answers", nil
+}
+
+func (k *kernel) checkPlugins(ctx context.Context) (string, error) {
+	said := ""
+	for _, s := range specs(k.cfg) {
+		p, err := k.plugins.Platform(ctx, s.ID)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", s.Name, err)
+		}
+		m := p.Manifest()
+		said += m.Name + " " + m.Version + "  "
+	}
+	return said, nil
+}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/carillonhq/carillon/adapters/argon"
+	"github.com/carillonhq/carillon/adapters/blob"
+	"github.com/carillonhq/carillon/adapters/casbin"
+	"github.com/carillonhq/carillon/adapters/egress"
+	"github.com/carillonhq/carillon/adapters/gateway"
+	"github.com/carillonhq/carillon/adapters/httpapi"
+	"github.com/carillonhq/carillon/adapters/imaging"
+	"github.com/carillonhq/carillon/adapters/jwt"
+	"github.com/carillonhq/carillon/adapters/mailbox"
+	"github.com/carillonhq/carillon/adapters/oauth"
+	"github.com/carillonhq/carillon/adapters/pluginhost"
+	"github.com/carillonhq/carillon/adapters/postgres"
+	"github.com/carillonhq/carillon/adapters/rules"
+	"github.com/carillonhq/carillon/adapters/smtp"
+	"github.com/carillonhq/carillon/adapters/vault"
+	"github.com/carillonhq/carillon/adapters/webhooks"
+	"github.com/carillonhq/carillon/core/channels"
+	"github.com/carillonhq/carillon/core/events"
+	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/core/media"
+	"github.com/carillonhq/carillon/core/publishing"
+	"github.com/carillonhq/carillon/ports/mail"
+	"github.com/carillonhq/carillon/ports/social"
+	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/registry"
+)
+
+// kernel is everything there is in one process, built once. Read open top to
+// bottom to know who uses what.
+type kernel struct {
+	cfg     config
+	log     *slog.Logger
+	db      *postgres.DB
+	vault   *vault.Vault
+	authz   *casbin.Authorizer
+	egress  *egress.Egress
+	proxy   *egress.Proxy
+	plugins *pluginhost.Host
+	blobs   *blob.Store
+	links   *gateway.Signer
+	files   net.Listener // the gateway's
+	limits  *httpapi.Limits
+	mail    mail.Sender
+	mailbox *mailbox.Box
+
+	tenants  *registry.Service
+	people   *identity.Service
+	names    *identity.Directory
+	keys     *identity.Keys
+	channels *channels.Service
+	media    *media.Service
+	posts    *publishing.Service
+	events   *events.Service
+
+	closers []func()
+}
+
+// apiVersion is the date that new API keys and webhooks are pinned to.
+const apiVersion = events.APIVersion
+
+func open(ctx context.Context, cfg config, log *slog.Logger) (*kernel, error) {
+	k := &kernel{cfg: cfg, log: log, vault: vault.New(cfg.MasterKey)}
+	for _, build := range []func(context.Context) error{k.openDatabase, k.openOutside, k.openPlugins, k.openMedia, k.openServices} {
+		if err := build(ctx); err != nil {
+			k.close()
+			return nil, err
+		}
+	}
+	return k, nil
+}
+
+// close gives everything back, last opened first.
+func (k *kernel) close() {
+	for i := len(k.closers) - 1; i >= 0; i-- {
+		k.closers[i]()
+	}
+}
+
+func (k *kernel) onClose(fn func()) { k.closers = append(k.closers, fn) }
+
+func (k *kernel) openDatabase(ctx context.Context) (err error) {
+	if k.db, err = postgres.Open(ctx, postgres.Config{App: k.cfg.AppURL, System: k.cfg.SystemURL}); err != nil {
+		return fmt.Errorf("database: %w (is it migrated? run: carillon migrate)", err)
+	}
+	k.onClose(k.db.Close)
+	restored, err := k.db.CheckIdentity(ctx)
+	if restored {
+		k.log.WarnContext(ctx, "this database is a restored copy: publishing is paused until an operator resumes it")
+	}
+	if err != nil {
+		return err
+	}
+	k.authz, err = casbin.New(k.db)
+	return err
+}
+
+// openOutside is the ways out: to addresses that users choose, to the mail, to
+// Redis.
+func (k *kernel) openOutside(context.Context) (err error) {
+	o := egress.Options{}
+	if k.cfg.AllowLoopback {
+		o.AllowPrivate = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+		o.AllowHTTP = true
+	}
+	k.egress = egress.New(o)
+	if k.proxy, err = egress.ListenProxy(k.egress, egress.Limits{}); err != nil {
+		return fmt.Errorf("egress proxy: %w", err)
+	}
+	k.onClose(func() { _ = k.proxy.Close() })
+	if k.cfg.RedisURL == "" {
+		k.limits = httpapi.NewLimits(nil)
+	} else {
+		ro, err := httpapi.RedisOptions(k.cfg.RedisURL)
+		if err != nil {
+			return fmt.Errorf("REDIS_URL: %w", err)
+		}
+		client := redis.NewClient(ro)
+		k.onClose(func() { _ = client.Close() })
+		k.limits = httpapi.NewLimits(client)
+	}
+	return k.openMail()
+}
+
+func (k *kernel) openMail() (err error) {
+	if k.cfg.Mailbox != "" {
+		k.mailbox, err = mailbox.Open(k.cfg.Mailbox, time.Now)
+		k.mail = k.mailbox
+		return err
+	}
+	if k.cfg.MailURL == "" {
+		return errors.New("CARILLON_MAIL_URL is not set; people could not confirm their address")
+	}
+	c, err := smtp.ParseURL(k.cfg.MailURL, k.cfg.MailFrom)
+	if err != nil {
+		return fmt.Errorf("CARILLON_MAIL_URL: %w", err)
+	}
+	k.mail, err = smtp.New(c)
+	return err
+}
+
+func (k *kernel) openPlugins(context.Context) (err error) {
+	binary, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "crl-") // short: it holds unix sockets
+	if err != nil {
+		return err
+	}
+	k.onClose(func() { _ = os.RemoveAll(dir) })
+	ln, err := net.Listen("tcp", k.cfg.GatewayAddr)
+	if err != nil {
+		return fmt.Errorf("CARILLON_GATEWAY_ADDR: %w", err)
+	}
+	k.onClose(func() { _ = ln.Close() })
+	k.files = ln
+	k.links = gateway.NewSigner(k.vault.Key(vault.Gateway), "http://"+ln.Addr().String(), time.Now)
+	k.plugins, err = pluginhost.New(pluginhost.Config{
+		Binary: binary,
+		Args:   func(name string) []string { return []string{"plugin", "serve", name} },
+		Dir:    filepath.Join(dir, "p"),
+		Log:    k.log,
+		Direct: []string{ln.Addr().String()},
+	}, specs(k.cfg))
+	if err != nil {
+		return fmt.Errorf("plugins: %w", err)
+	}
+	k.onClose(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+		defer cancel()
+		_ = k.plugins.Close(ctx)
+	})
+	return nil
+}
+
+func (k *kernel) openMedia(ctx context.Context) (err error) {
+	if k.blobs, err = blob.Open(ctx, k.cfg.BlobURL); err != nil {
+		return fmt.Errorf("CARILLON_BLOB_URL: %w", err)
+	}
+	k.onClose(func() { _ = k.blobs.Close() })
+	binary, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	images := imaging.New([]string{binary, "media-worker"}, imaging.DefaultLimits())
+	k.media = media.New(k.db.Media(), k.blobs, images, k.links, k.db.MediaUses(), k.authz, time.Now)
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	k.onClose(stop)
+	go func() { _ = serveLocal(serving, k.files, gateway.New(k.links, k.media)) }()
+	return nil
+}
+
+func (k *kernel) openServices(context.Context) error {
+	envelope, err := vault.NewEnvelope(k.db.DataKeys(), map[int][]byte{1: k.vault.Key(vault.DataKeys)}, time.Now)
+	if err != nil {
+		return err
+	}
+	k.tenants = registry.New(k.db.Registry(), k.authz, time.Now)
+	hasher := argon.New(argon.Current())
+	k.names = identity.NewDirectory(k.db.Identity(), hasher, time.Now)
+	k.people = identity.New(k.db.Identity(), k.db.Keys(), hasher, jwt.New(k.vault.Key(vault.Session), time.Now),
+		homes{k.tenants}, k.tenants, identity.Config{RefreshKey: k.vault.Key(vault.Refresh), AddressKey: k.vault.Key(vault.Address)}, time.Now)
+	k.keys = identity.NewKeys(k.db.Keys(), k.authz, apiVersion, time.Now)
+	k.channels = channels.New(channels.Deps{
+		Store: k.db.Channels(), Plugins: pluginsOf{k.plugins}, OAuth: oauth.New(k.egress.Client(20*time.Second, 1<<20), time.Now),
+		Sealer: envelope, Members: k.tenants, Authz: k.authz, Now: time.Now,
+	}, channels.Config{
+		CallbackURL: k.cfg.URL + "/oauth/callback", AppName: "Carillon", Website: k.cfg.URL,
+		PseudonymKey: k.vault.Key(vault.Pseudonym), AllowLocal: k.cfg.AllowLoopback,
+	})
+	k.posts = publishing.New(k.db.Posts(), k.channels, k.media, rules.New(), k.authz)
+	k.events = events.New(k.db.Events(), k.authz, envelope, webhooks.New(k.egress, version), time.Now)
+	return nil
+}
+
+// pluginsOf narrows a host to what channels asks of it.
+type pluginsOf struct{ *pluginhost.Host }
+
+// Platform implements channels.Plugins.
+func (p pluginsOf) Platform(ctx context.Context, id string) (social.Platform, error) {
+	return p.Host.Platform(ctx, id)
+}
+
+// homes gives a person who confirmed their address an agency of their own with
+// a first workspace.
+type homes struct{ tenants *registry.Service }
+
+// Provision implements identity.Provisioner.
+func (h homes) Provision(ctx context.Context, user tenants.UserID, name string) (tenants.ID, error) {
+	mine, err := h.tenants.Mine(ctx, user)
+	if err != nil {
+		return "", err
+	}
+	for _, place := range mine { // it was done before a crash
+		if place.Kind == tenants.Agency && place.Role == tenants.Owner {
+			return place.ID, nil
+		}
+	}
+	agency, err := h.tenants.Found(ctx, user, name)
+	if err != nil {
+		return "", err
+	}
+	return agency.ID, nil
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/carillonhq/carillon/adapters/httpapi"
+	"github.com/carillonhq/carillon/adapters/stream"
+	"github.com/carillonhq/carillon/adapters/vault"
+	"github.com/carillonhq/carillon/core/events"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+func serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "serve", Short: "Answer requests; run any number of them on one database", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return process(c, (*kernel).serve) },
+	}
+}
+
+// process opens a kernel from the environment and runs it until the command's
+// context is done.
+func process(c *cobra.Command, run func(*kernel, context.Context) error) error {
+	cfg, err := loadConfig(os.Getenv)
+	if err != nil {
+		return err
+	}
+	if _, err := cfg.databases(); err != nil {
+		return err
+	}
+	k, err := open(c.Context(), cfg, logger(cfg))
+	if err != nil {
+		return err
+	}
+	defer k.close()
+	return run(k, c.Context())
+}
+
+func logger(cfg config) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // unknown words mean info
+	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+}
+
+// serve answers requests and streams until ctx is done, then lets those under
+// way finish.
+func (k *kernel) serve(ctx context.Context) error {
+	ln, err := net.Listen("tcp", k.cfg.Addr)
+	if err != nil {
+		return err
+	}
+	return k.serveOn(ctx, ln, nil)
+}
+
+func (k *kernel) serveOn(ctx context.Context, ln net.Listener, ready func(context.Context) error) error {
+	hub := stream.New(k.events, k.db.ListenEvents, k.log)
+	if ready == nil {
+		ready = k.db.Ping
+	}
+	app, err := httpapi.New(k.httpConfig(ready), k.server(hub))
+	if err != nil {
+		return err
+	}
+	k.log.InfoContext(ctx, "listening", "addr", ln.Addr().String())
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return ended(hub.Run(ctx)) })
+	g.Go(func() error { return app.Listener(ln) })
+	g.Go(func() error {
+		<-ctx.Done()
+		return app.ShutdownWithTimeout(k.cfg.Grace)
+	})
+	return g.Wait()
+}
+
+// ended forgives a loop for being told to stop.
+func ended(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func (k *kernel) httpConfig(ready func(context.Context) error) httpapi.Config {
+	return httpapi.Config{
+		Log: k.log, Auth: k.people, Scopes: k.tenants, Authz: k.authz, Keys: k.db.Idempotency(), Limits: k.limits,
+		CursorKey: k.vault.Key(vault.Cursor), TicketKey: k.vault.Key(vault.EventTicket),
+		URL: k.cfg.URL, TrustedProxies: k.cfg.Proxies, InsecureCookies: k.cfg.AllowLoopback,
+		Ready: ready,
+	}
+}
+
+func (k *kernel) server(hub *stream.Hub) *httpapi.Server {
+	return &httpapi.Server{
+		People: k.people, Names: k.names, APIKeys: k.keys, Tenants: k.tenants, Members: k.tenants,
+		Channels: k.channels, Media: k.media, Posts: k.posts,
+		Events: k.events, Streams: streams{hub}, Webhooks: k.events,
+	}
+}
+
+// streams is a hub as the HTTP surface knows it.
+type streams struct{ *stream.Hub }
+
+// Subscribe implements httpapi.Streams.
+func (s streams) Subscribe(ctx context.Context, who tenants.Scope, last events.Cursor, check func(context.Context) error) (httpapi.Stream, error) {
+	sub, err := s.Hub.Subscribe(ctx, who, last, check)
+	if err != nil {
+		return nil, err
+	}
+	return frames{sub}, nil
+}
+
+// frames is a subscription as bytes.
+type frames struct{ *stream.Subscription }
+
+// Frame implements httpapi.Stream.
+func (f frames) Frame(ctx context.Context) ([]byte, error) {
+	m, err := f.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return m.Frame()
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/carillonhq/carillon/adapters/dispatch"
+	"github.com/carillonhq/carillon/adapters/jobs"
+	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/core/publishing"
+)
+
+func workCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "work", Short: "Publish what is due and work the queue; run any number of them", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return process(c, func(k *kernel, ctx context.Context) error { return k.work(ctx, k.dispatcher()) })
+		},
+	}
+}
+
+// worker is a process's part in publishing.
+type worker struct {
+	*dispatch.Dispatcher
+	wake chan struct{}
+}
+
+func (k *kernel) dispatcher() worker {
+	runner := publishing.NewRunner(k.db.Posts(), k.db.Queue(), k.channels, k.media, observer(k), time.Now)
+	wake := make(chan struct{}, 1)
+	return worker{dispatch.New(k.db.Queue(), runner, wake, dispatch.Config{Holder: holder(), Slots: k.cfg.Slots, Log: k.log}), wake}
+}
+
+// holder names this process in the journal.
+func holder() string {
+	host, _ := os.Hostname()
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
+}
+
+// ready means that due deliveries are being claimed.
+func (w worker) ready(context.Context) error {
+	if since := time.Since(w.Claimed()); since > 10*time.Second {
+		return fmt.Errorf("no claim was answered for %s", since.Round(time.Second))
+	}
+	return nil
+}
+
+// work publishes and works the queue until ctx is done, then finishes what it
+// holds.
+func (k *kernel) work(ctx context.Context, w worker) error {
+	client, err := k.queue()
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return w.Run(ctx) })
+	g.Go(func() error { k.listen(ctx, w.wake); return nil })
+	g.Go(func() error {
+		// Its context ends with the process, not with the signal: jobs under
+		// way are waited for below.
+		if err := client.Start(context.WithoutCancel(ctx)); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.cfg.Grace)
+		defer cancel()
+		return client.Stop(stop)
+	})
+	k.log.InfoContext(ctx, "working", "holder", holder(), "slots", k.cfg.Slots)
+	return g.Wait()
+}
+
+// listen passes notifications on, and begins anew when the database was away.
+func (k *kernel) listen(ctx context.Context, wake chan<- struct{}) {
+	for ctx.Err() == nil {
+		err := k.db.ListenDue(ctx, func() {
+			select {
+			case wake <- struct{}{}:
+			default: // it is about to look anyway
+			}
+		})
+		if ctx.Err() == nil {
+			k.log.WarnContext(ctx, "not listening", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// queue is River's client with every worker there is.
+func (k *kernel) queue() (interface {
+	Start(context.Context) error
+	Stop(context.Context) error
+}, error) {
+	ws := river.NewWorkers()
+	jobs.RegisterIdentity(ws, identity.NewPostman(k.db.Identity(), k.mail, k.cfg.URL, time.Now), k.names)
+	jobs.RegisterRenewal(ws, k.channels)
+	jobs.RegisterMetrics(ws, k.posts)
+	jobs.RegisterWebhooks(ws, k.events, k.db)
+	periodic := append(jobs.PeriodicIdentity(), jobs.RenewalSchedule())
+	return k.db.Jobs(&river.Config{
+		Queues:        map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 50}},
+		FetchCooldown: 20 * time.Millisecond, // River's default of 100 ms is most of a job's latency
+		Workers:       ws,
+		PeriodicJobs:  append(periodic, jobs.PeriodicWebhooks()...),
+		Logger:        slog.New(quiet{k.log.Handler()}),
+	})
+}
+
+// quiet leaves out River's chatter.
+type quiet struct{ slog.Handler }
+
+// Enabled implements slog.Handler.
+func (q quiet) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelWarn && q.Handler.Enabled(ctx, l)
+}

@@ -1,0 +1,129 @@
+package channelstest
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"github.com/carillonhq/carillon/core/channels"
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/social"
+)
+
+func claim(limit int, window time.Duration) channels.Claim {
+	return channels.Claim{Name: "publish", Scope: social.ScopeAccount, Subject: rand.Text(), Limit: limit, Window: window, Cost: 1}
+}
+
+// spend takes claims in a transaction of their own.
+func (w *world) spend(ctx context.Context, claims ...channels.Claim) *channels.Refusal {
+	var r *channels.Refusal
+	refused := fault.New(fault.RateLimited, "test.refused", "Refused.")
+	err := w.Store.Update(ctx, w.Us, func(ctx context.Context, tx channels.Tx) (err error) {
+		if r, err = tx.Spend(ctx, "test.platform", claims); err == nil && r != nil {
+			err = refused
+		}
+		return err
+	})
+	if err != nil && r == nil {
+		w.Error(err)
+	}
+	return r
+}
+
+func quotaRace(w *world) {
+	c := claim(40, time.Hour)
+	if won := w.race(100, func(ctx context.Context) bool { return w.spend(ctx, c) == nil }); won != 40 {
+		w.Errorf("%d of 40 were given out", won)
+	}
+	if r := w.spend(w.ctx, c); r == nil || r.RetryAfter <= 0 || r.RetryAfter > time.Hour+5*time.Minute || r.Name != "publish" {
+		w.Errorf("refusal: %+v", r)
+	}
+}
+
+func allOrNone(w *world) {
+	roomy, tight := claim(2, time.Hour), claim(1, time.Hour)
+	if r := w.spend(w.ctx, roomy, tight); r != nil {
+		w.Fatalf("refused: %+v", r)
+	}
+	if r := w.spend(w.ctx, roomy, tight); r == nil || r.Subject != tight.Subject {
+		w.Fatalf("refusal: %+v", r)
+	}
+	if r := w.spend(w.ctx, roomy); r != nil {
+		w.Errorf("the refused transaction took something: %+v", r)
+	}
+	big := claim(3, time.Hour)
+	big.Cost = 4
+	if w.spend(w.ctx, big) == nil {
+		w.Error("more than the whole allowance was given")
+	}
+}
+
+func quotaWindow(w *world) {
+	c := claim(1, 320*time.Millisecond)
+	if w.spend(w.ctx, c) != nil {
+		w.Fatal("refused at once")
+	}
+	start := time.Now()
+	deadline := time.After(10 * time.Second)
+	for {
+		r := w.spend(w.ctx, c)
+		if r == nil {
+			break
+		}
+		select {
+		case <-time.After(min(r.RetryAfter, 50*time.Millisecond)):
+		case <-deadline:
+			w.Fatal("the allowance never came back")
+		}
+	}
+	if took := time.Since(start); took < 250*time.Millisecond {
+		w.Errorf("the allowance was back after %v", took)
+	}
+}
+
+func parkTenant(w *world) {
+	c := claim(10, time.Hour)
+	park := func(d time.Duration) {
+		w.must(w.update(func(ctx context.Context, tx channels.Tx) error { return tx.Park(ctx, "test.platform", c, d) }))
+	}
+	park(time.Hour)
+	park(time.Minute) // does not shorten it
+	ask := c
+	ask.Cost = 0
+	for _, c := range []channels.Claim{c, ask} {
+		w.must(w.view(func(ctx context.Context, tx channels.Tx) error {
+			r, err := tx.Spend(ctx, "test.platform", []channels.Claim{ask})
+			if r == nil || r.RetryAfter < 50*time.Minute || r.RetryAfter > time.Hour || r.Scope != social.ScopeAccount {
+				w.Errorf("cost %d: %+v", c.Cost, r)
+			}
+			return err
+		}))
+	}
+	if w.spend(w.ctx, c) == nil {
+		w.Error("a closed allowance was spent")
+	}
+	other := c
+	other.Subject = "other"
+	if r := w.spend(w.ctx, other); r != nil {
+		w.Errorf("another account is closed, too: %+v", r)
+	}
+}
+
+func quotaApp(w *world) {
+	platform := "test." + rand.Text()
+	c := claim(20, time.Hour)
+	c.Scope = social.ScopeApp
+	won := w.race(50, func(ctx context.Context) bool {
+		r, err := w.Store.SpendApp(ctx, platform, []channels.Claim{c})
+		return r == nil && err == nil
+	})
+	if won != 20 {
+		w.Errorf("%d of 20 were given out", won)
+	}
+	w.must(w.Store.ParkApp(w.ctx, platform, c, time.Minute))
+	list, err := w.Store.ParkedApps(w.ctx, platform)
+	w.must(err)
+	if len(list) != 1 || list[0].Subject != c.Subject || list[0].Name != c.Name || list[0].RetryAfter <= 0 {
+		w.Errorf("parked: %+v", list)
+	}
+}
