@@ -85,11 +85,16 @@ func (w *world) person() (tenants.UserID, string) {
 	w.t.Helper()
 	email := id.New("usr") + "@example.com"
 	const password = "four unrelated words here"
-	_, err := w.names.Add(w.t.Context(), identity.Registration{Email: email, Name: "Somebody", Password: password}, postgrestest.Operator)
-	must(w.t, err)
+	w.register(email, password)
 	in, err := w.people.Login(w.t.Context(), identity.Client{}, email, password)
 	must(w.t, err)
 	return in.User, in.Access.Reveal()
+}
+
+func (w *world) register(email string, password secret.Secret) {
+	w.t.Helper()
+	_, err := w.names.Add(w.t.Context(), identity.Registration{Email: email, Name: "Somebody", Password: password}, postgrestest.Operator)
+	must(w.t, err)
 }
 
 // member registers somebody who is one of tenant.
