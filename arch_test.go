@@ -32,6 +32,7 @@ var may = map[string][]string{
 	"core/events":      {"tenants", "ports"},
 	"core/channels":    {"tenants", "ports"},
 	"core/idempotency": {"tenants", "ports"},
+	"core/jobs":        {"tenants", "ports"},
 	"core/media":       {"tenants", "ports"},
 	// A post names the channels it goes to and the files it shows.
 	"core/publishing": {"tenants", "ports", "core/channels", "core/media"},

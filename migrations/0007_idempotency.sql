@@ -1,4 +1,4 @@
--- What requests with an Idempotency-Key were answered.
+-- What requests with an Idempotency-Key were answered, and the names of jobs.
 
 -- +goose Up
 
@@ -36,5 +36,28 @@ create policy expired on idempotency_keys for delete to carillon_system using (e
 grant select, insert, update, delete on idempotency_keys to carillon_app;
 grant select, delete on idempotency_keys to carillon_system;
 
+-- A name for work in the queue. How it stands is read off the queue.
+create table jobs (
+  tenant_id  text collate "C" not null default app_tenant(),
+  job_id     text collate "C" not null,
+  type       text not null,
+  subject    text not null,
+  queue_id   bigint not null,                -- river.river_job; no foreign key: finished work is forgotten there
+  created_at timestamptz not null default now(),
+  primary key (tenant_id, job_id),
+  foreign key (tenant_id) references tenants
+);
+create index jobs_created on jobs (created_at);
+
+alter table jobs enable row level security;
+alter table jobs force row level security;
+create policy tenant on jobs
+  using (tenant_id = (select app_tenant())) with check (tenant_id = (select app_tenant()));
+create policy old_seen on jobs for select to carillon_system using (created_at < now() - interval '30 days');
+create policy old on jobs for delete to carillon_system using (created_at < now() - interval '30 days');
+grant select, insert, update on jobs to carillon_app;
+grant select, delete on jobs to carillon_system;
+
 -- +goose Down
+drop table jobs;
 drop table idempotency_keys;

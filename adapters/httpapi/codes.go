@@ -76,8 +76,17 @@ func title(f *fault.Error) string {
 }
 
 // nouns are the answers to a name that cannot be one: those of the contexts
-// for a name that is none of theirs.
+// for a name that is none of theirs. A test keeps them equal.
 var nouns = map[string]struct{ reason, message string }{
-	"ten": {"tenant.not_found", "There is no such tenant."},
-	"med": {"media.not_found", "There is no such file."},
+	"ten":  {"tenant.not_found", "There is no such tenant."},
+	"usr":  {"member.not_found", "There is no such member."},
+	"key":  {"not_found", "There is no such thing."},
+	"con":  {"connection.not_found", "There is no such sign-in."},
+	"chn":  {"channel.not_found", "There is no such channel."},
+	"med":  {"media.not_found", "There is no such file."},
+	"post": {"post.not_found", "There is no such post."},
+	"seg":  {"segment.not_found", "There is no such part."},
+	"whk":  {"webhook.not_found", "There is no such endpoint."},
+	"whd":  {"webhook.delivery_not_found", "There is no such delivery."},
+	"job":  {"job.not_found", "There is no such job."},
 }

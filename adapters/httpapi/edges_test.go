@@ -4,6 +4,7 @@ import (
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/core/events"
 	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/core/jobs"
 	"github.com/carillonhq/carillon/core/media"
 	"github.com/carillonhq/carillon/core/publishing"
 	"github.com/carillonhq/carillon/tenants/registry"
@@ -23,4 +24,5 @@ var (
 	_ Posts         = (*publishing.Service)(nil)
 	_ Events        = (*events.Service)(nil)
 	_ Webhooks      = (*events.Service)(nil)
+	_ Jobs          = (*jobs.Service)(nil)
 )

@@ -182,7 +182,7 @@ func TestTransport(t *testing.T) {
 		"verb after a parameter": {as("POST", post+":verb?q=x", "", ""), 200, "item " + post + " x", ""},
 		"no verb":                {as("POST", post, "", ""), 404, "route.not_found", ""},
 		"other method":           {plain("DELETE", "/api/v1/test/echo", auth), 405, "route.method_not_allowed", ""},
-		"no name":                {as("POST", "nonsense:verb", "", ""), 404, "request.not_found|post", "nonsense"},
+		"no name":                {as("POST", "nonsense:verb", "", ""), 404, "post.not_found", "nonsense"},
 		"other prefix":           {as("POST", id.New("chn")+":verb", "", ""), 404, `"class":"not_found"`, ""},
 		"unknown parameter":      {as("POST", post+":verb?admin=1", "", ""), 422, `"pointer":"/query/admin"`, ""},
 		"parameter twice":        {as("POST", post+":verb?q=1&q=2", "", ""), 400, `"pointer":"/query/q"`, ""},

@@ -15,6 +15,7 @@ import (
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/core/events"
 	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/core/jobs"
 	"github.com/carillonhq/carillon/core/media"
 	"github.com/carillonhq/carillon/core/media/mediatest"
 	"github.com/carillonhq/carillon/core/publishing"
@@ -110,6 +111,7 @@ func (w *world) victim(tenant tenants.ID, owner tenants.UserID) map[string]strin
 	must(w.t, w.db.Media().Update(ctx, tenant, func(tx media.Tx) error { return tx.Save(ctx, file) }))
 	names["media"] = string(file.ID)
 	names["channel"] = w.channel(tenant)
+	names["job"] = w.job(tenant)
 	names["connection"] = w.connection(tenant, owner)
 	names["post"], names["segment"] = w.post(tenant, channels.ID(names["channel"]))
 	return names
@@ -121,6 +123,14 @@ func (w *world) channel(tenant tenants.ID) string {
 	postgrestest.Exec(w.t, w.db, `insert into channels (tenant_id, id, platform, account_id, account, name, grant_id, state, version)
 		values ($1, $2, 'test.platform', $2, '{"ID":"acct"}', 'test', $3, 'connected', 1)`, tenant, ch, grant)
 	return string(ch)
+}
+
+func (w *world) job(tenant tenants.ID) string {
+	name := jobs.NewID()
+	postgrestest.Exec(w.t, w.db, `with q as (
+		insert into river.river_job (kind, args, max_attempts) values ('test', jsonb_build_object('tenant', $1::text), 1) returning id)
+		insert into jobs (tenant_id, job_id, type, subject, queue_id) select $1::text, $2, 'test', 'whk_x', id from q`, tenant, name)
+	return string(name)
 }
 
 func (w *world) connection(tenant tenants.ID, owner tenants.UserID) string {

@@ -22,7 +22,8 @@ type Members interface {
 	DeleteRole(ctx context.Context, who tenants.Scope, name string) error
 }
 
-// Names is what the HTTP surface uses of identity.Service to show people.
+// Names is what the HTTP surface uses of identity.Directory. It asks nobody
+// who is asking: the guard has, for the action of the route.
 type Names interface {
 	Find(ctx context.Context, email string) (*identity.User, error)
 	Names(ctx context.Context, ids []tenants.UserID) ([]identity.User, error)

@@ -16,6 +16,7 @@ type Server struct {
 	Events   Events
 	Streams  Streams
 	Webhooks Webhooks
+	Jobs     Jobs
 
 	*surface
 }

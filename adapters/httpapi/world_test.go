@@ -25,6 +25,7 @@ import (
 	"github.com/carillonhq/carillon/core/events"
 	"github.com/carillonhq/carillon/core/events/eventstest"
 	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/core/jobs"
 	"github.com/carillonhq/carillon/core/media"
 	"github.com/carillonhq/carillon/core/publishing"
 	"github.com/carillonhq/carillon/ports/fault"
@@ -42,6 +43,7 @@ type world struct {
 	db       *postgres.DB
 	app      *fiber.App
 	people   *identity.Service
+	names    *identity.Directory
 	keys     *identity.Keys
 	events   *events.Service
 	registry *registry.Service
@@ -57,6 +59,7 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 	tokens := jwt.New([]byte(strings.Repeat("j", 32)), time.Now)
 	people := identity.New(db.Identity(), db.Keys(), plainHasher{}, tokens, noHomes{}, reg,
 		identity.Config{RefreshKey: []byte(strings.Repeat("r", 32)), AddressKey: []byte(strings.Repeat("a", 32))}, time.Now)
+	names := identity.NewDirectory(db.Identity(), plainHasher{}, time.Now)
 	keys := identity.NewKeys(db.Keys(), authz, "2026-11-01", time.Now)
 	chans := channels.New(channels.Deps{
 		Store: db.Channels(), Plugins: practice{}, OAuth: noOAuth{}, Sealer: channelstest.Sealer{},
@@ -64,14 +67,14 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 	}, channels.Config{CallbackURL: "https://example.com/oauth/callback", PseudonymKey: []byte(strings.Repeat("p", 32))})
 	files := media.New(db.Media(), blobs, images{}, noLinks{}, noUses{}, authz, time.Now)
 	ev := events.New(db.Events(), authz, eventstest.Sealer{}, anySender{}, time.Now)
-	w := &world{t: t, db: db, people: people, keys: keys, events: ev, registry: reg}
+	w := &world{t: t, db: db, people: people, names: names, keys: keys, events: ev, registry: reg}
 	w.app, err = httpapi.New(httpapi.Config{
 		Log: slog.New(slog.DiscardHandler), Auth: people, Scopes: reg, Authz: authz, Keys: db.Idempotency(),
 		CursorKey: []byte(strings.Repeat("c", 32)), TicketKey: []byte(strings.Repeat("t", 32)),
 		Limits: httpapi.NewLimits(nil).Times(1_000_000),
 	}, &httpapi.Server{
-		People: people, Names: people, APIKeys: keys, Tenants: reg, Members: reg, Channels: chans, Media: files,
-		Posts: publishing.New(db.Posts(), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Streams: quiet{},
+		People: people, Names: names, APIKeys: keys, Tenants: reg, Members: reg, Channels: chans, Media: files,
+		Posts: publishing.New(db.Posts(), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Streams: quiet{}, Jobs: jobs.New(db.JobNames(), authz),
 	})
 	must(t, err)
 	return w
@@ -82,11 +85,16 @@ func (w *world) person() (tenants.UserID, string) {
 	w.t.Helper()
 	email := id.New("usr") + "@example.com"
 	const password = "four unrelated words here"
-	_, err := w.people.Add(w.t.Context(), identity.Registration{Email: email, Name: "Somebody", Password: password}, postgrestest.Operator)
-	must(w.t, err)
+	w.register(email, password)
 	in, err := w.people.Login(w.t.Context(), identity.Client{}, email, password)
 	must(w.t, err)
 	return in.User, in.Access.Reveal()
+}
+
+func (w *world) register(email string, password secret.Secret) {
+	w.t.Helper()
+	_, err := w.names.Add(w.t.Context(), identity.Registration{Email: email, Name: "Somebody", Password: password}, postgrestest.Operator)
+	must(w.t, err)
 }
 
 // member registers somebody who is one of tenant.

@@ -6,6 +6,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/uptrace/bun"
 
+	"github.com/carillonhq/carillon/core/jobs"
 	"github.com/carillonhq/carillon/tenants"
 )
 
@@ -49,3 +50,7 @@ var (
 type Reference = reference
 
 func NewReference(from, to string) Reference { return reference{from, to} }
+
+func (tx Tx) Name(ctx context.Context, job jobs.ID, kind, subject string, args river.JobArgs) error {
+	return tx.name(ctx, job, kind, subject, args, nil)
+}

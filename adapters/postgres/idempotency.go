@@ -133,8 +133,9 @@ func ofKey[Q interface {
 	return q.Where("principal = ? and method = ? and route = ? and key = ?", r.Principal, r.Method, r.Route, r.Key)
 }
 
-// ForgetAnswers removes keys that are too old to be honoured, up to n of them,
-// and returns how many. It may run anywhere, any time.
+// ForgetAnswers removes keys that are too old to be honoured and jobs that are
+// too old to be asked for, up to n of each, and returns how many keys. It may
+// run anywhere, any time.
 func (db *DB) ForgetAnswers(ctx context.Context, n int) (forgotten int64, err error) {
 	err = db.system(ctx, pathForget, func(ctx context.Context, tx tx) error {
 		res, err := tx.NewRaw(`
@@ -143,7 +144,12 @@ func (db *DB) ForgetAnswers(ctx context.Context, n int) (forgotten int64, err er
 		if err != nil {
 			return err
 		}
-		forgotten, err = res.RowsAffected()
+		if forgotten, err = res.RowsAffected(); err != nil {
+			return err
+		}
+		_, err = tx.NewRaw(`
+			delete from jobs where ctid = any (array(
+			  select ctid from jobs where created_at < now() - interval '30 days' limit ?))`, n).Exec(ctx)
 		return err
 	})
 	return forgotten, err

@@ -132,6 +132,45 @@ func (e ConnectionStage) Valid() bool {
 	}
 }
 
+// Defines values for JobObject.
+const (
+	JobObjectJob JobObject = "job"
+)
+
+// Valid indicates whether the value is a known member of the JobObject enum.
+func (e JobObject) Valid() bool {
+	switch e {
+	case JobObjectJob:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for JobStatus.
+const (
+	JobStatusFailed    JobStatus = "failed"
+	JobStatusQueued    JobStatus = "queued"
+	JobStatusRunning   JobStatus = "running"
+	JobStatusSucceeded JobStatus = "succeeded"
+)
+
+// Valid indicates whether the value is a known member of the JobStatus enum.
+func (e JobStatus) Valid() bool {
+	switch e {
+	case JobStatusFailed:
+		return true
+	case JobStatusQueued:
+		return true
+	case JobStatusRunning:
+		return true
+	case JobStatusSucceeded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for KeyObject.
 const (
 	ApiKey KeyObject = "api_key"
@@ -928,6 +967,26 @@ type Format struct {
 	Text     TextRule               `json:"text"`
 }
 
+// Job defines model for Job.
+type Job struct {
+	CreatedAt  time.Time  `json:"created_at"`
+	FinishedAt *time.Time `json:"finished_at,omitempty"`
+	Id         string     `json:"id"`
+	Object     JobObject  `json:"object" validate:"oneof=job"`
+	Status     JobStatus  `json:"status" validate:"oneof=queued running succeeded failed"`
+
+	// Subject The id of what it is about.
+	Subject string `json:"subject"`
+	Tries   int    `json:"tries"`
+	Type    string `json:"type"`
+}
+
+// JobObject defines model for Job.Object.
+type JobObject string
+
+// JobStatus defines model for Job.Status.
+type JobStatus string
+
 // Key defines model for Key.
 type Key struct {
 	// ApiVersion The date it is pinned to.
@@ -1614,6 +1673,9 @@ type IdempotencyKey = string
 // IfMatch defines model for ifMatch.
 type IfMatch = string
 
+// JobID defines model for jobID.
+type JobID = string
+
 // KeyID defines model for keyID.
 type KeyID = string
 
@@ -2028,6 +2090,9 @@ type ServerInterface interface {
 	// CreateStreamTicket A ticket that opens the stream within 60 seconds.
 	// (POST /events/ticket)
 	CreateStreamTicket(c *fiber.Ctx) error
+	// GetJob How far a job is.
+	// (GET /jobs/{job})
+	GetJob(c *fiber.Ctx, job JobID) error
 	// GetMe Who is signed in.
 	// (GET /me)
 	GetMe(c *fiber.Ctx) error
@@ -2828,6 +2893,35 @@ func (siw *ServerInterfaceWrapper) CreateStreamTicket(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.CreateStreamTicket(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetJob operation middleware
+func (siw *ServerInterfaceWrapper) GetJob(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "job" -------------
+	var job JobID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "job", c.Params("job"), &job, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/job")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetJob(c, job)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4907,6 +5001,9 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/events/ticket", Operation: "CreateStreamTicket", Handler: wrapper.CreateStreamTicket, Action: "event.read",
 		},
 		{
+			Method: "GET", Path: "/jobs/{job}", Operation: "GetJob", Handler: wrapper.GetJob, Action: "job.read", IDs: map[string]string{"job": "job"},
+		},
+		{
 			Method: "GET", Path: "/me", Operation: "GetMe", Handler: wrapper.GetMe, Session: true,
 		},
 		{
@@ -5755,6 +5852,35 @@ type CreateStreamTicketdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateStreamTicketdefaultApplicationProblemPlusJSONResponse) VisitCreateStreamTicketResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GetJobRequestObject struct {
+	Job JobID `json:"job"`
+}
+
+type GetJobResponseObject interface {
+	VisitGetJobResponse(ctx *fiber.Ctx) error
+}
+
+type GetJob200JSONResponse Job
+
+func (response GetJob200JSONResponse) VisitGetJobResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetJobdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetJobdefaultApplicationProblemPlusJSONResponse) VisitGetJobResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -7399,6 +7525,9 @@ type StrictServerInterface interface {
 	// CreateStreamTicket A ticket that opens the stream within 60 seconds.
 	// (POST /events/ticket)
 	CreateStreamTicket(ctx context.Context, request CreateStreamTicketRequestObject) (CreateStreamTicketResponseObject, error)
+	// GetJob How far a job is.
+	// (GET /jobs/{job})
+	GetJob(ctx context.Context, request GetJobRequestObject) (GetJobResponseObject, error)
 	// GetMe Who is signed in.
 	// (GET /me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
@@ -8265,6 +8394,33 @@ func (sh *strictHandler) CreateStreamTicket(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(CreateStreamTicketResponseObject); ok {
 		if err := validResponse.VisitCreateStreamTicketResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetJob operation middleware
+func (sh *strictHandler) GetJob(ctx *fiber.Ctx, job JobID) error {
+	var request GetJobRequestObject
+
+	request.Job = job
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetJob(ctx.UserContext(), request.(GetJobRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetJob")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetJobResponseObject); ok {
+		if err := validResponse.VisitGetJobResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

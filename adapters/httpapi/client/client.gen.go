@@ -144,6 +144,45 @@ func (e EventObject) Valid() bool {
 	}
 }
 
+// Defines values for JobObject.
+const (
+	JobObjectJob JobObject = "job"
+)
+
+// Valid indicates whether the value is a known member of the JobObject enum.
+func (e JobObject) Valid() bool {
+	switch e {
+	case JobObjectJob:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for JobStatus.
+const (
+	JobStatusFailed    JobStatus = "failed"
+	JobStatusQueued    JobStatus = "queued"
+	JobStatusRunning   JobStatus = "running"
+	JobStatusSucceeded JobStatus = "succeeded"
+)
+
+// Valid indicates whether the value is a known member of the JobStatus enum.
+func (e JobStatus) Valid() bool {
+	switch e {
+	case JobStatusFailed:
+		return true
+	case JobStatusQueued:
+		return true
+	case JobStatusRunning:
+		return true
+	case JobStatusSucceeded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for KeyObject.
 const (
 	ApiKey KeyObject = "api_key"
@@ -975,6 +1014,26 @@ type Format struct {
 	Text     TextRule                `json:"text"`
 }
 
+// Job defines model for Job.
+type Job struct {
+	CreatedAt  time.Time  `json:"created_at"`
+	FinishedAt *time.Time `json:"finished_at,omitempty"`
+	Id         string     `json:"id"`
+	Object     JobObject  `json:"object"`
+	Status     JobStatus  `json:"status"`
+
+	// Subject The id of what it is about.
+	Subject string `json:"subject"`
+	Tries   int    `json:"tries"`
+	Type    string `json:"type"`
+}
+
+// JobObject defines model for Job.Object.
+type JobObject string
+
+// JobStatus defines model for Job.Status.
+type JobStatus string
+
 // Key defines model for Key.
 type Key struct {
 	// ApiVersion The date it is pinned to.
@@ -1680,6 +1739,9 @@ type IdempotencyKey = string
 // IfMatch defines model for ifMatch.
 type IfMatch = string
 
+// JobID defines model for jobID.
+type JobID = string
+
 // KeyID defines model for keyID.
 type KeyID = string
 
@@ -2344,6 +2406,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /events/ticket (the `CreateStreamTicket` operationId).
 	CreateStreamTicket(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetJob How far a job is.
+	//
+	// A job is forgotten some time after it has finished.
+	//
+	// Corresponds with GET /jobs/{job} (the `GetJob` operationId).
+	GetJob(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetMe Who is signed in.
 	//
@@ -3415,6 +3484,23 @@ func (c *Client) StreamEvents(ctx context.Context, params *StreamEventsParams, r
 // Corresponds with POST /events/ticket (the `CreateStreamTicket` operationId).
 func (c *Client) CreateStreamTicket(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateStreamTicketRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetJob How far a job is.
+//
+// A job is forgotten some time after it has finished.
+//
+// Corresponds with GET /jobs/{job} (the `GetJob` operationId).
+func (c *Client) GetJob(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetJobRequest(c.Server, job)
 	if err != nil {
 		return nil, err
 	}
@@ -5604,6 +5690,40 @@ func NewCreateStreamTicketRequest(server string) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetJobRequest constructs an http.Request for the GetJob method
+func NewGetJobRequest(server string, job JobID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "job", job, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/jobs/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -8429,6 +8549,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /events/ticket (the `CreateStreamTicket` operationId).
 	CreateStreamTicketWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*CreateStreamTicketResponse, error)
 
+	// GetJobWithResponse How far a job is.
+	//
+	// A job is forgotten some time after it has finished.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /jobs/{job} (the `GetJob` operationId).
+	GetJobWithResponse(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*GetJobResponse, error)
+
 	// GetMeWithResponse Who is signed in.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -10021,6 +10150,54 @@ func (r CreateStreamTicketResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreateStreamTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetJobResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetJobResponse) GetJSON200() *Job {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetJobResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetJobResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetJobResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetJobResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetJobResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12967,6 +13144,21 @@ func (c *ClientWithResponses) CreateStreamTicketWithResponse(ctx context.Context
 	return ParseCreateStreamTicketResponse(rsp)
 }
 
+// GetJobWithResponse How far a job is.
+//
+// A job is forgotten some time after it has finished.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /jobs/{job} (the `GetJob` operationId).
+func (c *ClientWithResponses) GetJobWithResponse(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*GetJobResponse, error) {
+	rsp, err := c.GetJob(ctx, job, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetJobResponse(rsp)
+}
+
 // GetMeWithResponse Who is signed in.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -14653,6 +14845,39 @@ func ParseCreateStreamTicketResponse(rsp *http.Response) (*CreateStreamTicketRes
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetJobResponse parses an HTTP response from a GetJobWithResponse call
+func ParseGetJobResponse(rsp *http.Response) (*GetJobResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetJobResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

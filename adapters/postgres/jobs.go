@@ -1,0 +1,86 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/uptrace/bun"
+
+	"github.com/carillonhq/carillon/core/jobs"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// JobNames is the jobs.Store in this database.
+func (db *DB) JobNames() jobs.Store { return jobNames{db} }
+
+type jobNames struct{ db *DB }
+
+type jobRow struct {
+	bun.BaseModel `bun:"table:jobs,alias:j"`
+
+	ID        string    `bun:"job_id"`
+	Type      string    `bun:"type"`
+	Subject   string    `bun:"subject"`
+	QueueID   int64     `bun:"queue_id"`
+	CreatedAt time.Time `bun:"created_at,nullzero,default:now()"`
+}
+
+// queued is what the queue says of a job.
+type queued struct {
+	State       string     `bun:"state"`
+	Attempt     int        `bun:"attempt"`
+	FinalizedAt *time.Time `bun:"finalized_at"`
+}
+
+func (s jobNames) Job(ctx context.Context, tenant tenants.ID, id jobs.ID) (*jobs.Job, error) {
+	var row jobRow
+	var q []queued
+	err := s.db.view(ctx, tenant, func(ctx context.Context, tx tx) error {
+		var rows []jobRow
+		if err := tx.find(&rows).Where("job_id = ?", string(id)).Scan(ctx); err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			return jobs.ErrNotFound()
+		}
+		row = rows[0]
+		return tx.NewRaw(`select state::text, attempt, finalized_at from river.river_job
+			where id = ? and args ->> 'tenant' = ?`, row.QueueID, string(tenant)).Scan(ctx, &q)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(q) == 0 { // the queue has forgotten it: it finished long ago
+		return nil, jobs.ErrNotFound()
+	}
+	return &jobs.Job{
+		ID: id, Type: row.Type, Subject: row.Subject, Status: statusOf(q[0].State), Tries: q[0].Attempt,
+		CreatedAt: row.CreatedAt.UTC(), FinishedAt: moment(q[0].FinalizedAt).UTC(),
+	}, nil
+}
+
+// statusOf reads River's states.
+func statusOf(state string) jobs.Status {
+	switch state {
+	case "running":
+		return jobs.Running
+	case "completed":
+		return jobs.Succeeded
+	case "cancelled", "discarded":
+		return jobs.Failed
+	}
+	return jobs.Waiting
+}
+
+// name is enqueue with a name that can be asked for. Work that goes on as
+// another job of the queue keeps its name.
+func (tx tx) name(ctx context.Context, job jobs.ID, kind, subject string, args river.JobArgs, opts *river.InsertOpts) error {
+	res, err := tx.db.jobs.InsertTx(ctx, tx.pgx, args, opts)
+	if err != nil {
+		return err
+	}
+	_, err = tx.NewInsert().Model(&jobRow{ID: string(job), Type: kind, Subject: subject, QueueID: res.Job.ID}).
+		On("conflict (tenant_id, job_id) do update").Set("queue_id = excluded.queue_id").Exec(ctx)
+	return err
+}

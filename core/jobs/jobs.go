@@ -1,0 +1,74 @@
+// Package jobs says how far work is that outlasts a request.
+//
+// A job is a name for work in the queue, given to whoever asked for it in the
+// transaction that queued it. What the queue says is what a job says: nothing
+// is kept twice. Start with Service.
+package jobs
+
+import (
+	"context"
+	"time"
+
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/id"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// ActRead is what a member may be allowed to do here.
+const ActRead tenants.Action = "job.read"
+
+// ID names a job, such as "job_01jd…".
+type ID string
+
+// NewID returns a fresh job name.
+func NewID() ID { return ID(id.New("job")) }
+
+// Status is how far a job is.
+type Status string
+
+// The statuses. Waiting includes waiting for another try.
+const (
+	Waiting   Status = "queued"
+	Running   Status = "running"
+	Succeeded Status = "succeeded"
+	Failed    Status = "failed"
+)
+
+// A Job is work that somebody asked for.
+type Job struct {
+	ID         ID
+	Type       string // what is done, such as "webhook.replay"
+	Subject    string // to what, such as "whk_01jd…"
+	Status     Status
+	Tries      int
+	CreatedAt  time.Time
+	FinishedAt time.Time // zero: not yet
+}
+
+// Store finds jobs. A job is forgotten some time after it has finished.
+type Store interface {
+	// Job returns fault.NotFound for a job of another tenant, as for none.
+	Job(ctx context.Context, tenant tenants.ID, id ID) (*Job, error)
+}
+
+// Service is the use cases of jobs. It is safe for concurrent use.
+type Service struct {
+	store Store
+	authz tenants.Authorizer
+}
+
+// New returns a Service. Every argument is required.
+func New(store Store, authz tenants.Authorizer) *Service { return &Service{store: store, authz: authz} }
+
+// Get returns one job.
+func (s *Service) Get(ctx context.Context, who tenants.Scope, name ID) (*Job, error) {
+	if err := s.authz.Allow(ctx, who, ActRead); err != nil {
+		return nil, err
+	}
+	return s.store.Job(ctx, who.Tenant, name)
+}
+
+// ErrNotFound is the one answer for a job that is not there, whoever owns it.
+func ErrNotFound() error {
+	return fault.New(fault.NotFound, "job.not_found", "There is no such job.")
+}
