@@ -159,7 +159,7 @@ type source struct {
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	s.n += int64(n)
-	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader promises io.EOF itself
+	if err != nil && err != io.EOF { // io.Reader promises io.EOF itself
 		s.err = err
 	}
 	return n, err

@@ -137,22 +137,21 @@ func notFound(prefix string) error {
 	return fault.New(fault.NotFound, "request.not_found", "There is no such thing.")
 }
 
-func knownQuery(c *fiber.Ctx, known []string) (err error) {
+func knownQuery(c *fiber.Ctx, known []string) error {
 	seen := map[string]bool{}
-	c.Context().QueryArgs().VisitAll(func(k, v []byte) {
+	for k, v := range c.Context().QueryArgs().All() {
 		name := string(k)
 		switch {
-		case err != nil:
 		case !slices.Contains(known, name):
-			err = fault.New(fault.Invalid, "request.unknown_parameter", "There is no parameter %.64q here.", name).On("/query/" + name)
+			return fault.New(fault.Invalid, "request.unknown_parameter", "There is no parameter %.64q here.", name).On("/query/" + name)
 		case seen[name]:
-			err = fault.New(fault.Invalid, "request.bad_parameter", "This parameter is there twice.").On("/query/" + name)
+			return fault.New(fault.Invalid, "request.bad_parameter", "This parameter is there twice.").On("/query/" + name)
 		case strings.ContainsRune(string(v), 0) || len(v) > maxParameter:
-			err = api.BadParameter("/query/" + name)
+			return api.BadParameter("/query/" + name)
 		}
 		seen[name] = true
-	})
-	return err
+	}
+	return nil
 }
 
 const maxParameter = 2048

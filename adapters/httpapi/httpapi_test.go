@@ -96,7 +96,7 @@ func listen(t *testing.T, app *fiber.App) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go app.Listener(l) //nolint:errcheck // ends with Shutdown
+	go app.Listener(l) // ends with Shutdown
 	t.Cleanup(func() { _ = app.ShutdownWithTimeout(time.Second) })
 	return l.Addr().String()
 }
@@ -108,9 +108,9 @@ func raw(t *testing.T, addr, request string) (*http.Response, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a test
+	defer conn.Close() // a test
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-	go io.WriteString(conn, request) //nolint:errcheck // the server may hang up first
+	go io.WriteString(conn, request) // the server may hang up first
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package publishing
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
@@ -73,7 +74,7 @@ func (r *Runner) Run(ctx context.Context, c Claim) error {
 }
 
 func ignoreLost(err error) error {
-	if err != nil && (err == errLost || fault.Is(err, fault.NotFound)) {
+	if err != nil && (errors.Is(err, errLost) || fault.Is(err, fault.NotFound)) {
 		return nil
 	}
 	return err
