@@ -21,6 +21,7 @@ import (
 //
 //	lock, users   who is starting, who is using the server
 //	password      of the superuser, readable by whoever started it first
+//	port          where the server listened last
 //	data          PostgreSQL's own; appears whole or not at all
 //	run           where the keeper listens
 //	server.log
@@ -160,10 +161,28 @@ func (c *cluster) url(port int, database string) string {
 	return fmt.Sprintf("postgres://postgres:%s@127.0.0.1:%d/%s?sslmode=disable", c.password, port, database)
 }
 
-// freePort asks the kernel for a port. Another program may take it before the
-// server does; the server then fails and serve tries again.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// port is the one that the server had last time, so that whoever knows its URL
+// finds it again after a crash, or a new one from the kernel if that is taken.
+// Another program may take it before the server does; serve then tries again.
+func (c *cluster) port() (int, error) {
+	file := c.path("port")
+	if b, err := os.ReadFile(file); err == nil {
+		if last, err := strconv.Atoi(string(b)); err == nil && last > 0 {
+			if port, err := listen(last); err == nil {
+				return port, nil
+			}
+		}
+	}
+	port, err := listen(0)
+	if err != nil {
+		return 0, err
+	}
+	return port, os.WriteFile(file, []byte(strconv.Itoa(port)), 0o600)
+}
+
+// listen reports whether a port is free; 0 is any.
+func listen(port int) (int, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
 		return 0, err
 	}

@@ -123,7 +123,7 @@ func (c *cluster) answers(ctx context.Context, port int) bool {
 }
 
 func (c *cluster) launch(ctx context.Context) (process, error) {
-	port, err := freePort()
+	port, err := c.port()
 	if err != nil {
 		return process{}, err
 	}

@@ -38,6 +38,9 @@ func TestDataSurvivesAStopAndAKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := start(t, o) // at once: lock file and shared memory are still there
+	if next.URL != s.URL {
+		t.Errorf("it moved from %s to %s: nobody who was connected will find it", s.URL, next.URL)
+	}
 	exec1(t, next.URL, "insert into kept values (2)")
 	_ = s.Stop()
 	if err := next.Stop(); err != nil || alive(next.PID) {

@@ -33,7 +33,7 @@ func BenchmarkColdStart(b *testing.B) {
 func BenchmarkPublish(b *testing.B) {
 	p := open(b, host(b, "good", "test.good"), "test.good")
 	for b.Loop() {
-		if _, err := say2(p, "now", true); err != nil {
+		if _, err := publish(p, "now", true); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -134,6 +135,14 @@ func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 		receipt.Ref = social.Ref{}
 	case "panic":
 		panic("on purpose")
+	case "cling":
+		// With a writing end of its own, standard input never ends: only the
+		// kernel can tell this plugin that its host is gone.
+		if runtime.GOOS == "linux" {
+			if _, err := syscall.Open("/proc/self/fd/0", syscall.O_WRONLY, 0); err != nil {
+				return social.Step{}, err
+			}
+		}
 	case "exit":
 		os.Exit(7)
 	case "hang":
@@ -242,8 +251,12 @@ func (liar) Manifest() social.Manifest {
 func runHost() {
 	h, err := pluginhost.New(pluginhost.Config{Args: asFixture, Dir: os.Getenv("HOST_DIR"), Log: slog.New(slog.DiscardHandler)},
 		[]pluginhost.Spec{{ID: "test.good", Name: "good"}})
+	var p pluginhost.Plugin
 	if err == nil {
-		_, err = h.Platform(context.Background(), "test.good")
+		p, err = h.Platform(context.Background(), "test.good")
+	}
+	if err == nil {
+		_, err = p.Publish(context.Background(), request("cling", false))
 	}
 	if err != nil {
 		fmt.Println(err)

@@ -20,7 +20,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 				t.Fatal(err)
 			}
 			eventually(t, time.Minute, "another process serves", func() bool {
-				_, err := say2(p, "now", false)
+				_, err := publish(p, "now", false)
 				return err == nil && h.Status()[0].PID != pid
 			})
 		}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,7 +75,7 @@ func open(t testing.TB, h *pluginhost.Host, id string) pluginhost.Plugin {
 	return p
 }
 
-func say2(p social.Platform, text string, commit bool) (social.Step, error) {
+func publish(p social.Platform, text string, commit bool) (social.Step, error) {
 	return p.Publish(context.Background(), request(text, commit))
 }
 
@@ -129,11 +130,11 @@ func TestAPluginPublishes(t *testing.T) {
 	if diff := cmp.Diff("1.2.3", p.Manifest().Version); diff != "" {
 		t.Error(diff)
 	}
-	step, err := say2(p, "next", false)
+	step, err := publish(p, "next", false)
 	if err != nil || step.Next == nil || !step.Next.Commit {
 		t.Fatalf("%+v, %v", step, err)
 	}
-	step, err = say2(p, "now", true)
+	step, err = publish(p, "now", true)
 	if err != nil || step.Receipt == nil || step.Receipt.Status != social.Live {
 		t.Fatalf("%+v, %v", step, err)
 	}
@@ -281,7 +282,7 @@ func TestThePluginSeesNothingOfTheHost(t *testing.T) {
 		c.Proxy, c.Direct = "http://127.0.0.1:3128", []string{"127.0.0.1:80", "127.0.0.1:81"}
 		c.Env, s.Env = []string{"ALL=1"}, []string{"ONE=1"}
 	})
-	step, err := say2(open(t, h, "test.good"), "environment", false)
+	step, err := publish(open(t, h, "test.good"), "environment", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,11 +300,11 @@ func TestThePluginSeesNothingOfTheHost(t *testing.T) {
 func TestACrashMidCall(t *testing.T) {
 	h := host(t, "good", "test.good")
 	p := open(t, h, "test.good")
-	_, err := say2(p, "exit", true)
+	_, err := publish(p, "exit", true)
 	if f := social.FaultOf(err, true); err == nil || f.Kind != social.Ambiguous || f.Source != social.FromPlugin {
 		t.Fatalf("a crash in a commit: %v", err)
 	}
-	if _, err := say2(p, "again", true); err != nil {
+	if _, err := publish(p, "again", true); err != nil {
 		t.Errorf("after the restart: %v", err)
 	}
 	if s := h.Status()[0]; s.Crashes != 1 || !strings.Contains(s.LastError, "exit status 7") {
@@ -320,7 +321,7 @@ func TestServingAgainSoonAfterKill(t *testing.T) {
 	}
 	begun := time.Now()
 	eventually(t, time.Minute, "serving again", func() bool {
-		_, err := say2(p, "now", false)
+		_, err := publish(p, "now", false)
 		return err == nil
 	})
 	t.Logf("served again after %s", time.Since(begun))
@@ -335,11 +336,9 @@ func TestAFrozenPluginIsGivenUp(t *testing.T) {
 	})
 	p := open(t, h, "test.good")
 	pid := running(t, h)
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	freeze(t, pid)
 	begun := time.Now()
-	_, err := say2(p, "now", true)
+	_, err := publish(p, "now", true)
 	if f := social.FaultOf(err, true); err == nil || f.Kind != social.Ambiguous {
 		t.Errorf("frozen in a commit: %v", err)
 	}
@@ -347,7 +346,7 @@ func TestAFrozenPluginIsGivenUp(t *testing.T) {
 		t.Errorf("the call took %s", took)
 	}
 	eventually(t, time.Minute, "the frozen process is killed", func() bool { return gone(pid) })
-	if _, err := say2(p, "now", false); err != nil {
+	if _, err := publish(p, "now", false); err != nil {
 		t.Errorf("after that: %v", err)
 	}
 }
@@ -361,18 +360,19 @@ func TestASlowPluginIsNotKilled(t *testing.T) {
 	if _, err := p.Publish(ctx, request("hang", false)); err == nil {
 		t.Fatal("a call without end ended")
 	}
-	if _, err := say2(p, "now", false); err != nil || h.Status()[0].PID != pid {
+	if _, err := publish(p, "now", false); err != nil || h.Status()[0].PID != pid {
 		t.Errorf("the plugin was replaced: %v", err)
 	}
 }
 
 func TestCloseDoesNotWaitForAFrozenPlugin(t *testing.T) {
 	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) { c.Timeouts.Probe = 500 * time.Millisecond })
-	open(t, h, "test.good")
+	p := open(t, h, "test.good")
 	pid := running(t, h)
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	freeze(t, pid)
+	call := make(chan error, 1)
+	go func() { _, err := publish(p, "now", true); call <- err }()
+	eventually(t, time.Minute, "the call is in flight", func() bool { return h.Status()[0].InFlight == 1 })
 	begun := time.Now()
 	if err := h.Close(t.Context()); err != nil {
 		t.Error(err)
@@ -383,13 +383,16 @@ func TestCloseDoesNotWaitForAFrozenPlugin(t *testing.T) {
 	if !gone(pid) {
 		t.Error("it still runs")
 	}
+	if err := <-call; err == nil {
+		t.Error("the frozen plugin answered")
+	}
 }
 
 func TestCloseLetsCallsFinish(t *testing.T) {
 	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) { c.Timeouts.Commit = 300 * time.Millisecond })
 	p := open(t, h, "test.good")
 	done := make(chan error, 1)
-	go func() { _, err := say2(p, "hang", true); done <- err }()
+	go func() { _, err := publish(p, "hang", true); done <- err }()
 	eventually(t, time.Minute, "the call is in flight", func() bool { return h.Status()[0].InFlight == 1 })
 	if err := h.Close(t.Context()); err != nil {
 		t.Error(err)
@@ -399,7 +402,7 @@ func TestCloseLetsCallsFinish(t *testing.T) {
 	default:
 		t.Error("closed over a call in flight")
 	}
-	if _, err := say2(p, "now", true); social.FaultOf(err, true).Kind != social.Transient {
+	if _, err := publish(p, "now", true); social.FaultOf(err, true).Kind != social.Transient {
 		t.Errorf("after Close: %v", err)
 	}
 }
@@ -407,7 +410,7 @@ func TestCloseLetsCallsFinish(t *testing.T) {
 func TestAGrandchildDoesNotHoldTheHost(t *testing.T) {
 	h := host(t, "good", "test.good")
 	p := open(t, h, "test.good")
-	step, err := say2(p, "grandchild", false)
+	step, err := publish(p, "grandchild", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -426,9 +429,27 @@ func TestAGrandchildDoesNotHoldTheHost(t *testing.T) {
 }
 
 // zombie reports whether a process ended and nobody has asked how.
-func zombie(pid int) bool {
+func zombie(pid int) bool { return state(pid) == "Z" }
+
+// state is the letter that the kernel gives to what a process is doing.
+func state(pid int) string {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err == nil && bytes.Contains(b, []byte(") Z "))
+	_, after, found := bytes.Cut(b, []byte(") "))
+	if err != nil || !found {
+		return ""
+	}
+	return string(after[:1])
+}
+
+// freeze stops a process. A busy machine takes a moment to do it.
+func freeze(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOOS == "linux" {
+		eventually(t, time.Minute, "the process stands still", func() bool { return state(pid) == "T" || gone(pid) })
+	}
 }
 
 func TestOutputIsLimitedAndRedacted(t *testing.T) {
@@ -447,7 +468,7 @@ func TestOutputIsLimitedAndRedacted(t *testing.T) {
 	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) { c.Log = log })
 	p := open(t, h, "test.good")
 	for _, say := range []string{"log logged tok-0123456789", "print printed tok-0123456789", "log header Bearer abcdefghijkl"} {
-		if _, err := say2(p, say, false); err != nil {
+		if _, err := publish(p, say, false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -457,11 +478,11 @@ func TestOutputIsLimitedAndRedacted(t *testing.T) {
 	if strings.Contains(text(), "0123456789") || strings.Contains(text(), "abcdefghijkl") {
 		t.Errorf("a secret is in the log:\n%s", text())
 	}
-	if _, err := say2(p, "stderr", false); err != nil {
+	if _, err := publish(p, "stderr", false); err != nil {
 		t.Fatal(err)
 	}
 	for range 20 {
-		if _, err := say2(p, "now", false); err != nil {
+		if _, err := publish(p, "now", false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -505,7 +526,7 @@ func TestOneTenantLeavesRoomForOthers(t *testing.T) {
 		wg.Go(func() { _, _ = p.Publish(ctx, request("hang", false)) })
 	}
 	eventually(t, time.Minute, "the tenant's slots are taken", func() bool { return h.Status()[0].InFlight == 8 })
-	_, err := say2(p, "ninth", true)
+	_, err := publish(p, "ninth", true)
 	if f := social.FaultOf(err, true); f.Kind != social.Transient || f.Key != "plugin.busy" {
 		t.Errorf("the ninth: %v", err)
 	}
@@ -516,7 +537,7 @@ func TestOneTenantLeavesRoomForOthers(t *testing.T) {
 	}
 	cancel()
 	wg.Wait()
-	if _, err := say2(p, "now", false); err != nil {
+	if _, err := publish(p, "now", false); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 }

@@ -48,7 +48,7 @@ func TestAProgramOfItsOwn(t *testing.T) {
 			h := host(t, "good", "test.good", func(_ *pluginhost.Config, s *pluginhost.Spec) {
 				s.Binary, s.Digest, s.Env = file, digest, []string{"FIXTURE=good"}
 			})
-			if _, err := say2(open(t, h, "test.good"), "now", false); err != nil {
+			if _, err := publish(open(t, h, "test.good"), "now", false); err != nil {
 				t.Error(err)
 			}
 			if got := h.Status()[0].Digest; got != digest {
@@ -76,7 +76,7 @@ func TestWhatRunsIsWhatWasChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, time.Minute, "another process serves", func() bool {
-		_, err := say2(p, "now", false)
+		_, err := publish(p, "now", false)
 		return err == nil && h.Status()[0].PID != pid
 	})
 	if got := h.Status()[0].Digest; got != digest {
@@ -131,8 +131,6 @@ func TestASilentPluginIsProbed(t *testing.T) {
 	})
 	open(t, h, "test.good")
 	pid := running(t, h)
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	freeze(t, pid)
 	eventually(t, time.Minute, "the frozen process is killed", func() bool { return gone(pid) })
 }

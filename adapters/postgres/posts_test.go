@@ -83,7 +83,7 @@ func TestClaimsAreFairAndHeldBack(t *testing.T) {
 		"agency":       {"update tenants set paused = true where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "update tenants set paused = false where tenant_id = (select parent_id from tenants where tenant_id = '%s')"},
 		"suspension":   {"update tenants set state = 'suspended' where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "update tenants set state = 'active' where tenant_id = (select parent_id from tenants where tenant_id = '%s')"},
 		"disconnected": {"update channels set state = 'needs_reconnect' where tenant_id = '%s'", "update channels set state = 'connected' where tenant_id = '%s'"},
-		"platform":     {"insert into platform_pauses (platform, reason) select platform, '%s' from channels limit 1", "delete from platform_pauses where reason = '%s'"},
+		"platform":     {"insert into platform_pauses (platform, reason) select platform, tenant_id from channels where tenant_id = '%s'", "delete from platform_pauses where reason = '%s'"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			us := postgrestest.Tenant(t, db)

@@ -95,3 +95,14 @@ func TestTID(t *testing.T) {
 		t.Errorf("before 1970: %q", early)
 	}
 }
+
+func FuzzExpiry(f *testing.F) {
+	for _, seed := range []string{"", "a.b.c", "e.eyJleHAiOjE3MDB9.s", "e.eyJleHAiOi0xfQ.s"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, token string) {
+		if at := expiry(token); !at.IsZero() && at.Unix() <= 0 {
+			t.Errorf("%q ends %s", token, at)
+		}
+	})
+}

@@ -55,8 +55,8 @@ func (m *Mastodon) Find(ctx context.Context, req social.FindRequest) (social.Fin
 			return social.Finding{}, err
 		}
 		for i := range list {
-			if !s.Anchored && list[i].CreatedAt.Before(req.Since) {
-				return verdict(found), nil
+			if list[i].ID == s.Anchor || !s.Anchored && list[i].CreatedAt.Before(req.Since) {
+				return verdict(found), nil // from here on it is all older
 			}
 			same, err := m.same(ctx, req, list[i], s)
 			if err != nil {
@@ -91,7 +91,7 @@ func (m *Mastodon) same(ctx context.Context, req social.FindRequest, one status,
 	if req.Content.ReplyTo != nil {
 		parent = req.Content.ReplyTo.ID
 	}
-	if one.InReplyTo != parent || len(one.Media) != len(req.Content.Media) || one.ID == s.Anchor {
+	if one.InReplyTo != parent || len(one.Media) != len(req.Content.Media) {
 		return false, nil
 	}
 	want := fingerprint(req.Content.Text)

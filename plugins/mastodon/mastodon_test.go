@@ -23,6 +23,7 @@ func TestContract(t *testing.T) {
 		"slow media":           {Polls: 4},
 		"ignores the key":      {IgnoreKey: true, Version: "2.7.2 (compatible; Pleroma 2.6.0)", SourceURL: "https://git.pleroma.social/pleroma/pleroma"},
 		"ignores, v1, no more": {IgnoreKey: true, Version: "0.17.0", V1Only: true, NoBatch: true, NoSource: true},
+		"ignores since_id too": {IgnoreKey: true, Version: "0.17.0", NoSince: true},
 		"ignores and rewrites": {IgnoreKey: true, Version: "4.5.0+gotosocial-0.20.0", Markdown: true, SourceURL: "https://codeberg.org/superseriousbusiness/gotosocial"},
 	}
 	for name, opt := range servers {

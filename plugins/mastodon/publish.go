@@ -113,7 +113,7 @@ func setting(c social.Content, name string) string {
 // anchor notes the newest status of the account.
 func (m *Mastodon) anchor(ctx context.Context, req social.PublishRequest, s state) (social.Step, error) {
 	s.Asked = true
-	list, err := m.timeline(ctx, req.Call, req.Account.ID, url.Values{"limit": {"1"}})
+	list, err := m.timeline(ctx, req.Call, req.Account.ID, url.Values{"limit": {"1"}, "exclude_reblogs": {"true"}})
 	f := social.FaultOf(err, false)
 	switch {
 	case err == nil:

@@ -29,6 +29,7 @@ type Options struct {
 	V1Only    bool   // no /api/v2/instance
 	NoBatch   bool   // no GET /api/v1/statuses?id[]=
 	NoSource  bool   // no /source of a status
+	NoSince   bool   // timelines ignore since_id
 	Markdown  bool   // texts come back rewritten
 	Polls     int    // how often media is "still processing" when asked
 	MaxText   int    // 0 means 500

@@ -21,7 +21,7 @@ func (s *Server) timeline(w http.ResponseWriter, r *http.Request) {
 	list := []any{}
 	for i := len(s.statuses) - 1; i >= 0 && len(list) < limit; i-- {
 		one := s.statuses[i]
-		if newer(one.ID, query.Get("since_id")) && (query.Get("max_id") == "" || newer(query.Get("max_id"), one.ID)) {
+		if (s.opt.NoSince || newer(one.ID, query.Get("since_id"))) && (query.Get("max_id") == "" || newer(query.Get("max_id"), one.ID)) {
 			list = append(list, s.view(one, r))
 		}
 	}

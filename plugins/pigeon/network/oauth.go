@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -95,6 +96,7 @@ func (n *Network) newCode(a *Account, asked ask) string {
 	value := random("pgc")
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	maps.DeleteFunc(n.codes, func(_ string, c *code) bool { return n.opt.Now().After(c.until) })
 	n.codes[value] = &code{
 		account: a.ID, client: asked.Client, redirect: asked.Redirect, challenge: asked.Challenge,
 		until: n.opt.Now().Add(codeLife),

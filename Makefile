@@ -1,0 +1,86 @@
+# make lists what there is. Everything works from a clean clone, as root or not.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+GO    ?= go
+BIN   := bin/carillon
+LINT  := $(GO) tool -modfile=tools/lint.mod golangci-lint
+BUF   := $(GO) tool -modfile=tools/buf.mod buf
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(shell git describe --tags --always --dirty 2>/dev/null || echo dev)"
+
+SEED  ?= 1
+POSTS ?= 1000
+KILLS ?= 100
+RACE  := ./core/... ./adapters/jobs/... ./adapters/dispatch/... ./adapters/pluginhost/...
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the one binary, bin/carillon
+	$(BUILD) -o $(BIN) ./cmd/carillon
+
+.PHONY: run
+run: deps build ## Run everything on this machine: database, server, worker, practice network
+	@exec $(BIN) dev
+
+.PHONY: demo
+demo: deps build ## Do the main job once, over HTTP, and say how it went
+	@$(BIN) demo
+
+.PHONY: deps
+deps: ## Install what is missing: a PostgreSQL server, if this machine has none
+	@tools/deps.sh
+
+.PHONY: test
+test: deps ## Run the tests: unit, contract, integration, and the race detector on the core
+	$(GO) test ./...
+	$(GO) test -race $(RACE)
+
+.PHONY: check
+check: deps verify lint test crash-short demo ## What CI runs
+
+.PHONY: lint
+lint: ## Format and lint
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run: make format"; exit 1; }
+	$(LINT) run
+
+.PHONY: format
+format: ## Format the source
+	gofmt -w $$(git ls-files '*.go')
+
+.PHONY: generate
+generate: ## Generate the HTTP server and client, and the plugin wire
+	$(GO) generate ./adapters/httpapi/...
+	cd plugins/proto && $(GO) tool -modfile=../../tools/buf.mod buf generate
+
+.PHONY: verify
+verify: ## Check that generated code and go.mod are what is committed
+	$(GO) mod verify
+	$(GO) mod tidy -diff
+	@before=$$(git status --porcelain | sha256sum); diff=$$(git diff | sha256sum); \
+	$(MAKE) -s generate; \
+	[ "$$before" = "$$(git status --porcelain | sha256sum)" ] && [ "$$diff" = "$$(git diff | sha256sum)" ] \
+	  || { git status --short; echo "generated code differs from what is committed"; exit 1; }
+
+.PHONY: crash
+crash: deps ## Try to lose or double a post: SEED=1 POSTS=1000 KILLS=100
+	$(GO) run ./cmd/crash -seed $(SEED) -posts $(POSTS) -kills $(KILLS)
+
+.PHONY: crash-short
+crash-short: deps ## The short form of it, with its control, for CI
+	$(GO) run ./cmd/crash -short
+
+.PHONY: bench
+bench: deps build ## Measure; docs/benchmarks.md explains the figures
+	$(GO) run ./cmd/bench
+
+.PHONY: fuzz
+fuzz: ## Fuzz every parser of outside input for a short while: TIME=10s
+	@tools/fuzz.sh $(or $(TIME),10s)
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin coverage.out
