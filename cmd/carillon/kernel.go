@@ -67,6 +67,7 @@ type kernel struct {
 	posts    *publishing.Service
 	events   *events.Service
 
+	fresh   bool // seed had something to do
 	closers []func()
 }
 

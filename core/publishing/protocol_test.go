@@ -38,7 +38,11 @@ func TestAThreadGoesOutInOrder(t *testing.T) {
 	}
 	for _, dl := range r.Deliveries {
 		for i, s := range dl.Segments {
-			if i > 0 && (s.ReplyTo.ID != dl.Segments[i-1].Ref.ID || s.Root.ID != dl.Segments[0].Ref.ID) {
+			above := dl.Segments[max(i-1, 0)]
+			if s.Comment {
+				above = dl.Segments[0]
+			}
+			if i > 0 && (s.ReplyTo.ID != above.Ref.ID || s.Root.ID != dl.Segments[0].Ref.ID) {
 				t.Errorf("part %d replies to %v under %v", i, s.ReplyTo, s.Root)
 			}
 			if s.Comment != (i == 3) {
