@@ -28,6 +28,7 @@ type Config struct {
 	Holder string        // names this process in the journal
 	Slots  int           // segments at work at a time; 0 means 64
 	Tick   time.Duration // how often to look; 0 means 200 ms
+	Lease  time.Duration // of a claim, the Runner's; 0 means publishing.Lease
 	Log    *slog.Logger
 }
 
@@ -48,6 +49,9 @@ func New(q publishing.Queue, r Runner, wake <-chan struct{}, cfg Config) *Dispat
 	}
 	if cfg.Tick <= 0 {
 		cfg.Tick = 200 * time.Millisecond
+	}
+	if cfg.Lease <= 0 {
+		cfg.Lease = publishing.Lease
 	}
 	return &Dispatcher{queue: q, run: r, cfg: cfg, wake: wake}
 }
@@ -105,7 +109,7 @@ func (d *Dispatcher) claim(ctx context.Context, n int) []publishing.Claim {
 	if n <= 0 || ctx.Err() != nil {
 		return nil
 	}
-	claims, err := d.queue.Claim(ctx, d.cfg.Holder, n, publishing.Lease)
+	claims, err := d.queue.Claim(ctx, d.cfg.Holder, n, d.cfg.Lease)
 	if err != nil {
 		if ctx.Err() == nil {
 			d.cfg.Log.WarnContext(ctx, "claiming failed", "err", err)

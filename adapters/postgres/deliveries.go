@@ -88,11 +88,11 @@ func rowOfSegment(d *publishing.Delivery, s *publishing.Segment) (segmentRow, er
 
 func (tx postTx) Deliveries(ctx context.Context, posts ...publishing.PostID) ([]*publishing.Delivery, error) {
 	var ds []postDeliveryRow
-	if err := tx.find(&ds).Where("d.post_id in (?)", bun.In(posts)).Order("d.delivery_id").Scan(ctx); err != nil || len(ds) == 0 {
+	if err := tx.find(&ds).Where("d.post_id in (?)", bun.List(posts)).Order("d.delivery_id").Scan(ctx); err != nil || len(ds) == 0 {
 		return nil, err
 	}
 	var ss []segmentRow
-	if err := tx.find(&ss).Where("s.post_id in (?)", bun.In(posts)).Order("s.delivery_id", "s.position").Scan(ctx); err != nil {
+	if err := tx.find(&ss).Where("s.post_id in (?)", bun.List(posts)).Order("s.delivery_id", "s.position").Scan(ctx); err != nil {
 		return nil, err
 	}
 	return assemble(ds, ss)
@@ -127,7 +127,7 @@ func (tx postTx) SaveDelivery(ctx context.Context, d *publishing.Delivery) error
 	for i, s := range d.Segments {
 		keep[i] = string(s.ID)
 	}
-	if _, err := tx.remove((*segmentRow)(nil)).Where("delivery_id = ? and segment_id not in (?)", r.ID, bun.In(keep)).Exec(ctx); err != nil {
+	if _, err := tx.remove((*segmentRow)(nil)).Where("delivery_id = ? and segment_id not in (?)", r.ID, bun.List(keep)).Exec(ctx); err != nil {
 		return err
 	}
 	return tx.saveSegments(ctx, d, d.Segments)

@@ -103,7 +103,7 @@ func (tx postTx) Posts(ctx context.Context, f publishing.Filter) ([]*publishing.
 		q = q.Where("p.post_id < ?", string(f.After))
 	}
 	if len(f.States) > 0 {
-		q = q.Where("p.state in (?)", bun.In(f.States))
+		q = q.Where("p.state in (?)", bun.List(f.States))
 	}
 	if f.Channel != "" {
 		// A draft has no deliveries yet; its channels are in its content.
