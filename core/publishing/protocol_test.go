@@ -291,3 +291,17 @@ func count(all []string, s string) (n int) {
 	}
 	return n
 }
+
+// A rule that changed since the post was planned is applied before it is sent.
+func TestRulesAreCheckedAgainBeforeSending(t *testing.T) {
+	w := newWorld(t, social.ByFind, 1)
+	d := w.compose(t, "hello there")
+	w.publishNow(t, d)
+	w.manifest.Formats[0].Text.Max = 5
+	w.work(t)
+	r := w.get(t, d.ID)
+	s := r.Deliveries[0].Segments[0]
+	if r.State != publishing.Failed || w.objects(t) != 0 || s.Problem == nil || s.Problem.Reason != "text.too_long" {
+		t.Errorf("state %s, %d objects, problem %+v", r.State, w.objects(t), s.Problem)
+	}
+}
