@@ -2,6 +2,7 @@ package publishing
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
@@ -79,7 +80,7 @@ func (r *Runner) record(ctx context.Context, c Claim, replay bool, step social.S
 	defer cancel()
 	for wait := 50 * time.Millisecond; ; wait *= 2 {
 		w, err := r.change(ctx, c, func(w *work) error { return w.outcome(ctx, replay, step, sendErr) })
-		if err == nil || err == errLost || !retryable(err) {
+		if err == nil || errors.Is(err, errLost) || !retryable(err) {
 			return r.rested(w, err)
 		}
 		select {
