@@ -76,7 +76,7 @@ func (l *life) mind() {
 			died(fate, code, !hit)
 		}
 		if code != -1 { // it gave up by itself, such as without a database
-			time.Sleep(200 * time.Millisecond)
+			time.Sleep(500 * time.Millisecond)
 		}
 		if err := l.start(); err != nil {
 			fmt.Fprintln(os.Stderr, "crash:", l.name, err)

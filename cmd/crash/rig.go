@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -164,13 +165,17 @@ func (r *rig) close() {
 	}
 }
 
-func freeAddr() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// freeAddr has a port that is given to no client: one that called a dead
+// server at such a port would now and then be connected to itself.
+func freeAddr() (addr string, err error) {
+	for range 100 {
+		var ln net.Listener
+		addr = fmt.Sprint("127.0.0.1:", 10_000+mathrand.N(10_000))
+		if ln, err = net.Listen("tcp", addr); err == nil {
+			return addr, ln.Close()
+		}
 	}
-	defer func() { _ = ln.Close() }()
-	return ln.Addr().String(), nil
+	return "", err
 }
 
 func pause(ctx context.Context, d time.Duration) {
