@@ -208,6 +208,7 @@ type Status struct {
 	Version     string // of the plugin, once it ran
 	PID         int    // 0: not running
 	InFlight    int
+	Starts      int // since the host began
 	Crashes     int // in the last 10 minutes
 	Quarantined time.Time
 	LastError   string

@@ -34,6 +34,7 @@ type supervisor struct {
 	current   *process
 	starting  *start
 	manifest  *social.Manifest
+	starts    int
 	crashes   []time.Time // inside crashWindow, oldest first
 	notBefore time.Time   // the next start
 	lastErr   error
@@ -101,7 +102,7 @@ func (s *supervisor) join() (*start, error) {
 		return nil, down("plugin.resting", wait, s.lastErr)
 	}
 	st := &start{done: make(chan struct{})}
-	s.starting = st
+	s.starting, s.starts = st, s.starts+1
 	go s.launch(st, wait)
 	return st, nil
 }
@@ -203,7 +204,7 @@ func (s *supervisor) close(ctx context.Context) {
 func (s *supervisor) status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Status{ID: s.spec.ID, Digest: s.program.digest(), InFlight: s.slots.inUse(), Crashes: len(s.crashes)}
+	st := Status{ID: s.spec.ID, Digest: s.program.digest(), InFlight: s.slots.inUse(), Starts: s.starts, Crashes: len(s.crashes)}
 	if s.manifest != nil {
 		st.Version = s.manifest.Version
 	}
