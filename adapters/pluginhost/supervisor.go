@@ -29,11 +29,13 @@ type supervisor struct {
 	program *executable
 	slots   *bulkhead
 	secrets *secrets
+	egress  Egress
 
 	mu        sync.Mutex
 	current   *process
 	starting  *start
 	manifest  *social.Manifest
+	reached   func() // closes what the manifest opened
 	starts    int
 	crashes   []time.Time // inside crashWindow, oldest first
 	notBefore time.Time   // the next start
@@ -49,7 +51,8 @@ type start struct {
 }
 
 func newSupervisor(h *Host, spec Spec, program *executable) *supervisor {
-	return &supervisor{host: h, spec: spec, program: program, slots: newBulkhead(maxInFlight, maxPerTenant), secrets: newSecrets()}
+	return &supervisor{host: h, spec: spec, program: program, slots: newBulkhead(maxInFlight, maxPerTenant), secrets: newSecrets(),
+		egress: h.cfg.Egress(spec.ID)}
 }
 
 // describe returns the manifest, from the first start on without a process.
@@ -126,6 +129,7 @@ func (s *supervisor) adopt(p *process, err error) (*process, error) {
 		err = down("plugin.not_started", time.Until(s.notBefore), err)
 	} else if !closed {
 		s.current, s.manifest = p, &p.manifest
+		s.reach(p.manifest)
 	}
 	s.mu.Unlock()
 	switch {

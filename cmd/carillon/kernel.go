@@ -116,6 +116,10 @@ func (k *kernel) openDatabase(ctx context.Context) (err error) {
 	return err
 }
 
+// proxyConns is how many connections a plugin may have at once: more than the
+// calls that it may have in flight, since some stay open in between.
+const proxyConns = 512
+
 // openOutside is the ways out: to addresses that users choose, to the mail, to
 // Redis.
 func (k *kernel) openOutside(context.Context) (err error) {
@@ -125,7 +129,7 @@ func (k *kernel) openOutside(context.Context) (err error) {
 		o.AllowHTTP = true
 	}
 	k.egress = egress.New(o)
-	if k.proxy, err = egress.ListenProxy(k.egress, egress.Limits{}); err != nil {
+	if k.proxy, err = egress.ListenProxy(k.egress, egress.Limits{Conns: proxyConns}); err != nil {
 		return fmt.Errorf("egress proxy: %w", err)
 	}
 	k.onClose(func() { _ = k.proxy.Close() })
