@@ -84,6 +84,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	tick := time.NewTicker(d.cfg.Tick)
 	defer tick.Stop()
 	freed := make(chan struct{}, 1)
+	// One look takes many: with thousands due, a look per free slot would cost
+	// more than the work.
+	few := max(d.cfg.Slots/4, 1)
 	for {
 		claims := d.claim(ctx, cap(slots)-len(slots))
 		for _, c := range claims {
@@ -91,6 +94,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 			held.Go(func() {
 				d.carry(ctx, c)
 				<-slots
+				if cap(slots)-len(slots) < few {
+					return
+				}
 				select {
 				case freed <- struct{}{}:
 				default:
