@@ -15,6 +15,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/carillonhq/carillon/core/publishing"
 )
 
@@ -40,6 +44,7 @@ type Dispatcher struct {
 	wake  <-chan struct{}
 	last  atomic.Int64 // UnixNano of the last claim that the database answered
 	busy  atomic.Int64
+	trace trace.Tracer
 }
 
 // New returns a Dispatcher. A value on wake makes it look at once.
@@ -53,7 +58,8 @@ func New(q publishing.Queue, r Runner, wake <-chan struct{}, cfg Config) *Dispat
 	if cfg.Lease <= 0 {
 		cfg.Lease = publishing.Lease
 	}
-	return &Dispatcher{queue: q, run: r, cfg: cfg, wake: wake}
+	return &Dispatcher{queue: q, run: r, cfg: cfg, wake: wake,
+		trace: otel.Tracer("github.com/carillonhq/carillon/adapters/dispatch")}
 }
 
 // Claimed is when the queue last answered; zero if it never did. Readiness
@@ -132,6 +138,9 @@ func (d *Dispatcher) claim(ctx context.Context, n int) []publishing.Claim {
 func (d *Dispatcher) carry(ctx context.Context, c publishing.Claim) {
 	d.busy.Add(1)
 	defer d.busy.Add(-1)
+	ctx, span := d.trace.Start(ctx, "segment", trace.WithAttributes(attribute.String("carillon.tenant", string(c.Tenant)),
+		attribute.String("carillon.post", string(c.Post)), attribute.String("carillon.segment", string(c.Segment))))
+	defer span.End()
 	if err := d.run.Run(ctx, c); err != nil && ctx.Err() == nil {
 		d.cfg.Log.WarnContext(ctx, "segment left to its lease", "err", err, "tenant", string(c.Tenant), "segment", string(c.Segment))
 	}

@@ -33,7 +33,7 @@ type worker struct {
 }
 
 func (k *kernel) dispatcher() worker {
-	runner := publishing.NewRunner(k.db.Posts(), k.db.Queue(), k.channels, k.media, mortal(observer(k)), time.Now)
+	runner := publishing.NewRunner(k.db.Posts(), k.db.Queue(), k.channels, k.media, k.rules, mortal(observer(k)), time.Now)
 	wake := make(chan struct{}, 1)
 	c := dispatch.Config{Holder: holder(), Slots: k.cfg.Slots, Lease: hurry(runner), Log: k.log}
 	return worker{dispatch.New(k.db.Queue(), runner, wake, c), wake}

@@ -37,6 +37,7 @@ type Runner struct {
 	queue    Queue
 	channels Channels
 	media    Media
+	rules    Rules
 	observe  Observer
 	mono     func() time.Time // a monotonic clock; never compared with stored times
 	timing   Timing
@@ -44,8 +45,8 @@ type Runner struct {
 }
 
 // NewRunner returns a Runner with DefaultTiming. Every argument is required.
-func NewRunner(store Store, queue Queue, ch Channels, m Media, o Observer, mono func() time.Time) *Runner {
-	r := &Runner{store: store, queue: queue, channels: ch, media: m, observe: o, mono: mono, timing: DefaultTiming}
+func NewRunner(store Store, queue Queue, ch Channels, m Media, rules Rules, o Observer, mono func() time.Time) *Runner {
+	r := &Runner{store: store, queue: queue, channels: ch, media: m, rules: rules, observe: o, mono: mono, timing: DefaultTiming}
 	r.doubt = r.reconcile
 	return r
 }
@@ -132,6 +133,9 @@ func (r *Runner) step(ctx context.Context, w *work) (done bool, err error) {
 // once goes straight on to it: arming writes the step's state anyway.
 func (r *Runner) prepare(ctx context.Context, w *work) (done bool, err error) {
 	req, err := r.request(ctx, w)
+	if err == nil && w.s.State == Scheduled {
+		err = r.recheck(ctx, w, req)
+	}
 	var step social.Step
 	if err == nil {
 		call, cancel := context.WithTimeout(ctx, r.timing.Step)
