@@ -31,10 +31,11 @@ alter table idempotency_keys enable row level security;
 alter table idempotency_keys force row level security;
 create policy tenant on idempotency_keys
   using (tenant_id = (select app_tenant())) with check (tenant_id = (select app_tenant()));
-create policy expired_seen on idempotency_keys for select to carillon_system using (expires_at < now());
+create policy seen on idempotency_keys for select to carillon_system using (true);
+create policy applied on idempotency_keys for update to carillon_system using (state <> 'done') with check (state = 'applied');
 create policy expired on idempotency_keys for delete to carillon_system using (expires_at < now());
 grant select, insert, update, delete on idempotency_keys to carillon_app;
-grant select, delete on idempotency_keys to carillon_system;
+grant select, update (state), delete on idempotency_keys to carillon_system;
 
 -- A name for work in the queue. How it stands is read off the queue.
 create table jobs (

@@ -11,12 +11,14 @@ package blob
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/fileblob"
@@ -157,7 +159,7 @@ type source struct {
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	s.n += int64(n)
-	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader promises io.EOF itself
+	if err != nil && err != io.EOF { // io.Reader promises io.EOF itself
 		s.err = err
 	}
 	return n, err
@@ -192,11 +194,32 @@ func (s *Store) Open(ctx context.Context, key storage.Key, offset, length int64)
 	if offset == info.Bytes || length == 0 {
 		return io.NopCloser(eof{}), nil // no store is asked for nothing: S3 calls that an error
 	}
-	r, err := s.bucket.NewRangeReader(ctx, key.String(), offset, length, nil)
+	var r *blob.Reader
+	err = whole(ctx, func() (err error) {
+		r, err = s.bucket.NewRangeReader(ctx, key.String(), offset, length, nil)
+		return err
+	})
 	if err != nil {
 		return nil, asFault(err)
 	}
 	return r, nil
+}
+
+// whole repeats a read that met a folder's attributes file while another
+// writer of the same key was at it: that one file is not moved into place.
+func whole(ctx context.Context, read func() error) error {
+	for wait := time.Millisecond; ; wait *= 2 {
+		err := read()
+		var torn *json.SyntaxError
+		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.As(err, &torn) || wait > 100*time.Millisecond {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	}
 }
 
 type eof struct{}
@@ -208,7 +231,11 @@ func (s *Store) Stat(ctx context.Context, key storage.Key) (storage.Info, error)
 	if err := key.Check(); err != nil {
 		return storage.Info{}, err
 	}
-	a, err := s.bucket.Attributes(ctx, key.String())
+	var a *blob.Attributes
+	err := whole(ctx, func() (err error) {
+		a, err = s.bucket.Attributes(ctx, key.String())
+		return err
+	})
 	if err != nil {
 		return storage.Info{}, asFault(err)
 	}

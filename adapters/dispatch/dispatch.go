@@ -15,6 +15,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/carillonhq/carillon/core/publishing"
 )
 
@@ -28,6 +32,7 @@ type Config struct {
 	Holder string        // names this process in the journal
 	Slots  int           // segments at work at a time; 0 means 64
 	Tick   time.Duration // how often to look; 0 means 200 ms
+	Lease  time.Duration // of a claim, the Runner's; 0 means publishing.Lease
 	Log    *slog.Logger
 }
 
@@ -39,6 +44,7 @@ type Dispatcher struct {
 	wake  <-chan struct{}
 	last  atomic.Int64 // UnixNano of the last claim that the database answered
 	busy  atomic.Int64
+	trace trace.Tracer
 }
 
 // New returns a Dispatcher. A value on wake makes it look at once.
@@ -49,7 +55,11 @@ func New(q publishing.Queue, r Runner, wake <-chan struct{}, cfg Config) *Dispat
 	if cfg.Tick <= 0 {
 		cfg.Tick = 200 * time.Millisecond
 	}
-	return &Dispatcher{queue: q, run: r, cfg: cfg, wake: wake}
+	if cfg.Lease <= 0 {
+		cfg.Lease = publishing.Lease
+	}
+	return &Dispatcher{queue: q, run: r, cfg: cfg, wake: wake,
+		trace: otel.Tracer("github.com/carillonhq/carillon/adapters/dispatch")}
 }
 
 // Claimed is when the queue last answered; zero if it never did. Readiness
@@ -74,6 +84,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	tick := time.NewTicker(d.cfg.Tick)
 	defer tick.Stop()
 	freed := make(chan struct{}, 1)
+	// One look takes many: with thousands due, a look per free slot would cost
+	// more than the work.
+	few := max(d.cfg.Slots/4, 1)
 	for {
 		claims := d.claim(ctx, cap(slots)-len(slots))
 		for _, c := range claims {
@@ -81,6 +94,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 			held.Go(func() {
 				d.carry(ctx, c)
 				<-slots
+				if cap(slots)-len(slots) < few {
+					return
+				}
 				select {
 				case freed <- struct{}{}:
 				default:
@@ -105,7 +121,7 @@ func (d *Dispatcher) claim(ctx context.Context, n int) []publishing.Claim {
 	if n <= 0 || ctx.Err() != nil {
 		return nil
 	}
-	claims, err := d.queue.Claim(ctx, d.cfg.Holder, n, publishing.Lease)
+	claims, err := d.queue.Claim(ctx, d.cfg.Holder, n, d.cfg.Lease)
 	if err != nil {
 		if ctx.Err() == nil {
 			d.cfg.Log.WarnContext(ctx, "claiming failed", "err", err)
@@ -119,6 +135,9 @@ func (d *Dispatcher) claim(ctx context.Context, n int) []publishing.Claim {
 func (d *Dispatcher) carry(ctx context.Context, c publishing.Claim) {
 	d.busy.Add(1)
 	defer d.busy.Add(-1)
+	ctx, span := d.trace.Start(ctx, "segment", trace.WithAttributes(attribute.String("carillon.tenant", string(c.Tenant)),
+		attribute.String("carillon.post", string(c.Post)), attribute.String("carillon.segment", string(c.Segment))))
+	defer span.End()
 	if err := d.run.Run(ctx, c); err != nil && ctx.Err() == nil {
 		d.cfg.Log.WarnContext(ctx, "segment left to its lease", "err", err, "tenant", string(c.Tenant), "segment", string(c.Segment))
 	}

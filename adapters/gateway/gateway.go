@@ -107,7 +107,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	content := &blob{size: m.Bytes, open: func(at int64) (io.ReadCloser, error) {
 		return h.files.Open(r.Context(), who, id, at, -1)
 	}}
-	defer content.Close() //nolint:errcheck // it was only read
+	defer content.Close() // it was only read
 	http.ServeContent(w, r, "", time.Time{}, content)
 }
 

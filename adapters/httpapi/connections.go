@@ -79,7 +79,9 @@ func (s *surface) bind(ctx context.Context, conn channels.Connection) {
 // callback receives a person whom a platform sent back.
 func (s *Server) callback(c *fiber.Ctx) error {
 	query := map[string]string{}
-	c.Context().QueryArgs().VisitAll(func(k, v []byte) { query[string(k)] = string(v) })
+	for k, v := range c.Context().QueryArgs().All() {
+		query[string(k)] = string(v)
+	}
 	conn, err := s.Channels.Callback(c.UserContext(), c.Cookies(connectCookie), query["state"], query)
 	if err != nil {
 		return err

@@ -79,11 +79,11 @@ func listOf(ctx context.Context) string {
 	who, _ := tenants.FromContext(ctx)
 	x := exchangeOf(ctx)
 	filter := url.Values{}
-	x.c.Context().QueryArgs().VisitAll(func(k, v []byte) {
+	for k, v := range x.c.Context().QueryArgs().All() {
 		if name := string(k); name != "cursor" && name != "limit" {
 			filter.Add(name, string(v))
 		}
-	})
+	}
 	return string(who.Tenant) + "\n" + x.c.Path() + "\n" + filter.Encode()
 }
 

@@ -2,10 +2,13 @@ package httpapi
 
 import (
 	"context"
+	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/core/identity"
@@ -19,6 +22,7 @@ const headerTenant = "Carillon-Tenant"
 // guard is what a request passes before its handler, in order.
 func (s *surface) guard(r api.Route) []fiber.Handler {
 	return []fiber.Handler{
+		named(r),
 		s.limitAddress(r),
 		s.authenticate(r),
 		s.limitCaller(r),
@@ -117,8 +121,11 @@ func (s *surface) authorize(r api.Route) fiber.Handler {
 // contract does not know or that are given twice.
 func wellFormed(r api.Route) fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		if err := knownQuery(c, r.Query); err != nil {
+		if err := knownQuery(c.Context().QueryArgs(), r.Query); err != nil {
 			return err
+		}
+		if path, err := url.PathUnescape(c.Path()); err != nil || !plain(path) {
+			return fault.New(fault.NotFound, "request.not_found", "There is no such thing.")
 		}
 		for parameter, prefix := range r.IDs {
 			if !id.Is(prefix, c.Params(parameter)) {
@@ -137,22 +144,24 @@ func notFound(prefix string) error {
 	return fault.New(fault.NotFound, "request.not_found", "There is no such thing.")
 }
 
-func knownQuery(c *fiber.Ctx, known []string) (err error) {
+func knownQuery(args *fasthttp.Args, known []string) error {
 	seen := map[string]bool{}
-	c.Context().QueryArgs().VisitAll(func(k, v []byte) {
+	for k, v := range args.All() {
 		name := string(k)
 		switch {
-		case err != nil:
 		case !slices.Contains(known, name):
-			err = fault.New(fault.Invalid, "request.unknown_parameter", "There is no parameter %.64q here.", name).On("/query/" + name)
+			return fault.New(fault.Invalid, "request.unknown_parameter", "There is no parameter %.64q here.", name).On("/query/" + strings.ToValidUTF8(name, "?"))
 		case seen[name]:
-			err = fault.New(fault.Invalid, "request.bad_parameter", "This parameter is there twice.").On("/query/" + name)
-		case strings.ContainsRune(string(v), 0) || len(v) > maxParameter:
-			err = api.BadParameter("/query/" + name)
+			return fault.New(fault.Invalid, "request.bad_parameter", "This parameter is there twice.").On("/query/" + name)
+		case !plain(string(v)) || len(v) > maxParameter:
+			return api.BadParameter("/query/" + name)
 		}
 		seen[name] = true
-	})
-	return err
+	}
+	return nil
 }
+
+// plain reports whether the database can hold s as text.
+func plain(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 const maxParameter = 2048

@@ -13,8 +13,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/core/idempotency/idempotencytest"
@@ -96,7 +98,7 @@ func listen(t *testing.T, app *fiber.App) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go app.Listener(l) //nolint:errcheck // ends with Shutdown
+	go app.Listener(l) // ends with Shutdown
 	t.Cleanup(func() { _ = app.ShutdownWithTimeout(time.Second) })
 	return l.Addr().String()
 }
@@ -108,9 +110,9 @@ func raw(t *testing.T, addr, request string) (*http.Response, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a test
+	defer conn.Close() // a test
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-	go io.WriteString(conn, request) //nolint:errcheck // the server may hang up first
+	go io.WriteString(conn, request) // the server may hang up first
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -187,6 +189,9 @@ func TestTransport(t *testing.T) {
 		"unknown parameter":      {as("POST", post+":verb?admin=1", "", ""), 422, `"pointer":"/query/admin"`, ""},
 		"parameter twice":        {as("POST", post+":verb?q=1&q=2", "", ""), 400, `"pointer":"/query/q"`, ""},
 		"nul in a parameter":     {as("POST", post+":verb?q=%00", "", ""), 400, `"pointer":"/query/q"`, ""},
+		"not utf-8":              {as("POST", post+":verb?q=%ff", "", ""), 400, `"pointer":"/query/q"`, ""},
+		"strange parameter":      {as("POST", post+":verb?%ff%00=1", "", ""), 422, "request.unknown_parameter", ""},
+		"nul in the path":        {as("POST", post+"%00:verb", "", ""), 404, `"class":"not_found"`, ""},
 		"form on a JSON route":   {as("POST", "echo", "Content-Type: application/x-www-form-urlencoded\r\n", "a=1"), 415, "request.unsupported_media_type", ""},
 		"text on a JSON route":   {as("POST", "echo", "Content-Type: text/plain\r\n", "{}"), 415, "request.unsupported_media_type", ""},
 		"no type at all":         {as("POST", "echo", "", "{}"), 415, "request.unsupported_media_type", ""},
@@ -302,6 +307,32 @@ func TestUndeclaredRouteDoesNotStart(t *testing.T) {
 			t.Errorf("%s: a route without one declared door starts", name)
 		}
 	}
+}
+
+func FuzzQuery(f *testing.F) {
+	f.Add("q=1&limit=2")
+	f.Add("q=%00&%ff")
+	f.Add("q&q;q=%zz")
+	f.Fuzz(func(t *testing.T, query string) {
+		var args fasthttp.Args
+		args.Parse(query)
+		if err := knownQuery(&args, []string{"q"}); err == nil && (!plain(string(args.Peek("q"))) || args.Len() > 1) {
+			t.Fatalf("%q passes", query)
+		} else if err != nil && !utf8.ValidString(fault.Of(err).Field) {
+			t.Fatalf("%q is pointed at with %q", query, fault.Of(err).Field)
+		}
+	})
+}
+
+func FuzzNearest(f *testing.F) {
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	f.Add("10.0.0.1", "1.1.1.1, 203.0.113.9")
+	f.Fuzz(func(t *testing.T, peer, forwarded string) {
+		from, err := netip.ParseAddr(peer)
+		if err == nil && !within(from, trusted) && nearest(from, forwarded, trusted) != from {
+			t.Fatalf("%q talked us out of %s", forwarded, peer)
+		}
+	})
 }
 
 func TestNearest(t *testing.T) {

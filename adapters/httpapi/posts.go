@@ -46,6 +46,9 @@ func (s *Server) ListPosts(ctx context.Context, req api.ListPostsRequestObject) 
 		Channel: channels.ID(or(req.Params.Channel)), After: publishing.PostID(q.after), Limit: q.limit + 1,
 	}
 	if req.Params.State != nil {
+		if !req.Params.State.Valid() {
+			return nil, api.BadParameter("/query/state")
+		}
 		f.States = []publishing.State{publishing.State(*req.Params.State)}
 	}
 	if calendar {

@@ -48,7 +48,7 @@ func Child(in io.Reader, out io.Writer) int {
 	case errors.Is(err, errFrames):
 		return exitFrames
 	}
-	fmt.Fprintln(os.Stderr, err) //nolint:errcheck // there is nobody left to tell
+	fmt.Fprintln(os.Stderr, err) // there is nobody left to tell
 	return exitUnreadable
 }
 

@@ -65,7 +65,7 @@ func (p *Processor) Clean(ctx context.Context, r io.Reader) (*media.Picture, err
 	if err != nil {
 		return nil, err
 	}
-	defer in.Close() //nolint:errcheck // it was only read
+	defer in.Close() // it was only read
 	if _, _, err := inspect(in); err != nil {
 		return nil, err
 	}

@@ -174,7 +174,7 @@ func (c *cluster) await(ctx context.Context, port int, exited <-chan error) erro
 		}
 		select {
 		case err := <-exited:
-			return fmt.Errorf("postgres ended at once (%v)", err)
+			return fmt.Errorf("postgres ended at once: %w", err)
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(20 * time.Millisecond):

@@ -34,6 +34,9 @@ var global = map[string]string{
 	"database_identity": "which server this database was served from last",
 
 	// Idempotency and jobs.
+
+	// Operation.
+	"workers": "which processes claim; they work for every tenant",
 }
 
 // definers lists the SECURITY DEFINER functions that a serving role may call,

@@ -43,7 +43,7 @@ const shifted = `(array_fill(0, array[case when q.width = excluded.width
 // quotaTable is where a scope's allowances are.
 type quotaTable struct {
 	name     bun.Ident
-	conflict bun.Safe
+	conflict bun.Safe //nolint:forbidigo // two constants below, and nothing else
 }
 
 var (

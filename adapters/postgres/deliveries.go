@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"time"
 
@@ -88,11 +87,11 @@ func rowOfSegment(d *publishing.Delivery, s *publishing.Segment) (segmentRow, er
 
 func (tx postTx) Deliveries(ctx context.Context, posts ...publishing.PostID) ([]*publishing.Delivery, error) {
 	var ds []postDeliveryRow
-	if err := tx.find(&ds).Where("d.post_id in (?)", bun.In(posts)).Order("d.delivery_id").Scan(ctx); err != nil || len(ds) == 0 {
+	if err := tx.find(&ds).Where("d.post_id in (?)", bun.List(posts)).Order("d.delivery_id").Scan(ctx); err != nil || len(ds) == 0 {
 		return nil, err
 	}
 	var ss []segmentRow
-	if err := tx.find(&ss).Where("s.post_id in (?)", bun.In(posts)).Order("s.delivery_id", "s.position").Scan(ctx); err != nil {
+	if err := tx.find(&ss).Where("s.post_id in (?)", bun.List(posts)).Order("s.delivery_id", "s.position").Scan(ctx); err != nil {
 		return nil, err
 	}
 	return assemble(ds, ss)
@@ -127,14 +126,10 @@ func (tx postTx) SaveDelivery(ctx context.Context, d *publishing.Delivery) error
 	for i, s := range d.Segments {
 		keep[i] = string(s.ID)
 	}
-	if _, err := tx.remove((*segmentRow)(nil)).Where("delivery_id = ? and segment_id not in (?)", r.ID, bun.In(keep)).Exec(ctx); err != nil {
+	if _, err := tx.remove((*segmentRow)(nil)).Where("delivery_id = ? and segment_id not in (?)", r.ID, bun.List(keep)).Exec(ctx); err != nil {
 		return err
 	}
 	return tx.saveSegments(ctx, d, d.Segments)
-}
-
-func (tx postTx) SaveSegments(ctx context.Context, d *publishing.Delivery, segments ...*publishing.Segment) error {
-	return tx.saveSegments(ctx, d, segments)
 }
 
 const segmentColumns = `due_at = excluded.due_at, position = excluded.position, comment = excluded.comment, part = excluded.part,
@@ -160,61 +155,4 @@ func (tx postTx) saveSegments(ctx context.Context, d *publishing.Delivery, segme
 func (tx postTx) DeleteDelivery(ctx context.Context, id publishing.DeliveryID) error {
 	_, err := tx.remove((*postDeliveryRow)(nil)).Where("delivery_id = ?", string(id)).Exec(ctx)
 	return err
-}
-
-// workRow is a delivery with the clock and the rules beside it.
-type workRow struct {
-	postDeliveryRow `bun:",extend"`
-
-	Now         time.Time     `bun:"now,scanonly"`
-	MissedAfter sql.NullInt64 `bun:"missed_after_s,scanonly"`
-}
-
-func (tx postTx) Work(ctx context.Context, c publishing.Claim, lock bool) (*publishing.Work, error) {
-	if lock {
-		if _, err := tx.NewRaw("select from posts p where ? and p.post_id = ? for update", tx.ours("p"), string(c.Post)).Exec(ctx); err != nil {
-			return nil, err
-		}
-	}
-	var r workRow
-	q := tx.find(&r).ColumnExpr("d.*, clock_timestamp() as now, ps.missed_after_s").
-		Join("left join publishing_settings ps on ps.tenant_id = d.tenant_id").Where("d.delivery_id = ?", string(c.Delivery))
-	if err := q.Scan(ctx); err != nil {
-		return nil, err
-	}
-	var ss []segmentRow
-	if err := tx.find(&ss).Where("s.delivery_id = ?", string(c.Delivery)).Order("s.position").Scan(ctx); err != nil {
-		return nil, err
-	}
-	ds, err := assemble([]postDeliveryRow{r.postDeliveryRow}, ss)
-	if err != nil {
-		return nil, err
-	}
-	w := &publishing.Work{Delivery: ds[0], Now: r.Now, Settings: publishing.DefaultSettings}
-	if r.MissedAfter.Valid {
-		w.Settings.MissedAfter = time.Duration(r.MissedAfter.Int64) * time.Second
-	}
-	return w, nil
-}
-
-func (tx postTx) DeliveryStates(ctx context.Context, post publishing.PostID) ([]publishing.State, error) {
-	var rows []struct {
-		Delivery string `bun:"delivery_id"`
-		State    string `bun:"state"`
-	}
-	err := tx.NewRaw(`select s.delivery_id, s.state from segments s where ? and s.post_id = ? order by s.delivery_id, s.position`,
-		tx.ours("s"), string(post)).Scan(ctx, &rows)
-	if err != nil {
-		return nil, err
-	}
-	var out []publishing.State
-	for i := 0; i < len(rows); {
-		var chain []publishing.State
-		d := rows[i].Delivery
-		for ; i < len(rows) && rows[i].Delivery == d; i++ {
-			chain = append(chain, publishing.State(rows[i].State))
-		}
-		out = append(out, publishing.SumSegments(chain))
-	}
-	return out, nil
 }

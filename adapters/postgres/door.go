@@ -48,7 +48,7 @@ func (db *DB) systemIn(ctx context.Context, path systemPath, tenant tenants.ID, 
 		return noTenant()
 	}
 	begin := "begin; set local app.path = '" + string(path) + "'; set local app.tenant_id = '" + string(tenant) + "'"
-	return db.run(ctx, db.sys, begin, tenant, fn)
+	return db.run(ctx, db.sys, begin, tenant, markingFor(fn))
 }
 
 func (db *DB) inTenant(ctx context.Context, begin string, tenant tenants.ID, fn func(context.Context, tx) error) error {

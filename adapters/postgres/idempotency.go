@@ -171,18 +171,39 @@ func unmarked(ctx context.Context) context.Context {
 // it was applied, and refuses it if another process has taken the request over.
 func marking(fn func(context.Context, tx) error) func(context.Context, tx) error {
 	return func(ctx context.Context, tx tx) error {
-		m, _ := ctx.Value(markKey{}).(*mark)
-		if m == nil || m.tenant != tx.tenant {
-			return fn(ctx, tx)
-		}
-		res, err := ofKey(tx.change((*answerRow)(nil)), m.claim.Request).Set("state = 'applied'").
-			Where("generation = ? and state in ('running', 'applied')", m.claim.Generation).Exec(ctx)
-		if err != nil {
-			return err
-		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return idempotency.Superseded()
+		if m, _ := ctx.Value(markKey{}).(*mark); m != nil && m.tenant == tx.tenant {
+			if err := tx.mark(ctx, m); err != nil {
+				return err
+			}
 		}
 		return fn(ctx, tx)
 	}
+}
+
+// markingFor is marking for the system door, whose changes are in another
+// tenant than the request: a parent that creates a child.
+func markingFor(fn func(context.Context, tx) error) func(context.Context, tx) error {
+	return func(ctx context.Context, tx tx) error {
+		if m, _ := ctx.Value(markKey{}).(*mark); m != nil {
+			if err := tx.mark(ctx, m); err != nil {
+				return err
+			}
+		}
+		return fn(ctx, tx)
+	}
+}
+
+func (tx tx) mark(ctx context.Context, m *mark) error {
+	r := m.claim.Request
+	res, err := tx.NewRaw(`
+		update idempotency_keys set state = 'applied'
+		 where tenant_id = ? and principal = ? and method = ? and route = ? and key = ? and generation = ? and state in ('running', 'applied')`,
+		string(m.tenant), r.Principal, r.Method, r.Route, r.Key, m.claim.Generation).Exec(ctx)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return idempotency.Superseded()
+	}
+	return nil
 }

@@ -9,7 +9,9 @@ import (
 	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
 	"github.com/carillonhq/carillon/core/idempotency"
 	"github.com/carillonhq/carillon/core/idempotency/idempotencytest"
+	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/registry"
 )
 
 func TestIdempotency(t *testing.T) {
@@ -26,6 +28,26 @@ func TestIdempotency(t *testing.T) {
 			},
 		}
 	})
+}
+
+// A change through the system door, in a tenant that is only being made, counts
+// as well.
+func TestIdempotencyOfANewTenant(t *testing.T) {
+	db := postgrestest.Open(t)
+	parent := postgrestest.Child(t, db, postgrestest.Operator, tenants.Agency)
+	owner := postgrestest.Member(t, db, parent, tenants.Owner)
+	reg := registry.New(db.Registry(), allowAll{}, time.Now)
+	who, err := reg.Resolve(t.Context(), owner, parent)
+	must(t, err)
+	r := idempotency.Request{Principal: string(owner), Method: "POST", Route: "/children", Key: "k", Hash: "h", Lease: time.Minute, Keep: time.Hour}
+	ctx, c, err := db.Idempotency().Begin(t.Context(), parent, r)
+	must(t, err)
+	_, err = reg.Create(ctx, who, registry.Draft{Kind: tenants.Workspace, Name: "New"})
+	must(t, err)
+	must(t, db.Idempotency().Abandon(t.Context(), parent, c)) // the process dies, and its lease ends
+	if _, _, err := db.Idempotency().Begin(t.Context(), parent, r); err == nil || fault.Of(err).Reason != "idempotency.answer_lost" {
+		t.Errorf("%v: a second child could be made", err)
+	}
 }
 
 func TestForgetAnswers(t *testing.T) {
@@ -53,3 +75,7 @@ func TestForgetAnswers(t *testing.T) {
 		t.Fatalf("an old answer is honoured: %v", err)
 	}
 }
+
+type allowAll struct{}
+
+func (allowAll) Allow(context.Context, tenants.Scope, tenants.Action) error { return nil }

@@ -100,7 +100,7 @@ func (tx identityTx) Users(ctx context.Context, ids []tenants.UserID) ([]identit
 		return nil, nil
 	}
 	var rows []userRow
-	if err := tx.NewSelect().Model(&rows).Where("id in (?)", bun.In(ids)).Scan(ctx); err != nil {
+	if err := tx.NewSelect().Model(&rows).Where("id in (?)", bun.List(ids)).Scan(ctx); err != nil {
 		return nil, err
 	}
 	list := make([]identity.User, len(rows))

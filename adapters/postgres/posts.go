@@ -103,7 +103,7 @@ func (tx postTx) Posts(ctx context.Context, f publishing.Filter) ([]*publishing.
 		q = q.Where("p.post_id < ?", string(f.After))
 	}
 	if len(f.States) > 0 {
-		q = q.Where("p.state in (?)", bun.In(f.States))
+		q = q.Where("p.state in (?)", bun.List(f.States))
 	}
 	if f.Channel != "" {
 		// A draft has no deliveries yet; its channels are in its content.
@@ -158,11 +158,6 @@ func (tx postTx) SavePost(ctx context.Context, p *publishing.Post) error {
 
 func (tx postTx) DeletePost(ctx context.Context, id publishing.PostID) error {
 	_, err := tx.remove((*postRow)(nil)).Where("post_id = ?", string(id)).Exec(ctx)
-	return err
-}
-
-func (tx postTx) SetState(ctx context.Context, id publishing.PostID, s publishing.State) error {
-	_, err := tx.change((*postRow)(nil)).Set("state = ?", string(s)).Where("post_id = ? and state <> ?", string(id), string(s)).Exec(ctx)
 	return err
 }
 

@@ -23,28 +23,41 @@ type queue struct{ db *DB }
 // thousand. What is paused, suspended or disconnected is left out, except a
 // look at what is in doubt, which sends nothing. The row's due time moves to
 // the end of the lease, so a holder that dies is found like anything else due.
+//
+// It looks at everything that is due, so it is asked for many at a time, and
+// whether a channel may send is found out once per channel. It chooses more
+// than it takes: what another process is taking at this moment is passed over.
+// The statement's own time, unlike the clock's, lets it use the index.
 const claimSQL = `
-with due as (
-  select s.tenant_id, s.segment_id, s.next_at,
-         row_number() over (partition by s.tenant_id, s.channel_id order by s.next_at, s.segment_id) as turn
+with due as materialized (
+  select s.tenant_id, s.channel_id, s.segment_id, s.next_at, s.state in ('sending', 'unknown') as doubt
     from segments s
-   where s.next_at <= clock_timestamp()
-     and (s.state in ('sending', 'unknown')
-          or not exists (select from channels c where c.tenant_id = s.tenant_id and c.id = s.channel_id
-                            and (c.paused or c.state <> 'connected'
-                                 or exists (select from platform_pauses pp where pp.platform = c.platform))))
-     and (s.state in ('sending', 'unknown')
-          or not exists (select from tenants t join tenants up on up.tenant_id = any (t.ancestors)
-                          where t.tenant_id = s.tenant_id and (up.paused or up.state = 'suspended')))),
+   where s.next_at <= statement_timestamp()),
+places as materialized (
+  select p.tenant_id, p.channel_id,
+         not exists (select from channels c where c.tenant_id = p.tenant_id and c.id = p.channel_id
+                        and (c.paused or c.state <> 'connected'
+                             or exists (select from platform_pauses pp where pp.platform = c.platform)))
+         and not exists (select from tenants t join tenants up on up.tenant_id = any (t.ancestors)
+                          where t.tenant_id = p.tenant_id and (up.paused or up.state = 'suspended')) as open
+    from (select distinct tenant_id, channel_id from due) p),
+turns as (
+  select due.*, row_number() over (partition by tenant_id, channel_id order by next_at, segment_id) as turn
+    from due join places using (tenant_id, channel_id)
+   where open or doubt),
 fair as (
-  select tenant_id, segment_id
-    from (select *, row_number() over (partition by tenant_id order by turn, next_at, segment_id) as place from due) d
+  select *
+    from (select *, row_number() over (partition by tenant_id order by turn, next_at, segment_id) as place
+            from turns where turn <= 4 * $1::int) t
+   where place <= 4 * $1::int
    order by place, next_at
-   limit $1),
+   limit 4 * $1::int),
 taken as (
   select s.tenant_id, s.segment_id
     from segments s join fair using (tenant_id, segment_id)
-   where s.next_at <= clock_timestamp()
+   where s.next_at <= statement_timestamp()
+   order by fair.place, fair.next_at
+   limit $1::int
      for update of s skip locked)
 update segments s
    set next_at = clock_timestamp() + $2, holder = $3, held_at = clock_timestamp(), generation = s.generation + 1

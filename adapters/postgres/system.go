@@ -77,3 +77,11 @@ const (
 	// Answers too old to be honoured are forgotten, of every tenant.
 	pathForget systemPath = "idempotency.forget"
 )
+
+// Operation.
+const (
+	// Which worker processes are claiming, for whoever asks whether work is done.
+	pathWorkers systemPath = "operation.workers"
+	// How much is due or queued, and for how long: figures of no tenant.
+	pathBacklog systemPath = "operation.backlog"
+)

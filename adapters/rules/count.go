@@ -113,10 +113,8 @@ func isEmoji(cluster string) bool {
 // pictographic is Extended_Pictographic below U+1F000 (Unicode, emoji-data),
 // widened to whole blocks: what is no emoji there takes no variation selector.
 func pictographic(r rune) bool {
-	switch {
-	case r == 0xA9, r == 0xAE, r == 0x203C, r == 0x2049, r == 0x2122, r == 0x2139:
-		return true
-	case r == 0x3030, r == 0x303D, r == 0x3297, r == 0x3299:
+	switch r {
+	case 0xA9, 0xAE, 0x203C, 0x2049, 0x2122, 0x2139, 0x3030, 0x303D, 0x3297, 0x3299:
 		return true
 	}
 	return r >= 0x2190 && r <= 0x23FF || r >= 0x2460 && r <= 0x27BF || r >= 0x2900 && r <= 0x297F || r >= 0x2B00 && r <= 0x2BFF

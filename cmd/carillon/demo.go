@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -56,7 +57,7 @@ func runDemo(ctx context.Context, out io.Writer) error {
 		}
 		return errDemoDone
 	})
-	if err == errDemoDone {
+	if errors.Is(err, errDemoDone) {
 		_, err = fmt.Fprintf(out, "\nAll of it happened, in %s.\n", time.Since(began).Round(100*time.Millisecond))
 	}
 	return err

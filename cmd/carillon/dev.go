@@ -47,7 +47,7 @@ func devCommand() *cobra.Command {
 				return err
 			}
 			defer d.close()
-			return d.run(c.Context(), func(_ context.Context, k *kernel) error { return d.welcome(k) })
+			return d.run(c.Context(), d.welcome)
 		},
 	}
 	c.Flags().StringVar(&at.api, "addr", "127.0.0.1:8788", "where the server listens")
@@ -182,7 +182,15 @@ func (d *dev) run(ctx context.Context, then func(context.Context, *kernel) error
 	return g.Wait()
 }
 
-func (d *dev) welcome(k *kernel) error {
+// welcome says where everything is. On the first start it also posts
+// something, so that there is something to look at.
+func (d *dev) welcome(ctx context.Context, k *kernel) error {
+	if k.fresh {
+		s := &story{out: io.Discard, api: k.cfg.URL}
+		if err := s.begin(ctx); err != nil {
+			d.log.WarnContext(ctx, "there is no first post", "err", err)
+		}
+	}
 	_, err := fmt.Fprintf(d.out, `
   Carillon is running. Ctrl-C stops it; what you made is kept in %s.
 

@@ -55,6 +55,7 @@ type kernel struct {
 	links   *gateway.Signer
 	files   net.Listener // the gateway's
 	limits  *httpapi.Limits
+	rules   *rules.Rules
 	mail    mail.Sender
 	mailbox *mailbox.Box
 
@@ -67,6 +68,7 @@ type kernel struct {
 	posts    *publishing.Service
 	events   *events.Service
 
+	fresh   bool // seed had something to do
 	closers []func()
 }
 
@@ -223,7 +225,8 @@ func (k *kernel) openServices(context.Context) error {
 		CallbackURL: k.cfg.URL + "/oauth/callback", AppName: "Carillon", Website: k.cfg.URL,
 		PseudonymKey: k.vault.Key(vault.Pseudonym), AllowLocal: k.cfg.AllowLoopback,
 	})
-	k.posts = publishing.New(k.db.Posts(), k.channels, k.media, rules.New(), k.authz)
+	k.rules = rules.New()
+	k.posts = publishing.New(k.db.Posts(), k.channels, k.media, k.rules, k.authz)
 	k.events = events.New(k.db.Events(), k.authz, envelope, webhooks.New(k.egress, version), time.Now)
 	return nil
 }

@@ -34,6 +34,7 @@ func (k *kernel) seed(ctx context.Context) error {
 	} else if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
+	k.fresh = true
 	boss, root, err := k.seedOperator(ctx)
 	if err != nil {
 		return err

@@ -33,9 +33,10 @@ type worker struct {
 }
 
 func (k *kernel) dispatcher() worker {
-	runner := publishing.NewRunner(k.db.Posts(), k.db.Queue(), k.channels, k.media, observer(k), time.Now)
+	runner := publishing.NewRunner(k.db.Posts(), k.db.Queue(), k.channels, k.media, k.rules, mortal(observer(k)), time.Now)
 	wake := make(chan struct{}, 1)
-	return worker{dispatch.New(k.db.Queue(), runner, wake, dispatch.Config{Holder: holder(), Slots: k.cfg.Slots, Log: k.log}), wake}
+	c := dispatch.Config{Holder: holder(), Slots: k.cfg.Slots, Lease: hurry(runner), Log: k.log}
+	return worker{dispatch.New(k.db.Queue(), runner, wake, c), wake}
 }
 
 // holder names this process in the journal.

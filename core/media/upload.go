@@ -46,7 +46,7 @@ func (s *Service) Upload(ctx context.Context, who tenants.Scope, req UploadReque
 	if err != nil {
 		return nil, err
 	}
-	defer picture.Close() //nolint:errcheck // a temporary copy, read to its end or given up
+	defer picture.Close() // a temporary copy, read to its end or given up
 
 	now := s.now()
 	m := &Media{

@@ -2,6 +2,7 @@ package publishing
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
@@ -13,22 +14,29 @@ import (
 // outcome. Between arming and calling stands nothing but a look at the clock.
 func (r *Runner) commit(ctx context.Context, w *work) (done bool, err error) {
 	req, err := r.request(ctx, w)
-	if err != nil {
+	replay := w.s.State == Unknown
+	switch {
+	case err != nil && replay: // it may be live, whatever became of its parts
+		return true, r.unsure(ctx, w.c, social.FaultOf(err, false), 0)
+	case err != nil:
 		return true, r.unprepared(ctx, w.c, social.FaultOf(err, false))
 	}
 	req.Commit, req.Attempt = true, w.s.Attempt+1
-	replay := w.s.State == Unknown
 
+	// A shutdown must not cut a call whose effect cannot be taken back. Its
+	// time runs from here, so that a process suspended on the way has none left.
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.timing.Commit)
+	defer cancel()
 	started := r.mono()
 	if err := r.arm(ctx, w, req); err != nil {
 		return true, err
 	}
 	r.observe.At(AtArmed)
 	blocked, err := r.queue.Blocked(ctx, w.c.Tenant, w.d.Channel)
-	if err != nil || blocked != "" || r.mono().Sub(started) > fresh {
+	if err != nil || blocked != "" || r.mono().Sub(started) > r.timing.Fresh {
 		return true, r.notSent(context.WithoutCancel(ctx), w.c, replay, blocked)
 	}
-	step, sendErr := r.send(ctx, w, req)
+	step, sendErr := r.channels.Publish(call, tenants.SystemScope(w.c.Tenant), w.d.Channel, req)
 	r.observe.At(AtSent)
 	return true, r.record(context.WithoutCancel(ctx), w.c, replay, step, sendErr)
 }
@@ -42,16 +50,9 @@ func (r *Runner) arm(ctx context.Context, w *work, req social.PublishRequest) er
 		if now.d.Hash != w.d.Hash {
 			return errLost
 		}
-		return now.tx.OpenAttempt(ctx, now.s.arm(step, hash, now.now))
+		return now.tx.OpenAttempt(ctx, now.s.arm(step, hash, now.now, r.timing.Lease))
 	})
 	return err
-}
-
-func (r *Runner) send(ctx context.Context, w *work, req social.PublishRequest) (social.Step, error) {
-	// A shutdown must not cut a call whose effect cannot be taken back.
-	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
-	defer cancel()
-	return r.channels.Publish(call, tenants.SystemScope(w.c.Tenant), w.d.Channel, req)
 }
 
 // notSent closes an attempt that never left, because something was blocked at
@@ -75,11 +76,11 @@ func (r *Runner) notSent(ctx context.Context, c Claim, replay bool, blocked stri
 // record writes the outcome. It tries for a while if the database is away; if
 // that fails too, the lease runs out and somebody reconciles.
 func (r *Runner) record(ctx context.Context, c Claim, replay bool, step social.Step, sendErr error) error {
-	ctx, cancel := context.WithTimeout(ctx, Lease/2)
+	ctx, cancel := context.WithTimeout(ctx, r.timing.Lease/2)
 	defer cancel()
 	for wait := 50 * time.Millisecond; ; wait *= 2 {
 		w, err := r.change(ctx, c, func(w *work) error { return w.outcome(ctx, replay, step, sendErr) })
-		if err == nil || err == errLost || !retryable(err) {
+		if err == nil || errors.Is(err, errLost) || !retryable(err) {
 			return r.rested(w, err)
 		}
 		select {

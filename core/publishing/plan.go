@@ -176,7 +176,7 @@ func (d *Detail) moveTo(ctx context.Context, tx Tx, when Schedule) error {
 		return err
 	}
 	if when.Local == "" {
-		d.Post.Schedule = Schedule{At: now}
+		d.Schedule = Schedule{At: now}
 		return nil
 	}
 	if when, err = when.Resolve(); err != nil {
@@ -185,7 +185,7 @@ func (d *Detail) moveTo(ctx context.Context, tx Tx, when Schedule) error {
 	if err := when.ahead(now); err != nil {
 		return err
 	}
-	d.Post.Schedule = when
+	d.Schedule = when
 	return nil
 }
 
@@ -268,6 +268,9 @@ func (d *Delivery) resume(at time.Time) bool {
 		s.wake(at)
 		if i > 0 {
 			s.ReplyTo, s.Root = d.Segments[i-1].Ref, d.Segments[0].Ref
+			if s.Comment {
+				s.ReplyTo = s.Root
+			}
 		}
 		return true
 	}
@@ -275,7 +278,7 @@ func (d *Delivery) resume(at time.Time) bool {
 }
 
 func planned(ctx context.Context, tx Tx, d *Detail) error {
-	d.Post.State = Sum(states(d.Deliveries))
+	d.State = Sum(states(d.Deliveries))
 	if err := tx.SavePost(ctx, d.Post); err != nil {
 		return err
 	}
@@ -317,8 +320,8 @@ func (s *Service) Cancel(ctx context.Context, who tenants.Scope, id PostID) (*De
 		if !stopped {
 			return tooLate(d)
 		}
-		d.Post.State = Sum(states(d.Deliveries))
-		if err := tx.SetState(ctx, d.Post.ID, d.Post.State); err != nil {
+		d.State = Sum(states(d.Deliveries))
+		if err := tx.SetState(ctx, d.ID, d.State); err != nil {
 			return err
 		}
 		out = d

@@ -36,12 +36,13 @@ func (r *Runner) reconcile(ctx context.Context, w *work) (done bool, err error) 
 	}
 	m := target.Manifest
 	quiet := w.s.DoubtAt.Add(settle(m))
-	if last := w.s.DoubtAt; last.IsZero() { // after a restore there is no arming to count from
-		quiet = w.now
-	}
 	class := dedup(target)
-	if class == social.NativeKey && m.KeyLife > 0 && w.now.Sub(w.s.DoubtAt) > m.KeyLife-commitTimeout {
-		class = social.ByFind // the key is forgotten, or about to be
+	if class == social.NativeKey && m.KeyLife > 0 && w.now.Sub(w.s.DoubtAt) > m.KeyLife-r.timing.Commit {
+		class = social.ByFind        // the key is forgotten, or about to be,
+		quiet = quiet.Add(m.KeyLife) // and the last call with it may be that late
+	}
+	if w.s.DoubtAt.IsZero() { // after a restore there is no arming to count from
+		quiet = w.now
 	}
 	if class == social.ByFind && !m.Can(social.CanFind) {
 		class = social.NoDedup
@@ -84,7 +85,7 @@ func (r *Runner) find(ctx context.Context, w *work, target channels.Target) (don
 	if err != nil {
 		return true, r.unsure(ctx, w.c, social.FaultOf(err, false), 0)
 	}
-	call, cancel := context.WithTimeout(ctx, stepTimeout)
+	call, cancel := context.WithTimeout(ctx, r.timing.Step)
 	defer cancel()
 	found, err := r.channels.Find(call, tenants.SystemScope(w.c.Tenant), w.d.Channel, social.FindRequest{
 		Call: req.Call, Content: req.Content, State: w.s.Step, Since: since(w),
@@ -126,7 +127,7 @@ func (r *Runner) foundLater(ctx context.Context, c Claim, rc social.Receipt) err
 func (r *Runner) absent(ctx context.Context, c Claim) error {
 	_, err := r.change(ctx, c, func(w *work) error {
 		holder, generation := w.s.Holder, w.s.Generation
-		w.s.disarm(w.now.Add(Lease)) // this claim goes on to arm it
+		w.s.disarm(w.now.Add(r.timing.Lease)) // this claim goes on to arm it
 		w.s.Holder, w.s.Generation, w.s.Problem = holder, generation, nil
 		return w.tx.ResolveAttempts(ctx, w.s.ID, AbsentLater)
 	})

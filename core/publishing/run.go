@@ -2,6 +2,7 @@ package publishing
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
@@ -36,13 +37,28 @@ type Runner struct {
 	queue    Queue
 	channels Channels
 	media    Media
+	rules    Rules
 	observe  Observer
 	mono     func() time.Time // a monotonic clock; never compared with stored times
+	timing   Timing
+	doubt    func(context.Context, *work) (done bool, err error) // reconcile, but for a control
 }
 
-// NewRunner returns a Runner. Every argument is required.
-func NewRunner(store Store, queue Queue, ch Channels, m Media, o Observer, mono func() time.Time) *Runner {
-	return &Runner{store: store, queue: queue, channels: ch, media: m, observe: o, mono: mono}
+// NewRunner returns a Runner with DefaultTiming. Every argument is required.
+func NewRunner(store Store, queue Queue, ch Channels, m Media, rules Rules, o Observer, mono func() time.Time) *Runner {
+	r := &Runner{store: store, queue: queue, channels: ch, media: m, rules: rules, observe: o, mono: mono, timing: DefaultTiming}
+	r.doubt = r.reconcile
+	return r
+}
+
+// Within sets the times that r keeps, before its first Run. Whoever claims for
+// r has to claim for t.Lease.
+func (r *Runner) Within(t Timing) error {
+	if err := t.Check(); err != nil {
+		return err
+	}
+	r.timing = t
+	return nil
 }
 
 // maxSteps bounds what one claim may do in a row, so that a plugin that never
@@ -73,7 +89,7 @@ func (r *Runner) Run(ctx context.Context, c Claim) error {
 }
 
 func ignoreLost(err error) error {
-	if err != nil && (err == errLost || fault.Is(err, fault.NotFound)) {
+	if err != nil && (errors.Is(err, errLost) || fault.Is(err, fault.NotFound)) {
 		return nil
 	}
 	return err
@@ -108,7 +124,7 @@ func (r *Runner) step(ctx context.Context, w *work) (done bool, err error) {
 	case Sending: // its sender died; whoever finds it never sends
 		return r.orphaned(ctx, w)
 	case Unknown:
-		return r.reconcile(ctx, w)
+		return r.doubt(ctx, w)
 	}
 	return true, nil
 }
@@ -117,9 +133,12 @@ func (r *Runner) step(ctx context.Context, w *work) (done bool, err error) {
 // once goes straight on to it: arming writes the step's state anyway.
 func (r *Runner) prepare(ctx context.Context, w *work) (done bool, err error) {
 	req, err := r.request(ctx, w)
+	if err == nil && w.s.State == Scheduled {
+		err = r.recheck(ctx, w, req)
+	}
 	var step social.Step
 	if err == nil {
-		call, cancel := context.WithTimeout(ctx, stepTimeout)
+		call, cancel := context.WithTimeout(ctx, r.timing.Step)
 		step, err = r.channels.Publish(call, tenants.SystemScope(w.c.Tenant), w.d.Channel, req)
 		cancel()
 	}
@@ -138,7 +157,7 @@ func (r *Runner) prepare(ctx context.Context, w *work) (done bool, err error) {
 		w.s.Step = step.Next.State
 		return r.commit(ctx, w)
 	}
-	_, err = r.change(ctx, w.c, func(w *work) error { w.s.advance(step.Next, w.now); return nil })
+	_, err = r.change(ctx, w.c, func(w *work) error { w.s.advance(step.Next, w.now, r.timing.Lease); return nil })
 	return step.Next.After > 0, err
 }
 

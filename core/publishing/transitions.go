@@ -8,18 +8,9 @@ import (
 	"github.com/carillonhq/carillon/ports/social"
 )
 
-// Tunables of the protocol. The reasons stand beside the figures.
+// Tunables of the protocol that do not depend on each other; those that do
+// are a Timing.
 const (
-	// Lease is how long a claim holds. It is longer than any step may take,
-	// so a live worker never loses a segment it is working on.
-	Lease = 90 * time.Second
-	// stepTimeout bounds a preparing step or a lookup.
-	stepTimeout = 45 * time.Second
-	// commitTimeout bounds the irreversible call.
-	commitTimeout = 30 * time.Second
-	// fresh is the longest a process may hesitate between arming and sending.
-	// One that was suspended in between must not wake up and send.
-	fresh = 2 * time.Second
 	// patience is how long a platform may be out of order before a segment
 	// that was provably never applied is given up.
 	patience = 24 * time.Hour
@@ -28,21 +19,28 @@ const (
 	lookPatience = time.Hour
 )
 
-// advance notes a repeatable step's result and when to go on.
-func (s *Segment) advance(next *social.Next, now time.Time) {
+// advance notes a repeatable step's result and when to go on: at once, by the
+// same holder, or after a rest.
+func (s *Segment) advance(next *social.Next, now time.Time, lease time.Duration) {
 	s.State, s.Step, s.Label, s.Tries, s.Problem = Preparing, next.State, next.Label, 0, nil
 	if next.Commit {
 		s.State = Armed
 	}
-	s.wake(now.Add(next.After))
+	if next.After > 0 {
+		s.wake(now.Add(next.After))
+		return
+	}
+	s.NextAt = now.Add(lease)
 }
 
 // arm opens attempt n. From here on nobody sends this segment until the
-// attempt's outcome is known.
-func (s *Segment) arm(step []byte, hash string, now time.Time) *Attempt {
+// attempt's outcome is known. The lease begins anew, because nobody may take
+// the call for a dead process's while it can still be under way.
+func (s *Segment) arm(step []byte, hash string, now time.Time, lease time.Duration) *Attempt {
 	replay := s.State == Unknown
 	s.Attempt++
 	s.State, s.Step, s.ArmedHash, s.Label = Sending, step, hash, ""
+	s.NextAt = now.Add(lease)
 	if s.DoubtAt.IsZero() {
 		s.DoubtAt = now
 	}
@@ -132,6 +130,9 @@ func (d *Delivery) next(i int, now time.Time) (changed []*Segment) {
 		following.ReplyTo, following.Root = s.Ref, s.Root
 		if following.Root == nil {
 			following.Root = s.Ref
+		}
+		if following.Comment { // it comments on the post, not on the end of its thread
+			following.ReplyTo = following.Root
 		}
 		following.wake(now)
 		changed = append(changed, following)

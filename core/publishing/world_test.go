@@ -38,6 +38,9 @@ type world struct {
 	crashAt  publishing.Point
 	crashIf  func() bool
 	stall    time.Duration // hesitation between arming and sending
+	uploads  int           // steps before the one that asks for the commit
+	gone     bool          // every attachment is gone
+	looked   []time.Time   // when it was asked what it has
 	deny     error
 }
 
@@ -60,7 +63,7 @@ func newWorld(t *testing.T, dedup social.Dedup, n int) *world {
 		w.chans = append(w.chans, channels.NewID())
 	}
 	w.Service = publishing.New(w.store, platform{w}, platform{w}, platform{w}, w)
-	w.Runner = publishing.NewRunner(w.store, w.store, platform{w}, platform{w}, w, func() time.Time { return w.now })
+	w.Runner = publishing.NewRunner(w.store, w.store, platform{w}, platform{w}, platform{w}, w, func() time.Time { return w.now })
 	return w
 }
 
@@ -189,6 +192,9 @@ func (w *world) send(req social.PublishRequest) (social.Step, error) {
 	defer w.mu.Unlock()
 	if !req.Commit {
 		w.calls = append(w.calls, "prepare")
+		if len(req.State) < w.uploads {
+			return social.Step{Next: &social.Next{State: append(req.State, '.')}}, nil
+		}
 		return social.Step{Next: &social.Next{State: []byte("ready"), Commit: true}}, nil
 	}
 	w.calls = append(w.calls, "commit")
@@ -208,6 +214,7 @@ func (w *world) send(req social.PublishRequest) (social.Step, error) {
 
 func (w *world) lookUp(req social.FindRequest) (social.Finding, error) {
 	key := req.Call.Idempotency
+	w.looked = append(w.looked, w.now)
 	switch {
 	case w.findErr != nil:
 		return social.Finding{}, w.findErr
@@ -220,7 +227,7 @@ func (w *world) lookUp(req social.FindRequest) (social.Finding, error) {
 func (p platform) Attach(_ context.Context, _ tenants.Scope, ids []media.ID) ([]social.Media, error) {
 	out := make([]social.Media, len(ids))
 	for i, id := range ids {
-		if id == "med_gone" {
+		if id == "med_gone" || p.w.gone {
 			return nil, fault.New(fault.NotFound, "media.not_found", "There is no such file.")
 		}
 		out[i] = social.Media{ID: string(id), Kind: social.Image}

@@ -263,7 +263,7 @@ func FuzzRetryAfter(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		res := &http.Response{StatusCode: 429, Header: http.Header{"Retry-After": {s}}, Body: http.NoBody}
+		res := &http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {s}}, Body: http.NoBody}
 		if d := sdk.Refusal(res, true, "k").RetryAfter; d < 0 || d > 24*time.Hour {
 			t.Errorf("%q became %s", s, d)
 		}

@@ -12,6 +12,7 @@ package strictjson
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"reflect"
 	"unicode/utf8"
@@ -65,7 +66,7 @@ func malformed(message string) *fault.Error {
 // that is too large or a date that is none.
 func unreadable(err error) error {
 	f := fault.New(fault.Invalid, "json.wrong_type", "A value cannot be read.").Because(err)
-	if e, ok := err.(*json.UnmarshalTypeError); ok {
+	if e := new(json.UnmarshalTypeError); errors.As(err, &e) {
 		return f.On(pointerOf(e.Field))
 	}
 	return f

@@ -48,7 +48,7 @@ func (s *Store) Begin(ctx context.Context, tenant tenants.ID, r idempotency.Requ
 	defer s.mu.Unlock()
 	n := nameOf(tenant, r)
 	have, claim := s.rows[n], idempotency.Claim{Request: r, Generation: 1}
-	switch wait := time.Duration(0); {
+	switch {
 	case have == nil:
 		s.rows[n] = &row{hash: r.Hash, generation: 1, lease: time.Now().Add(r.Lease)}
 	case have.hash != r.Hash:
@@ -57,8 +57,7 @@ func (s *Store) Begin(ctx context.Context, tenant tenants.ID, r idempotency.Requ
 		claim.Done = have.done
 		return ctx, claim, nil
 	case time.Now().Before(have.lease):
-		wait = time.Until(have.lease)
-		return ctx, claim, idempotency.InProgress(wait)
+		return ctx, claim, idempotency.InProgress(time.Until(have.lease))
 	case have.applied:
 		return ctx, claim, idempotency.AnswerLost()
 	default:

@@ -108,7 +108,7 @@ func word(r *rand.Rand, typ reflect.Type) string {
 
 var same = cmp.Options{
 	cmpopts.EquateEmpty(),
-	cmp.Comparer(func(a, b error) bool { return a == b || a != nil && b != nil && a.Error() == b.Error() }),
+	cmp.Comparer(func(a, b error) bool { return errors.Is(a, b) || a != nil && b != nil && a.Error() == b.Error() }),
 }
 
 // keeps checks that a value with every field set survives the wire's bytes.
