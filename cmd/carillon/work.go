@@ -109,7 +109,7 @@ func (k *kernel) queue() (interface {
 	jobs.RegisterWebhooks(ws, k.events, k.db)
 	periodic := append(jobs.PeriodicIdentity(), jobs.RenewalSchedule())
 	return k.db.Jobs(&river.Config{
-		Queues:        map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 50}},
+		Queues:        map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 50}, jobs.QueueLater: {MaxWorkers: 4}},
 		FetchCooldown: 20 * time.Millisecond, // River's default of 100 ms is most of a job's latency
 		Workers:       ws,
 		PeriodicJobs:  append(periodic, jobs.PeriodicWebhooks()...),
