@@ -56,12 +56,13 @@ fair as (
    order by place, next_at
    limit 4 * $1::int),
 taken as (
-  select s.tenant_id, s.segment_id
-    from segments s join fair using (tenant_id, segment_id)
-   where s.next_at <= statement_timestamp()
-   order by fair.place, fair.next_at
-   limit $1::int
-     for update of s skip locked)
+  select mine.*
+    from (select * from fair order by place, next_at) f
+   cross join lateral (select s.tenant_id, s.segment_id
+                         from segments s
+                        where s.tenant_id = f.tenant_id and s.segment_id = f.segment_id and s.next_at <= statement_timestamp()
+                          for update skip locked) mine
+   limit $1::int)
 update segments s
    set next_at = clock_timestamp() + $2, holder = $3, held_at = clock_timestamp(), generation = s.generation + 1
   from taken
