@@ -29,7 +29,8 @@ type config struct {
 	MailURL       string // CARILLON_MAIL_URL, such as smtps://user:password@host
 	MailFrom      string // CARILLON_MAIL_FROM
 	LogLevel      string // CARILLON_LOG_LEVEL: debug, info, warn, error
-	TraceURL      string // CARILLON_TRACE_URL, an OTLP endpoint
+	TraceURL      string // CARILLON_TRACE_URL, an OTLP endpoint over HTTP; none if not set
+	MetricsAddr   string // CARILLON_METRICS_ADDR, metrics and health for the operator; none if not set
 	Slots         int    // CARILLON_SLOTS, deliveries at work per process
 	GatewayAddr   string // CARILLON_GATEWAY_ADDR, loopback, where plugins fetch media
 	Grace         time.Duration
@@ -58,6 +59,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 		Mailbox:       e.text("CARILLON_MAILBOX", ""),
 		LogLevel:      e.text("CARILLON_LOG_LEVEL", "info"),
 		TraceURL:      e.text("CARILLON_TRACE_URL", ""),
+		MetricsAddr:   e.text("CARILLON_METRICS_ADDR", ""),
 		Slots:         e.number("CARILLON_SLOTS", 64),
 		GatewayAddr:   e.text("CARILLON_GATEWAY_ADDR", "127.0.0.1:0"),
 		Grace:         e.duration("CARILLON_GRACE", "20s"),
