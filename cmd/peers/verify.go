@@ -18,9 +18,10 @@ type verdict struct {
 	Seed       uint64   `json:"seed"`
 	Contract   bool     `json:"contract"` // the plugin's own tests, against this server
 	Kills      []kill   `json:"kills"`
-	Writes     int      `json:"writes"` // requests to write that reached the server
-	State      string   `json:"state"`  // of the post
-	Posts      int      `json:"posts"`  // in the repository
+	Writes     int      `json:"writes"`   // requests to write that reached the server
+	State      string   `json:"state"`    // of the post
+	Attempts   []int    `json:"attempts"` // for each part, as the installation's receipt tells
+	Posts      int      `json:"posts"`    // in the repository
 	Lost       int      `json:"lost"`
 	Duplicated int      `json:"duplicated"`
 	Problems   []string `json:"problems,omitempty"`
@@ -61,8 +62,8 @@ func (t *trial) read(ctx context.Context) error {
 	return t.receipt(ctx, chain)
 }
 
-// judge finds each text once, in one chain of replies, and nothing else. It
-// returns the records in the order of the texts.
+// judge finds each text once, in one chain of replies, and nothing else; the
+// last text is the comment. It returns the records in the order of the texts.
 func (v *verdict) judge(texts []string, records []record) []record {
 	v.Posts = len(records)
 	chain := make([]record, len(texts))
@@ -91,17 +92,22 @@ func (v *verdict) judge(texts []string, records []record) []record {
 	return chain
 }
 
-// replies checks that each record answers the one before it, below the first.
+// replies checks that each record answers the one before it, below the first;
+// and that the last, the comment, answers the first.
 func (v *verdict) replies(chain []record) {
 	for i, r := range chain {
+		before := chain[max(i-1, 0)]
+		if i == len(chain)-1 {
+			before = chain[0]
+		}
 		switch reply := r.Value.Reply; {
 		case i == 0 && reply != nil:
 			v.problem("post 1 answers %s", reply.Parent.URI)
 		case i == 0:
 		case reply == nil:
 			v.problem("post %d answers nothing", i+1)
-		case reply.Parent != chain[i-1].ref():
-			v.problem("post %d answers %v, want %v", i+1, reply.Parent, chain[i-1].ref())
+		case reply.Parent != before.ref():
+			v.problem("post %d answers %v, want %v", i+1, reply.Parent, before.ref())
 		case reply.Root != chain[0].ref():
 			v.problem("post %d is below %v, want %v", i+1, reply.Root, chain[0].ref())
 		}
@@ -154,6 +160,7 @@ func (t *trial) receipt(ctx context.Context, chain []record) error {
 		return nil
 	}
 	for i, s := range segments {
+		t.verdict.Attempts = append(t.verdict.Attempts, len(s.Attempts))
 		if s.State != "live" || s.RemoteId == nil || *s.RemoteId != chain[i].URI {
 			t.verdict.problem("the receipt's part %d is %s and not %s", i+1, s.State, chain[i].URI)
 		}

@@ -8,32 +8,34 @@ import (
 
 // A verdict that sees nothing is worth nothing: each way to be wrong is named.
 func TestJudge(t *testing.T) {
-	texts := []string{"one", "two", "three"}
+	texts := []string{"one", "two", "three", "comment"}
+	answering := func(at int, parent, root string) []record {
+		all := thread()
+		all[at] = say(all[at].URI, all[at].Value.Text, parent, root)
+		return all
+	}
 	for name, tt := range map[string]struct {
 		records []record
 		want    verdict
 	}{
-		"whole": {thread(), verdict{Posts: 3}},
-		"nothing there": {nil, verdict{Lost: 3, Problems: []string{
-			"post 1 is not there", "post 2 is not there", "post 3 is not there",
+		"whole": {thread(), verdict{Posts: 4}},
+		"nothing there": {nil, verdict{Lost: 4, Problems: []string{
+			"post 1 is not there", "post 2 is not there", "post 3 is not there", "post 4 is not there",
 		}}},
-		"one lost": {thread()[:2], verdict{Posts: 2, Lost: 1, Problems: []string{"post 3 is not there"}}},
-		"one twice": {append(thread(), say("four", "two", "one", "one")), verdict{Posts: 4, Duplicated: 1, Problems: []string{
-			"post 2 is there 2 times",
+		"one lost":   {thread()[:3], verdict{Posts: 3, Lost: 1, Problems: []string{"post 4 is not there"}}},
+		"one twice":  {append(thread(), say("five", "two", "one", "one")), verdict{Posts: 5, Duplicated: 1, Problems: []string{"post 2 is there 2 times"}}},
+		"a stranger": {append(thread(), say("five", "hello", "", "")), verdict{Posts: 5, Problems: []string{`nobody wrote "hello"`}}},
+		"an answer to the wrong one": {answering(2, "one", "one"), verdict{Posts: 4, Problems: []string{
+			"post 3 answers {one cid-one}, want {two cid-two}",
 		}}},
-		"a stranger": {append(thread(), say("four", "hello", "", "")), verdict{Posts: 4, Problems: []string{`nobody wrote "hello"`}}},
-		"an answer to the wrong one": {
-			[]record{say("one", "one", "", ""), say("two", "two", "one", "one"), say("three", "three", "one", "one")},
-			verdict{Posts: 3, Problems: []string{"post 3 answers {one cid-one}, want {two cid-two}"}},
-		},
-		"below the wrong one": {
-			[]record{say("one", "one", "", ""), say("two", "two", "one", "one"), say("three", "three", "two", "two")},
-			verdict{Posts: 3, Problems: []string{"post 3 is below {two cid-two}, want {one cid-one}"}},
-		},
-		"out of the chain": {
-			[]record{say("one", "one", "two", "two"), say("two", "two", "", ""), say("three", "three", "two", "one")},
-			verdict{Posts: 3, Problems: []string{"post 1 answers two", "post 2 answers nothing"}},
-		},
+		"a comment at the end of the thread": {answering(3, "three", "one"), verdict{Posts: 4, Problems: []string{
+			"post 4 answers {three cid-three}, want {one cid-one}",
+		}}},
+		"below the wrong one": {answering(2, "two", "two"), verdict{Posts: 4, Problems: []string{
+			"post 3 is below {two cid-two}, want {one cid-one}",
+		}}},
+		"out of the chain":      {answering(1, "", ""), verdict{Posts: 4, Problems: []string{"post 2 answers nothing"}}},
+		"an answer at its head": {answering(0, "two", "two"), verdict{Posts: 4, Problems: []string{"post 1 answers two"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got verdict
@@ -69,8 +71,11 @@ func TestImages(t *testing.T) {
 	}
 }
 
+// thread is three parts and a comment as they should be.
 func thread() []record {
-	return []record{say("one", "one", "", ""), say("two", "two", "one", "one"), say("three", "three", "two", "one")}
+	return []record{
+		say("one", "one", "", ""), say("two", "two", "one", "one"), say("three", "three", "two", "one"), say("four", "comment", "one", "one"),
+	}
 }
 
 // say makes a record that answers parent below root, if they are named.
