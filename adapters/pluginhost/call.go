@@ -24,10 +24,11 @@ import (
 
 // request is one call before it is sent.
 type request struct {
-	method  string
-	call    social.Call
-	timeout time.Duration
-	message proto.Message
+	method   string
+	call     social.Call
+	timeout  time.Duration
+	message  proto.Message
+	instance string // that a person named while signing in
 }
 
 // answer is what every response of the wire has in common.
@@ -77,7 +78,9 @@ func send[A answer](ctx context.Context, s *supervisor, r request, rpc func(cont
 		if p, err = s.process(ctx); err != nil {
 			return none, err
 		}
+		leave := s.visit(r)
 		res, sent, failed := once(ctx, p, r.timeout, rpc)
+		leave()
 		if failed == nil {
 			return res, nil
 		}

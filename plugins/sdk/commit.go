@@ -8,6 +8,9 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"os"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -53,10 +56,25 @@ func Commit(ctx context.Context, client *http.Client, req *http.Request) (*http.
 	if err == nil {
 		err = buffer(res)
 	}
+	if err == nil && stopped(req, res) {
+		return nil, lost(errors.New(res.Header.Get("Proxy-Status")), false)
+	}
 	if err != nil {
 		return nil, lost(err, connected.Load())
 	}
 	return res, nil
+}
+
+// notSent are the reasons of the egress proxy for which a request did not
+// leave it (RFC 9209).
+var notSent = []string{"http_request_denied", "destination_ip_prohibited", "destination_unavailable", "connection_limit_reached"}
+
+// stopped reports whether res is the egress proxy's own word that it did not
+// send req. Only a plain request passes through it in the open, and the proxy
+// removes that header from what others answer.
+func stopped(req *http.Request, res *http.Response) bool {
+	reason, ours := strings.CutPrefix(res.Header.Get("Proxy-Status"), "carillon; error=")
+	return ours && req.URL.Scheme == "http" && os.Getenv("HTTPS_PROXY") != "" && slices.Contains(notSent, reason)
 }
 
 // once is client without redirects, sending each request a single time.
