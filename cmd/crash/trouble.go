@@ -96,7 +96,9 @@ func (t *trouble) perform(ctx context.Context, acts []string, length time.Durati
 		gap := length / time.Duration(len(acts)+1)
 		pause(ctx, gap/2+time.Duration(t.roll(int(gap))))
 		if ctx.Err() != nil {
-			t.missed = acts[i:]
+			t.mu.Lock()
+			t.missed = append(t.missed, acts[i:]...)
+			t.mu.Unlock()
 			return
 		}
 		t.do(ctx, act)
@@ -131,6 +133,9 @@ func (t *trouble) act(ctx context.Context, kill func() bool, what string) {
 			return
 		}
 		if pause(ctx, 100*time.Millisecond); ctx.Err() != nil {
+			t.mu.Lock()
+			t.missed = append(t.missed, what)
+			t.mu.Unlock()
 			return
 		}
 	}
