@@ -84,27 +84,30 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	tick := time.NewTicker(d.cfg.Tick)
 	defer tick.Stop()
 	freed := make(chan struct{}, 1)
-	// One look takes many: with thousands due, a look per free slot would cost
-	// more than the work.
-	few := max(d.cfg.Slots/4, 1)
+	// With more due than there is room for, one look takes many: a look at a
+	// long queue for every free slot would cost more than the work.
+	enough := max(d.cfg.Slots/2, 1)
+	backlog := false
 	for {
-		claims := d.claim(ctx, cap(slots)-len(slots))
-		for _, c := range claims {
-			slots <- struct{}{}
-			held.Go(func() {
-				d.carry(ctx, c)
-				<-slots
-				if cap(slots)-len(slots) < few {
-					return
-				}
-				select {
-				case freed <- struct{}{}:
-				default:
-				}
-			})
+		if room := cap(slots) - len(slots); !backlog || room >= enough {
+			claims := d.claim(ctx, room)
+			backlog = len(claims) == room
+			for _, c := range claims {
+				slots <- struct{}{}
+				held.Go(func() {
+					d.carry(ctx, c)
+					<-slots
+					if cap(slots)-len(slots) >= enough {
+						select {
+						case freed <- struct{}{}:
+						default:
+						}
+					}
+				})
+			}
 		}
 		again := freed
-		if len(claims) == 0 { // nothing is due; a free slot is no reason to look
+		if !backlog { // nothing is left; a free slot is no reason to look
 			again = nil
 		}
 		select {

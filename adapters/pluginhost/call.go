@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -11,10 +12,12 @@ import (
 	otelcodes "go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	pb "github.com/carillonhq/carillon/plugins/proto/pluginv1"
+	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/plugins/sdk/wire"
 	"github.com/carillonhq/carillon/ports/social"
 )
@@ -95,6 +98,9 @@ func once[A answer](ctx context.Context, p *process, timeout time.Duration, rpc 
 	var left atomic.Bool
 	ctx, cancel := context.WithTimeout(context.WithValue(ctx, leftKey{}, &left), timeout)
 	defer cancel()
+	if until, ok := ctx.Deadline(); ok {
+		ctx = metadata.AppendToOutgoingContext(ctx, sdk.DeadlineKey, strconv.FormatInt(until.UnixNano(), 10))
+	}
 	if res, err = rpc(ctx, p); err == nil {
 		p.answered()
 	}

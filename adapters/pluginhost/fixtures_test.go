@@ -145,6 +145,9 @@ func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 		}
 	case "exit":
 		os.Exit(7)
+	case "deadline":
+		until, _ := ctx.Deadline()
+		receipt.Ref.ID = fmt.Sprint(until.UnixNano())
 	case "hang":
 		<-ctx.Done()
 		return social.Step{}, ctx.Err()

@@ -49,6 +49,11 @@ func (tx tx) query(ctx context.Context, sql string, args ...any) (pgx.Rows, erro
 	return tx.pgx.Query(ctx, tx.mineIn(sql), tx.with(args)...)
 }
 
+// row runs a prepared statement that answers one row.
+func (tx tx) row(ctx context.Context, sql string, args ...any) pgx.Row {
+	return tx.pgx.QueryRow(ctx, tx.mineIn(sql), tx.with(args)...)
+}
+
 // exec runs a prepared statement that answers nothing.
 func (tx tx) exec(ctx context.Context, sql string, args ...any) error {
 	_, err := tx.pgx.Exec(ctx, tx.mineIn(sql), tx.with(args)...)

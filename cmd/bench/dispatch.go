@@ -78,7 +78,9 @@ func lateness(ctx context.Context, h *house, r *report) error {
 	n := h.scale(300)
 	first := time.Now().Add(2 * time.Second)
 	// 203 ms is prime to the dispatcher's tick: every phase of it is met.
-	due := func(i int) time.Time { return first.Add(time.Duration(i) * 203 * time.Millisecond).Truncate(time.Microsecond) }
+	due := func(i int) time.Time {
+		return first.Add(time.Duration(i) * 203 * time.Millisecond).Truncate(time.Microsecond)
+	}
 	for i := range n {
 		p := people.places[i%len(people.places)]
 		if err := h.fill(ctx, p, fmt.Sprintf("late-%d", i), 1, func(int) time.Time { return due(i) }); err != nil {

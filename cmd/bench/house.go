@@ -32,6 +32,7 @@ type house struct {
 	admin   *pgxpool.Pool // a superuser: fills in and counts
 	db      *postgres.DB
 	people  *people // seeded when first asked for
+	paged   bool
 	apiAddr string
 	api     *process
 	closers []func()

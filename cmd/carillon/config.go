@@ -38,6 +38,7 @@ type config struct {
 	PigeonURL     string         // CARILLON_PIGEON_URL: enables the practice network
 	PigeonSettle  string         // CARILLON_PIGEON_SETTLE
 	PigeonNative  string         // CARILLON_PIGEON_NATIVE_KEY
+	BlueskyView   string         // CARILLON_BLUESKY_APPVIEW, if not Bluesky's own
 	AllowLoopback bool           // CARILLON_ALLOW_LOOPBACK: instances and webhooks on this machine
 	Mailbox       string         // dev: the folder that mail goes to instead
 }
@@ -66,6 +67,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 		PigeonURL:     e.text("CARILLON_PIGEON_URL", ""),
 		PigeonSettle:  e.text("CARILLON_PIGEON_SETTLE", ""),
 		PigeonNative:  e.text("CARILLON_PIGEON_NATIVE_KEY", ""),
+		BlueskyView:   e.text("CARILLON_BLUESKY_APPVIEW", ""),
 		AllowLoopback: e.flag("CARILLON_ALLOW_LOOPBACK"),
 	}
 	c.URL = strings.TrimRight(e.text("CARILLON_URL", "http://"+c.Addr), "/")

@@ -161,7 +161,7 @@ func (k *kernel) queue() (interface {
 	jobs.RegisterMedia(ws, k.db, k.media)
 	periodic := append(jobs.PeriodicIdentity(), jobs.RenewalSchedule(), jobs.PeriodicMedia())
 	return k.db.Jobs(&river.Config{
-		Queues:        map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 50}},
+		Queues:        map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 50}, jobs.QueueLater: {MaxWorkers: 4}},
 		FetchCooldown: 20 * time.Millisecond, // River's default of 100 ms is most of a job's latency
 		Workers:       ws,
 		Middleware:    []rivertype.Middleware{jobs.Watch(k.metrics.Job)},

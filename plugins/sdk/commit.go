@@ -26,7 +26,8 @@ const MaxAnswer = 4 << 20
 
 // Commit makes the irreversible request of a commit step: once, on a fresh
 // connection, with no redirect and no retry beneath it, for at most
-// CommitTimeout. It returns the answer whatever its status, the body read in
+// CommitTimeout and not past ctx's deadline, even if this process was suspended
+// meanwhile. It returns the answer whatever its status, the body read in
 // full and needing no Close; the plugin judges it, with Refusal for what is
 // not a success.
 //
@@ -38,8 +39,13 @@ const MaxAnswer = 4 << 20
 // A client of HTTPClient, or one with an *http.Transport, is made to send
 // once. Of another RoundTripper that cannot be known; use it in tests only.
 func Commit(ctx context.Context, client *http.Client, req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, commitKey{}, true), CommitTimeout)
+	ctx, cancel := context.WithTimeout(ctx, CommitTimeout)
 	defer cancel()
+	until, _ := ctx.Deadline()
+	if !time.Now().Before(until) { // it woke up too late, and ctx has not noticed yet
+		return nil, lost(context.DeadlineExceeded, false)
+	}
+	ctx = context.WithValue(ctx, commitKey{}, until)
 	var connected atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },

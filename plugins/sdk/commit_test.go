@@ -295,3 +295,24 @@ func FuzzRetryAfter(f *testing.F) {
 		}
 	})
 }
+
+// A process that is suspended while it connects must not send when it wakes up.
+func TestNothingIsSentAfterTheDeadline(t *testing.T) {
+	var got atomic.Int64
+	url := raw(t, func(c net.Conn) {
+		n, _ := io.Copy(io.Discard, c)
+		got.Add(n)
+	})
+	slow := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, addr)
+		<-time.After(200 * time.Millisecond)
+		return c, err
+	}}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := sdk.Commit(ctx, &http.Client{Transport: slow}, post(t, url))
+	<-time.After(300 * time.Millisecond)
+	if err == nil || got.Load() != 0 {
+		t.Errorf("%v, and %d bytes arrived", err, got.Load())
+	}
+}
