@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -62,9 +63,34 @@ func (in *installation) figures(t *testing.T) {
 			t.Errorf("not told: %s", want)
 		}
 	}
+	for _, name := range regexp.MustCompile(`(?m)^# TYPE (carillon_\w+)`).FindAllStringSubmatch(got, -1) {
+		manual(t, name[1])
+	}
 	// Everything that Pigeon's plugin fetched went through the proxy.
 	if !regexp.MustCompile(`carillon_egress_requests_total{plugin="org.carillonhq.pigeon"} [1-9]`).MatchString(got) {
 		t.Error("the plugin went around the proxy")
+	}
+}
+
+// manual checks that docs/operations.md explains word.
+func manual(t *testing.T, word string) {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/operations.md")
+	must(t, err)
+	if !strings.Contains(string(page), "`"+word+"`") {
+		t.Errorf("docs/operations.md does not explain %s", word)
+	}
+}
+
+func TestEverySettingIsExplained(t *testing.T) {
+	asked := 0
+	_, _ = loadConfig(func(name string) string { // what is missing is no matter here
+		asked++
+		manual(t, name)
+		return ""
+	})
+	if asked < 20 {
+		t.Errorf("only %d settings", asked)
 	}
 }
 
