@@ -131,7 +131,7 @@ func (t *trial) openInstallation(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := server.ready(ctx, t.api+"/readyz"); err != nil {
+	if err := server.ready(ctx, t.api+"/livez"); err != nil {
 		return err
 	}
 	t.worker, err = t.start("work")
