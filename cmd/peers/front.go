@@ -66,7 +66,7 @@ func listenFront(ctx context.Context) (*front, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &front{origin: fmt.Sprintf("http://localhost:%d", ln.Addr().(*net.TCPAddr).Port)} //nolint:errcheck // the address of a TCP listener
+	f := &front{origin: fmt.Sprintf("http://localhost:%d", ln.Addr().(*net.TCPAddr).Port)} // the address of a TCP listener
 	f.server = &http.Server{Handler: f, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = f.server.Serve(ln) }()
 	return f, nil
@@ -83,7 +83,7 @@ func (f *front) pass(to string) {
 // arm plans n strikes, each during another of the writes, and every fate in
 // turn. revive kills the worker and starts the next.
 func (f *front) arm(seed uint64, n, writes int, revive func() error) {
-	r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // reproducible on purpose
+	r := rand.New(rand.NewPCG(seed, 0)) // reproducible on purpose
 	fates := []fate{lost, late, done}
 	r.Shuffle(len(fates), func(i, j int) { fates[i], fates[j] = fates[j], fates[i] })
 	f.mu.Lock()
