@@ -24,6 +24,7 @@ func (s *surface) guard(r api.Route) []fiber.Handler {
 	return []fiber.Handler{
 		s.limitAddress(r),
 		s.authenticate(r),
+		s.version,
 		s.limitCaller(r),
 		s.authorize(r),
 		wellFormed(r),

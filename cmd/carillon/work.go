@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -107,12 +108,14 @@ func (k *kernel) queue() (interface {
 	jobs.RegisterRenewal(ws, k.channels)
 	jobs.RegisterMetrics(ws, k.posts)
 	jobs.RegisterWebhooks(ws, k.events, k.db)
-	periodic := append(jobs.PeriodicIdentity(), jobs.RenewalSchedule())
+	jobs.RegisterIdempotency(ws, k.db)
+	periodic := slices.Concat(jobs.PeriodicIdentity(), jobs.PeriodicWebhooks(), jobs.PeriodicIdempotency(),
+		[]*river.PeriodicJob{jobs.RenewalSchedule()})
 	return k.db.Jobs(&river.Config{
 		Queues:        map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 50}},
 		FetchCooldown: 20 * time.Millisecond, // River's default of 100 ms is most of a job's latency
 		Workers:       ws,
-		PeriodicJobs:  append(periodic, jobs.PeriodicWebhooks()...),
+		PeriodicJobs:  periodic,
 		Logger:        slog.New(quiet{k.log.Handler()}),
 	})
 }
