@@ -6,7 +6,6 @@ SHELL := /bin/bash
 GO    ?= go
 BIN   := bin/carillon
 LINT  := $(GO) tool -modfile=tools/lint.mod golangci-lint
-BUF   := $(GO) tool -modfile=tools/buf.mod buf
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(shell git describe --tags --always --dirty 2>/dev/null || echo dev)"
 
 SEED  ?= 1
@@ -53,8 +52,7 @@ format: ## Format the source
 
 .PHONY: generate
 generate: ## Generate the HTTP server and client, and the plugin wire
-	$(GO) generate ./adapters/httpapi/...
-	cd plugins/proto && $(GO) tool -modfile=../../tools/buf.mod buf generate
+	$(GO) generate ./adapters/httpapi/... ./plugins/proto
 
 .PHONY: verify
 verify: ## Check that generated code and go.mod are what is committed

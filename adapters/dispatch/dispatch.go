@@ -15,6 +15,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/carillonhq/carillon/core/publishing"
 )
 
@@ -40,6 +44,7 @@ type Dispatcher struct {
 	wake  <-chan struct{}
 	last  atomic.Int64 // UnixNano of the last claim that the database answered
 	busy  atomic.Int64
+	trace trace.Tracer
 }
 
 // New returns a Dispatcher. A value on wake makes it look at once.
@@ -53,7 +58,8 @@ func New(q publishing.Queue, r Runner, wake <-chan struct{}, cfg Config) *Dispat
 	if cfg.Lease <= 0 {
 		cfg.Lease = publishing.Lease
 	}
-	return &Dispatcher{queue: q, run: r, cfg: cfg, wake: wake}
+	return &Dispatcher{queue: q, run: r, cfg: cfg, wake: wake,
+		trace: otel.Tracer("github.com/carillonhq/carillon/adapters/dispatch")}
 }
 
 // Claimed is when the queue last answered; zero if it never did. Readiness
@@ -78,21 +84,30 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	tick := time.NewTicker(d.cfg.Tick)
 	defer tick.Stop()
 	freed := make(chan struct{}, 1)
+	// With more due than there is room for, one look takes many: a look at a
+	// long queue for every free slot would cost more than the work.
+	enough := max(d.cfg.Slots/2, 1)
+	backlog := false
 	for {
-		claims := d.claim(ctx, cap(slots)-len(slots))
-		for _, c := range claims {
-			slots <- struct{}{}
-			held.Go(func() {
-				d.carry(ctx, c)
-				<-slots
-				select {
-				case freed <- struct{}{}:
-				default:
-				}
-			})
+		if room := cap(slots) - len(slots); !backlog || room >= enough {
+			claims := d.claim(ctx, room)
+			backlog = len(claims) == room
+			for _, c := range claims {
+				slots <- struct{}{}
+				held.Go(func() {
+					d.carry(ctx, c)
+					<-slots
+					if cap(slots)-len(slots) >= enough {
+						select {
+						case freed <- struct{}{}:
+						default:
+						}
+					}
+				})
+			}
 		}
 		again := freed
-		if len(claims) == 0 { // nothing is due; a free slot is no reason to look
+		if !backlog { // nothing is left; a free slot is no reason to look
 			again = nil
 		}
 		select {
@@ -123,6 +138,9 @@ func (d *Dispatcher) claim(ctx context.Context, n int) []publishing.Claim {
 func (d *Dispatcher) carry(ctx context.Context, c publishing.Claim) {
 	d.busy.Add(1)
 	defer d.busy.Add(-1)
+	ctx, span := d.trace.Start(ctx, "segment", trace.WithAttributes(attribute.String("carillon.tenant", string(c.Tenant)),
+		attribute.String("carillon.post", string(c.Post)), attribute.String("carillon.segment", string(c.Segment))))
+	defer span.End()
 	if err := d.run.Run(ctx, c); err != nil && ctx.Err() == nil {
 		d.cfg.Log.WarnContext(ctx, "segment left to its lease", "err", err, "tenant", string(c.Tenant), "segment", string(c.Segment))
 	}

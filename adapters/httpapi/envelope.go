@@ -45,8 +45,9 @@ func (s *surface) envelope(c *fiber.Ctx) (err error) {
 
 // An exchange is one request and its answer, for handlers that set more than a body.
 type exchange struct {
-	c  *fiber.Ctx
-	id string
+	c     *fiber.Ctx
+	id    string
+	route string // of the contract; empty until it matched
 }
 
 type exchangeKey struct{}

@@ -14,12 +14,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/core/idempotency"
@@ -69,8 +70,9 @@ type Config struct {
 
 	// Ready answers /readyz: nil means that deliveries are being claimed.
 	Ready func(ctx context.Context) error
-	// Metrics answers /metrics. Nil: there is none.
-	Metrics http.Handler
+	// Observe hears of every request that was answered, with its context; it
+	// must not block. Nil: nobody does.
+	Observe func(ctx context.Context, o Observation)
 }
 
 // Figures of the surface.
@@ -86,6 +88,7 @@ type surface struct {
 	Config
 	cursors signer
 	tickets signer
+	tracer  trace.Tracer
 }
 
 // New returns the application, ready to listen. It refuses a contract with an
@@ -113,7 +116,7 @@ func New(cfg Config, s *Server) (*fiber.App, error) {
 		IdleTimeout:                  60 * time.Second,
 		ReadBufferSize:               maxHeaders,
 	})
-	app.Use(w.envelope)
+	app.Use(w.observe, w.envelope)
 	w.operations(app)
 	app.Get(callbackPath+"/callback", w.limitAddress(api.Route{Public: "the state and the cookie are the proof"}), s.callback)
 	return app, w.contract(app, api.Routes(api.NewStrictHandler(s, nil)))
@@ -135,7 +138,8 @@ func newSurface(cfg Config) (*surface, error) {
 	if cfg.Limits == nil {
 		cfg.Limits = NewLimits(nil)
 	}
-	return &surface{Config: cfg, cursors: signer{cfg.CursorKey}, tickets: signer{cfg.TicketKey}}, nil
+	return &surface{Config: cfg, cursors: signer{cfg.CursorKey}, tickets: signer{cfg.TicketKey},
+		tracer: otel.Tracer("github.com/carillonhq/carillon/adapters/httpapi")}, nil
 }
 
 // contract registers the routes, each behind its guard.

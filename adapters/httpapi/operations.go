@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/gofiber/fiber/v2/middleware/adaptor"
 
 	"github.com/carillonhq/carillon/ports/fault"
 )
@@ -46,9 +45,6 @@ func (s *surface) operations(app *fiber.App) {
 	})
 	app.Get("/errors", func(c *fiber.Ctx) error { return html(c, "codes", sortedCodes()) })
 	app.Get("/errors/:code", codePage)
-	if s.Metrics != nil {
-		app.Get("/metrics", adaptor.HTTPHandler(s.Metrics))
-	}
 }
 
 //go:embed style.css

@@ -32,25 +32,6 @@ func (r *attemptRow) attempt() publishing.Attempt {
 	}
 }
 
-func (tx postTx) OpenAttempt(ctx context.Context, a *publishing.Attempt) error {
-	_, err := tx.NewInsert().Model(&attemptRow{
-		Segment: string(a.Segment), N: a.N, Key: a.Key, RequestHash: a.RequestHash, Replay: a.Replay, Holder: a.Holder, ArmedAt: a.ArmedAt,
-	}).Exec(ctx)
-	return err
-}
-
-func (tx postTx) CloseAttempt(ctx context.Context, s publishing.SegmentID, o publishing.Outcome, p *publishing.Problem) error {
-	_, err := tx.change(&attemptRow{Outcome: string(o), Problem: p}).Column("outcome", "problem").Set("ended_at = clock_timestamp()").
-		Where("segment_id = ? and ended_at is null", string(s)).Exec(ctx)
-	return err
-}
-
-func (tx postTx) ResolveAttempts(ctx context.Context, s publishing.SegmentID, o publishing.Outcome) error {
-	_, err := tx.change((*attemptRow)(nil)).Set("outcome = ?", string(o)).
-		Where("segment_id = ? and outcome = ?", string(s), string(publishing.OutcomeLost)).Exec(ctx)
-	return err
-}
-
 func (tx postTx) Attempts(ctx context.Context, post publishing.PostID) ([]publishing.Attempt, error) {
 	var rows []attemptRow
 	err := tx.find(&rows).Join("join segments s on s.tenant_id = a.tenant_id and s.segment_id = a.segment_id").

@@ -49,6 +49,9 @@ func (r *grantRow) grant() *channels.Grant {
 }
 
 func (t channelTx) Grant(ctx context.Context, id channels.GrantID) (*channels.Grant, error) {
+	if !t.locks {
+		return t.peekGrant(ctx, id)
+	}
 	var r grantRow
 	if err := t.locked(t.find(&r).Where("g.id = ?", string(id))).Scan(ctx); err != nil {
 		return nil, missing(err, "grant.not_found", "There is no such sign-in.")

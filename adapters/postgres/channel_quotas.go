@@ -113,6 +113,9 @@ func parked(ctx context.Context, t tx, table quotaTable, platform string, claims
 	for _, c := range claims {
 		names, scopes, subjects = append(names, c.Name), append(scopes, string(c.Scope)), append(subjects, c.Subject)
 	}
+	if table.name == tenantQuotas.name {
+		return t.peekParked(ctx, platform, names, scopes, subjects)
+	}
 	var rows []parkRow
 	err := t.NewRaw(`select q.name, q.scope, q.subject, extract(epoch from q.parked_until - clock_timestamp())::double precision as seconds
 		from ? q where ? and q.platform = ? and (q.name, q.scope, q.subject) in (select * from unnest(?::text[], ?::text[], ?::text[])) and q.parked_until > clock_timestamp()

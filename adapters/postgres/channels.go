@@ -123,6 +123,9 @@ func (t channelTx) channels(model any) *bun.SelectQuery {
 }
 
 func (t channelTx) Channel(ctx context.Context, id channels.ID) (*channels.Channel, error) {
+	if !t.locks {
+		return t.peekChannel(ctx, id)
+	}
 	return t.one(ctx, "c.id = ?", string(id))
 }
 

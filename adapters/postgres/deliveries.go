@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"time"
 
@@ -133,10 +132,6 @@ func (tx postTx) SaveDelivery(ctx context.Context, d *publishing.Delivery) error
 	return tx.saveSegments(ctx, d, d.Segments)
 }
 
-func (tx postTx) SaveSegments(ctx context.Context, d *publishing.Delivery, segments ...*publishing.Segment) error {
-	return tx.saveSegments(ctx, d, segments)
-}
-
 const segmentColumns = `due_at = excluded.due_at, position = excluded.position, comment = excluded.comment, part = excluded.part,
 	revision = excluded.revision, state = excluded.state, next_at = excluded.next_at, holder = excluded.holder,
 	held_at = case when excluded.holder = '' then null else s.held_at end,
@@ -160,61 +155,4 @@ func (tx postTx) saveSegments(ctx context.Context, d *publishing.Delivery, segme
 func (tx postTx) DeleteDelivery(ctx context.Context, id publishing.DeliveryID) error {
 	_, err := tx.remove((*postDeliveryRow)(nil)).Where("delivery_id = ?", string(id)).Exec(ctx)
 	return err
-}
-
-// workRow is a delivery with the clock and the rules beside it.
-type workRow struct {
-	postDeliveryRow `bun:",extend"`
-
-	Now         time.Time     `bun:"now,scanonly"`
-	MissedAfter sql.NullInt64 `bun:"missed_after_s,scanonly"`
-}
-
-func (tx postTx) Work(ctx context.Context, c publishing.Claim, lock bool) (*publishing.Work, error) {
-	if lock {
-		if _, err := tx.NewRaw("select from posts p where ? and p.post_id = ? for update", tx.ours("p"), string(c.Post)).Exec(ctx); err != nil {
-			return nil, err
-		}
-	}
-	var r workRow
-	q := tx.find(&r).ColumnExpr("d.*, clock_timestamp() as now, ps.missed_after_s").
-		Join("left join publishing_settings ps on ps.tenant_id = d.tenant_id").Where("d.delivery_id = ?", string(c.Delivery))
-	if err := q.Scan(ctx); err != nil {
-		return nil, err
-	}
-	var ss []segmentRow
-	if err := tx.find(&ss).Where("s.delivery_id = ?", string(c.Delivery)).Order("s.position").Scan(ctx); err != nil {
-		return nil, err
-	}
-	ds, err := assemble([]postDeliveryRow{r.postDeliveryRow}, ss)
-	if err != nil {
-		return nil, err
-	}
-	w := &publishing.Work{Delivery: ds[0], Now: r.Now, Settings: publishing.DefaultSettings}
-	if r.MissedAfter.Valid {
-		w.Settings.MissedAfter = time.Duration(r.MissedAfter.Int64) * time.Second
-	}
-	return w, nil
-}
-
-func (tx postTx) DeliveryStates(ctx context.Context, post publishing.PostID) ([]publishing.State, error) {
-	var rows []struct {
-		Delivery string `bun:"delivery_id"`
-		State    string `bun:"state"`
-	}
-	err := tx.NewRaw(`select s.delivery_id, s.state from segments s where ? and s.post_id = ? order by s.delivery_id, s.position`,
-		tx.ours("s"), string(post)).Scan(ctx, &rows)
-	if err != nil {
-		return nil, err
-	}
-	var out []publishing.State
-	for i := 0; i < len(rows); {
-		var chain []publishing.State
-		d := rows[i].Delivery
-		for ; i < len(rows) && rows[i].Delivery == d; i++ {
-			chain = append(chain, publishing.State(rows[i].State))
-		}
-		out = append(out, publishing.SumSegments(chain))
-	}
-	return out, nil
 }

@@ -43,6 +43,17 @@ func (tx tx) emit(ctx context.Context, eventType, subject string, data any) erro
 	return err
 }
 
+const recordSQL = `
+	with recorded as (
+		insert into events (id, n, type, subject, data, request_id, idempotency_key)
+		select $2::text, coalesce(max(e.n), 0) + 1, $3::text, $4::text, $5::text::jsonb, $6::text, $7::text
+		  from events e where {e} and e.xid = pg_current_xact_id()
+		returning 1)
+	select exists (select from webhook_endpoints w where {w} and w.state = 'enabled'
+	                  and (w.types = '{}' or w.types && $8::text[])),
+	       case when $9::bool then pg_notify($10::text, $1::text) is null end
+	  from recorded`
+
 // record writes the event, its notification unless that would be one too many
 // (see hints), and, if an endpoint may want it, its fan-out.
 func (tx tx) record(ctx context.Context, d events.Draft) (events.ID, error) {
@@ -52,15 +63,8 @@ func (tx tx) record(ctx context.Context, d events.Draft) (events.ID, error) {
 	}
 	eid, by := events.NewID(), events.RequestOf(ctx)
 	var wanted bool
-	err = tx.NewRaw(`with recorded as (
-			insert into events (id, n, type, subject, data, request_id, idempotency_key)
-			select ?, coalesce(max(e.n), 0) + 1, ?, ?, ?::jsonb, ?, ? from events e where ? and e.xid = pg_current_xact_id()
-			returning 1)
-		select exists (select from webhook_endpoints w where ? and w.state = 'enabled'
-			and (w.types = '{}' or w.types && ?::text[])), case when ? then pg_notify(?, ?) is null end
-		from recorded`,
-		string(eid), string(d.Type), d.Subject, string(data), by.ID, by.IdempotencyKey, tx.ours("e"),
-		tx.ours("w"), pgdialect.Array(choosing(d.Type)), tx.db.hint(tx.tenant), eventsChannel, string(tx.tenant)).Scan(ctx, &wanted, new(sql.NullBool))
+	err = tx.row(ctx, recordSQL, eid, d.Type, d.Subject, string(data), by.ID, by.IdempotencyKey,
+		choosing(d.Type), tx.db.hint(tx.tenant), eventsChannel).Scan(&wanted, nil)
 	if err != nil || !wanted || d.Type == events.WebhookTest {
 		return eid, err
 	}

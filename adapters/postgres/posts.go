@@ -163,11 +163,6 @@ func (tx postTx) DeletePost(ctx context.Context, id publishing.PostID) error {
 	return err
 }
 
-func (tx postTx) SetState(ctx context.Context, id publishing.PostID, s publishing.State) error {
-	_, err := tx.change((*postRow)(nil)).Set("state = ?", string(s)).Where("post_id = ? and state <> ?", string(id), string(s)).Exec(ctx)
-	return err
-}
-
 func (tx postTx) Emit(ctx context.Context, event, subject string, data any) error {
 	return tx.emit(ctx, event, subject, data)
 }

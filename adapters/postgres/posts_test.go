@@ -258,3 +258,31 @@ func channelOf(t *testing.T, db *postgres.DB, who tenants.ID) channels.ID {
 		values ($1, $2, 'test.platform', $2, '{}', 'test', $3, 'connected', 1)`, string(who), string(id), string(grant))
 	return id
 }
+
+// What is held back for too long is handed out once more, to be missed.
+func TestAPausedPostIsMissedInTheEnd(t *testing.T) {
+	db := postgrestest.Open(t)
+	for name, tc := range map[string]struct {
+		settings string
+		late     time.Duration
+		want     int
+	}{
+		"in time":              {"", 5 * time.Hour, 0},
+		"by default":           {"", 7 * time.Hour, 1},
+		"by its own rule":      {"60", 2 * time.Minute, 1},
+		"never, by its choice": {"0", 100 * time.Hour, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			us := postgrestest.Tenant(t, db)
+			ch := channelOf(t, db, us)
+			duePost(t, db, us, ch, time.Now().Add(-tc.late))
+			postgrestest.Exec(t, db, fmt.Sprintf("update channels set paused = true where tenant_id = '%s'", us))
+			if tc.settings != "" {
+				postgrestest.Exec(t, db, fmt.Sprintf("insert into publishing_settings (tenant_id, missed_after_s) values ('%s', %s)", us, tc.settings))
+			}
+			if got := take(t, db, 1000, us); got[us] != tc.want {
+				t.Errorf("%d were handed out, want %d", got[us], tc.want)
+			}
+		})
+	}
+}

@@ -21,31 +21,48 @@ type queue struct{ db *DB }
 // the order they came due, each tenant's in the order of those numbers, and
 // the lowest numbers go first: whoever has ten due waits for nobody's nine
 // thousand. What is paused, suspended or disconnected is left out, except a
-// look at what is in doubt, which sends nothing. The row's due time moves to
+// look at what is in doubt, which sends nothing, and what has waited for longer
+// than its tenant lets it, which is then missed. The row's due time moves to
 // the end of the lease, so a holder that dies is found like anything else due.
+//
+// It looks at everything that is due, so it is asked for many at a time, and
+// whether a channel may send is found out once per channel. It chooses more
+// than it takes: what another process is taking at this moment is passed over.
+// The statement's own time, unlike the clock's, lets it use the index.
 const claimSQL = `
-with due as (
-  select s.tenant_id, s.segment_id, s.next_at,
-         row_number() over (partition by s.tenant_id, s.channel_id order by s.next_at, s.segment_id) as turn
+with due as materialized (
+  select s.tenant_id, s.channel_id, s.segment_id, s.next_at, s.state in ('sending', 'unknown') as doubt,
+         case when s.state = 'scheduled' and s.position = 0 then s.due_at end as unstarted
     from segments s
-   where s.next_at <= clock_timestamp()
-     and (s.state in ('sending', 'unknown')
-          or not exists (select from channels c where c.tenant_id = s.tenant_id and c.id = s.channel_id
-                            and (c.paused or c.state <> 'connected'
-                                 or exists (select from platform_pauses pp where pp.platform = c.platform))))
-     and (s.state in ('sending', 'unknown')
-          or not exists (select from tenants t join tenants up on up.tenant_id = any (t.ancestors)
-                          where t.tenant_id = s.tenant_id and (up.paused or up.state = 'suspended')))),
+   where s.next_at <= statement_timestamp()),
+places as materialized (
+  select p.tenant_id, p.channel_id,
+         make_interval(secs => (select coalesce(max(nullif(ps.missed_after_s, 0)), case when count(*) = 0 then $4::float8 end) from publishing_settings ps where ps.tenant_id = p.tenant_id)) as patience,
+         not exists (select from channels c where c.tenant_id = p.tenant_id and c.id = p.channel_id
+                        and (c.paused or c.state <> 'connected'
+                             or exists (select from platform_pauses pp where pp.platform = c.platform)))
+         and not exists (select from tenants t join tenants up on up.tenant_id = any (t.ancestors)
+                          where t.tenant_id = p.tenant_id and (up.paused or up.state = 'suspended')) as open
+    from (select distinct tenant_id, channel_id from due) p),
+turns as (
+  select due.*, row_number() over (partition by tenant_id, channel_id order by next_at, segment_id) as turn
+    from due join places using (tenant_id, channel_id)
+   where open or doubt or unstarted < statement_timestamp() - patience),
 fair as (
-  select tenant_id, segment_id
-    from (select *, row_number() over (partition by tenant_id order by turn, next_at, segment_id) as place from due) d
+  select *
+    from (select *, row_number() over (partition by tenant_id order by turn, next_at, segment_id) as place
+            from turns where turn <= 4 * $1::int) t
+   where place <= 4 * $1::int
    order by place, next_at
-   limit $1),
+   limit 4 * $1::int),
 taken as (
-  select s.tenant_id, s.segment_id
-    from segments s join fair using (tenant_id, segment_id)
-   where s.next_at <= clock_timestamp()
-     for update of s skip locked)
+  select mine.*
+    from (select * from fair order by place, next_at) f
+   cross join lateral (select s.tenant_id, s.segment_id
+                         from segments s
+                        where s.tenant_id = f.tenant_id and s.segment_id = f.segment_id and s.next_at <= statement_timestamp()
+                          for update skip locked) mine
+   limit $1::int)
 update segments s
    set next_at = clock_timestamp() + $2, holder = $3, held_at = clock_timestamp(), generation = s.generation + 1
   from taken
@@ -53,7 +70,8 @@ update segments s
 returning s.tenant_id, s.post_id, s.delivery_id, s.segment_id, s.generation, s.due_at`
 
 func (q queue) Claim(ctx context.Context, holder string, n int, lease time.Duration) ([]publishing.Claim, error) {
-	rows, err := q.db.sys.pool.Query(ctx, "/* "+string(pathClaim)+" */ "+claimSQL, n, lease, holder)
+	rows, err := q.db.sys.pool.Query(ctx, "/* "+string(pathClaim)+" */ "+claimSQL, n, lease, holder,
+		publishing.DefaultSettings.MissedAfter.Seconds())
 	if err != nil {
 		return nil, asFault(err)
 	}

@@ -78,7 +78,9 @@ func lateness(ctx context.Context, h *house, r *report) error {
 	n := h.scale(300)
 	first := time.Now().Add(2 * time.Second)
 	// 203 ms is prime to the dispatcher's tick: every phase of it is met.
-	due := func(i int) time.Time { return first.Add(time.Duration(i) * 203 * time.Millisecond).Truncate(time.Microsecond) }
+	due := func(i int) time.Time {
+		return first.Add(time.Duration(i) * 203 * time.Millisecond).Truncate(time.Microsecond)
+	}
 	for i := range n {
 		p := people.places[i%len(people.places)]
 		if err := h.fill(ctx, p, fmt.Sprintf("late-%d", i), 1, func(int) time.Time { return due(i) }); err != nil {
@@ -109,7 +111,7 @@ func burst(ctx context.Context, h *house, r *report) error {
 	if err != nil {
 		return err
 	}
-	_, stop, err := h.workers(ctx, 2)
+	workers, stop, err := h.workers(ctx, 2)
 	if err != nil {
 		return err
 	}
@@ -131,9 +133,11 @@ func burst(ctx context.Context, h *house, r *report) error {
 	if late := time.Since(due); late > 0 {
 		return fmt.Errorf("filling took %s too long", late)
 	}
+	before := h.spent(workers)
 	if err := h.awaitAll(ctx, n, due.Add(3*time.Minute), "big", "small"); err != nil {
 		return err
 	}
+	cost := h.spent(workers).since(before)
 	bigs, smalls := h.arrived("big"), h.arrived("small")
 	last := func(a arrivals) (s sample) {
 		for _, when := range a {
@@ -144,6 +148,9 @@ func burst(ctx context.Context, h *house, r *report) error {
 	whole := append(last(bigs), last(smalls)...)
 	r.atMost("burst: all sent within", whole.ms(1)/1000, 45, "s", fmt.Sprintf("%d of %d sent, by two workers on one channel and one", len(whole), n))
 	r.plain("burst: rate", float64(len(whole))/(whole.ms(1)/1000), "posts/s", "")
+	per := 1000 / float64(n)
+	r.plain("burst: processor time per post", (cost.database+cost.workers+cost.plugins)*per, "ms", fmt.Sprintf(
+		"database %.1f, workers %.1f, plugins %.1f; besides, network and driver %.1f", cost.database*per, cost.workers*per, cost.plugins*per, cost.driver*per))
 	r.atMost("burst: small tenant's ten within", last(smalls).ms(1)/1000, 10, "s", fmt.Sprintf("beside %d of one other tenant", n-few))
 	r.atMost("burst: lost or doubled", float64(n-len(whole)+bigs.twice()+smalls.twice()), 0, "posts", "")
 	return nil

@@ -14,4 +14,6 @@ var measurements = []measurement{
 	{"footprint", footprint},
 	{"late", lateness},
 	{"burst", burst},
+	{"api", apiLoad},
+	{"ratio", readRatio},
 }

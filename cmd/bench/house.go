@@ -32,6 +32,7 @@ type house struct {
 	admin   *pgxpool.Pool // a superuser: fills in and counts
 	db      *postgres.DB
 	people  *people // seeded when first asked for
+	paged   bool
 	apiAddr string
 	api     *process
 	closers []func()
@@ -83,10 +84,12 @@ func (h *house) openDir(context.Context) error {
 }
 
 func (h *house) openDatabase(ctx context.Context) (err error) {
-	h.server, err = localpg.Start(ctx, localpg.Options{
-		Dir: filepath.Join(h.dir, "postgres"), Database: "carillon",
-		Settings: map[string]string{"max_connections": "300", "shared_buffers": "256MB"},
-	})
+	settings := map[string]string{"max_connections": "300", "shared_buffers": "256MB"}
+	if h.opt.statements {
+		settings["shared_preload_libraries"] = "pg_stat_statements"
+		settings["pg_stat_statements.track_planning"] = "on"
+	}
+	h.server, err = localpg.Start(ctx, localpg.Options{Dir: filepath.Join(h.dir, "postgres"), Database: "carillon", Settings: settings})
 	if err != nil {
 		return err
 	}

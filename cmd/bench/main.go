@@ -39,6 +39,8 @@ type options struct {
 	only   string
 	out    string
 	short  bool
+	// statements prints what the database was busy with, at some cost.
+	statements bool
 }
 
 func run(ctx context.Context) error {
@@ -50,6 +52,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&o.only, "only", "", "measure these, by comma: "+strings.Join(names(), ", "))
 	flag.StringVar(&o.out, "json", "", "also write the report to this file")
 	flag.BoolVar(&o.short, "short", false, "a tenth of the load: to see that it works")
+	flag.BoolVar(&o.statements, "statements", false, "print what the database was busy with; this slows it down")
 	flag.Parse()
 	h, err := openHouse(ctx, o)
 	if err != nil {
@@ -70,10 +73,12 @@ func measure(ctx context.Context, h *house, r *report) error {
 			continue
 		}
 		began := time.Now()
+		h.forgetStatements(ctx)
 		if err := m.run(ctx, h, r); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", m.name, err))
 		}
 		fmt.Fprintf(os.Stderr, "%-10s %s\n", m.name, time.Since(began).Round(time.Second))
+		h.printStatements(ctx)
 		if ctx.Err() != nil {
 			break
 		}

@@ -40,22 +40,35 @@ func (s *story) step(what, format string, args ...any) {
 	_, _ = fmt.Fprintf(s.out, "%5.1fs  %-32s %s\n", time.Since(s.began).Seconds(), what, fmt.Sprintf(format, args...))
 }
 
+// tell is the whole of it, for a demonstration.
 func (s *story) tell(ctx context.Context) error {
-	jar, _ := cookiejar.New(nil) // it cannot fail without options
-	s.browser = &http.Client{Jar: jar, Timeout: 30 * time.Second}
-	for _, part := range []struct {
-		doing string
-		do    func(context.Context) error
-	}{
+	return s.do(ctx, []part{
 		{"sign in", s.signIn},
 		{"listen to events", s.listen},
 		{"connect an account", s.connect},
 		{"upload a photograph", s.upload},
 		{"be told about mistakes", s.mistake},
 		{"publish now and later", s.publish},
-	} {
-		s.doing = part.doing
-		if err := part.do(ctx); err != nil {
+	})
+}
+
+// begin puts a first thread on the practice network.
+func (s *story) begin(ctx context.Context) error {
+	return s.do(ctx, []part{{"sign in", s.signIn}, {"connect", s.connect}, {"upload", s.upload}, {"publish", s.first}})
+}
+
+// part is one piece of a story.
+type part struct {
+	doing string
+	do    func(context.Context) error
+}
+
+func (s *story) do(ctx context.Context, parts []part) error {
+	jar, _ := cookiejar.New(nil) // it cannot fail without options
+	s.browser = &http.Client{Jar: jar, Timeout: 30 * time.Second}
+	for _, p := range parts {
+		s.doing = p.doing
+		if err := p.do(ctx); err != nil {
 			return err
 		}
 	}
@@ -169,9 +182,8 @@ func (s *story) upload(ctx context.Context) error {
 
 // mistake shows what a text that is too long is told.
 func (s *story) mistake(ctx context.Context) error {
-	channels := []client.Variant{{ChannelId: s.channel}}
 	v, err := s.client.ValidatePostWithResponse(ctx, client.PostInput{
-		Segments: []client.Segment{{Text: strings.Repeat("ding dong ", 60)}}, Channels: &channels,
+		Segments: []client.Segment{{Text: strings.Repeat("ding dong ", 60)}}, Channels: s.channels(),
 	})
 	if err != nil {
 		return err

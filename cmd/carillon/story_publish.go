@@ -15,17 +15,7 @@ import (
 // publish writes two posts, sends one now and one in ten seconds, and watches
 // both go live.
 func (s *story) publish(ctx context.Context) error {
-	channels := []client.Variant{{ChannelId: s.channel}}
-	thread := client.PostInput{
-		Channels: &channels,
-		Segments: []client.Segment{
-			{Text: "One keyboard, many bells. A thread in three parts. #carillon", Media: &[]client.Attachment{{Id: s.media}}},
-			{Text: "Each part leaves when the one before it is known to be there."},
-			{Text: "And if nobody can tell, a person is asked. Nothing is sent twice."},
-		},
-		FirstComment: &client.Comment{Text: "The first comment, by the same rules."},
-	}
-	later, err := s.create(ctx, thread)
+	later, err := s.create(ctx, s.thread())
 	if err != nil {
 		return err
 	}
@@ -38,14 +28,9 @@ func (s *story) publish(ctx context.Context) error {
 	}
 	s.step("scheduled a thread", "3 parts, a photograph and a first comment, for %s %s", wall, zone)
 
-	now, err := s.create(ctx, client.PostInput{Channels: &channels, Segments: []client.Segment{{Text: "Fresh bread at seven bells. https://example.com/menu"}}})
+	now, err := s.send(ctx, client.PostInput{Channels: s.channels(), Segments: []client.Segment{{Text: "Fresh bread at seven bells. https://example.com/menu"}}})
 	if err != nil {
 		return err
-	}
-	nowMatch := etag(now)
-	sent, err := s.client.PublishPostWithResponse(ctx, now.Id, &client.PublishPostParams{IdempotencyKey: key(), IfMatch: &nowMatch})
-	if err != nil || sent.HTTPResponse.StatusCode/100 != 2 {
-		return answer(err, sent.Body)
 	}
 	s.step("published a post", "now")
 	for _, p := range []struct{ id, name string }{{now.Id, "the post"}, {later.Id, "the thread"}} {
@@ -58,6 +43,42 @@ func (s *story) publish(ctx context.Context) error {
 		}
 	}
 	return s.metrics(ctx, later.Id)
+}
+
+func (s *story) channels() *[]client.Variant {
+	return &[]client.Variant{{ChannelId: s.channel}}
+}
+
+// thread is three parts, a photograph and a first comment.
+func (s *story) thread() client.PostInput {
+	return client.PostInput{
+		Channels: s.channels(),
+		Segments: []client.Segment{
+			{Text: "One keyboard, many bells. A thread in three parts. #carillon", Media: &[]client.Attachment{{Id: s.media}}},
+			{Text: "Each part leaves when the one before it is known to be there."},
+			{Text: "And if nobody can tell, a person is asked. Nothing is sent twice."},
+		},
+		FirstComment: &client.Comment{Text: "The first comment, by the same rules."},
+	}
+}
+
+func (s *story) first(ctx context.Context) error {
+	_, err := s.send(ctx, s.thread())
+	return err
+}
+
+// send creates a post and publishes it now.
+func (s *story) send(ctx context.Context, in client.PostInput) (*client.Post, error) {
+	p, err := s.create(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	match := etag(p)
+	sent, err := s.client.PublishPostWithResponse(ctx, p.Id, &client.PublishPostParams{IdempotencyKey: key(), IfMatch: &match})
+	if err != nil || sent.HTTPResponse.StatusCode/100 != 2 {
+		return nil, answer(err, sent.Body)
+	}
+	return p, nil
 }
 
 func (s *story) create(ctx context.Context, in client.PostInput) (*client.Post, error) {

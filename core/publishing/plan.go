@@ -261,6 +261,9 @@ func (d *Delivery) resume(at time.Time) bool {
 		s.wake(at)
 		if i > 0 {
 			s.ReplyTo, s.Root = d.Segments[i-1].Ref, d.Segments[0].Ref
+			if s.Comment {
+				s.ReplyTo = s.Root
+			}
 		}
 		return true
 	}

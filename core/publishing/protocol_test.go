@@ -38,7 +38,11 @@ func TestAThreadGoesOutInOrder(t *testing.T) {
 	}
 	for _, dl := range r.Deliveries {
 		for i, s := range dl.Segments {
-			if i > 0 && (s.ReplyTo.ID != dl.Segments[i-1].Ref.ID || s.Root.ID != dl.Segments[0].Ref.ID) {
+			above := dl.Segments[max(i-1, 0)]
+			if s.Comment {
+				above = dl.Segments[0]
+			}
+			if i > 0 && (s.ReplyTo.ID != above.Ref.ID || s.Root.ID != dl.Segments[0].Ref.ID) {
 				t.Errorf("part %d replies to %v under %v", i, s.ReplyTo, s.Root)
 			}
 			if s.Comment != (i == 3) {
@@ -286,4 +290,18 @@ func count(all []string, s string) (n int) {
 		}
 	}
 	return n
+}
+
+// A rule that changed since the post was planned is applied before it is sent.
+func TestRulesAreCheckedAgainBeforeSending(t *testing.T) {
+	w := newWorld(t, social.ByFind, 1)
+	d := w.compose(t, "hello there")
+	w.publishNow(t, d)
+	w.manifest.Formats[0].Text.Max = 5
+	w.work(t)
+	r := w.get(t, d.ID)
+	s := r.Deliveries[0].Segments[0]
+	if r.State != publishing.Failed || w.objects(t) != 0 || s.Problem == nil || s.Problem.Reason != "text.too_long" {
+		t.Errorf("state %s, %d objects, problem %+v", r.State, w.objects(t), s.Problem)
+	}
 }

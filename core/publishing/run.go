@@ -37,6 +37,7 @@ type Runner struct {
 	queue    Queue
 	channels Channels
 	media    Media
+	rules    Rules
 	observe  Observer
 	mono     func() time.Time // a monotonic clock; never compared with stored times
 	timing   Timing
@@ -44,8 +45,8 @@ type Runner struct {
 }
 
 // NewRunner returns a Runner with DefaultTiming. Every argument is required.
-func NewRunner(store Store, queue Queue, ch Channels, m Media, o Observer, mono func() time.Time) *Runner {
-	r := &Runner{store: store, queue: queue, channels: ch, media: m, observe: o, mono: mono, timing: DefaultTiming}
+func NewRunner(store Store, queue Queue, ch Channels, m Media, rules Rules, o Observer, mono func() time.Time) *Runner {
+	r := &Runner{store: store, queue: queue, channels: ch, media: m, rules: rules, observe: o, mono: mono, timing: DefaultTiming}
 	r.doubt = r.reconcile
 	return r
 }
@@ -107,14 +108,14 @@ type work struct {
 }
 
 func (r *Runner) step(ctx context.Context, w *work) (done bool, err error) {
-	if w.blocked != "" && w.s.State != Sending && w.s.State != Unknown {
+	switch {
+	case w.s.State == Scheduled && w.s.Position == 0 && w.rules.MissedAfter > 0 && w.now.Sub(w.d.DueAt) > w.rules.MissedAfter:
+		return true, r.miss(ctx, w.c) // also while it is held back: nobody waits for it any more
+	case w.blocked != "" && w.s.State != Sending && w.s.State != Unknown:
 		return true, r.hold(ctx, w.c)
 	}
 	switch w.s.State {
 	case Scheduled:
-		if w.s.Position == 0 && w.rules.MissedAfter > 0 && w.now.Sub(w.d.DueAt) > w.rules.MissedAfter {
-			return true, r.miss(ctx, w.c)
-		}
 		return r.prepare(ctx, w)
 	case Preparing:
 		return r.prepare(ctx, w)
@@ -132,6 +133,9 @@ func (r *Runner) step(ctx context.Context, w *work) (done bool, err error) {
 // once goes straight on to it: arming writes the step's state anyway.
 func (r *Runner) prepare(ctx context.Context, w *work) (done bool, err error) {
 	req, err := r.request(ctx, w)
+	if err == nil && w.s.State == Scheduled {
+		err = r.recheck(ctx, w, req)
+	}
 	var step social.Step
 	if err == nil {
 		call, cancel := context.WithTimeout(ctx, r.timing.Step)

@@ -131,6 +131,9 @@ func (d *Delivery) next(i int, now time.Time) (changed []*Segment) {
 		if following.Root == nil {
 			following.Root = s.Ref
 		}
+		if following.Comment { // it comments on the post, not on the end of its thread
+			following.ReplyTo = following.Root
+		}
 		following.wake(now)
 		changed = append(changed, following)
 	case s.State == Rejected || s.State == Missed || s.State == Canceled:

@@ -63,7 +63,7 @@ func newWorld(t *testing.T, dedup social.Dedup, n int) *world {
 		w.chans = append(w.chans, channels.NewID())
 	}
 	w.Service = publishing.New(w.store, platform{w}, platform{w}, platform{w}, w)
-	w.Runner = publishing.NewRunner(w.store, w.store, platform{w}, platform{w}, w, func() time.Time { return w.now })
+	w.Runner = publishing.NewRunner(w.store, w.store, platform{w}, platform{w}, platform{w}, w, func() time.Time { return w.now })
 	return w
 }
 

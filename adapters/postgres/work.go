@@ -1,0 +1,144 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype/zeronull"
+
+	"github.com/carillonhq/carillon/core/publishing"
+)
+
+// This file is what every delivery passes several times on its way out. Its
+// statements are prepared, once per connection, and go out in one batch where
+// none needs the other's answer: planning them anew took the database longer
+// than running them.
+
+const lockPostSQL = "select from posts p where {p} and p.post_id = $2 for update"
+
+const workSQL = `
+	select d.post_id, d.channel_id, d.format, d.settings, d.hash, d.due_at, clock_timestamp(), ps.missed_after_s,
+	       s.segment_id, s.position, s.comment, s.part, s.revision, s.state, s.next_at, s.holder, s.generation, s.step, s.label,
+	       s.attempt, s.tries, s.doubt_at, s.reply_to, s.root, s.ref, s.live_at, s.problem, s.evidence, s.armed_hash
+	  from deliveries d
+	  join segments s on s.tenant_id = d.tenant_id and s.delivery_id = d.delivery_id
+	  left join publishing_settings ps on ps.tenant_id = d.tenant_id
+	 where {d} and {s} and d.delivery_id = $2
+	 order by s.position`
+
+func (tx postTx) Work(ctx context.Context, c publishing.Claim, lock bool) (*publishing.Work, error) {
+	b := new(pgx.Batch)
+	if lock {
+		tx.queue(b, lockPostSQL, c.Post)
+	}
+	w := &publishing.Work{Delivery: &publishing.Delivery{ID: c.Delivery}, Settings: publishing.DefaultSettings}
+	tx.queue(b, workSQL, c.Delivery).Query(func(rows pgx.Rows) error { return readWork(rows, w) })
+	if err := tx.pgx.SendBatch(ctx, b).Close(); err != nil {
+		return nil, err
+	}
+	if len(w.Delivery.Segments) == 0 {
+		return nil, sql.ErrNoRows
+	}
+	return w, nil
+}
+
+func readWork(rows pgx.Rows, w *publishing.Work) error {
+	d := w.Delivery
+	for rows.Next() {
+		s := new(publishing.Segment)
+		var now time.Time
+		var missed *int
+		err := rows.Scan(&d.Post, &d.Channel, &d.Format, &d.Settings, &d.Hash, &d.DueAt, &now, &missed,
+			&s.ID, &s.Position, &s.Comment, &s.Part, &s.Revision, &s.State, maybe(&s.NextAt), &s.Holder, &s.Generation, &s.Step, &s.Label,
+			&s.Attempt, &s.Tries, maybe(&s.DoubtAt), &s.ReplyTo, &s.Root, &s.Ref, maybe(&s.LiveAt), &s.Problem, &s.Evidence, &s.ArmedHash)
+		if err != nil {
+			return err
+		}
+		if missed != nil {
+			w.Settings.MissedAfter = time.Duration(*missed) * time.Second
+		}
+		inUTC(&d.DueAt, &now, &s.NextAt, &s.DoubtAt, &s.LiveAt)
+		w.Now = now
+		d.Segments = append(d.Segments, s)
+	}
+	return rows.Err()
+}
+
+// maybe is a time that is zero where the column is null.
+func maybe(t *time.Time) *zeronull.Timestamptz { return (*zeronull.Timestamptz)(t) }
+
+// inUTC undoes the local zone that pgx gives to times.
+func inUTC(times ...*time.Time) {
+	for _, t := range times {
+		if !t.IsZero() {
+			*t = t.UTC()
+		}
+	}
+}
+
+const saveSegmentSQL = `
+	update segments s
+	   set due_at = $3, position = $4, comment = $5, part = $6, revision = $7, state = $8, next_at = $9, holder = $10,
+	       held_at = case when $10 = '' then null else s.held_at end,
+	       generation = $11, step = $12, label = $13, attempt = $14, tries = $15, doubt_at = $16, reply_to = $17, root = $18,
+	       ref = $19, live_at = $20, problem = $21, evidence = $22, armed_hash = $23
+	 where {s} and s.segment_id = $2`
+
+func (tx postTx) SaveSegments(ctx context.Context, d *publishing.Delivery, segments ...*publishing.Segment) error {
+	b := new(pgx.Batch)
+	for _, s := range segments {
+		tx.queue(b, saveSegmentSQL, s.ID, d.DueAt, s.Position, s.Comment, s.Part, s.Revision, s.State, maybe(&s.NextAt), s.Holder,
+			s.Generation, s.Step, s.Label, s.Attempt, s.Tries, maybe(&s.DoubtAt), s.ReplyTo, s.Root,
+			s.Ref, maybe(&s.LiveAt), s.Problem, s.Evidence, s.ArmedHash)
+	}
+	return tx.pgx.SendBatch(ctx, b).Close()
+}
+
+const deliveryStatesSQL = "select s.delivery_id, s.state from segments s where {s} and s.post_id = $2 order by s.delivery_id, s.position"
+
+func (tx postTx) DeliveryStates(ctx context.Context, post publishing.PostID) ([]publishing.State, error) {
+	rows, err := tx.query(ctx, deliveryStatesSQL, post)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out, chain []publishing.State
+	var last publishing.DeliveryID
+	for rows.Next() {
+		var d publishing.DeliveryID
+		var s publishing.State
+		if err := rows.Scan(&d, &s); err != nil {
+			return nil, err
+		}
+		if d != last && len(chain) > 0 {
+			out, chain = append(out, publishing.SumSegments(chain)), nil
+		}
+		last, chain = d, append(chain, s)
+	}
+	if len(chain) > 0 {
+		out = append(out, publishing.SumSegments(chain))
+	}
+	return out, rows.Err()
+}
+
+func (tx postTx) SetState(ctx context.Context, id publishing.PostID, s publishing.State) error {
+	return tx.exec(ctx, "update posts p set state = $3 where {p} and p.post_id = $2 and p.state <> $3", id, s)
+}
+
+func (tx postTx) OpenAttempt(ctx context.Context, a *publishing.Attempt) error {
+	// The tenant is the column's default, as everywhere; $1 is not its source.
+	return tx.exec(ctx, `insert into attempts (segment_id, n, key, request_hash, replay, holder, armed_at)
+		select $2::text, $3, $4, $5, $6, $7, $8 where $1::text is not null`,
+		a.Segment, a.N, a.Key, a.RequestHash, a.Replay, a.Holder, a.ArmedAt)
+}
+
+func (tx postTx) CloseAttempt(ctx context.Context, s publishing.SegmentID, o publishing.Outcome, p *publishing.Problem) error {
+	return tx.exec(ctx, `update attempts a set outcome = $3, problem = $4, ended_at = clock_timestamp()
+		where {a} and a.segment_id = $2 and a.ended_at is null`, s, o, p)
+}
+
+func (tx postTx) ResolveAttempts(ctx context.Context, s publishing.SegmentID, o publishing.Outcome) error {
+	return tx.exec(ctx, "update attempts a set outcome = $3 where {a} and a.segment_id = $2 and a.outcome = $4", s, o, publishing.OutcomeLost)
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// ticks is how many of a process's clock ticks make a second; Linux has told
+// user space 100 on every architecture for thirty years.
+const ticks = 100
+
+// cpu is the processor time that a process has used, in seconds, with its
+// children that ended; and the same summed over its living children.
+func cpu(pid int) (own, children float64) {
+	own, _ = used(pid)
+	all, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range all {
+		child, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if t, parent := used(child); parent == pid {
+			children += t
+		}
+	}
+	return own, children
+}
+
+func used(pid int) (seconds float64, parent int) {
+	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return 0, 0
+	}
+	// pid (name) state ppid … utime stime cutime cstime, the 14th to 17th
+	_, rest, _ := strings.Cut(string(b), ") ")
+	f := strings.Fields(rest)
+	if len(f) < 15 {
+		return 0, 0
+	}
+	parent, _ = strconv.Atoi(f[1])
+	for _, t := range f[11:15] {
+		n, _ := strconv.ParseFloat(t, 64)
+		seconds += n / ticks
+	}
+	return seconds, parent
+}
+
+// spent is the processor time of an installation by part.
+type spent struct{ database, workers, plugins, driver float64 }
+
+func (h *house) spent(workers []*process) (s spent) {
+	own, backends := cpu(h.server.PID)
+	s.database = own + backends
+	for _, w := range workers {
+		own, plugins := cpu(w.Process.Pid)
+		s.workers += own
+		s.plugins += plugins
+	}
+	s.driver, _ = used(os.Getpid())
+	return s
+}
+
+func (s spent) since(before spent) spent {
+	return spent{s.database - before.database, s.workers - before.workers, s.plugins - before.plugins, s.driver - before.driver}
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// forgetStatements starts a new account of what the database is busy with.
+func (h *house) forgetStatements(ctx context.Context) {
+	if h.opt.statements {
+		_, _ = h.admin.Exec(ctx, "create extension if not exists pg_stat_statements")
+		_, _ = h.admin.Exec(ctx, "select pg_stat_statements_reset()")
+	}
+}
+
+// printStatements says which statements took the database's time.
+func (h *house) printStatements(ctx context.Context) {
+	if !h.opt.statements {
+		return
+	}
+	rows, err := h.admin.Query(ctx, `select calls, total_plan_time, total_exec_time, query from pg_stat_statements
+		order by total_plan_time + total_exec_time desc limit 25`)
+	if err != nil {
+		return
+	}
+	defer rows.Close()
+	fmt.Fprintln(os.Stderr, "   calls   plan ms   exec ms  statement")
+	for rows.Next() {
+		var calls int64
+		var plan, exec float64
+		var query string
+		if rows.Scan(&calls, &plan, &exec, &query) == nil {
+			query = strings.Join(strings.Fields(query), " ")
+			fmt.Fprintf(os.Stderr, "%8d %9.0f %9.0f  %.150s\n", calls, plan, exec, query)
+		}
+	}
+}
