@@ -77,13 +77,13 @@ func TestClaimsAreFairAndHeldBack(t *testing.T) {
 		t.Errorf("of 8 slots big got %d and small %d, want 5 and 3", got[big], got[small])
 	}
 
-	for name, pause := range map[string]struct{ on, off string }{
-		"channel":      {"update channels set paused = true where tenant_id = '%s'", "update channels set paused = false where tenant_id = '%s'"},
-		"client":       {"update tenants set paused = true where tenant_id = '%s'", "update tenants set paused = false where tenant_id = '%s'"},
-		"agency":       {"update tenants set paused = true where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "update tenants set paused = false where tenant_id = (select parent_id from tenants where tenant_id = '%s')"},
-		"suspension":   {"update tenants set state = 'suspended' where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "update tenants set state = 'active' where tenant_id = (select parent_id from tenants where tenant_id = '%s')"},
-		"disconnected": {"update channels set state = 'needs_reconnect' where tenant_id = '%s'", "update channels set state = 'connected' where tenant_id = '%s'"},
-		"platform":     {"insert into platform_pauses (platform, reason) select platform, tenant_id from channels where tenant_id = '%s'", "delete from platform_pauses where reason = '%s'"},
+	for name, pause := range map[string]struct{ on, off, why string }{
+		"channel":      {"update channels set paused = true where tenant_id = '%s'", "update channels set paused = false where tenant_id = '%s'", "channel.paused"},
+		"client":       {"update tenants set paused = true where tenant_id = '%s'", "update tenants set paused = false where tenant_id = '%s'", "tenant.paused"},
+		"agency":       {"update tenants set paused = true where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "update tenants set paused = false where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "tenant.paused_above"},
+		"suspension":   {"update tenants set state = 'suspended' where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "update tenants set state = 'active' where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "tenant.suspended"},
+		"disconnected": {"update channels set state = 'needs_reconnect' where tenant_id = '%s'", "update channels set state = 'connected' where tenant_id = '%s'", "channel.needs_reconnect"},
+		"platform":     {"insert into platform_pauses (platform, reason) select platform, tenant_id from channels where tenant_id = '%s'", "delete from platform_pauses where reason = '%s'", "platform.paused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			us := postgrestest.Tenant(t, db)
@@ -93,7 +93,7 @@ func TestClaimsAreFairAndHeldBack(t *testing.T) {
 			if got := take(t, db, 100, us); got[us] != 0 {
 				t.Error("it was claimed while it is held back")
 			}
-			if why, err := db.Queue().Blocked(t.Context(), us, ch); err != nil || why == "" {
+			if why, err := db.Queue().Blocked(t.Context(), us, ch); err != nil || why != pause.why {
 				t.Errorf("blocked = %q, %v", why, err)
 			}
 			postgrestest.Exec(t, db, fmt.Sprintf(pause.off, us))
@@ -174,7 +174,7 @@ func TestARestoredCopyDoubtsAndWaits(t *testing.T) {
 	if err != nil || !restored {
 		t.Fatalf("a copy: %v, %v", restored, err)
 	}
-	if why, err := db.Queue().Blocked(t.Context(), us, ch); err != nil || why != "tenant.paused" {
+	if why, err := db.Queue().Blocked(t.Context(), us, ch); err != nil || why != "tenant.paused_above" {
 		t.Errorf("publishing is not paused: %q, %v", why, err)
 	}
 	for post, want := range map[publishing.PostID]publishing.State{overdue: publishing.Unknown, later: publishing.Scheduled} {

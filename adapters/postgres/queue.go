@@ -82,16 +82,38 @@ func (q queue) Claim(ctx context.Context, holder string, n int, lease time.Durat
 	return out, asFault(err)
 }
 
-func (q queue) Blocked(ctx context.Context, who tenants.ID, ch channels.ID) (reason string, err error) {
-	err = q.db.ask(ctx, pathBlocked, `
-		select coalesce(
-		  (select case when up.state = 'suspended' then 'tenant.suspended' else 'tenant.paused' end
-		     from tenants t join tenants up on up.tenant_id = any (t.ancestors)
-		    where t.tenant_id = $1 and (up.paused or up.state = 'suspended') limit 1),
-		  (select case when c.state <> 'connected' then 'channel.' || c.state when c.paused then 'channel.paused' else 'platform.paused' end
-		     from channels c
-		    where c.tenant_id = $1 and c.id = $2
-		      and (c.paused or c.state <> 'connected' or exists (select from platform_pauses pp where pp.platform = c.platform))),
-		  '')`, []any{who, ch}, &reason)
-	return reason, err
+// blockedSQL names what keeps channels of one tenant from sending; the widest
+// reason first, because it is the one to end before the others matter.
+const blockedSQL = `
+with above as (
+  select bool_or(up.state = 'suspended') as suspended, bool_or(up.paused) as paused,
+         bool_or(up.paused and up.tenant_id = t.tenant_id) as here
+    from tenants t join tenants up on up.tenant_id = any (t.ancestors)
+   where t.tenant_id = $1)
+select asked.id,
+       case when a.suspended then 'tenant.suspended' when a.here then 'tenant.paused' when a.paused then 'tenant.paused_above'
+            when c.state <> 'connected' then 'channel.' || c.state when c.paused then 'channel.paused' else 'platform.paused' end
+  from above a cross join unnest($2::text[]) as asked (id)
+  left join channels c on c.tenant_id = $1 and c.id = asked.id
+  left join platform_pauses pp on pp.platform = c.platform
+ where a.suspended or a.paused or c.state <> 'connected' or c.paused or pp.platform is not null`
+
+func (q queue) Blocked(ctx context.Context, who tenants.ID, ch channels.ID) (string, error) {
+	reasons, err := q.blocked(ctx, who, []channels.ID{ch})
+	return reasons[ch], err
+}
+
+func (q queue) blocked(ctx context.Context, who tenants.ID, chs []channels.ID) (map[channels.ID]string, error) {
+	rows, err := q.db.sys.pool.Query(ctx, "/* "+string(pathBlocked)+" */ "+blockedSQL, who, chs)
+	if err != nil {
+		return nil, asFault(err)
+	}
+	out := map[channels.ID]string{}
+	var id channels.ID
+	var reason string
+	_, err = pgx.ForEachRow(rows, []any{&id, &reason}, func() error {
+		out[id] = reason
+		return nil
+	})
+	return out, asFault(err)
 }

@@ -292,7 +292,7 @@ func (w *work) tell(ctx context.Context, sum State) error {
 		return nil
 	}
 	if sum == Published {
-		if err := w.tx.RefreshMetrics(ctx, w.d.Post); err != nil {
+		if err := w.tx.RefreshMetrics(ctx, w.d.Post, ""); err != nil {
 			return err
 		}
 	}
