@@ -22,7 +22,7 @@ import (
 // place is what all runs share: the program, a database server and a folder.
 type place struct {
 	dir    string
-	given  bool // the folder is somebody's own, and stays
+	given  bool   // the folder is somebody's own, and stays
 	tmp    string // short, for unix sockets
 	binary string
 	key    string // CARILLON_MASTER_KEY
