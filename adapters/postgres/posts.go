@@ -90,47 +90,6 @@ func onePost(r *postRow, err error) (*publishing.Post, error) {
 	return r.post()
 }
 
-func (tx postTx) Posts(ctx context.Context, f publishing.Filter) ([]*publishing.Post, error) {
-	var rows []postRow
-	q := tx.find(&rows)
-	if !f.From.IsZero() {
-		q = q.Where("p.publish_at >= ?", f.From)
-	}
-	if !f.To.IsZero() {
-		q = q.Where("p.publish_at < ?", f.To)
-	}
-	if f.After != "" {
-		q = q.Where("p.post_id < ?", string(f.After))
-	}
-	if len(f.States) > 0 {
-		q = q.Where("p.state in (?)", bun.List(f.States))
-	}
-	if f.Channel != "" {
-		// A draft has no deliveries yet; its channels are in its content.
-		q = q.Where("exists (select from jsonb_array_elements(p.content->'variants') v where v->>'channel' = ?)", string(f.Channel))
-	}
-	if f.From.IsZero() {
-		q = q.Order("p.post_id desc")
-	} else {
-		q = q.Order("p.publish_at", "p.post_id")
-	}
-	if f.Limit > 0 {
-		q = q.Limit(int64(f.Limit))
-	}
-	if err := q.Scan(ctx); err != nil {
-		return nil, err
-	}
-	out := make([]*publishing.Post, len(rows))
-	for i := range rows {
-		p, err := rows[i].post()
-		if err != nil {
-			return nil, err
-		}
-		out[i] = p
-	}
-	return out, nil
-}
-
 func (tx postTx) SavePost(ctx context.Context, p *publishing.Post) error {
 	if err := p.Check(); err != nil {
 		return err

@@ -240,6 +240,24 @@ func (tx *memTx) Deliveries(_ context.Context, posts ...publishing.PostID) ([]*p
 	return out, nil
 }
 
+func (tx *memTx) Outlines(ctx context.Context, posts ...publishing.PostID) ([]*publishing.Delivery, error) {
+	ds, err := tx.Deliveries(ctx, posts...)
+	for _, d := range ds {
+		outline(d)
+	}
+	return ds, err
+}
+
+// outline leaves of d what Tx.Outlines returns.
+func outline(d *publishing.Delivery) {
+	d.Settings, d.Hash = nil, ""
+	for i, s := range d.Segments {
+		d.Segments[i] = &publishing.Segment{
+			ID: s.ID, Position: s.Position, Comment: s.Comment, State: s.State, Ref: s.Ref, LiveAt: s.LiveAt, Problem: s.Problem,
+		}
+	}
+}
+
 func (tx *memTx) SaveDelivery(_ context.Context, d *publishing.Delivery) error {
 	tx.st.deliveries[d.ID] = clone(d)
 	return nil
