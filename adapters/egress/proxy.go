@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -173,13 +172,14 @@ func (p *Proxy) authenticate(r *http.Request) *Grant {
 	return g
 }
 
-// statusOf is how a dial that failed reads to a plugin.
+// statusOf is how a failure reads to a plugin. All but connection_terminated say
+// that the request did not leave.
 func statusOf(err error) (code int, proxyStatus string) {
-	if fault.Is(err, fault.Invalid) {
+	switch {
+	case fault.Is(err, fault.Invalid):
 		return http.StatusForbidden, "destination_ip_prohibited"
+	case fault.Is(err, fault.Unavailable): // of our own dialling: nothing was sent
+		return http.StatusBadGateway, "destination_unavailable"
 	}
-	if errors.Is(err, context.Canceled) {
-		return http.StatusBadGateway, "connection_terminated"
-	}
-	return http.StatusBadGateway, "destination_unavailable"
+	return http.StatusBadGateway, "connection_terminated"
 }

@@ -87,9 +87,11 @@ func (p *Proxy) forwarder() http.Handler {
 			r.Out.Host = r.In.Host
 			r.Out.Header.Del("Proxy-Authorization")
 		},
-		Transport:     &http.Transport{DialContext: p.policy.DialContext, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10},
-		FlushInterval: -1,
-		ErrorLog:      quiet(),
+		Transport: &http.Transport{DialContext: p.policy.DialContext, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10},
+		// Only this proxy says that a request did not leave.
+		ModifyResponse: func(r *http.Response) error { r.Header.Del("Proxy-Status"); return nil },
+		FlushInterval:  -1,
+		ErrorLog:       quiet(),
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			code, reason := statusOf(err)
 			w.Header().Set("Proxy-Status", "carillon; error="+reason)

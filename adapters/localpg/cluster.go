@@ -4,10 +4,11 @@ package localpg
 
 import (
 	"context"
-	"crypto/rand"
+	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -118,7 +119,7 @@ func (c *cluster) initdb(ctx context.Context) error {
 	if err := os.Mkdir(fresh, 0o700); err != nil {
 		return err
 	}
-	secret := rand.Text()
+	secret := cryptorand.Text()
 	handover := c.path("run/initial-password")
 	defer func() { _ = os.Remove(handover) }()
 	if err := errors.Join(
@@ -162,7 +163,7 @@ func (c *cluster) url(port int, database string) string {
 }
 
 // port is the one that the server had last time, so that whoever knows its URL
-// finds it again after a crash, or a new one from the kernel if that is taken.
+// finds it again after a crash, or a new one if that is taken.
 // Another program may take it before the server does; serve then tries again.
 func (c *cluster) port() (int, error) {
 	file := c.path("port")
@@ -173,12 +174,28 @@ func (c *cluster) port() (int, error) {
 			}
 		}
 	}
-	port, err := listen(0)
+	port, err := unusedPort()
 	if err != nil {
 		return 0, err
 	}
 	return port, os.WriteFile(file, []byte(strconv.Itoa(port)), 0o600)
 }
+
+// unusedPort is one that systems do not give to clients, if any is free. One
+// of those goes to the first client that calls while the server is away: most
+// likely a process that wants its database back, which is then connected to
+// itself and keeps the server from its place.
+func unusedPort() (int, error) {
+	for range 100 {
+		if port, err := listen(firstPort + rand.N(ports)); err == nil {
+			return port, nil
+		}
+	}
+	return listen(0)
+}
+
+// Ports below those of clients on Linux, macOS and the BSDs.
+const firstPort, ports = 20_000, 12_000
 
 // listen reports whether a port is free; 0 is any.
 func listen(port int) (int, error) {

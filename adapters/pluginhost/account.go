@@ -16,7 +16,9 @@ func (p *platform) Connect(ctx context.Context, req social.ConnectRequest) (soci
 	}
 	p.s.secrets.lend(social.Credential{Secrets: typed(req.Input)})
 	in := wire.FromConnect(req)
-	res, err := ask(ctx, p.s, p.query("connect", req.Call, in), func(ctx context.Context, to *process) (*pb.ConnectResponse, error) {
+	r := p.query("connect", req.Call, in)
+	r.instance = req.Input["instance"]
+	res, err := ask(ctx, p.s, r, func(ctx context.Context, to *process) (*pb.ConnectResponse, error) {
 		return to.plugin.Connect(ctx, in)
 	})
 	if err != nil {

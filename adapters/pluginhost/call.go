@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -11,20 +12,23 @@ import (
 	otelcodes "go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	pb "github.com/carillonhq/carillon/plugins/proto/pluginv1"
+	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/plugins/sdk/wire"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
 // request is one call before it is sent.
 type request struct {
-	method  string
-	call    social.Call
-	timeout time.Duration
-	message proto.Message
+	method   string
+	call     social.Call
+	timeout  time.Duration
+	message  proto.Message
+	instance string // that a person named while signing in
 }
 
 // answer is what every response of the wire has in common.
@@ -74,7 +78,9 @@ func send[A answer](ctx context.Context, s *supervisor, r request, rpc func(cont
 		if p, err = s.process(ctx); err != nil {
 			return none, err
 		}
+		leave := s.visit(r)
 		res, sent, failed := once(ctx, p, r.timeout, rpc)
+		leave()
 		if failed == nil {
 			return res, nil
 		}
@@ -92,6 +98,9 @@ func once[A answer](ctx context.Context, p *process, timeout time.Duration, rpc 
 	var left atomic.Bool
 	ctx, cancel := context.WithTimeout(context.WithValue(ctx, leftKey{}, &left), timeout)
 	defer cancel()
+	if until, ok := ctx.Deadline(); ok {
+		ctx = metadata.AppendToOutgoingContext(ctx, sdk.DeadlineKey, strconv.FormatInt(until.UnixNano(), 10))
+	}
 	if res, err = rpc(ctx, p); err == nil {
 		p.answered()
 	}

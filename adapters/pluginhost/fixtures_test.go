@@ -117,7 +117,7 @@ func (good) Manifest() social.Manifest {
 	return social.Manifest{
 		ID: "test.good", Name: "Good", Version: "1.2.3", Auth: social.Auth{Kind: social.AuthNone},
 		Formats: []social.Format{{ID: "post", Name: "Post", Text: social.TextRule{Max: 10, Count: social.Graphemes}}},
-		Dedup:   social.NoDedup,
+		Dedup:   social.NoDedup, Egress: []string{"api.test", "{instance}"},
 	}
 }
 
@@ -145,6 +145,9 @@ func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 		}
 	case "exit":
 		os.Exit(7)
+	case "deadline":
+		until, _ := ctx.Deadline()
+		receipt.Ref.ID = fmt.Sprint(until.UnixNano())
 	case "hang":
 		<-ctx.Done()
 		return social.Step{}, ctx.Err()
@@ -179,12 +182,28 @@ func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 			}
 		}
 		receipt.Ref.ID = trace.SpanContextFromContext(ctx).TraceID().String()
+	case "visit":
+		receipt.Ref.ID = visit(ctx, rest)
 	case "garbage":
 		return social.Step{}, &social.Fault{Kind: social.Policy, Key: "good.policy", Message: "\xff\xfe", Upstream: "token " + req.Call.Credential.AccessToken}
 	case "plain":
 		return social.Step{}, fmt.Errorf("no fault at all")
 	}
 	return social.Step{Receipt: &receipt}, nil
+}
+
+// visit tells the status that a host answers with.
+func visit(ctx context.Context, host string) string {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host, http.NoBody)
+	if err != nil {
+		return err.Error()
+	}
+	res, err := sdk.HTTPClient().Do(req)
+	if err != nil {
+		return err.Error()
+	}
+	_ = res.Body.Close()
+	return res.Status
 }
 
 // limits are the hard ones that this process runs under.

@@ -106,7 +106,7 @@ func TestBackoffGrowsAndEndsInQuarantine(t *testing.T) {
 
 func TestOldCrashesAreForgiven(t *testing.T) {
 	long := time.Now().Add(-2 * crashWindow)
-	h := &Host{cfg: Config{Log: slog.New(slog.DiscardHandler)}}
+	h := &Host{cfg: withDefaults(Config{Log: slog.New(slog.DiscardHandler)})}
 	s := newSupervisor(h, Spec{}, &executable{})
 	s.crashes = []time.Time{long, long, long, long}
 	s.crashed(errStopped)

@@ -28,7 +28,7 @@ func (p *platform) Publish(ctx context.Context, req social.PublishRequest) (soci
 	if err != nil {
 		return social.Step{}, unsendable(err)
 	}
-	r := request{"publish", req.Call, p.s.host.cfg.Timeouts.Prepare, in}
+	r := request{method: "publish", call: req.Call, timeout: p.s.host.cfg.Timeouts.Prepare, message: in}
 	if req.Commit {
 		r.method, r.timeout = "commit", p.s.host.cfg.Timeouts.Commit
 	}
@@ -121,7 +121,7 @@ func (p *platform) needs(c social.Capability) error {
 }
 
 func (p *platform) query(method string, call social.Call, m proto.Message) request {
-	return request{method, call, p.s.host.cfg.Timeouts.Query, m}
+	return request{method: method, call: call, timeout: p.s.host.cfg.Timeouts.Query, message: m}
 }
 
 // unsendable is a request that has no form on the wire: surely nothing was done.

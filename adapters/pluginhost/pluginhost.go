@@ -45,9 +45,12 @@ type Config struct {
 	// Env is given to every plugin, as "KEY=value". Nothing of the host's own
 	// environment is.
 	Env []string
-	// Proxy is the egress proxy's URL, and Direct the host:port pairs that are
-	// reached without it, such as the media gateway.
-	Proxy  string
+	// Egress gives each plugin its way to the network, asked once a plugin. The
+	// hosts of the manifest are open while the plugin is known, that of an
+	// account for the time of a call about it. Nil: nothing is closed.
+	Egress func(plugin string) Egress
+	// Direct are the host:port pairs that are reached without the proxy, such
+	// as the media gateway.
 	Direct []string
 	// Memory is the soft limit on each plugin's heap in bytes; 0 means 96 MiB.
 	Memory   int64
@@ -153,6 +156,9 @@ func withDefaults(cfg Config) Config {
 	if cfg.Memory == 0 {
 		cfg.Memory = 96 << 20
 	}
+	if cfg.Egress == nil {
+		cfg.Egress = func(string) Egress { return open{} }
+	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(Observation) {}
 	}
@@ -208,6 +214,7 @@ type Status struct {
 	Version     string // of the plugin, once it ran
 	PID         int    // 0: not running
 	InFlight    int
+	Starts      int // since the host began
 	Crashes     int // in the last 10 minutes
 	Quarantined time.Time
 	LastError   string

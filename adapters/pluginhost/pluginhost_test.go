@@ -279,7 +279,8 @@ func TestOnlyTheExpectedProgramRuns(t *testing.T) {
 func TestThePluginSeesNothingOfTheHost(t *testing.T) {
 	t.Setenv("CARILLON_MASTER_KEY", "canary")
 	h := host(t, "good", "test.good", func(c *pluginhost.Config, s *pluginhost.Spec) {
-		c.Proxy, c.Direct = "http://127.0.0.1:3128", []string{"127.0.0.1:80", "127.0.0.1:81"}
+		c.Egress = func(string) pluginhost.Egress { return &door{url: "http://127.0.0.1:3128"} }
+		c.Direct = []string{"127.0.0.1:80", "127.0.0.1:81"}
 		c.Env, s.Env = []string{"ALL=1"}, []string{"ONE=1"}
 	})
 	step, err := publish(open(t, h, "test.good"), "environment", false)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -50,7 +51,7 @@ func newRun(s *supervisor) (*run, error) {
 		return nil, err
 	}
 	cfg := s.host.cfg
-	cmd := &exec.Cmd{Args: append([]string{s.spec.Name}, cfg.Args(s.spec.Name)...), Env: environment(cfg, s.spec)}
+	cmd := &exec.Cmd{Args: append([]string{s.spec.Name}, cfg.Args(s.spec.Name)...), Env: environment(cfg, s.spec, s.egress.URL())}
 	if s.spec.Binary != "" {
 		cmd.Args = []string{s.spec.Name}
 	}
@@ -64,21 +65,13 @@ func newRun(s *supervisor) (*run, error) {
 }
 
 // environment is all that a plugin sees of the host's.
-func environment(cfg Config, spec Spec) []string {
+func environment(cfg Config, spec Spec, proxy string) []string {
 	env := []string{
 		"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "HOME=/nonexistent",
 		"GOMEMLIMIT=" + strconv.FormatInt(cfg.Memory, 10), "GOMAXPROCS=2", "GOTRACEBACK=single",
 	}
-	if cfg.Proxy != "" {
-		env = append(env, "HTTP_PROXY="+cfg.Proxy, "HTTPS_PROXY="+cfg.Proxy)
-		direct := ""
-		for i, h := range cfg.Direct {
-			if i > 0 {
-				direct += ","
-			}
-			direct += h
-		}
-		env = append(env, "NO_PROXY="+direct)
+	if proxy != "" {
+		env = append(env, "HTTP_PROXY="+proxy, "HTTPS_PROXY="+proxy, "NO_PROXY="+strings.Join(cfg.Direct, ","))
 	}
 	return append(append(env, cfg.Env...), spec.Env...)
 }

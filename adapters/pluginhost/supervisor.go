@@ -29,11 +29,14 @@ type supervisor struct {
 	program *executable
 	slots   *bulkhead
 	secrets *secrets
+	egress  Egress
 
 	mu        sync.Mutex
 	current   *process
 	starting  *start
 	manifest  *social.Manifest
+	reached   func() // closes what the manifest opened
+	starts    int
 	crashes   []time.Time // inside crashWindow, oldest first
 	notBefore time.Time   // the next start
 	lastErr   error
@@ -48,7 +51,8 @@ type start struct {
 }
 
 func newSupervisor(h *Host, spec Spec, program *executable) *supervisor {
-	return &supervisor{host: h, spec: spec, program: program, slots: newBulkhead(maxInFlight, maxPerTenant), secrets: newSecrets()}
+	return &supervisor{host: h, spec: spec, program: program, slots: newBulkhead(maxInFlight, maxPerTenant), secrets: newSecrets(),
+		egress: h.cfg.Egress(spec.ID)}
 }
 
 // describe returns the manifest, from the first start on without a process.
@@ -101,7 +105,7 @@ func (s *supervisor) join() (*start, error) {
 		return nil, down("plugin.resting", wait, s.lastErr)
 	}
 	st := &start{done: make(chan struct{})}
-	s.starting = st
+	s.starting, s.starts = st, s.starts+1
 	go s.launch(st, wait)
 	return st, nil
 }
@@ -125,6 +129,7 @@ func (s *supervisor) adopt(p *process, err error) (*process, error) {
 		err = down("plugin.not_started", time.Until(s.notBefore), err)
 	} else if !closed {
 		s.current, s.manifest = p, &p.manifest
+		s.reach(p.manifest)
 	}
 	s.mu.Unlock()
 	switch {
@@ -203,7 +208,7 @@ func (s *supervisor) close(ctx context.Context) {
 func (s *supervisor) status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Status{ID: s.spec.ID, Digest: s.program.digest(), InFlight: s.slots.inUse(), Crashes: len(s.crashes)}
+	st := Status{ID: s.spec.ID, Digest: s.program.digest(), InFlight: s.slots.inUse(), Starts: s.starts, Crashes: len(s.crashes)}
 	if s.manifest != nil {
 		st.Version = s.manifest.Version
 	}

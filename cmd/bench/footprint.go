@@ -19,7 +19,7 @@ func footprint(ctx context.Context, h *house, r *report) error {
 		p.stop()
 	}
 	slices.Sort(starts)
-	r.atMost("cold start of serve", starts.ms(.5)/1000, 1, "s", "from exec to a 200 from /readyz, database up; median of five")
+	r.atMost("cold start of serve", starts.ms(.5)/1000, 1, "s", "from exec to a 200 from /livez, database up; median of five")
 	if _, err := h.seed(ctx); err != nil {
 		return err
 	}

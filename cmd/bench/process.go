@@ -75,7 +75,7 @@ func (h *house) newServer(ctx context.Context, name string) (*process, string, e
 	if err != nil {
 		return nil, "", err
 	}
-	return p, addr, p.ready(ctx, "http://"+addr+"/readyz")
+	return p, addr, p.ready(ctx, "http://"+addr+"/livez") // /readyz also waits for a worker
 }
 
 // ready polls an address until it answers 200.

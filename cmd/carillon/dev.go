@@ -35,7 +35,7 @@ type dev struct {
 }
 
 // devAddrs are where `carillon dev` listens.
-type devAddrs struct{ api, pigeon, mail string }
+type devAddrs struct{ api, pigeon, mail, metrics string }
 
 func devCommand() *cobra.Command {
 	var at devAddrs
@@ -53,6 +53,7 @@ func devCommand() *cobra.Command {
 	c.Flags().StringVar(&at.api, "addr", "127.0.0.1:8788", "where the server listens")
 	c.Flags().StringVar(&at.pigeon, "network-addr", "127.0.0.1:8780", "where the practice network listens")
 	c.Flags().StringVar(&at.mail, "mail-addr", "127.0.0.1:8781", "where the mailbox is shown")
+	c.Flags().StringVar(&at.metrics, "metrics-addr", "127.0.0.1:8789", "where metrics and health are shown")
 	return c
 }
 
@@ -99,6 +100,7 @@ func (d *dev) listen(ctx context.Context, at devAddrs) error {
 		d.cfg.PigeonSettle = "10s" // it is on this machine: no need to wait as for the internet
 	}
 	d.cfg.AllowLoopback = true
+	d.cfg.MetricsAddr = at.metrics
 	return nil
 }
 
@@ -177,6 +179,7 @@ func (d *dev) run(ctx context.Context, then func(context.Context, *kernel) error
 	g.Go(func() error { return runNetwork(ctx, d.pigeon, d.network) })
 	g.Go(func() error { return serveLocal(ctx, d.mail, k.mailbox.Handler()) })
 	g.Go(func() error { return k.serveOn(ctx, d.api, w.ready) })
+	g.Go(func() error { return k.operate(ctx, w.ready) })
 	g.Go(func() error { return k.work(ctx, w) })
 	g.Go(func() error { return then(ctx, k) })
 	return g.Wait()
@@ -197,12 +200,13 @@ func (d *dev) welcome(ctx context.Context, k *kernel) error {
   API and its reference   %s/docs
   Practice network        http://%s
   Mailbox                 http://%s
+  Metrics                 http://%s/metrics
 
   Sign in as the agency   %s
   or a client             %s
   or the operator         %s
   password                %s
 
-`, k.cfg.StateDir, k.cfg.URL, d.pigeon.Addr(), d.mail.Addr(), agencyOwner.Email, clientEditor.Email, operator.Email, demoPassword)
+`, k.cfg.StateDir, k.cfg.URL, d.pigeon.Addr(), d.mail.Addr(), k.cfg.MetricsAddr, agencyOwner.Email, clientEditor.Email, operator.Email, demoPassword)
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -73,6 +74,7 @@ func checks(cfg config) []check {
 		{"installation", whole},
 		{"clock", with(func(ctx context.Context) (string, error) { return k.checkClock(ctx) })},
 		{"dispatch", with(func(ctx context.Context) (string, error) { return k.checkDispatch(ctx) })},
+		{"workers", with(func(ctx context.Context) (string, error) { return k.checkWorkers(ctx) })},
 		{"plugins", with(func(ctx context.Context) (string, error) { return k.checkPlugins(ctx) })},
 		{"media", with(func(ctx context.Context) (string, error) { return cfg.BlobURL, nil })},
 		{"closing", with(func(context.Context) (string, error) { k.close(); return "nothing left behind", nil })},
@@ -98,6 +100,31 @@ func (k *kernel) checkDispatch(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return "the queue answers", nil
+}
+
+// checkWorkers names those who publish now. One that has stopped without a word
+// stays listed for a day.
+func (k *kernel) checkWorkers(ctx context.Context) (string, error) {
+	ws, err := k.db.Workers(ctx)
+	if err != nil {
+		return "", err
+	}
+	var claiming, silent []string
+	for _, w := range ws {
+		if w.Quiet < claimWithin {
+			claiming = append(claiming, fmt.Sprintf("%s (%s, %d of %d slots busy, up %s)", w.Holder, w.Version, w.Busy, w.Slots, w.Up.Round(time.Second)))
+		} else {
+			silent = append(silent, fmt.Sprintf("%s for %s", w.Holder, w.Quiet.Round(time.Second)))
+		}
+	}
+	said := strings.Join(claiming, ", ")
+	if len(silent) > 0 {
+		said += "; silent: " + strings.Join(silent, ", ")
+	}
+	if len(claiming) == 0 {
+		return "", errors.New("nobody publishes; run: carillon work" + said)
+	}
+	return said, nil
 }
 
 func (k *kernel) checkPlugins(ctx context.Context) (string, error) {

@@ -22,11 +22,13 @@ import (
 	"github.com/carillonhq/carillon/adapters/imaging"
 	"github.com/carillonhq/carillon/adapters/jwt"
 	"github.com/carillonhq/carillon/adapters/mailbox"
+	"github.com/carillonhq/carillon/adapters/metrics"
 	"github.com/carillonhq/carillon/adapters/oauth"
 	"github.com/carillonhq/carillon/adapters/pluginhost"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/rules"
 	"github.com/carillonhq/carillon/adapters/smtp"
+	"github.com/carillonhq/carillon/adapters/tracing"
 	"github.com/carillonhq/carillon/adapters/vault"
 	"github.com/carillonhq/carillon/adapters/webhooks"
 	"github.com/carillonhq/carillon/core/channels"
@@ -45,6 +47,7 @@ import (
 type kernel struct {
 	cfg     config
 	log     *slog.Logger
+	metrics *metrics.Metrics
 	db      *postgres.DB
 	vault   *vault.Vault
 	authz   *casbin.Authorizer
@@ -77,7 +80,7 @@ const apiVersion = events.APIVersion
 
 func open(ctx context.Context, cfg config, log *slog.Logger) (*kernel, error) {
 	k := &kernel{cfg: cfg, log: log, vault: vault.New(cfg.MasterKey)}
-	for _, build := range []func(context.Context) error{k.openDatabase, k.openOutside, k.openPlugins, k.openMedia, k.openServices} {
+	for _, build := range []func(context.Context) error{k.openSight, k.openDatabase, k.openOutside, k.openPlugins, k.openMedia, k.openServices, k.watch} {
 		if err := build(ctx); err != nil {
 			k.close()
 			return nil, err
@@ -96,7 +99,11 @@ func (k *kernel) close() {
 func (k *kernel) onClose(fn func()) { k.closers = append(k.closers, fn) }
 
 func (k *kernel) openDatabase(ctx context.Context) (err error) {
-	if k.db, err = postgres.Open(ctx, postgres.Config{App: k.cfg.AppURL, System: k.cfg.SystemURL}); err != nil {
+	c := postgres.Config{App: k.cfg.AppURL, System: k.cfg.SystemURL}
+	if k.cfg.TraceURL != "" {
+		c.Tracer = tracing.Statements()
+	}
+	if k.db, err = postgres.Open(ctx, c); err != nil {
 		return fmt.Errorf("database: %w (is it migrated? run: carillon migrate)", err)
 	}
 	k.onClose(k.db.Close)
@@ -111,6 +118,10 @@ func (k *kernel) openDatabase(ctx context.Context) (err error) {
 	return err
 }
 
+// proxyConns is how many connections a plugin may have at once: more than the
+// calls that it may have in flight, since some stay open in between.
+const proxyConns = 512
+
 // openOutside is the ways out: to addresses that users choose, to the mail, to
 // Redis.
 func (k *kernel) openOutside(context.Context) (err error) {
@@ -120,7 +131,7 @@ func (k *kernel) openOutside(context.Context) (err error) {
 		o.AllowHTTP = true
 	}
 	k.egress = egress.New(o)
-	if k.proxy, err = egress.ListenProxy(k.egress, egress.Limits{}); err != nil {
+	if k.proxy, err = egress.ListenProxy(k.egress, egress.Limits{Conns: proxyConns}); err != nil {
 		return fmt.Errorf("egress proxy: %w", err)
 	}
 	k.onClose(func() { _ = k.proxy.Close() })
@@ -173,11 +184,13 @@ func (k *kernel) openPlugins(context.Context) (err error) {
 	k.files = ln
 	k.links = gateway.NewSigner(k.vault.Key(vault.Gateway), "http://"+ln.Addr().String(), time.Now)
 	k.plugins, err = pluginhost.New(pluginhost.Config{
-		Binary: binary,
-		Args:   func(name string) []string { return []string{"plugin", "serve", name} },
-		Dir:    filepath.Join(dir, "p"),
-		Log:    k.log,
-		Direct: []string{ln.Addr().String()},
+		Binary:  binary,
+		Args:    func(name string) []string { return []string{"plugin", "serve", name} },
+		Dir:     filepath.Join(dir, "p"),
+		Log:     k.log,
+		Egress:  func(id string) pluginhost.Egress { return k.proxy.Grant(id, nil) },
+		Direct:  []string{ln.Addr().String()},
+		Observe: func(o pluginhost.Observation) { k.metrics.Plugin(o.Plugin, o.Method, o.Outcome, o.Took) },
 	}, specs(k.cfg))
 	if err != nil {
 		return fmt.Errorf("plugins: %w", err)

@@ -42,6 +42,6 @@ func root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	c.AddCommand(devCommand(), serveCommand(), workCommand(), migrateCommand(), pluginCommand(), doctorCommand(),
-		networkCommand(), mediaWorkerCommand(), demoCommand(), citusCommand(), pauseCommand())
+		networkCommand(), mediaWorkerCommand(), demoCommand(), citusCommand(), pauseCommand(), seedCommand())
 	return c
 }

@@ -1,18 +1,102 @@
 package main
 
 import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/carillonhq/carillon/adapters/httpapi"
+	"github.com/carillonhq/carillon/adapters/logging"
+	"github.com/carillonhq/carillon/adapters/metrics"
+	"github.com/carillonhq/carillon/adapters/tracing"
+	"github.com/carillonhq/carillon/core/events"
 	"github.com/carillonhq/carillon/core/publishing"
+	"github.com/carillonhq/carillon/tenants"
 )
 
 // observer watches the protocol for the metrics.
-func observer(*kernel) publishing.Observer { return watching{} }
+func observer(k *kernel) publishing.Observer { return k.metrics }
 
-type watching struct{}
+func logger(cfg config) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // unknown words mean info
+	return logging.New(os.Stderr, level, whereabouts)
+}
 
-// At implements publishing.Observer.
-func (watching) At(publishing.Point) {}
+// whereabouts is what every log line of a request says about it.
+func whereabouts(ctx context.Context) (attrs []slog.Attr) {
+	add := func(key, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(key, value))
+		}
+	}
+	add("request_id", events.RequestOf(ctx).ID)
+	add("route", httpapi.RouteOf(ctx))
+	if who, err := tenants.FromContext(ctx); err == nil {
+		add("tenant", string(who.Tenant))
+	}
+	if span := trace.SpanContextFromContext(ctx); span.IsSampled() {
+		add("trace_id", span.TraceID().String())
+	}
+	return attrs
+}
 
-// Settled implements publishing.Observer.
-func (watching) Settled(publishing.State, time.Duration) {}
+// answered counts a request and, at level debug, logs it.
+func (k *kernel) answered(ctx context.Context, o httpapi.Observation) {
+	k.metrics.HTTP(o.Method, o.Route, o.Status, o.Took)
+	k.log.DebugContext(ctx, "answered", "method", o.Method, "status", o.Status, "took", o.Took.String())
+}
+
+// openSight starts what the rest is watched with.
+func (k *kernel) openSight(ctx context.Context) error {
+	k.metrics = metrics.New(version)
+	if k.cfg.TraceURL == "" {
+		return nil
+	}
+	stop, err := tracing.Start(ctx, k.cfg.TraceURL, version, holder())
+	if err != nil {
+		return fmt.Errorf("CARILLON_TRACE_URL: %w", err)
+	}
+	k.onClose(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = stop(ctx)
+	})
+	return nil
+}
+
+// operate serves the operator: metrics and health, on an address of their own
+// that the public never reaches. Without an address there is nothing.
+func (k *kernel) operate(ctx context.Context, ready func(context.Context) error) error {
+	if k.cfg.MetricsAddr == "" {
+		return nil
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", k.cfg.MetricsAddr)
+	if err != nil {
+		return fmt.Errorf("CARILLON_METRICS_ADDR: %w", err)
+	}
+	k.log.InfoContext(ctx, "operator's listener", "addr", ln.Addr().String())
+	return serveLocal(ctx, ln, operatorPages(k.metrics.Handler(), ready))
+}
+
+func operatorPages(figures http.Handler, ready func(context.Context) error) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", figures)
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+		defer cancel()
+		if err := ready(ctx); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = fmt.Fprintln(w, "ready")
+	})
+	return mux
+}

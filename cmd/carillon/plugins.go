@@ -19,7 +19,9 @@ import (
 // firstParty are the plugins inside this program. Each runs as a process of
 // its own: `carillon plugin serve <name>`.
 var firstParty = map[string]func() (social.Platform, error){
-	"bluesky":  func() (social.Platform, error) { return bluesky.New(bluesky.Options{HTTP: sdk.HTTPClient()}), nil },
+	"bluesky": func() (social.Platform, error) {
+		return bluesky.New(bluesky.Options{HTTP: sdk.HTTPClient(), AppView: os.Getenv("CARILLON_BLUESKY_APPVIEW")}), nil
+	},
 	"mastodon": func() (social.Platform, error) { return mastodon.New(mastodon.Options{HTTP: sdk.HTTPClient()}), nil },
 	"pigeon": func() (social.Platform, error) {
 		opt, err := pigeon.FromEnv(os.Getenv)
@@ -32,7 +34,7 @@ var firstParty = map[string]func() (social.Platform, error){
 func specs(cfg config) []pluginhost.Spec {
 	all := []pluginhost.Spec{
 		{ID: "org.joinmastodon", Name: "mastodon"},
-		{ID: "app.bsky", Name: "bluesky"},
+		{ID: "app.bsky", Name: "bluesky", Env: []string{"CARILLON_BLUESKY_APPVIEW=" + cfg.BlueskyView}},
 	}
 	if cfg.PigeonURL != "" {
 		all = append(all, pluginhost.Spec{ID: "org.carillonhq.pigeon", Name: "pigeon", Env: []string{

@@ -12,7 +12,7 @@ import (
 )
 
 // demoPassword opens the people of `carillon dev`. It never leaves a machine of
-// one's own: seed is called by dev and demo alone.
+// one's own: seed is called by dev, demo and trials alone.
 const demoPassword = "seven bells at noon"
 
 // The people of `carillon dev`.
@@ -60,8 +60,8 @@ func (k *kernel) seed(ctx context.Context) error {
 	return k.names.SetHome(ctx, ada, home) // last: it marks the seed as done
 }
 
-// seedOperator makes the root of the tree, its owner and the app by which this
-// installation is known to the practice network.
+// seedOperator makes the root of the tree, its owner and, where there is a
+// practice network, the app by which this installation is known to it.
 func (k *kernel) seedOperator(ctx context.Context) (tenants.UserID, tenants.Scope, error) {
 	boss, err := k.person(ctx, operator)
 	if err != nil {
@@ -77,6 +77,9 @@ func (k *kernel) seedOperator(ctx context.Context) (tenants.UserID, tenants.Scop
 	root, err := k.tenants.Resolve(ctx, boss, top)
 	if err != nil {
 		return "", root, err
+	}
+	if k.cfg.PigeonURL == "" {
+		return boss, root, nil
 	}
 	return boss, root, k.channels.SetApp(ctx, root, channels.AppSettings{Platform: "org.carillonhq.pigeon", ClientID: "carillon"})
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
 	"os"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/stream"
 	"github.com/carillonhq/carillon/adapters/vault"
 	"github.com/carillonhq/carillon/core/events"
+	"github.com/carillonhq/carillon/core/jobs"
 	"github.com/carillonhq/carillon/tenants"
 )
 
@@ -42,12 +42,6 @@ func process(c *cobra.Command, run func(*kernel, context.Context) error) error {
 	return run(k, c.Context())
 }
 
-func logger(cfg config) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // unknown words mean info
-	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-}
-
 // serve answers requests and streams until ctx is done, then lets those under
 // way finish.
 func (k *kernel) serve(ctx context.Context) error {
@@ -55,14 +49,19 @@ func (k *kernel) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return k.serveOn(ctx, ln, nil)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return k.operate(ctx, k.working) })
+	g.Go(func() error { return k.serveOn(ctx, ln, k.working) })
+	return g.Wait()
 }
+
+// working means that what this server accepts is being published: some worker
+// of the installation claims.
+func (k *kernel) working(ctx context.Context) error { return k.db.Working(ctx, claimWithin) }
 
 func (k *kernel) serveOn(ctx context.Context, ln net.Listener, ready func(context.Context) error) error {
 	hub := stream.New(k.events, k.db.ListenEvents, k.log)
-	if ready == nil {
-		ready = k.db.Ping
-	}
+	k.watchStreams(hub)
 	app, err := httpapi.New(k.httpConfig(ready), k.server(hub))
 	if err != nil {
 		return err
@@ -91,7 +90,7 @@ func (k *kernel) httpConfig(ready func(context.Context) error) httpapi.Config {
 		Log: k.log, Auth: k.people, Scopes: k.tenants, Authz: k.authz, Keys: k.db.Idempotency(), Limits: k.limits,
 		CursorKey: k.vault.Key(vault.Cursor), TicketKey: k.vault.Key(vault.EventTicket),
 		URL: k.cfg.URL, TrustedProxies: k.cfg.Proxies, InsecureCookies: k.cfg.AllowLoopback,
-		Ready: ready,
+		Ready: ready, Observe: k.answered,
 	}
 }
 
@@ -100,6 +99,7 @@ func (k *kernel) server(hub *stream.Hub) *httpapi.Server {
 		People: k.people, Names: k.names, APIKeys: k.keys, Tenants: k.tenants, Members: k.tenants,
 		Channels: k.channels, Media: k.media, Posts: k.posts,
 		Events: k.events, Streams: streams{hub}, Webhooks: k.events,
+		Jobs: jobs.New(k.db.JobNames(), k.authz),
 	}
 }
 

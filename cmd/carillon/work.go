@@ -5,14 +5,17 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/carillonhq/carillon/adapters/dispatch"
 	"github.com/carillonhq/carillon/adapters/jobs"
+	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/core/publishing"
 )
@@ -21,7 +24,13 @@ func workCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "work", Short: "Publish what is due and work the queue; run any number of them", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return process(c, func(k *kernel, ctx context.Context) error { return k.work(ctx, k.dispatcher()) })
+			return process(c, func(k *kernel, ctx context.Context) error {
+				w := k.dispatcher()
+				g, ctx := errgroup.WithContext(ctx)
+				g.Go(func() error { return k.operate(ctx, w.ready) })
+				g.Go(func() error { return k.work(ctx, w) })
+				return g.Wait()
+			})
 		},
 	}
 }
@@ -29,14 +38,15 @@ func workCommand() *cobra.Command {
 // worker is a process's part in publishing.
 type worker struct {
 	*dispatch.Dispatcher
-	wake chan struct{}
+	wake  chan struct{}
+	slots int
 }
 
 func (k *kernel) dispatcher() worker {
 	runner := publishing.NewRunner(k.db.Posts(), k.db.Queue(), k.channels, k.media, k.rules, mortal(observer(k)), time.Now)
 	wake := make(chan struct{}, 1)
 	c := dispatch.Config{Holder: holder(), Slots: k.cfg.Slots, Lease: hurry(runner), Log: k.log}
-	return worker{dispatch.New(k.db.Queue(), runner, wake, c), wake}
+	return worker{dispatch.New(k.db.Queue(), runner, wake, c), wake, k.cfg.Slots}
 }
 
 // holder names this process in the journal.
@@ -45,12 +55,52 @@ func holder() string {
 	return fmt.Sprintf("%s/%d", host, os.Getpid())
 }
 
+// claimWithin is how recent a claim must be for work to count as being done.
+const claimWithin = 10 * time.Second
+
+// quiet is how long ago the database answered a claim. A worker that has its
+// hands full asks for nothing, and is not quiet.
+func (w worker) quiet() time.Duration {
+	if w.Busy() >= w.slots {
+		return 0
+	}
+	return time.Since(w.Claimed())
+}
+
 // ready means that due deliveries are being claimed.
 func (w worker) ready(context.Context) error {
-	if since := time.Since(w.Claimed()); since > 10*time.Second {
-		return fmt.Errorf("no claim was answered for %s", since.Round(time.Second))
+	if q := w.quiet(); q > claimWithin {
+		return fmt.Errorf("no claim was answered in the last %s", claimWithin)
 	}
 	return nil
+}
+
+// beatEvery is how often a worker says that it claims.
+const beatEvery = 2 * time.Second
+
+// beat tells the installation's servers that this worker claims, until ctx is
+// done. Then they are to look for others.
+func (k *kernel) beat(ctx context.Context, w worker) {
+	began := time.Now()
+	timer := time.NewTimer(beatEvery / 10) // the first claim is about to be answered
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+			timer.Reset(beatEvery)
+			if w.quiet() > claimWithin {
+				continue
+			}
+			me := postgres.Worker{Holder: holder(), Version: version, Slots: w.slots, Busy: w.Busy(), Up: time.Since(began), Quiet: w.quiet()}
+			if err := k.db.Beat(ctx, me); err != nil && ctx.Err() == nil {
+				k.log.WarnContext(ctx, "not listed as a worker", "err", err)
+			}
+		}
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	_ = k.db.Retire(last, holder())
 }
 
 // work publishes and works the queue until ctx is done, then finishes what it
@@ -60,8 +110,10 @@ func (k *kernel) work(ctx context.Context, w worker) error {
 	if err != nil {
 		return err
 	}
+	k.watchWorker(w)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return w.Run(ctx) })
+	g.Go(func() error { k.beat(ctx, w); return nil })
 	g.Go(func() error { k.listen(ctx, w.wake); return nil })
 	g.Go(func() error {
 		// Its context ends with the process, not with the signal: jobs under
@@ -107,12 +159,16 @@ func (k *kernel) queue() (interface {
 	jobs.RegisterRenewal(ws, k.channels)
 	jobs.RegisterMetrics(ws, k.posts)
 	jobs.RegisterWebhooks(ws, k.events, k.db)
-	periodic := append(jobs.PeriodicIdentity(), jobs.RenewalSchedule())
+	jobs.RegisterMedia(ws, k.db, k.media)
+	jobs.RegisterIdempotency(ws, k.db)
+	periodic := slices.Concat(jobs.PeriodicIdentity(), jobs.PeriodicWebhooks(), jobs.PeriodicIdempotency(),
+		[]*river.PeriodicJob{jobs.RenewalSchedule(), jobs.PeriodicMedia()})
 	return k.db.Jobs(&river.Config{
 		Queues:        map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 50}, jobs.QueueLater: {MaxWorkers: 4}},
 		FetchCooldown: 20 * time.Millisecond, // River's default of 100 ms is most of a job's latency
 		Workers:       ws,
-		PeriodicJobs:  append(periodic, jobs.PeriodicWebhooks()...),
+		Middleware:    []rivertype.Middleware{jobs.Watch(k.metrics.Job)},
+		PeriodicJobs:  periodic,
 		Logger:        slog.New(quiet{k.log.Handler()}),
 	})
 }

@@ -8,6 +8,9 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"os"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -23,7 +26,8 @@ const MaxAnswer = 4 << 20
 
 // Commit makes the irreversible request of a commit step: once, on a fresh
 // connection, with no redirect and no retry beneath it, for at most
-// CommitTimeout. It returns the answer whatever its status, the body read in
+// CommitTimeout and not past ctx's deadline, even if this process was suspended
+// meanwhile. It returns the answer whatever its status, the body read in
 // full and needing no Close; the plugin judges it, with Refusal for what is
 // not a success.
 //
@@ -35,8 +39,13 @@ const MaxAnswer = 4 << 20
 // A client of HTTPClient, or one with an *http.Transport, is made to send
 // once. Of another RoundTripper that cannot be known; use it in tests only.
 func Commit(ctx context.Context, client *http.Client, req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, commitKey{}, true), CommitTimeout)
+	ctx, cancel := context.WithTimeout(ctx, CommitTimeout)
 	defer cancel()
+	until, _ := ctx.Deadline()
+	if !time.Now().Before(until) { // it woke up too late, and ctx has not noticed yet
+		return nil, lost(context.DeadlineExceeded, false)
+	}
+	ctx = context.WithValue(ctx, commitKey{}, until)
 	var connected atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
@@ -47,10 +56,25 @@ func Commit(ctx context.Context, client *http.Client, req *http.Request) (*http.
 	if err == nil {
 		err = buffer(res)
 	}
+	if err == nil && stopped(req, res) {
+		return nil, lost(errors.New(res.Header.Get("Proxy-Status")), false)
+	}
 	if err != nil {
 		return nil, lost(err, connected.Load())
 	}
 	return res, nil
+}
+
+// notSent are the reasons of the egress proxy for which a request did not
+// leave it (RFC 9209).
+var notSent = []string{"http_request_denied", "destination_ip_prohibited", "destination_unavailable", "connection_limit_reached"}
+
+// stopped reports whether res is the egress proxy's own word that it did not
+// send req. Only a plain request passes through it in the open, and the proxy
+// removes that header from what others answer.
+func stopped(req *http.Request, res *http.Response) bool {
+	reason, ours := strings.CutPrefix(res.Header.Get("Proxy-Status"), "carillon; error=")
+	return ours && req.URL.Scheme == "http" && os.Getenv("HTTPS_PROXY") != "" && slices.Contains(notSent, reason)
 }
 
 // once is client without redirects, sending each request a single time.

@@ -230,6 +230,32 @@ func TestTheEgressProxyIsUsedEvenForLoopback(t *testing.T) {
 	}
 }
 
+func TestWhatTheProxyStoppedWasNotSent(t *testing.T) {
+	for reason, want := range map[string]social.Kind{
+		"connection_limit_reached": social.Transient,
+		"destination_unavailable":  social.Transient,
+		"http_request_denied":      social.Transient,
+		"connection_terminated":    "", // it may have been sent: the plugin judges the 503
+		"something_new":            "",
+	} {
+		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Proxy-Status", "carillon; error="+reason)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}))
+		t.Cleanup(proxy.Close)
+		t.Setenv("HTTPS_PROXY", proxy.URL)
+		res, err := sdk.Commit(t.Context(), sdk.HTTPClient(), post(t, "http://platform.example/post"))
+		if want == "" && (err != nil || res.StatusCode != http.StatusServiceUnavailable) || want != "" && (err == nil || social.FaultOf(err, true).Kind != want) {
+			t.Errorf("%s: %v, %v", reason, res, err)
+		}
+		// Without a proxy it is the platform that says so, and anybody can say so.
+		t.Setenv("HTTPS_PROXY", "")
+		if res, err := sdk.Commit(t.Context(), sdk.HTTPClient(), post(t, proxy.URL)); err != nil || res.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("%s from the platform itself: %v, %v", reason, res, err)
+		}
+	}
+}
+
 func TestRefusal(t *testing.T) {
 	for status, want := range map[int][2]social.Kind{ // before a commit, in it
 		302: {social.Transient, social.Ambiguous},
@@ -268,4 +294,25 @@ func FuzzRetryAfter(f *testing.F) {
 			t.Errorf("%q became %s", s, d)
 		}
 	})
+}
+
+// A process that is suspended while it connects must not send when it wakes up.
+func TestNothingIsSentAfterTheDeadline(t *testing.T) {
+	var got atomic.Int64
+	url := raw(t, func(c net.Conn) {
+		n, _ := io.Copy(io.Discard, c)
+		got.Add(n)
+	})
+	slow := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, addr)
+		<-time.After(200 * time.Millisecond)
+		return c, err
+	}}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := sdk.Commit(ctx, &http.Client{Transport: slow}, post(t, url))
+	<-time.After(300 * time.Millisecond)
+	if err == nil || got.Load() != 0 {
+		t.Errorf("%v, and %d bytes arrived", err, got.Load())
+	}
 }

@@ -69,6 +69,7 @@ func newTransport(once bool) *http.Transport {
 // A fresh HTTP/1.1 connection per request leaves it no occasion.
 func neverRepeat(t *http.Transport) {
 	t.DisableKeepAlives = true
+	t.DialContext = dialTimely(t.DialContext)
 	t.ForceAttemptHTTP2 = false
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetHTTP1(true)

@@ -92,7 +92,7 @@ func (s *server) grpc(opts []grpc.ServerOption) *grpc.Server {
 	return grpc.NewServer(append(opts,
 		grpc.MaxRecvMsgSize(wire.MaxMessage),
 		grpc.StatsHandler(otelgrpc.NewServerHandler(otelgrpc.WithPropagators(propagation.TraceContext{}))),
-		grpc.ChainUnaryInterceptor(s.count, recovered, noted),
+		grpc.ChainUnaryInterceptor(s.count, bounded, recovered, noted),
 	)...)
 }
 

@@ -1,0 +1,67 @@
+package pluginhost
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/carillonhq/carillon/ports/social"
+)
+
+// Egress is one plugin's way to the network: a proxy and the hosts that it
+// opens. It is safe for concurrent use.
+type Egress interface {
+	// URL is the proxy with the plugin's credentials. It is a secret.
+	URL() string
+	// Allow opens hosts until release is called. Templates are left out.
+	Allow(hosts ...string) (release func())
+}
+
+// open is the way out of a plugin that needs none opened, because there is no
+// proxy.
+type open struct{}
+
+// URL implements Egress.
+func (open) URL() string { return "" }
+
+// Allow implements Egress.
+func (open) Allow(...string) func() { return func() {} }
+
+// perAccount is the manifest's word for a host that only the account knows.
+const perAccount = "{instance}"
+
+// reach opens what a manifest lists, in place of what the one before listed. A
+// new process may be of a new version.
+func (s *supervisor) reach(m social.Manifest) {
+	before := s.reached
+	s.reached = s.egress.Allow(m.Egress...)
+	if before != nil {
+		before()
+	}
+}
+
+// visit opens the host of the account that a call is about until release is
+// called, for a plugin whose platform has no host of its own.
+func (s *supervisor) visit(r request) (release func()) {
+	s.mu.Lock()
+	roams := s.manifest != nil && slices.Contains(s.manifest.Egress, perAccount)
+	s.mu.Unlock()
+	if !roams {
+		return func() {}
+	}
+	return s.egress.Allow(hostOf(r.instance), hostOf(r.call.Credential.Public["instance"]))
+}
+
+// hostOf is the host of an address, with the port if it has one. People and
+// plugins write instances with and without a scheme.
+func hostOf(instance string) string {
+	instance = strings.TrimSpace(instance)
+	if !strings.Contains(instance, "://") {
+		instance = "https://" + instance
+	}
+	u, err := url.Parse(instance)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
