@@ -19,6 +19,9 @@ const postsSQL = `
 	  from posts p where {p}`
 
 func (tx postTx) Posts(ctx context.Context, f publishing.Filter) ([]*publishing.Post, error) {
+	if err := tx.flush(ctx); err != nil {
+		return nil, err
+	}
 	sql, args := postsQuery(f)
 	rows, err := tx.query(ctx, sql, args...)
 	if err != nil {
@@ -77,6 +80,9 @@ const outlinesSQL = `
 	 order by d.delivery_id, s.position`
 
 func (tx postTx) Outlines(ctx context.Context, posts ...publishing.PostID) ([]*publishing.Delivery, error) {
+	if err := tx.flush(ctx); err != nil {
+		return nil, err
+	}
 	rows, err := tx.query(ctx, outlinesSQL, posts)
 	if err != nil {
 		return nil, err

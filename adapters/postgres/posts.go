@@ -23,14 +23,25 @@ func (db *DB) Posts() publishing.Store { return posts{db} }
 type posts struct{ db *DB }
 
 func (s posts) View(ctx context.Context, who tenants.ID, fn func(context.Context, publishing.Tx) error) error {
-	return s.db.view(ctx, who, func(ctx context.Context, tx tx) error { return fn(ctx, postTx{tx}) })
+	return s.db.view(ctx, who, func(ctx context.Context, tx tx) error { return fn(ctx, postTx{tx, new(deferred)}) })
 }
 
 func (s posts) Update(ctx context.Context, who tenants.ID, fn func(context.Context, publishing.Tx) error) error {
-	return s.db.update(ctx, who, func(ctx context.Context, tx tx) error { return fn(ctx, postTx{tx}) })
+	return s.db.update(ctx, who, func(ctx context.Context, tx tx) error {
+		p := postTx{tx, new(deferred)}
+		if err := fn(ctx, p); err != nil {
+			return err
+		}
+		return p.flush(ctx)
+	})
 }
 
-type postTx struct{ tx }
+// postTx implements publishing.Tx. What it writes of segments, attempts and
+// events goes out with the next read, or at the end.
+type postTx struct {
+	tx
+	later *deferred
+}
 
 // postRow is a row of posts. tenant_id is absent on purpose: the database
 // fills it in and filters on it.
@@ -73,11 +84,17 @@ func (tx postTx) Now(ctx context.Context) (now time.Time, err error) {
 }
 
 func (tx postTx) Post(ctx context.Context, id publishing.PostID) (*publishing.Post, error) {
+	if err := tx.flush(ctx); err != nil {
+		return nil, err
+	}
 	r := new(postRow)
 	return onePost(r, tx.find(r).Where("p.post_id = ?", string(id)).Scan(ctx))
 }
 
 func (tx postTx) LockPost(ctx context.Context, id publishing.PostID) (*publishing.Post, error) {
+	if err := tx.flush(ctx); err != nil {
+		return nil, err
+	}
 	r := new(postRow)
 	return onePost(r, tx.find(r).Where("p.post_id = ?", string(id)).For("update").Scan(ctx))
 }
@@ -93,6 +110,9 @@ func onePost(r *postRow, err error) (*publishing.Post, error) {
 }
 
 func (tx postTx) SavePost(ctx context.Context, p *publishing.Post) error {
+	if err := tx.flush(ctx); err != nil {
+		return err
+	}
 	if err := p.Check(); err != nil {
 		return err
 	}
@@ -118,12 +138,11 @@ func (tx postTx) SavePost(ctx context.Context, p *publishing.Post) error {
 }
 
 func (tx postTx) DeletePost(ctx context.Context, id publishing.PostID) error {
+	if err := tx.flush(ctx); err != nil {
+		return err
+	}
 	_, err := tx.remove((*postRow)(nil)).Where("post_id = ?", string(id)).Exec(ctx)
 	return err
-}
-
-func (tx postTx) Emit(ctx context.Context, event, subject string, data any) error {
-	return tx.emit(ctx, event, subject, data)
 }
 
 // dispatchChannel is notified when something is due now.
