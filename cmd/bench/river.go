@@ -147,7 +147,7 @@ func newRiverSide(ctx context.Context, h *house) (*riverSide, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.MaxConns = 32 // as many as the two pools on the other side
+	cfg.MaxConns = 16 + 2 // as many for commits as on the other side, and two for River itself
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	return &riverSide{pool}, err
 }
