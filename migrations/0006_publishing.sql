@@ -142,8 +142,12 @@ end $$;
 
 -- The dispatcher sees that a segment is due, and takes it. It sees no content.
 create policy system on segments to carillon_system using (true) with check (true);
-grant select (tenant_id, segment_id, delivery_id, post_id, channel_id, due_at, state, next_at, generation) on segments to carillon_system;
+grant select (tenant_id, segment_id, delivery_id, post_id, channel_id, due_at, position, state, next_at, generation) on segments to carillon_system;
 grant update (state, next_at, holder, held_at, generation, doubt_at) on segments to carillon_system;
+
+-- … how long its tenant lets it wait,
+create policy dispatch on publishing_settings for select to carillon_system using (true);
+grant select on publishing_settings to carillon_system;
 
 -- … and whether its channel may send.
 create policy dispatch on channels for select to carillon_system using (true);

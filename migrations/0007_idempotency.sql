@@ -15,6 +15,7 @@ create table idempotency_keys (
   status       integer,
   content_type text not null default '',
   etag         text not null default '',
+  location     text not null default '',
   body         bytea,
   created_at   timestamptz not null default now(),
   expires_at   timestamptz not null,

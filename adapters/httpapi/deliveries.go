@@ -31,7 +31,10 @@ func (s *Server) ReplayWebhook(ctx context.Context, req api.ReplayWebhookRequest
 	if err != nil {
 		return nil, err
 	}
-	return api.ReplayWebhook202JSONResponse{Id: r.ID, WebhookId: string(r.Endpoint), Since: r.Since}, nil
+	return api.ReplayWebhook202JSONResponse{
+		Body:    api.Replay{Id: r.ID, WebhookId: string(r.Endpoint), Since: r.Since},
+		Headers: api.ReplayWebhook202ResponseHeaders{Location: jobAt(r.ID)},
+	}, nil
 }
 
 // ListWebhookDeliveries implements GET /webhooks/{webhook}/deliveries.

@@ -21,6 +21,7 @@ import (
 // deadline, a look at its framing, and an answer even if a handler panics.
 func (s *surface) envelope(c *fiber.Ctx) (err error) {
 	harden(c)
+	c.Set(headerVersion, newest())
 	defer func() {
 		if p := recover(); p != nil {
 			err = s.problems(c, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))

@@ -25,6 +25,7 @@ func (s *surface) guard(r api.Route) []fiber.Handler {
 		named(r),
 		s.limitAddress(r),
 		s.authenticate(r),
+		s.version,
 		s.limitCaller(r),
 		s.authorize(r),
 		wellFormed(r),

@@ -33,6 +33,9 @@ var (
 	foreign = tenants.NewID()
 )
 
+// pinned is what the key is pinned to.
+const pinned = "2026-10-01"
+
 // doorman knows the bearer "alice", a person, and "key", bound to home.
 type doorman struct{}
 
@@ -41,7 +44,7 @@ func (doorman) Authenticate(_ context.Context, bearer string) (identity.Principa
 	case "alice":
 		return identity.Principal{User: alice, Session: "ses_x"}, nil
 	case "key":
-		return identity.Principal{User: alice, Scope: &tenants.Scope{Tenant: home, User: alice, Role: tenants.Owner, Tier: tenants.Team, Key: "key_x"}}, nil
+		return identity.Principal{User: alice, Scope: &tenants.Scope{Tenant: home, User: alice, Role: tenants.Owner, Tier: tenants.Team, Key: "key_x"}, APIVersion: pinned}, nil
 	}
 	return identity.Principal{}, fault.New(fault.Unauthenticated, "auth.required", "Please sign in.")
 }

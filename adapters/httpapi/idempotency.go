@@ -79,7 +79,7 @@ func (s *surface) settle(c *fiber.Ctx, tenant tenants.ID, claim idempotency.Clai
 	}
 	return s.Keys.Finish(ctx, tenant, claim, idempotency.Answer{
 		Status: res.StatusCode(), ContentType: string(res.Header.ContentType()),
-		ETag: string(res.Header.Peek(fiber.HeaderETag)), Body: res.Body(),
+		ETag: string(res.Header.Peek(fiber.HeaderETag)), Location: string(res.Header.Peek(fiber.HeaderLocation)), Body: res.Body(),
 	})
 }
 
@@ -94,6 +94,9 @@ func replay(c *fiber.Ctx, a *idempotency.Answer) error {
 	c.Set(headerReplayed, "true")
 	if a.ETag != "" {
 		c.Set(fiber.HeaderETag, a.ETag)
+	}
+	if a.Location != "" {
+		c.Set(fiber.HeaderLocation, a.Location)
 	}
 	if a.ContentType != "" {
 		c.Set(fiber.HeaderContentType, a.ContentType)

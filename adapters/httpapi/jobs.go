@@ -28,3 +28,6 @@ func (s *Server) GetJob(ctx context.Context, req api.GetJobRequestObject) (api.G
 		Tries: j.Tries, CreatedAt: j.CreatedAt, FinishedAt: some(j.FinishedAt),
 	}, nil
 }
+
+// jobAt is the address of a job, for Location.
+func jobAt(job string) *string { return some(base + "/jobs/" + job) }

@@ -32,7 +32,8 @@ var bodies = map[string]string{
 	"createRole": `{"name":"tester","title":"Tester","actions":["post.read"]}`, "updateRole": `{"title":"Tester","actions":["post.read"]}`,
 	"createKey":       `{"name":"k","scopes":["post.read"]}`,
 	"startConnection": `{"platform":"test.platform"}`, "continueConnection": `{"input":{"a":"b"}}`,
-	"updateChannel": `{"name":"New"}`, "updateMedia": `{"alt":"New"}`,
+	"updatePublishingSettings": `{"missed_after_s":3600}`,
+	"updateChannel":            `{"name":"New"}`, "updateMedia": `{"alt":"New"}`,
 	"createPost": `{"segments":[{"text":"hello"}]}`, "validatePost": `{"segments":[{"text":"hello"}]}`, "updatePost": `{"segments":[{"text":"new"}]}`,
 	"schedulePost": `{"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}`, "settleSegment": `{"verdict":"send_again"}`,
 	"createWebhook": `{"url":"https://example.com/hook"}`, "updateWebhook": `{"description":"New"}`, "replayWebhook": `{"since":"` + time.Now().Add(-time.Hour).UTC().Format(time.RFC3339) + `"}`,
@@ -142,9 +143,14 @@ func (w *world) connection(tenant tenants.ID, owner tenants.UserID) string {
 
 func (w *world) post(tenant tenants.ID, ch channels.ID) (post, segment string) {
 	w.t.Helper()
+	return w.postIn(tenant, ch, publishing.NeedsReview)
+}
+
+func (w *world) postIn(tenant tenants.ID, ch channels.ID, state publishing.State) (post, segment string) {
+	w.t.Helper()
 	p := publishing.NewPost(publishing.Content{Parts: []publishing.Part{{Text: "hello"}}, Variants: []publishing.Variant{{Channel: ch}}}, "usr_x")
-	p.State = publishing.NeedsReview
-	s := &publishing.Segment{ID: publishing.SegmentID(id.New("seg")), State: publishing.NeedsReview, Part: p.Content.Parts[0]}
+	p.State = state
+	s := &publishing.Segment{ID: publishing.SegmentID(id.New("seg")), State: state, Part: p.Content.Parts[0]}
 	d := &publishing.Delivery{
 		ID: publishing.DeliveryID(id.New("dlv")), Post: p.ID, Channel: ch, Hash: p.Content.Hash(), DueAt: time.Now().Add(time.Hour), Segments: []*publishing.Segment{s},
 	}

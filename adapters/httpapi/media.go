@@ -150,27 +150,6 @@ func (s *Server) DeleteMedia(ctx context.Context, req api.DeleteMediaRequestObje
 	return api.DeleteMedia204Response{}, nil
 }
 
-// GetMediaContent implements GET /media/{media}/content. The bytes are the
-// kernel's own re-encoding; even so a browser may only save them.
-func (s *Server) GetMediaContent(ctx context.Context, req api.GetMediaContentRequestObject) (api.GetMediaContentResponseObject, error) {
-	who, err := tenants.FromContext(ctx)
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.Media.Get(ctx, who, media.ID(req.Media))
-	if err != nil {
-		return nil, err
-	}
-	content, err := s.Media.Open(ctx, who, m.ID, 0, -1)
-	if err != nil {
-		return nil, err
-	}
-	c := exchangeOf(ctx).c
-	c.Set(fiber.HeaderContentDisposition, "attachment")
-	c.Set("Content-Security-Policy", "sandbox; default-src 'none'")
-	return api.GetMediaContent200ImageResponse{Body: content, ContentType: m.MIME, ContentLength: m.Bytes}, nil
-}
-
 func toMedia(m *media.Media) api.Media {
 	return api.Media{
 		Id: string(m.ID), Object: api.MediaObjectMedia, State: api.MediaState(m.State), Kind: api.MediaKind(m.Kind), Mime: some(m.MIME),

@@ -25,7 +25,9 @@ type Posts interface {
 	Receipt(ctx context.Context, who tenants.Scope, id publishing.PostID) (*publishing.Receipt, error)
 	Settle(ctx context.Context, who tenants.Scope, post publishing.PostID, seg publishing.SegmentID, v publishing.Verdict, url string) (*publishing.Detail, error)
 	Metrics(ctx context.Context, who tenants.Scope, id publishing.PostID) ([]publishing.Measured, error)
-	AskMetrics(ctx context.Context, who tenants.Scope, id publishing.PostID) error
+	AskMetrics(ctx context.Context, who tenants.Scope, id publishing.PostID) (job string, err error)
+	Settings(ctx context.Context, who tenants.Scope) (publishing.Settings, error)
+	UpdateSettings(ctx context.Context, who tenants.Scope, rules publishing.Settings) error
 }
 
 // maxCalendar is the most posts of one window.

@@ -39,6 +39,7 @@ var exact = map[string]int{
 	"request.headers_too_large":      http.StatusRequestHeaderFieldsTooLarge,
 	"request.timeout":                http.StatusRequestTimeout,
 	"route.method_not_allowed":       http.StatusMethodNotAllowed,
+	"media.bad_range":                http.StatusRequestedRangeNotSatisfiable,
 	"precondition.required":          http.StatusPreconditionRequired,
 	"precondition.failed":            http.StatusPreconditionFailed,
 }

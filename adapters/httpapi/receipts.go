@@ -43,10 +43,11 @@ func (s *Server) RefreshMetrics(ctx context.Context, req api.RefreshMetricsReque
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Posts.AskMetrics(ctx, who, publishing.PostID(req.Post)); err != nil {
+	job, err := s.Posts.AskMetrics(ctx, who, publishing.PostID(req.Post))
+	if err != nil {
 		return nil, err
 	}
-	return api.RefreshMetrics202Response{}, nil
+	return api.RefreshMetrics202Response{Headers: api.RefreshMetrics202ResponseHeaders{Location: jobAt(job)}}, nil
 }
 
 func toReceipt(r *publishing.Receipt) api.Receipt {
@@ -55,10 +56,10 @@ func toReceipt(r *publishing.Receipt) api.Receipt {
 		tries[a.Segment] = append(tries[a.Segment], toAttempt(a))
 	}
 	return api.Receipt{
-		PostId: string(r.ID), Object: api.ReceiptObjectReceipt, State: api.PostState(r.State),
+		PostId: string(r.ID), Object: api.ReceiptObjectReceipt, State: api.PostState(r.State), Held: toHeld(r.Held()),
 		Deliveries: each(r.Deliveries, func(d *publishing.Delivery) api.Delivery {
 			return api.Delivery{
-				Id: string(d.ID), ChannelId: string(d.Channel), Format: some(d.Format), State: string(d.State()),
+				Id: string(d.ID), ChannelId: string(d.Channel), Format: some(d.Format), State: string(d.State()), Held: toHeld(d.Held),
 				ContentHash: some(d.Hash), DueAt: d.DueAt,
 				Segments: each(d.Segments, func(s *publishing.Segment) api.SegmentReceipt { return toSegmentReceipt(s, tries[s.ID]) }),
 			}

@@ -18,9 +18,13 @@ type RefreshMetrics struct {
 // Kind implements river.JobArgs. It never changes.
 func (RefreshMetrics) Kind() string { return "publishing.metrics" }
 
-// InsertOpts implements river.JobArgsWithInsertOpts: one at a time per post.
+// QueueLater is for work that yields to publishing: few at a time, so that ten
+// thousand posts due at once are not slowed down by what is asked about them.
+const QueueLater = "later"
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
 func (RefreshMetrics) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{MaxAttempts: 5}
+	return river.InsertOpts{MaxAttempts: 5, Queue: QueueLater}
 }
 
 // Metrics is the part of publishing.Service that a worker needs.

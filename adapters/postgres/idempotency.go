@@ -28,6 +28,7 @@ type answerRow struct {
 	Status      int    `bun:"status"`
 	ContentType string `bun:"content_type"`
 	ETag        string `bun:"etag"`
+	Location    string `bun:"location"`
 	Body        []byte `bun:"body"`
 
 	Wait    float64 `bun:"wait,scanonly"` // seconds left of the lease
@@ -77,7 +78,7 @@ func (tx tx) reclaim(ctx context.Context, c *idempotency.Claim) error {
 	case row.Hash != c.Hash:
 		return idempotency.Mismatch()
 	case row.State == "done":
-		c.Done = &idempotency.Answer{Status: row.Status, ContentType: row.ContentType, ETag: row.ETag, Body: row.Body}
+		c.Done = &idempotency.Answer{Status: row.Status, ContentType: row.ContentType, ETag: row.ETag, Location: row.Location, Body: row.Body}
 		return nil
 	case row.Wait > 0:
 		return idempotency.InProgress(min(time.Duration(row.Wait*float64(time.Second)), 5*time.Second))
@@ -91,7 +92,7 @@ func (tx tx) reclaim(ctx context.Context, c *idempotency.Claim) error {
 func (tx tx) takeOver(ctx context.Context, c *idempotency.Claim, from int64) error {
 	c.Generation = from + 1
 	res, err := ofKey(tx.change((*answerRow)(nil)), c.Request).
-		Set("generation = ?, state = 'running', status = null, body = null, content_type = '', etag = '', request_hash = ?", c.Generation, c.Hash).
+		Set("generation = ?, state = 'running', status = null, body = null, content_type = '', etag = '', location = '', request_hash = ?", c.Generation, c.Hash).
 		Set("lease_until = clock_timestamp() + ? * interval '1 second', expires_at = now() + ? * interval '1 second'", c.Lease.Seconds(), c.Keep.Seconds()).
 		Where("generation = ? and (state = 'running' or expires_at < now())", from).Exec(ctx)
 	if err != nil {
@@ -106,7 +107,7 @@ func (tx tx) takeOver(ctx context.Context, c *idempotency.Claim, from int64) err
 func (s answers) Finish(ctx context.Context, tenant tenants.ID, c idempotency.Claim, a idempotency.Answer) error {
 	return s.db.update(unmarked(ctx), tenant, func(ctx context.Context, tx tx) error {
 		_, err := ofKey(tx.change((*answerRow)(nil)), c.Request).
-			Set("state = 'done', status = ?, content_type = ?, etag = ?, body = ?", a.Status, a.ContentType, a.ETag, a.Body).
+			Set("state = 'done', status = ?, content_type = ?, etag = ?, location = ?, body = ?", a.Status, a.ContentType, a.ETag, a.Location, a.Body).
 			Set("expires_at = now() + ? * interval '1 second'", c.Keep.Seconds()).
 			Where("generation = ?", c.Generation).Exec(ctx)
 		return err

@@ -10,6 +10,8 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/carillonhq/carillon/adapters/jobs"
+	"github.com/carillonhq/carillon/core/channels"
+	names "github.com/carillonhq/carillon/core/jobs"
 	"github.com/carillonhq/carillon/core/publishing"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
@@ -173,8 +175,16 @@ func (tx postTx) WakeDispatch(ctx context.Context) error {
 	return err
 }
 
-func (tx postTx) RefreshMetrics(ctx context.Context, post publishing.PostID) error {
-	return tx.enqueue(ctx, jobs.RefreshMetrics{Tenant: tx.tenant, Post: post}, nil)
+func (tx postTx) RefreshMetrics(ctx context.Context, post publishing.PostID, job string) error {
+	args := jobs.RefreshMetrics{Tenant: tx.tenant, Post: post}
+	if job == "" {
+		return tx.enqueue(ctx, args, nil)
+	}
+	return tx.name(ctx, names.ID(job), "metrics.refresh", string(post), args, nil)
+}
+
+func (tx postTx) Blocked(ctx context.Context, chs ...channels.ID) (map[channels.ID]string, error) {
+	return queue{tx.db}.blocked(ctx, tx.tenant, chs)
 }
 
 // settingsRow is a row of publishing_settings.

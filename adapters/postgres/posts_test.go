@@ -77,13 +77,13 @@ func TestClaimsAreFairAndHeldBack(t *testing.T) {
 		t.Errorf("of 8 slots big got %d and small %d, want 5 and 3", got[big], got[small])
 	}
 
-	for name, pause := range map[string]struct{ on, off string }{
-		"channel":      {"update channels set paused = true where tenant_id = '%s'", "update channels set paused = false where tenant_id = '%s'"},
-		"client":       {"update tenants set paused = true where tenant_id = '%s'", "update tenants set paused = false where tenant_id = '%s'"},
-		"agency":       {"update tenants set paused = true where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "update tenants set paused = false where tenant_id = (select parent_id from tenants where tenant_id = '%s')"},
-		"suspension":   {"update tenants set state = 'suspended' where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "update tenants set state = 'active' where tenant_id = (select parent_id from tenants where tenant_id = '%s')"},
-		"disconnected": {"update channels set state = 'needs_reconnect' where tenant_id = '%s'", "update channels set state = 'connected' where tenant_id = '%s'"},
-		"platform":     {"insert into platform_pauses (platform, reason) select platform, tenant_id from channels where tenant_id = '%s'", "delete from platform_pauses where reason = '%s'"},
+	for name, pause := range map[string]struct{ on, off, why string }{
+		"channel":      {"update channels set paused = true where tenant_id = '%s'", "update channels set paused = false where tenant_id = '%s'", "channel.paused"},
+		"client":       {"update tenants set paused = true where tenant_id = '%s'", "update tenants set paused = false where tenant_id = '%s'", "tenant.paused"},
+		"agency":       {"update tenants set paused = true where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "update tenants set paused = false where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "tenant.paused_above"},
+		"suspension":   {"update tenants set state = 'suspended' where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "update tenants set state = 'active' where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "tenant.suspended"},
+		"disconnected": {"update channels set state = 'needs_reconnect' where tenant_id = '%s'", "update channels set state = 'connected' where tenant_id = '%s'", "channel.needs_reconnect"},
+		"platform":     {"insert into platform_pauses (platform, reason) select platform, tenant_id from channels where tenant_id = '%s'", "delete from platform_pauses where reason = '%s'", "platform.paused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			us := postgrestest.Tenant(t, db)
@@ -93,7 +93,7 @@ func TestClaimsAreFairAndHeldBack(t *testing.T) {
 			if got := take(t, db, 100, us); got[us] != 0 {
 				t.Error("it was claimed while it is held back")
 			}
-			if why, err := db.Queue().Blocked(t.Context(), us, ch); err != nil || why == "" {
+			if why, err := db.Queue().Blocked(t.Context(), us, ch); err != nil || why != pause.why {
 				t.Errorf("blocked = %q, %v", why, err)
 			}
 			postgrestest.Exec(t, db, fmt.Sprintf(pause.off, us))
@@ -174,7 +174,7 @@ func TestARestoredCopyDoubtsAndWaits(t *testing.T) {
 	if err != nil || !restored {
 		t.Fatalf("a copy: %v, %v", restored, err)
 	}
-	if why, err := db.Queue().Blocked(t.Context(), us, ch); err != nil || why != "tenant.paused" {
+	if why, err := db.Queue().Blocked(t.Context(), us, ch); err != nil || why != "tenant.paused_above" {
 		t.Errorf("publishing is not paused: %q, %v", why, err)
 	}
 	for post, want := range map[publishing.PostID]publishing.State{overdue: publishing.Unknown, later: publishing.Scheduled} {
@@ -257,4 +257,32 @@ func channelOf(t *testing.T, db *postgres.DB, who tenants.ID) channels.ID {
 	postgrestest.Exec(t, db, `insert into channels (tenant_id, id, platform, account_id, account, name, grant_id, state, version)
 		values ($1, $2, 'test.platform', $2, '{}', 'test', $3, 'connected', 1)`, string(who), string(id), string(grant))
 	return id
+}
+
+// What is held back for too long is handed out once more, to be missed.
+func TestAPausedPostIsMissedInTheEnd(t *testing.T) {
+	db := postgrestest.Open(t)
+	for name, tc := range map[string]struct {
+		settings string
+		late     time.Duration
+		want     int
+	}{
+		"in time":              {"", 5 * time.Hour, 0},
+		"by default":           {"", 7 * time.Hour, 1},
+		"by its own rule":      {"60", 2 * time.Minute, 1},
+		"never, by its choice": {"0", 100 * time.Hour, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			us := postgrestest.Tenant(t, db)
+			ch := channelOf(t, db, us)
+			duePost(t, db, us, ch, time.Now().Add(-tc.late))
+			postgrestest.Exec(t, db, fmt.Sprintf("update channels set paused = true where tenant_id = '%s'", us))
+			if tc.settings != "" {
+				postgrestest.Exec(t, db, fmt.Sprintf("insert into publishing_settings (tenant_id, missed_after_s) values ('%s', %s)", us, tc.settings))
+			}
+			if got := take(t, db, 1000, us); got[us] != tc.want {
+				t.Errorf("%d were handed out, want %d", got[us], tc.want)
+			}
+		})
+	}
 }

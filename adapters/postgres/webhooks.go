@@ -11,6 +11,7 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/jobs"
 	"github.com/carillonhq/carillon/core/events"
+	names "github.com/carillonhq/carillon/core/jobs"
 	"github.com/carillonhq/carillon/ports/fault"
 )
 
@@ -204,7 +205,7 @@ func (tx eventTx) Deliveries(ctx context.Context, q events.DeliveryQuery) ([]eve
 }
 
 func (tx eventTx) ReplayFrom(ctx context.Context, r events.Replay) error {
-	return tx.enqueue(ctx, jobs.WebhookReplay{
+	return tx.name(ctx, names.ID(r.ID), "webhook.replay", string(r.Endpoint), jobs.WebhookReplay{
 		Tenant: string(tx.tenant), Replay: r.ID, Endpoint: string(r.Endpoint), Since: r.Since,
 		After: string(r.After), Until: string(r.Until),
 	}, nil)

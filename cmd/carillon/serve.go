@@ -13,6 +13,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/stream"
 	"github.com/carillonhq/carillon/adapters/vault"
 	"github.com/carillonhq/carillon/core/events"
+	"github.com/carillonhq/carillon/core/jobs"
 	"github.com/carillonhq/carillon/tenants"
 )
 
@@ -98,6 +99,7 @@ func (k *kernel) server(hub *stream.Hub) *httpapi.Server {
 		People: k.people, Names: k.names, APIKeys: k.keys, Tenants: k.tenants, Members: k.tenants,
 		Channels: k.channels, Media: k.media, Posts: k.posts,
 		Events: k.events, Streams: streams{hub}, Webhooks: k.events,
+		Jobs: jobs.New(k.db.JobNames(), k.authz),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -159,13 +160,15 @@ func (k *kernel) queue() (interface {
 	jobs.RegisterMetrics(ws, k.posts)
 	jobs.RegisterWebhooks(ws, k.events, k.db)
 	jobs.RegisterMedia(ws, k.db, k.media)
-	periodic := append(jobs.PeriodicIdentity(), jobs.RenewalSchedule(), jobs.PeriodicMedia())
+	jobs.RegisterIdempotency(ws, k.db)
+	periodic := slices.Concat(jobs.PeriodicIdentity(), jobs.PeriodicWebhooks(), jobs.PeriodicIdempotency(),
+		[]*river.PeriodicJob{jobs.RenewalSchedule(), jobs.PeriodicMedia()})
 	return k.db.Jobs(&river.Config{
-		Queues:        map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 50}},
+		Queues:        map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 50}, jobs.QueueLater: {MaxWorkers: 4}},
 		FetchCooldown: 20 * time.Millisecond, // River's default of 100 ms is most of a job's latency
 		Workers:       ws,
 		Middleware:    []rivertype.Middleware{jobs.Watch(k.metrics.Job)},
-		PeriodicJobs:  append(periodic, jobs.PeriodicWebhooks()...),
+		PeriodicJobs:  periodic,
 		Logger:        slog.New(quiet{k.log.Handler()}),
 	})
 }

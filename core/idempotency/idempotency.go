@@ -37,6 +37,7 @@ type Answer struct {
 	Status      int
 	ContentType string
 	ETag        string
+	Location    string
 	Body        []byte
 }
 

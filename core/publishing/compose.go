@@ -44,22 +44,35 @@ func (s *Service) Edit(ctx context.Context, who tenants.Scope, id PostID, versio
 			return nil, err
 		}
 	}
-	var out *Detail
-	err = s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
-		d, err := lock(ctx, tx, id)
-		if err != nil {
-			return err
-		}
+	return s.change(ctx, who, id, func(ctx context.Context, tx Tx, d *Detail) error {
 		if d.Version != version {
 			return stale(d.Version)
 		}
-		out = d
 		if err := s.edit(ctx, tx, d, c, when); err != nil {
 			return err
 		}
 		return emit(ctx, tx, "post.updated", d.Post)
 	})
-	return out, err
+}
+
+// change runs one use case on a locked post and returns what became of it.
+func (s *Service) change(ctx context.Context, who tenants.Scope, id PostID, fn func(context.Context, Tx, *Detail) error) (*Detail, error) {
+	var out *Detail
+	err := s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		d, err := lock(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if err := fn(ctx, tx, d); err != nil {
+			return err
+		}
+		out = d
+		return hold(ctx, tx, d)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 func (s *Service) edit(ctx context.Context, tx Tx, d *Detail, c Content, when Schedule) (err error) {
@@ -125,8 +138,10 @@ func (s *Service) Get(ctx context.Context, who tenants.Scope, id PostID) (*Detai
 		if err != nil {
 			return err
 		}
-		out, err = detail(ctx, tx, p)
-		return err
+		if out, err = detail(ctx, tx, p); err != nil {
+			return err
+		}
+		return hold(ctx, tx, out)
 	})
 	return out, err
 }
@@ -142,8 +157,10 @@ func (s *Service) List(ctx context.Context, who tenants.Scope, f Filter) ([]*Det
 		if err != nil {
 			return err
 		}
-		out, err = details(ctx, tx, posts)
-		return err
+		if out, err = details(ctx, tx, posts); err != nil {
+			return err
+		}
+		return hold(ctx, tx, out...)
 	})
 	return out, err
 }
@@ -164,8 +181,10 @@ func (s *Service) Receipt(ctx context.Context, who tenants.Scope, id PostID) (*R
 			return err
 		}
 		out.Detail = *d
-		out.Attempts, err = tx.Attempts(ctx, id)
-		return err
+		if out.Attempts, err = tx.Attempts(ctx, id); err != nil {
+			return err
+		}
+		return hold(ctx, tx, d)
 	})
 	if err != nil {
 		return nil, err

@@ -70,6 +70,7 @@ type Delivery struct {
 	Hash     string // of the content it was made from
 	DueAt    time.Time
 	Segments []*Segment // in order; never empty
+	Held     *Held      // what keeps it from leaving, as people's use cases read it; not stored
 }
 
 // A Segment is one object on a platform, and one effect that must happen once.

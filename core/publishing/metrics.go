@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/carillonhq/carillon/core/channels"
+	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
 )
@@ -57,12 +58,14 @@ func (s *Service) RefreshMetrics(ctx context.Context, who tenants.Scope, id Post
 	return failed
 }
 
-// AskMetrics queues a refresh.
-func (s *Service) AskMetrics(ctx context.Context, who tenants.Scope, id PostID) error {
-	if _, err := s.measurable(ctx, who, id); err != nil {
-		return err
+// AskMetrics queues a refresh and returns the name of the job.
+func (s *Service) AskMetrics(ctx context.Context, who tenants.Scope, post PostID) (job string, err error) {
+	if _, err := s.measurable(ctx, who, post); err != nil {
+		return "", err
 	}
-	return s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error { return tx.RefreshMetrics(ctx, id) })
+	job = id.New("job")
+	err = s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error { return tx.RefreshMetrics(ctx, post, job) })
+	return job, err
 }
 
 func (s *Service) measurable(ctx context.Context, who tenants.Scope, id PostID) (d *Detail, err error) {
@@ -105,16 +108,4 @@ func (s *Service) measure(ctx context.Context, who tenants.Scope, d *Delivery) (
 func (s *Service) canMeasure(ctx context.Context, who tenants.Scope, id channels.ID) bool {
 	t, err := s.channels.Describe(ctx, who, id)
 	return err == nil && t.Manifest.Can(social.CanMetrics)
-}
-
-// Settings returns the tenant's publishing rules.
-func (s *Service) Settings(ctx context.Context, who tenants.Scope) (out Settings, err error) {
-	if err := s.authz.Allow(ctx, who, ActRead); err != nil {
-		return out, err
-	}
-	err = s.store.View(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
-		out, err = tx.Settings(ctx)
-		return err
-	})
-	return out, err
 }

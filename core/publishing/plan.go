@@ -151,22 +151,15 @@ func (s *Service) plan(ctx context.Context, who tenants.Scope, id PostID, versio
 	if err := s.validate(ctx, who, now.Content); err != nil {
 		return nil, err
 	}
-	var out *Detail
-	err = s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
-		d, err := lock(ctx, tx, id)
-		if err != nil {
-			return err
-		}
+	return s.change(ctx, who, id, func(ctx context.Context, tx Tx, d *Detail) error {
 		if d.Version != version {
 			return stale(d.Version)
 		}
 		if err := d.moveTo(ctx, tx, when); err != nil {
 			return err
 		}
-		out = d
 		return replan(ctx, tx, d)
 	})
-	return out, err
 }
 
 // moveTo sets the instant by the database's clock. An empty schedule is now.
@@ -302,12 +295,7 @@ func (s *Service) Cancel(ctx context.Context, who tenants.Scope, id PostID) (*De
 	if err := s.authz.Allow(ctx, who, ActCancel); err != nil {
 		return nil, err
 	}
-	var out *Detail
-	err := s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
-		d, err := lock(ctx, tx, id)
-		if err != nil {
-			return err
-		}
+	return s.change(ctx, who, id, func(ctx context.Context, tx Tx, d *Detail) error {
 		stopped := false
 		for _, dl := range d.Deliveries {
 			if dl.cancel() {
@@ -324,10 +312,8 @@ func (s *Service) Cancel(ctx context.Context, who tenants.Scope, id PostID) (*De
 		if err := tx.SetState(ctx, d.ID, d.State); err != nil {
 			return err
 		}
-		out = d
 		return emit(ctx, tx, "post.canceled", d.Post)
 	})
-	return out, err
 }
 
 func tooLate(d *Detail) error {

@@ -108,14 +108,14 @@ type work struct {
 }
 
 func (r *Runner) step(ctx context.Context, w *work) (done bool, err error) {
-	if w.blocked != "" && w.s.State != Sending && w.s.State != Unknown {
+	switch {
+	case w.s.State == Scheduled && w.s.Position == 0 && w.rules.MissedAfter > 0 && w.now.Sub(w.d.DueAt) > w.rules.MissedAfter:
+		return true, r.miss(ctx, w.c) // also while it is held back: nobody waits for it any more
+	case w.blocked != "" && w.s.State != Sending && w.s.State != Unknown:
 		return true, r.hold(ctx, w.c)
 	}
 	switch w.s.State {
 	case Scheduled:
-		if w.s.Position == 0 && w.rules.MissedAfter > 0 && w.now.Sub(w.d.DueAt) > w.rules.MissedAfter {
-			return true, r.miss(ctx, w.c)
-		}
 		return r.prepare(ctx, w)
 	case Preparing:
 		return r.prepare(ctx, w)
@@ -292,7 +292,7 @@ func (w *work) tell(ctx context.Context, sum State) error {
 		return nil
 	}
 	if sum == Published {
-		if err := w.tx.RefreshMetrics(ctx, w.d.Post); err != nil {
+		if err := w.tx.RefreshMetrics(ctx, w.d.Post, ""); err != nil {
 			return err
 		}
 	}

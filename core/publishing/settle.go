@@ -30,16 +30,9 @@ func (s *Service) Settle(ctx context.Context, who tenants.Scope, post PostID, se
 	if url != "" && !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
 		return nil, fault.New(fault.Invalid, "settle.url", "Write the whole address, with https://.").On("/url")
 	}
-	var out *Detail
-	err := s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
-		d, err := lock(ctx, tx, post)
-		if err != nil {
-			return err
-		}
-		out = d
+	return s.change(ctx, who, post, func(ctx context.Context, tx Tx, d *Detail) error {
 		return settleSegment(ctx, tx, d, seg, v, url)
 	})
-	return out, err
 }
 
 func settleSegment(ctx context.Context, tx Tx, d *Detail, id SegmentID, v Verdict, url string) error {

@@ -65,24 +65,18 @@ type Tx interface {
 	SaveMetrics(ctx context.Context, m []Measured) error
 	Metrics(ctx context.Context, post PostID) ([]Measured, error)
 	// RefreshMetrics asks for a Service.RefreshMetrics call, if the Tx commits.
-	RefreshMetrics(ctx context.Context, post PostID) error
+	// job names it for whoever asked, "job_…"; empty, nobody did.
+	RefreshMetrics(ctx context.Context, post PostID, job string) error
+
+	// Blocked is Queue.Blocked of several channels; those that are free are
+	// left out.
+	Blocked(ctx context.Context, chs ...channels.ID) (map[channels.ID]string, error)
 
 	// Emit tells the tenant's subscribers, if the Tx commits.
 	Emit(ctx context.Context, event, subject string, data any) error
 	// WakeDispatch tells idle dispatchers that something is due, if the Tx commits.
 	WakeDispatch(ctx context.Context) error
 }
-
-// Settings are a tenant's publishing rules.
-type Settings struct {
-	// MissedAfter is how late a post may start. One that is later, because
-	// everything was down or paused, is missed instead: news from yesterday
-	// is worse than no news. Zero means it is sent however late.
-	MissedAfter time.Duration
-}
-
-// DefaultSettings are those of a tenant that has not chosen.
-var DefaultSettings = Settings{MissedAfter: 6 * time.Hour}
 
 // Filter selects posts, newest first by ID or by due time within a window.
 type Filter struct {
@@ -102,7 +96,7 @@ type Queue interface {
 	Claim(ctx context.Context, holder string, n int, lease time.Duration) ([]Claim, error)
 	// Blocked says why nothing may leave this channel now: a pause at any
 	// level of the tree, of the channel or of its platform, a suspension, a
-	// broken connection. Empty means go.
+	// broken connection. Empty means go. The reasons are those of heldMessages.
 	Blocked(ctx context.Context, who tenants.ID, ch channels.ID) (string, error)
 }
 

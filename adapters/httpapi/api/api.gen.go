@@ -132,6 +132,39 @@ func (e ConnectionStage) Valid() bool {
 	}
 }
 
+// Defines values for HeldReason.
+const (
+	ChannelDisconnected   HeldReason = "channel.disconnected"
+	ChannelNeedsReconnect HeldReason = "channel.needs_reconnect"
+	ChannelPaused         HeldReason = "channel.paused"
+	PlatformPaused        HeldReason = "platform.paused"
+	TenantPaused          HeldReason = "tenant.paused"
+	TenantPausedAbove     HeldReason = "tenant.paused_above"
+	TenantSuspended       HeldReason = "tenant.suspended"
+)
+
+// Valid indicates whether the value is a known member of the HeldReason enum.
+func (e HeldReason) Valid() bool {
+	switch e {
+	case ChannelDisconnected:
+		return true
+	case ChannelNeedsReconnect:
+		return true
+	case ChannelPaused:
+		return true
+	case PlatformPaused:
+		return true
+	case TenantPaused:
+		return true
+	case TenantPausedAbove:
+		return true
+	case TenantSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for JobObject.
 const (
 	JobObjectJob JobObject = "job"
@@ -913,22 +946,28 @@ type ConnectionInput struct {
 
 // Delivery defines model for Delivery.
 type Delivery struct {
-	ChannelId   string           `json:"channel_id"`
-	ContentHash *string          `json:"content_hash,omitempty"`
-	DueAt       time.Time        `json:"due_at"`
-	Format      *string          `json:"format,omitempty"`
-	Id          string           `json:"id"`
-	Segments    []SegmentReceipt `json:"segments" validate:"dive"`
-	State       string           `json:"state"`
+	ChannelId   string    `json:"channel_id"`
+	ContentHash *string   `json:"content_hash,omitempty"`
+	DueAt       time.Time `json:"due_at"`
+	Format      *string   `json:"format,omitempty"`
+
+	// Held Why what is due does not leave, as it stands now. It leaves once this has ended, or is missed.
+	Held     *Held            `json:"held,omitempty"`
+	Id       string           `json:"id"`
+	Segments []SegmentReceipt `json:"segments" validate:"dive"`
+	State    string           `json:"state"`
 }
 
 // DeliverySummary defines model for DeliverySummary.
 type DeliverySummary struct {
-	ChannelId string  `json:"channel_id"`
-	Id        string  `json:"id"`
-	Reason    *string `json:"reason,omitempty"`
-	State     string  `json:"state"`
-	Url       *string `json:"url,omitempty"`
+	ChannelId string `json:"channel_id"`
+
+	// Held Why what is due does not leave, as it stands now. It leaves once this has ended, or is missed.
+	Held   *Held   `json:"held,omitempty"`
+	Id     string  `json:"id"`
+	Reason *string `json:"reason,omitempty"`
+	State  string  `json:"state"`
+	Url    *string `json:"url,omitempty"`
 }
 
 // EmailInput defines model for EmailInput.
@@ -966,6 +1005,16 @@ type Format struct {
 	Settings map[string]interface{} `json:"settings,omitempty"`
 	Text     TextRule               `json:"text"`
 }
+
+// Held Why what is due does not leave, as it stands now. It leaves once this has ended, or is missed.
+type Held struct {
+	// Message For people.
+	Message string     `json:"message"`
+	Reason  HeldReason `json:"reason" validate:"oneof=tenant.suspended tenant.paused tenant.paused_above platform.paused channel.paused channel.needs_reconnect channel.disconnected"`
+}
+
+// HeldReason defines model for Held.Reason.
+type HeldReason string
 
 // Job defines model for Job.
 type Job struct {
@@ -1231,13 +1280,16 @@ type Post struct {
 	CreatedBy    string            `json:"created_by"`
 	Deliveries   []DeliverySummary `json:"deliveries" validate:"dive"`
 	FirstComment *Comment          `json:"first_comment,omitempty"`
-	Id           string            `json:"id"`
-	Object       PostObject        `json:"object" validate:"oneof=post"`
-	Schedule     *Schedule         `json:"schedule,omitempty"`
-	Segments     []Segment         `json:"segments" validate:"dive"`
-	State        PostState         `json:"state"`
-	UpdatedAt    time.Time         `json:"updated_at"`
-	Version      int               `json:"version"`
+
+	// Held Why what is due does not leave, as it stands now. It leaves once this has ended, or is missed.
+	Held      *Held      `json:"held,omitempty"`
+	Id        string     `json:"id"`
+	Object    PostObject `json:"object" validate:"oneof=post"`
+	Schedule  *Schedule  `json:"schedule,omitempty"`
+	Segments  []Segment  `json:"segments" validate:"dive"`
+	State     PostState  `json:"state"`
+	UpdatedAt time.Time  `json:"updated_at"`
+	Version   int        `json:"version"`
 }
 
 // PostObject defines model for Post.Object.
@@ -1296,12 +1348,21 @@ type Problem struct {
 // ProblemClass defines model for Problem.Class.
 type ProblemClass string
 
+// PublishingSettings defines model for PublishingSettings.
+type PublishingSettings struct {
+	// MissedAfterS How many seconds late a post may start; one that is later is `missed`. 0 means it is sent however late.
+	MissedAfterS int `json:"missed_after_s" validate:"min=0,max=2592000"`
+}
+
 // Receipt defines model for Receipt.
 type Receipt struct {
-	Deliveries []Delivery    `json:"deliveries" validate:"dive"`
-	Object     ReceiptObject `json:"object" validate:"oneof=receipt"`
-	PostId     string        `json:"post_id"`
-	State      PostState     `json:"state"`
+	Deliveries []Delivery `json:"deliveries" validate:"dive"`
+
+	// Held Why what is due does not leave, as it stands now. It leaves once this has ended, or is missed.
+	Held   *Held         `json:"held,omitempty"`
+	Object ReceiptObject `json:"object" validate:"oneof=receipt"`
+	PostId string        `json:"post_id"`
+	State  PostState     `json:"state"`
 }
 
 // ReceiptObject defines model for Receipt.Object.
@@ -1780,6 +1841,15 @@ type UpdateMediaParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// GetMediaContentParams defines parameters for GetMediaContent.
+type GetMediaContentParams struct {
+	// Range One range, such as `bytes=0-1023`.
+	Range *string `json:"Range,omitempty"`
+
+	// IfRange The ETag the first part came with.
+	IfRange *string `json:"If-Range,omitempty"`
+}
+
 // ListMembersParams defines parameters for ListMembers.
 type ListMembersParams struct {
 	// Limit Page size.
@@ -1992,6 +2062,9 @@ type SchedulePostJSONRequestBody = ScheduleInput
 // ValidatePostJSONRequestBody defines body for ValidatePost for application/json ContentType.
 type ValidatePostJSONRequestBody = PostInput
 
+// UpdatePublishingSettingsJSONRequestBody defines body for UpdatePublishingSettings for application/json ContentType.
+type UpdatePublishingSettingsJSONRequestBody = PublishingSettings
+
 // CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
 type CreateRoleJSONRequestBody = RoleInput
 
@@ -2125,7 +2198,7 @@ type ServerInterface interface {
 	UpdateMedia(c *fiber.Ctx, media MediaID, params UpdateMediaParams) error
 	// GetMediaContent The stored image itself.
 	// (GET /media/{media}/content)
-	GetMediaContent(c *fiber.Ctx, media MediaID) error
+	GetMediaContent(c *fiber.Ctx, media MediaID, params GetMediaContentParams) error
 	// ListMembers Who may enter this tenant.
 	// (GET /members)
 	ListMembers(c *fiber.Ctx, params ListMembersParams) error
@@ -2183,6 +2256,12 @@ type ServerInterface interface {
 	// ValidatePost What each platform would say to this post.
 	// (POST /posts:validate)
 	ValidatePost(c *fiber.Ctx) error
+	// GetPublishingSettings The tenant's rules of publishing.
+	// (GET /publishing/settings)
+	GetPublishingSettings(c *fiber.Ctx) error
+	// UpdatePublishingSettings Replace the tenant's rules of publishing.
+	// (PUT /publishing/settings)
+	UpdatePublishingSettings(c *fiber.Ctx) error
 	// ListRoles The tenant's own roles.
 	// (GET /roles)
 	ListRoles(c *fiber.Ctx) error
@@ -3247,8 +3326,47 @@ func (siw *ServerInterfaceWrapper) GetMediaContent(c *fiber.Ctx) error {
 		return BadParameter("/path/media")
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetMediaContentParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Range")]; found {
+		var Range string
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Range")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Range", valueList[0], &Range, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Range")
+		}
+
+		params.Range = &Range
+
+	}
+
+	// ------------- Optional header parameter "If-Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Range")]; found {
+		var IfRange string
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/If-Range")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Range", valueList[0], &IfRange, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/If-Range")
+		}
+
+		params.IfRange = &IfRange
+
+	}
+
 	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.GetMediaContent(c, media)
+		return siw.Handler.GetMediaContent(c, media, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4083,6 +4201,42 @@ func (siw *ServerInterfaceWrapper) ValidatePost(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.ValidatePost(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetPublishingSettings operation middleware
+func (siw *ServerInterfaceWrapper) GetPublishingSettings(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetPublishingSettings(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// UpdatePublishingSettings operation middleware
+func (siw *ServerInterfaceWrapper) UpdatePublishingSettings(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.UpdatePublishingSettings(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -5092,6 +5246,12 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "POST", Path: "/posts:validate", Operation: "ValidatePost", Handler: wrapper.ValidatePost, Action: "post.create",
+		},
+		{
+			Method: "GET", Path: "/publishing/settings", Operation: "GetPublishingSettings", Handler: wrapper.GetPublishingSettings, Action: "post.read",
+		},
+		{
+			Method: "PUT", Path: "/publishing/settings", Operation: "UpdatePublishingSettings", Handler: wrapper.UpdatePublishingSettings, Action: "tenant.update",
 		},
 		{
 			Method: "GET", Path: "/roles", Operation: "ListRoles", Handler: wrapper.ListRoles, Action: "member.read",
@@ -6176,7 +6336,8 @@ func (response UpdateMediadefaultApplicationProblemPlusJSONResponse) VisitUpdate
 }
 
 type GetMediaContentRequestObject struct {
-	Media MediaID `json:"media"`
+	Media  MediaID `json:"media"`
+	Params GetMediaContentParams
 }
 
 type GetMediaContentResponseObject interface {
@@ -6195,6 +6356,26 @@ func (response GetMediaContent200ImageResponse) VisitGetMediaContentResponse(ctx
 		ctx.Response().Header.Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}
 	ctx.Status(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(ctx.Response().BodyWriter(), response.Body)
+	return err
+}
+
+type GetMediaContent206ImageResponse struct {
+	Body          io.Reader
+	ContentType   string
+	ContentLength int64
+}
+
+func (response GetMediaContent206ImageResponse) VisitGetMediaContentResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		ctx.Response().Header.Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	ctx.Status(206)
 
 	if closer, ok := response.Body.(io.ReadCloser); ok {
 		defer closer.Close()
@@ -6575,10 +6756,18 @@ type RefreshMetricsResponseObject interface {
 	VisitRefreshMetricsResponse(ctx *fiber.Ctx) error
 }
 
+type RefreshMetrics202ResponseHeaders struct {
+	Location *string
+}
+
 type RefreshMetrics202Response struct {
+	Headers RefreshMetrics202ResponseHeaders
 }
 
 func (response RefreshMetrics202Response) VisitRefreshMetricsResponse(ctx *fiber.Ctx) error {
+	if response.Headers.Location != nil {
+		ctx.Response().Header.Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
 	ctx.Status(202)
 	return nil
 }
@@ -6770,6 +6959,63 @@ type ValidatePostdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ValidatePostdefaultApplicationProblemPlusJSONResponse) VisitValidatePostResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GetPublishingSettingsRequestObject struct {
+}
+
+type GetPublishingSettingsResponseObject interface {
+	VisitGetPublishingSettingsResponse(ctx *fiber.Ctx) error
+}
+
+type GetPublishingSettings200JSONResponse PublishingSettings
+
+func (response GetPublishingSettings200JSONResponse) VisitGetPublishingSettingsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetPublishingSettingsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetPublishingSettingsdefaultApplicationProblemPlusJSONResponse) VisitGetPublishingSettingsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type UpdatePublishingSettingsRequestObject struct {
+	Body *UpdatePublishingSettingsJSONRequestBody
+}
+
+type UpdatePublishingSettingsResponseObject interface {
+	VisitUpdatePublishingSettingsResponse(ctx *fiber.Ctx) error
+}
+
+type UpdatePublishingSettings200JSONResponse PublishingSettings
+
+func (response UpdatePublishingSettings200JSONResponse) VisitUpdatePublishingSettingsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type UpdatePublishingSettingsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UpdatePublishingSettingsdefaultApplicationProblemPlusJSONResponse) VisitUpdatePublishingSettingsResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -7375,13 +7621,23 @@ type ReplayWebhookResponseObject interface {
 	VisitReplayWebhookResponse(ctx *fiber.Ctx) error
 }
 
-type ReplayWebhook202JSONResponse Replay
+type ReplayWebhook202ResponseHeaders struct {
+	Location *string
+}
+
+type ReplayWebhook202JSONResponse struct {
+	Body    Replay
+	Headers ReplayWebhook202ResponseHeaders
+}
 
 func (response ReplayWebhook202JSONResponse) VisitReplayWebhookResponse(ctx *fiber.Ctx) error {
+	if response.Headers.Location != nil {
+		ctx.Response().Header.Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
 	ctx.Response().Header.Set("Content-Type", "application/json")
 	ctx.Status(202)
 
-	return ctx.JSON(&response)
+	return ctx.JSON(&response.Body)
 }
 
 type ReplayWebhookdefaultApplicationProblemPlusJSONResponse struct {
@@ -7618,6 +7874,12 @@ type StrictServerInterface interface {
 	// ValidatePost What each platform would say to this post.
 	// (POST /posts:validate)
 	ValidatePost(ctx context.Context, request ValidatePostRequestObject) (ValidatePostResponseObject, error)
+	// GetPublishingSettings The tenant's rules of publishing.
+	// (GET /publishing/settings)
+	GetPublishingSettings(ctx context.Context, request GetPublishingSettingsRequestObject) (GetPublishingSettingsResponseObject, error)
+	// UpdatePublishingSettings Replace the tenant's rules of publishing.
+	// (PUT /publishing/settings)
+	UpdatePublishingSettings(ctx context.Context, request UpdatePublishingSettingsRequestObject) (UpdatePublishingSettingsResponseObject, error)
 	// ListRoles The tenant's own roles.
 	// (GET /roles)
 	ListRoles(ctx context.Context, request ListRolesRequestObject) (ListRolesResponseObject, error)
@@ -8716,10 +8978,11 @@ func (sh *strictHandler) UpdateMedia(ctx *fiber.Ctx, media MediaID, params Updat
 }
 
 // GetMediaContent operation middleware
-func (sh *strictHandler) GetMediaContent(ctx *fiber.Ctx, media MediaID) error {
+func (sh *strictHandler) GetMediaContent(ctx *fiber.Ctx, media MediaID, params GetMediaContentParams) error {
 	var request GetMediaContentRequestObject
 
 	request.Media = media
+	request.Params = params
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.GetMediaContent(ctx.UserContext(), request.(GetMediaContentRequestObject))
@@ -9307,6 +9570,64 @@ func (sh *strictHandler) ValidatePost(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(ValidatePostResponseObject); ok {
 		if err := validResponse.VisitValidatePostResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetPublishingSettings operation middleware
+func (sh *strictHandler) GetPublishingSettings(ctx *fiber.Ctx) error {
+	var request GetPublishingSettingsRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPublishingSettings(ctx.UserContext(), request.(GetPublishingSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPublishingSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPublishingSettingsResponseObject); ok {
+		if err := validResponse.VisitGetPublishingSettingsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdatePublishingSettings operation middleware
+func (sh *strictHandler) UpdatePublishingSettings(ctx *fiber.Ctx) error {
+	var request UpdatePublishingSettingsRequestObject
+
+	var body UpdatePublishingSettingsJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdatePublishingSettings(ctx.UserContext(), request.(UpdatePublishingSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdatePublishingSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdatePublishingSettingsResponseObject); ok {
+		if err := validResponse.VisitUpdatePublishingSettingsResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

@@ -144,6 +144,39 @@ func (e EventObject) Valid() bool {
 	}
 }
 
+// Defines values for HeldReason.
+const (
+	ChannelDisconnected   HeldReason = "channel.disconnected"
+	ChannelNeedsReconnect HeldReason = "channel.needs_reconnect"
+	ChannelPaused         HeldReason = "channel.paused"
+	PlatformPaused        HeldReason = "platform.paused"
+	TenantPaused          HeldReason = "tenant.paused"
+	TenantPausedAbove     HeldReason = "tenant.paused_above"
+	TenantSuspended       HeldReason = "tenant.suspended"
+)
+
+// Valid indicates whether the value is a known member of the HeldReason enum.
+func (e HeldReason) Valid() bool {
+	switch e {
+	case ChannelDisconnected:
+		return true
+	case ChannelNeedsReconnect:
+		return true
+	case ChannelPaused:
+		return true
+	case PlatformPaused:
+		return true
+	case TenantPaused:
+		return true
+	case TenantPausedAbove:
+		return true
+	case TenantSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for JobObject.
 const (
 	JobObjectJob JobObject = "job"
@@ -945,22 +978,28 @@ type ConnectionInput struct {
 
 // Delivery defines model for Delivery.
 type Delivery struct {
-	ChannelId   string           `json:"channel_id"`
-	ContentHash *string          `json:"content_hash,omitempty"`
-	DueAt       time.Time        `json:"due_at"`
-	Format      *string          `json:"format,omitempty"`
-	Id          string           `json:"id"`
-	Segments    []SegmentReceipt `json:"segments"`
-	State       string           `json:"state"`
+	ChannelId   string    `json:"channel_id"`
+	ContentHash *string   `json:"content_hash,omitempty"`
+	DueAt       time.Time `json:"due_at"`
+	Format      *string   `json:"format,omitempty"`
+
+	// Held Why what is due does not leave, as it stands now. It leaves once this has ended, or is missed.
+	Held     *Held            `json:"held,omitempty"`
+	Id       string           `json:"id"`
+	Segments []SegmentReceipt `json:"segments"`
+	State    string           `json:"state"`
 }
 
 // DeliverySummary defines model for DeliverySummary.
 type DeliverySummary struct {
-	ChannelId string  `json:"channel_id"`
-	Id        string  `json:"id"`
-	Reason    *string `json:"reason,omitempty"`
-	State     string  `json:"state"`
-	Url       *string `json:"url,omitempty"`
+	ChannelId string `json:"channel_id"`
+
+	// Held Why what is due does not leave, as it stands now. It leaves once this has ended, or is missed.
+	Held   *Held   `json:"held,omitempty"`
+	Id     string  `json:"id"`
+	Reason *string `json:"reason,omitempty"`
+	State  string  `json:"state"`
+	Url    *string `json:"url,omitempty"`
 }
 
 // EmailInput defines model for EmailInput.
@@ -1013,6 +1052,16 @@ type Format struct {
 	Settings *map[string]interface{} `json:"settings,omitempty"`
 	Text     TextRule                `json:"text"`
 }
+
+// Held Why what is due does not leave, as it stands now. It leaves once this has ended, or is missed.
+type Held struct {
+	// Message For people.
+	Message string     `json:"message"`
+	Reason  HeldReason `json:"reason"`
+}
+
+// HeldReason defines model for Held.Reason.
+type HeldReason string
 
 // Job defines model for Job.
 type Job struct {
@@ -1280,13 +1329,16 @@ type Post struct {
 	CreatedBy    string            `json:"created_by"`
 	Deliveries   []DeliverySummary `json:"deliveries"`
 	FirstComment *Comment          `json:"first_comment,omitempty"`
-	Id           string            `json:"id"`
-	Object       PostObject        `json:"object"`
-	Schedule     *Schedule         `json:"schedule,omitempty"`
-	Segments     []Segment         `json:"segments"`
-	State        PostState         `json:"state"`
-	UpdatedAt    time.Time         `json:"updated_at"`
-	Version      int               `json:"version"`
+
+	// Held Why what is due does not leave, as it stands now. It leaves once this has ended, or is missed.
+	Held      *Held      `json:"held,omitempty"`
+	Id        string     `json:"id"`
+	Object    PostObject `json:"object"`
+	Schedule  *Schedule  `json:"schedule,omitempty"`
+	Segments  []Segment  `json:"segments"`
+	State     PostState  `json:"state"`
+	UpdatedAt time.Time  `json:"updated_at"`
+	Version   int        `json:"version"`
 }
 
 // PostObject defines model for Post.Object.
@@ -1350,12 +1402,21 @@ type Problem struct {
 // ProblemClass defines model for Problem.Class.
 type ProblemClass string
 
+// PublishingSettings defines model for PublishingSettings.
+type PublishingSettings struct {
+	// MissedAfterS How many seconds late a post may start; one that is later is `missed`. 0 means it is sent however late.
+	MissedAfterS int `json:"missed_after_s"`
+}
+
 // Receipt defines model for Receipt.
 type Receipt struct {
-	Deliveries []Delivery    `json:"deliveries"`
-	Object     ReceiptObject `json:"object"`
-	PostId     string        `json:"post_id"`
-	State      PostState     `json:"state"`
+	Deliveries []Delivery `json:"deliveries"`
+
+	// Held Why what is due does not leave, as it stands now. It leaves once this has ended, or is missed.
+	Held   *Held         `json:"held,omitempty"`
+	Object ReceiptObject `json:"object"`
+	PostId string        `json:"post_id"`
+	State  PostState     `json:"state"`
 }
 
 // ReceiptObject defines model for Receipt.Object.
@@ -1846,6 +1907,15 @@ type UpdateMediaParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// GetMediaContentParams defines parameters for GetMediaContent.
+type GetMediaContentParams struct {
+	// Range One range, such as `bytes=0-1023`.
+	Range *string `json:"Range,omitempty"`
+
+	// IfRange The ETag the first part came with.
+	IfRange *string `json:"If-Range,omitempty"`
+}
+
 // ListMembersParams defines parameters for ListMembers.
 type ListMembersParams struct {
 	// Limit Page size.
@@ -2057,6 +2127,9 @@ type SchedulePostJSONRequestBody = ScheduleInput
 
 // ValidatePostJSONRequestBody defines body for ValidatePost for application/json ContentType.
 type ValidatePostJSONRequestBody = PostInput
+
+// UpdatePublishingSettingsJSONRequestBody defines body for UpdatePublishingSettings for application/json ContentType.
+type UpdatePublishingSettingsJSONRequestBody = PublishingSettings
 
 // CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
 type CreateRoleJSONRequestBody = RoleInput
@@ -2462,6 +2535,8 @@ type ClientInterface interface {
 	// The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
 	// nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
 	//
+	// It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /media (the `UploadMedia` operationId).
@@ -2493,8 +2568,11 @@ type ClientInterface interface {
 
 	// GetMediaContent The stored image itself.
 	//
+	// It is for saving, not for showing: a browser that opens it downloads it. A `Range` of bytes answers `206`; several at
+	// once, or one that cannot be read, the whole. The `ETag` is good for `If-Range`.
+	//
 	// Corresponds with GET /media/{media}/content (the `GetMediaContent` operationId).
-	GetMediaContent(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetMediaContent(ctx context.Context, media MediaID, params *GetMediaContentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListMembers Who may enter this tenant.
 	//
@@ -2605,7 +2683,7 @@ type ClientInterface interface {
 
 	// RefreshMetrics Ask the platforms for fresh figures.
 	//
-	// The event `metrics.updated` says that they are there.
+	// The job says how far it is, and the event `metrics.updated` that they are there.
 	//
 	// Corresponds with POST /posts/{post}/metrics:refresh (the `RefreshMetrics` operationId).
 	RefreshMetrics(ctx context.Context, post PostID, params *RefreshMetricsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2680,6 +2758,29 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /posts:validate (the `ValidatePost` operationId).
 	ValidatePost(ctx context.Context, body ValidatePostJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPublishingSettings The tenant's rules of publishing.
+	//
+	// Corresponds with GET /publishing/settings (the `GetPublishingSettings` operationId).
+	GetPublishingSettings(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdatePublishingSettingsWithBody Replace the tenant's rules of publishing.
+	//
+	// They hold from the next segment on, also for posts that are already planned.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /publishing/settings (the `UpdatePublishingSettings` operationId).
+	UpdatePublishingSettingsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdatePublishingSettings Replace the tenant's rules of publishing.
+	//
+	// They hold from the next segment on, also for posts that are already planned.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /publishing/settings (the `UpdatePublishingSettings` operationId).
+	UpdatePublishingSettings(ctx context.Context, body UpdatePublishingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRoles The tenant's own roles.
 	//
@@ -3629,6 +3730,8 @@ func (c *Client) ListMedia(ctx context.Context, params *ListMediaParams, reqEdit
 // The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
 // nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
 //
+// It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /media (the `UploadMedia` operationId).
@@ -3710,9 +3813,12 @@ func (c *Client) UpdateMediaWithApplicationMergePatchPlusJSONBody(ctx context.Co
 
 // GetMediaContent The stored image itself.
 //
+// It is for saving, not for showing: a browser that opens it downloads it. A `Range` of bytes answers `206`; several at
+// once, or one that cannot be read, the whole. The `ETag` is good for `If-Range`.
+//
 // Corresponds with GET /media/{media}/content (the `GetMediaContent` operationId).
-func (c *Client) GetMediaContent(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetMediaContentRequest(c.Server, media)
+func (c *Client) GetMediaContent(ctx context.Context, media MediaID, params *GetMediaContentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMediaContentRequest(c.Server, media, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3992,7 +4098,7 @@ func (c *Client) GetMetrics(ctx context.Context, post PostID, reqEditors ...Requ
 
 // RefreshMetrics Ask the platforms for fresh figures.
 //
-// The event `metrics.updated` says that they are there.
+// The job says how far it is, and the event `metrics.updated` that they are there.
 //
 // Corresponds with POST /posts/{post}/metrics:refresh (the `RefreshMetrics` operationId).
 func (c *Client) RefreshMetrics(ctx context.Context, post PostID, params *RefreshMetricsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4158,6 +4264,59 @@ func (c *Client) ValidatePostWithBody(ctx context.Context, contentType string, b
 // Corresponds with POST /posts:validate (the `ValidatePost` operationId).
 func (c *Client) ValidatePost(ctx context.Context, body ValidatePostJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewValidatePostRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPublishingSettings The tenant's rules of publishing.
+//
+// Corresponds with GET /publishing/settings (the `GetPublishingSettings` operationId).
+func (c *Client) GetPublishingSettings(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPublishingSettingsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdatePublishingSettingsWithBody Replace the tenant's rules of publishing.
+//
+// They hold from the next segment on, also for posts that are already planned.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /publishing/settings (the `UpdatePublishingSettings` operationId).
+func (c *Client) UpdatePublishingSettingsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdatePublishingSettingsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdatePublishingSettings Replace the tenant's rules of publishing.
+//
+// They hold from the next segment on, also for posts that are already planned.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /publishing/settings (the `UpdatePublishingSettings` operationId).
+func (c *Client) UpdatePublishingSettings(ctx context.Context, body UpdatePublishingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdatePublishingSettingsRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6151,7 +6310,7 @@ func NewUpdateMediaRequestWithBody(server string, media MediaID, params *UpdateM
 }
 
 // NewGetMediaContentRequest constructs an http.Request for the GetMediaContent method
-func NewGetMediaContentRequest(server string, media MediaID) (*http.Request, error) {
+func NewGetMediaContentRequest(server string, media MediaID, params *GetMediaContentParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6179,6 +6338,32 @@ func NewGetMediaContentRequest(server string, media MediaID) (*http.Request, err
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.Range != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Range", *params.Range, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Range", headerParam0)
+		}
+
+		if params.IfRange != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Range", *params.IfRange, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Range", headerParam1)
+		}
+
 	}
 
 	return req, nil
@@ -7165,6 +7350,73 @@ func NewValidatePostRequestWithBody(server string, contentType string, body io.R
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetPublishingSettingsRequest constructs an http.Request for the GetPublishingSettings method
+func NewGetPublishingSettingsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/publishing/settings")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdatePublishingSettingsRequest calls the generic UpdatePublishingSettings builder with application/json body
+func NewUpdatePublishingSettingsRequest(server string, body UpdatePublishingSettingsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdatePublishingSettingsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewUpdatePublishingSettingsRequestWithBody constructs an http.Request for the UpdatePublishingSettings method, with any body, and a specified content type
+func NewUpdatePublishingSettingsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/publishing/settings")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -8616,6 +8868,8 @@ type ClientWithResponsesInterface interface {
 	// The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
 	// nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
 	//
+	// It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /media (the `UploadMedia` operationId).
@@ -8651,10 +8905,13 @@ type ClientWithResponsesInterface interface {
 
 	// GetMediaContentWithResponse The stored image itself.
 	//
+	// It is for saving, not for showing: a browser that opens it downloads it. A `Range` of bytes answers `206`; several at
+	// once, or one that cannot be read, the whole. The `ETag` is good for `If-Range`.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /media/{media}/content (the `GetMediaContent` operationId).
-	GetMediaContentWithResponse(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*GetMediaContentResponse, error)
+	GetMediaContentWithResponse(ctx context.Context, media MediaID, params *GetMediaContentParams, reqEditors ...RequestEditorFn) (*GetMediaContentResponse, error)
 
 	// ListMembersWithResponse Who may enter this tenant.
 	//
@@ -8781,7 +9038,7 @@ type ClientWithResponsesInterface interface {
 
 	// RefreshMetricsWithResponse Ask the platforms for fresh figures.
 	//
-	// The event `metrics.updated` says that they are there.
+	// The job says how far it is, and the event `metrics.updated` that they are there.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8864,6 +9121,31 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /posts:validate (the `ValidatePost` operationId).
 	ValidatePostWithResponse(ctx context.Context, body ValidatePostJSONRequestBody, reqEditors ...RequestEditorFn) (*ValidatePostResponse, error)
+
+	// GetPublishingSettingsWithResponse The tenant's rules of publishing.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /publishing/settings (the `GetPublishingSettings` operationId).
+	GetPublishingSettingsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPublishingSettingsResponse, error)
+
+	// UpdatePublishingSettingsWithBodyWithResponse Replace the tenant's rules of publishing.
+	//
+	// They hold from the next segment on, also for posts that are already planned.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /publishing/settings (the `UpdatePublishingSettings` operationId).
+	UpdatePublishingSettingsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdatePublishingSettingsResponse, error)
+
+	// UpdatePublishingSettingsWithResponse Replace the tenant's rules of publishing.
+	//
+	// They hold from the next segment on, also for posts that are already planned.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /publishing/settings (the `UpdatePublishingSettings` operationId).
+	UpdatePublishingSettingsWithResponse(ctx context.Context, body UpdatePublishingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdatePublishingSettingsResponse, error)
 
 	// ListRolesWithResponse The tenant's own roles.
 	//
@@ -11259,11 +11541,18 @@ func (r GetMetricsResponse) ContentType() string {
 	return ""
 }
 
+// RefreshMetricsResponse202Headers the declared response headers of an HTTP 202 response for RefreshMetrics
+type RefreshMetricsResponse202Headers struct {
+	Location *string
+}
+
 type RefreshMetricsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *RefreshMetricsResponse202Headers
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -11582,6 +11871,102 @@ func (r ValidatePostResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ValidatePostResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPublishingSettingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PublishingSettings
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPublishingSettingsResponse) GetJSON200() *PublishingSettings {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetPublishingSettingsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPublishingSettingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPublishingSettingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPublishingSettingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPublishingSettingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdatePublishingSettingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PublishingSettings
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdatePublishingSettingsResponse) GetJSON200() *PublishingSettings {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UpdatePublishingSettingsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdatePublishingSettingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdatePublishingSettingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdatePublishingSettingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdatePublishingSettingsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12520,6 +12905,11 @@ func (r ListWebhookDeliveriesResponse) ContentType() string {
 	return ""
 }
 
+// ReplayWebhookResponse202Headers the declared response headers of an HTTP 202 response for ReplayWebhook
+type ReplayWebhookResponse202Headers struct {
+	Location *string
+}
+
 type ReplayWebhookResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -12527,6 +12917,8 @@ type ReplayWebhookResponse struct {
 	JSON202 *Replay
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *ReplayWebhookResponse202Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
@@ -13259,6 +13651,8 @@ func (c *ClientWithResponses) ListMediaWithResponse(ctx context.Context, params 
 // The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
 // nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
 //
+// It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /media (the `UploadMedia` operationId).
@@ -13324,11 +13718,14 @@ func (c *ClientWithResponses) UpdateMediaWithApplicationMergePatchPlusJSONBodyWi
 
 // GetMediaContentWithResponse The stored image itself.
 //
+// It is for saving, not for showing: a browser that opens it downloads it. A `Range` of bytes answers `206`; several at
+// once, or one that cannot be read, the whole. The `ETag` is good for `If-Range`.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /media/{media}/content (the `GetMediaContent` operationId).
-func (c *ClientWithResponses) GetMediaContentWithResponse(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*GetMediaContentResponse, error) {
-	rsp, err := c.GetMediaContent(ctx, media, reqEditors...)
+func (c *ClientWithResponses) GetMediaContentWithResponse(ctx context.Context, media MediaID, params *GetMediaContentParams, reqEditors ...RequestEditorFn) (*GetMediaContentResponse, error) {
+	rsp, err := c.GetMediaContent(ctx, media, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -13556,7 +13953,7 @@ func (c *ClientWithResponses) GetMetricsWithResponse(ctx context.Context, post P
 
 // RefreshMetricsWithResponse Ask the platforms for fresh figures.
 //
-// The event `metrics.updated` says that they are there.
+// The job says how far it is, and the event `metrics.updated` that they are there.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -13698,6 +14095,49 @@ func (c *ClientWithResponses) ValidatePostWithResponse(ctx context.Context, body
 		return nil, err
 	}
 	return ParseValidatePostResponse(rsp)
+}
+
+// GetPublishingSettingsWithResponse The tenant's rules of publishing.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /publishing/settings (the `GetPublishingSettings` operationId).
+func (c *ClientWithResponses) GetPublishingSettingsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPublishingSettingsResponse, error) {
+	rsp, err := c.GetPublishingSettings(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPublishingSettingsResponse(rsp)
+}
+
+// UpdatePublishingSettingsWithBodyWithResponse Replace the tenant's rules of publishing.
+//
+// They hold from the next segment on, also for posts that are already planned.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /publishing/settings (the `UpdatePublishingSettings` operationId).
+func (c *ClientWithResponses) UpdatePublishingSettingsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdatePublishingSettingsResponse, error) {
+	rsp, err := c.UpdatePublishingSettingsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdatePublishingSettingsResponse(rsp)
+}
+
+// UpdatePublishingSettingsWithResponse Replace the tenant's rules of publishing.
+//
+// They hold from the next segment on, also for posts that are already planned.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /publishing/settings (the `UpdatePublishingSettings` operationId).
+func (c *ClientWithResponses) UpdatePublishingSettingsWithResponse(ctx context.Context, body UpdatePublishingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdatePublishingSettingsResponse, error) {
+	rsp, err := c.UpdatePublishingSettings(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdatePublishingSettingsResponse(rsp)
 }
 
 // ListRolesWithResponse The tenant's own roles.
@@ -15645,6 +16085,19 @@ func ParseRefreshMetricsResponse(rsp *http.Response) (*RefreshMetricsResponse, e
 
 	}
 
+	switch {
+	case rsp.StatusCode == 202:
+		var headers RefreshMetricsResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
+	}
+
 	return response, nil
 }
 
@@ -15829,6 +16282,72 @@ func ParseValidatePostResponse(rsp *http.Response) (*ValidatePostResponse, error
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Validation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPublishingSettingsResponse parses an HTTP response from a GetPublishingSettingsWithResponse call
+func ParseGetPublishingSettingsResponse(rsp *http.Response) (*GetPublishingSettingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPublishingSettingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PublishingSettings
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdatePublishingSettingsResponse parses an HTTP response from a UpdatePublishingSettingsWithResponse call
+func ParseUpdatePublishingSettingsResponse(rsp *http.Response) (*UpdatePublishingSettingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdatePublishingSettingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PublishingSettings
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -16518,6 +17037,19 @@ func ParseReplayWebhookResponse(rsp *http.Response) (*ReplayWebhookResponse, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers ReplayWebhookResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil

@@ -50,7 +50,7 @@ func request() idempotency.Request {
 	}
 }
 
-var answer = idempotency.Answer{Status: 201, ContentType: "application/json", ETag: `"v1"`, Body: []byte(`{"a":1}`)}
+var answer = idempotency.Answer{Status: 201, ContentType: "application/json", ETag: `"v1"`, Location: "/a/1", Body: []byte(`{"a":1}`)}
 
 func begin(t *testing.T, o Opened, r idempotency.Request) (context.Context, idempotency.Claim) {
 	t.Helper()

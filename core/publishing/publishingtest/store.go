@@ -344,9 +344,19 @@ func (tx *memTx) Metrics(_ context.Context, post publishing.PostID) ([]publishin
 	return out, nil
 }
 
-func (tx *memTx) RefreshMetrics(_ context.Context, post publishing.PostID) error {
+func (tx *memTx) RefreshMetrics(_ context.Context, post publishing.PostID, _ string) error {
 	tx.st.events = append(tx.st.events, "job metrics "+string(post))
 	return nil
+}
+
+func (tx *memTx) Blocked(_ context.Context, chs ...channels.ID) (map[channels.ID]string, error) {
+	out := map[channels.ID]string{}
+	for _, ch := range chs {
+		if reason := tx.s.Block[ch]; reason != "" {
+			out[ch] = reason
+		}
+	}
+	return out, nil
 }
 
 func (tx *memTx) Emit(_ context.Context, event, _ string, _ any) error {

@@ -1,0 +1,74 @@
+package publishing
+
+import (
+	"context"
+	"slices"
+
+	"github.com/carillonhq/carillon/core/channels"
+)
+
+// Held is why a planned delivery does not leave although nothing is wrong with
+// it. It is so at the moment of reading, and kept nowhere.
+type Held struct {
+	Reason  string // which level holds it: "tenant.…", "platform.…" or "channel.…"
+	Message string // for people
+}
+
+// heldMessages says each reason that Queue.Blocked may give.
+var heldMessages = map[string]string{
+	"tenant.suspended":        "This workspace is suspended, or one above it is.",
+	"tenant.paused":           "Publishing is paused in this workspace.",
+	"tenant.paused_above":     "Publishing is paused above this workspace.",
+	"platform.paused":         "Publishing to this platform is paused for everybody.",
+	"channel.paused":          "This channel is paused.",
+	"channel.needs_reconnect": "This channel has to be signed in again.",
+	"channel.disconnected":    "This channel is disconnected.",
+}
+
+// hold marks the deliveries that wait for more than their time.
+func hold(ctx context.Context, tx Tx, details ...*Detail) error {
+	var ids []channels.ID
+	for _, d := range details {
+		for _, dl := range d.Deliveries {
+			if dl.waits() {
+				ids = append(ids, dl.Channel)
+			}
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	slices.Sort(ids)
+	reasons, err := tx.Blocked(ctx, slices.Compact(ids)...)
+	if err != nil {
+		return err
+	}
+	for _, d := range details {
+		for _, dl := range d.Deliveries {
+			if r := reasons[dl.Channel]; r != "" && dl.waits() {
+				dl.Held = &Held{r, heldMessages[r]}
+			}
+		}
+	}
+	return nil
+}
+
+// waits reports whether what comes next of d is yet to be sent.
+func (d *Delivery) waits() bool {
+	for _, s := range d.Segments {
+		if s.State != Live {
+			return s.State == Scheduled || s.State == Preparing || s.State == Armed
+		}
+	}
+	return false
+}
+
+// Held is the first reason for which a part of the post does not leave, or nil.
+func (d *Detail) Held() *Held {
+	for _, dl := range d.Deliveries {
+		if dl.Held != nil {
+			return dl.Held
+		}
+	}
+	return nil
+}
