@@ -58,7 +58,7 @@ func TestStreamEvents(t *testing.T) {
 	}
 	go func() { s.frames <- "data: 1\n\n" }()
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil || res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" {
+	if err != nil || res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "text/event-stream" {
 		t.Fatalf("%v %v", res, err)
 	}
 	read := func() string {
