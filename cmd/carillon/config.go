@@ -17,30 +17,30 @@ import (
 // config is everything that differs between two installations. Each field
 // names its environment variable.
 type config struct {
-	Addr          string // CARILLON_ADDR
-	URL           string // CARILLON_URL, where people reach the server
-	DatabaseURL   string // DATABASE_URL, the owner's login; migrate needs it
-	AppURL        string // DATABASE_APP_URL; derived from DATABASE_URL if not set
-	SystemURL     string // DATABASE_SYSTEM_URL; derived likewise
-	RedisURL      string // REDIS_URL; without it rate limits count per process
-	MasterKey     []byte // CARILLON_MASTER_KEY or the file CARILLON_MASTER_KEY_FILE
-	BlobURL       string // CARILLON_BLOB_URL
-	StateDir      string // CARILLON_STATE_DIR, for what a process keeps on disk
-	MailURL       string // CARILLON_MAIL_URL, such as smtps://user:password@host
-	MailFrom      string // CARILLON_MAIL_FROM
-	LogLevel      string // CARILLON_LOG_LEVEL: debug, info, warn, error
-	TraceURL      string // CARILLON_TRACE_URL, an OTLP endpoint over HTTP; none if not set
-	MetricsAddr   string // CARILLON_METRICS_ADDR, metrics and health for the operator; none if not set
-	Slots         int    // CARILLON_SLOTS, deliveries at work per process
-	GatewayAddr   string // CARILLON_GATEWAY_ADDR, loopback, where plugins fetch media
-	Grace         time.Duration
+	Addr          string         // CARILLON_ADDR
+	URL           string         // CARILLON_URL, where people reach the server
+	DatabaseURL   string         // DATABASE_URL, the owner's login; migrate needs it
+	AppURL        string         // DATABASE_APP_URL; derived from DATABASE_URL if not set
+	SystemURL     string         // DATABASE_SYSTEM_URL; derived likewise
+	RedisURL      string         // REDIS_URL; without it rate limits count per process
+	MasterKey     []byte         // CARILLON_MASTER_KEY or the file CARILLON_MASTER_KEY_FILE
+	BlobURL       string         // CARILLON_BLOB_URL
+	StateDir      string         // CARILLON_STATE_DIR, for what a process keeps on disk
+	MailURL       string         // CARILLON_MAIL_URL, such as smtps://user:password@host
+	MailFrom      string         // CARILLON_MAIL_FROM
+	LogLevel      string         // CARILLON_LOG_LEVEL: debug, info, warn, error
+	TraceURL      string         // CARILLON_TRACE_URL, an OTLP endpoint over HTTP; none if not set
+	MetricsAddr   string         // CARILLON_METRICS_ADDR, metrics and health for the operator; none if not set
+	Slots         int            // CARILLON_SLOTS, deliveries at work per process
+	GatewayAddr   string         // CARILLON_GATEWAY_ADDR, loopback, where plugins fetch media
+	Grace         time.Duration  // CARILLON_GRACE, to finish what was begun
 	Proxies       []netip.Prefix // CARILLON_TRUSTED_PROXIES
 	PigeonURL     string         // CARILLON_PIGEON_URL: enables the practice network
 	PigeonSettle  string         // CARILLON_PIGEON_SETTLE
 	PigeonNative  string         // CARILLON_PIGEON_NATIVE_KEY
 	BlueskyView   string         // CARILLON_BLUESKY_APPVIEW, if not Bluesky's own
 	AllowLoopback bool           // CARILLON_ALLOW_LOOPBACK: instances and webhooks on this machine
-	Mailbox       string         // dev: the folder that mail goes to instead
+	Mailbox       string         // CARILLON_MAILBOX, a folder that mail goes to instead
 }
 
 // loadConfig reads the environment and reports every mistake at once, by name.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -20,30 +21,29 @@ import (
 // the product: nothing here is compiled without the tag. It reads
 //
 //	CARILLON_CRASH_AT=sent:0.05,armed:0.01  where to die, and how likely
-//	CARILLON_CRASH_SEED=7                   of that chance
+//	CARILLON_FREEZE_AT=armed:0.1            where to stand still, once
+//	CARILLON_CRASH_SEED=7                   of these chances
 //	CARILLON_TIMING=10s,4s,4s,1s            lease, step, commit, fresh
 //	CARILLON_PROTOCOL=off                   send again instead of finding out
 
 // mortal is o in a process that kills itself at the points it was given.
 func mortal(o publishing.Observer) publishing.Observer {
-	chances, err := parsePoints(os.Getenv("CARILLON_CRASH_AT"))
-	if err != nil {
+	crash, err1 := parsePoints("CARILLON_CRASH_AT")
+	freeze, err2 := parsePoints("CARILLON_FREEZE_AT")
+	if err := errors.Join(err1, err2); err != nil {
 		panic(err)
 	}
-	if len(chances) == 0 {
-		return o
-	}
 	seed, _ := strconv.ParseUint(os.Getenv("CARILLON_CRASH_SEED"), 10, 64) // 0 is a seed too
-	return &dying{Observer: o, chances: chances, dice: rand.New(rand.NewPCG(seed, 0))}
+	return &dying{Observer: o, crash: crash, freeze: freeze, dice: rand.New(rand.NewPCG(seed, 0))}
 }
 
-func parsePoints(text string) (map[publishing.Point]float64, error) {
+func parsePoints(variable string) (map[publishing.Point]float64, error) {
 	chances := map[publishing.Point]float64{}
-	for _, one := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) {
+	for _, one := range strings.FieldsFunc(os.Getenv(variable), func(r rune) bool { return r == ',' }) {
 		point, chance, _ := strings.Cut(one, ":")
 		p, err := strconv.ParseFloat(chance, 64)
 		if err != nil || p <= 0 || p > 1 {
-			return nil, fmt.Errorf("CARILLON_CRASH_AT: %q is not point:probability", one)
+			return nil, fmt.Errorf("%s: %q is not point:probability", variable, one)
 		}
 		chances[publishing.Point(point)] = p
 	}
@@ -52,26 +52,26 @@ func parsePoints(text string) (map[publishing.Point]float64, error) {
 
 type dying struct {
 	publishing.Observer
-	chances map[publishing.Point]float64
-	mu      sync.Mutex
-	dice    *rand.Rand
+	mu            sync.Mutex
+	dice          *rand.Rand
+	crash, freeze map[publishing.Point]float64
 }
 
 // At implements publishing.Observer.
 func (d *dying) At(p publishing.Point) {
 	d.Observer.At(p)
-	chance, ok := d.chances[p]
-	if !ok {
-		return
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.dice.Float64() >= chance {
-		return
+	if d.dice.Float64() < d.freeze[p] {
+		d.freeze = nil
+		_, _ = fmt.Fprintf(os.Stderr, "freezing at %s\n", p)
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	}
-	_, _ = fmt.Fprintf(os.Stderr, "dying at %s\n", p)
-	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-	select {} // the signal is on its way; nothing happens in between
+	if d.dice.Float64() < d.crash[p] {
+		_, _ = fmt.Fprintf(os.Stderr, "dying at %s\n", p)
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {} // the signal is on its way; nothing happens in between
+	}
 }
 
 // hurry sets the times from the environment and returns the lease.

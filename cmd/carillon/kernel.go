@@ -188,6 +188,7 @@ func (k *kernel) openPlugins(context.Context) (err error) {
 		Args:    func(name string) []string { return []string{"plugin", "serve", name} },
 		Dir:     filepath.Join(dir, "p"),
 		Log:     k.log,
+		Egress:  func(id string) pluginhost.Egress { return k.proxy.Grant(id, nil) },
 		Direct:  []string{ln.Addr().String()},
 		Observe: func(o pluginhost.Observation) { k.metrics.Plugin(o.Plugin, o.Method, o.Outcome, o.Took) },
 	}, specs(k.cfg))

@@ -64,8 +64,7 @@ type part struct {
 }
 
 func (s *story) do(ctx context.Context, parts []part) error {
-	jar, _ := cookiejar.New(nil) // it cannot fail without options
-	s.browser = &http.Client{Jar: jar, Timeout: 30 * time.Second}
+	s.browser = browser()
 	for _, p := range parts {
 		s.doing = p.doing
 		if err := p.do(ctx); err != nil {
@@ -73,6 +72,11 @@ func (s *story) do(ctx context.Context, parts []part) error {
 		}
 	}
 	return nil
+}
+
+func browser() *http.Client {
+	jar, _ := cookiejar.New(nil) // it cannot fail without options
+	return &http.Client{Jar: jar, Timeout: 30 * time.Second}
 }
 
 func (s *story) signIn(ctx context.Context) error {

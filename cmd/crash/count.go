@@ -64,7 +64,7 @@ type result struct {
 	Kills      int            `json:"kills"`
 	ByKind     map[string]int `json:"kills_by_kind"`
 	AtPoints   map[string]int `json:"kills_at_points"`
-	Freezes    int            `json:"freezes"`
+	Freezes    map[string]int `json:"freezes"`
 	Restarts   int            `json:"database_restarts"`
 	Fell       int            `json:"ended_by_themselves"`
 	Attempts   map[string]int `json:"attempts"` // by outcome

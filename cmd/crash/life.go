@@ -127,6 +127,20 @@ func (l *life) pid() int {
 	return l.cmd.Process.Pid
 }
 
+// froze is this life's pid if it stands still and was told to.
+func (l *life) froze() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cmd.Process == nil || !strings.Contains(l.fate, "CARILLON_FREEZE_AT") {
+		return 0
+	}
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", l.cmd.Process.Pid)) // gone by now: not frozen
+	if _, state, _ := bytes.Cut(stat, []byte(") ")); !bytes.HasPrefix(state, []byte("T")) {
+		return 0
+	}
+	return l.cmd.Process.Pid
+}
+
 // end stops it for good.
 func (l *life) end() {
 	l.mu.Lock()

@@ -51,7 +51,7 @@ func flags() (o options) {
 	flag.BoolVar(&o.NativeKey, "native-key", false, "the network remembers keys; otherwise it is asked what it has")
 	flag.StringVar(&o.Binary, "binary", "", "a program built with -tags faultpoints; empty builds it")
 	flag.StringVar(&o.Dir, "dir", "", "where everything is kept; empty is a folder that a good run removes")
-	flag.StringVar(&o.DatabaseURL, "database", os.Getenv("CRASH_DATABASE_URL"), "an empty database to use; empty runs a private server, which is then also restarted")
+	flag.StringVar(&o.DatabaseURL, "database", os.Getenv("CRASH_DATABASE_URL"), "a PostgreSQL server, as somebody who may make databases and roles; empty runs a private one, which is also restarted")
 	flag.Parse()
 	if *short {
 		o.Posts, o.Kills, o.Control = 60, 12, 40

@@ -70,6 +70,12 @@ func (e experiment) length() time.Duration {
 	return max(time.Duration(e.Posts)*300*time.Millisecond, time.Duration(e.Kills)*2500*time.Millisecond) * e.pace() / 100
 }
 
+// chance is how likely a worker dies whenever it passes the point that it is
+// to die at. A long run has time to wait for it.
+func (e experiment) chance() float64 {
+	return min(float64(e.Kills)/2/float64(e.Posts)*(1+100/float64(e.Posts)), 0.3)
+}
+
 // pace is how long the control takes in percent: nobody waits for its kills.
 func (e experiment) pace() time.Duration {
 	if e.Protocol {

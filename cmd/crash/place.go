@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -118,6 +119,12 @@ func (p *place) restartDatabase(ctx context.Context) error {
 	}
 	if err := syscall.Kill(p.private.PID, syscall.SIGQUIT); err != nil {
 		return err
+	}
+	for range 100 { // until then it holds on to its port
+		if errors.Is(syscall.Kill(p.private.PID, 0), syscall.ESRCH) {
+			break
+		}
+		pause(ctx, 50*time.Millisecond)
 	}
 	next, err := localpg.Start(ctx, p.cluster())
 	if err != nil {

@@ -141,8 +141,12 @@ func (r *rig) startNetwork(e experiment) error {
 
 // await returns when the server answers.
 func (r *rig) await(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.api+"/readyz", http.NoBody)
+	if err != nil {
+		return err
+	}
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline) && ctx.Err() == nil; pause(ctx, 100*time.Millisecond) {
-		if res, err := http.Get(r.api + "/readyz"); err == nil {
+		if res, err := http.DefaultClient.Do(req); err == nil {
 			_ = res.Body.Close()
 			if res.StatusCode == http.StatusOK {
 				return nil

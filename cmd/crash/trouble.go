@@ -36,13 +36,16 @@ type trouble struct {
 	mu       sync.Mutex
 	dice     *rand.Rand
 	fates    []publishing.Point // of lives to come
+	cold     []publishing.Point // where lives to come stand still
 	chance   float64
 	kills    map[string]int
 	atPoints map[string]int
-	freezes  int
+	freezes  map[string]int
 	restarts int
 	fell     int // ends by themselves that nobody wished for
-	mercy    map[int]int
+	mercy    map[int]int  // plugins killed, by the host's pid
+	still    map[int]bool // pids that were frozen, by whomever
+	missed   []string // there was no time for
 	over     bool
 }
 
@@ -50,11 +53,14 @@ type trouble struct {
 func begin(ctx context.Context, r *rig, e experiment) *trouble {
 	ctx, stop := context.WithCancel(ctx)
 	t := &trouble{
-		rig: r, stop: stop, dice: e.dice(1), kills: map[string]int{}, atPoints: map[string]int{}, mercy: map[int]int{},
-		chance: min(max(1.5*float64(e.Kills/2)/float64(e.Posts), 0.02), 0.3),
+		rig: r, stop: stop, dice: e.dice(1), kills: map[string]int{}, atPoints: map[string]int{}, mercy: map[int]int{}, still: map[int]bool{},
+		chance: e.chance(), freezes: map[string]int{},
 	}
 	for i := range e.Kills / 2 {
 		t.fates = append(t.fates, points[i%len(points)])
+	}
+	for i := range e.Freezes {
+		t.cold = append(t.cold, points[i%2]) // armed and sent
 	}
 	r.server.attend(nil, t.note(killServer))
 	for _, w := range r.workers {
@@ -63,6 +69,7 @@ func begin(ctx context.Context, r *rig, e experiment) *trouble {
 	}
 	acts := t.acts(e, len(r.workers))
 	t.done.Go(func() { t.perform(ctx, acts, e.length()) })
+	t.done.Go(func() { t.wakeUp(ctx) })
 	return t
 }
 
@@ -89,20 +96,12 @@ func (t *trouble) perform(ctx context.Context, acts []string, length time.Durati
 		gap := length / time.Duration(len(acts)+1)
 		pause(ctx, gap/2+time.Duration(t.roll(int(gap))))
 		if ctx.Err() != nil {
-			t.catchUp(acts[i:])
+			t.mu.Lock()
+			t.missed = append(t.missed, acts[i:]...)
+			t.mu.Unlock()
 			return
 		}
 		t.do(ctx, act)
-	}
-}
-
-// catchUp does at the end what there was no time for: the rest of the kills.
-func (t *trouble) catchUp(acts []string) {
-	ctx := context.Background()
-	for _, act := range acts {
-		if act == killServer || act == killWorker || act == killPlugin {
-			t.do(ctx, act)
-		}
 	}
 }
 
@@ -133,7 +132,12 @@ func (t *trouble) act(ctx context.Context, kill func() bool, what string) {
 			t.count(what)
 			return
 		}
-		pause(context.WithoutCancel(ctx), 100*time.Millisecond)
+		if pause(ctx, 100*time.Millisecond); ctx.Err() != nil {
+			t.mu.Lock()
+			t.missed = append(t.missed, what)
+			t.mu.Unlock()
+			return
+		}
 	}
 }
 
@@ -170,17 +174,38 @@ func (t *trouble) freeze(ctx context.Context) {
 		if syscall.Kill(child, syscall.SIGSTOP) != nil {
 			return
 		}
-		t.thaw(ctx, long, func() { _ = syscall.Kill(child, syscall.SIGCONT) }) // it may be gone
+		t.thaw(ctx, killPlugin, long, func() { _ = syscall.Kill(child, syscall.SIGCONT) }) // it may be gone
 		return
 	}
-	if w.signal(host, syscall.SIGSTOP) {
-		t.thaw(ctx, long, func() { w.signal(host, syscall.SIGCONT) })
+	if t.first(host) && w.signal(host, syscall.SIGSTOP) {
+		t.thaw(ctx, killWorker, long, func() { w.signal(host, syscall.SIGCONT) })
 	}
 }
 
-func (t *trouble) thaw(ctx context.Context, after time.Duration, wake func()) {
+// wakeUp looks for workers that stand still where they were told to, and wakes
+// each when somebody else has long taken over.
+func (t *trouble) wakeUp(ctx context.Context) {
+	for ; ctx.Err() == nil; pause(ctx, 200*time.Millisecond) {
+		for _, w := range t.rig.workers {
+			if pid := w.froze(); pid != 0 && t.first(pid) {
+				t.thaw(ctx, "point", timing.Lease+settle+2*time.Second, func() { w.signal(pid, syscall.SIGCONT) })
+			}
+		}
+	}
+}
+
+// first reports whether pid was not frozen before. Once is enough for a life.
+func (t *trouble) first(pid int) bool {
 	t.mu.Lock()
-	t.freezes++
+	defer t.mu.Unlock()
+	known := t.still[pid]
+	t.still[pid] = true
+	return !known
+}
+
+func (t *trouble) thaw(ctx context.Context, what string, after time.Duration, wake func()) {
+	t.mu.Lock()
+	t.freezes[what]++
 	t.mu.Unlock()
 	t.done.Go(func() {
 		pause(ctx, after)
@@ -197,7 +222,12 @@ func (t *trouble) fate() []string {
 	}
 	point := t.fates[0]
 	t.fates = t.fates[1:]
-	return []string{fmt.Sprintf("CARILLON_CRASH_AT=%s:%.3f", point, t.chance), fmt.Sprint("CARILLON_CRASH_SEED=", t.dice.Uint64())}
+	env := []string{fmt.Sprintf("CARILLON_CRASH_AT=%s:%.3f", point, t.chance), fmt.Sprint("CARILLON_CRASH_SEED=", t.dice.Uint64())}
+	if len(t.cold) > 0 && t.dice.IntN(2) == 0 {
+		env = append(env, fmt.Sprintf("CARILLON_FREEZE_AT=%s:%.3f", t.cold[0], min(4*t.chance, 1)))
+		t.cold = t.cold[1:]
+	}
+	return env
 }
 
 // note hears of every end. A life that was ended from outside before its fate
@@ -233,9 +263,10 @@ func (t *trouble) roll(n int) int {
 	return t.dice.IntN(n)
 }
 
-// end stops breaking things. Fates that never came become kills from outside;
-// whoever is alive afterwards has none.
-func (t *trouble) end(context.Context) {
+// end stops breaking things, once as many were killed as was asked for: fates
+// that never came become kills from outside. Whoever is alive afterwards has
+// no fate.
+func (t *trouble) end(ctx context.Context) {
 	t.stop()
 	t.done.Wait()
 	t.mu.Lock()
@@ -243,10 +274,15 @@ func (t *trouble) end(context.Context) {
 	t.mu.Unlock()
 	for _, w := range t.rig.workers {
 		if w.doomed() {
-			t.act(context.Background(), w.kill, killWorker)
+			t.act(ctx, w.kill, killWorker)
 		}
 	}
 	for range t.fates {
-		t.do(context.Background(), killWorker)
+		t.missed = append(t.missed, killWorker)
+	}
+	for _, act := range t.missed {
+		if act != freeze && act != restart {
+			t.do(ctx, act)
+		}
 	}
 }

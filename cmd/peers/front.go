@@ -30,6 +30,8 @@ const (
 	lost fate = "lost"
 	// late: it reaches the server when the next worker is at work already.
 	late fate = "late"
+	// stale: it reaches the server after the next worker's repetition of it.
+	stale fate = "stale"
 	// done: the server did it, and its answer is lost.
 	done fate = "done"
 )
@@ -55,7 +57,8 @@ type front struct {
 	mu     sync.Mutex // also makes strikes take turns
 	plan   map[int]fate
 	revive func() error
-	keys   []string // of records, in the order they were first written
+	held   map[int]*http.Request // stale ones
+	keys   []string              // of records, in the order they were first written
 	kills  []kill
 	writes int // requests to write that reached the server
 	errs   []error
@@ -66,7 +69,7 @@ func listenFront(ctx context.Context) (*front, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &front{origin: fmt.Sprintf("http://localhost:%d", ln.Addr().(*net.TCPAddr).Port)} //nolint:errcheck // the address of a TCP listener
+	f := &front{held: map[int]*http.Request{}, origin: fmt.Sprintf("http://localhost:%d", ln.Addr().(*net.TCPAddr).Port)} // the address of a TCP listener
 	f.server = &http.Server{Handler: f, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = f.server.Serve(ln) }()
 	return f, nil
@@ -83,8 +86,8 @@ func (f *front) pass(to string) {
 // arm plans n strikes, each during another of the writes, and every fate in
 // turn. revive kills the worker and starts the next.
 func (f *front) arm(seed uint64, n, writes int, revive func() error) {
-	r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // reproducible on purpose
-	fates := []fate{lost, late, done}
+	r := rand.New(rand.NewPCG(seed, 0)) // reproducible on purpose
+	fates := []fate{lost, late, stale, done}
 	r.Shuffle(len(fates), func(i, j int) { fates[i], fates[j] = fates[j], fates[i] })
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -109,10 +112,10 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if is && f.strike(r, at) {
 		panic(http.ErrAbortHandler) // nobody waits for an answer
 	}
-	if is {
-		f.count()
-	}
 	f.proxy.ServeHTTP(w, r)
+	if is {
+		f.passed(at)
+	}
 }
 
 // write says which write a request is: 0 for the photograph, then the records.
@@ -152,9 +155,12 @@ func (f *front) strike(r *http.Request, at int) bool {
 	if err := f.revive(); err != nil {
 		f.errs = append(f.errs, err)
 	}
-	if what == late {
+	switch what {
+	case late:
 		<-time.After(delay)
 		f.deliver(r)
+	case stale:
+		f.held[at] = r
 	}
 	return true
 }
@@ -169,10 +175,15 @@ func (f *front) deliver(r *http.Request) {
 	}
 }
 
-func (f *front) count() {
+// passed notes a write that reached the server, and lets an older one follow.
+func (f *front) passed(at int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.writes++
+	if r := f.held[at]; r != nil {
+		delete(f.held, at)
+		f.deliver(r)
+	}
 }
 
 // deaths are the kills so far.
@@ -187,6 +198,9 @@ func (f *front) result() (writes int, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	errs := slices.Clone(f.errs)
+	if n := len(f.held); n > 0 {
+		errs = append(errs, fmt.Errorf("%d requests were never repeated", n))
+	}
 	if len(f.plan) > 0 {
 		errs = append(errs, fmt.Errorf("%d planned kills never came", len(f.plan)))
 	}

@@ -16,9 +16,10 @@ func TestStrikes(t *testing.T) {
 		fate fate
 		want []string // in order
 	}{
-		"lost": {lost, []string{"kill", "write"}},
-		"done": {done, []string{"write", "kill", "write"}},
-		"late": {late, []string{"kill", "write", "write"}},
+		"lost":  {lost, []string{"kill", "write"}},
+		"done":  {done, []string{"write", "kill", "write"}},
+		"late":  {late, []string{"kill", "write", "write"}},
+		"stale": {stale, []string{"kill", "write", "write"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -30,6 +31,10 @@ func TestStrikes(t *testing.T) {
 			}
 			if err := put(t, f, "3kaaaaaaaaaaa"); err != nil {
 				t.Errorf("the repetition: %v", err)
+			}
+			writes, err := f.result()
+			if want := strings.Count(strings.Join(tt.want, " "), "write"); writes != want || err != nil {
+				t.Errorf("result() = %d, %v, want %d", writes, err, want)
 			}
 			if diff := cmp.Diff(tt.want, log.lines); diff != "" {
 				t.Error(diff)

@@ -28,7 +28,7 @@ func (t *trial) start(command string) (*process, error) {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
-	p := &process{cmd: exec.Command(t.opt.binary, command), done: make(chan struct{})} //nolint:noctx // it ends by stop, and drains
+	p := &process{cmd: exec.Command(t.opt.binary, command), done: make(chan struct{})} // it ends by stop, and drains
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = t.env, log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches it through stop
 	if err := p.cmd.Start(); err != nil {

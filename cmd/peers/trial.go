@@ -84,7 +84,7 @@ func (t *trial) openDir() error {
 		return err
 	}
 	t.onClose(func() { _ = os.RemoveAll(t.dir) })
-	return os.Chmod(t.dir, 0o755) //nolint:gosec // the database's user must reach its folder inside
+	return os.Chmod(t.dir, 0o755) // the database's user must reach its folder inside
 }
 
 // contract runs the plugin's contract tests against the server.
@@ -131,7 +131,7 @@ func (t *trial) openInstallation(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := server.ready(ctx, t.api+"/readyz"); err != nil {
+	if err := server.ready(ctx, t.api+"/livez"); err != nil {
 		return err
 	}
 	t.worker, err = t.start("work")
