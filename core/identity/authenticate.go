@@ -45,17 +45,28 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Principal, er
 	if err != nil {
 		return Principal{}, err
 	}
-	session, err := s.store.Live(ctx, claims.Session)
-	if fault.Is(err, fault.NotFound) {
-		return Principal{}, errSignedOut()
-	}
-	if err != nil {
+	who := Principal{User: claims.User, Session: claims.Session}
+	if err := s.Alive(ctx, who); err != nil {
 		return Principal{}, err
 	}
-	if session.User != claims.User || !session.alive(s.now()) {
-		return Principal{}, errSignedOut()
+	return who, nil
+}
+
+// Alive checks that the session of a person has not ended, for what goes on
+// longer than one request. It returns fault.Unauthenticated if it has, and for
+// a principal without a session.
+func (s *Service) Alive(ctx context.Context, who Principal) error {
+	session, err := s.store.Live(ctx, who.Session)
+	if fault.Is(err, fault.NotFound) {
+		return errSignedOut()
 	}
-	return Principal{User: session.User, Session: session.ID}, nil
+	if err != nil {
+		return err
+	}
+	if session.User != who.User || !session.alive(s.now()) {
+		return errSignedOut()
+	}
+	return nil
 }
 
 // key answers for an API key. Its authority is its maker's, of today, narrowed
