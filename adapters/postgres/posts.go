@@ -79,7 +79,11 @@ func (tx postTx) Post(ctx context.Context, id publishing.PostID) (*publishing.Po
 
 func (tx postTx) LockPost(ctx context.Context, id publishing.PostID) (*publishing.Post, error) {
 	r := new(postRow)
-	return onePost(r, tx.find(r).Where("p.post_id = ?", string(id)).For("update").Scan(ctx))
+	p, err := onePost(r, tx.find(r).Where("p.post_id = ?", string(id)).For("update").Scan(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return p, tx.exec(ctx, lockSegmentsSQL, id)
 }
 
 func onePost(r *postRow, err error) (*publishing.Post, error) {

@@ -76,6 +76,10 @@ func (r *Runner) Run(ctx context.Context, c Claim) error {
 	r.observe.At(AtClaimed)
 	for range maxSteps {
 		w, err := r.load(ctx, c)
+		if err != nil && ctx.Err() != nil { // told to stop before it began
+			err = r.release(context.WithoutCancel(ctx), c)
+			return ignoreLost(err)
+		}
 		if err != nil {
 			return ignoreLost(err)
 		}
@@ -108,9 +112,14 @@ type work struct {
 }
 
 func (r *Runner) step(ctx context.Context, w *work) (done bool, err error) {
+	untouched := w.s.State == Scheduled || w.s.State == Preparing || w.s.State == Armed
 	switch {
-	case w.s.State == Scheduled && w.s.Position == 0 && w.rules.MissedAfter > 0 && w.now.Sub(w.d.DueAt) > w.rules.MissedAfter:
+	case untouched && w.s.Verify:
+		return false, r.suspect(ctx, w.c)
+	case untouched && w.s.Position == 0 && w.rules.MissedAfter > 0 && w.now.Sub(w.d.DueAt) > w.rules.MissedAfter:
 		return true, r.miss(ctx, w.c) // also while it is held back: nobody waits for it any more
+	case w.s.State == Scheduled && w.s.Position == 0 && w.d.DueAt.After(w.now): // it was moved
+		return true, r.postpone(ctx, w.c)
 	case w.blocked != "" && w.s.State != Sending && w.s.State != Unknown:
 		return true, r.hold(ctx, w.c)
 	}
@@ -165,13 +174,14 @@ func (r *Runner) prepare(ctx context.Context, w *work) (done bool, err error) {
 func (r *Runner) unprepared(ctx context.Context, c Claim, f *social.Fault) error {
 	w, err := r.change(ctx, c, func(w *work) error {
 		switch f.Kind {
-		case social.RateLimited:
-			w.s.Problem = problemOf(f)
-			w.s.wake(w.now.Add(max(f.RetryAfter, time.Second)))
-		case social.Transient, social.Ambiguous, social.AuthExpired:
+		case social.RateLimited, social.Transient, social.Ambiguous, social.AuthExpired:
 			if w.now.Sub(w.d.DueAt) > patience {
 				w.s.reject(f)
 				return w.settled(ctx)
+			}
+			if f.Kind == social.RateLimited {
+				w.s.park(f, w.now)
+				return nil
 			}
 			w.s.again(f, w.now)
 		case social.AuthRevoked: // the channel is blocked until it is reconnected
@@ -197,6 +207,12 @@ func (r *Runner) miss(ctx context.Context, c Claim) error {
 // release gives a segment back as it is.
 func (r *Runner) release(ctx context.Context, c Claim) error {
 	_, err := r.change(ctx, c, func(w *work) error { w.s.wake(w.now); return nil })
+	return err
+}
+
+// postpone gives a segment back until it is due.
+func (r *Runner) postpone(ctx context.Context, c Claim) error {
+	_, err := r.change(ctx, c, func(w *work) error { w.s.wake(w.d.DueAt); return nil })
 	return err
 }
 
@@ -271,13 +287,17 @@ func (w *work) settled(ctx context.Context) error {
 		return err
 	}
 	sum := Sum(all)
-	if err := w.tx.SetState(ctx, w.d.Post, sum); err != nil {
+	news, err := w.tx.SetState(ctx, w.d.Post, sum)
+	if err != nil {
 		return err
 	}
 	if len(changed) > 1 {
 		if err := w.tx.WakeDispatch(ctx); err != nil { // for the next segment
 			return err
 		}
+	}
+	if !news {
+		return nil
 	}
 	return w.tell(ctx, sum)
 }

@@ -33,8 +33,9 @@ type Tx interface {
 	// Version and the timestamps.
 	SavePost(ctx context.Context, p *Post) error
 	DeletePost(ctx context.Context, id PostID) error
-	// SetState writes the sum of a post's deliveries, without a new version.
-	SetState(ctx context.Context, id PostID, s State) error
+	// SetState writes the sum of a post's deliveries, without a new version,
+	// and reports whether it was another before.
+	SetState(ctx context.Context, id PostID, s State) (changed bool, err error)
 
 	// Deliveries returns the posts' deliveries with their segments, in order.
 	Deliveries(ctx context.Context, posts ...PostID) ([]*Delivery, error)

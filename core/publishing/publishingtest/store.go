@@ -66,6 +66,9 @@ func (s *Store) now() time.Time {
 func (s *Store) View(ctx context.Context, who tenants.ID, fn func(context.Context, publishing.Tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if !who.Valid() {
 		return fault.New(fault.Unauthenticated, "auth.required", "Please sign in.")
 	}
@@ -76,6 +79,9 @@ func (s *Store) View(ctx context.Context, who tenants.ID, fn func(context.Contex
 func (s *Store) Update(ctx context.Context, who tenants.ID, fn func(context.Context, publishing.Tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if !who.Valid() {
 		return fault.New(fault.Unauthenticated, "auth.required", "Please sign in.")
 	}
@@ -224,9 +230,10 @@ func (tx *memTx) DeletePost(_ context.Context, id publishing.PostID) error {
 	return nil
 }
 
-func (tx *memTx) SetState(_ context.Context, id publishing.PostID, s publishing.State) error {
+func (tx *memTx) SetState(_ context.Context, id publishing.PostID, s publishing.State) (bool, error) {
+	was := tx.st.posts[id].State
 	tx.st.posts[id].State = s
-	return nil
+	return was != s, nil
 }
 
 func (tx *memTx) Deliveries(_ context.Context, posts ...publishing.PostID) ([]*publishing.Delivery, error) {
