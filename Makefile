@@ -75,6 +75,11 @@ crash-short: deps ## The short form of it, with its control, for CI
 bench: deps build ## Measure; docs/benchmarks.md explains the figures
 	$(GO) run ./cmd/bench
 
+.PHONY: peers
+peers: deps build ## Publish to Bluesky's reference server, on this machine, and kill the worker on the way
+	@tools/peers/install.sh
+	$(GO) run ./cmd/peers
+
 .PHONY: fuzz
 fuzz: ## Fuzz every parser of outside input for a short while: TIME=10s
 	@tools/fuzz.sh $(or $(TIME),10s)
