@@ -72,7 +72,7 @@ func (tx tx) mineIn(sql string) string {
 		return placeholder.ReplaceAllString(sql, "$$1::text is not null")
 	}
 	if known, ok := written.Load(sql); ok {
-		return known.(string) //nolint:errcheck // nothing else is kept there
+		return known.(string) // nothing else is kept there
 	}
 	out := placeholder.ReplaceAllString(sql, "$1.tenant_id = $$1")
 	written.Store(sql, out)
