@@ -61,6 +61,9 @@ type segmentRow struct {
 	Problem    *publishing.Problem `bun:"problem,type:jsonb"`
 	Evidence   string              `bun:"evidence"`
 	ArmedHash  string              `bun:"armed_hash"`
+	CalledAt   time.Time           `bun:"called_at,nullzero"`
+	Verify     bool                `bun:"verify"`
+	Canceling  bool                `bun:"canceling"`
 }
 
 func (r *segmentRow) segment() (*publishing.Segment, error) {
@@ -70,6 +73,7 @@ func (r *segmentRow) segment() (*publishing.Segment, error) {
 		Step: r.Step, Label: r.Label, Attempt: r.Attempt, Tries: r.Tries, DoubtAt: r.DoubtAt,
 		ReplyTo: r.ReplyTo, Root: r.Root, Ref: r.Ref, LiveAt: r.LiveAt, Problem: r.Problem,
 		Evidence: publishing.Evidence(r.Evidence), ArmedHash: r.ArmedHash,
+		CalledAt: r.CalledAt, Verify: r.Verify, Canceling: r.Canceling,
 	}
 	return s, json.Unmarshal(r.Part, &s.Part)
 }
@@ -82,6 +86,7 @@ func rowOfSegment(d *publishing.Delivery, s *publishing.Segment) (segmentRow, er
 		NextAt: s.NextAt, Holder: s.Holder, Generation: s.Generation, Step: s.Step, Label: s.Label,
 		Attempt: s.Attempt, Tries: s.Tries, DoubtAt: s.DoubtAt, ReplyTo: s.ReplyTo, Root: s.Root, Ref: s.Ref,
 		LiveAt: s.LiveAt, Problem: s.Problem, Evidence: string(s.Evidence), ArmedHash: s.ArmedHash,
+		CalledAt: s.CalledAt, Verify: s.Verify, Canceling: s.Canceling,
 	}, err
 }
 
@@ -144,7 +149,7 @@ const segmentColumns = `due_at = excluded.due_at, position = excluded.position, 
 	generation = excluded.generation, step = excluded.step, label = excluded.label, attempt = excluded.attempt,
 	tries = excluded.tries, doubt_at = excluded.doubt_at, reply_to = excluded.reply_to, root = excluded.root,
 	ref = excluded.ref, live_at = excluded.live_at, problem = excluded.problem, evidence = excluded.evidence,
-	armed_hash = excluded.armed_hash`
+	armed_hash = excluded.armed_hash, called_at = excluded.called_at, verify = excluded.verify, canceling = excluded.canceling`
 
 func (tx postTx) saveSegments(ctx context.Context, d *publishing.Delivery, segments []*publishing.Segment) error {
 	rows := make([]segmentRow, len(segments))

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/uptrace/bun"
 
 	"github.com/carillonhq/carillon/adapters/jobs"
@@ -96,7 +97,13 @@ func (tx postTx) LockPost(ctx context.Context, id publishing.PostID) (*publishin
 		return nil, err
 	}
 	r := new(postRow)
-	return onePost(r, tx.find(r).Where("p.post_id = ?", string(id)).For("update").Scan(ctx))
+	p, err := onePost(r, tx.find(r).Where("p.post_id = ?", string(id)).For("update").Scan(ctx))
+	if err != nil {
+		return nil, err
+	}
+	b := new(pgx.Batch)
+	tx.queue(b, lockSegmentsSQL, id)
+	return p, tx.pgx.SendBatch(ctx, b).Close()
 }
 
 func onePost(r *postRow, err error) (*publishing.Post, error) {

@@ -106,6 +106,7 @@ type Queue interface {
 // Work is a claimed segment's delivery, with the database's clock and the
 // tenant's rules.
 type Work struct {
+	State    State // of the post; only with lock
 	Delivery *Delivery
 	Now      time.Time
 	Settings Settings

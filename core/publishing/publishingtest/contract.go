@@ -162,6 +162,7 @@ func roundTrip(t *testing.T, o Opened) {
 	s.State, s.Step, s.Label, s.Attempt, s.Tries, s.Revision = publishing.Unknown, []byte{0, 1, 255}, "waiting", 2, 3, 1
 	s.DoubtAt, s.LiveAt, s.Generation, s.Holder, s.ArmedHash = at, at, 7, "w1", "abc"
 	s.ReplyTo, s.Root, s.Ref = &social.Ref{ID: "1"}, &social.Ref{ID: "0"}, &social.Ref{ID: "2", URL: "https://x.test/2", Extra: map[string]string{"cid": "c"}}
+	s.CalledAt, s.Verify, s.Canceling = at, true, true
 	s.Problem, s.Evidence = &publishing.Problem{Kind: social.Ambiguous, Reason: "r", Message: "m"}, publishing.ByLookup
 	update(t, o.Store, o.Us, saveBoth(p, d))
 	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error { return tx.SaveDelivery(ctx, d) })

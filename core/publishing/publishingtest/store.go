@@ -66,6 +66,9 @@ func (s *Store) now() time.Time {
 func (s *Store) View(ctx context.Context, who tenants.ID, fn func(context.Context, publishing.Tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if !who.Valid() {
 		return fault.New(fault.Unauthenticated, "auth.required", "Please sign in.")
 	}
@@ -76,6 +79,9 @@ func (s *Store) View(ctx context.Context, who tenants.ID, fn func(context.Contex
 func (s *Store) Update(ctx context.Context, who tenants.ID, fn func(context.Context, publishing.Tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if !who.Valid() {
 		return fault.New(fault.Unauthenticated, "auth.required", "Please sign in.")
 	}
@@ -314,7 +320,7 @@ func (tx *memTx) Work(ctx context.Context, c publishing.Claim, _ bool) (*publish
 		return nil, fault.New(fault.NotFound, "segment.not_found", "There is no such part.")
 	}
 	settings, err := tx.Settings(ctx)
-	return &publishing.Work{Delivery: clone(d), Now: tx.s.now(), Settings: settings}, err
+	return &publishing.Work{State: tx.st.posts[c.Post].State, Delivery: clone(d), Now: tx.s.now(), Settings: settings}, err
 }
 
 func (tx *memTx) SaveSegments(_ context.Context, d *publishing.Delivery, segments ...*publishing.Segment) error {
