@@ -123,6 +123,10 @@ func burst(ctx context.Context, h *house, r *report) error {
 	n := h.scale(10_000)
 	due := time.Now().Add(time.Duration(2+n/1500) * time.Second).Truncate(time.Microsecond)
 	at := func(int) time.Time { return due }
+	room, err := h.bytes(ctx)
+	if err != nil {
+		return err
+	}
 	// Oldest names first: a queue without fairness would take them in this order.
 	if err := h.fill(ctx, big, "big", n-few, at); err != nil {
 		return err
@@ -153,5 +157,5 @@ func burst(ctx context.Context, h *house, r *report) error {
 		"database %.1f, workers %.1f, plugins %.1f; besides, network and driver %.1f", cost.database*per, cost.workers*per, cost.plugins*per, cost.driver*per))
 	r.atMost("burst: small tenant's ten within", last(smalls).ms(1)/1000, 10, "s", fmt.Sprintf("beside %d of one other tenant", n-few))
 	r.atMost("burst: lost or doubled", float64(n-len(whole)+bigs.twice()+smalls.twice()), 0, "posts", "")
-	return nil
+	return h.size(ctx, room, n, r)
 }

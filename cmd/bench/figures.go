@@ -14,6 +14,7 @@ var measurements = []measurement{
 	{"footprint", footprint},
 	{"late", lateness},
 	{"burst", burst},
+	{"nodes", nodes},
 	{"api", apiLoad},
 	{"ratio", readRatio},
 	{"calendar", calendar},
