@@ -56,6 +56,9 @@ create table segments (
   attempt     integer not null default 0,
   tries       integer not null default 0,
   doubt_at    timestamptz,
+  called_at   timestamptz,                   -- when a call may last have been under way
+  verify      boolean not null default false, -- the database was restored: look before anything else
+  canceling   boolean not null default false, -- if it was not sent, it will not be
   reply_to    jsonb,
   root        jsonb,
   ref         jsonb,
@@ -123,7 +126,8 @@ grant select, insert, update, delete on platform_pauses to carillon_system;
 -- identity, and starts by finding out what the original sent; see restore.go.
 create table database_identity (
   one        boolean primary key default true check (one),
-  identifier text not null
+  identifier text not null,
+  timeline   integer not null
 );
 grant select, insert, update on database_identity to carillon_system;
 
@@ -142,8 +146,8 @@ end $$;
 
 -- The dispatcher sees that a segment is due, and takes it. It sees no content.
 create policy system on segments to carillon_system using (true) with check (true);
-grant select (tenant_id, segment_id, delivery_id, post_id, channel_id, due_at, position, state, next_at, generation) on segments to carillon_system;
-grant update (state, next_at, holder, held_at, generation, doubt_at) on segments to carillon_system;
+grant select (tenant_id, segment_id, delivery_id, post_id, channel_id, due_at, position, state, next_at, generation, doubt_at) on segments to carillon_system;
+grant update (next_at, holder, held_at, generation, doubt_at, called_at, verify) on segments to carillon_system;
 
 -- … how long its tenant lets it wait,
 create policy dispatch on publishing_settings for select to carillon_system using (true);

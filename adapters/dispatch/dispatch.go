@@ -32,6 +32,7 @@ type Config struct {
 	Holder string        // names this process in the journal
 	Slots  int           // segments at work at a time; 0 means 64
 	Tick   time.Duration // how often to look; 0 means 200 ms
+	Pulse  time.Duration // how long to go without asking, however busy; 0 means 2 s
 	Lease  time.Duration // of a claim, the Runner's; 0 means publishing.Lease
 	Log    *slog.Logger
 }
@@ -55,6 +56,9 @@ func New(q publishing.Queue, r Runner, wake <-chan struct{}, cfg Config) *Dispat
 	if cfg.Tick <= 0 {
 		cfg.Tick = 200 * time.Millisecond
 	}
+	if cfg.Pulse <= 0 {
+		cfg.Pulse = 2 * time.Second
+	}
 	if cfg.Lease <= 0 {
 		cfg.Lease = publishing.Lease
 	}
@@ -63,7 +67,8 @@ func New(q publishing.Queue, r Runner, wake <-chan struct{}, cfg Config) *Dispat
 }
 
 // Claimed is when the queue last answered; zero if it never did. Readiness
-// means that this is recent.
+// means that this is recent, also while every slot is busy: then the queue is
+// asked for nothing, once a Pulse.
 func (d *Dispatcher) Claimed() time.Time {
 	if n := d.last.Load(); n != 0 {
 		return time.Unix(0, n)
@@ -88,8 +93,10 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	// long queue for every free slot would cost more than the work.
 	enough := max(d.cfg.Slots/2, 1)
 	backlog := false
+	var asked time.Time
 	for {
-		if room := cap(slots) - len(slots); !backlog || room >= enough {
+		if room := cap(slots) - len(slots); room > 0 && !backlog || room >= enough || time.Since(asked) >= d.cfg.Pulse {
+			asked = time.Now()
 			claims := d.claim(ctx, room)
 			backlog = len(claims) == room
 			for _, c := range claims {
@@ -121,7 +128,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 }
 
 func (d *Dispatcher) claim(ctx context.Context, n int) []publishing.Claim {
-	if n <= 0 || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return nil
 	}
 	claims, err := d.queue.Claim(ctx, d.cfg.Holder, n, d.cfg.Lease)

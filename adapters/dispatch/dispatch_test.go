@@ -21,12 +21,19 @@ type queue struct {
 	due    []publishing.Claim
 	broken bool
 	asked  []int
+	idle   chan struct{} // told when it is asked for nothing, if somebody listens
 }
 
 func (q *queue) Claim(_ context.Context, _ string, n int, _ time.Duration) ([]publishing.Claim, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.asked = append(q.asked, n)
+	if n == 0 {
+		select {
+		case q.idle <- struct{}{}:
+		default:
+		}
+	}
 	if q.broken {
 		return nil, errors.New("no database")
 	}
@@ -60,7 +67,7 @@ func start(t *testing.T, q *queue, slots int) (*dispatch.Dispatcher, *runner, ch
 	t.Helper()
 	r := &runner{started: make(chan publishing.SegmentID, 100), letGo: make(chan struct{})}
 	wake := make(chan struct{})
-	d := dispatch.New(q, r, wake, dispatch.Config{Holder: "w", Slots: slots, Tick: time.Millisecond, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	d := dispatch.New(q, r, wake, dispatch.Config{Holder: "w", Slots: slots, Tick: time.Millisecond, Pulse: 5 * time.Millisecond, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = d.Run(ctx) }()
@@ -86,10 +93,53 @@ func TestItHoldsNoMoreThanItsSlots(t *testing.T) {
 	}
 	stop()
 	for _, n := range q.asked {
-		if n < 1 || n > 2 {
+		if n > 2 {
 			t.Errorf("asked for %d with 2 slots", n)
 		}
 	}
+}
+
+// A worker with its hands full lives: its readiness must not have it restarted
+// in the middle of a call. One whose database is gone does not.
+func TestItAsksAlsoWhileItsHandsAreFull(t *testing.T) {
+	q := &queue{due: make([]publishing.Claim, 4), idle: make(chan struct{})}
+	d, r, _, stop := start(t, q, 4)
+	for range 4 {
+		<-r.started
+	}
+	full := d.Claimed()
+	<-q.idle
+	<-q.idle // the answer to the one before was noted
+	if !d.Claimed().After(full) {
+		t.Error("a busy worker is silent")
+	}
+	q.set(func() { q.broken = true })
+	<-q.idle
+	<-q.idle
+	lost := d.Claimed()
+	<-q.idle
+	if d.Claimed() != lost {
+		t.Error("it says it claimed, with no database")
+	}
+	close(r.letGo)
+	stop()
+}
+
+// Waiting for half the slots to be free is no silence either.
+func TestItAsksWhileSomeOfABacklogIsAtWork(t *testing.T) {
+	q := &queue{due: make([]publishing.Claim, 8)}
+	d, r, _, stop := start(t, q, 4)
+	for range 4 {
+		<-r.started
+	}
+	full := d.Claimed()
+	r.letGo <- struct{}{}
+	<-r.started // the free slot was filled, although two were not free
+	if !d.Claimed().After(full) {
+		t.Error("a busy worker is silent")
+	}
+	close(r.letGo)
+	stop()
 }
 
 func TestItSurvivesALostDatabase(t *testing.T) {

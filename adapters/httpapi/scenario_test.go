@@ -259,6 +259,12 @@ func TestStreamTicket(t *testing.T) {
 	if code, _, body := open(ticket); code != 404 {
 		t.Errorf("a member no more: %d %s", code, body)
 	}
+	if code, _, body := w.call("POST", "/api/v1/auth/logout", headers, ""); code != 204 {
+		t.Fatal(code, body)
+	}
+	if code, _, body := open(ticket); code != 401 || !strings.Contains(body, "session") {
+		t.Errorf("signed out: %d %s", code, body)
+	}
 	if code, _, body := w.call("POST", "/api/v1/events/ticket", map[string]string{"Authorization": "Bearer " + w.key(tenant)}, ""); code != 403 {
 		t.Errorf("a key: %d %s", code, body)
 	}

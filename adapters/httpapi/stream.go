@@ -33,8 +33,8 @@ type Stream interface {
 // ticketLife is how long a ticket opens a stream.
 const ticketLife = time.Minute
 
-// A ticket says who may open a stream, as long as they are signed in. What
-// they may see is read anew.
+// A ticket says who may open a stream. What they may see, and whether they are
+// still signed in, is read anew.
 type ticket struct {
 	Tenant  tenants.ID         `json:"ten"`
 	User    tenants.UserID     `json:"usr"`
@@ -70,7 +70,7 @@ func (s *surface) withTicket(c *fiber.Ctx) error {
 		return fault.New(fault.Unauthenticated, "stream.bad_ticket", "This ticket has expired. Ask for another.")
 	}
 	person := identity.Principal{User: t.User, Session: t.Session}
-	if err := s.Auth.Alive(c.UserContext(), person); err != nil {
+	if err := s.Auth.StillSignedIn(c.UserContext(), person); err != nil {
 		return err
 	}
 	who, err := s.scope(c.UserContext(), person, string(t.Tenant))
@@ -100,11 +100,10 @@ func (s *Server) StreamEvents(ctx context.Context, req api.StreamEventsRequestOb
 	return api.StreamEvents200TexteventStreamResponse{Body: &feed{stream: stream, ctx: life, end: end, conn: c.Context().Conn()}}, nil
 }
 
-// still asks whether whoever opened a stream may still read it. A person's
-// access token has run out long before; their session has not.
+// still asks whether whoever opened a stream may still read it.
 func (s *surface) still(p identity.Principal, authorization string, was tenants.Scope) func(context.Context) error {
 	return func(ctx context.Context) error {
-		now, err := s.again(ctx, p, authorization)
+		now, err := s.now(ctx, p, authorization)
 		if err != nil {
 			return err
 		}
@@ -116,14 +115,15 @@ func (s *surface) still(p identity.Principal, authorization string, was tenants.
 	}
 }
 
-// again authenticates whoever opened a stream once more.
-func (s *surface) again(ctx context.Context, p identity.Principal, authorization string) (identity.Principal, error) {
+// now is what became of p: a person's session, whose token may well have
+// expired meanwhile, or a key.
+func (s *surface) now(ctx context.Context, p identity.Principal, authorization string) (identity.Principal, error) {
 	if p.Scope == nil {
-		return p, s.Auth.Alive(ctx, p)
+		return p, s.Auth.StillSignedIn(ctx, p)
 	}
 	bearer, err := identity.Bearer(authorization)
 	if err != nil {
-		return identity.Principal{}, err
+		return p, err
 	}
 	return s.Auth.Authenticate(ctx, bearer)
 }

@@ -82,6 +82,7 @@ func send[A answer](ctx context.Context, s *supervisor, r request, rpc func(cont
 		res, sent, failed := once(ctx, p, r.timeout, rpc)
 		leave()
 		if failed == nil {
+			wire.Clean(res)
 			return res, nil
 		}
 		if err = s.broken(p, failed); sent {
@@ -118,7 +119,7 @@ func (s *supervisor) broken(p *process, err error) error {
 	case codes.DeadlineExceeded:
 		go p.probe()
 	}
-	return fmt.Errorf("plugin %s: %s", s.spec.ID, s.secrets.redact(err.Error()))
+	return fmt.Errorf("plugin %s: %s", s.spec.ID, s.secrets.redact(wire.Text(err.Error())))
 }
 
 func (s *supervisor) redacted(f *social.Fault) *social.Fault {

@@ -122,6 +122,7 @@ func (p *process) describe(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	wire.Clean(res)
 	p.manifest = wire.ToManifest(res.GetManifest())
 	if p.manifest.ID != id {
 		return fmt.Errorf("the plugin says it is %.100q, not %q", p.manifest.ID, id)

@@ -61,6 +61,9 @@ type segmentRow struct {
 	Problem    *publishing.Problem `bun:"problem,type:jsonb"`
 	Evidence   string              `bun:"evidence"`
 	ArmedHash  string              `bun:"armed_hash"`
+	CalledAt   time.Time           `bun:"called_at,nullzero"`
+	Verify     bool                `bun:"verify"`
+	Canceling  bool                `bun:"canceling"`
 }
 
 func (r *segmentRow) segment() (*publishing.Segment, error) {
@@ -70,6 +73,7 @@ func (r *segmentRow) segment() (*publishing.Segment, error) {
 		Step: r.Step, Label: r.Label, Attempt: r.Attempt, Tries: r.Tries, DoubtAt: r.DoubtAt,
 		ReplyTo: r.ReplyTo, Root: r.Root, Ref: r.Ref, LiveAt: r.LiveAt, Problem: r.Problem,
 		Evidence: publishing.Evidence(r.Evidence), ArmedHash: r.ArmedHash,
+		CalledAt: r.CalledAt, Verify: r.Verify, Canceling: r.Canceling,
 	}
 	return s, json.Unmarshal(r.Part, &s.Part)
 }
@@ -82,10 +86,14 @@ func rowOfSegment(d *publishing.Delivery, s *publishing.Segment) (segmentRow, er
 		NextAt: s.NextAt, Holder: s.Holder, Generation: s.Generation, Step: s.Step, Label: s.Label,
 		Attempt: s.Attempt, Tries: s.Tries, DoubtAt: s.DoubtAt, ReplyTo: s.ReplyTo, Root: s.Root, Ref: s.Ref,
 		LiveAt: s.LiveAt, Problem: s.Problem, Evidence: string(s.Evidence), ArmedHash: s.ArmedHash,
+		CalledAt: s.CalledAt, Verify: s.Verify, Canceling: s.Canceling,
 	}, err
 }
 
 func (tx postTx) Deliveries(ctx context.Context, posts ...publishing.PostID) ([]*publishing.Delivery, error) {
+	if err := tx.flush(ctx); err != nil {
+		return nil, err
+	}
 	var ds []postDeliveryRow
 	if err := tx.find(&ds).Where("d.post_id in (?)", bun.List(posts)).Order("d.delivery_id").Scan(ctx); err != nil || len(ds) == 0 {
 		return nil, err
@@ -116,6 +124,9 @@ func assemble(ds []postDeliveryRow, ss []segmentRow) ([]*publishing.Delivery, er
 }
 
 func (tx postTx) SaveDelivery(ctx context.Context, d *publishing.Delivery) error {
+	if err := tx.flush(ctx); err != nil {
+		return err
+	}
 	r := &postDeliveryRow{ID: string(d.ID), Post: string(d.Post), Channel: string(d.Channel), Format: d.Format,
 		Settings: d.Settings, Hash: d.Hash, DueAt: d.DueAt}
 	if _, err := tx.NewInsert().Model(r).On("conflict (tenant_id, delivery_id) do update").
@@ -138,7 +149,7 @@ const segmentColumns = `due_at = excluded.due_at, position = excluded.position, 
 	generation = excluded.generation, step = excluded.step, label = excluded.label, attempt = excluded.attempt,
 	tries = excluded.tries, doubt_at = excluded.doubt_at, reply_to = excluded.reply_to, root = excluded.root,
 	ref = excluded.ref, live_at = excluded.live_at, problem = excluded.problem, evidence = excluded.evidence,
-	armed_hash = excluded.armed_hash`
+	armed_hash = excluded.armed_hash, called_at = excluded.called_at, verify = excluded.verify, canceling = excluded.canceling`
 
 func (tx postTx) saveSegments(ctx context.Context, d *publishing.Delivery, segments []*publishing.Segment) error {
 	rows := make([]segmentRow, len(segments))
@@ -153,6 +164,9 @@ func (tx postTx) saveSegments(ctx context.Context, d *publishing.Delivery, segme
 }
 
 func (tx postTx) DeleteDelivery(ctx context.Context, id publishing.DeliveryID) error {
+	if err := tx.flush(ctx); err != nil {
+		return err
+	}
 	_, err := tx.remove((*postDeliveryRow)(nil)).Where("delivery_id = ?", string(id)).Exec(ctx)
 	return err
 }

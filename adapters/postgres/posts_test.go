@@ -177,10 +177,38 @@ func TestARestoredCopyDoubtsAndWaits(t *testing.T) {
 	if why, err := db.Queue().Blocked(t.Context(), us, ch); err != nil || why != "tenant.paused_above" {
 		t.Errorf("publishing is not paused: %q, %v", why, err)
 	}
-	for post, want := range map[publishing.PostID]publishing.State{overdue: publishing.Unknown, later: publishing.Scheduled} {
-		if got := deliveriesOf(t, db, us, post)[0].Segments[0].State; got != want {
-			t.Errorf("%s is %s, want %s", post, got, want)
+	for post, want := range map[publishing.PostID]bool{overdue: true, later: false} {
+		if got := deliveriesOf(t, db, us, post)[0].Segments[0].Verify; got != want {
+			t.Errorf("%s is to be looked up: %v, want %v", post, got, want)
 		}
+	}
+	postgrestest.Exec(t, db, "update database_identity set timeline = timeline + 1")
+	if paused, err := db.CheckIdentity(t.Context()); err != nil || paused {
+		t.Errorf("a failover paused everybody: %v, %v", paused, err)
+	}
+}
+
+// A dispatcher takes no segment of a post that is being changed, so nobody
+// holds a claim on what was moved meanwhile.
+func TestAClaimDoesNotCrossAChange(t *testing.T) {
+	db := postgrestest.Open(t)
+	us := postgrestest.Tenant(t, db)
+	ch := channelOf(t, db, us)
+	post := duePost(t, db, us, ch, time.Now().Add(-time.Second))
+	err := db.Posts().Update(t.Context(), us, func(ctx context.Context, tx publishing.Tx) error {
+		if _, err := tx.LockPost(ctx, post); err != nil {
+			return err
+		}
+		if got := take(t, db, 1000, us); got[us] != 0 {
+			t.Error("it was claimed while it was being changed")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := take(t, db, 1000, us); got[us] != 1 {
+		t.Error("it was not claimed afterwards")
 	}
 }
 

@@ -32,11 +32,12 @@ const (
 	Webhook     = "webhook"      // secrets of webhook endpoints, at rest
 	DataKeys    = "data-keys"    // the tenants' data keys, at rest
 	Pseudonym   = "pseudonym"    // tenants' names as plugins see them
+	Database    = "database"     // passwords of the serving logins
 )
 
 // Purposes lists every purpose once.
 func Purposes() []string {
-	return []string{Session, Refresh, Address, OAuthState, Cursor, Gateway, EventTicket, Webhook, DataKeys, Pseudonym}
+	return []string{Session, Refresh, Address, OAuthState, Cursor, Gateway, EventTicket, Webhook, DataKeys, Pseudonym, Database}
 }
 
 // Vault derives keys. It is safe for concurrent use.

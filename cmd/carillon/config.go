@@ -83,7 +83,7 @@ func (c *config) databases() (postgres.MigrateOptions, error) {
 	}
 	v := vault.New(c.MasterKey)
 	password := func(role string) string {
-		sum := sha256.Sum256(append(v.Key(vault.DataKeys), role...))
+		sum := sha256.Sum256(append(v.Key(vault.Database), role...))
 		return hex.EncodeToString(sum[:16])
 	}
 	o := postgres.MigrateOptions{AppPassword: password("app"), SystemPassword: password("system")}

@@ -171,6 +171,9 @@ func (d *dev) run(ctx context.Context, then func(context.Context, *kernel) error
 		return err
 	}
 	defer k.close()
+	if err := k.recognise(ctx); err != nil {
+		return err
+	}
 	if err := k.seed(ctx); err != nil {
 		return fmt.Errorf("seed: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -99,22 +100,33 @@ func (k *kernel) close() {
 func (k *kernel) onClose(fn func()) { k.closers = append(k.closers, fn) }
 
 func (k *kernel) openDatabase(ctx context.Context) (err error) {
-	c := postgres.Config{App: k.cfg.AppURL, System: k.cfg.SystemURL}
-	if k.cfg.TraceURL != "" {
-		c.Tracer = tracing.Statements()
-	}
-	if k.db, err = postgres.Open(ctx, c); err != nil {
-		return fmt.Errorf("database: %w (is it migrated? run: carillon migrate)", err)
+	if k.db, err = connect(ctx, k.cfg); err != nil {
+		return err
 	}
 	k.onClose(k.db.Close)
+	k.authz, err = casbin.New(k.db)
+	return err
+}
+
+func connect(ctx context.Context, cfg config) (*postgres.DB, error) {
+	c := postgres.Config{App: cfg.AppURL, System: cfg.SystemURL}
+	if cfg.TraceURL != "" {
+		c.Tracer = tracing.Statements()
+	}
+	db, err := postgres.Open(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("database: %w (is it migrated? run: carillon migrate)", err)
+	}
+	return db, nil
+}
+
+// recognise looks whether this database was served from before. It writes, and
+// so belongs to those who are about to serve, not to those who only look.
+func (k *kernel) recognise(ctx context.Context) error {
 	restored, err := k.db.CheckIdentity(ctx)
 	if restored {
 		k.log.WarnContext(ctx, "this database is a restored copy: publishing is paused until an operator resumes it")
 	}
-	if err != nil {
-		return err
-	}
-	k.authz, err = casbin.New(k.db)
 	return err
 }
 
@@ -171,11 +183,6 @@ func (k *kernel) openPlugins(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "crl-") // short: it holds unix sockets
-	if err != nil {
-		return err
-	}
-	k.onClose(func() { _ = os.RemoveAll(dir) })
 	ln, err := net.Listen("tcp", k.cfg.GatewayAddr)
 	if err != nil {
 		return fmt.Errorf("CARILLON_GATEWAY_ADDR: %w", err)
@@ -186,7 +193,7 @@ func (k *kernel) openPlugins(context.Context) (err error) {
 	k.plugins, err = pluginhost.New(pluginhost.Config{
 		Binary:  binary,
 		Args:    func(name string) []string { return []string{"plugin", "serve", name} },
-		Dir:     filepath.Join(dir, "p"),
+		Dir:     socketDir(k.cfg.StateDir),
 		Log:     k.log,
 		Egress:  func(id string) pluginhost.Egress { return k.proxy.Grant(id, nil) },
 		Direct:  []string{ln.Addr().String()},
@@ -201,6 +208,20 @@ func (k *kernel) openPlugins(context.Context) (err error) {
 		_ = k.plugins.Close(ctx)
 	})
 	return nil
+}
+
+// socketDir is where every process of an installation keeps the sockets of its
+// plugins: always the same place, so that one finds what another left behind
+// when it was killed. The path of a socket is short by law, and pluginhost
+// takes 50 bytes of it.
+func socketDir(state string) string {
+	name := "crl-" + strconv.Itoa(os.Getuid()) // of this user, for /tmp is everybody's
+	for _, parent := range []string{state, os.TempDir()} {
+		if dir := filepath.Join(parent, name); len(dir) <= 50 {
+			return dir
+		}
+	}
+	return filepath.Join("/tmp", name)
 }
 
 func (k *kernel) openMedia(ctx context.Context) (err error) {

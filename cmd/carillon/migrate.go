@@ -43,8 +43,8 @@ func citusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "citus", Short: "Print the statements that spread the database over a Citus cluster", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return process(c, func(k *kernel, ctx context.Context) error {
-				statements, err := k.db.DistributionSQL(ctx)
+			return withDatabase(c, func(ctx context.Context, _ config, db *postgres.DB) error {
+				statements, err := db.DistributionSQL(ctx)
 				for _, s := range statements {
 					fmt.Fprintln(c.OutOrStdout(), s)
 				}

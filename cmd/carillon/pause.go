@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/carillonhq/carillon/adapters/postgres"
 )
 
 // pauseCommand is the operator's kill switch. It needs the database and
@@ -19,8 +21,8 @@ func pauseCommand() *cobra.Command {
 			if reason == "" && !resume {
 				return errors.New("say why, with --reason: people will see it")
 			}
-			return process(c, func(k *kernel, ctx context.Context) error {
-				if err := k.pause(ctx, platform, reason, resume); err != nil {
+			return withDatabase(c, func(ctx context.Context, _ config, db *postgres.DB) error {
+				if err := pause(ctx, db, platform, reason, resume); err != nil {
 					return err
 				}
 				_, err := fmt.Fprintln(c.OutOrStdout(), "done; it works everywhere within seconds")
@@ -34,14 +36,14 @@ func pauseCommand() *cobra.Command {
 	return c
 }
 
-func (k *kernel) pause(ctx context.Context, platform, reason string, resume bool) error {
+func pause(ctx context.Context, db *postgres.DB, platform, reason string, resume bool) error {
 	switch {
 	case platform != "" && resume:
-		return k.db.ResumePlatform(ctx, platform)
+		return db.ResumePlatform(ctx, platform)
 	case platform != "":
-		return k.db.PausePlatform(ctx, platform, reason)
+		return db.PausePlatform(ctx, platform, reason)
 	case resume:
-		return k.db.ResumeAll(ctx)
+		return db.ResumeAll(ctx)
 	}
-	return k.db.PauseAll(ctx, reason)
+	return db.PauseAll(ctx, reason)
 }

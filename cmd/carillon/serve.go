@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/carillonhq/carillon/adapters/httpapi"
+	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/stream"
 	"github.com/carillonhq/carillon/adapters/vault"
 	"github.com/carillonhq/carillon/core/events"
@@ -42,9 +43,32 @@ func process(c *cobra.Command, run func(*kernel, context.Context) error) error {
 	return run(k, c.Context())
 }
 
+// withDatabase runs an operator's command, which needs the database and nothing
+// else: on a bad day there may be nothing else.
+func withDatabase(c *cobra.Command, run func(context.Context, config, *postgres.DB) error) error {
+	cfg, err := loadConfig(os.Getenv)
+	if err != nil {
+		return err
+	}
+	if cfg.AppURL == "" || cfg.SystemURL == "" {
+		if _, err := cfg.databases(); err != nil {
+			return err
+		}
+	}
+	db, err := connect(c.Context(), cfg)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return run(c.Context(), cfg, db)
+}
+
 // serve answers requests and streams until ctx is done, then lets those under
 // way finish.
 func (k *kernel) serve(ctx context.Context) error {
+	if err := k.recognise(ctx); err != nil {
+		return err
+	}
 	ln, err := net.Listen("tcp", k.cfg.Addr)
 	if err != nil {
 		return err

@@ -25,6 +25,9 @@ func workCommand() *cobra.Command {
 		Use: "work", Short: "Publish what is due and work the queue; run any number of them", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return process(c, func(k *kernel, ctx context.Context) error {
+				if err := k.recognise(ctx); err != nil {
+					return err
+				}
 				w := k.dispatcher()
 				g, ctx := errgroup.WithContext(ctx)
 				g.Go(func() error { return k.operate(ctx, w.ready) })

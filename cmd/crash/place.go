@@ -22,6 +22,7 @@ import (
 // place is what all runs share: the program, a database server and a folder.
 type place struct {
 	dir    string
+	given  bool   // the folder is somebody's own, and stays
 	tmp    string // short, for unix sockets
 	binary string
 	key    string // CARILLON_MASTER_KEY
@@ -32,7 +33,7 @@ type place struct {
 }
 
 func openPlace(ctx context.Context, o options) (p *place, err error) {
-	p = &place{dir: o.Dir, binary: o.Binary, url: o.DatabaseURL, key: masterKey()}
+	p = &place{given: o.Dir != "", binary: o.Binary, url: o.DatabaseURL, key: masterKey()}
 	if p.dir, err = folder(o.Dir); err != nil {
 		return nil, err
 	}
@@ -139,13 +140,13 @@ func (p *place) restartDatabase(ctx context.Context) error {
 	return nil
 }
 
-// close stops the database and, after a good run, removes everything.
+// close stops the database and, after a good run, removes what was made.
 func (p *place) close(good bool) {
 	if p.private != nil {
 		_ = p.private.Stop()
 	}
 	_ = os.RemoveAll(p.tmp)
-	if good {
+	if good && !p.given {
 		_ = os.RemoveAll(p.dir)
 		return
 	}

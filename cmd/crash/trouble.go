@@ -42,10 +42,10 @@ type trouble struct {
 	atPoints map[string]int
 	freezes  map[string]int
 	restarts int
-	fell     int // ends by themselves that nobody wished for
+	fell     int          // ends by themselves that nobody wished for
 	mercy    map[int]int  // plugins killed, by the host's pid
 	still    map[int]bool // pids that were frozen, by whomever
-	missed   []string // there was no time for
+	missed   []string     // there was no time for
 	over     bool
 }
 

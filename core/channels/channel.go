@@ -157,9 +157,6 @@ type MissingScopes struct {
 	Scopes []string
 }
 
-// Usable reports whether posts may leave through the target now.
-func (t Target) Usable() bool { return t.Channel.State == Connected && !t.Channel.Paused }
-
 // target works out what c can do under m.
 func target(c Channel, m social.Manifest) Target {
 	t := Target{Channel: c, Manifest: m, Account: c.Account}

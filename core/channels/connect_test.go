@@ -37,7 +37,7 @@ func TestSignInByOAuth(t *testing.T) {
 	}
 	target, err := w.Describe(t.Context(), w.who, done.Channels[0])
 	w.must(err)
-	if !target.Usable() || target.Channel.Name != "@ann" || target.Channel.Instance != "example.org" {
+	if target.Channel.State != channels.Connected || target.Channel.Name != "@ann" || target.Channel.Instance != "example.org" {
 		t.Errorf("target: %+v", target)
 	}
 	if d := cmp.Diff([]channels.MissingScopes{{Format: "story", Scopes: []string{"stories"}}}, target.Missing); d != "" {

@@ -46,24 +46,22 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Principal, er
 		return Principal{}, err
 	}
 	who := Principal{User: claims.User, Session: claims.Session}
-	if err := s.Alive(ctx, who); err != nil {
+	if err := s.StillSignedIn(ctx, who); err != nil {
 		return Principal{}, err
 	}
 	return who, nil
 }
 
-// Alive checks that the session of a person has not ended, for what goes on
-// longer than one request. It returns fault.Unauthenticated if it has, and for
-// a principal without a session.
-func (s *Service) Alive(ctx context.Context, who Principal) error {
+// StillSignedIn returns fault.Unauthenticated once a person's session has
+// ended. It is Authenticate for what goes on after its token was shown.
+func (s *Service) StillSignedIn(ctx context.Context, who Principal) error {
 	session, err := s.store.Live(ctx, who.Session)
-	if fault.Is(err, fault.NotFound) {
+	switch {
+	case fault.Is(err, fault.NotFound):
 		return errSignedOut()
-	}
-	if err != nil {
+	case err != nil:
 		return err
-	}
-	if session.User != who.User || !session.alive(s.now()) {
+	case session.User != who.User || !session.alive(s.now()):
 		return errSignedOut()
 	}
 	return nil

@@ -33,12 +33,20 @@ func (r *Runner) commit(ctx context.Context, w *work) (done bool, err error) {
 	}
 	r.observe.At(AtArmed)
 	blocked, err := r.queue.Blocked(ctx, w.c.Tenant, w.d.Channel)
-	if err != nil || blocked != "" || r.mono().Sub(started) > r.timing.Fresh {
+	if err != nil || blocked != "" || r.hesitated(started) {
 		return true, r.notSent(context.WithoutCancel(ctx), w.c, replay, blocked)
 	}
 	step, sendErr := r.channels.Publish(call, tenants.SystemScope(w.c.Tenant), w.d.Channel, req)
 	r.observe.At(AtSent)
 	return true, r.record(context.WithoutCancel(ctx), w.c, replay, step, sendErr)
+}
+
+// hesitated reports whether too much time has passed since started for the
+// call to be safe. A clock that stands still while the machine sleeps is not
+// believed alone, nor one that somebody sets.
+func (r *Runner) hesitated(started time.Time) bool {
+	now := r.mono()
+	return now.Sub(started) > r.timing.Fresh || now.Round(0).Sub(started.Round(0)) > r.timing.Fresh
 }
 
 // arm is the committed journal entry before the call. It fails if the segment
@@ -47,7 +55,7 @@ func (r *Runner) commit(ctx context.Context, w *work) (done bool, err error) {
 func (r *Runner) arm(ctx context.Context, w *work, req social.PublishRequest) error {
 	step, hash := w.s.Step, requestHash(req)
 	_, err := r.change(ctx, w.c, func(now *work) error {
-		if now.d.Hash != w.d.Hash {
+		if now.d.Hash != w.d.Hash || now.s.State != w.s.State || now.s.Canceling != w.s.Canceling {
 			return errLost
 		}
 		return now.tx.OpenAttempt(ctx, now.s.arm(step, hash, now.now, r.timing.Lease))
@@ -58,28 +66,36 @@ func (r *Runner) arm(ctx context.Context, w *work, req social.PublishRequest) er
 // notSent closes an attempt that never left, because something was blocked at
 // the last moment or this process hesitated.
 func (r *Runner) notSent(ctx context.Context, c Claim, replay bool, blocked string) error {
-	_, err := r.change(ctx, c, func(w *work) error {
+	return r.insist(ctx, c, func(w *work) error {
 		at := w.now
 		if blocked != "" {
 			at = at.Add(blockedPause)
 		}
 		if replay {
-			w.s.doubt(nil, at)
+			w.s.State = Unknown
+			w.s.wake(at)
 		} else {
 			w.s.disarm(at)
 		}
-		return w.tx.CloseAttempt(ctx, w.s.ID, NotSent, nil)
+		if err := w.tx.CloseAttempt(ctx, w.s.ID, NotSent, nil); err != nil {
+			return err
+		}
+		return w.ended(ctx)
 	})
-	return err
 }
 
-// record writes the outcome. It tries for a while if the database is away; if
-// that fails too, the lease runs out and somebody reconciles.
 func (r *Runner) record(ctx context.Context, c Claim, replay bool, step social.Step, sendErr error) error {
+	return r.insist(ctx, c, func(w *work) error { return w.outcome(ctx, replay, step, sendErr) })
+}
+
+// insist writes what became of an attempt. It tries for a while if the
+// database is away; if that fails too, the lease runs out and somebody
+// reconciles.
+func (r *Runner) insist(ctx context.Context, c Claim, fn func(*work) error) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timing.Lease/2)
 	defer cancel()
 	for wait := 50 * time.Millisecond; ; wait *= 2 {
-		w, err := r.change(ctx, c, func(w *work) error { return w.outcome(ctx, replay, step, sendErr) })
+		w, err := r.change(ctx, c, fn)
 		if err == nil || errors.Is(err, errLost) || !retryable(err) {
 			return r.rested(w, err)
 		}
@@ -141,7 +157,7 @@ func (w *work) refused(ctx context.Context, f *social.Fault) error {
 // later arms again after a refusal that may pass. A rate limit is no failure
 // and does not lengthen the back-off.
 func (w *work) later(ctx context.Context, f *social.Fault) error {
-	if f.Kind == social.Transient && w.now.Sub(w.d.DueAt) > patience {
+	if f.Kind != social.AuthRevoked && w.now.Sub(w.d.DueAt) > patience {
 		w.s.reject(f)
 		if err := w.closeAttempt(ctx, Refused, f); err != nil {
 			return err
@@ -149,13 +165,25 @@ func (w *work) later(ctx context.Context, f *social.Fault) error {
 		return w.settled(ctx)
 	}
 	w.s.disarm(w.now)
-	if f.Kind == social.RateLimited {
-		w.s.Problem = problemOf(f)
-		w.s.wake(w.now.Add(max(f.RetryAfter, time.Second)))
-	} else {
+	switch {
+	case w.s.State == Canceled:
+	case f.Kind == social.RateLimited:
+		w.s.park(f, w.now)
+	default:
 		w.s.again(f, w.now)
 	}
-	return w.closeAttempt(ctx, Refused, f)
+	if err := w.closeAttempt(ctx, Refused, f); err != nil {
+		return err
+	}
+	return w.ended(ctx)
+}
+
+// ended tells of a segment that a cancellation caught up with.
+func (w *work) ended(ctx context.Context) error {
+	if w.s.State != Canceled {
+		return nil
+	}
+	return w.settled(ctx)
 }
 
 func (w *work) inDoubt(ctx context.Context, f *social.Fault) error {

@@ -2,7 +2,9 @@ package publishing
 
 import (
 	"context"
+	"slices"
 
+	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
 )
@@ -35,14 +37,8 @@ func (s *Service) Edit(ctx context.Context, who tenants.Scope, id PostID, versio
 	if err := s.authz.Allow(ctx, who, ActEdit); err != nil {
 		return nil, err
 	}
-	planned, err := s.isPlanned(ctx, who, id)
-	if err != nil {
+	if err := s.mayEdit(ctx, who, id, version, c, when); err != nil {
 		return nil, err
-	}
-	if planned { // a planned post must stay publishable
-		if err := s.validate(ctx, who, c); err != nil {
-			return nil, err
-		}
 	}
 	return s.change(ctx, who, id, func(ctx context.Context, tx Tx, d *Detail) error {
 		if d.Version != version {
@@ -80,18 +76,58 @@ func (s *Service) edit(ctx context.Context, tx Tx, d *Detail, c Content, when Sc
 		return err
 	}
 	d.Content = c
-	if len(d.Deliveries) == 0 {
+	if !d.pending() { // a draft, or one that ended: it goes out when somebody says so
 		if d.Schedule, err = when.intent(); err != nil {
 			return err
 		}
 		return tx.SavePost(ctx, d.Post)
 	}
-	if when.Local != "" && (when.Local != d.Schedule.Local || when.Zone != d.Schedule.Zone) {
+	if d.moves(when) {
 		if err := d.moveTo(ctx, tx, when); err != nil {
 			return err
 		}
 	}
-	return replan(ctx, tx, d)
+	return replan(ctx, tx, d, editOne)
+}
+
+// mayEdit checks what an edit of a planned post brings with it: it must stay
+// publishable, and who gives it another time or other channels schedules.
+func (s *Service) mayEdit(ctx context.Context, who tenants.Scope, id PostID, version int, c Content, when Schedule) error {
+	now, err := s.Get(ctx, who, id)
+	switch {
+	case err != nil:
+		return err
+	case now.Version != version:
+		return stale(now.Version)
+	case !now.pending():
+		return nil
+	}
+	if now.moves(when) || !slices.Equal(now.Content.channels(), c.channels()) {
+		if err := s.authz.Allow(ctx, who, ActSchedule); err != nil {
+			return err
+		}
+	}
+	return s.validate(ctx, who, c)
+}
+
+// pending reports whether something of the post is planned and has not left.
+func (d *Detail) pending() bool {
+	return slices.ContainsFunc(d.Deliveries, (*Delivery).pending)
+}
+
+// moves reports whether when is another time than the planned one.
+func (d *Detail) moves(when Schedule) bool {
+	return when.Local != "" && (when.Local != d.Schedule.Local || when.Zone != d.Schedule.Zone)
+}
+
+// channels lists where the content goes, in order.
+func (c Content) channels() []channels.ID {
+	ids := make([]channels.ID, len(c.Variants))
+	for i, v := range c.Variants {
+		ids[i] = v.Channel
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // untouched refuses a change of what may have had an effect.
@@ -146,7 +182,7 @@ func (s *Service) Get(ctx context.Context, who tenants.Scope, id PostID) (*Detai
 	return out, err
 }
 
-// List returns posts with their deliveries, as f selects.
+// List returns posts with the outlines of their deliveries, as f selects.
 func (s *Service) List(ctx context.Context, who tenants.Scope, f Filter) ([]*Detail, error) {
 	if err := s.authz.Allow(ctx, who, ActRead); err != nil {
 		return nil, err
@@ -192,18 +228,6 @@ func (s *Service) Receipt(ctx context.Context, who tenants.Scope, id PostID) (*R
 	return &out, nil
 }
 
-func (s *Service) isPlanned(ctx context.Context, who tenants.Scope, id PostID) (planned bool, err error) {
-	err = s.store.View(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
-		if _, err := tx.Post(ctx, id); err != nil {
-			return err
-		}
-		ds, err := tx.Deliveries(ctx, id)
-		planned = len(ds) > 0
-		return err
-	})
-	return planned, err
-}
-
 // lock loads a post for a change.
 func lock(ctx context.Context, tx Tx, id PostID) (*Detail, error) {
 	p, err := tx.LockPost(ctx, id)
@@ -229,7 +253,7 @@ func details(ctx context.Context, tx Tx, posts []*Post) ([]*Detail, error) {
 		out[i] = &Detail{Post: p}
 		ids[i], byID[p.ID] = p.ID, out[i]
 	}
-	ds, err := tx.Deliveries(ctx, ids...)
+	ds, err := tx.Outlines(ctx, ids...)
 	for _, d := range ds {
 		byID[d.Post].Deliveries = append(byID[d.Post].Deliveries, d)
 	}

@@ -90,11 +90,14 @@ type Segment struct {
 	Holder     string // the process at work on it
 	Generation int64  // fencing: a save with an older one is refused
 
-	Step      []byte // what the last prepared step carries to the next
-	Label     string // for people, what it waits for
-	Attempt   int    // commits so far
-	Tries     int    // failures since the last progress, for the back-off
-	DoubtAt   time.Time
+	Step      []byte      // what the last prepared step carries to the next
+	Label     string      // for people, what it waits for
+	Attempt   int         // commits so far
+	Tries     int         // failures since the last progress, for the back-off
+	DoubtAt   time.Time   // when the outcome first became unknown, by the database
+	CalledAt  time.Time   // when a call may last have been under way
+	Verify    bool        // after a restore: look before anything else
+	Canceling bool        // if it turns out that it was not sent, it will not be
 	ReplyTo   *social.Ref // the object before it
 	Root      *social.Ref // the first of the thread
 	Ref       *social.Ref // set when Live
@@ -159,8 +162,10 @@ func SumSegments(states []State) State {
 		return Rejected
 	case slices.Contains(states, Missed):
 		return Missed
-	case slices.Contains(states, Canceled):
+	case slices.Contains(states, Canceled) && live == 0:
 		return Canceled
+	case slices.Contains(states, Canceled): // somebody cut the rest of it off
+		return Live
 	case live > 0:
 		return Sending
 	}

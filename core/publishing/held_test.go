@@ -1,7 +1,6 @@
 package publishing_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -85,7 +84,7 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", name, got, want)
 		}
 	}
-	w.deny = context.DeadlineExceeded
+	w.denied = publishing.ActSettings
 	if err := w.UpdateSettings(t.Context(), w.who, publishing.DefaultSettings); err == nil {
 		t.Error("nobody was asked")
 	}

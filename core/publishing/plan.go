@@ -2,6 +2,7 @@ package publishing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -158,7 +159,7 @@ func (s *Service) plan(ctx context.Context, who tenants.Scope, id PostID, versio
 		if err := d.moveTo(ctx, tx, when); err != nil {
 			return err
 		}
-		return replan(ctx, tx, d)
+		return replan(ctx, tx, d, replanOne)
 	})
 }
 
@@ -182,10 +183,10 @@ func (d *Detail) moveTo(ctx context.Context, tx Tx, when Schedule) error {
 	return nil
 }
 
-// replan brings the deliveries in line with the content and the time. What is
-// out or on its way stays as it is; if nothing else is left, that is a
-// conflict.
-func replan(ctx context.Context, tx Tx, d *Detail) error {
+// replan brings the deliveries in line with the content and the time, each as
+// one decides. What is out or on its way stays as it is; if nothing else is
+// left, that is a conflict.
+func replan(ctx context.Context, tx Tx, d *Detail, one func(*Post, Variant, *Delivery) (*Delivery, bool)) error {
 	old := make(map[channels.ID]*Delivery, len(d.Deliveries))
 	for _, dl := range d.Deliveries {
 		old[dl.Channel] = dl
@@ -193,7 +194,7 @@ func replan(ctx context.Context, tx Tx, d *Detail) error {
 	d.Deliveries = nil
 	changed := false
 	for _, v := range d.Content.Variants {
-		dl, moved := replanOne(d.Post, v, old[v.Channel])
+		dl, moved := one(d.Post, v, old[v.Channel])
 		delete(old, v.Channel)
 		d.Deliveries = append(d.Deliveries, dl)
 		if moved {
@@ -229,6 +230,18 @@ func replanOne(p *Post, v Variant, old *Delivery) (dl *Delivery, moved bool) {
 	}
 	return old, old.resume(p.Schedule.At)
 }
+
+// editOne changes what is planned and leaves alone what has ended: an edit is
+// no order to send it after all.
+func editOne(p *Post, v Variant, old *Delivery) (dl *Delivery, moved bool) {
+	if old != nil && !old.pending() {
+		return old, false
+	}
+	return replanOne(p, v, old)
+}
+
+// pending reports whether the delivery is planned and nothing of it has left.
+func (d *Delivery) pending() bool { return d.Untouched() && !d.Segments[0].State.Final() }
 
 // rebuild gives a delivery that had no effect new content and a new time. It
 // keeps its name and its segments', so their attempts stay on record.
@@ -290,23 +303,23 @@ func states(ds []*Delivery) []State {
 }
 
 // Cancel stops what has not left yet. What is being sent cannot be taken back:
-// if nothing else is left, that is fault.Conflict "post.too_late".
+// if nothing else is left, that is fault.Conflict "post.too_late", and should
+// it turn out that it was not sent after all, it will not be.
 func (s *Service) Cancel(ctx context.Context, who tenants.Scope, id PostID) (*Detail, error) {
 	if err := s.authz.Allow(ctx, who, ActCancel); err != nil {
 		return nil, err
 	}
-	return s.change(ctx, who, id, func(ctx context.Context, tx Tx, d *Detail) error {
-		stopped := false
-		for _, dl := range d.Deliveries {
-			if dl.cancel() {
-				stopped = true
-				if err := tx.SaveDelivery(ctx, dl); err != nil {
-					return err
-				}
-			}
-		}
-		if !stopped {
-			return tooLate(d)
+	var tooLate error
+	out, err := s.change(ctx, who, id, func(ctx context.Context, tx Tx, d *Detail) error {
+		stopped, marked, err := cancelAll(ctx, tx, d)
+		switch {
+		case err != nil:
+			return err
+		case !stopped && !marked:
+			return fault.New(fault.Conflict, "post.not_planned", "There is nothing to cancel.")
+		case !stopped:
+			tooLate = fault.New(fault.Conflict, "post.too_late", "Too late to be sure: it is on its way, and being verified. If it was not sent, it will not be.")
+			return nil
 		}
 		d.State = Sum(states(d.Deliveries))
 		if err := tx.SetState(ctx, d.ID, d.State); err != nil {
@@ -314,13 +327,18 @@ func (s *Service) Cancel(ctx context.Context, who tenants.Scope, id PostID) (*De
 		}
 		return emit(ctx, tx, "post.canceled", d.Post)
 	})
+	return out, errors.Join(err, tooLate)
 }
 
-func tooLate(d *Detail) error {
+func cancelAll(ctx context.Context, tx Tx, d *Detail) (stopped, marked bool, err error) {
 	for _, dl := range d.Deliveries {
-		if st := dl.State(); st == Sending || st == Unknown {
-			return fault.New(fault.Conflict, "post.too_late", "Too late: it is on its way. Its outcome is being verified.")
+		s, m := dl.cancel()
+		stopped, marked = stopped || s, marked || m
+		if s || m {
+			if err := tx.SaveDelivery(ctx, dl); err != nil {
+				return stopped, marked, err
+			}
 		}
 	}
-	return fault.New(fault.Conflict, "post.not_planned", "There is nothing to cancel.")
+	return stopped, marked, nil
 }

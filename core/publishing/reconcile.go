@@ -16,7 +16,9 @@ func (r *Runner) orphaned(ctx context.Context, w *work) (done bool, err error) {
 		if w.s.State != Sending {
 			return errLost
 		}
-		w.s.State = Unknown
+		// Its sender may have been at work until this moment, whatever clocks
+		// say of when it began: the quiet period counts from here.
+		w.s.State, w.s.CalledAt = Unknown, w.now
 		w.s.Problem = problemOf(f)
 		if err := w.closeAttempt(ctx, OutcomeLost, f); err != nil {
 			return err
@@ -24,6 +26,17 @@ func (r *Runner) orphaned(ctx context.Context, w *work) (done bool, err error) {
 		return w.settled(ctx)
 	})
 	return false, err
+}
+
+// suspect doubts a segment that the original of a restored database may have
+// sent.
+func (r *Runner) suspect(ctx context.Context, c Claim) error {
+	_, err := r.change(ctx, c, func(w *work) error {
+		w.s.State = Unknown
+		w.s.Problem = &Problem{Kind: social.Ambiguous, Reason: "segment.restored", Message: "It may have gone out before this database was restored."}
+		return nil
+	})
+	return err
 }
 
 // reconcile finds out whether an unknown segment is on the platform. It sends
@@ -34,31 +47,44 @@ func (r *Runner) reconcile(ctx context.Context, w *work) (done bool, err error) 
 	if err != nil {
 		return true, r.unsure(ctx, w.c, social.FaultOf(err, false), 0)
 	}
-	m := target.Manifest
-	quiet := w.s.DoubtAt.Add(settle(m))
-	class := dedup(target)
-	if class == social.NativeKey && m.KeyLife > 0 && w.now.Sub(w.s.DoubtAt) > m.KeyLife-r.timing.Commit {
-		class = social.ByFind        // the key is forgotten, or about to be,
-		quiet = quiet.Add(m.KeyLife) // and the last call with it may be that late
-	}
-	if w.s.DoubtAt.IsZero() { // after a restore there is no arming to count from
-		quiet = w.now
-	}
-	if class == social.ByFind && !m.Can(social.CanFind) {
-		class = social.NoDedup
-	}
+	class := r.recovery(w, target)
+	quiet := w.s.CalledAt.Add(settle(target.Manifest))
 	switch {
 	case class == social.NoDedup:
 		return true, r.askPerson(ctx, w.c)
 	case w.now.Before(quiet):
 		_, err := r.change(ctx, w.c, func(w *work) error { w.s.wake(quiet); return nil })
 		return true, err
-	case class == social.NativeKey && w.blocked != "":
-		return true, r.unsure(ctx, w.c, nil, 15*time.Second)
+	case class == social.NativeKey && w.blocked != "": // it cannot look, and must not send
+		_, err := r.change(ctx, w.c, func(w *work) error { w.s.wake(w.now.Add(blockedWait)); return nil })
+		return true, err
 	case class == social.NativeKey:
 		return r.commit(ctx, w)
 	}
 	return r.find(ctx, w, target)
+}
+
+// blockedWait is how soon a blocked segment in doubt is looked at again.
+const blockedWait = 15 * time.Second
+
+// recovery is how the doubt about a segment is settled: by the platform's
+// class, or by looking where sending the key again is out of the question.
+func (r *Runner) recovery(w *work, t channels.Target) social.Dedup {
+	m, class := t.Manifest, dedup(t)
+	if class != social.NativeKey && class != social.ByFind {
+		return social.NoDedup
+	}
+	forgotten := m.KeyLife > 0 && w.now.Sub(w.s.DoubtAt) > m.KeyLife-r.timing.Commit
+	mustLook := w.s.Verify || w.s.Canceling || forgotten
+	switch {
+	case class == social.ByFind && m.Can(social.CanFind):
+		return social.ByFind
+	case class == social.NativeKey && (mustLook || w.blocked != "") && m.Can(social.CanFind):
+		return social.ByFind
+	case class == social.NativeKey && !mustLook:
+		return social.NativeKey
+	}
+	return social.NoDedup
 }
 
 func settle(m social.Manifest) time.Duration {
@@ -107,7 +133,7 @@ func (r *Runner) find(ctx context.Context, w *work, target channels.Target) (don
 // that disagree.
 func since(w *work) time.Time {
 	at := w.s.DoubtAt
-	if at.IsZero() {
+	if w.s.Verify { // the original may have sent it when it was due
 		at = w.d.DueAt
 	}
 	return at.Add(-5 * time.Minute)
@@ -126,10 +152,20 @@ func (r *Runner) foundLater(ctx context.Context, c Claim, rc social.Receipt) err
 
 func (r *Runner) absent(ctx context.Context, c Claim) error {
 	_, err := r.change(ctx, c, func(w *work) error {
-		holder, generation := w.s.Holder, w.s.Generation
-		w.s.disarm(w.now.Add(r.timing.Lease)) // this claim goes on to arm it
-		w.s.Holder, w.s.Generation, w.s.Problem = holder, generation, nil
-		return w.tx.ResolveAttempts(ctx, w.s.ID, AbsentLater)
+		holder, until := w.s.Holder, w.now.Add(r.timing.Lease) // this claim goes on
+		if w.s.Verify && !w.s.Canceling {
+			w.s.restart(until)
+		} else {
+			w.s.disarm(until)
+		}
+		if err := w.tx.ResolveAttempts(ctx, w.s.ID, AbsentLater); err != nil {
+			return err
+		}
+		if w.s.State == Canceled {
+			return w.settled(ctx)
+		}
+		w.s.Holder, w.s.Problem = holder, nil
+		return nil
 	})
 	return err
 }
@@ -178,5 +214,6 @@ func (w *work) replayFailed(ctx context.Context, f *social.Fault) error {
 	if err := w.closeAttempt(ctx, outcome, f); err != nil {
 		return err
 	}
+	w.s.CalledAt = w.now
 	return w.stillUnknown(ctx, f, 0)
 }

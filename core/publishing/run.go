@@ -76,6 +76,10 @@ func (r *Runner) Run(ctx context.Context, c Claim) error {
 	r.observe.At(AtClaimed)
 	for range maxSteps {
 		w, err := r.load(ctx, c)
+		if err != nil && ctx.Err() != nil { // told to stop before it began
+			err = r.release(context.WithoutCancel(ctx), c)
+			return ignoreLost(err)
+		}
 		if err != nil {
 			return ignoreLost(err)
 		}
@@ -100,6 +104,7 @@ type work struct {
 	c       Claim
 	d       *Delivery
 	s       *Segment
+	was     State     // of the post, inside change
 	now     time.Time // the database's
 	blocked string    // as of load
 	rules   Settings
@@ -108,9 +113,14 @@ type work struct {
 }
 
 func (r *Runner) step(ctx context.Context, w *work) (done bool, err error) {
+	untouched := w.s.State == Scheduled || w.s.State == Preparing || w.s.State == Armed
 	switch {
-	case w.s.State == Scheduled && w.s.Position == 0 && w.rules.MissedAfter > 0 && w.now.Sub(w.d.DueAt) > w.rules.MissedAfter:
+	case untouched && w.s.Verify:
+		return false, r.suspect(ctx, w.c)
+	case untouched && w.s.Position == 0 && w.rules.MissedAfter > 0 && w.now.Sub(w.d.DueAt) > w.rules.MissedAfter:
 		return true, r.miss(ctx, w.c) // also while it is held back: nobody waits for it any more
+	case w.s.State == Scheduled && w.s.Position == 0 && w.d.DueAt.After(w.now): // it was moved
+		return true, r.postpone(ctx, w.c)
 	case w.blocked != "" && w.s.State != Sending && w.s.State != Unknown:
 		return true, r.hold(ctx, w.c)
 	}
@@ -165,13 +175,14 @@ func (r *Runner) prepare(ctx context.Context, w *work) (done bool, err error) {
 func (r *Runner) unprepared(ctx context.Context, c Claim, f *social.Fault) error {
 	w, err := r.change(ctx, c, func(w *work) error {
 		switch f.Kind {
-		case social.RateLimited:
-			w.s.Problem = problemOf(f)
-			w.s.wake(w.now.Add(max(f.RetryAfter, time.Second)))
-		case social.Transient, social.Ambiguous, social.AuthExpired:
+		case social.RateLimited, social.Transient, social.Ambiguous, social.AuthExpired:
 			if w.now.Sub(w.d.DueAt) > patience {
 				w.s.reject(f)
 				return w.settled(ctx)
+			}
+			if f.Kind == social.RateLimited {
+				w.s.park(f, w.now)
+				return nil
 			}
 			w.s.again(f, w.now)
 		case social.AuthRevoked: // the channel is blocked until it is reconnected
@@ -197,6 +208,12 @@ func (r *Runner) miss(ctx context.Context, c Claim) error {
 // release gives a segment back as it is.
 func (r *Runner) release(ctx context.Context, c Claim) error {
 	_, err := r.change(ctx, c, func(w *work) error { w.s.wake(w.now); return nil })
+	return err
+}
+
+// postpone gives a segment back until it is due.
+func (r *Runner) postpone(ctx context.Context, c Claim) error {
+	_, err := r.change(ctx, c, func(w *work) error { w.s.wake(w.d.DueAt); return nil })
 	return err
 }
 
@@ -234,7 +251,7 @@ func (w *work) read(ctx context.Context, tx Tx, lock bool) error {
 	if w.s == nil || w.s.Generation != w.c.Generation {
 		return errLost
 	}
-	w.now, w.rules, w.tx = got.Now, got.Settings, tx
+	w.was, w.now, w.rules, w.tx = got.State, got.Now, got.Settings, tx
 	return nil
 }
 
@@ -278,6 +295,9 @@ func (w *work) settled(ctx context.Context) error {
 		if err := w.tx.WakeDispatch(ctx); err != nil { // for the next segment
 			return err
 		}
+	}
+	if sum == w.was {
+		return nil
 	}
 	return w.tell(ctx, sum)
 }

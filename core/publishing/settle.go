@@ -35,6 +35,9 @@ func (s *Service) Settle(ctx context.Context, who tenants.Scope, post PostID, se
 	})
 }
 
+// settleSegment records a person's answer. Where they say it is there, an
+// address is all there is to go by: without the platform's own name for it,
+// what would have followed it is cut off.
 func settleSegment(ctx context.Context, tx Tx, d *Detail, id SegmentID, v Verdict, url string) error {
 	for _, dl := range d.Deliveries {
 		sg := dl.Segment(id)
@@ -48,7 +51,7 @@ func settleSegment(ctx context.Context, tx Tx, d *Detail, id SegmentID, v Verdic
 		if err != nil {
 			return err
 		}
-		w := &work{d: dl, s: sg, now: now, tx: tx}
+		w := &work{d: dl, s: sg, was: d.State, now: now, tx: tx}
 		return w.decide(ctx, v, url)
 	}
 	return fault.New(fault.NotFound, "segment.not_found", "There is no such part.")
@@ -60,7 +63,12 @@ func (w *work) decide(ctx context.Context, v Verdict, url string) error {
 		w.s.applied(social.Receipt{Ref: social.Ref{URL: url}}, ByPerson, w.now)
 	} else {
 		outcome = SettledAbsent
-		w.s.disarm(w.now)
+		w.s.Canceling = false // they want it sent
+		if w.s.Verify {
+			w.s.restart(w.now)
+		} else {
+			w.s.disarm(w.now)
+		}
 		w.s.Problem = nil
 	}
 	if err := w.tx.ResolveAttempts(ctx, w.s.ID, outcome); err != nil {

@@ -40,7 +40,7 @@ func (s *Segment) arm(step []byte, hash string, now time.Time, lease time.Durati
 	replay := s.State == Unknown
 	s.Attempt++
 	s.State, s.Step, s.ArmedHash, s.Label = Sending, step, hash, ""
-	s.NextAt = now.Add(lease)
+	s.NextAt, s.CalledAt = now.Add(lease), now
 	if s.DoubtAt.IsZero() {
 		s.DoubtAt = now
 	}
@@ -55,20 +55,37 @@ func (s *Segment) applied(r social.Receipt, by Evidence, now time.Time) {
 		s.LiveAt = r.PublishedAt
 	}
 	s.settle(nil)
-	s.DoubtAt = time.Time{}
+	s.DoubtAt, s.Verify, s.Canceling = time.Time{}, false, false
 }
 
 // disarm takes a segment back to before its commit: the last attempt surely
-// had no effect.
+// had no effect. If somebody canceled it meanwhile, that is its end.
 func (s *Segment) disarm(at time.Time) {
+	if s.Canceling {
+		s.cancel()
+		return
+	}
 	s.State, s.DoubtAt = Armed, time.Time{}
 	s.wake(at)
 }
 
-// doubt marks the outcome as unknown until somebody finds out.
-func (s *Segment) doubt(f *social.Fault, at time.Time) {
-	s.State, s.Problem = Unknown, problemOf(f)
+// restart takes a segment that a restored database doubted back to its start:
+// what was prepared before the restore may be gone.
+func (s *Segment) restart(at time.Time) {
+	s.State, s.Step, s.Verify, s.DoubtAt, s.CalledAt, s.Problem = Scheduled, nil, false, time.Time{}, time.Time{}, nil
 	s.wake(at)
+}
+
+func (s *Segment) cancel() {
+	s.State, s.DoubtAt, s.Canceling, s.Verify = Canceled, time.Time{}, false, false
+	s.settle(nil)
+}
+
+// doubt marks the outcome as unknown until somebody finds out. The platform may
+// have been at work until now.
+func (s *Segment) doubt(f *social.Fault, now time.Time) {
+	s.State, s.Problem, s.CalledAt = Unknown, problemOf(f), now
+	s.wake(now)
 }
 
 // reject ends a segment that the platform will not take.
@@ -90,6 +107,14 @@ func (s *Segment) settle(p *Problem) {
 
 // wake releases the segment until at.
 func (s *Segment) wake(at time.Time) { s.NextAt, s.Holder = at, "" }
+
+// park releases the segment until a rate limit is over. Others wait for the
+// same moment, so they do not all come back in it.
+func (s *Segment) park(f *social.Fault, now time.Time) {
+	s.Problem = problemOf(f)
+	d := max(f.RetryAfter, time.Second)
+	s.wake(now.Add(d + rand.N(min(d/10, 5*time.Second)+1)))
+}
 
 // again backs off after a failure that had no effect.
 func (s *Segment) again(f *social.Fault, now time.Time) {
@@ -113,7 +138,7 @@ func (s *Segment) reset(part Part, at time.Time) {
 		s.Revision++
 	}
 	s.Part, s.State, s.Step, s.Label, s.Tries, s.Problem = part, Scheduled, nil, "", 0, nil
-	s.ReplyTo, s.Root, s.DoubtAt = nil, nil, time.Time{}
+	s.ReplyTo, s.Root, s.DoubtAt, s.CalledAt, s.Verify, s.Canceling = nil, nil, time.Time{}, time.Time{}, false, false
 	s.Generation++
 	s.wake(at)
 }
@@ -126,6 +151,8 @@ func (d *Delivery) next(i int, now time.Time) (changed []*Segment) {
 	}
 	s, following := d.Segments[i], d.Segments[i+1]
 	switch {
+	case s.State == Live && s.Ref.ID == "":
+		return d.cutOff(i, "The part before it is there, but nobody knows under which name, so nothing can follow it.")
 	case s.State == Live && following.State == Scheduled:
 		following.ReplyTo, following.Root = s.Ref, s.Root
 		if following.Root == nil {
@@ -137,27 +164,37 @@ func (d *Delivery) next(i int, now time.Time) (changed []*Segment) {
 		following.wake(now)
 		changed = append(changed, following)
 	case s.State == Rejected || s.State == Missed || s.State == Canceled:
-		for _, rest := range d.Segments[i+1:] {
-			if rest.State == Scheduled {
-				rest.State = Canceled
-				rest.settle(&Problem{Kind: social.NotFound, Reason: "segment.chain_broken", Message: "The part before it did not go out."})
-				changed = append(changed, rest)
-			}
+		return d.cutOff(i, "The part before it did not go out.")
+	}
+	return changed
+}
+
+// cutOff ends what would have followed segment i.
+func (d *Delivery) cutOff(i int, why string) (changed []*Segment) {
+	for _, rest := range d.Segments[i+1:] {
+		if rest.State == Scheduled {
+			rest.State = Canceled
+			rest.settle(&Problem{Kind: social.NotFound, Reason: "segment.chain_broken", Message: why})
+			changed = append(changed, rest)
 		}
 	}
 	return changed
 }
 
-// cancel stops whatever has had no effect yet and reports whether anything did
-// stop.
-func (d *Delivery) cancel() (stopped bool) {
+// cancel stops whatever has had no effect yet and reports whether anything
+// stopped. What is on its way is marked: should it turn out that it was not
+// sent, it will not be.
+func (d *Delivery) cancel() (stopped, marked bool) {
 	for _, s := range d.Segments {
-		if s.State.Untouched() && !s.State.Final() {
-			s.State, stopped = Canceled, true
-			s.settle(nil)
+		switch {
+		case s.State.Untouched() && !s.State.Final():
+			stopped = true
+			s.cancel()
+		case s.State == Sending || s.State == Unknown:
+			marked, s.Canceling = true, true
 		}
 	}
-	return stopped
+	return stopped, marked
 }
 
 func problemOf(f *social.Fault) *Problem {

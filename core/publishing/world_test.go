@@ -41,7 +41,7 @@ type world struct {
 	uploads  int           // steps before the one that asks for the commit
 	gone     bool          // every attachment is gone
 	looked   []time.Time   // when it was asked what it has
-	deny     error
+	denied   tenants.Action
 }
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -246,7 +246,12 @@ func (p platform) Check(f social.Format, _ *social.Limits, text string, _ []soci
 }
 
 // Allow implements tenants.Authorizer.
-func (w *world) Allow(context.Context, tenants.Scope, tenants.Action) error { return w.deny }
+func (w *world) Allow(_ context.Context, _ tenants.Scope, act tenants.Action) error {
+	if act == w.denied {
+		return fault.New(fault.Forbidden, "role.denied", "No.")
+	}
+	return nil
+}
 
 // objects returns what is on the platform, and fails on anything double.
 func (w *world) objects(t *testing.T) (n int) {

@@ -162,18 +162,41 @@ func roundTrip(t *testing.T, o Opened) {
 	s.State, s.Step, s.Label, s.Attempt, s.Tries, s.Revision = publishing.Unknown, []byte{0, 1, 255}, "waiting", 2, 3, 1
 	s.DoubtAt, s.LiveAt, s.Generation, s.Holder, s.ArmedHash = at, at, 7, "w1", "abc"
 	s.ReplyTo, s.Root, s.Ref = &social.Ref{ID: "1"}, &social.Ref{ID: "0"}, &social.Ref{ID: "2", URL: "https://x.test/2", Extra: map[string]string{"cid": "c"}}
+	s.CalledAt, s.Verify, s.Canceling = at, true, true
 	s.Problem, s.Evidence = &publishing.Problem{Kind: social.Ambiguous, Reason: "r", Message: "m"}, publishing.ByLookup
 	update(t, o.Store, o.Us, saveBoth(p, d))
 	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error { return tx.SaveDelivery(ctx, d) })
 	err := o.Store.View(t.Context(), o.Us, func(ctx context.Context, tx publishing.Tx) error {
 		got, err := tx.Deliveries(ctx, p.ID)
-		if diff := cmp.Diff([]*publishing.Delivery{d}, got, cmpopts.EquateApproxTime(time.Millisecond), cmpopts.EquateEmpty()); diff != "" {
-			t.Error(diff)
-		}
+		same(t, []*publishing.Delivery{d}, got)
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	s.State, s.Holder, s.Problem, s.Step, s.Root, s.DoubtAt = publishing.Live, "", nil, nil, nil, time.Time{}
+	s.Label, s.Attempt, s.Part.Text, s.Ref.URL = "", 3, "other words", "https://x.test/3"
+	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error { return tx.SaveSegments(ctx, d, s) })
+	err = o.Store.View(t.Context(), o.Us, func(ctx context.Context, tx publishing.Tx) error {
+		w, err := tx.Work(ctx, publishing.Claim{Tenant: o.Us, Post: p.ID, Delivery: d.ID, Segment: s.ID}, false)
+		if err != nil {
+			return err
+		}
+		same(t, d, w.Delivery)
+		outline(d)
+		got, err := tx.Outlines(ctx, p.ID)
+		same(t, []*publishing.Delivery{d}, got)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func same[T any](t *testing.T, want, got T) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, cmpopts.EquateApproxTime(time.Millisecond), cmpopts.EquateEmpty()); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -66,6 +66,9 @@ func (s *Store) now() time.Time {
 func (s *Store) View(ctx context.Context, who tenants.ID, fn func(context.Context, publishing.Tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if !who.Valid() {
 		return fault.New(fault.Unauthenticated, "auth.required", "Please sign in.")
 	}
@@ -76,6 +79,9 @@ func (s *Store) View(ctx context.Context, who tenants.ID, fn func(context.Contex
 func (s *Store) Update(ctx context.Context, who tenants.ID, fn func(context.Context, publishing.Tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if !who.Valid() {
 		return fault.New(fault.Unauthenticated, "auth.required", "Please sign in.")
 	}
@@ -240,6 +246,24 @@ func (tx *memTx) Deliveries(_ context.Context, posts ...publishing.PostID) ([]*p
 	return out, nil
 }
 
+func (tx *memTx) Outlines(ctx context.Context, posts ...publishing.PostID) ([]*publishing.Delivery, error) {
+	ds, err := tx.Deliveries(ctx, posts...)
+	for _, d := range ds {
+		outline(d)
+	}
+	return ds, err
+}
+
+// outline leaves of d what Tx.Outlines returns.
+func outline(d *publishing.Delivery) {
+	d.Settings, d.Hash = nil, ""
+	for i, s := range d.Segments {
+		d.Segments[i] = &publishing.Segment{
+			ID: s.ID, Position: s.Position, Comment: s.Comment, State: s.State, Ref: s.Ref, LiveAt: s.LiveAt, Problem: s.Problem,
+		}
+	}
+}
+
 func (tx *memTx) SaveDelivery(_ context.Context, d *publishing.Delivery) error {
 	tx.st.deliveries[d.ID] = clone(d)
 	return nil
@@ -296,7 +320,7 @@ func (tx *memTx) Work(ctx context.Context, c publishing.Claim, _ bool) (*publish
 		return nil, fault.New(fault.NotFound, "segment.not_found", "There is no such part.")
 	}
 	settings, err := tx.Settings(ctx)
-	return &publishing.Work{Delivery: clone(d), Now: tx.s.now(), Settings: settings}, err
+	return &publishing.Work{State: tx.st.posts[c.Post].State, Delivery: clone(d), Now: tx.s.now(), Settings: settings}, err
 }
 
 func (tx *memTx) SaveSegments(_ context.Context, d *publishing.Delivery, segments ...*publishing.Segment) error {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"unicode/utf8"
 
 	pb "github.com/carillonhq/carillon/plugins/proto/pluginv1"
 	"github.com/carillonhq/carillon/ports/fault"
@@ -81,5 +82,13 @@ func toViolation(v *pb.Violation) fault.Violation {
 	}
 }
 
-// cut shortens s to n bytes. It may split a character, which Clean mends.
-func cut(s string, n int) string { return s[:min(len(s), n)] }
+// cut shortens s to at most n bytes, between two characters.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}

@@ -2,16 +2,17 @@
 //
 // Both ends use it: the SDK in the plugin and the host. A mapping is one
 // function, FromX to the wire and ToX from it, and a round trip keeps every
-// field; empty and nil are the same. Strings are repaired to valid UTF-8 by
-// Clean just before they are sent, because one stray byte of a platform's
-// error page would otherwise fail the whole message, and after a commit that
-// costs a search for a post whose fate was known. Start with publish.go.
+// field; empty and nil are the same. Clean mends texts and numbers before they
+// are sent, because one stray byte of a platform's error page would otherwise
+// fail the whole message, and after a commit that costs a search for a post
+// whose fate was known. The host cleans what it receives as well: a plugin need
+// not have been built with this SDK. Start with publish.go.
 package wire
 
 import (
+	"math"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -22,20 +23,27 @@ import (
 // MaxMessage is the largest message either side accepts, in bytes.
 const MaxMessage = 4 << 20
 
-// Clean repairs every string in m to valid UTF-8.
+// Clean makes everything in m fit to send and to store: strings become what
+// Text makes of them, and numbers that JSON cannot hold are left out.
 func Clean(m proto.Message) { clean(m.ProtoReflect()) }
+
+// Text repairs s to valid UTF-8 and leaves out NUL, which no column of the
+// database takes.
+func Text(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
+}
 
 func clean(m protoreflect.Message) {
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		switch {
 		case f.IsMap():
-			cleanMap(f, v.Map())
+			cleanMap(f.MapValue(), v.Map())
 		case f.IsList():
 			cleanList(f, v.List())
 		case f.Message() != nil:
 			clean(v.Message())
-		case f.Kind() == protoreflect.StringKind && !utf8.ValidString(v.String()):
-			m.Set(f, valid(v))
+		case broken(f, v):
+			m.Set(f, mended(f, v))
 		}
 		return true
 	})
@@ -43,37 +51,53 @@ func clean(m protoreflect.Message) {
 
 func cleanList(f protoreflect.FieldDescriptor, l protoreflect.List) {
 	for i := range l.Len() {
-		switch {
+		switch v := l.Get(i); {
 		case f.Message() != nil:
-			clean(l.Get(i).Message())
-		case f.Kind() == protoreflect.StringKind:
-			l.Set(i, valid(l.Get(i)))
+			clean(v.Message())
+		case broken(f, v):
+			l.Set(i, mended(f, v))
 		}
 	}
 }
 
-// cleanMap repairs a map; all maps of the wire have string keys.
-func cleanMap(f protoreflect.FieldDescriptor, m protoreflect.Map) {
-	isText := f.MapValue().Kind() == protoreflect.StringKind
-	var broken []protoreflect.MapKey
+// cleanMap mends a map; all maps of the wire have string keys.
+func cleanMap(value protoreflect.FieldDescriptor, m protoreflect.Map) {
+	var bad []protoreflect.MapKey
 	m.Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
-		if !utf8.ValidString(k.String()) || isText && !utf8.ValidString(v.String()) {
-			broken = append(broken, k)
+		if Text(k.String()) != k.String() || broken(value, v) {
+			bad = append(bad, k)
 		}
 		return true
 	})
-	for _, k := range broken {
+	for _, k := range bad {
 		v := m.Get(k)
 		m.Clear(k)
-		if isText {
-			v = valid(v)
+		if value.Kind() == protoreflect.DoubleKind && broken(value, v) {
+			continue
 		}
-		m.Set(valid(k.Value()).MapKey(), v)
+		m.Set(protoreflect.ValueOfString(Text(k.String())).MapKey(), mended(value, v))
 	}
 }
 
-func valid(v protoreflect.Value) protoreflect.Value {
-	return protoreflect.ValueOfString(strings.ToValidUTF8(v.String(), "\uFFFD"))
+// broken reports whether a single value cannot be sent or stored as it is.
+func broken(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+	switch f.Kind() {
+	case protoreflect.StringKind:
+		return Text(v.String()) != v.String()
+	case protoreflect.DoubleKind:
+		return math.IsNaN(v.Float()) || math.IsInf(v.Float(), 0)
+	}
+	return false
+}
+
+func mended(f protoreflect.FieldDescriptor, v protoreflect.Value) protoreflect.Value {
+	switch {
+	case !broken(f, v):
+		return v
+	case f.Kind() == protoreflect.StringKind:
+		return protoreflect.ValueOfString(Text(v.String()))
+	}
+	return protoreflect.ValueOfFloat64(0)
 }
 
 // fromTime keeps the zero time as absent.

@@ -3,18 +3,23 @@ package wire_test
 import (
 	"bytes"
 	"errors"
+	"math"
 	"math/rand"
 	"reflect"
+	"strings"
 	"testing"
 	"testing/quick"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	pb "github.com/carillonhq/carillon/plugins/proto/pluginv1"
 	"github.com/carillonhq/carillon/plugins/sdk/wire"
+	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -256,6 +261,49 @@ func TestBrokenTextNeverFailsAMessage(t *testing.T) {
 	}, nil)
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// What a platform answers ends in the journal, which takes neither NUL nor a
+// number that is none.
+func TestNothingReachesTheJournalThatItCannotHold(t *testing.T) {
+	const bad = "a\x00b\xff"
+	ref := social.Ref{ID: bad, URL: bad, Extra: map[string]string{bad: bad}}
+	receipt := &social.Receipt{Ref: ref, Status: social.Live, Warnings: []string{bad}}
+	for name, m := range map[string]proto.Message{
+		"fault": wire.FromFault(&social.Fault{Kind: social.Invalid, Key: bad, Message: bad, Upstream: bad, Err: errors.New(bad), Missing: []string{bad},
+			Violations: []fault.Violation{{Field: bad, Reason: bad, Message: bad, Limit: math.Inf(1), Actual: math.NaN()}}}),
+		"next":    wire.FromStep(social.Step{Next: &social.Next{Label: bad}}),
+		"receipt": wire.FromStep(social.Step{Receipt: receipt}),
+		"finding": wire.FromFinding(social.Finding{Verdict: social.Found, Receipt: receipt}),
+		"metrics": wire.FromMetrics([]social.Metrics{{Ref: ref, Values: map[string]float64{bad: 1, "n": math.NaN(), "m": math.Inf(-1)}}})[0],
+		"account": wire.FromAccount(social.Account{ID: bad, Handle: bad, Name: bad, URL: bad, Public: map[string]string{bad: bad}}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			wire.Clean(m)
+			text, err := protojson.Marshal(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, no := range []string{`\u0000`, "NaN", "Infinity"} {
+				if strings.Contains(string(text), no) {
+					t.Errorf("%s passed: %s", no, text)
+				}
+			}
+			if !strings.Contains(string(text), `"ab\ufffd"`) && !strings.Contains(string(text), "\"ab\uFFFD\"") {
+				t.Errorf("too much was lost: %s", text)
+			}
+		})
+	}
+}
+
+// A text that grows when it is mended is cut once more by the host.
+func TestACutTextStaysText(t *testing.T) {
+	for n := range 4 {
+		m := wire.FromFault(&social.Fault{Kind: social.Invalid, Upstream: strings.Repeat("\xff", n) + strings.Repeat("é", 4<<10)})
+		if f := wire.ToFault(reread(t, m)); !utf8.ValidString(f.Upstream) {
+			t.Errorf("%d: %q", n, f.Upstream[len(f.Upstream)-4:])
+		}
 	}
 }
 

@@ -1,0 +1,251 @@
+package publishing_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/carillonhq/carillon/core/channels"
+	"github.com/carillonhq/carillon/core/publishing"
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/social"
+)
+
+// once answers the first commit with err, applied or not, and accepts the rest.
+func (w *world) once(apply bool, err error) {
+	first := true
+	w.answer = func(social.PublishRequest) (bool, error) {
+		defer func() { first = false }()
+		if first {
+			return apply, err
+		}
+		return true, nil
+	}
+}
+
+func (w *world) schedule(t *testing.T, d *publishing.Detail, local string) *publishing.Detail {
+	t.Helper()
+	out, err := w.Schedule(t.Context(), w.who, d.ID, d.Version, publishing.Schedule{Local: local, Zone: "UTC"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// restore is what a store does to the segments of a post after a restore.
+func (w *world) restore(t *testing.T, d *publishing.Detail) {
+	t.Helper()
+	err := w.store.Update(t.Context(), w.who.Tenant, func(ctx context.Context, tx publishing.Tx) error {
+		ds, err := tx.Deliveries(ctx, d.ID)
+		for _, dl := range ds {
+			for _, s := range dl.Segments {
+				s.Verify, s.DoubtAt, s.CalledAt, s.Holder = true, w.now, w.now, ""
+				s.Generation++
+				if !s.NextAt.IsZero() {
+					s.NextAt = w.now
+				}
+			}
+			if err := tx.SaveSegments(ctx, dl, dl.Segments...); err != nil {
+				return err
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestARestoredThreadIsLookedUpNotSent(t *testing.T) {
+	w := newWorld(t, social.ByFind, 1)
+	d := w.schedule(t, w.compose(t, "one", "two", "three"), "2026-03-01T12:01:00")
+	for _, s := range w.get(t, d.ID).Deliveries[0].Segments { // the original sent it all
+		w.live[s.Key()] = []string{s.Part.Text}
+	}
+	w.now = w.now.Add(10 * time.Minute)
+	w.restore(t, d)
+	w.pass(t, 10*time.Minute)
+	if r := w.get(t, d.ID); r.State != publishing.Published || w.objects(t) != 3 || len(w.calls) != 0 {
+		t.Errorf("state %s, %d objects, calls %v", r.State, w.objects(t), w.calls)
+	}
+}
+
+func TestARestoredPostThatNeverLeftIsPreparedAnew(t *testing.T) {
+	for _, dedup := range []social.Dedup{social.ByFind, social.NativeKey} {
+		w := newWorld(t, dedup, 1)
+		d := w.schedule(t, w.compose(t, "with an image"), "2026-03-01T12:01:00")
+		w.now = w.now.Add(2 * time.Minute)
+		w.restore(t, d)
+		w.pass(t, 10*time.Minute)
+		if r := w.get(t, d.ID); r.State != publishing.Published || len(w.calls) != 2 || w.calls[0] != "prepare" {
+			t.Errorf("%s: state %s, calls %v", dedup, r.State, w.calls)
+		}
+	}
+}
+
+func TestDoubtAfterARestoreIsPatient(t *testing.T) {
+	w := newWorld(t, social.ByFind, 1)
+	d := w.schedule(t, w.compose(t, "x"), "2026-03-01T12:01:00")
+	w.now = w.now.Add(2 * time.Minute)
+	w.restore(t, d)
+	w.findErr = social.Fail(social.Transient, "x", "down")
+	w.pass(t, 30*time.Minute)
+	if s := w.get(t, d.ID).State; s == publishing.NeedsReview {
+		t.Error("an outage of half an hour made a person look")
+	}
+}
+
+// The database's clock steps while a call is under way: its lease is over for
+// everybody but the sender. Nobody looks before the sender must be done.
+func TestAClockThatStepsDoesNotDouble(t *testing.T) {
+	w := newWorld(t, social.ByFind, 1)
+	stepped := false
+	w.answer = func(social.PublishRequest) (bool, error) {
+		if !stepped {
+			stepped = true
+			w.now = w.now.Add(5 * time.Minute)
+			w.mu.Unlock()
+			w.work(t)
+			w.mu.Lock()
+		}
+		return true, nil
+	}
+	d := w.publishNow(t, w.compose(t, "one"))
+	w.work(t)
+	w.pass(t, 10*time.Minute)
+	if r := w.get(t, d.ID); r.State != publishing.Published || w.objects(t) != 1 {
+		t.Errorf("state %s, %d objects", r.State, w.objects(t))
+	}
+}
+
+func TestAnEditSendsNothingThatHasEnded(t *testing.T) {
+	for name, end := range map[string]func(*world, *publishing.Detail){
+		"canceled": func(w *world, d *publishing.Detail) {
+			if _, err := w.Cancel(t.Context(), w.who, d.ID); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"rejected": func(w *world, d *publishing.Detail) {
+			w.once(false, social.Fail(social.Invalid, "x", "x"))
+			w.pass(t, 2*time.Minute)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, social.ByFind, 1)
+			d := w.schedule(t, w.compose(t, "first"), "2026-03-01T12:01:00")
+			end(w, d)
+			now := w.detail(t, d.ID)
+			if _, err := w.Edit(t.Context(), w.who, d.ID, now.Version, w.content("second"), publishing.Schedule{}); err != nil {
+				t.Fatal(err)
+			}
+			w.pass(t, time.Hour)
+			if w.objects(t) != 0 {
+				t.Fatal("an edit sent it")
+			}
+			w.publishNow(t, w.detail(t, d.ID))
+			w.work(t)
+			if w.objects(t) != 1 {
+				t.Error("it could not be sent afterwards")
+			}
+		})
+	}
+}
+
+// Who may edit but not schedule can change words, and neither time nor place.
+func TestAnEditorWhoMayNotScheduleMovesNothing(t *testing.T) {
+	w := newWorld(t, social.ByFind, 2)
+	all := w.chans
+	w.chans = all[:1]
+	d := w.schedule(t, w.compose(t, "x"), "2026-03-01T13:00:00")
+	w.denied = publishing.ActSchedule
+	for name, tc := range map[string]struct {
+		chans []channels.ID
+		when  publishing.Schedule
+		want  fault.Code
+	}{
+		"words":           {all[:1], publishing.Schedule{}, ""},
+		"another channel": {all, publishing.Schedule{}, fault.Forbidden},
+		"another time":    {all[:1], publishing.Schedule{Local: "2026-03-01T14:00:00", Zone: "UTC"}, fault.Forbidden},
+	} {
+		w.chans = tc.chans
+		_, err := w.Edit(t.Context(), w.who, d.ID, w.detail(t, d.ID).Version, w.content("y"), tc.when)
+		if (tc.want == "") != (err == nil) || (err != nil && !fault.Is(err, tc.want)) {
+			t.Errorf("%s: err = %v, want %q", name, err, tc.want)
+		}
+	}
+}
+
+func TestWhatWasCanceledWhileUnknownIsNotSentAgain(t *testing.T) {
+	for _, dedup := range []social.Dedup{social.ByFind, social.NativeKey} {
+		w := newWorld(t, dedup, 1)
+		w.once(false, social.Fail(social.Ambiguous, "x", "x"))
+		d := w.publishNow(t, w.compose(t, "one"))
+		w.work(t)
+		if _, err := w.Cancel(t.Context(), w.who, d.ID); !fault.Is(err, fault.Conflict) {
+			t.Errorf("%s: cancel says %v, want too late", dedup, err)
+		}
+		w.pass(t, 10*time.Minute)
+		if r := w.get(t, d.ID); r.State != publishing.Canceled || w.objects(t) != 0 {
+			t.Errorf("%s: state %s, %d objects", dedup, r.State, w.objects(t))
+		}
+	}
+}
+
+// An address is no name: nothing can reply to it.
+func TestNothingFollowsAPartThatOnlyHasAnAddress(t *testing.T) {
+	w := newWorld(t, social.NoDedup, 1)
+	w.once(true, social.Fail(social.Ambiguous, "x", "x"))
+	d := w.publishNow(t, w.compose(t, "one", "two"))
+	w.work(t)
+	first := w.get(t, d.ID).Deliveries[0].Segments[0].ID
+	if _, err := w.Settle(t.Context(), w.who, d.ID, first, publishing.ItIsThere, "https://x.test/1"); err != nil {
+		t.Fatal(err)
+	}
+	w.work(t)
+	r := w.get(t, d.ID)
+	if w.objects(t) != 1 || r.Deliveries[0].Segments[1].State != publishing.Canceled || r.State != publishing.Published {
+		t.Errorf("state %s, %d objects, second %s", r.State, w.objects(t), r.Deliveries[0].Segments[1].State)
+	}
+}
+
+func TestALateRetryIsMissedToo(t *testing.T) {
+	w := newWorld(t, social.NoDedup, 1)
+	w.once(false, &social.Fault{Kind: social.RateLimited, RetryAfter: time.Minute})
+	d := w.publishNow(t, w.compose(t, "x"))
+	w.work(t)
+	w.now = w.now.Add(72 * time.Hour)
+	w.work(t)
+	if r := w.get(t, d.ID); r.State != publishing.Missed || w.objects(t) != 0 {
+		t.Errorf("state %s, %d objects", r.State, w.objects(t))
+	}
+}
+
+func TestAPauseOverDoubtAsksNobody(t *testing.T) {
+	w := newWorld(t, social.NativeKey, 1)
+	w.manifest.KeyLife = 365 * 24 * time.Hour
+	w.once(true, social.Fail(social.Ambiguous, "x", "x"))
+	d := w.publishNow(t, w.compose(t, "x"))
+	w.work(t)
+	w.store.Block = map[channels.ID]string{w.chans[0]: "platform.paused"}
+	w.pass(t, 3*time.Hour)
+	if r := w.get(t, d.ID); r.State != publishing.Published || w.objects(t) != 1 {
+		t.Errorf("state %s, %d objects; it could have been looked up", r.State, w.objects(t))
+	}
+}
+
+func TestAClaimIsGivenBackOnTheWayOut(t *testing.T) {
+	w := newWorld(t, social.NativeKey, 1)
+	d := w.publishNow(t, w.compose(t, "x"))
+	claims, err := w.store.Claim(t.Context(), "w", 10, publishing.Lease)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := w.Run(ctx, claims[0]); err != nil {
+		t.Fatal(err)
+	}
+	if s := w.get(t, d.ID).Deliveries[0].Segments[0]; s.NextAt.After(w.now) || s.Holder != "" {
+		t.Errorf("it waits for its lease until %s", s.NextAt)
+	}
+}
