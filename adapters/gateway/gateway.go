@@ -2,25 +2,27 @@
 //
 // A plugin may not see the blob store, and a call should not carry a picture.
 // So it gets an address that says all there is to say — whose file, which one,
-// until when — under a signature; there are no sessions and no other route,
-// and every refusal looks the same. The address is a secret of the call it was
-// made for.
+// until when — sealed, because a plugin knows a tenant by a pseudonym only;
+// there are no sessions and no other route, and every refusal looks the same.
+// The address is a secret of the call it was made for.
 //
 // Start with Signer.URL and New.
 package gateway
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
+	"crypto/cipher"
+	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/carillonhq/carillon/core/media"
 	"github.com/carillonhq/carillon/ports/fault"
@@ -33,9 +35,9 @@ type Files interface {
 	Open(ctx context.Context, who tenants.Scope, id media.ID, offset, length int64) (io.ReadCloser, error)
 }
 
-// Signer makes and checks addresses. It is safe for concurrent use.
+// Signer makes and reads addresses. It is safe for concurrent use.
 type Signer struct {
-	key  []byte
+	seal cipher.AEAD
 	base string
 	now  func() time.Time
 }
@@ -46,36 +48,51 @@ var _ media.Links = (*Signer)(nil)
 // "http://127.0.0.1:40123". key is 32 secret bytes used for nothing else; every
 // process that shares it accepts the others' addresses.
 func NewSigner(key []byte, base string, now func() time.Time) *Signer {
-	return &Signer{key: key, base: strings.TrimSuffix(base, "/"), now: now}
+	seal, err := chacha20poly1305.NewX(key)
+	if err != nil {
+		panic(fmt.Sprintf("gateway: a key of %d bytes: %v", len(key), err)) // see above
+	}
+	return &Signer{seal: seal, base: strings.TrimSuffix(base, "/"), now: now}
 }
+
+// A pass is what an address says, to those who have the key.
+type pass struct {
+	Tenant tenants.ID `json:"t"`
+	Media  media.ID   `json:"m"`
+	Until  int64      `json:"u"` // seconds since 1970
+}
+
+// passBinding keeps what was sealed for anything else out.
+const passBinding = "GET /m/"
 
 // URL returns an address that answers GET and HEAD until ttl has passed.
 func (s *Signer) URL(tenant tenants.ID, id media.ID, ttl time.Duration) string {
-	until := strconv.FormatInt(s.now().Add(ttl).Unix(), 10)
-	q := url.Values{"until": {until}, "sig": {s.sign(tenant, id, until)}}
-	return s.base + "/m/" + string(tenant) + "/" + string(id) + "?" + q.Encode()
+	plain, _ := json.Marshal(pass{tenant, id, s.now().Add(ttl).Unix()}) // two texts and a number
+	nonce := make([]byte, s.seal.NonceSize(), s.seal.NonceSize()+len(plain)+s.seal.Overhead())
+	_, _ = rand.Read(nonce) // never fails, see crypto/rand
+	return s.base + "/m/" + base64.RawURLEncoding.EncodeToString(s.seal.Seal(nonce, nonce, plain, []byte(passBinding)))
 }
 
-// sign covers everything an address says. No part can hold a line break, so
-// no two addresses read the same.
-func (s *Signer) sign(tenant tenants.ID, id media.ID, until string) string {
-	mac := hmac.New(sha256.New, s.key)
-	_, _ = io.WriteString(mac, "GET\n"+string(tenant)+"\n"+string(id)+"\n"+until) // a hash takes everything
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+// open reads the last part of an address. It reports false unless the address
+// was made by URL and still counts.
+func (s *Signer) open(token string) (p pass, ok bool) {
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(sealed) < s.seal.NonceSize() {
+		return pass{}, false
+	}
+	nonce, sealed := sealed[:s.seal.NonceSize()], sealed[s.seal.NonceSize():]
+	plain, err := s.seal.Open(nil, nonce, sealed, []byte(passBinding))
+	if err != nil || json.Unmarshal(plain, &p) != nil {
+		return pass{}, false
+	}
+	return p, p.Tenant.Valid() && p.Media.Valid() && s.now().Unix() < p.Until
 }
 
-// check reports whether an address was made by URL and still counts.
-func (s *Signer) check(tenant tenants.ID, id media.ID, until, sig string) bool {
-	at, err := strconv.ParseInt(until, 10, 64)
-	return err == nil && tenant.Valid() && id.Valid() &&
-		hmac.Equal([]byte(s.sign(tenant, id, until)), []byte(sig)) && s.now().Unix() < at
-}
-
-// New returns the gateway: GET and HEAD of signed addresses, with ranges, and
+// New returns the gateway: GET and HEAD of its own addresses, with ranges, and
 // nothing else.
 func New(s *Signer, files Files) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /m/{tenant}/{id}", &handler{s, files}) // HEAD, too
+	mux.Handle("GET /m/{pass}", &handler{s, files}) // HEAD, too
 	return mux
 }
 
@@ -85,13 +102,12 @@ type handler struct {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	tenant, id := tenants.ID(r.PathValue("tenant")), media.ID(r.PathValue("id"))
-	q := r.URL.Query()
-	if !h.signer.check(tenant, id, q.Get("until"), q.Get("sig")) {
+	p, ok := h.signer.open(r.PathValue("pass"))
+	if !ok || r.URL.RawQuery != "" {
 		http.NotFound(w, r)
 		return
 	}
-	who := tenants.SystemScope(tenant)
+	who, id := tenants.SystemScope(p.Tenant), p.Media
 	m, err := h.files.Get(r.Context(), who, id)
 	if err != nil {
 		refuse(w, r, err)

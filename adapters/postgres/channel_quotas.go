@@ -78,12 +78,17 @@ func (s channelStore) SpendApp(ctx context.Context, platform string, claims []ch
 
 var errRefused = errors.New("postgres: an allowance is used up")
 
-// spend takes all claims, always in the same order: two transactions that want
-// the same rows wait for each other and do not deadlock.
-func spend(ctx context.Context, t tx, table quotaTable, platform string, claims []channels.Claim) (*channels.Refusal, error) {
-	claims = slices.SortedFunc(slices.Values(claims), func(a, b channels.Claim) int {
+// inOrder makes two transactions that want the same rows wait for each other
+// and not deadlock.
+func inOrder(claims []channels.Claim) []channels.Claim {
+	return slices.SortedFunc(slices.Values(claims), func(a, b channels.Claim) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Scope, b.Scope), cmp.Compare(a.Subject, b.Subject))
 	})
+}
+
+// spend takes all claims, or says which cannot be had.
+func spend(ctx context.Context, t tx, table quotaTable, platform string, claims []channels.Claim) (*channels.Refusal, error) {
+	claims = inOrder(claims)
 	if r, err := parked(ctx, t, table, platform, claims); r != nil || err != nil {
 		return r, err
 	}
@@ -172,6 +177,20 @@ func roomAt(slot int64, counts []int, c channels.Claim) time.Duration {
 		}
 	}
 	return time.Duration(slot+quotaSlots+1) * width
+}
+
+// GiveBack takes from the newest slot, where the spending was, unless another
+// began since: then that one counts less and this one more, for a slot's time.
+func (t channelTx) GiveBack(ctx context.Context, platform string, claims []channels.Claim) error {
+	for _, c := range inOrder(claims) {
+		_, err := t.NewRaw(`update channel_quotas q set counts[1] = greatest(q.counts[1] - ?, 0)
+			where ? and q.platform = ? and q.name = ? and q.scope = ? and q.subject = ? and cardinality(q.counts) > 0`,
+			c.Cost, t.ours("q"), platform, c.Name, string(c.Scope), c.Subject).Exec(ctx)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t channelTx) Park(ctx context.Context, platform string, c channels.Claim, d time.Duration) error {

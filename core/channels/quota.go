@@ -2,6 +2,7 @@ package channels
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -82,7 +83,8 @@ func (u use) claims(m social.Manifest, c *Channel, g *Grant) (own, app []Claim) 
 	return own, app
 }
 
-// spend takes what u needs, or says until when there is none.
+// spend takes what u needs, or says until when there is none. What it took is
+// given back if the rest is refused: a call that was not made costs nothing.
 func (s *Service) spend(ctx context.Context, t tenants.ID, m social.Manifest, u use, c *Channel, g *Grant) error {
 	own, app := u.claims(m, c, g)
 	if r, err := s.appParked(ctx, m.ID, u.kind, subject(social.ScopeApp, c, g)); err != nil || r != nil {
@@ -94,10 +96,26 @@ func (s *Service) spend(ctx context.Context, t tenants.ID, m social.Manifest, u 
 			return err
 		}
 	}
-	if len(app) > 0 {
-		return refused(s.Store.SpendApp(ctx, m.ID, app))
+	if len(app) == 0 {
+		return nil
 	}
-	return nil
+	r, err := s.Store.SpendApp(ctx, m.ID, app)
+	if err = refused(r, err); err != nil && len(own) > 0 {
+		err = s.giveBack(ctx, t, m.ID, own, err)
+	}
+	return err
+}
+
+// giveBack undoes the spending of claims and returns why it was in vain.
+func (s *Service) giveBack(ctx context.Context, t tenants.ID, platform string, claims []Claim, why error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	err := s.Store.Update(ctx, t, func(ctx context.Context, tx Tx) error { return tx.GiveBack(ctx, platform, claims) })
+	var f *social.Fault
+	if errors.As(why, &f) {
+		return because(f, err)
+	}
+	return errors.Join(why, err)
 }
 
 // refused turns a refusal into the fault that publishing waits on.

@@ -89,3 +89,29 @@ func TestARateLimitWithoutATimeWaitsAMinute(t *testing.T) {
 		t.Errorf("err = %v", err)
 	}
 }
+
+// A call that was refused because the app is busy does not use up the
+// account's own allowance.
+func TestABusyAppCostsTheAccountNothing(t *testing.T) {
+	w := setup(t)
+	w.net.manifest.Quotas = []social.Quota{
+		{ID: "publish", Scope: social.ScopeAccount, Limit: 2, Window: 24 * time.Hour},
+		{ID: "publish", Scope: social.ScopeTenant, Limit: 2, Window: 24 * time.Hour},
+		{ID: "publish", Scope: social.ScopeApp, Limit: 1, Window: time.Minute},
+	}
+	ch := w.connected(w.who)
+	w.must(w.publish(ch.ID, true))
+	for range 3 {
+		var f *social.Fault
+		if err := w.publish(ch.ID, true); !errors.As(err, &f) || f.Kind != social.RateLimited || f.Scope != social.ScopeApp {
+			t.Fatalf("err = %v", err)
+		}
+	}
+	w.clock.pass(2 * time.Minute)
+	w.must(w.publish(ch.ID, true))
+	w.clock.pass(2 * time.Minute)
+	var f *social.Fault
+	if err := w.publish(ch.ID, true); !errors.As(err, &f) || f.Scope == social.ScopeApp {
+		t.Errorf("the third within a day: %v", err)
+	}
+}

@@ -115,6 +115,8 @@ type QuotaTx interface {
 	// must be given up on a refusal). Within any span of Window no more than
 	// Limit is given out, across all processes.
 	Spend(ctx context.Context, platform string, claims []Claim) (*Refusal, error)
+	// GiveBack undoes a Spend of just now. It never leaves less than nothing.
+	GiveBack(ctx context.Context, platform string, claims []Claim) error
 	// Park closes the allowance of a claim for d from now.
 	Park(ctx context.Context, platform string, c Claim, d time.Duration) error
 }

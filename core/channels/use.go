@@ -38,11 +38,12 @@ func (s *Service) Describe(ctx context.Context, who tenants.Scope, id ID) (Targe
 //
 // Errors are *social.Fault: the plugin's own; RateLimited without a call when
 // an allowance is used up; AuthRevoked without a call when the channel needs a
-// person; Transient when nothing reached the platform. Who may not is told so
-// by a plain fault (NotFound, Forbidden, Quota).
+// person; NotFound without a call when there is no such channel, Permission
+// when who may not; and Transient for every other reason that nothing reached
+// the plugin. Only what the plugin was handed can be Ambiguous.
 func (s *Service) Publish(ctx context.Context, who tenants.Scope, id ID, req social.PublishRequest) (social.Step, error) {
 	if err := s.Authz.Allow(ctx, who, ActPublish); err != nil {
-		return social.Step{}, err
+		return social.Step{}, unreached(err)
 	}
 	u := use{kind: quotaPublish, commit: req.Commit}
 	if !req.Commit && len(req.State) == 0 {
@@ -58,7 +59,7 @@ func (s *Service) Publish(ctx context.Context, who tenants.Scope, id ID, req soc
 // Publish; Unsupported if the platform cannot look.
 func (s *Service) Find(ctx context.Context, who tenants.Scope, id ID, req social.FindRequest) (social.Finding, error) {
 	if err := s.Authz.Allow(ctx, who, ActPublish); err != nil {
-		return social.Finding{}, err
+		return social.Finding{}, unreached(err)
 	}
 	return lend(ctx, s, who, id, use{kind: quotaFind}, func(ctx context.Context, l *loan) (social.Finding, error) {
 		finder, ok := l.platform.(social.Finder)
@@ -70,7 +71,8 @@ func (s *Service) Find(ctx context.Context, who tenants.Scope, id ID, req social
 	})
 }
 
-// Metrics reads how posts did. Errors are as for Publish.
+// Metrics reads how posts did. Errors are as for Publish, but for who may not:
+// that is the plain fault.
 func (s *Service) Metrics(ctx context.Context, who tenants.Scope, id ID, posts []social.Ref) ([]social.Metrics, error) {
 	if err := s.Authz.Allow(ctx, who, ActMetrics); err != nil {
 		return nil, err
@@ -107,8 +109,11 @@ func (l *loan) call(c social.Call) social.Call {
 func lend[T any](ctx context.Context, s *Service, who tenants.Scope, id ID, u use, do func(context.Context, *loan) (T, error)) (T, error) {
 	var none T
 	l, err := s.borrow(ctx, who.Tenant, id, u)
+	if err == nil {
+		err = ctx.Err() // nobody is waiting for the call any more
+	}
 	if err != nil {
-		return none, err
+		return none, unreached(err)
 	}
 	out, err := do(ctx, l)
 	if err != nil && !u.commit && social.FaultOf(err, u.commit).Kind == social.AuthExpired {
@@ -139,26 +144,26 @@ func (s *Service) borrow(ctx context.Context, t tenants.ID, id ID, u use) (*loan
 		}
 		return refused(tx.Spend(ctx, l.channel.Platform, u.parked(l.channel, l.grant)))
 	})
+	if fault.Is(err, fault.NotFound) && l.channel == nil {
+		return nil, gone(err)
+	}
 	if err != nil {
-		return nil, unreached(err)
+		return nil, err
 	}
 	if l.platform, err = s.Plugins.Platform(ctx, l.channel.Platform); err != nil {
-		return nil, unreached(err)
+		return nil, err
 	}
 	l.manifest, l.pseudo = l.platform.Manifest(), s.pseudonym(t, l.channel.Platform)
 	if l.app, err = s.settings(ctx, l.grant.App, l.channel.Platform, appInstance(l.manifest, l.grant.Instance)); err != nil {
-		return nil, unreached(err)
+		return nil, err
 	}
 	if err = s.unseal(ctx, l); err != nil {
-		return nil, unreached(err)
+		return nil, err
 	}
 	if err = s.fresh(ctx, l, 0); err != nil {
-		return nil, unreached(err)
+		return nil, err
 	}
-	if err = s.spend(ctx, t, l.manifest, u, l.channel, l.grant); err != nil {
-		return nil, unreached(err)
-	}
-	return l, nil
+	return l, s.spend(ctx, t, l.manifest, u, l.channel, l.grant)
 }
 
 // open checks that the channel can be used for u.
@@ -174,20 +179,33 @@ func (c *Channel) open(u use) error {
 	return nil
 }
 
-// unreached makes a failure before the call one that proves nothing was sent.
-// Who may not, and what is not there, is said as it is.
+// unreached makes a failure before the call one that proves nothing was sent:
+// a commit that ends in anything else counts as one that may be live. What is
+// missing besides the channel itself, such as a plugin, may come back.
 func unreached(err error) error {
-	if err == nil || fromPlatform(err) {
-		return err
-	}
-	switch f := fault.Of(err); f.Code {
-	case fault.NotFound, fault.Forbidden, fault.Quota:
-		return err
+	var f *social.Fault
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &f):
+	case f.Kind == social.Ambiguous, f.Kind == social.Duplicate, !f.Kind.Refused(): // of a renewal, not of the post
+		return before(social.Transient, err)
 	default:
-		return &social.Fault{
-			Kind: social.Transient, Source: social.FromPlugin, Key: f.Reason, Message: f.Message, RetryAfter: f.RetryAfter, Err: err,
-		}
+		return err
 	}
+	if fault.Is(err, fault.Forbidden) || fault.Is(err, fault.Quota) {
+		return before(social.Permission, err)
+	}
+	return before(social.Transient, err)
+}
+
+// gone says that there is no such channel.
+func gone(err error) error { return before(social.NotFound, err) }
+
+// before is a failure before the call, as one of the platform's vocabulary.
+func before(kind social.Kind, err error) *social.Fault {
+	f := fault.Of(err)
+	return &social.Fault{Kind: kind, Source: social.FromPlugin, Key: f.Reason, Message: f.Message, RetryAfter: f.RetryAfter, Err: err}
 }
 
 // again readies a loan for a second call after its token was refused.

@@ -181,3 +181,93 @@ func TestWhatAChannelCannotDo(t *testing.T) {
 		t.Errorf("their channel: %v", err)
 	}
 }
+
+// Whatever goes wrong before a commit is handed to the plugin is known not to
+// have been sent: nothing about it is in doubt.
+func TestACommitThatNeverLeftIsNotInDoubt(t *testing.T) {
+	down := errors.New("connection refused")
+	for name, tc := range map[string]struct {
+		prepare func(w *world, id *channels.ID)
+		want    social.Kind
+	}{
+		"the policy is away":     {func(w *world, _ *channels.ID) { w.Authz = denying{down} }, social.Transient},
+		"the database is away":   {func(w *world, _ *channels.ID) { w.Store = failing{w.store, down} }, social.Transient},
+		"it may not":             {func(w *world, _ *channels.ID) { w.Authz = denying{fault.New(fault.Forbidden, "x", "No.")} }, social.Permission},
+		"not in the plan":        {func(w *world, _ *channels.ID) { w.Authz = denying{fault.New(fault.Quota, "x", "No.")} }, social.Permission},
+		"there is no channel":    {func(_ *world, id *channels.ID) { *id = channels.NewID() }, social.NotFound},
+		"the plugin is missing":  {func(w *world, _ *channels.ID) { w.net.manifest.ID = "another" }, social.Transient},
+		"the key has changed":    {func(w *world, _ *channels.ID) { w.Sealer = blind{} }, social.Transient},
+		"a renewal is in doubt":  {renewing(social.Ambiguous), social.Transient},
+		"a renewal is repeated":  {renewing(social.Duplicate), social.Transient},
+		"a renewal says rubbish": {renewing("odd"), social.Transient},
+		"a renewal is refused":   {renewing(social.AuthRevoked), social.AuthRevoked},
+		"its allowances are away": {func(w *world, _ *channels.ID) {
+			w.net.manifest.Quotas = []social.Quota{{ID: "publish", Scope: social.ScopeApp, Limit: 1, Window: time.Hour}}
+			w.Store = failing{w.store, nil}
+		}, social.Transient},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := setup(t)
+			w.auth.life = 2 * time.Hour
+			id := w.connected(w.who).ID
+			calls := w.net.count()
+			tc.prepare(w, &id)
+			err := w.publish(id, true)
+			if got := social.FaultOf(err, true); err == nil || got.Kind != tc.want {
+				t.Errorf("%s: %v, want %s", got.Kind, err, tc.want)
+			}
+			if w.net.count() != calls {
+				t.Error("the platform was called")
+			}
+		})
+	}
+}
+
+func TestACommitWithoutTimeIsNotSent(t *testing.T) {
+	w := setup(t)
+	ch := w.connected(w.who)
+	calls := w.net.count()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := w.Publish(ctx, tenants.SystemScope(w.who.Tenant), ch.ID, social.PublishRequest{Commit: true})
+	if kindOf(err) != social.Transient || w.net.count() != calls {
+		t.Errorf("err = %v after %d calls", err, w.net.count()-calls)
+	}
+}
+
+// renewing lets the token run out and its renewal fail.
+func renewing(kind social.Kind) func(*world, *channels.ID) {
+	return func(w *world, _ *channels.ID) {
+		w.clock.pass(3 * time.Hour)
+		w.auth.fail = social.Fail(kind, "test.renewal", "No.")
+	}
+}
+
+// denying answers every question with its error.
+type denying struct{ err error }
+
+func (d denying) Allow(context.Context, tenants.Scope, tenants.Action) error { return d.err }
+
+// failing cannot be read, or, without an error of its own, has no app quotas.
+type failing struct {
+	channels.Store
+	err error
+}
+
+func (f failing) View(ctx context.Context, t tenants.ID, fn func(context.Context, channels.Tx) error) error {
+	if f.err != nil {
+		return f.err
+	}
+	return f.Store.View(ctx, t, fn)
+}
+
+func (failing) SpendApp(context.Context, string, []channels.Claim) (*channels.Refusal, error) {
+	return nil, errors.New("connection refused")
+}
+
+// blind opens nothing.
+type blind struct{ channels.Sealer }
+
+func (blind) Open(context.Context, tenants.ID, string, []byte) ([]byte, error) {
+	return nil, fault.New(fault.Internal, "vault.sealed", "No.")
+}

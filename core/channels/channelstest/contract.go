@@ -47,6 +47,7 @@ func Run(t *testing.T, open func(*testing.T) Opened) {
 		"due grants are listed unless leased":           dueGrants,
 		"an allowance is not overspent by many":         quotaRace,
 		"all claims are taken or none":                  allOrNone,
+		"what is given back can be spent again":         givenBack,
 		"an allowance comes back after its window":      quotaWindow,
 		"a parked allowance is closed, also to viewers": parkTenant,
 		"apps have allowances across tenants":           quotaApp,

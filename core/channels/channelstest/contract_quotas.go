@@ -58,6 +58,28 @@ func allOrNone(w *world) {
 	}
 }
 
+func givenBack(w *world) {
+	a, b := claim(2, time.Hour), claim(1, time.Hour)
+	b.Cost, b.Limit = 3, 3
+	giveBack := func(claims ...channels.Claim) {
+		w.Helper()
+		w.must(w.update(func(ctx context.Context, tx channels.Tx) error { return tx.GiveBack(ctx, "test.platform", claims) }))
+	}
+	giveBack(a) // never spent
+	for range 5 {
+		if r := w.spend(w.ctx, a, b); r != nil {
+			w.Fatalf("refused: %+v", r)
+		}
+		giveBack(a, b)
+	}
+	giveBack(a) // more than was spent
+	for i, want := range []bool{true, true, false} {
+		if r := w.spend(w.ctx, a); (r == nil) != want {
+			w.Errorf("spending no. %d: %+v", i+1, r)
+		}
+	}
+}
+
 func quotaWindow(w *world) {
 	c := claim(1, 320*time.Millisecond)
 	if w.spend(w.ctx, c) != nil {

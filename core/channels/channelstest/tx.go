@@ -213,6 +213,15 @@ func (tx memTx) Spend(_ context.Context, platform string, claims []channels.Clai
 	return tx.quotas.spend(tx.s.now(), platform, claims), nil
 }
 
+func (tx memTx) GiveBack(_ context.Context, platform string, claims []channels.Claim) error {
+	for _, c := range claims {
+		row := tx.quotas[keyOf(platform, c)]
+		row.used = row.used[:max(len(row.used)-c.Cost, 0)]
+		tx.quotas[keyOf(platform, c)] = row
+	}
+	return nil
+}
+
 func (tx memTx) Park(_ context.Context, platform string, c channels.Claim, d time.Duration) error {
 	tx.quotas.park(tx.s.now(), platform, c, d)
 	return nil
