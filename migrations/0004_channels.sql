@@ -80,6 +80,7 @@ create table channels (
   id           text collate "C" not null,
   platform     text not null,
   instance     text not null default '',
+  home         text not null default '',            -- where account_id means this account; '': everywhere
   account_id   text not null,
   account      jsonb not null,
   name         text not null,
@@ -99,7 +100,7 @@ create table channels (
   primary key (tenant_id, id),
   foreign key (tenant_id) references tenants,
   foreign key (tenant_id, grant_id) references channel_grants,
-  constraint channels_account unique (tenant_id, platform, account_id),
+  constraint channels_account unique (tenant_id, platform, home, account_id),
   constraint channels_state check (state in ('connected', 'needs_reconnect', 'disconnected')),
   constraint channels_granted check ((state = 'disconnected') = (grant_id is null))
 );

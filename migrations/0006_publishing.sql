@@ -146,7 +146,7 @@ end $$;
 
 -- The dispatcher sees that a segment is due, and takes it. It sees no content.
 create policy system on segments to carillon_system using (true) with check (true);
-grant select (tenant_id, segment_id, delivery_id, post_id, channel_id, due_at, position, state, next_at, generation) on segments to carillon_system;
+grant select (tenant_id, segment_id, delivery_id, post_id, channel_id, due_at, position, state, next_at, generation, doubt_at) on segments to carillon_system;
 grant update (next_at, holder, held_at, generation, doubt_at, called_at, verify) on segments to carillon_system;
 
 -- … how long its tenant lets it wait,

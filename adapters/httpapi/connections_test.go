@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +40,7 @@ func TestCallback(t *testing.T) {
 	body := `{"platform":"test.platform"}`
 	res, got := raw(t, addr, "POST /api/v1/connections HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAuthorization: Bearer key\r\nContent-Type: application/json\r\nContent-Length: 28\r\n\r\n"+body)
 	cookie := res.Header.Get("Set-Cookie")
-	if res.StatusCode != 201 || strings.Contains(got, "b1nding") {
+	if res.StatusCode != http.StatusCreated || strings.Contains(got, "b1nding") {
 		t.Fatalf("%d %s", res.StatusCode, got)
 	}
 	for _, flag := range []string{"carillon_connect=b1nding", "HttpOnly", "secure", "SameSite=Lax", "path=/oauth"} {

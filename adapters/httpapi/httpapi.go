@@ -32,6 +32,9 @@ import (
 // returns fault.Unauthenticated for anything that is no live credential.
 type Authenticator interface {
 	Authenticate(ctx context.Context, bearer string) (identity.Principal, error)
+	// StillSignedIn returns fault.Unauthenticated once the session of a person
+	// has ended.
+	StillSignedIn(ctx context.Context, who identity.Principal) error
 }
 
 // Resolver finds what a person is in a tenant. It returns fault.NotFound for a

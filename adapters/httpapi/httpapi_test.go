@@ -49,6 +49,8 @@ func (doorman) Authenticate(_ context.Context, bearer string) (identity.Principa
 	return identity.Principal{}, fault.New(fault.Unauthenticated, "auth.required", "Please sign in.")
 }
 
+func (doorman) StillSignedIn(context.Context, identity.Principal) error { return nil }
+
 func (doorman) Resolve(_ context.Context, user tenants.UserID, tenant tenants.ID) (tenants.Scope, error) {
 	if user != alice || tenant != home {
 		return tenants.Scope{}, fault.New(fault.NotFound, "tenant.none", "No.")

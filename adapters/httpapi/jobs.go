@@ -2,6 +2,9 @@ package httpapi
 
 import (
 	"context"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/core/jobs"
@@ -19,7 +22,7 @@ func (s *Server) GetJob(ctx context.Context, req api.GetJobRequestObject) (api.G
 	if err != nil {
 		return nil, err
 	}
-	j, err := s.Jobs.Get(ctx, who, jobs.ID(req.Job))
+	j, err := s.finished(ctx, who, jobs.ID(req.Job), patienceOf(or(req.Params.Prefer)))
 	if err != nil {
 		return nil, err
 	}
@@ -27,6 +30,44 @@ func (s *Server) GetJob(ctx context.Context, req api.GetJobRequestObject) (api.G
 		Id: string(j.ID), Object: api.JobObjectJob, Type: j.Type, Subject: j.Subject, Status: api.JobStatus(j.Status),
 		Tries: j.Tries, CreatedAt: j.CreatedAt, FinishedAt: some(j.FinishedAt),
 	}, nil
+}
+
+// How long an answer waits for a job at most, and how often it looks.
+const (
+	maxWait  = 10 * time.Second
+	lookEach = 250 * time.Millisecond
+)
+
+// finished is the job once it has finished, or as it is when patience ends.
+func (s *Server) finished(ctx context.Context, who tenants.Scope, job jobs.ID, patience time.Duration) (*jobs.Job, error) {
+	enough := time.After(patience)
+	look := time.NewTicker(lookEach)
+	defer look.Stop()
+	for {
+		j, err := s.Jobs.Get(ctx, who, job)
+		if err != nil || !j.FinishedAt.IsZero() || patience == 0 {
+			return j, err
+		}
+		select {
+		case <-look.C:
+		case <-enough:
+			return j, nil
+		case <-ctx.Done():
+			return j, nil
+		}
+	}
+}
+
+// patienceOf reads wait=N in a Prefer header (RFC 7240). Preferences that are
+// not understood are not met, and nothing else.
+func patienceOf(prefer string) time.Duration {
+	for p := range strings.SplitSeq(prefer, ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
+		if n, err := strconv.Atoi(value); strings.EqualFold(name, "wait") && err == nil && n > 0 {
+			return min(time.Duration(min(n, 3600))*time.Second, maxWait)
+		}
+	}
+	return 0
 }
 
 // jobAt is the address of a job, for Location.

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"net/http"
 	"testing"
 
 	"github.com/gofiber/fiber/v2"
@@ -40,7 +41,7 @@ func TestWhatARequestIsObservedAs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got = seen{}
 			raw(t, addr, tt.request)
-			if got.Route != tt.route || got.Status != tt.status || got.Method != "GET" || got.Took <= 0 {
+			if got.Route != tt.route || got.Status != tt.status || got.Method != http.MethodGet || got.Took <= 0 {
 				t.Errorf("observed %+v", got.Observation)
 			}
 			if tt.status < 400 && got.request == "" || tt.status == 418 && got.inside != tt.route {

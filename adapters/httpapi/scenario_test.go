@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -8,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
+	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/ports/secret"
 	"github.com/carillonhq/carillon/tenants"
@@ -187,6 +190,48 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
+// An open stream ends with the session it was opened in, and so does a ticket.
+func TestAStreamEndsWithItsSession(t *testing.T) {
+	w := newWorld(t, postgrestest.Open(t))
+	tenant := postgrestest.Tenant(t, w.db)
+	for name, end := range map[string]func(user tenants.UserID, token string){
+		"signing out": func(_ tenants.UserID, token string) {
+			if code, _, body := w.call("POST", "/api/v1/auth/logout", map[string]string{"Authorization": "Bearer " + token}, ""); code != 204 {
+				t.Error(code, body)
+			}
+		},
+		"a new password": func(user tenants.UserID, _ string) {
+			must(t, w.db.Identity().Update(t.Context(), func(tx identity.Tx) error { return tx.EndSessions(t.Context(), user, "") }))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			user, token := w.member(tenant, tenants.Viewer)
+			headers := map[string]string{"Authorization": "Bearer " + token, "Carillon-Tenant": string(tenant)}
+			_, _, body := w.call("POST", "/api/v1/events/ticket", headers, "")
+			ticket := "/api/v1/events/stream?ticket=" + fmt.Sprint(decode(t, body)["ticket"])
+			var checks []func(context.Context) error
+			open := func(path string, headers map[string]string) {
+				if code, _, body := w.call("GET", path, headers, ""); code != 200 {
+					t.Fatal(code, body)
+				}
+				must(t, w.streams.check(t.Context()))
+				checks = append(checks, w.streams.check)
+			}
+			open(ticket, nil)
+			open("/api/v1/events/stream", headers)
+			end(user, token)
+			for _, check := range checks {
+				if err := check(t.Context()); !fault.Is(err, fault.Unauthenticated) {
+					t.Errorf("the stream goes on: %v", err)
+				}
+			}
+			if code, _, body := w.call("GET", ticket, nil, ""); code != 401 {
+				t.Errorf("the ticket opens another: %d %s", code, body)
+			}
+		})
+	}
+}
+
 // A ticket opens the stream for who asked for it, and nothing else does.
 func TestStreamTicket(t *testing.T) {
 	w := newWorld(t, postgrestest.Open(t))
@@ -213,6 +258,12 @@ func TestStreamTicket(t *testing.T) {
 	postgrestest.Exec(t, w.db, "delete from memberships where tenant_id = $1 and user_id = $2", tenant, user)
 	if code, _, body := open(ticket); code != 404 {
 		t.Errorf("a member no more: %d %s", code, body)
+	}
+	if code, _, body := w.call("POST", "/api/v1/auth/logout", headers, ""); code != 204 {
+		t.Fatal(code, body)
+	}
+	if code, _, body := open(ticket); code != 401 || !strings.Contains(body, "session") {
+		t.Errorf("signed out: %d %s", code, body)
 	}
 	if code, _, body := w.call("POST", "/api/v1/events/ticket", map[string]string{"Authorization": "Bearer " + w.key(tenant)}, ""); code != 403 {
 		t.Errorf("a key: %d %s", code, body)

@@ -33,11 +33,13 @@ type Stream interface {
 // ticketLife is how long a ticket opens a stream.
 const ticketLife = time.Minute
 
-// A ticket says who may open a stream. What they may see is read anew.
+// A ticket says who may open a stream. What they may see, and whether they are
+// still signed in, is read anew.
 type ticket struct {
-	Tenant  tenants.ID     `json:"ten"`
-	User    tenants.UserID `json:"usr"`
-	Expires int64          `json:"exp"`
+	Tenant  tenants.ID         `json:"ten"`
+	User    tenants.UserID     `json:"usr"`
+	Session identity.SessionID `json:"ses"`
+	Expires int64              `json:"exp"`
 }
 
 const ticketBinding = "event stream"
@@ -51,7 +53,7 @@ func (s *Server) CreateStreamTicket(ctx context.Context, _ api.CreateStreamTicke
 	if who.Key != "" {
 		return nil, fault.New(fault.Forbidden, "auth.session_required", "This is for a person, not for an API key.")
 	}
-	body, err := json.Marshal(ticket{who.Tenant, who.User, time.Now().Add(ticketLife).Unix()})
+	body, err := json.Marshal(ticket{who.Tenant, who.User, caller(ctx).Session, time.Now().Add(ticketLife).Unix()})
 	if err != nil {
 		return nil, err
 	}
@@ -67,11 +69,15 @@ func (s *surface) withTicket(c *fiber.Ctx) error {
 	if !ok || json.Unmarshal([]byte(body), &t) != nil || time.Now().Unix() >= t.Expires {
 		return fault.New(fault.Unauthenticated, "stream.bad_ticket", "This ticket has expired. Ask for another.")
 	}
-	who, err := s.scope(c.UserContext(), identity.Principal{User: t.User}, string(t.Tenant))
+	person := identity.Principal{User: t.User, Session: t.Session}
+	if err := s.Auth.StillSignedIn(c.UserContext(), person); err != nil {
+		return err
+	}
+	who, err := s.scope(c.UserContext(), person, string(t.Tenant))
 	if err != nil {
 		return err
 	}
-	ctx := context.WithValue(c.UserContext(), callerKey{}, identity.Principal{User: t.User})
+	ctx := context.WithValue(c.UserContext(), callerKey{}, person)
 	c.SetUserContext(tenants.NewContext(ctx, who))
 	return c.Next()
 }
@@ -97,15 +103,9 @@ func (s *Server) StreamEvents(ctx context.Context, req api.StreamEventsRequestOb
 // still asks whether whoever opened a stream may still read it.
 func (s *surface) still(p identity.Principal, authorization string, was tenants.Scope) func(context.Context) error {
 	return func(ctx context.Context) error {
-		now := p
-		if p.Scope != nil {
-			bearer, err := identity.Bearer(authorization)
-			if err != nil {
-				return err
-			}
-			if now, err = s.Auth.Authenticate(ctx, bearer); err != nil {
-				return err
-			}
+		now, err := s.now(ctx, p, authorization)
+		if err != nil {
+			return err
 		}
 		who, err := s.scope(ctx, now, string(was.Tenant))
 		if err != nil {
@@ -113,6 +113,19 @@ func (s *surface) still(p identity.Principal, authorization string, was tenants.
 		}
 		return s.Authz.Allow(ctx, who, events.ActRead)
 	}
+}
+
+// now is what became of p: a person's session, whose token may well have
+// expired meanwhile, or a key.
+func (s *surface) now(ctx context.Context, p identity.Principal, authorization string) (identity.Principal, error) {
+	if p.Scope == nil {
+		return p, s.Auth.StillSignedIn(ctx, p)
+	}
+	bearer, err := identity.Bearer(authorization)
+	if err != nil {
+		return p, err
+	}
+	return s.Auth.Authenticate(ctx, bearer)
 }
 
 // A feed is a stream as the body of an answer. The server reads until the

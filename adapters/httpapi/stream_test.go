@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/core/events"
+	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
 )
 
@@ -58,7 +60,7 @@ func TestStreamEvents(t *testing.T) {
 	}
 	go func() { s.frames <- "data: 1\n\n" }()
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil || res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" {
+	if err != nil || res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "text/event-stream" {
 		t.Fatalf("%v %v", res, err)
 	}
 	read := func() string {
@@ -93,6 +95,38 @@ func TestStreamEvents(t *testing.T) {
 		case s.frames <- ":\n\n": // a heartbeat finds out
 		case <-time.After(5 * time.Second):
 			t.Fatal("nobody noticed that the reader has left")
+		}
+	}
+}
+
+// evicting has signed everybody out.
+type evicting struct{ doorman }
+
+func (evicting) StillSignedIn(context.Context, identity.Principal) error {
+	return fault.New(fault.Unauthenticated, "session.ended", "Please sign in again.")
+}
+
+// A stream is open for as long as its reader could open it again.
+func TestAStreamEndsWithItsSession(t *testing.T) {
+	person, key := identity.Principal{User: alice, Session: "ses_x"}, identity.Principal{User: alice, Scope: &tenants.Scope{Tenant: home}}
+	for name, tc := range map[string]struct {
+		auth   Authenticator
+		who    identity.Principal
+		bearer string
+		where  tenants.ID
+		want   fault.Code
+	}{
+		"a person":      {doorman{}, person, "", home, ""},
+		"signed out":    {evicting{}, person, "", home, fault.Unauthenticated},
+		"no member":     {doorman{}, person, "", foreign, fault.NotFound},
+		"a key":         {evicting{}, key, "Bearer key", home, ""},
+		"a revoked key": {evicting{}, key, "Bearer gone", home, fault.Unauthenticated},
+	} {
+		cfg := testConfig()
+		cfg.Auth = tc.auth
+		err := testSurface(t, cfg).still(tc.who, tc.bearer, tenants.Scope{Tenant: tc.where})(t.Context())
+		if tc.want == "" && err != nil || tc.want != "" && !fault.Is(err, tc.want) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -47,6 +47,7 @@ type world struct {
 	keys     *identity.Keys
 	events   *events.Service
 	registry *registry.Service
+	streams  *quiet
 }
 
 func newWorld(t testing.TB, db *postgres.DB) *world {
@@ -67,14 +68,14 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 	}, channels.Config{CallbackURL: "https://example.com/oauth/callback", PseudonymKey: []byte(strings.Repeat("p", 32))})
 	files := media.New(db.Media(), blobs, images{}, noLinks{}, noUses{}, authz, time.Now)
 	ev := events.New(db.Events(), authz, eventstest.Sealer{}, anySender{}, time.Now)
-	w := &world{t: t, db: db, people: people, names: names, keys: keys, events: ev, registry: reg}
+	w := &world{t: t, db: db, people: people, names: names, keys: keys, events: ev, registry: reg, streams: new(quiet)}
 	w.app, err = httpapi.New(httpapi.Config{
 		Log: slog.New(slog.DiscardHandler), Auth: people, Scopes: reg, Authz: authz, Keys: db.Idempotency(),
 		CursorKey: []byte(strings.Repeat("c", 32)), TicketKey: []byte(strings.Repeat("t", 32)),
 		Limits: httpapi.NewLimits(nil).Times(1_000_000),
 	}, &httpapi.Server{
 		People: people, Names: names, APIKeys: keys, Tenants: reg, Members: reg, Channels: chans, Media: files,
-		Posts: publishing.New(db.Posts(), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Streams: quiet{}, Jobs: jobs.New(db.JobNames(), authz),
+		Posts: publishing.New(db.Posts(), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Streams: w.streams, Jobs: jobs.New(db.JobNames(), authz),
 	})
 	must(t, err)
 	return w
@@ -211,9 +212,12 @@ func (anySender) Send(context.Context, events.Message) (events.Answer, error) {
 }
 
 // quiet is a stream that says one thing and ends.
-type quiet struct{}
+type quiet struct {
+	check func(context.Context) error // whether the last one opened may go on
+}
 
-func (quiet) Subscribe(context.Context, tenants.Scope, events.Cursor, func(context.Context) error) (httpapi.Stream, error) {
+func (q *quiet) Subscribe(_ context.Context, _ tenants.Scope, _ events.Cursor, check func(context.Context) error) (httpapi.Stream, error) {
+	q.check = check
 	return &oneFrame{}, nil
 }
 

@@ -33,6 +33,9 @@ func (r *attemptRow) attempt() publishing.Attempt {
 }
 
 func (tx postTx) Attempts(ctx context.Context, post publishing.PostID) ([]publishing.Attempt, error) {
+	if err := tx.flush(ctx); err != nil {
+		return nil, err
+	}
 	var rows []attemptRow
 	err := tx.find(&rows).Join("join segments s on s.tenant_id = a.tenant_id and s.segment_id = a.segment_id").
 		Where("s.post_id = ?", string(post)).Order("a.segment_id", "a.n").Scan(ctx)
@@ -53,6 +56,9 @@ type metricsRow struct {
 }
 
 func (tx postTx) SaveMetrics(ctx context.Context, all []publishing.Measured) error {
+	if err := tx.flush(ctx); err != nil {
+		return err
+	}
 	rows := make([]metricsRow, len(all))
 	for i, m := range all {
 		rows[i] = metricsRow{Segment: string(m.Segment), At: m.At, Counts: m.Values}
@@ -62,6 +68,9 @@ func (tx postTx) SaveMetrics(ctx context.Context, all []publishing.Measured) err
 }
 
 func (tx postTx) Metrics(ctx context.Context, post publishing.PostID) ([]publishing.Measured, error) {
+	if err := tx.flush(ctx); err != nil {
+		return nil, err
+	}
 	var rows []metricsRow
 	err := tx.find(&rows).Join("join segments s on s.tenant_id = m.tenant_id and s.segment_id = m.segment_id").
 		Where("s.post_id = ?", string(post)).Order("m.segment_id", "m.at").Scan(ctx)

@@ -93,6 +93,7 @@ type channelRow struct {
 	ID          string          `bun:"id"`
 	Platform    string          `bun:"platform"`
 	Instance    string          `bun:"instance"`
+	Home        string          `bun:"home"`
 	AccountID   string          `bun:"account_id"`
 	Account     json.RawMessage `bun:"account,type:jsonb"`
 	Name        string          `bun:"name"`
@@ -129,8 +130,8 @@ func (t channelTx) Channel(ctx context.Context, id channels.ID) (*channels.Chann
 	return t.one(ctx, "c.id = ?", string(id))
 }
 
-func (t channelTx) ByAccount(ctx context.Context, platform, account string) (*channels.Channel, error) {
-	return t.one(ctx, "c.platform = ? and c.account_id = ?", platform, account)
+func (t channelTx) ByAccount(ctx context.Context, platform, home, account string) (*channels.Channel, error) {
+	return t.one(ctx, "c.platform = ? and c.home = ? and c.account_id = ?", platform, home, account)
 }
 
 func (t channelTx) one(ctx context.Context, where string, args ...any) (*channels.Channel, error) {
@@ -201,7 +202,7 @@ func (t channelTx) SaveChannel(ctx context.Context, c *channels.Channel) error {
 		return err
 	}
 	r := channelRow{
-		ID: string(c.ID), Platform: c.Platform, Instance: c.Instance, AccountID: c.Account.ID, Account: account, Name: c.Name,
+		ID: string(c.ID), Platform: c.Platform, Instance: c.Instance, Home: c.Home(), AccountID: c.Account.ID, Account: account, Name: c.Name,
 		GrantID: string(c.Grant), Scopes: filled(c.Scopes), State: string(c.State), Reason: c.Reason, Remedy: c.Remedy,
 		Paused: c.Paused, PausedBy: c.PausedBy, PausedOn: c.PausedOn,
 		ConnectedBy: string(c.ConnectedBy), ConnectedAt: c.ConnectedAt, Version: c.Version + 1,

@@ -91,6 +91,9 @@ func rowOfSegment(d *publishing.Delivery, s *publishing.Segment) (segmentRow, er
 }
 
 func (tx postTx) Deliveries(ctx context.Context, posts ...publishing.PostID) ([]*publishing.Delivery, error) {
+	if err := tx.flush(ctx); err != nil {
+		return nil, err
+	}
 	var ds []postDeliveryRow
 	if err := tx.find(&ds).Where("d.post_id in (?)", bun.List(posts)).Order("d.delivery_id").Scan(ctx); err != nil || len(ds) == 0 {
 		return nil, err
@@ -121,6 +124,9 @@ func assemble(ds []postDeliveryRow, ss []segmentRow) ([]*publishing.Delivery, er
 }
 
 func (tx postTx) SaveDelivery(ctx context.Context, d *publishing.Delivery) error {
+	if err := tx.flush(ctx); err != nil {
+		return err
+	}
 	r := &postDeliveryRow{ID: string(d.ID), Post: string(d.Post), Channel: string(d.Channel), Format: d.Format,
 		Settings: d.Settings, Hash: d.Hash, DueAt: d.DueAt}
 	if _, err := tx.NewInsert().Model(r).On("conflict (tenant_id, delivery_id) do update").
@@ -158,6 +164,9 @@ func (tx postTx) saveSegments(ctx context.Context, d *publishing.Delivery, segme
 }
 
 func (tx postTx) DeleteDelivery(ctx context.Context, id publishing.DeliveryID) error {
+	if err := tx.flush(ctx); err != nil {
+		return err
+	}
 	_, err := tx.remove((*postDeliveryRow)(nil)).Where("delivery_id = ?", string(id)).Exec(ctx)
 	return err
 }

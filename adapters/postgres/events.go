@@ -57,18 +57,29 @@ const recordSQL = `
 // record writes the event, its notification unless that would be one too many
 // (see hints), and, if an endpoint may want it, its fan-out.
 func (tx tx) record(ctx context.Context, d events.Draft) (events.ID, error) {
-	data, err := d.Encode()
+	eid, args, err := tx.draft(ctx, d)
 	if err != nil {
 		return "", err
 	}
-	eid, by := events.NewID(), events.RequestOf(ctx)
 	var wanted bool
-	err = tx.row(ctx, recordSQL, eid, d.Type, d.Subject, string(data), by.ID, by.IdempotencyKey,
-		choosing(d.Type), tx.db.hint(tx.tenant), eventsChannel).Scan(&wanted, nil)
+	err = tx.row(ctx, recordSQL, args...).Scan(&wanted, nil)
 	if err != nil || !wanted || d.Type == events.WebhookTest {
 		return eid, err
 	}
-	return eid, tx.enqueue(ctx, jobs.WebhookFanOut{Tenant: string(tx.tenant), Event: string(eid)}, nil)
+	return eid, tx.fanOut(ctx, eid)
+}
+
+// draft is d's name and the arguments of recordSQL.
+func (tx tx) draft(ctx context.Context, d events.Draft) (events.ID, []any, error) {
+	data, err := d.Encode()
+	eid, by := events.NewID(), events.RequestOf(ctx)
+	return eid, []any{
+		eid, d.Type, d.Subject, string(data), by.ID, by.IdempotencyKey, choosing(d.Type), tx.db.hint(tx.tenant), eventsChannel,
+	}, err
+}
+
+func (tx tx) fanOut(ctx context.Context, eid events.ID) error {
+	return tx.enqueue(ctx, jobs.WebhookFanOut{Tenant: string(tx.tenant), Event: string(eid)}, nil)
 }
 
 // choosing lists every filter that matches t.

@@ -54,12 +54,6 @@ func (tx tx) row(ctx context.Context, sql string, args ...any) pgx.Row {
 	return tx.pgx.QueryRow(ctx, tx.mineIn(sql), tx.with(args)...)
 }
 
-// exec runs a prepared statement that answers nothing.
-func (tx tx) exec(ctx context.Context, sql string, args ...any) error {
-	_, err := tx.pgx.Exec(ctx, tx.mineIn(sql), tx.with(args)...)
-	return err
-}
-
 // queue adds a prepared statement to a batch.
 func (tx tx) queue(b *pgx.Batch, sql string, args ...any) *pgx.QueuedQuery {
 	return b.Queue(tx.mineIn(sql), tx.with(args)...)

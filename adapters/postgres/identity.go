@@ -74,11 +74,11 @@ func touched(res sql.Result, err error) error {
 
 func (tx identityTx) Credential(ctx context.Context, address string, now time.Time) (c identity.Credential, err error) {
 	err = tx.NewRaw(`
-		select user_id, password_hash, verified, pending from (
+		select user_id, password_hash, verified, case when count(*) over () > 1 then '' else pending end from (
 		  select id as user_id, password_hash, true as verified, '' as pending, created_at from users where email = ?
 		  union all
 		  select user_id, password_hash, false, id, created_at from registrations where email = ? and expires_at > ?) c
-		order by verified desc, created_at desc, pending desc limit 1`, address, address, now).
+		order by verified desc, created_at desc, c.pending desc limit 1`, address, address, now).
 		Scan(ctx, &c.User, &c.Hash, &c.Verified, &c.Pending)
 	if errors.Is(err, sql.ErrNoRows) {
 		return identity.Credential{}, nil

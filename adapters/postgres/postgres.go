@@ -96,7 +96,8 @@ func connect(ctx context.Context, c Config, url, name string) (role, error) {
 	for name, value := range map[string]string{
 		"application_name":                    name,
 		"timezone":                            "UTC",
-		"standard_conforming_strings":         "on", // bun quotes literals itself
+		"standard_conforming_strings":         "on",  // bun quotes literals itself
+		"jit":                                 "off", // compiling takes longer than any statement of ours
 		"statement_timeout":                   "30s",
 		"lock_timeout":                        "10s",
 		"idle_in_transaction_session_timeout": "60s",

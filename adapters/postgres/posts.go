@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/uptrace/bun"
 
 	"github.com/carillonhq/carillon/adapters/jobs"
@@ -23,14 +24,25 @@ func (db *DB) Posts() publishing.Store { return posts{db} }
 type posts struct{ db *DB }
 
 func (s posts) View(ctx context.Context, who tenants.ID, fn func(context.Context, publishing.Tx) error) error {
-	return s.db.view(ctx, who, func(ctx context.Context, tx tx) error { return fn(ctx, postTx{tx}) })
+	return s.db.view(ctx, who, func(ctx context.Context, tx tx) error { return fn(ctx, postTx{tx, new(deferred)}) })
 }
 
 func (s posts) Update(ctx context.Context, who tenants.ID, fn func(context.Context, publishing.Tx) error) error {
-	return s.db.update(ctx, who, func(ctx context.Context, tx tx) error { return fn(ctx, postTx{tx}) })
+	return s.db.update(ctx, who, func(ctx context.Context, tx tx) error {
+		p := postTx{tx, new(deferred)}
+		if err := fn(ctx, p); err != nil {
+			return err
+		}
+		return p.flush(ctx)
+	})
 }
 
-type postTx struct{ tx }
+// postTx implements publishing.Tx. What it writes of segments, attempts and
+// events goes out with the next read, or at the end.
+type postTx struct {
+	tx
+	later *deferred
+}
 
 // postRow is a row of posts. tenant_id is absent on purpose: the database
 // fills it in and filters on it.
@@ -73,17 +85,25 @@ func (tx postTx) Now(ctx context.Context) (now time.Time, err error) {
 }
 
 func (tx postTx) Post(ctx context.Context, id publishing.PostID) (*publishing.Post, error) {
+	if err := tx.flush(ctx); err != nil {
+		return nil, err
+	}
 	r := new(postRow)
 	return onePost(r, tx.find(r).Where("p.post_id = ?", string(id)).Scan(ctx))
 }
 
 func (tx postTx) LockPost(ctx context.Context, id publishing.PostID) (*publishing.Post, error) {
+	if err := tx.flush(ctx); err != nil {
+		return nil, err
+	}
 	r := new(postRow)
 	p, err := onePost(r, tx.find(r).Where("p.post_id = ?", string(id)).For("update").Scan(ctx))
 	if err != nil {
 		return nil, err
 	}
-	return p, tx.exec(ctx, lockSegmentsSQL, id)
+	b := new(pgx.Batch)
+	tx.queue(b, lockSegmentsSQL, id)
+	return p, tx.pgx.SendBatch(ctx, b).Close()
 }
 
 func onePost(r *postRow, err error) (*publishing.Post, error) {
@@ -96,48 +116,10 @@ func onePost(r *postRow, err error) (*publishing.Post, error) {
 	return r.post()
 }
 
-func (tx postTx) Posts(ctx context.Context, f publishing.Filter) ([]*publishing.Post, error) {
-	var rows []postRow
-	q := tx.find(&rows)
-	if !f.From.IsZero() {
-		q = q.Where("p.publish_at >= ?", f.From)
-	}
-	if !f.To.IsZero() {
-		q = q.Where("p.publish_at < ?", f.To)
-	}
-	if f.After != "" {
-		q = q.Where("p.post_id < ?", string(f.After))
-	}
-	if len(f.States) > 0 {
-		q = q.Where("p.state in (?)", bun.List(f.States))
-	}
-	if f.Channel != "" {
-		// A draft has no deliveries yet; its channels are in its content.
-		q = q.Where("exists (select from jsonb_array_elements(p.content->'variants') v where v->>'channel' = ?)", string(f.Channel))
-	}
-	if f.From.IsZero() {
-		q = q.Order("p.post_id desc")
-	} else {
-		q = q.Order("p.publish_at", "p.post_id")
-	}
-	if f.Limit > 0 {
-		q = q.Limit(int64(f.Limit))
-	}
-	if err := q.Scan(ctx); err != nil {
-		return nil, err
-	}
-	out := make([]*publishing.Post, len(rows))
-	for i := range rows {
-		p, err := rows[i].post()
-		if err != nil {
-			return nil, err
-		}
-		out[i] = p
-	}
-	return out, nil
-}
-
 func (tx postTx) SavePost(ctx context.Context, p *publishing.Post) error {
+	if err := tx.flush(ctx); err != nil {
+		return err
+	}
 	if err := p.Check(); err != nil {
 		return err
 	}
@@ -163,12 +145,11 @@ func (tx postTx) SavePost(ctx context.Context, p *publishing.Post) error {
 }
 
 func (tx postTx) DeletePost(ctx context.Context, id publishing.PostID) error {
+	if err := tx.flush(ctx); err != nil {
+		return err
+	}
 	_, err := tx.remove((*postRow)(nil)).Where("post_id = ?", string(id)).Exec(ctx)
 	return err
-}
-
-func (tx postTx) Emit(ctx context.Context, event, subject string, data any) error {
-	return tx.emit(ctx, event, subject, data)
 }
 
 // dispatchChannel is notified when something is due now.

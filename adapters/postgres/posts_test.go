@@ -46,7 +46,7 @@ func TestPostsBehindOneWall(t *testing.T) {
 				if err != nil || len(ds) != 0 {
 					t.Errorf("read %d deliveries of another tenant, %v", len(ds), err)
 				}
-				if _, err := tx.SetState(ctx, post, publishing.Canceled); err != nil {
+				if err := tx.SetState(ctx, post, publishing.Canceled); err != nil {
 					return err
 				}
 				return tx.DeletePost(ctx, post)

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype/zeronull"
 
+	"github.com/carillonhq/carillon/core/events"
 	"github.com/carillonhq/carillon/core/publishing"
 )
 
@@ -16,10 +17,58 @@ import (
 // none needs the other's answer: planning them anew took the database longer
 // than running them.
 
+// deferred are statements whose answers nobody waits for.
+type deferred struct {
+	batch  pgx.Batch
+	wanted []events.ID // events that an endpoint may want
+}
+
+func (tx postTx) defers(sql string, args ...any) error {
+	tx.queue(&tx.later.batch, sql, args...)
+	return nil
+}
+
+// flush sends what was deferred. Every method that reads, or that writes in
+// another way, does so first; the end of Update does.
+func (tx postTx) flush(ctx context.Context) error {
+	if tx.later.batch.Len() > 0 {
+		b := tx.later.batch
+		tx.later.batch = pgx.Batch{}
+		if err := tx.pgx.SendBatch(ctx, &b).Close(); err != nil {
+			return err
+		}
+	}
+	wanted := tx.later.wanted
+	tx.later.wanted = nil
+	for _, e := range wanted {
+		if err := tx.fanOut(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (tx postTx) Emit(ctx context.Context, event, subject string, data any) error {
+	d := events.Draft{Type: events.Type(event), Subject: subject, Data: data}
+	eid, args, err := tx.draft(ctx, d)
+	if err != nil {
+		return err
+	}
+	tx.queue(&tx.later.batch, recordSQL, args...).QueryRow(func(row pgx.Row) error {
+		var wanted bool
+		if err := row.Scan(&wanted, nil); err != nil || !wanted {
+			return err
+		}
+		tx.later.wanted = append(tx.later.wanted, eid)
+		return nil
+	})
+	return nil
+}
+
 // A post is locked together with its segments: the dispatcher takes those
 // without asking the post, and passes over what is locked.
 const (
-	lockPostSQL     = "select from posts p where {p} and p.post_id = $2 for update"
+	lockPostSQL     = "select p.state from posts p where {p} and p.post_id = $2 for update"
 	lockSegmentsSQL = "select from segments s where {s} and s.post_id = $2 order by s.segment_id for update"
 )
 
@@ -35,12 +84,15 @@ const workSQL = `
 	 order by s.position`
 
 func (tx postTx) Work(ctx context.Context, c publishing.Claim, lock bool) (*publishing.Work, error) {
+	if err := tx.flush(ctx); err != nil {
+		return nil, err
+	}
 	b := new(pgx.Batch)
+	w := &publishing.Work{Delivery: &publishing.Delivery{ID: c.Delivery}, Settings: publishing.DefaultSettings}
 	if lock {
-		tx.queue(b, lockPostSQL, c.Post)
+		tx.queue(b, lockPostSQL, c.Post).QueryRow(func(row pgx.Row) error { return row.Scan(&w.State) })
 		tx.queue(b, lockSegmentsSQL, c.Post)
 	}
-	w := &publishing.Work{Delivery: &publishing.Delivery{ID: c.Delivery}, Settings: publishing.DefaultSettings}
 	tx.queue(b, workSQL, c.Delivery).Query(func(rows pgx.Rows) error { return readWork(rows, w) })
 	if err := tx.pgx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
@@ -95,26 +147,29 @@ const saveSegmentSQL = `
 	       called_at = $24, verify = $25, canceling = $26
 	 where {s} and s.segment_id = $2`
 
-func (tx postTx) SaveSegments(ctx context.Context, d *publishing.Delivery, segments ...*publishing.Segment) error {
-	b := new(pgx.Batch)
+func (tx postTx) SaveSegments(_ context.Context, d *publishing.Delivery, segments ...*publishing.Segment) error {
 	for _, s := range segments {
-		tx.queue(b, saveSegmentSQL, s.ID, d.DueAt, s.Position, s.Comment, s.Part, s.Revision, s.State, maybe(&s.NextAt), s.Holder,
-			s.Generation, s.Step, s.Label, s.Attempt, s.Tries, maybe(&s.DoubtAt), s.ReplyTo, s.Root,
-			s.Ref, maybe(&s.LiveAt), s.Problem, s.Evidence, s.ArmedHash,
-			maybe(&s.CalledAt), s.Verify, s.Canceling)
+		tx.queue(&tx.later.batch, saveSegmentSQL, s.ID, d.DueAt, s.Position, s.Comment, s.Part, s.Revision, s.State, zeronull.Timestamptz(s.NextAt), s.Holder,
+			s.Generation, s.Step, s.Label, s.Attempt, s.Tries, zeronull.Timestamptz(s.DoubtAt), s.ReplyTo, s.Root,
+			s.Ref, zeronull.Timestamptz(s.LiveAt), s.Problem, s.Evidence, s.ArmedHash,
+			zeronull.Timestamptz(s.CalledAt), s.Verify, s.Canceling)
 	}
-	return tx.pgx.SendBatch(ctx, b).Close()
+	return nil
 }
 
 const deliveryStatesSQL = "select s.delivery_id, s.state from segments s where {s} and s.post_id = $2 order by s.delivery_id, s.position"
 
-func (tx postTx) DeliveryStates(ctx context.Context, post publishing.PostID) ([]publishing.State, error) {
-	rows, err := tx.query(ctx, deliveryStatesSQL, post)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out, chain []publishing.State
+func (tx postTx) DeliveryStates(ctx context.Context, post publishing.PostID) (out []publishing.State, err error) {
+	tx.queue(&tx.later.batch, deliveryStatesSQL, post).Query(func(rows pgx.Rows) error {
+		out, err = readStates(rows)
+		return err
+	})
+	err = tx.flush(ctx)
+	return out, err
+}
+
+func readStates(rows pgx.Rows) (out []publishing.State, err error) {
+	var chain []publishing.State
 	var last publishing.DeliveryID
 	for rows.Next() {
 		var d publishing.DeliveryID
@@ -133,30 +188,22 @@ func (tx postTx) DeliveryStates(ctx context.Context, post publishing.PostID) ([]
 	return out, rows.Err()
 }
 
-func (tx postTx) SetState(ctx context.Context, id publishing.PostID, s publishing.State) (changed bool, err error) {
-	rows, err := tx.query(ctx, "update posts p set state = $3 where {p} and p.post_id = $2 and p.state <> $3 returning true", id, s)
-	if err != nil {
-		return false, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		changed = true
-	}
-	return changed, rows.Err()
+func (tx postTx) SetState(_ context.Context, id publishing.PostID, s publishing.State) error {
+	return tx.defers("update posts p set state = $3 where {p} and p.post_id = $2 and p.state <> $3", id, s)
 }
 
-func (tx postTx) OpenAttempt(ctx context.Context, a *publishing.Attempt) error {
+func (tx postTx) OpenAttempt(_ context.Context, a *publishing.Attempt) error {
 	// The tenant is the column's default, as everywhere; $1 is not its source.
-	return tx.exec(ctx, `insert into attempts (segment_id, n, key, request_hash, replay, holder, armed_at)
+	return tx.defers(`insert into attempts (segment_id, n, key, request_hash, replay, holder, armed_at)
 		select $2::text, $3, $4, $5, $6, $7, $8 where $1::text is not null`,
 		a.Segment, a.N, a.Key, a.RequestHash, a.Replay, a.Holder, a.ArmedAt)
 }
 
-func (tx postTx) CloseAttempt(ctx context.Context, s publishing.SegmentID, o publishing.Outcome, p *publishing.Problem) error {
-	return tx.exec(ctx, `update attempts a set outcome = $3, problem = $4, ended_at = clock_timestamp()
+func (tx postTx) CloseAttempt(_ context.Context, s publishing.SegmentID, o publishing.Outcome, p *publishing.Problem) error {
+	return tx.defers(`update attempts a set outcome = $3, problem = $4, ended_at = clock_timestamp()
 		where {a} and a.segment_id = $2 and a.ended_at is null`, s, o, p)
 }
 
-func (tx postTx) ResolveAttempts(ctx context.Context, s publishing.SegmentID, o publishing.Outcome) error {
-	return tx.exec(ctx, "update attempts a set outcome = $3 where {a} and a.segment_id = $2 and a.outcome = $4", s, o, publishing.OutcomeLost)
+func (tx postTx) ResolveAttempts(_ context.Context, s publishing.SegmentID, o publishing.Outcome) error {
+	return tx.defers("update attempts a set outcome = $3 where {a} and a.segment_id = $2 and a.outcome = $4", s, o, publishing.OutcomeLost)
 }

@@ -16,4 +16,6 @@ var measurements = []measurement{
 	{"burst", burst},
 	{"api", apiLoad},
 	{"ratio", readRatio},
+	{"calendar", calendar},
+	{"river", dispatchRatio},
 }

@@ -131,11 +131,10 @@ func (t *trial) openInstallation(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := server.ready(ctx, t.api+"/livez"); err != nil {
+	if t.worker, err = t.start("work"); err != nil {
 		return err
 	}
-	t.worker, err = t.start("work")
-	return err
+	return server.ready(ctx, t.api+"/readyz") // which says that somebody publishes, too
 }
 
 // revive kills the worker as a crash would, and starts the next.

@@ -50,18 +50,17 @@ func (a *attempt) suitable(ctx context.Context, accounts []social.Account) ([]so
 	if a.conn.Reconnect == "" {
 		return accounts, nil
 	}
-	var want string
-	err := a.Store.View(ctx, a.who.Tenant, func(ctx context.Context, tx Tx) error {
-		ch, err := tx.Channel(ctx, a.conn.Reconnect)
-		if err == nil {
-			want = ch.Account.ID
-		}
+	var want *Channel
+	err := a.Store.View(ctx, a.who.Tenant, func(ctx context.Context, tx Tx) (err error) {
+		want, err = tx.Channel(ctx, a.conn.Reconnect)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(accounts, func(acc social.Account) bool { return acc.ID == want })
+	i := slices.IndexFunc(accounts, func(acc social.Account) bool {
+		return acc.ID == want.Account.ID && homeOf(a.conn.Instance, acc.ID) == want.Home()
+	})
 	if i < 0 {
 		return nil, fault.New(fault.Invalid, "connection.other_account", "You signed in to another account than this channel's.")
 	}
@@ -129,7 +128,7 @@ func (a *attempt) grant(ctx context.Context) (*Grant, error) {
 
 // channel puts one account on line, under the ID it had if it was here before.
 func (a *attempt) channel(ctx context.Context, tx Tx, account social.Account, g *Grant) (ID, error) {
-	ch, err := tx.ByAccount(ctx, a.conn.Platform, account.ID)
+	ch, err := tx.ByAccount(ctx, a.conn.Platform, homeOf(a.conn.Instance, account.ID), account.ID)
 	if fault.Is(err, fault.NotFound) {
 		ch, err = &Channel{ID: NewID(), Platform: a.conn.Platform}, nil
 	}

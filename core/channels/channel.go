@@ -41,7 +41,7 @@ const (
 const MaxName = 120
 
 // A Channel is one account on one platform that a tenant can post to. There
-// is one per tenant, platform and account: connecting again updates it.
+// is one per tenant, platform, home and account: connecting again updates it.
 type Channel struct {
 	ID       ID
 	Platform string // plugin id, "org.joinmastodon"
@@ -88,6 +88,19 @@ func (c *Channel) Check() error {
 		return fault.New(fault.Internal, "channel.inconsistent", "A disconnected channel has no grant.")
 	}
 	return nil
+}
+
+// Home is the server that Account.ID is a name on, empty if the ID means the
+// same everywhere.
+func (c *Channel) Home() string { return homeOf(c.Instance, c.Account.ID) }
+
+// homeOf tells names that servers give out ("1", which every server has) from
+// URIs such as "did:plc:…", which an account keeps when it moves.
+func homeOf(instance, account string) string {
+	if strings.Contains(account, ":") {
+		return ""
+	}
+	return instance
 }
 
 // connect puts the channel on line with what grant allows.
@@ -143,9 +156,6 @@ type MissingScopes struct {
 	Format string
 	Scopes []string
 }
-
-// Usable reports whether posts may leave through the target now.
-func (t Target) Usable() bool { return t.Channel.State == Connected && !t.Channel.Paused }
 
 // target works out what c can do under m.
 func target(c Channel, m social.Manifest) Target {

@@ -52,7 +52,7 @@ func subject(scope social.QuotaScope, c *Channel, g *Grant) string {
 	case social.ScopeApp:
 		return place(string(g.App), g.Instance)
 	case social.ScopeAccount:
-		return c.Account.ID
+		return place(c.Home(), c.Account.ID)
 	}
 	return ""
 }

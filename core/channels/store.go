@@ -56,12 +56,13 @@ type Tx interface {
 // ChannelTx keeps channels.
 type ChannelTx interface {
 	Channel(ctx context.Context, id ID) (*Channel, error)
-	ByAccount(ctx context.Context, platform, account string) (*Channel, error)
+	// ByAccount finds the channel of an account on home, see Channel.Home.
+	ByAccount(ctx context.Context, platform, home, account string) (*Channel, error)
 	// Channels lists up to q.Limit channels after q.After, oldest first.
 	Channels(ctx context.Context, q Query) ([]Channel, error)
 	// SaveChannel inserts version 0 and replaces any other. It returns
 	// fault.Conflict if the stored version is not c.Version or if the account
-	// is connected already under another ID.
+	// of its home is connected already under another ID.
 	SaveChannel(ctx context.Context, c *Channel) error
 }
 

@@ -261,8 +261,14 @@ func (a *authServer) refreshes() int {
 // start begins a sign-in and returns it with the state to bring back.
 func (w *world) start(who tenants.Scope) (channels.Connection, string) {
 	w.t.Helper()
+	return w.startOn(who, "example.org", "")
+}
+
+// startOn begins a sign-in on an instance, to repair a channel if there is one.
+func (w *world) startOn(who tenants.Scope, instance string, repair channels.ID) (channels.Connection, string) {
+	w.t.Helper()
 	c, err := w.Start(w.t.Context(), who, channels.StartRequest{
-		Platform: "test.network", Input: map[string]string{"instance": "example.org"}, ReturnURL: "/channels",
+		Platform: "test.network", Input: map[string]string{"instance": instance}, ReturnURL: "/channels", Channel: repair,
 	})
 	w.must(err)
 	u, err := url.Parse(c.Redirect)

@@ -76,7 +76,7 @@ type SealedSecret struct {
 
 // Wants reports whether e is to be sent an event of type t.
 func (e *Endpoint) Wants(t Type) bool {
-	return e.State == Enabled && t != WebhookTest && matchAny(e.Types, t)
+	return e.State == Enabled && t != WebhookTest && Matches(e.Types, t)
 }
 
 // Check holds the invariants. Every Store runs it before a save.

@@ -19,15 +19,6 @@ const Start Cursor = "0"
 // Valid reports whether c is well formed. Only the store knows if it exists.
 func (c Cursor) Valid() bool { return c == Start || id.Is("evt", string(c)) }
 
-// ParseCursor reads a cursor a client sent, such as a Last-Event-ID. It
-// answers Invalid for anything that is not one; an empty s is no cursor.
-func ParseCursor(s string) (Cursor, error) {
-	if s != "" && !Cursor(s).Valid() {
-		return "", badCursor()
-	}
-	return Cursor(s), nil
-}
-
 // Place is where an event stands in the order of its tenant. It stays inside
 // the process: the numbers count what the whole database does.
 type Place struct {
@@ -54,8 +45,8 @@ func (f Filter) Match(t Type) bool {
 	return ok && strings.HasSuffix(noun, ".") && strings.HasPrefix(string(t), noun)
 }
 
-// matchAny reports whether one of filters chooses t. No filters choose all.
-func matchAny(filters []Filter, t Type) bool {
+// Matches reports whether one of filters chooses t. No filters choose all.
+func Matches(filters []Filter, t Type) bool {
 	for _, f := range filters {
 		if f.Match(t) {
 			return true
@@ -63,9 +54,6 @@ func matchAny(filters []Filter, t Type) bool {
 	}
 	return len(filters) == 0
 }
-
-// Matches is matchAny for stores that filter in memory.
-func Matches(filters []Filter, t Type) bool { return matchAny(filters, t) }
 
 // checkFilters refuses filters that choose nothing there is, so that a typing
 // error is heard of before an event is missed.

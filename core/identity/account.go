@@ -28,7 +28,8 @@ func (s *Service) Register(ctx context.Context, _ Client, r Registration) error 
 	})
 }
 
-// ResendVerify has the link of the latest registration mailed again. The
+// ResendVerify has the link of a registration mailed again, or, if there are
+// several, which may be other people's, the advice to register again. The
 // answer is the same for every address.
 func (s *Service) ResendVerify(ctx context.Context, _ Client, email string) error {
 	return s.ask(ctx, LetterVerify, email)

@@ -45,17 +45,26 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Principal, er
 	if err != nil {
 		return Principal{}, err
 	}
-	session, err := s.store.Live(ctx, claims.Session)
-	if fault.Is(err, fault.NotFound) {
-		return Principal{}, errSignedOut()
-	}
-	if err != nil {
+	who := Principal{User: claims.User, Session: claims.Session}
+	if err := s.StillSignedIn(ctx, who); err != nil {
 		return Principal{}, err
 	}
-	if session.User != claims.User || !session.alive(s.now()) {
-		return Principal{}, errSignedOut()
+	return who, nil
+}
+
+// StillSignedIn returns fault.Unauthenticated once a person's session has
+// ended. It is Authenticate for what goes on after its token was shown.
+func (s *Service) StillSignedIn(ctx context.Context, who Principal) error {
+	session, err := s.store.Live(ctx, who.Session)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return errSignedOut()
+	case err != nil:
+		return err
+	case session.User != who.User || !session.alive(s.now()):
+		return errSignedOut()
 	}
-	return Principal{User: session.User, Session: session.ID}, nil
+	return nil
 }
 
 // key answers for an API key. Its authority is its maker's, of today, narrowed

@@ -3,6 +3,7 @@ package identity
 import (
 	"html/template"
 	"strings"
+	"time"
 
 	"github.com/carillonhq/carillon/ports/mail"
 )
@@ -17,12 +18,22 @@ type draft struct {
 	After   string // the paragraph below it
 }
 
-func verifyDraft(link string) *draft {
+func verifyDraft(link string, asked time.Time) *draft {
 	return &draft{
 		Subject: "Confirm your e-mail address",
-		Before:  "Somebody, probably you, asked for a Carillon account with this address. Follow the link to confirm it. It works once, within 24 hours.",
-		Label:   "Confirm this address", Link: link,
-		After: "If it was not you, do not follow the link: without it there will be no account.",
+		Before: "Somebody, probably you, asked for a Carillon account with this address on " + asked.UTC().Format("2 January 2006 at 15:04 UTC") +
+			". Follow the link to confirm it. It works once, within 24 hours.",
+		Label: "Confirm this address", Link: link,
+		After: "If it was not you, or not at that time, do not follow the link: without it there will be no account.",
+	}
+}
+
+func severalDraft(links string) *draft {
+	return &draft{
+		Subject: "Please register again",
+		Before:  "A Carillon account was asked for with this address more than once, perhaps not always by you. Follow the link in the mail that came when you registered. If you no longer have it, register again and follow the one that comes then.",
+		Label:   "Register", Link: links + "/register",
+		After: "Do not follow the link in a mail that you did not expect: whoever asked for it would have your account.",
 	}
 }
 

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -26,7 +27,7 @@ type Letter struct {
 	ID      string // such as "let_01jd…", the same on every try
 	Kind    LetterKind
 	Email   string
-	Pending PendingID // with LetterVerify, the registration; empty: the latest
+	Pending PendingID // with LetterVerify, the registration; empty: the only one
 }
 
 // Postman writes letters and hands them to the mail. Workers run it.
@@ -74,6 +75,10 @@ func (p *Postman) write(ctx context.Context, l Letter) (*draft, error) {
 }
 
 // verify writes to who registered: a link, or a note if the address has a user.
+// A link is only ever to the registration that the letter is about. A stranger
+// may have registered the same address with a password of their own: if there
+// are several and none was named, nobody can tell whose is whose, and the
+// letter says so instead.
 func (p *Postman) verify(ctx context.Context, l Letter) (d *draft, err error) {
 	now := p.now()
 	err = p.store.Update(ctx, func(tx Tx) error {
@@ -85,15 +90,29 @@ func (p *Postman) verify(ctx context.Context, l Letter) (d *draft, err error) {
 			d = knownDraft(p.links)
 			return nil
 		}
-		name := l.Pending
+		name := cmp.Or(l.Pending, cred.Pending)
 		if name == "" {
-			name = cred.Pending
+			d = severalDraft(p.links)
+			return nil
 		}
-		token, one := mint(ForVerify, string(name), now)
-		d = verifyDraft(p.links + "/verify-email#token=" + token.Reveal())
-		return tx.AddOneTime(ctx, one)
+		d, err = p.link(ctx, tx, name)
+		return err
 	})
 	return d, err
+}
+
+// link writes a link to one registration, or nothing if it is there no more.
+func (p *Postman) link(ctx context.Context, tx Tx, name PendingID) (*draft, error) {
+	pending, err := tx.Pending(ctx, name)
+	if fault.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	token, one := mint(ForVerify, string(name), p.now())
+	d := verifyDraft(p.links+"/verify-email#token="+token.Reveal(), pending.CreatedAt)
+	return d, tx.AddOneTime(ctx, one)
 }
 
 func (p *Postman) reset(ctx context.Context, l Letter) (d *draft, err error) {

@@ -75,3 +75,61 @@ func TestNoTokenIsKeptInPlainText(t *testing.T) {
 		t.Error("the rows do not show what they hold")
 	}
 }
+
+// A link leads to the registration it was asked for, whoever else registered
+// the address: else its owner would confirm a stranger's password.
+func TestALinkIsNotMovedToAnotherRegistration(t *testing.T) {
+	for name, strangerFirst := range map[string]bool{"the stranger comes first": true, "the stranger comes second": false} {
+		t.Run(name, func(t *testing.T) {
+			w, ctx := newWorld(), t.Context()
+			register := func(from identity.Client, password secret.Secret) secret.Secret {
+				must(t, w.Register(ctx, from, identity.Registration{Email: "ann@example.test", Name: "Ann", Password: password}))
+				w.pass(time.Minute)
+				return w.token(t)
+			}
+			var own secret.Secret
+			if strangerFirst {
+				register(thief, other)
+				own = register(laptop, good)
+			} else {
+				own = register(laptop, good)
+				register(thief, other)
+			}
+			must(t, w.ResendVerify(ctx, laptop, "ann@example.test"))
+			again := w.deliver(t)
+			if len(again) != 1 || strings.Contains(again[0].Text, "#token=") || !strings.Contains(again[0].Text, "https://app.test/register") {
+				t.Errorf("the letter asked for again: %+v", again)
+			}
+			must(t, w.Verify(ctx, laptop, own))
+			w.login(t, "ann@example.test", good)
+			_, err := w.Login(ctx, thief, "ann@example.test", other)
+			want(t, "the stranger", err, fault.Unauthenticated, "login.failed")
+		})
+	}
+}
+
+// Whoever gets a link can tell by its time whether it is theirs.
+func TestALinkSaysWhenItWasAskedFor(t *testing.T) {
+	w := newWorld()
+	must(t, w.Register(t.Context(), laptop, identity.Registration{Email: "ann@example.test", Name: "Ann", Password: good}))
+	asked := w.clock.UTC().Format("2 January 2006 at 15:04 UTC")
+	w.pass(time.Hour)
+	must(t, w.ResendVerify(t.Context(), laptop, "ann@example.test"))
+	for _, m := range w.deliver(t) {
+		if !strings.Contains(m.Text, asked) || !strings.Contains(m.HTML, asked) {
+			t.Errorf("%s: %s", asked, m.Text)
+		}
+	}
+}
+
+// A registration that is over by the time its letter is written gets no link.
+func TestALetterAboutNothingIsNotSent(t *testing.T) {
+	w := newWorld()
+	must(t, w.Register(t.Context(), laptop, identity.Registration{Email: "ann@example.test", Name: "Ann", Password: good}))
+	l := w.store.Letters()[0]
+	l.Pending = "reg_gone"
+	must(t, w.post.Deliver(t.Context(), l))
+	if len(w.mail) != 0 {
+		t.Errorf("mailed: %+v", w.mail)
+	}
+}

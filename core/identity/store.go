@@ -38,7 +38,8 @@ type Tx interface {
 // People is users and those who would be.
 type People interface {
 	// Credential returns what address signs in with: a user's, else that of
-	// the latest registration alive at now, else the zero Credential.
+	// the latest registration alive at now, else the zero Credential. Pending
+	// is empty if several registrations are alive.
 	Credential(ctx context.Context, address string, now time.Time) (Credential, error)
 	// User returns fault.NotFound if there is none.
 	User(ctx context.Context, id tenants.UserID) (*User, error)

@@ -51,7 +51,7 @@ type Credential struct {
 	User     tenants.UserID
 	Hash     string
 	Verified bool      // it is a user's
-	Pending  PendingID // it is a registration's
+	Pending  PendingID // it is a registration's, and the only one alive
 }
 
 // MaxName is the longest name of a person or a key, in characters.

@@ -182,7 +182,7 @@ func (s *Service) Get(ctx context.Context, who tenants.Scope, id PostID) (*Detai
 	return out, err
 }
 
-// List returns posts with their deliveries, as f selects.
+// List returns posts with the outlines of their deliveries, as f selects.
 func (s *Service) List(ctx context.Context, who tenants.Scope, f Filter) ([]*Detail, error) {
 	if err := s.authz.Allow(ctx, who, ActRead); err != nil {
 		return nil, err
@@ -253,7 +253,7 @@ func details(ctx context.Context, tx Tx, posts []*Post) ([]*Detail, error) {
 		out[i] = &Detail{Post: p}
 		ids[i], byID[p.ID] = p.ID, out[i]
 	}
-	ds, err := tx.Deliveries(ctx, ids...)
+	ds, err := tx.Outlines(ctx, ids...)
 	for _, d := range ds {
 		byID[d.Post].Deliveries = append(byID[d.Post].Deliveries, d)
 	}

@@ -322,7 +322,7 @@ func (s *Service) Cancel(ctx context.Context, who tenants.Scope, id PostID) (*De
 			return nil
 		}
 		d.State = Sum(states(d.Deliveries))
-		if _, err := tx.SetState(ctx, d.ID, d.State); err != nil {
+		if err := tx.SetState(ctx, d.ID, d.State); err != nil {
 			return err
 		}
 		return emit(ctx, tx, "post.canceled", d.Post)

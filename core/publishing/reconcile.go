@@ -214,5 +214,6 @@ func (w *work) replayFailed(ctx context.Context, f *social.Fault) error {
 	if err := w.closeAttempt(ctx, outcome, f); err != nil {
 		return err
 	}
+	w.s.CalledAt = w.now
 	return w.stillUnknown(ctx, f, 0)
 }

@@ -104,6 +104,7 @@ type work struct {
 	c       Claim
 	d       *Delivery
 	s       *Segment
+	was     State     // of the post, inside change
 	now     time.Time // the database's
 	blocked string    // as of load
 	rules   Settings
@@ -250,7 +251,7 @@ func (w *work) read(ctx context.Context, tx Tx, lock bool) error {
 	if w.s == nil || w.s.Generation != w.c.Generation {
 		return errLost
 	}
-	w.now, w.rules, w.tx = got.Now, got.Settings, tx
+	w.was, w.now, w.rules, w.tx = got.State, got.Now, got.Settings, tx
 	return nil
 }
 
@@ -287,8 +288,7 @@ func (w *work) settled(ctx context.Context) error {
 		return err
 	}
 	sum := Sum(all)
-	news, err := w.tx.SetState(ctx, w.d.Post, sum)
-	if err != nil {
+	if err := w.tx.SetState(ctx, w.d.Post, sum); err != nil {
 		return err
 	}
 	if len(changed) > 1 {
@@ -296,7 +296,7 @@ func (w *work) settled(ctx context.Context) error {
 			return err
 		}
 	}
-	if !news {
+	if sum == w.was {
 		return nil
 	}
 	return w.tell(ctx, sum)

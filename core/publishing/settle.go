@@ -51,7 +51,7 @@ func settleSegment(ctx context.Context, tx Tx, d *Detail, id SegmentID, v Verdic
 		if err != nil {
 			return err
 		}
-		w := &work{d: dl, s: sg, now: now, tx: tx}
+		w := &work{d: dl, s: sg, was: d.State, now: now, tx: tx}
 		return w.decide(ctx, v, url)
 	}
 	return fault.New(fault.NotFound, "segment.not_found", "There is no such part.")

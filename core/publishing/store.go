@@ -33,12 +33,14 @@ type Tx interface {
 	// Version and the timestamps.
 	SavePost(ctx context.Context, p *Post) error
 	DeletePost(ctx context.Context, id PostID) error
-	// SetState writes the sum of a post's deliveries, without a new version,
-	// and reports whether it was another before.
-	SetState(ctx context.Context, id PostID, s State) (changed bool, err error)
+	// SetState writes the sum of a post's deliveries, without a new version.
+	SetState(ctx context.Context, id PostID, s State) error
 
 	// Deliveries returns the posts' deliveries with their segments, in order.
 	Deliveries(ctx context.Context, posts ...PostID) ([]*Delivery, error)
+	// Outlines is Deliveries for lists: of each segment it has the name, place,
+	// state, reference, time and problem, and of each delivery no settings.
+	Outlines(ctx context.Context, posts ...PostID) ([]*Delivery, error)
 	// SaveDelivery writes d and its segments, new or known, and removes
 	// segments that d no longer has.
 	SaveDelivery(ctx context.Context, d *Delivery) error
@@ -104,6 +106,7 @@ type Queue interface {
 // Work is a claimed segment's delivery, with the database's clock and the
 // tenant's rules.
 type Work struct {
+	State    State // of the post; only with lock
 	Delivery *Delivery
 	Now      time.Time
 	Settings Settings

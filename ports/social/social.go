@@ -95,7 +95,9 @@ func (Credential) String() string { return "***" }
 // GoString implements fmt.GoStringer for the same reason.
 func (Credential) GoString() string { return "***" }
 
-// An Account is a profile, page or channel that can be posted to.
+// An Account is a profile, page or channel that can be posted to. Its ID is a
+// name on its instance, such as "1", or, with a colon in it, one that is the
+// same everywhere, such as "did:plc:…".
 type Account struct {
 	ID, Handle, Name, AvatarURL, URL string
 	Type                             string            // "profile", "page", "channel"

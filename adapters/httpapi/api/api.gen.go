@@ -1812,6 +1812,12 @@ type StreamEventsParams struct {
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
+// GetJobParams defines parameters for GetJob.
+type GetJobParams struct {
+	// Prefer `wait=N`, in seconds.
+	Prefer *string `json:"Prefer,omitempty"`
+}
+
 // ListMediaParams defines parameters for ListMedia.
 type ListMediaParams struct {
 	// Limit Page size.
@@ -2165,7 +2171,7 @@ type ServerInterface interface {
 	CreateStreamTicket(c *fiber.Ctx) error
 	// GetJob How far a job is.
 	// (GET /jobs/{job})
-	GetJob(c *fiber.Ctx, job JobID) error
+	GetJob(c *fiber.Ctx, job JobID, params GetJobParams) error
 	// GetMe Who is signed in.
 	// (GET /me)
 	GetMe(c *fiber.Ctx) error
@@ -2999,8 +3005,30 @@ func (siw *ServerInterfaceWrapper) GetJob(c *fiber.Ctx) error {
 		return BadParameter("/path/job")
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetJobParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer string
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Prefer")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Prefer")
+		}
+
+		params.Prefer = &Prefer
+
+	}
+
 	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.GetJob(c, job)
+		return siw.Handler.GetJob(c, job, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -6019,7 +6047,8 @@ func (response CreateStreamTicketdefaultApplicationProblemPlusJSONResponse) Visi
 }
 
 type GetJobRequestObject struct {
-	Job JobID `json:"job"`
+	Job    JobID `json:"job"`
+	Params GetJobParams
 }
 
 type GetJobResponseObject interface {
@@ -8665,10 +8694,11 @@ func (sh *strictHandler) CreateStreamTicket(ctx *fiber.Ctx) error {
 }
 
 // GetJob operation middleware
-func (sh *strictHandler) GetJob(ctx *fiber.Ctx, job JobID) error {
+func (sh *strictHandler) GetJob(ctx *fiber.Ctx, job JobID, params GetJobParams) error {
 	var request GetJobRequestObject
 
 	request.Job = job
+	request.Params = params
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.GetJob(ctx.UserContext(), request.(GetJobRequestObject))

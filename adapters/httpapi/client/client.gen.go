@@ -1019,7 +1019,13 @@ type Event struct {
 	} `json:"request"`
 	Tenant    string    `json:"tenant"`
 	Timestamp time.Time `json:"timestamp"`
-	Type      string    `json:"type"`
+
+	// Type What happened. More may come; these are there:
+	// `post.created`, `post.updated`, `post.deleted`, `post.scheduled`, `post.canceled`, `post.published`,
+	// `post.failed`, `post.missed`, `post.needs_review`, `delivery.updated`, `metrics.updated`, `channel.connected`,
+	// `channel.updated`, `channel.disconnected`, `channel.needs_reconnect`, `media.ready`, `media.failed`,
+	// `member.changed`, `tenant.updated`, `job.updated`, `webhook.disabled`.
+	Type string `json:"type"`
 }
 
 // EventObject defines model for Event.Object.
@@ -1878,6 +1884,12 @@ type StreamEventsParams struct {
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
+// GetJobParams defines parameters for GetJob.
+type GetJobParams struct {
+	// Prefer `wait=N`, in seconds.
+	Prefer *string `json:"Prefer,omitempty"`
+}
+
 // ListMediaParams defines parameters for ListMedia.
 type ListMediaParams struct {
 	// Limit Page size.
@@ -2475,17 +2487,18 @@ type ClientInterface interface {
 
 	// CreateStreamTicket A ticket that opens the stream within 60 seconds.
 	//
-	// For EventSource, which cannot send headers. It names the person; what they may see is decided when the stream opens.
+	// For EventSource, which cannot send headers. It names the person and their session; whether that still stands, and what they may see, is decided when the stream opens and from then on.
 	//
 	// Corresponds with POST /events/ticket (the `CreateStreamTicket` operationId).
 	CreateStreamTicket(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetJob How far a job is.
 	//
-	// A job is forgotten some time after it has finished.
+	// A job is forgotten some time after it has finished. With `Prefer: wait=N` the answer waits until it has, for N seconds
+	// at most, 10 if it is more.
 	//
 	// Corresponds with GET /jobs/{job} (the `GetJob` operationId).
-	GetJob(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetJob(ctx context.Context, job JobID, params *GetJobParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetMe Who is signed in.
 	//
@@ -3580,7 +3593,7 @@ func (c *Client) StreamEvents(ctx context.Context, params *StreamEventsParams, r
 
 // CreateStreamTicket A ticket that opens the stream within 60 seconds.
 //
-// For EventSource, which cannot send headers. It names the person; what they may see is decided when the stream opens.
+// For EventSource, which cannot send headers. It names the person and their session; whether that still stands, and what they may see, is decided when the stream opens and from then on.
 //
 // Corresponds with POST /events/ticket (the `CreateStreamTicket` operationId).
 func (c *Client) CreateStreamTicket(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3597,11 +3610,12 @@ func (c *Client) CreateStreamTicket(ctx context.Context, reqEditors ...RequestEd
 
 // GetJob How far a job is.
 //
-// A job is forgotten some time after it has finished.
+// A job is forgotten some time after it has finished. With `Prefer: wait=N` the answer waits until it has, for N seconds
+// at most, 10 if it is more.
 //
 // Corresponds with GET /jobs/{job} (the `GetJob` operationId).
-func (c *Client) GetJob(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetJobRequest(c.Server, job)
+func (c *Client) GetJob(ctx context.Context, job JobID, params *GetJobParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetJobRequest(c.Server, job, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5857,7 +5871,7 @@ func NewCreateStreamTicketRequest(server string) (*http.Request, error) {
 }
 
 // NewGetJobRequest constructs an http.Request for the GetJob method
-func NewGetJobRequest(server string, job JobID) (*http.Request, error) {
+func NewGetJobRequest(server string, job JobID, params *GetJobParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -5885,6 +5899,21 @@ func NewGetJobRequest(server string, job JobID) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.Prefer != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", *params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Prefer", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -8794,7 +8823,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateStreamTicketWithResponse A ticket that opens the stream within 60 seconds.
 	//
-	// For EventSource, which cannot send headers. It names the person; what they may see is decided when the stream opens.
+	// For EventSource, which cannot send headers. It names the person and their session; whether that still stands, and what they may see, is decided when the stream opens and from then on.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8803,12 +8832,13 @@ type ClientWithResponsesInterface interface {
 
 	// GetJobWithResponse How far a job is.
 	//
-	// A job is forgotten some time after it has finished.
+	// A job is forgotten some time after it has finished. With `Prefer: wait=N` the answer waits until it has, for N seconds
+	// at most, 10 if it is more.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /jobs/{job} (the `GetJob` operationId).
-	GetJobWithResponse(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*GetJobResponse, error)
+	GetJobWithResponse(ctx context.Context, job JobID, params *GetJobParams, reqEditors ...RequestEditorFn) (*GetJobResponse, error)
 
 	// GetMeWithResponse Who is signed in.
 	//
@@ -13523,7 +13553,7 @@ func (c *ClientWithResponses) StreamEventsWithResponse(ctx context.Context, para
 
 // CreateStreamTicketWithResponse A ticket that opens the stream within 60 seconds.
 //
-// For EventSource, which cannot send headers. It names the person; what they may see is decided when the stream opens.
+// For EventSource, which cannot send headers. It names the person and their session; whether that still stands, and what they may see, is decided when the stream opens and from then on.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -13538,13 +13568,14 @@ func (c *ClientWithResponses) CreateStreamTicketWithResponse(ctx context.Context
 
 // GetJobWithResponse How far a job is.
 //
-// A job is forgotten some time after it has finished.
+// A job is forgotten some time after it has finished. With `Prefer: wait=N` the answer waits until it has, for N seconds
+// at most, 10 if it is more.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /jobs/{job} (the `GetJob` operationId).
-func (c *ClientWithResponses) GetJobWithResponse(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*GetJobResponse, error) {
-	rsp, err := c.GetJob(ctx, job, reqEditors...)
+func (c *ClientWithResponses) GetJobWithResponse(ctx context.Context, job JobID, params *GetJobParams, reqEditors ...RequestEditorFn) (*GetJobResponse, error) {
+	rsp, err := c.GetJob(ctx, job, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(*testing.T) Opened) {
 		"a channel comes back as it was saved":          roundTrip,
 		"a stale save conflicts":                        staleSave,
 		"an account is one channel":                     oneAccount,
+		"servers number their accounts alike":           accountsOfServers,
 		"a page follows the one before":                 pages,
 		"their rows are not there":                      foreign,
 		"a failed update leaves nothing":                rollback,
@@ -169,14 +170,44 @@ func oneAccount(w *world) {
 	other.Account.ID = c.Account.ID
 	w.want(fault.Conflict, w.update(func(ctx context.Context, tx channels.Tx) error { return tx.SaveChannel(ctx, other) }))
 	w.must(w.view(func(ctx context.Context, tx channels.Tx) error {
-		got, err := tx.ByAccount(ctx, c.Platform, c.Account.ID)
+		got, err := tx.ByAccount(ctx, c.Platform, c.Home(), c.Account.ID)
 		if err == nil && got.ID != c.ID {
 			w.Errorf("found %s, want %s", got.ID, c.ID)
 		}
-		_, missing := tx.ByAccount(ctx, "other.platform", c.Account.ID)
+		_, missing := tx.ByAccount(ctx, "other.platform", c.Home(), c.Account.ID)
 		w.want(fault.NotFound, missing)
 		return err
 	}))
+}
+
+// Servers number their accounts alike; a DID is the same account everywhere.
+func accountsOfServers(w *world) {
+	for account, code := range map[string]fault.Code{"1": "", "did:plc:1": fault.Conflict} {
+		c, g := w.connected()
+		c.Account.ID = account
+		moved := newChannel(g)
+		moved.Account.ID, moved.Instance = account, "example.net"
+		for _, tc := range []struct {
+			save *channels.Channel
+			code fault.Code
+		}{{c, ""}, {moved, code}} {
+			err := w.update(func(ctx context.Context, tx channels.Tx) error { return tx.SaveChannel(ctx, tc.save) })
+			if tc.code == "" && err != nil || tc.code != "" && !fault.Is(err, tc.code) {
+				w.Errorf("%s on %s: %v", account, tc.save.Instance, err)
+			}
+		}
+		want := moved.ID
+		if code != "" {
+			want = c.ID
+		}
+		w.must(w.view(func(ctx context.Context, tx channels.Tx) error {
+			got, err := tx.ByAccount(ctx, c.Platform, moved.Home(), account)
+			if err == nil && got.ID != want {
+				w.Errorf("%s: found %s, want %s", account, got.ID, want)
+			}
+			return err
+		}))
+	}
 }
 
 func pages(w *world) {

@@ -39,9 +39,9 @@ func (tx memTx) healthy(c channels.Channel) *channels.Channel {
 	return &c
 }
 
-func (tx memTx) ByAccount(_ context.Context, platform, account string) (*channels.Channel, error) {
+func (tx memTx) ByAccount(_ context.Context, platform, home, account string) (*channels.Channel, error) {
 	for _, c := range tx.channels {
-		if c.Platform == platform && c.Account.ID == account {
+		if c.Platform == platform && c.Home() == home && c.Account.ID == account {
 			return tx.healthy(c), nil
 		}
 	}
@@ -72,7 +72,7 @@ func (tx memTx) SaveChannel(_ context.Context, c *channels.Channel) error {
 		return channels.Stale()
 	}
 	for _, other := range tx.channels {
-		if other.ID != c.ID && other.Platform == c.Platform && other.Account.ID == c.Account.ID {
+		if other.ID != c.ID && other.Platform == c.Platform && other.Home() == c.Home() && other.Account.ID == c.Account.ID {
 			return channels.Stale()
 		}
 	}

@@ -110,12 +110,21 @@ func (s *state) Credential(_ context.Context, address string, now time.Time) (id
 		}
 	}
 	var last identity.Pending
+	alive := 0
 	for _, p := range s.pending {
-		if p.Email == address && now.Before(p.ExpiresAt) && p.ID > last.ID {
+		if p.Email != address || !now.Before(p.ExpiresAt) {
+			continue
+		}
+		alive++
+		if p.ID > last.ID {
 			last = p
 		}
 	}
-	return identity.Credential{User: last.User, Hash: last.Hash, Pending: last.ID}, nil
+	cred := identity.Credential{User: last.User, Hash: last.Hash}
+	if alive == 1 {
+		cred.Pending = last.ID
+	}
+	return cred, nil
 }
 
 func (s *state) User(_ context.Context, id tenants.UserID) (*identity.User, error) {

@@ -168,13 +168,35 @@ func roundTrip(t *testing.T, o Opened) {
 	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error { return tx.SaveDelivery(ctx, d) })
 	err := o.Store.View(t.Context(), o.Us, func(ctx context.Context, tx publishing.Tx) error {
 		got, err := tx.Deliveries(ctx, p.ID)
-		if diff := cmp.Diff([]*publishing.Delivery{d}, got, cmpopts.EquateApproxTime(time.Millisecond), cmpopts.EquateEmpty()); diff != "" {
-			t.Error(diff)
-		}
+		same(t, []*publishing.Delivery{d}, got)
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	s.State, s.Holder, s.Problem, s.Step, s.Root, s.DoubtAt = publishing.Live, "", nil, nil, nil, time.Time{}
+	s.Label, s.Attempt, s.Part.Text, s.Ref.URL = "", 3, "other words", "https://x.test/3"
+	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error { return tx.SaveSegments(ctx, d, s) })
+	err = o.Store.View(t.Context(), o.Us, func(ctx context.Context, tx publishing.Tx) error {
+		w, err := tx.Work(ctx, publishing.Claim{Tenant: o.Us, Post: p.ID, Delivery: d.ID, Segment: s.ID}, false)
+		if err != nil {
+			return err
+		}
+		same(t, d, w.Delivery)
+		outline(d)
+		got, err := tx.Outlines(ctx, p.ID)
+		same(t, []*publishing.Delivery{d}, got)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func same[T any](t *testing.T, want, got T) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, cmpopts.EquateApproxTime(time.Millisecond), cmpopts.EquateEmpty()); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -230,10 +230,9 @@ func (tx *memTx) DeletePost(_ context.Context, id publishing.PostID) error {
 	return nil
 }
 
-func (tx *memTx) SetState(_ context.Context, id publishing.PostID, s publishing.State) (bool, error) {
-	was := tx.st.posts[id].State
+func (tx *memTx) SetState(_ context.Context, id publishing.PostID, s publishing.State) error {
 	tx.st.posts[id].State = s
-	return was != s, nil
+	return nil
 }
 
 func (tx *memTx) Deliveries(_ context.Context, posts ...publishing.PostID) ([]*publishing.Delivery, error) {
@@ -245,6 +244,24 @@ func (tx *memTx) Deliveries(_ context.Context, posts ...publishing.PostID) ([]*p
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
 	return out, nil
+}
+
+func (tx *memTx) Outlines(ctx context.Context, posts ...publishing.PostID) ([]*publishing.Delivery, error) {
+	ds, err := tx.Deliveries(ctx, posts...)
+	for _, d := range ds {
+		outline(d)
+	}
+	return ds, err
+}
+
+// outline leaves of d what Tx.Outlines returns.
+func outline(d *publishing.Delivery) {
+	d.Settings, d.Hash = nil, ""
+	for i, s := range d.Segments {
+		d.Segments[i] = &publishing.Segment{
+			ID: s.ID, Position: s.Position, Comment: s.Comment, State: s.State, Ref: s.Ref, LiveAt: s.LiveAt, Problem: s.Problem,
+		}
+	}
 }
 
 func (tx *memTx) SaveDelivery(_ context.Context, d *publishing.Delivery) error {
@@ -303,7 +320,7 @@ func (tx *memTx) Work(ctx context.Context, c publishing.Claim, _ bool) (*publish
 		return nil, fault.New(fault.NotFound, "segment.not_found", "There is no such part.")
 	}
 	settings, err := tx.Settings(ctx)
-	return &publishing.Work{Delivery: clone(d), Now: tx.s.now(), Settings: settings}, err
+	return &publishing.Work{State: tx.st.posts[c.Post].State, Delivery: clone(d), Now: tx.s.now(), Settings: settings}, err
 }
 
 func (tx *memTx) SaveSegments(_ context.Context, d *publishing.Delivery, segments ...*publishing.Segment) error {

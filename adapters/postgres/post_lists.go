@@ -1,0 +1,108 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype/zeronull"
+
+	"github.com/carillonhq/carillon/core/publishing"
+)
+
+// Lists are read often and a calendar is long, so they are prepared, and
+// scanned without reflection over rows.
+
+const postsSQL = `
+	select p.post_id, p.state, p.content, p.local_time, p.timezone, p.publish_at, p.created_by, p.version, p.created_at, p.updated_at
+	  from posts p where {p}`
+
+func (tx postTx) Posts(ctx context.Context, f publishing.Filter) ([]*publishing.Post, error) {
+	if err := tx.flush(ctx); err != nil {
+		return nil, err
+	}
+	sql, args := postsQuery(f)
+	rows, err := tx.query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (*publishing.Post, error) {
+		p := new(publishing.Post)
+		err := r.Scan(&p.ID, &p.State, &p.Content, &p.Schedule.Local, &p.Schedule.Zone, maybe(&p.Schedule.At),
+			&p.CreatedBy, &p.Version, &p.CreatedAt, &p.UpdatedAt)
+		inUTC(&p.Schedule.At, &p.CreatedAt, &p.UpdatedAt)
+		return p, err
+	})
+}
+
+// postsQuery writes a filter as a statement. There are as many statements as
+// combinations of conditions, none of which holds a value.
+func postsQuery(f publishing.Filter) (sql string, args []any) {
+	var b strings.Builder
+	b.WriteString(postsSQL)
+	add := func(condition string, arg any) {
+		args = append(args, arg)
+		fmt.Fprintf(&b, condition, len(args)+1) // $1 is the tenant
+	}
+	if !f.From.IsZero() {
+		add(" and p.publish_at >= $%d", f.From)
+	}
+	if !f.To.IsZero() {
+		add(" and p.publish_at < $%d", f.To)
+	}
+	if f.After != "" {
+		add(" and p.post_id < $%d", f.After)
+	}
+	if len(f.States) > 0 {
+		add(" and p.state = any ($%d)", f.States)
+	}
+	if f.Channel != "" {
+		// A draft has no deliveries yet; its channels are in its content.
+		add(" and exists (select from jsonb_array_elements(p.content->'variants') v where v->>'channel' = $%d)", f.Channel)
+	}
+	if f.From.IsZero() {
+		b.WriteString(" order by p.post_id desc")
+	} else {
+		b.WriteString(" order by p.publish_at, p.post_id")
+	}
+	if f.Limit > 0 {
+		add(" limit $%d", f.Limit)
+	}
+	return b.String(), args
+}
+
+const outlinesSQL = `
+	select d.delivery_id, d.post_id, d.channel_id, d.format, d.due_at,
+	       s.segment_id, s.position, s.comment, s.state, s.ref, s.live_at, s.problem
+	  from deliveries d join segments s on s.tenant_id = d.tenant_id and s.delivery_id = d.delivery_id
+	 where {d} and {s} and d.post_id = any ($2)
+	 order by d.delivery_id, s.position`
+
+func (tx postTx) Outlines(ctx context.Context, posts ...publishing.PostID) ([]*publishing.Delivery, error) {
+	if err := tx.flush(ctx); err != nil {
+		return nil, err
+	}
+	rows, err := tx.query(ctx, outlinesSQL, posts)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []*publishing.Delivery
+	var last *publishing.Delivery
+	for rows.Next() {
+		var d publishing.Delivery
+		s := new(publishing.Segment)
+		if err := rows.Scan(&d.ID, &d.Post, &d.Channel, (*zeronull.Text)(&d.Format), &d.DueAt,
+			&s.ID, &s.Position, &s.Comment, &s.State, &s.Ref, maybe(&s.LiveAt), &s.Problem); err != nil {
+			return nil, err
+		}
+		if last == nil || last.ID != d.ID {
+			last = &d
+			out = append(out, last)
+		}
+		inUTC(&last.DueAt, &s.LiveAt)
+		last.Segments = append(last.Segments, s)
+	}
+	return out, rows.Err()
+}
