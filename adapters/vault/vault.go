@@ -12,7 +12,10 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 )
 
@@ -58,6 +61,20 @@ func ParseKey(text string) ([]byte, error) {
 		return nil, fmt.Errorf("the master key must be %d random bytes in base64; make one with: openssl rand -base64 %d", KeySize, KeySize)
 	}
 	return key, nil
+}
+
+// ParseNumbered reads a master key that may say which one it is, as in
+// "2:<base64>". The first one's number is 1 and need not be said.
+func ParseNumbered(text string) (number int, key []byte, err error) {
+	number = 1
+	if head, rest, ok := strings.Cut(strings.TrimSpace(text), ":"); ok {
+		if number, err = strconv.Atoi(head); err != nil || number < 1 || number > math.MaxInt32 {
+			return 0, nil, errors.New("what stands before the colon must be the key's number, from 1")
+		}
+		text = rest
+	}
+	key, err = ParseKey(text)
+	return number, key, err
 }
 
 // Key returns the KeySize bytes for purpose: HKDF-SHA256 (RFC 5869) of the

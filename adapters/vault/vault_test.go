@@ -69,6 +69,22 @@ func TestParseKey(t *testing.T) {
 	}
 }
 
+func TestParseNumbered(t *testing.T) {
+	key := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{0xfb}, vault.KeySize))
+	for text, want := range map[string]int{
+		key: 1, "1:" + key: 1, " 12:" + key + "\n": 12,
+		"": 0, "2:": 0, ":" + key: 0, "0:" + key: 0, "-1:" + key: 0, "x:" + key: 0, "99999999999:" + key: 0, "1:2:" + key: 0,
+	} {
+		number, got, err := vault.ParseNumbered(text)
+		if (err == nil) != (want > 0) || want > 0 && (number != want || len(got) != vault.KeySize) {
+			t.Errorf("%q: %d, %d bytes, %v", text, number, len(got), err)
+		}
+		if err != nil && strings.Contains(err.Error(), key) {
+			t.Errorf("the error repeats the key: %v", err)
+		}
+	}
+}
+
 func TestAVaultDoesNotPrint(t *testing.T) {
 	v := vault.New([]byte("0123456789abcdef0123456789abcdef"))
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x"} {

@@ -24,6 +24,8 @@ type config struct {
 	SystemURL     string         // DATABASE_SYSTEM_URL; derived likewise
 	RedisURL      string         // REDIS_URL; without it rate limits count per process
 	MasterKey     []byte         // CARILLON_MASTER_KEY or the file CARILLON_MASTER_KEY_FILE
+	MasterNumber  int            // which one that is; "2:…" there, 1 if it does not say
+	MasterKeysOld map[int][]byte // CARILLON_MASTER_KEYS_OLD or CARILLON_MASTER_KEYS_OLD_FILE, until keys rotate has run
 	BlobURL       string         // CARILLON_BLOB_URL
 	StateDir      string         // CARILLON_STATE_DIR, for what a process keeps on disk
 	MailURL       string         // CARILLON_MAIL_URL, such as smtps://user:password@host
@@ -52,7 +54,6 @@ func loadConfig(getenv func(string) string) (config, error) {
 		AppURL:        e.text("DATABASE_APP_URL", ""),
 		SystemURL:     e.text("DATABASE_SYSTEM_URL", ""),
 		RedisURL:      e.text("REDIS_URL", ""),
-		MasterKey:     e.key("CARILLON_MASTER_KEY", "CARILLON_MASTER_KEY_FILE"),
 		StateDir:      e.text("CARILLON_STATE_DIR", os.TempDir()),
 		MailURL:       e.text("CARILLON_MAIL_URL", ""),
 		MailFrom:      e.text("CARILLON_MAIL_FROM", "Carillon <carillon@localhost>"),
@@ -70,6 +71,8 @@ func loadConfig(getenv func(string) string) (config, error) {
 		BlueskyView:   e.text("CARILLON_BLUESKY_APPVIEW", ""),
 		AllowLoopback: e.flag("CARILLON_ALLOW_LOOPBACK"),
 	}
+	c.MasterNumber, c.MasterKey = e.master("CARILLON_MASTER_KEY")
+	c.MasterKeysOld = e.oldMasters("CARILLON_MASTER_KEYS_OLD", c.MasterNumber)
 	c.URL = strings.TrimRight(e.text("CARILLON_URL", "http://"+c.Addr), "/")
 	c.BlobURL = e.text("CARILLON_BLOB_URL", "file://"+c.StateDir+"/blobs")
 	return c, errors.Join(e.errs...)
@@ -133,23 +136,45 @@ func (e *env) duration(name, def string) time.Duration {
 	return d
 }
 
-func (e *env) key(name, file string) []byte {
+// secret is the variable, or what is in the file that name_FILE names.
+func (e *env) secret(name string) string {
 	text := e.get(name)
-	if path := e.get(file); text == "" && path != "" {
+	if path := e.get(name + "_FILE"); text == "" && path != "" {
 		b, err := os.ReadFile(path)
 		if err != nil {
-			e.errs = append(e.errs, fmt.Errorf("%s: %w", file, err))
+			e.errs = append(e.errs, fmt.Errorf("%s_FILE: %w", name, err))
 		}
 		text = string(b)
 	}
-	if strings.TrimSpace(text) == "" {
-		return nil
+	return strings.TrimSpace(text)
+}
+
+func (e *env) master(name string) (number int, key []byte) {
+	text := e.secret(name)
+	if text == "" {
+		return 1, nil
 	}
-	key, err := vault.ParseKey(text)
+	number, key, err := vault.ParseNumbered(text)
 	if err != nil {
 		e.errs = append(e.errs, fmt.Errorf("%s: %w", name, err))
 	}
-	return key
+	return number, key
+}
+
+// oldMasters are the keys before the current one, which has the highest number.
+func (e *env) oldMasters(name string, current int) map[int][]byte {
+	out := map[int][]byte{}
+	for _, text := range strings.Fields(strings.ReplaceAll(e.secret(name), ",", " ")) {
+		number, key, err := vault.ParseNumbered(text)
+		if err == nil && (number >= current || out[number] != nil) {
+			err = fmt.Errorf("key %d: numbers are used once, and the highest is CARILLON_MASTER_KEY's; write the new key as %d:…", number, number+1)
+		}
+		if err != nil {
+			e.errs = append(e.errs, fmt.Errorf("%s: %w", name, err))
+		}
+		out[number] = key
+	}
+	return out
 }
 
 func (e *env) prefixes(name string) (out []netip.Prefix) {

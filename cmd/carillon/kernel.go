@@ -242,7 +242,7 @@ func (k *kernel) openMedia(ctx context.Context) (err error) {
 }
 
 func (k *kernel) openServices(context.Context) error {
-	envelope, err := vault.NewEnvelope(k.db.DataKeys(), map[int][]byte{1: k.vault.Key(vault.DataKeys)}, time.Now)
+	envelope, err := vault.NewEnvelope(k.db.DataKeys(), k.cfg.wrappers(), time.Now)
 	if err != nil {
 		return err
 	}

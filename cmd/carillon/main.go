@@ -42,6 +42,6 @@ func root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	c.AddCommand(devCommand(), serveCommand(), workCommand(), migrateCommand(), pluginCommand(), doctorCommand(),
-		networkCommand(), mediaWorkerCommand(), demoCommand(), citusCommand(), pauseCommand(), seedCommand())
+		networkCommand(), mediaWorkerCommand(), demoCommand(), citusCommand(), pauseCommand(), seedCommand(), keysCommand())
 	return c
 }

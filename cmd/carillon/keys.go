@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/carillonhq/carillon/adapters/postgres"
+	"github.com/carillonhq/carillon/adapters/vault"
+)
+
+func keysCommand() *cobra.Command {
+	c := &cobra.Command{Use: "keys", Short: "The keys that secrets are kept under"}
+	c.AddCommand(&cobra.Command{
+		Use: "rotate", Short: "Put every tenant's data key under the newest master key", Args: cobra.NoArgs,
+		Long: "Takes CARILLON_MASTER_KEY, numbered above those in CARILLON_MASTER_KEYS_OLD. It runs beside everything else and\n" +
+			"may be run again; once it has succeeded, the old keys are of no more use.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return withDatabase(c, func(ctx context.Context, cfg config, db *postgres.DB) error {
+				n, err := rotate(ctx, cfg, db)
+				if err != nil {
+					return fmt.Errorf("%d data keys done: %w", n, err)
+				}
+				_, err = fmt.Fprintf(c.OutOrStdout(), "%d data keys were put under master key %d; older ones are no longer needed\n", n, cfg.MasterNumber)
+				return err
+			})
+		},
+	})
+	return c
+}
+
+func rotate(ctx context.Context, cfg config, db *postgres.DB) (int, error) {
+	if len(cfg.MasterKey) == 0 {
+		return 0, errors.New("CARILLON_MASTER_KEY is not set")
+	}
+	envelope, err := vault.NewEnvelope(db.DataKeys(), cfg.wrappers(), time.Now)
+	if err != nil {
+		return 0, err
+	}
+	return envelope.Rotate(ctx)
+}
+
+// wrappers are the keys that wrap data keys, by the number of the master key
+// that each is made from. The highest wraps, all unwrap.
+func (c config) wrappers() map[int][]byte {
+	masters := map[int][]byte{c.MasterNumber: c.MasterKey}
+	for number, key := range c.MasterKeysOld {
+		masters[number] = key
+	}
+	for number, key := range masters {
+		masters[number] = vault.New(key).Key(vault.DataKeys)
+	}
+	return masters
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/carillonhq/carillon/adapters/vault"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+func TestMasterKeysAreNumbered(t *testing.T) {
+	a, b := encoded(1), encoded(2)
+	for name, tc := range map[string]struct {
+		now, old string
+		numbers  int // 0: refused
+	}{
+		"one":                   {a, "", 1},
+		"two":                   {"2:" + b, a, 2},
+		"three":                 {"7:" + b, "5:" + a + ", 6:" + a + "\n", 3},
+		"no number for the new": {b, a, 0},
+		"old above the new":     {"2:" + b, "3:" + a, 0},
+		"old twice":             {"3:" + b, "1:" + a + " 1:" + a, 0},
+		"no key":                {"2:" + b, "1:short", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := map[string]string{"CARILLON_MASTER_KEY": tc.now, "CARILLON_MASTER_KEYS_OLD": tc.old}
+			c, err := loadConfig(func(name string) string { return env[name] })
+			if (err == nil) != (tc.numbers > 0) || err == nil && len(c.wrappers()) != tc.numbers {
+				t.Fatalf("%d keys, %v", len(c.wrappers()), err)
+			}
+			if err != nil && (strings.Contains(err.Error(), a) || strings.Contains(err.Error(), b)) {
+				t.Errorf("the error repeats a key: %v", err)
+			}
+		})
+	}
+}
+
+// After a rotation the new master key opens what the old one sealed, alone.
+func TestKeysRotate(t *testing.T) {
+	in := install(t, func(*config) {})
+	envelope := func(c config) *vault.Envelope {
+		e, err := vault.NewEnvelope(in.k.db.DataKeys(), c.wrappers(), time.Now)
+		must(t, err)
+		return e
+	}
+	ada, err := in.k.names.Find(t.Context(), agencyOwner.Email)
+	must(t, err)
+	sealed, err := envelope(in.d.cfg).Seal(t.Context(), tenants.ID(ada.Home), "place", []byte("secret"))
+	must(t, err)
+
+	t.Setenv("DATABASE_APP_URL", in.k.cfg.AppURL)
+	t.Setenv("DATABASE_SYSTEM_URL", in.k.cfg.SystemURL)
+	t.Setenv("CARILLON_MASTER_KEY", "2:"+encoded(9))
+	if said, err := command(t, "keys rotate"); err == nil {
+		t.Errorf("without the old key: %s", said)
+	}
+	t.Setenv("CARILLON_MASTER_KEYS_OLD", base64.StdEncoding.EncodeToString(in.d.cfg.MasterKey))
+	for _, want := range []string{" data keys were put", "0 data keys were put"} {
+		if said, err := command(t, "keys rotate"); err != nil || !strings.Contains(said, want) {
+			t.Errorf("%q, %v", said, err)
+		}
+	}
+	alone := config{MasterNumber: 2, MasterKey: master(9)}
+	if plain, err := envelope(alone).Open(t.Context(), tenants.ID(ada.Home), "place", sealed); err != nil || string(plain) != "secret" {
+		t.Errorf("%q, %v", plain, err)
+	}
+}
+
+func master(b byte) []byte { return []byte(strings.Repeat(string(rune(b)), vault.KeySize)) }
+
+func encoded(b byte) string { return base64.StdEncoding.EncodeToString(master(b)) }
