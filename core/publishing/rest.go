@@ -1,0 +1,107 @@
+package publishing
+
+import (
+	"context"
+	"time"
+
+	"github.com/carillonhq/carillon/ports/social"
+)
+
+func (r *Runner) miss(ctx context.Context, c Claim) error {
+	_, err := r.change(ctx, c, func(w *work) error {
+		w.s.State = Missed
+		w.s.settle(&Problem{Kind: social.Transient, Reason: "segment.missed", Message: "Its time passed while nothing could be sent."})
+		return w.settled(ctx)
+	})
+	return err
+}
+
+// release gives a segment back as it is.
+func (r *Runner) release(ctx context.Context, c Claim) error {
+	_, err := r.change(ctx, c, func(w *work) error { w.s.wake(w.now); return nil })
+	return err
+}
+
+// postpone gives a segment back until it is due.
+func (r *Runner) postpone(ctx context.Context, c Claim) error {
+	_, err := r.change(ctx, c, func(w *work) error { w.s.wake(w.d.DueAt); return nil })
+	return err
+}
+
+// hold gives a blocked segment back; the queue leaves it out until the block
+// is lifted.
+func (r *Runner) hold(ctx context.Context, c Claim) error {
+	_, err := r.change(ctx, c, func(w *work) error { w.s.wake(w.now.Add(blockedPause)); return nil })
+	return err
+}
+
+func (r *Runner) live(ctx context.Context, c Claim, rc social.Receipt, by Evidence) error {
+	w, err := r.change(ctx, c, func(w *work) error {
+		w.s.applied(rc, by, w.now)
+		return w.settled(ctx)
+	})
+	return r.rested(w, err)
+}
+
+// settled starts what follows a segment that came to rest and brings the
+// post's sum up to date.
+func (w *work) settled(ctx context.Context) error {
+	changed := append(w.d.next(w.s.Position, w.now), w.s)
+	if err := w.tx.Emit(ctx, "delivery.updated", string(w.d.ID), map[string]any{
+		"post": w.d.Post, "channel": w.d.Channel, "segment": w.s.ID, "state": w.s.State,
+	}); err != nil {
+		return err
+	}
+	w.saved = true
+	if err := w.tx.SaveSegments(ctx, w.d, changed...); err != nil {
+		return err
+	}
+	all, err := w.tx.DeliveryStates(ctx, w.d.Post)
+	if err != nil {
+		return err
+	}
+	sum := Sum(all)
+	if err := w.tx.SetState(ctx, w.d.Post, sum); err != nil {
+		return err
+	}
+	if len(changed) > 1 {
+		if err := w.tx.WakeDispatch(ctx); err != nil { // for the next segment
+			return err
+		}
+	}
+	if sum == w.was {
+		return nil
+	}
+	return w.tell(ctx, sum)
+}
+
+var eventOf = map[State]string{
+	Published: "post.published", PartlyFailed: "post.failed", Failed: "post.failed", NeedsReview: "post.needs_review", Missed: "post.missed",
+}
+
+func (w *work) tell(ctx context.Context, sum State) error {
+	event, ok := eventOf[sum]
+	if !ok {
+		return nil
+	}
+	if sum == Published {
+		if err := w.tx.RefreshMetrics(ctx, w.d.Post, ""); err != nil {
+			return err
+		}
+	}
+	return w.tx.Emit(ctx, event, string(w.d.Post), map[string]any{"state": sum})
+}
+
+// rested tells the observer, once the change is committed.
+func (r *Runner) rested(w *work, err error) error {
+	if err != nil {
+		return err
+	}
+	r.observe.At(AtSettled)
+	late := time.Duration(-1)
+	if w.s.Position == 0 {
+		late = w.now.Sub(w.d.DueAt)
+	}
+	r.observe.Settled(w.s.State, late)
+	return nil
+}
