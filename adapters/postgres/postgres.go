@@ -97,7 +97,7 @@ func connect(ctx context.Context, c Config, url, name string) (role, error) {
 		"application_name":                    name,
 		"timezone":                            "UTC",
 		"standard_conforming_strings":         "on",  // bun quotes literals itself
-		"jit":                                 "off", // compiling takes longer than any statement of ours
+		"jit":                                 "off", // our statements are short; compiling one would not pay
 		"statement_timeout":                   "30s",
 		"lock_timeout":                        "10s",
 		"idle_in_transaction_session_timeout": "60s",
