@@ -157,7 +157,7 @@ func parse(t *testing.T) map[string]*pkg {
 		if err != nil {
 			return err
 		}
-		if name := d.Name(); d.IsDir() && name != "." && (name == "testdata" || name == "web" || name == "node_modules" || strings.HasPrefix(name, ".")) {
+		if name := d.Name(); d.IsDir() && name != "." && (name == "testdata" || file == "web" || name == "node_modules" || strings.HasPrefix(name, ".")) {
 			return filepath.SkipDir
 		}
 		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") || !strings.Contains(file, "/") {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/vault"
-	"github.com/carillonhq/carillon/tenants"
 )
 
 func TestMasterKeysAreNumbered(t *testing.T) {
@@ -47,7 +46,7 @@ func TestKeysRotate(t *testing.T) {
 	}
 	ada, err := in.k.names.Find(t.Context(), agencyOwner.Email)
 	must(t, err)
-	sealed, err := envelope(in.d.cfg).Seal(t.Context(), tenants.ID(ada.Home), "place", []byte("secret"))
+	sealed, err := envelope(in.d.cfg).Seal(t.Context(), ada.Home, "place", []byte("secret"))
 	must(t, err)
 
 	t.Setenv("DATABASE_APP_URL", in.k.cfg.AppURL)
@@ -63,7 +62,7 @@ func TestKeysRotate(t *testing.T) {
 		}
 	}
 	alone := config{MasterNumber: 2, MasterKey: master(9)}
-	if plain, err := envelope(alone).Open(t.Context(), tenants.ID(ada.Home), "place", sealed); err != nil || string(plain) != "secret" {
+	if plain, err := envelope(alone).Open(t.Context(), ada.Home, "place", sealed); err != nil || string(plain) != "secret" {
 		t.Errorf("%q, %v", plain, err)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -38,6 +39,8 @@ func TestCommandsOfABadDay(t *testing.T) {
 		{"pause --platform org.joinmastodon --reason smoke", "done", 0},
 		{"pause --platform org.joinmastodon --resume", "done", 0},
 		{"citus", "create_distributed_table", 0},
+		{"pause --restored", "done", 1},
+		{"pause --resume", "done", 0},
 	} {
 		if said, err := command(t, tc.args); err != nil || !strings.Contains(said, tc.says) {
 			t.Errorf("%s: %q, %v", tc.args, said, err)
@@ -51,8 +54,9 @@ func TestCommandsOfABadDay(t *testing.T) {
 
 	t.Setenv("CARILLON_BLOB_URL", "file://"+t.TempDir())
 	t.Setenv("CARILLON_MAILBOX", t.TempDir())
-	if said, err := command(t, "doctor"); err != nil {
-		t.Errorf("doctor: %v\n%s", err, said)
+	said, err := command(t, "doctor")
+	if !errors.Is(err, errUnwell) || !strings.Contains(said, "nobody publishes") || strings.Count(said, "WRONG") != 1 {
+		t.Errorf("doctor, with no worker: %v\n%s", err, said)
 	}
 	var last string
 	must(t, db.QueryRow(t.Context(), "select identifier from database_identity").Scan(&last))

@@ -14,18 +14,24 @@ import (
 // nothing else, because it is for bad days.
 func pauseCommand() *cobra.Command {
 	var platform, reason string
-	var resume bool
+	var resume, restored bool
 	c := &cobra.Command{
 		Use: "pause", Short: "Hold back all publishing, or that to one platform, or --resume it", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if reason == "" && !resume {
+			if reason == "" && !resume && !restored {
 				return errors.New("say why, with --reason: people will see it")
 			}
 			return withDatabase(c, func(ctx context.Context, _ config, db *postgres.DB) error {
-				if err := pause(ctx, db, platform, reason, resume); err != nil {
+				var err error
+				if restored {
+					err = db.MarkRestored(ctx)
+				} else {
+					err = pause(ctx, db, platform, reason, resume)
+				}
+				if err != nil {
 					return err
 				}
-				_, err := fmt.Fprintln(c.OutOrStdout(), "done; it works everywhere within seconds")
+				_, err = fmt.Fprintln(c.OutOrStdout(), "done; it works everywhere within seconds")
 				return err
 			})
 		},
@@ -33,6 +39,7 @@ func pauseCommand() *cobra.Command {
 	c.Flags().StringVar(&platform, "platform", "", "plugin id, such as org.joinmastodon; without it, everything")
 	c.Flags().StringVar(&reason, "reason", "", "what people are told")
 	c.Flags().BoolVar(&resume, "resume", false, "let it go on")
+	c.Flags().BoolVar(&restored, "restored", false, "this database was put back to an earlier state: pause, and look up what may have gone out since")
 	return c
 }
 

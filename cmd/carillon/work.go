@@ -143,7 +143,16 @@ func (k *kernel) listen(ctx context.Context, wake chan<- struct{}) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):
+			k.sameDatabase(ctx)
 		}
+	}
+}
+
+// sameDatabase looks whether the database that was away came back as it was.
+func (k *kernel) sameDatabase(ctx context.Context) {
+	restored, err := k.db.CheckIdentity(ctx)
+	if err != nil || restored {
+		k.log.WarnContext(ctx, "the database was away", "restored", restored, "err", err)
 	}
 }
 
