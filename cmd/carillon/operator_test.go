@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -126,5 +127,16 @@ func TestEachKeyIsUsedInOnePlace(t *testing.T) {
 	}
 	if used["Database"] == "" || used["DataKeys"] == "" {
 		t.Errorf("found %v", used)
+	}
+}
+
+// The surface answers every operation only if somebody stands behind each.
+func TestEveryServiceIsWired(t *testing.T) {
+	in := install(t, func(*config) {})
+	server := reflect.ValueOf(in.k.server(nil)).Elem()
+	for i := range server.NumField() {
+		if f := server.Type().Field(i); f.IsExported() && server.Field(i).IsNil() {
+			t.Errorf("nobody stands behind %s", f.Name)
+		}
 	}
 }

@@ -93,10 +93,18 @@ func (k *kernel) serveOn(ctx context.Context, ln net.Listener, ready func(contex
 	k.log.InfoContext(ctx, "listening", "addr", ln.Addr().String())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return ended(hub.Run(ctx)) })
-	g.Go(func() error { return app.Listener(ln) })
+	g.Go(func() error {
+		err := app.Listener(ln)
+		if ctx.Err() != nil { // it was told to stop, perhaps before it began
+			return nil
+		}
+		return err
+	})
 	g.Go(func() error {
 		<-ctx.Done()
-		return app.ShutdownWithTimeout(k.cfg.Grace)
+		err := app.ShutdownWithTimeout(k.cfg.Grace)
+		_ = ln.Close() // a shutdown before the first accept does not reach it
+		return err
 	})
 	return g.Wait()
 }
