@@ -22,8 +22,8 @@ build: ## Build the one binary, bin/carillon
 	$(BUILD) -o $(BIN) ./cmd/carillon
 
 .PHONY: run
-run: deps build ## Run everything on this machine: database, server, worker, practice network
-	@exec $(BIN) dev
+run: deps build ## Run everything on this machine: database, server, worker, practice network; ARGS="--addr …"
+	@exec $(BIN) dev $(ARGS)
 
 .PHONY: demo
 demo: deps build ## Do the main job once, over HTTP, and say how it went

@@ -39,6 +39,7 @@ func (s *surface) operations(app *fiber.App) {
 		return c.Send(contractJSON)
 	})
 	app.Get("/docs", s.reference())
+	app.Get("/", func(c *fiber.Ctx) error { return c.Redirect("/docs", fiber.StatusSeeOther) })
 	app.Get("/docs/style.css", func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderContentType, "text/css; charset=utf-8")
 		return c.Send(styleCSS)

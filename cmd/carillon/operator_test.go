@@ -55,9 +55,12 @@ func TestCommandsOfABadDay(t *testing.T) {
 
 	t.Setenv("CARILLON_BLOB_URL", "file://"+t.TempDir())
 	t.Setenv("CARILLON_MAILBOX", t.TempDir())
+	// Whether this installation's own worker has reported by now is a matter of
+	// moments; nothing else may be wrong.
 	said, err := command(t, "doctor")
-	if !errors.Is(err, errUnwell) || !strings.Contains(said, "nobody publishes") || strings.Count(said, "WRONG") != 1 {
-		t.Errorf("doctor, with no worker: %v\n%s", err, said)
+	wrong, silent := strings.Count(said, "WRONG"), strings.Count(said, "nobody publishes")
+	if !strings.Contains(said, "every part opens") || wrong != silent || errors.Is(err, errUnwell) != (silent > 0) {
+		t.Errorf("doctor: %v\n%s", err, said)
 	}
 	var last string
 	must(t, db.QueryRow(t.Context(), "select identifier from database_identity").Scan(&last))

@@ -137,7 +137,8 @@ func (s *story) metrics(ctx context.Context, post string) error {
 	if err != nil || m.JSON200 == nil || len(m.JSON200.Data) == 0 {
 		return answer(err, m.Body)
 	}
-	s.step("read metrics", "of %d parts, such as %v", len(m.JSON200.Data), m.JSON200.Data[0].Values)
+	of := m.JSON200.Data[0].Values
+	s.step("read metrics", "of the thread's %d parts; the first has %.0f comments, %.0f likes", len(m.JSON200.Data), of["comments"], of["likes"])
 	return nil
 }
 

@@ -32,6 +32,9 @@ func (s *Service) Start(ctx context.Context, who tenants.Scope, req StartRequest
 		return Connection{}, err
 	}
 	p, err := s.Plugins.Platform(ctx, req.Platform)
+	if fault.Is(err, fault.NotFound) {
+		return Connection{}, fault.New(fault.NotFound, "plugin.unknown", "There is no such platform here. The list of platforms has their ids.").On("/platform")
+	}
 	if err != nil {
 		return Connection{}, err
 	}

@@ -263,7 +263,7 @@ func TestStartRefusesBadInput(t *testing.T) {
 		code  fault.Code
 		field string
 	}{
-		"unknown platform": {channels.StartRequest{Platform: "other"}, fault.NotFound, ""},
+		"unknown platform": {channels.StartRequest{Platform: "other"}, fault.NotFound, "/platform"},
 		"bad instance":     {channels.StartRequest{Platform: "test.network", Input: map[string]string{"instance": "127.0.0.1"}}, fault.Invalid, "/input/instance"},
 		"elsewhere":        {channels.StartRequest{Platform: "test.network", ReturnURL: "https://evil.example/"}, fault.Invalid, "/return_url"},
 		"double slash":     {channels.StartRequest{Platform: "test.network", ReturnURL: "//evil.example/"}, fault.Invalid, "/return_url"},
