@@ -11,7 +11,8 @@ import (
 )
 
 // commit arms the segment, makes the one irreversible call and records its
-// outcome. Between arming and calling stands nothing but a look at the clock.
+// outcome. Between arming and handing the call over stand a look at the kill
+// switch and one at the clock; what is slow belongs before, into prepare.
 func (r *Runner) commit(ctx context.Context, w *work) (done bool, err error) {
 	req, err := r.request(ctx, w)
 	replay := w.s.State == Unknown

@@ -8,10 +8,10 @@
 // is the segment's own row; workers claim due rows, and nothing waits in
 // memory.
 //
-// People's use cases are on Service (compose.go, validate.go, plan.go, settle.go). The
-// protocol is Runner: run.go walks, prepare.go and commit.go take the steps,
-// reconcile.go settles doubt, rest.go ends; transitions.go has the states' rules. Start with
-// Runner.Run.
+// People's use cases are on Service (compose.go, validate.go, plan.go,
+// settle.go). The protocol is Runner: run.go walks, prepare.go and commit.go
+// take the steps, reconcile.go settles doubt, rest.go ends; transitions.go has
+// the states' rules. Start with Runner.Run.
 package publishing
 
 import (
