@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -13,7 +16,8 @@ import (
 // executable is a program that was opened and hashed once and is run from that
 // open file ever after. It is hashed again if it was written to since.
 type executable struct {
-	path string // empty: the running program
+	path   string // empty: the running program
+	byPath bool   // an interpreter of the system, which finds its libraries by where it is
 
 	mu      sync.Mutex
 	file    *os.File
@@ -58,6 +62,26 @@ func (e *executable) openOnce() error {
 	var err error
 	e.file, err = os.Open(path) //nolint:gosec // the operator's configuration names it
 	return err
+}
+
+// isInterpreter reports whether spec's program is one of the system's.
+func isInterpreter(spec Spec) bool {
+	return spec.Binary != "" && !strings.Contains(spec.Binary, "/")
+}
+
+// programOf is the path of what spec runs.
+func programOf(cfg Config, spec Spec) (string, error) {
+	switch {
+	case spec.Binary == "":
+		return cfg.Binary, nil
+	case !isInterpreter(spec):
+		return spec.Binary, nil
+	}
+	path, err := exec.LookPath(spec.Binary)
+	if err != nil {
+		return "", fmt.Errorf("plugin %s: %w", spec.ID, err)
+	}
+	return filepath.EvalSymlinks(path)
 }
 
 func hash(file io.ReaderAt, size int64) (string, error) {

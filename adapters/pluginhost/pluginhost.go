@@ -72,11 +72,14 @@ type Timeouts struct {
 
 // A Spec is one plugin to run.
 type Spec struct {
-	ID     string   // the manifest's; a plugin that says otherwise is refused
-	Name   string   // what Args is asked with
-	Binary string   // its own program; empty means Config.Binary
-	Digest string   // hexadecimal SHA-256 that the program must have; empty means any
-	Env    []string // besides Config.Env
+	ID     string        // the manifest's; a plugin that says otherwise is refused
+	Name   string        // what Config.Args is asked with
+	Binary string        // its own program; empty means Config.Binary. A name without a slash is looked up in PATH, as an interpreter's
+	Args   []string      // arguments of its own program, such as a script's path in Dir
+	Dir    string        // working directory of its own program; empty means an empty one
+	Digest string        // hexadecimal SHA-256 that the program must have; empty means any
+	Env    []string      // besides Config.Env
+	Start  time.Duration // from fork to the manifest; 0 means Timeouts.Start. Interpreters take longer: 20 s
 }
 
 // An Observation is one call that ended.
@@ -130,12 +133,12 @@ func New(cfg Config, specs []Spec) (*Host, error) {
 		if h.plugins[spec.ID] != nil {
 			return nil, errors.Join(fmt.Errorf("plugin %s is listed twice", spec.ID), h.Close(context.Background()))
 		}
-		path := spec.Binary
-		if path == "" {
-			path = cfg.Binary
+		path, err := programOf(cfg, spec)
+		if err != nil {
+			return nil, errors.Join(err, h.Close(context.Background()))
 		}
 		if h.files[path] == nil {
-			h.files[path] = &executable{path: path}
+			h.files[path] = &executable{path: path, byPath: isInterpreter(spec)}
 		}
 		h.plugins[spec.ID] = newSupervisor(h, spec, h.files[path])
 		h.order = append(h.order, spec.ID)

@@ -1,6 +1,7 @@
 package pluginhost
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os/exec"
@@ -45,7 +46,7 @@ func launch(s *supervisor) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit := s.host.cfg.Timeouts.Start
+	limit := cmp.Or(s.spec.Start, s.host.cfg.Timeouts.Start)
 	ctx, cancel := context.WithTimeoutCause(s.host.life, limit, fmt.Errorf("not ready in %s", limit))
 	defer cancel()
 	unwatch := context.AfterFunc(ctx, func() { r.killFor(context.Cause(ctx)) })
@@ -75,7 +76,7 @@ func clientConfig(s *supervisor, r *run) *plugin.ClientConfig {
 		SkipHostEnv:      true,
 		AutoMTLS:         true,
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		StartTimeout:     cfg.Timeouts.Start,
+		StartTimeout:     cmp.Or(s.spec.Start, cfg.Timeouts.Start),
 		Logger:           hclog.NewNullLogger(),
 		SyncStdout:       r.out,
 		SyncStderr:       r.out,

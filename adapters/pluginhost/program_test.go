@@ -58,6 +58,20 @@ func TestAProgramOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestAnInterpreterRunsAScriptOfItsFolder(t *testing.T) {
+	path, _ := self(t)
+	dir := shortDir(t)
+	if err := os.WriteFile(filepath.Join(dir, "main.sh"), []byte("test \"$1\" = word || exit 3\nexec "+path+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := host(t, "good", "test.good", func(_ *pluginhost.Config, s *pluginhost.Spec) {
+		s.Binary, s.Args, s.Dir, s.Env = "sh", []string{"main.sh", "word"}, dir, []string{"FIXTURE=good"}
+	})
+	if _, err := publish(open(t, h, "test.good"), "now", false); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestWhatRunsIsWhatWasChecked puts another program at the path after the
 // check. The one that was opened runs on, also after a crash.
 func TestWhatRunsIsWhatWasChecked(t *testing.T) {

@@ -51,11 +51,15 @@ func newRun(s *supervisor) (*run, error) {
 		return nil, err
 	}
 	cfg := s.host.cfg
-	cmd := &exec.Cmd{Args: append([]string{s.spec.Name}, cfg.Args(s.spec.Name)...), Env: environment(cfg, s.spec, s.egress.URL())}
-	if s.spec.Binary != "" {
-		cmd.Args = []string{s.spec.Name}
+	args := s.spec.Args
+	if s.spec.Binary == "" {
+		args = cfg.Args(s.spec.Name)
 	}
+	cmd := &exec.Cmd{Args: append([]string{s.spec.Name}, args...), Env: environment(cfg, s.spec, s.egress.URL()), Dir: s.spec.Dir}
 	execFile(cmd, file)
+	if s.program.byPath {
+		cmd.Path, cmd.Args[0], cmd.ExtraFiles = s.program.path, s.program.path, nil
+	}
 	r := &run{
 		cmd: cmd, file: file, fork: s.host.fork, done: make(chan struct{}),
 		out: &logWriter{log: cfg.Log.With("plugin", s.spec.ID), secrets: s.secrets},
@@ -81,7 +85,9 @@ func environment(cfg Config, spec Spec, proxy string) []string {
 func (r *run) prepare(env []string, dir string) error {
 	r.cmd.Env, r.dir = append(r.cmd.Env, env...), dir
 	r.cmd.Env = append(r.cmd.Env, "TMPDIR="+dir)
-	r.cmd.Dir = dir
+	if r.cmd.Dir == "" {
+		r.cmd.Dir = dir
+	}
 	return nil
 }
 
