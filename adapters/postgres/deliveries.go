@@ -72,7 +72,7 @@ func (tx postTx) SaveDelivery(ctx context.Context, d *publishing.Delivery) error
 	}
 	b := new(pgx.Batch)
 	for _, s := range d.Segments {
-		tx.queue(b, addSegmentSQL, append(append([]any{s.ID}, segmentValues(d, s)...), d.ID, d.Post, d.Channel)...)
+		tx.queue(b, addSegmentSQL, append(append([]any{s.ID}, segmentValues(d, s)...), d.ID, d.Post, d.Channel, traceOf(ctx))...)
 	}
 	return tx.pgx.SendBatch(ctx, b).Close()
 }

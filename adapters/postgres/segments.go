@@ -46,10 +46,11 @@ var (
 		" where {s} and s.segment_id = $2"
 
 	// The tenant is the column's default, as everywhere; $1 is not its source.
-	addSegmentSQL = "insert into segments as s (segment_id, " + strings.Join(segmentColumns, ", ") + ", delivery_id, post_id, channel_id) " +
+	addSegmentSQL = "insert into segments as s (segment_id, " + strings.Join(segmentColumns, ", ") + ", delivery_id, post_id, channel_id, trace) " +
 		"select $2::text, " + eachColumn(func(i int, _ string) string { return fmt.Sprintf("$%d", i+3) }) +
-		fmt.Sprintf(", $%d, $%d, $%d where $1::text is not null", len(segmentColumns)+3, len(segmentColumns)+4, len(segmentColumns)+5) +
+		fmt.Sprintf(", $%d, $%d, $%d, $%d where $1::text is not null", len(segmentColumns)+3, len(segmentColumns)+4, len(segmentColumns)+5, len(segmentColumns)+6) +
 		" on conflict (tenant_id, segment_id) do update set held_at = case when excluded.holder = '' then null else s.held_at end, " +
+		"trace = case when excluded.trace = '' then s.trace else excluded.trace end, " +
 		eachColumn(func(_ int, c string) string { return c + " = excluded." + c })
 
 	// segmentSelect is what readSegment scans.

@@ -72,7 +72,7 @@ const (
 	lockSegmentsSQL = "select from segments s where {s} and s.post_id = $2 order by s.segment_id for update"
 )
 
-var workSQL = "select " + segmentSelect + `, clock_timestamp(), ps.missed_after_s
+var workSQL = "select " + segmentSelect + `, clock_timestamp(), ps.missed_after_s, s.trace
 	  from deliveries d
 	  join segments s on s.tenant_id = d.tenant_id and s.delivery_id = d.delivery_id
 	  left join publishing_settings ps on ps.tenant_id = d.tenant_id
@@ -89,7 +89,13 @@ func (tx postTx) Work(ctx context.Context, c publishing.Claim, lock bool) (*publ
 		tx.queue(b, lockPostSQL, c.Post).QueryRow(func(row pgx.Row) error { return row.Scan(&w.State) })
 		tx.queue(b, lockSegmentsSQL, c.Post)
 	}
-	tx.queue(b, workSQL, c.Delivery).Query(func(rows pgx.Rows) error { return readWork(rows, w) })
+	tx.queue(b, workSQL, c.Delivery).Query(func(rows pgx.Rows) error {
+		return readWork(rows, w, func(s publishing.SegmentID, parent string) {
+			if s == c.Segment && !lock {
+				linkTo(ctx, parent)
+			}
+		})
+	})
 	if err := tx.pgx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
 	}
@@ -99,18 +105,21 @@ func (tx postTx) Work(ctx context.Context, c publishing.Claim, lock bool) (*publ
 	return w, nil
 }
 
-func readWork(rows pgx.Rows, w *publishing.Work) error {
+// readWork also calls traced with each segment and the trace it came from.
+func readWork(rows pgx.Rows, w *publishing.Work, traced func(publishing.SegmentID, string)) error {
 	d := w.Delivery
 	for rows.Next() {
 		var now time.Time
 		var missed *int
-		s, err := readSegment(rows, d, &now, &missed)
+		var parent string
+		s, err := readSegment(rows, d, &now, &missed, &parent)
 		if err != nil {
 			return err
 		}
 		if missed != nil {
 			w.Settings.MissedAfter = time.Duration(*missed) * time.Second
 		}
+		traced(s.ID, parent)
 		w.Now = now.UTC()
 		d.Segments = append(d.Segments, s)
 	}
