@@ -53,7 +53,7 @@ func newRun(s *supervisor) (*run, error) {
 	cfg := s.host.cfg
 	args := s.spec.Args
 	if s.spec.Binary == "" {
-		args = cfg.Args(s.spec.Name)
+		args = append(cfg.Args(s.spec.Name), args...)
 	}
 	cmd := &exec.Cmd{Args: append([]string{s.spec.Name}, args...), Env: environment(cfg, s.spec, s.egress.URL()), Dir: s.spec.Dir}
 	execFile(cmd, file)
