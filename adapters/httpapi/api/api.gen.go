@@ -1582,11 +1582,6 @@ type Ticket struct {
 	Ticket    string `json:"ticket"`
 }
 
-// TokenInput defines model for TokenInput.
-type TokenInput struct {
-	Token string `json:"token" validate:"min=1,max=512"`
-}
-
 // Tokens defines model for Tokens.
 type Tokens struct {
 	AccessToken string `json:"access_token"`
@@ -1634,6 +1629,12 @@ type Variant struct {
 
 	// Settings What the platform's format asks for.
 	Settings map[string]interface{} `json:"settings,omitempty"`
+}
+
+// VerifyInput defines model for VerifyInput.
+type VerifyInput struct {
+	Password string `json:"password" validate:"min=1,max=512"`
+	Token    string `json:"token" validate:"min=1,max=512"`
 }
 
 // Webhook defines model for Webhook.
@@ -2021,7 +2022,7 @@ type RefreshSessionJSONRequestBody = RefreshInput
 type RegisterUserJSONRequestBody = Registration
 
 // VerifyEmailJSONRequestBody defines body for VerifyEmail for application/json ContentType.
-type VerifyEmailJSONRequestBody = TokenInput
+type VerifyEmailJSONRequestBody = VerifyInput
 
 // ResendVerificationJSONRequestBody defines body for ResendVerification for application/json ContentType.
 type ResendVerificationJSONRequestBody = EmailInput
@@ -5141,7 +5142,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/auth/register", Operation: "RegisterUser", Handler: wrapper.RegisterUser, Public: "nobody is signed in yet", Rate: "sign_in",
 		},
 		{
-			Method: "POST", Path: "/auth/verify", Operation: "VerifyEmail", Handler: wrapper.VerifyEmail, Public: "the token in the body is the proof", Rate: "sign_in",
+			Method: "POST", Path: "/auth/verify", Operation: "VerifyEmail", Handler: wrapper.VerifyEmail, Public: "the token and the password in the body are the proof", Rate: "sign_in",
 		},
 		{
 			Method: "POST", Path: "/auth/verify:resend", Operation: "ResendVerification", Handler: wrapper.ResendVerification, Public: "nobody is signed in yet", Rate: "sign_in",

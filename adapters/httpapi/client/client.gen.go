@@ -1646,11 +1646,6 @@ type Ticket struct {
 	Ticket    string `json:"ticket"`
 }
 
-// TokenInput defines model for TokenInput.
-type TokenInput struct {
-	Token string `json:"token"`
-}
-
 // Tokens defines model for Tokens.
 type Tokens struct {
 	AccessToken string `json:"access_token"`
@@ -1698,6 +1693,12 @@ type Variant struct {
 
 	// Settings What the platform's format asks for.
 	Settings *map[string]interface{} `json:"settings,omitempty"`
+}
+
+// VerifyInput defines model for VerifyInput.
+type VerifyInput struct {
+	Password string `json:"password"`
+	Token    string `json:"token"`
 }
 
 // Webhook defines model for Webhook.
@@ -2093,7 +2094,7 @@ type RefreshSessionJSONRequestBody = RefreshInput
 type RegisterUserJSONRequestBody = Registration
 
 // VerifyEmailJSONRequestBody defines body for VerifyEmail for application/json ContentType.
-type VerifyEmailJSONRequestBody = TokenInput
+type VerifyEmailJSONRequestBody = VerifyInput
 
 // ResendVerificationJSONRequestBody defines body for ResendVerification for application/json ContentType.
 type ResendVerificationJSONRequestBody = EmailInput
@@ -2365,12 +2366,18 @@ type ClientInterface interface {
 
 	// VerifyEmailWithBody Prove that an address is yours.
 	//
+	// Takes the token from the mail and the password chosen with the registration that the mail is about. Somebody else may have
+	// registered the same address: their mail's link does nothing without their password. Other registrations of the address end.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /auth/verify (the `VerifyEmail` operationId).
 	VerifyEmailWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// VerifyEmail Prove that an address is yours.
+	//
+	// Takes the token from the mail and the password chosen with the registration that the mail is about. Somebody else may have
+	// registered the same address: their mail's link does nothing without their password. Other registrations of the address end.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3281,6 +3288,9 @@ func (c *Client) RegisterUser(ctx context.Context, body RegisterUserJSONRequestB
 
 // VerifyEmailWithBody Prove that an address is yours.
 //
+// Takes the token from the mail and the password chosen with the registration that the mail is about. Somebody else may have
+// registered the same address: their mail's link does nothing without their password. Other registrations of the address end.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /auth/verify (the `VerifyEmail` operationId).
@@ -3297,6 +3307,9 @@ func (c *Client) VerifyEmailWithBody(ctx context.Context, contentType string, bo
 }
 
 // VerifyEmail Prove that an address is yours.
+//
+// Takes the token from the mail and the password chosen with the registration that the mail is about. Somebody else may have
+// registered the same address: their mail's link does nothing without their password. Other registrations of the address end.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8687,12 +8700,18 @@ type ClientWithResponsesInterface interface {
 
 	// VerifyEmailWithBodyWithResponse Prove that an address is yours.
 	//
+	// Takes the token from the mail and the password chosen with the registration that the mail is about. Somebody else may have
+	// registered the same address: their mail's link does nothing without their password. Other registrations of the address end.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /auth/verify (the `VerifyEmail` operationId).
 	VerifyEmailWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VerifyEmailResponse, error)
 
 	// VerifyEmailWithResponse Prove that an address is yours.
+	//
+	// Takes the token from the mail and the password chosen with the registration that the mail is about. Somebody else may have
+	// registered the same address: their mail's link does nothing without their password. Other registrations of the address end.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13303,6 +13322,9 @@ func (c *ClientWithResponses) RegisterUserWithResponse(ctx context.Context, body
 
 // VerifyEmailWithBodyWithResponse Prove that an address is yours.
 //
+// Takes the token from the mail and the password chosen with the registration that the mail is about. Somebody else may have
+// registered the same address: their mail's link does nothing without their password. Other registrations of the address end.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /auth/verify (the `VerifyEmail` operationId).
@@ -13315,6 +13337,9 @@ func (c *ClientWithResponses) VerifyEmailWithBodyWithResponse(ctx context.Contex
 }
 
 // VerifyEmailWithResponse Prove that an address is yours.
+//
+// Takes the token from the mail and the password chosen with the registration that the mail is about. Somebody else may have
+// registered the same address: their mail's link does nothing without their password. Other registrations of the address end.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
