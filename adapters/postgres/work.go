@@ -66,10 +66,12 @@ func (tx postTx) Emit(ctx context.Context, event, subject string, data any) erro
 }
 
 // A post is locked together with its segments: the dispatcher takes those
-// without asking the post, and passes over what is locked.
+// without asking the post, and passes over what is locked. The order is that of
+// the index by post; by name, the index of all the tenant's names would do, and
+// be read from end to end.
 const (
 	lockPostSQL     = "select p.state from posts p where {p} and p.post_id = $2 for update"
-	lockSegmentsSQL = "select from segments s where {s} and s.post_id = $2 order by s.segment_id for update"
+	lockSegmentsSQL = "select from segments s where {s} and s.post_id = $2 order by s.delivery_id, s.position for update"
 )
 
 var workSQL = "select " + segmentSelect + `, clock_timestamp(), ps.missed_after_s, s.trace
