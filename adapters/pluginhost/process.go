@@ -51,7 +51,7 @@ func launch(s *supervisor) (*process, error) {
 		return nil, err
 	}
 	limit := cmp.Or(s.spec.Start, s.host.cfg.Timeouts.Start)
-	ctx, cancel := context.WithTimeoutCause(s.host.life, limit, fmt.Errorf("not ready in %s", limit))
+	ctx, cancel := context.WithTimeoutCause(s.life, limit, fmt.Errorf("not ready in %s", limit))
 	defer cancel()
 	unwatch := context.AfterFunc(ctx, func() { r.killFor(context.Cause(ctx)) })
 	p := &process{run: r, client: plugin.NewClient(clientConfig(s, r)), probeTimeout: s.host.cfg.Timeouts.Probe, gate: newGate()}
