@@ -165,6 +165,7 @@ func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 		}
 	case "freeze":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		select {} // this thread may be the last to stop
 	case "fault":
 		status, _ := strconv.Atoi(rest)
 		return social.Step{}, &social.Fault{Kind: social.Transient, Source: social.FromPlatform, Key: "good.down", HTTPStatus: status}

@@ -40,6 +40,7 @@ type process struct {
 	heard        atomic.Int64 // Unix nanoseconds of the last answer
 	probing      sync.Mutex
 	gate         *gate
+	accused      sync.Map // operations that were blamed for its end
 	cleanup      sync.Once
 }
 
@@ -171,9 +172,10 @@ func (p *process) probe() bool {
 		p.answered()
 		return true
 	}
-	if status.Code(err) == codes.Unavailable {
+	if c := status.Code(err); c == codes.Unavailable || c == codes.Canceled { // the connection broke, or was closed for it
 		select {
 		case <-p.run.done:
+			return false
 		case <-time.After(dying):
 		}
 	}
