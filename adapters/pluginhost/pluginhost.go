@@ -79,7 +79,7 @@ type Timeouts struct {
 
 // A Spec is one plugin to run.
 type Spec struct {
-	ID     string        // the manifest's; a plugin that says otherwise is refused
+	ID     string        // the manifest's; a plugin that says otherwise is refused. Empty: whatever it says, for those who want to know
 	Name   string        // what Config.Args is asked with
 	Binary string        // its own program; empty means Config.Binary. A name without a slash is looked up in PATH, as an interpreter's
 	Args   []string      // arguments of its own program, such as a script's path in Dir
@@ -87,6 +87,7 @@ type Spec struct {
 	Digest string        // hexadecimal SHA-256 that the program must have; empty means any
 	Env    []string      // besides Config.Env
 	Start  time.Duration // from fork to the manifest; 0 means Timeouts.Start. Interpreters take longer: 20 s
+	Check  func() error  // asked before each start, which fails with what it says; nil: nothing is
 }
 
 // An Observation is one call that ended.
