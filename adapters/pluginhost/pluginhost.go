@@ -24,6 +24,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
 )
@@ -55,6 +56,8 @@ type Config struct {
 	// Memory is the soft limit on each plugin's heap in bytes; 0 means 96 MiB.
 	Memory   int64
 	Timeouts Timeouts
+	// Sandbox confines every plugin. It needs sandbox.Main in the program.
+	Sandbox Sandbox
 	// Observe, if set, hears of every call when it ends. It must not block.
 	Observe func(Observation)
 }
@@ -221,6 +224,7 @@ type Status struct {
 	Crashes     int // in the last 10 minutes
 	Quarantined time.Time
 	LastError   string
+	Sandbox     sandbox.Level // of the process that runs
 }
 
 // Status tells how every plugin is doing, in the order of the specs.

@@ -213,7 +213,7 @@ func (s *supervisor) status() Status {
 		st.Version = s.manifest.Version
 	}
 	if s.current != nil && s.current.alive() {
-		st.PID = s.current.run.pid()
+		st.PID, st.Sandbox = s.current.run.pid(), s.current.run.level
 	}
 	if len(s.crashes) >= maxCrashes && time.Now().Before(s.notBefore) {
 		st.Quarantined = s.notBefore
