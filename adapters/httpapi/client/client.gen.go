@@ -735,6 +735,24 @@ func (e UserObject) Valid() bool {
 	}
 }
 
+// Defines values for Visibility.
+const (
+	InReview   Visibility = "in_review"
+	Processing Visibility = "processing"
+)
+
+// Valid indicates whether the value is a known member of the Visibility enum.
+func (e Visibility) Valid() bool {
+	switch e {
+	case InReview:
+		return true
+	case Processing:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for WebhookObject.
 const (
 	WebhookEndpoint WebhookObject = "webhook_endpoint"
@@ -988,6 +1006,9 @@ type Delivery struct {
 	Id       string           `json:"id"`
 	Segments []SegmentReceipt `json:"segments"`
 	State    string           `json:"state"`
+
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
 // DeliverySummary defines model for DeliverySummary.
@@ -1000,6 +1021,9 @@ type DeliverySummary struct {
 	Reason *string `json:"reason,omitempty"`
 	State  string  `json:"state"`
 	Url    *string `json:"url,omitempty"`
+
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
 // EmailInput defines model for EmailInput.
@@ -1345,6 +1369,9 @@ type Post struct {
 	State     PostState  `json:"state"`
 	UpdatedAt time.Time  `json:"updated_at"`
 	Version   int        `json:"version"`
+
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
 // PostObject defines model for Post.Object.
@@ -1535,6 +1562,12 @@ type SegmentReceipt struct {
 	// State scheduled, preparing, armed, sending, live, rejected, unknown, needs_review, missed or canceled.
 	State string  `json:"state"`
 	Url   *string `json:"url,omitempty"`
+
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	Visibility *Visibility `json:"visibility,omitempty"`
+
+	// Warnings What the platform left out or changed, in its words.
+	Warnings *[]string `json:"warnings,omitempty"`
 }
 
 // SegmentReceiptKind defines model for SegmentReceipt.Kind.
@@ -1700,6 +1733,9 @@ type VerifyInput struct {
 	Password string `json:"password"`
 	Token    string `json:"token"`
 }
+
+// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+type Visibility string
 
 // Webhook defines model for Webhook.
 type Webhook struct {
