@@ -96,18 +96,18 @@ begin
 end $$;
 -- +goose StatementEnd
 
--- Why a tenant may not use a platform; null if it may, or if the catalog has
--- nothing on it. Only the system role can see enough to ask.
+-- Why a tenant may not use a platform; null if it may. A platform that the
+-- catalog has nothing on is builtin and for everybody. Only the system role can
+-- see enough to ask.
 -- +goose StatementBegin
-create function platform_closed(tenant text, platform text) returns text stable parallel safe language sql as $$
+create function platform_closed(tenant text, platform text) returns text stable parallel safe cost 10000 language sql as $$
   select case
            when p.state <> 'enabled' or (p.level <> 'builtin' and p.active = '') then 'platform.disabled'
-           when not coalesce(w.allowed, coalesce(up.tier, 'free') = any (p.tiers)) then 'platform.not_included'
+           when not coalesce(w.allowed, p.id is null or coalesce(up.tier, 'free') = any (p.tiers)) then 'platform.not_included'
            when c.refused or (p.opt_in and not coalesce(c.wanted, false)) then 'platform.switched_off'
          end
     from tenants t
-    join plugins p on p.id = $2
-    join tenants o on o.tenant_id = p.tenant_id and o.kind = 'operator'
+    left join (plugins p join tenants o on o.tenant_id = p.tenant_id and o.kind = 'operator') on p.id = $2
     cross join lateral (
       select (array_agg(a.tier order by cardinality(a.ancestors) desc) filter (where a.tier is not null))[1] as tier
         from tenants a where a.tenant_id = any (t.ancestors)) up
@@ -117,13 +117,23 @@ create function platform_closed(tenant text, platform text) returns text stable 
        where w.tenant_id = p.tenant_id and w.plugin = p.id and w.about = any (t.ancestors)) w
     cross join lateral (
       select bool_or(not c.wanted) as refused, bool_or(c.wanted) as wanted
-        from plugin_choices c where c.tenant_id = any (t.ancestors) and c.plugin = p.id) c
+        from plugin_choices c where c.tenant_id = any (t.ancestors) and c.plugin = $2) c
    where t.tenant_id = $1
 $$;
 -- +goose StatementEnd
 grant execute on function platform_closed(text, text) to carillon_system;
 
+-- The platforms that are closed to somebody, so that whoever asks about
+-- thousands of channels asks only about those of these.
+create view platforms_restricted with (security_invoker = true) as
+  select p.id from plugins p
+   where p.state <> 'enabled' or p.active = '' or p.opt_in or not p.tiers @> array['free', 'creator', 'pro', 'agency']
+  union select w.plugin from plugin_words w where not w.allowed
+  union select c.plugin from plugin_choices c where not c.wanted;
+grant select on platforms_restricted to carillon_system;
+
 -- +goose Down
+drop view platforms_restricted;
 drop function platform_closed(text, text);
 drop table plugin_choices;
 drop table plugin_words;

@@ -76,8 +76,7 @@ func lines(plugins []pluginRow, active []versionRow) (out []catalog.Line, err er
 
 func (s pluginStore) Closed(ctx context.Context, t tenants.ID) (map[string]catalog.Reason, error) {
 	rows, err := s.db.sys.pool.Query(ctx, "/* "+string(pathPlugins)+" */ "+`
-		select p.id, platform_closed($1, p.id) from plugins p join tenants o on o.tenant_id = p.tenant_id and o.kind = 'operator'
-		 where platform_closed($1, p.id) is not null`, string(t))
+		select id, why from platforms_restricted cross join lateral platform_closed($1, id) as why where why is not null`, string(t))
 	if err != nil {
 		return nil, asFault(err)
 	}

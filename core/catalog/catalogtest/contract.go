@@ -321,6 +321,21 @@ func closed(t *testing.T, o Opened) {
 	}
 }
 
+func lineless(t *testing.T, o Opened) {
+	name := NewPlugin().ID
+	if why := o.why(t, o.Workspace, name); why != catalog.Open {
+		t.Errorf("nobody said anything, and it is %q", why)
+	}
+	o.update(t, o.Agency, func(ctx context.Context, tx catalog.Tx) error {
+		return tx.SaveChoice(ctx, name, catalog.Choice{By: "usr_x", At: at})
+	})
+	for tenant, want := range map[tenants.ID]catalog.Reason{o.Workspace: catalog.ClosedByChoice, o.Agency: catalog.ClosedByChoice, o.Stranger: catalog.Open} {
+		if why := o.why(t, tenant, name); why != want {
+			t.Errorf("%q, want %q", why, want)
+		}
+	}
+}
+
 func choices(t *testing.T, o Opened) {
 	c := catalog.Choice{On: true, By: "usr_x", At: at}
 	o.update(t, o.Workspace, func(ctx context.Context, tx catalog.Tx) error {

@@ -113,8 +113,18 @@ func (s *Store) Instance(context.Context) ([]catalog.Line, error) {
 func (s *Store) Closed(_ context.Context, t tenants.ID) (map[string]catalog.Reason, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := map[string]catalog.Reason{}
-	for id, p := range s.operator().plugins {
+	out, known := map[string]catalog.Reason{}, maps.Clone(s.operator().plugins)
+	if known == nil {
+		known = map[string]catalog.Plugin{}
+	}
+	for _, up := range s.line(t) { // a builtin that only its users said something about
+		for id := range s.rooms[up].choices {
+			if _, ok := known[id]; !ok {
+				known[id] = catalog.Plugin{ID: id, Level: catalog.BuiltIn, State: catalog.Enabled, Grants: catalog.Grants{Tiers: tenants.Tiers()}}
+			}
+		}
+	}
+	for id, p := range known {
 		if why := s.why(p, s.line(t)); why != catalog.Open {
 			out[id] = why
 		}
