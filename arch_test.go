@@ -31,6 +31,7 @@ var may = map[string][]string{
 	"core/identity":    {"tenants", "ports"},
 	"core/events":      {"tenants", "ports"},
 	"core/channels":    {"tenants", "ports"},
+	"core/catalog":     {"tenants", "ports"},
 	"core/idempotency": {"tenants", "ports"},
 	"core/jobs":        {"tenants", "ports"},
 	"core/media":       {"tenants", "ports"},
