@@ -1,0 +1,5 @@
+package conformance_test
+
+import "os"
+
+func serveDefect(string) { os.Exit(2) }
