@@ -48,14 +48,14 @@ var may = map[string][]string{
 	"adapters/postgres": {"core", "tenants", "ports", "migrations", "adapters/jobs", "adapters/vault"},
 	// Tests bring their own server.
 	"adapters/postgres/postgrestest": {"core", "tenants", "ports", "adapters/postgres", "adapters/localpg"},
-	// The host speaks the guests' wire format.
-	"adapters/pluginhost": {"core", "tenants", "ports", "plugins/sdk", "plugins/proto"},
 	// Authors run their plugin under the real host, and read what it says on
 	// the wire.
 	"adapters/rehearsal":   {"ports", "adapters/pluginhost", "plugins/sdk", "plugins/proto"},
 	"adapters/conformance": {"ports", "adapters/rehearsal", "plugins/sdk"},
 	"adapters/playground":  {"ports", "adapters/rehearsal", "adapters/bundle", "adapters/rules"},
 	"adapters/scaffold":    {},
+	// The host speaks the guests' wire format and locks them in.
+	"adapters/pluginhost": {"core", "tenants", "ports", "plugins/sdk", "plugins/proto", "adapters/sandbox"},
 	// A webhook goes to an address that a user chose.
 	"adapters/webhooks": {"core", "tenants", "ports", "adapters/egress"},
 

@@ -75,7 +75,7 @@ func Open(dir string) (Project, error) {
 		return Project{}, err
 	}
 	defer root.Close()
-	p, err := read(root)
+	p, err := readProject(root)
 	if err != nil {
 		return Project{}, fmt.Errorf("%s: %w", filepath.Join(abs, ProjectFile), err)
 	}
@@ -83,7 +83,7 @@ func Open(dir string) (Project, error) {
 	return p, p.check(root)
 }
 
-func read(root *os.Root) (Project, error) {
+func readProject(root *os.Root) (Project, error) {
 	text, err := readSmall(root, ProjectFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := root.Stat(DeclarativeFile); err == nil {
