@@ -80,12 +80,23 @@ const checkTime = 3 * time.Minute
 
 // check runs one check and records it.
 func (b *bench) check(ctx context.Context, level int, id, title, section string, run func(context.Context) error) {
+	id = fmt.Sprintf("L%d.%s", level, id)
+	if !b.wanted(id) {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	begun := time.Now()
 	err := run(ctx)
 	b.stage.Proxy.Spoil(nil)
-	b.add(Result{ID: fmt.Sprintf("L%d.%s", level, id), Level: level, Title: title, Section: section, Took: time.Since(begun)}, err)
+	b.add(Result{ID: id, Level: level, Title: title, Section: section, Took: time.Since(begun)}, err)
+}
+
+func (b *bench) wanted(id string) bool {
+	if len(b.opt.Only) == 0 || b.opt.Level > 1 && strings.HasPrefix(id, "L1.publish.") {
+		return true
+	}
+	return slices.ContainsFunc(b.opt.Only, func(prefix string) bool { return strings.HasPrefix(id, prefix) })
 }
 
 // plugin is the plugin under the host, started if it is not.

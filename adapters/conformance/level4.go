@@ -129,6 +129,9 @@ func (b *bench) tenants(ctx context.Context, rule func(rehearsal.Exchange) *rehe
 				if w := written(r.Fault); w != nil {
 					return w
 				}
+				if r.Fault != nil && leaks(r.Fault.Message+r.Fault.Key, t.Request.Call.Credential) != "" {
+					return broke("a fault's message without secrets: people read it", "put %s into it", leaks(r.Fault.Message+r.Fault.Key, t.Request.Call.Credential)).with(r.Exchanges)
+				}
 				other := parties[1-i]
 				if err := unmixed(parties[i].name, other, words[1-i], r); err != nil {
 					return err
@@ -159,9 +162,9 @@ func unmixed(name string, other *party, word string, r rehearsal.Record) error {
 				return broke("nothing of one tenant in the requests of another", "sent %s of tenant %s in a call of tenant %s", kindOf(m, word), other.name, name).with([]rehearsal.Exchange{e})
 			}
 		}
-		said := fmt.Sprintf("%+v", r.Step)
+		said := ""
 		if r.Step.Next != nil {
-			said += string(r.Step.Next.State)
+			said += r.Step.Next.Label + string(r.Step.Next.State)
 		}
 		if r.Step.Receipt != nil {
 			said += fmt.Sprintf("%+v", *r.Step.Receipt)

@@ -24,6 +24,9 @@ import (
 	"github.com/carillonhq/carillon/ports/social"
 )
 
+// ErrPlugin is behind an error that is the plugin's own fault.
+var ErrPlugin = errors.New("the plugin is broken")
+
 // A Program is how the plugin is run, as pluginhost.Spec has it. Binary empty
 // is this program.
 type Program struct {
@@ -100,15 +103,22 @@ func Open(ctx context.Context, opt Options) (s *Stage, err error) {
 func (s *Stage) learn(ctx context.Context) error {
 	raw, err := s.Spawn(ctx)
 	if err != nil {
-		return err
+		return because{err}
 	}
 	defer raw.Kill()
 	if s.Manifest, err = raw.Describe(ctx); err != nil {
-		return errors.Join(fmt.Errorf("the plugin does not describe itself: %w", err), raw.Complaint())
+		return because{errors.Join(fmt.Errorf("it does not describe itself: %w", err), raw.Complaint())}
 	}
 	s.Proxy.Allow(s.Manifest.Egress...)
 	return nil
 }
+
+// because is an error that is ErrPlugin, too.
+type because struct{ error }
+
+func (because) Is(target error) bool { return target == ErrPlugin }
+
+func (b because) Unwrap() error { return b.error }
 
 func (s *Stage) later(f func()) { s.closers = append(s.closers, f) }
 
