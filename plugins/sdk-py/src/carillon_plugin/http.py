@@ -118,6 +118,40 @@ def _proxy_headers(proxy: SplitResult | None) -> dict[str, str]:
     return {"Proxy-Authorization": "Basic " + base64.b64encode(who.encode()).decode()}
 
 
+class _Whole:
+    """A connection's incoming side on which a line that ends early is an error.
+    The standard library takes it for the last line."""
+
+    def __init__(self, fp: Any) -> None:
+        self._fp = fp
+
+    def readline(self, *most: int) -> bytes:
+        line: bytes = self._fp.readline(*most)
+        if not line:
+            raise ConnectionError("the answer broke off")
+        return line
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._fp, name)
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer that is whole, and the last one: the standard library passes
+    over 100 Continue, but takes 103 Early Hints for the answer."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.fp = _Whole(self.fp)  # type: ignore[assignment]
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 102 <= status <= 199:
+                return version, status, reason
+            while self.fp.readline(1 << 16) not in (b"\r\n", b"\n"):
+                pass
+
+
 class Exchange:
     """One request under way. Its answer is read with `answer` or as a stream."""
 
@@ -129,6 +163,7 @@ class Exchange:
         self._lock = threading.Lock()
         self._over = False
         self._line = self._make()
+        self._line.response_class = _Response
         self._timer = threading.Timer(max(0.0, until - time.time()), self.abort)
         self._timer.daemon = True
 
