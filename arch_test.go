@@ -48,8 +48,8 @@ var may = map[string][]string{
 	"adapters/postgres": {"core", "tenants", "ports", "migrations", "adapters/jobs", "adapters/vault"},
 	// Tests bring their own server.
 	"adapters/postgres/postgrestest": {"core", "tenants", "ports", "adapters/postgres", "adapters/localpg"},
-	// The host speaks the guests' wire format.
-	"adapters/pluginhost": {"core", "tenants", "ports", "plugins/sdk", "plugins/proto"},
+	// The host speaks the guests' wire format and locks them in.
+	"adapters/pluginhost": {"core", "tenants", "ports", "plugins/sdk", "plugins/proto", "adapters/sandbox"},
 	// A webhook goes to an address that a user chose.
 	"adapters/webhooks": {"core", "tenants", "ports", "adapters/egress"},
 

@@ -72,7 +72,12 @@ func compute(password, salt []byte, p Params) []byte {
 // Hash returns password's hash in the PHC string format, with a fresh salt. It
 // returns fault.RateLimited when the queue is full.
 func (h *Hasher) Hash(ctx context.Context, password secret.Secret) (string, error) {
-	salt := random(saltSize)
+	return h.HashSalted(ctx, password, random(saltSize))
+}
+
+// HashSalted is Hash with the caller's salt of at least 16 bytes. Hashes of one
+// salt are compared with in one computation.
+func (h *Hasher) HashSalted(ctx context.Context, password secret.Secret, salt []byte) (string, error) {
 	key, err := h.run(ctx, password, salt, h.params)
 	if err != nil {
 		return "", err
@@ -80,24 +85,31 @@ func (h *Hasher) Hash(ctx context.Context, password secret.Secret) (string, erro
 	return encode(h.params, salt, key), nil
 }
 
-// Verify reports whether password made hash, and whether hash costs something
-// else than new ones do. An empty hash costs the same and never matches. It
+// Verify reports whether password made one of hashes, and whether one of them
+// costs something else than new ones do. Those of one salt and price take one
+// computation together, and so does no hash at all, which never matches. It
 // returns fault.RateLimited when the queue is full.
-func (h *Hasher) Verify(ctx context.Context, password secret.Secret, hash string) (match, stale bool, err error) {
-	known := hash != ""
+func (h *Hasher) Verify(ctx context.Context, password secret.Secret, hashes ...string) (match, stale bool, err error) {
+	known := len(hashes) > 0
 	if !known {
-		hash = h.nobody
+		hashes = []string{h.nobody}
 	}
-	p, salt, want, err := decode(hash)
-	if err != nil {
-		return false, false, err
+	made := map[string][]byte{} // what password makes, by price and salt
+	for _, hash := range hashes {
+		p, salt, want, err := decode(hash)
+		if err != nil {
+			return false, false, err
+		}
+		kind := hash[:strings.LastIndexByte(hash, '$')]
+		if made[kind] == nil {
+			if made[kind], err = h.run(ctx, password, salt, p); err != nil {
+				return false, false, err
+			}
+		}
+		match = subtle.ConstantTimeCompare(made[kind], want) == 1 && known || match
+		stale = stale || p != h.params
 	}
-	key, err := h.run(ctx, password, salt, p)
-	if err != nil {
-		return false, false, err
-	}
-	same := subtle.ConstantTimeCompare(key, want) == 1
-	return same && known, p != h.params, nil
+	return match, stale, nil
 }
 
 // run waits for its turn and computes.

@@ -28,20 +28,25 @@ func TestVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	elsewhere, err := h.Hash(t.Context(), "another password altogether")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, tc := range map[string]struct {
 		password     secret.Secret
-		hash         string
+		hashes       []string
 		match, stale bool
 	}{
-		"right":            {composed, hash, true, false},
-		"typed otherwise":  {decomposed, hash, true, false},
-		"wrong":            {"cafe au lait et croissant", hash, false, false},
-		"empty":            {"", hash, false, false},
-		"nobody":           {composed, "", false, false},
-		"of another price": {composed, other, true, true},
+		"right":            {composed, []string{hash}, true, false},
+		"typed otherwise":  {decomposed, []string{hash}, true, false},
+		"wrong":            {"cafe au lait et croissant", []string{hash}, false, false},
+		"empty":            {"", []string{hash}, false, false},
+		"nobody":           {composed, nil, false, false},
+		"of another price": {composed, []string{other}, true, true},
+		"one of several":   {composed, []string{elsewhere, hash}, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			match, stale, err := h.Verify(t.Context(), tc.password, tc.hash)
+			match, stale, err := h.Verify(t.Context(), tc.password, tc.hashes...)
 			if err != nil || match != tc.match || stale != tc.stale {
 				t.Errorf("match %v, stale %v, %v", match, stale, err)
 			}
@@ -57,16 +62,22 @@ func TestNobodyCostsTheSame(t *testing.T) {
 		prices = append(prices, p)
 		return compute(password, salt, p)
 	}
-	hash, err := h.Hash(t.Context(), "a password that somebody has")
-	if err != nil {
-		t.Fatal(err)
+	salt := []byte("a salt of an address")
+	var rivals []string
+	for _, password := range []secret.Secret{"a password that somebody has", "one that a stranger made up"} {
+		hash, err := h.HashSalted(t.Context(), password, salt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rivals = append(rivals, hash)
 	}
-	for _, stored := range []string{hash, ""} {
-		if _, _, err := h.Verify(t.Context(), "a guess", stored); err != nil {
+	prices = nil
+	for _, stored := range [][]string{rivals[:1], rivals, nil} {
+		if _, _, err := h.Verify(t.Context(), "a guess", stored...); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(prices) != 3 || prices[1] != prices[2] {
+	if len(prices) != 3 || prices[0] != prices[1] || prices[1] != prices[2] {
 		t.Errorf("paid %v", prices)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // People is what the HTTP surface uses of identity.Service.
 type People interface {
 	Register(ctx context.Context, from identity.Client, r identity.Registration) error
-	Verify(ctx context.Context, from identity.Client, token secret.Secret) error
+	Verify(ctx context.Context, from identity.Client, token, password secret.Secret) error
 	ResendVerify(ctx context.Context, from identity.Client, email string) error
 	Login(ctx context.Context, from identity.Client, email string, password secret.Secret) (*identity.SignedIn, error)
 	Refresh(ctx context.Context, from identity.Client, token secret.Secret) (*identity.SignedIn, error)
@@ -48,7 +48,7 @@ func (s *Server) RegisterUser(ctx context.Context, req api.RegisterUserRequestOb
 
 // VerifyEmail implements POST /auth/verify.
 func (s *Server) VerifyEmail(ctx context.Context, req api.VerifyEmailRequestObject) (api.VerifyEmailResponseObject, error) {
-	if err := s.People.Verify(ctx, s.from(ctx), secret.Secret(req.Body.Token)); err != nil {
+	if err := s.People.Verify(ctx, s.from(ctx), secret.Secret(req.Body.Token), secret.Secret(req.Body.Password)); err != nil {
 		return nil, err
 	}
 	return api.VerifyEmail204Response{}, nil

@@ -40,6 +40,7 @@ func (s *surface) operations(app *fiber.App) {
 	})
 	app.Get("/docs", s.reference())
 	app.Get("/", func(c *fiber.Ctx) error { return c.Redirect("/docs", fiber.StatusSeeOther) })
+	links(app)
 	app.Get("/docs/style.css", func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderContentType, "text/css; charset=utf-8")
 		return c.Send(styleCSS)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -136,8 +137,12 @@ type plainHasher struct{}
 
 func (plainHasher) Hash(_ context.Context, p secret.Secret) (string, error) { return p.Reveal(), nil }
 
-func (plainHasher) Verify(_ context.Context, p secret.Secret, hash string) (bool, bool, error) {
-	return p.Reveal() == hash, false, nil
+func (plainHasher) HashSalted(_ context.Context, p secret.Secret, _ []byte) (string, error) {
+	return p.Reveal(), nil
+}
+
+func (plainHasher) Verify(_ context.Context, p secret.Secret, hashes ...string) (bool, bool, error) {
+	return slices.Contains(hashes, p.Reveal()), false, nil
 }
 
 type noHomes struct{}

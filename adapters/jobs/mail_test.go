@@ -44,7 +44,7 @@ func TestIdentityFromEndToEnd(t *testing.T) {
 
 	must(t, h.people.Register(ctx, laptop, identity.Registration{Email: email, Name: "Ann", Password: first}))
 	verify := h.token(t, email, "verify")
-	must(t, h.people.Verify(ctx, laptop, verify))
+	must(t, h.people.Verify(ctx, laptop, verify, first))
 	in := h.login(t, email, first)
 	who := h.who(t, in.Access)
 	me, err := h.people.Me(ctx, who)

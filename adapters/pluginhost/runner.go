@@ -46,6 +46,11 @@ type run struct {
 // once, and that open file is what runs: another file at the same path later
 // is not.
 func newRun(s *supervisor) (*run, error) {
+	if s.spec.Check != nil {
+		if err := s.spec.Check(); err != nil {
+			return nil, err
+		}
+	}
 	file, err := s.program.open(s.spec.Digest)
 	if err != nil {
 		return nil, err
@@ -53,7 +58,7 @@ func newRun(s *supervisor) (*run, error) {
 	cfg := s.host.cfg
 	args := s.spec.Args
 	if s.spec.Binary == "" {
-		args = cfg.Args(s.spec.Name)
+		args = append(cfg.Args(s.spec.Name), args...)
 	}
 	cmd := &exec.Cmd{Args: append([]string{s.spec.Name}, args...), Env: environment(cfg, s.spec, s.egress.URL()), Dir: s.spec.Dir}
 	execFile(cmd, file)

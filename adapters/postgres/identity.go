@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
 
 	"github.com/carillonhq/carillon/adapters/jobs"
 	"github.com/carillonhq/carillon/core/identity"
@@ -74,12 +75,13 @@ func touched(res sql.Result, err error) error {
 
 func (tx identityTx) Credential(ctx context.Context, address string, now time.Time) (c identity.Credential, err error) {
 	err = tx.NewRaw(`
-		select user_id, password_hash, verified, case when count(*) over () > 1 then '' else pending end from (
-		  select id as user_id, password_hash, true as verified, '' as pending, created_at from users where email = ?
-		  union all
-		  select user_id, password_hash, false, id, created_at from registrations where email = ? and expires_at > ?) c
-		order by verified desc, created_at desc, c.pending desc limit 1`, address, address, now).
-		Scan(ctx, &c.User, &c.Hash, &c.Verified, &c.Pending)
+		select (array_agg(user_id order by at desc, pending desc))[1], array_agg(password_hash order by at desc, pending desc),
+		       verified, case when count(*) > 1 then '' else max(pending) end
+		  from (select id as user_id, password_hash, true as verified, '' as pending, created_at as at from users where email = ?
+		        union all
+		        select user_id, password_hash, false, id, created_at from registrations where email = ? and expires_at > ?) c
+		 group by verified order by verified desc limit 1`, address, address, now).
+		Scan(ctx, &c.User, pgdialect.Array(&c.Hashes), &c.Verified, &c.Pending)
 	if errors.Is(err, sql.ErrNoRows) {
 		return identity.Credential{}, nil
 	}
@@ -170,6 +172,16 @@ func (tx identityTx) AddOneTime(ctx context.Context, o *identity.OneTime) error 
 	_, err := tx.NewRaw("insert into one_time_tokens (hash, purpose, subject, expires_at) values (?, ?, ?, ?)",
 		o.Hash[:], string(o.Purpose), o.Subject, o.ExpiresAt).Exec(ctx)
 	return err
+}
+
+func (tx identityTx) OneTime(ctx context.Context, p identity.Purpose, hash identity.Hash, now time.Time) (*identity.OneTime, error) {
+	o := identity.OneTime{Hash: hash, Purpose: p}
+	err := tx.NewRaw("select subject, expires_at from one_time_tokens where hash = ? and purpose = ? and expires_at > ?",
+		hash[:], string(p), now).Scan(ctx, &o.Subject, &o.ExpiresAt)
+	if err != nil {
+		return nil, found(err)
+	}
+	return &o, nil
 }
 
 func (tx identityTx) TakeOneTime(ctx context.Context, p identity.Purpose, hash identity.Hash, now time.Time) (*identity.OneTime, error) {

@@ -46,7 +46,7 @@ const (
 	pathState systemPath = "channels.state"
 	// Which grants are to be renewed: names and times, not what is sealed.
 	pathDue systemPath = "channels.due"
-	// Old attempts to sign in, of every tenant.
+	// Old attempts to sign in and allowances long unused, of every tenant.
 	pathPurge systemPath = "channels.purge"
 	// Allowances that a platform gives to an app, which tenants share.
 	pathAppQuota systemPath = "channels.app_quota"

@@ -110,7 +110,7 @@ func (in *installation) sing() (canaries []string) {
 		in.send("POST", api+"/auth/login", nil, `{"email":"ada@example.com","password":"`+canary("pw-%s")+`"}`)
 		in.send("POST", api+"/auth/register", nil, `{"email":"new@example.com","name":"New","password":"`+canary("long %s pass")+`"}`)
 		in.send("POST", api+"/auth/password:reset", nil, `{"token":"`+canary("%s")+`","password":"`+canary("reset %s")+`"}`)
-		in.send("POST", api+"/auth/verify", nil, `{"token":"`+canary("%s")+`"}`)
+		in.send("POST", api+"/auth/verify", nil, `{"token":"`+canary("%s")+`","password":"`+canary("%s")+`"}`)
 		in.send("POST", api+"/auth/refresh", map[string]string{"Origin": in.k.cfg.URL, "Cookie": "carillon_refresh=" + canary("%s")}, "{}")
 		in.send("POST", api+"/auth/refresh", nil, `{"refresh_token":"`+canary("%s")+`"}`)
 		in.send("GET", api+"/posts", map[string]string{"Authorization": "Bearer " + canary("car_live_0123456789abcdefghjkmnpqrs_%s")}, "")

@@ -18,7 +18,7 @@ func (s *Service) Register(ctx context.Context, _ Client, r Registration) error 
 	if err != nil {
 		return err
 	}
-	hash, err := s.hasher.Hash(ctx, r.Password)
+	hash, err := s.hasher.HashSalted(ctx, r.Password, s.salt(r.Email))
 	if err != nil {
 		return err
 	}
@@ -70,35 +70,76 @@ func (s *Service) write(ctx context.Context, l Letter, along func(Tx) error) err
 }
 
 // Verify turns the registration behind a mailed link into a user with an
-// agency of their own. It signs nobody in. It returns fault.Invalid for a link
-// that does not work.
-func (s *Service) Verify(ctx context.Context, _ Client, token secret.Secret) error {
+// agency of their own, and drops every other registration of the address. The
+// link proves who reads the mail, the password who registered: a stranger has
+// the one, the owner of the address the other, and only somebody with both is
+// let in. It signs nobody in. It returns fault.Invalid for a link that does not
+// work and for a password that is not the registration's, which the link
+// survives, and fault.RateLimited after too many of those.
+func (s *Service) Verify(ctx context.Context, _ Client, token, password secret.Secret) error {
 	if !wellFormed(verifyPrefix, token.Reveal()) {
 		return errLink()
 	}
-	var user *User
-	err := s.store.Update(ctx, func(tx Tx) error {
-		one, err := tx.TakeOneTime(ctx, ForVerify, hash(token), s.now())
-		if err != nil {
-			return err
-		}
-		pending, err := tx.Pending(ctx, PendingID(one.Subject))
-		if err != nil {
-			return err
-		}
-		user = pending.user(s.now())
-		if err := tx.AddUser(ctx, user, pending.Hash); err != nil {
-			return err
-		}
-		return tx.ForgetPending(ctx, user.Email)
-	})
-	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Conflict) {
-		return errLink()
+	pending, err := s.registration(ctx, hash(token))
+	if err != nil {
+		return linkOr(err)
 	}
+	if tooLong(password) {
+		return errRegistration()
+	}
+	match, _, err := s.hasher.Verify(ctx, password, pending.Hash)
 	if err != nil {
 		return err
 	}
-	return s.settle(ctx, user.ID)
+	if !match {
+		return errRegistration()
+	}
+	if err := s.admit(ctx, pending, hash(token)); err != nil {
+		return linkOr(err)
+	}
+	return s.settle(ctx, pending.User)
+}
+
+// registration counts a try at the registration behind a link, and returns it.
+func (s *Service) registration(ctx context.Context, token Hash) (pending *Pending, err error) {
+	now := s.now()
+	err = s.store.Update(ctx, func(tx Tx) error {
+		one, err := tx.OneTime(ctx, ForVerify, token, now)
+		if err != nil {
+			return err
+		}
+		if err := s.count(ctx, tx, s.guardKey("verify", one.Subject), signIn, now); err != nil {
+			return err
+		}
+		pending, err = tx.Pending(ctx, PendingID(one.Subject))
+		return err
+	})
+	return pending, err
+}
+
+// admit makes the user, unless the link was used in the meantime.
+func (s *Service) admit(ctx context.Context, pending *Pending, token Hash) error {
+	return s.store.Update(ctx, func(tx Tx) error {
+		if _, err := tx.TakeOneTime(ctx, ForVerify, token, s.now()); err != nil {
+			return err
+		}
+		if err := tx.AddUser(ctx, pending.user(s.now()), pending.Hash); err != nil {
+			return err
+		}
+		return tx.ForgetPending(ctx, pending.Email)
+	})
+}
+
+// linkOr hides what is wrong with a link.
+func linkOr(err error) error {
+	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Conflict) {
+		return errLink()
+	}
+	return err
+}
+
+func errRegistration() error {
+	return fault.New(fault.Invalid, "registration.password", "This is not the password of this registration. If you did not choose one, register yourself: the mail that comes then is yours.").On("/password")
 }
 
 // settle gives a user a home if they have none. It runs outside of any
@@ -156,7 +197,7 @@ func (s *Service) ChangePassword(ctx context.Context, who Principal, current, ne
 	if err != nil {
 		return err
 	}
-	if _, err := s.confirm(ctx, user.Email, cred.Hash, current); err != nil {
+	if _, err := s.confirm(ctx, user.Email, cred.Hashes, current); err != nil {
 		if fault.Is(err, fault.Unauthenticated) {
 			return fault.New(fault.Invalid, "password.wrong", "The current password is wrong.").On("/current_password")
 		}

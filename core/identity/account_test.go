@@ -88,16 +88,82 @@ func TestALinkBringsItsOwnPassword(t *testing.T) {
 				must(t, w.Register(ctx, laptop, identity.Registration{Email: "ann@example.test", Name: "Ann", Password: password}))
 				links[password] = w.token(t)
 			}
-			must(t, w.Verify(ctx, laptop, links[good]))
+			must(t, w.Verify(ctx, laptop, links[good], good))
 			w.login(t, "ann@example.test", good)
 			_, err := w.Login(ctx, thief, "ann@example.test", other)
 			want(t, "the stranger's password", err, fault.Unauthenticated, "login.failed")
-			want(t, "the stranger's link", w.Verify(ctx, thief, links[other]), fault.Invalid, "link.invalid")
+			want(t, "the stranger's link", w.Verify(ctx, thief, links[other], other), fault.Invalid, "link.invalid")
 			if strings.Contains(fmt.Sprint(w.store.Rows()), digest(other)) {
 				t.Error("the stranger's registration is still there")
 			}
 		})
 	}
+}
+
+// The owner of an address follows the link of a stranger's registration: that
+// confirms nothing, for they do not know its password, and the stranger never
+// sees the link.
+func TestAStrangersLinkConfirmsNothing(t *testing.T) {
+	w, ctx := newWorld(), t.Context()
+	must(t, w.Register(ctx, thief, identity.Registration{Email: "ann@example.test", Name: "Eve", Password: other}))
+	theirs := w.token(t)
+	must(t, w.Register(ctx, laptop, identity.Registration{Email: "ann@example.test", Name: "Ann", Password: good}))
+	mine := w.token(t)
+
+	for name, tc := range map[string]struct {
+		password secret.Secret
+		reason   string
+	}{
+		"her own password": {good, "registration.password"},
+		"none":             {"", "registration.password"},
+		"a megabyte":       {secret.Secret(strings.Repeat("x", 1<<20)), "registration.password"},
+	} {
+		err := w.Verify(ctx, laptop, theirs, tc.password)
+		want(t, name, err, fault.Invalid, tc.reason)
+		if f := fault.Of(err); f.Field != "/password" {
+			t.Errorf("%s: at %s", name, f.Field)
+		}
+	}
+	_, err := w.Login(ctx, laptop, "ann@example.test", good)
+	want(t, "before her link, though the latest registration or not", err, fault.Forbidden, "email.unverified")
+	must(t, w.Verify(ctx, laptop, mine, good))
+	if me, err := w.Me(ctx, w.who(t, w.login(t, "ann@example.test", good))); err != nil || me.Name != "Ann" {
+		t.Errorf("%+v, %v", me, err)
+	}
+	want(t, "the stranger's link afterwards", w.Verify(ctx, thief, theirs, other), fault.Invalid, "link.invalid")
+}
+
+// With rivals, the right password of any registration says that the address is
+// not confirmed, and every answer costs one computation.
+func TestRivalsDoNotMislead(t *testing.T) {
+	w, ctx := newWorld(), t.Context()
+	for _, password := range []secret.Secret{good, other, "harbour violet bicycle stone"} {
+		must(t, w.Register(ctx, laptop, identity.Registration{Email: "ann@example.test", Name: "Ann", Password: password}))
+		w.pass(time.Minute)
+	}
+	for password, reason := range map[secret.Secret]string{good: "email.unverified", other: "email.unverified", "something else entirely": "login.failed"} {
+		before := w.hasher.compares
+		_, err := w.Login(ctx, laptop, "ann@example.test", password)
+		if f := fault.Of(err); f == nil || f.Reason != reason || w.hasher.compares != before+1 {
+			t.Errorf("%s: %v, %d computations", password.Reveal(), err, w.hasher.compares-before)
+		}
+	}
+}
+
+// Who reads the mail may not guess the password at leisure.
+func TestGuessesAtARegistrationAreSlowedDown(t *testing.T) {
+	w, ctx := newWorld(), t.Context()
+	must(t, w.Register(ctx, thief, identity.Registration{Email: "ann@example.test", Name: "Eve", Password: other}))
+	link := w.token(t)
+	var err error
+	for range 10 {
+		if err = w.Verify(ctx, laptop, link, good); fault.Is(err, fault.RateLimited) {
+			break
+		}
+	}
+	want(t, "guess after guess", err, fault.RateLimited, "auth.slow_down")
+	w.pass(time.Hour)
+	must(t, w.Verify(ctx, laptop, link, other))
 }
 
 func TestUnverified(t *testing.T) {
@@ -114,8 +180,8 @@ func TestUnverified(t *testing.T) {
 	if first == second {
 		t.Error("the same link twice")
 	}
-	must(t, w.Verify(ctx, laptop, first)) // both may have arrived
-	want(t, "after verification", w.Verify(ctx, laptop, second), fault.Invalid, "link.invalid")
+	must(t, w.Verify(ctx, laptop, first, good)) // both may have arrived
+	want(t, "after verification", w.Verify(ctx, laptop, second, good), fault.Invalid, "link.invalid")
 	w.login(t, "ann@example.test", good)
 }
 
@@ -144,7 +210,7 @@ func TestALinkWorksOnceAndForAWhile(t *testing.T) {
 	must(t, w.Register(ctx, laptop, identity.Registration{Email: "bob@example.test", Name: "Bob", Password: good}))
 	late = w.token(t)
 	w.pass(identity.VerifyTTL)
-	want(t, "too late", w.Verify(ctx, laptop, late), fault.Invalid, "link.invalid")
+	want(t, "too late", w.Verify(ctx, laptop, late, good), fault.Invalid, "link.invalid")
 }
 
 // Each kind of token at each door: only its own opens.
@@ -209,7 +275,7 @@ func (w *world) doors(ctx context.Context) map[string]func(secret.Secret) error 
 			return err
 		},
 		"refresh": func(s secret.Secret) error { _, err := w.Refresh(ctx, laptop, s); return err },
-		"verify":  func(s secret.Secret) error { return w.Verify(ctx, laptop, s) },
+		"verify":  func(s secret.Secret) error { return w.Verify(ctx, laptop, s, good) },
 		"reset":   func(s secret.Secret) error { return w.ResetPassword(ctx, laptop, s, other) },
 	}
 }
@@ -232,7 +298,7 @@ func TestAHomeIsMadeInTheEnd(t *testing.T) {
 	w, ctx := newWorld(), t.Context()
 	w.homeErr = errors.New("down")
 	must(t, w.Register(ctx, laptop, identity.Registration{Email: "ann@example.test", Name: "Ann", Password: good}))
-	if err := w.Verify(ctx, laptop, w.token(t)); !errors.Is(err, w.homeErr) {
+	if err := w.Verify(ctx, laptop, w.token(t), good); !errors.Is(err, w.homeErr) {
 		t.Errorf("err = %v", err)
 	}
 	w.homeErr = nil

@@ -22,9 +22,9 @@ func verifyDraft(link string, asked time.Time) *draft {
 	return &draft{
 		Subject: "Confirm your e-mail address",
 		Before: "Somebody, probably you, asked for a Carillon account with this address on " + asked.UTC().Format("2 January 2006 at 15:04 UTC") +
-			". Follow the link to confirm it. It works once, within 24 hours.",
+			". Follow the link and give the password you chose then. It works once, within 24 hours.",
 		Label: "Confirm this address", Link: link,
-		After: "If it was not you, or not at that time, do not follow the link: without it there will be no account.",
+		After: "If it was not you, there is nothing to do: without the link and the password there will be no account.",
 	}
 }
 
@@ -33,7 +33,7 @@ func severalDraft(links string) *draft {
 		Subject: "Please register again",
 		Before:  "A Carillon account was asked for with this address more than once, perhaps not always by you. Follow the link in the mail that came when you registered. If you no longer have it, register again and follow the one that comes then.",
 		Label:   "Register", Link: links + "/register",
-		After: "Do not follow the link in a mail that you did not expect: whoever asked for it would have your account.",
+		After: "If you expected no such mail, there is nothing to do.",
 	}
 }
 

@@ -51,6 +51,15 @@ func (g *Guard) try(p pace, now time.Time) time.Duration {
 	return 0
 }
 
+// salt is that of every registration of address. Strangers may register it,
+// too: with one salt, signing in tells the owner that the address is not
+// confirmed yet whichever of them was last, for the price of one computation.
+func (s *Service) salt(address string) []byte {
+	mac := hmac.New(sha256.New, s.cfg.AddressKey)
+	mac.Write([]byte("salt\x00" + address))
+	return mac.Sum(nil)[:16]
+}
+
 // guardKey names address in a counter without writing it there: people type
 // passwords into the wrong field.
 func (s *Service) guardKey(what, address string) string {

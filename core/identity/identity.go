@@ -6,10 +6,10 @@
 // never look it up: they put a letter in the post, and whoever delivers the
 // letter looks. Login computes exactly one password hash whatever it finds.
 //
-// A person exists once they have followed the link in their mail: until then
-// there are only registrations, each with the password that was proposed with
-// it. Otherwise the first to type somebody's address would choose the password
-// of the account that the owner of the address later confirms.
+// A person exists once they have followed the link in their mail and given the
+// password they registered with: until then there are only registrations, each
+// with its own. Otherwise whoever types somebody's address would choose the
+// password of the account that the owner of the address confirms with one click.
 //
 // Start with Service, which is what requests reach: account.go has its use
 // cases around an account, signin.go those of sessions. session.go and
@@ -91,10 +91,13 @@ func New(store Store, keys KeyStore, hasher Hasher, tokens Tokens, homes Provisi
 // fault.RateLimited.
 type Hasher interface {
 	Hash(ctx context.Context, password secret.Secret) (string, error)
-	// Verify reports whether password made hash, and whether hash was made
-	// with parameters that are no longer current. An empty hash costs the
-	// same and never matches.
-	Verify(ctx context.Context, password secret.Secret, hash string) (match, stale bool, err error)
+	// HashSalted is Hash with a salt of at least 16 bytes that the caller
+	// chose. Hashes of one salt are compared with in one computation.
+	HashSalted(ctx context.Context, password secret.Secret, salt []byte) (string, error)
+	// Verify reports whether password made one of hashes, and whether one was
+	// made with parameters that are no longer current. No hash at all costs
+	// as much as one and never matches.
+	Verify(ctx context.Context, password secret.Secret, hashes ...string) (match, stale bool, err error)
 }
 
 // Tokens signs and reads access tokens. A token says who and in which session,

@@ -100,7 +100,7 @@ func TestALinkIsNotMovedToAnotherRegistration(t *testing.T) {
 			if len(again) != 1 || strings.Contains(again[0].Text, "#token=") || !strings.Contains(again[0].Text, "https://app.test/register") {
 				t.Errorf("the letter asked for again: %+v", again)
 			}
-			must(t, w.Verify(ctx, laptop, own))
+			must(t, w.Verify(ctx, laptop, own, good))
 			w.login(t, "ann@example.test", good)
 			_, err := w.Login(ctx, thief, "ann@example.test", other)
 			want(t, "the stranger", err, fault.Unauthenticated, "login.failed")

@@ -25,7 +25,7 @@ func (s *Service) Login(ctx context.Context, from Client, email string, password
 	if err != nil {
 		return nil, err
 	}
-	stale, err := s.confirm(ctx, address, cred.Hash, password)
+	stale, err := s.confirm(ctx, address, cred.Hashes, password)
 	if err != nil {
 		return nil, err
 	}
@@ -66,10 +66,11 @@ func (s *Service) count(ctx context.Context, tx Tx, key string, p pace, now time
 	return tx.SaveGuard(ctx, key, g)
 }
 
-// confirm compares a password once, whatever hash is. If the comparison could
+// confirm compares a password in one computation, whatever is there to compare
+// it with. If the comparison could
 // not be made at all, the try is given back: being busy is not a guess.
-func (s *Service) confirm(ctx context.Context, address, hash string, password secret.Secret) (stale bool, err error) {
-	match, stale, err := s.hasher.Verify(ctx, password, hash)
+func (s *Service) confirm(ctx context.Context, address string, hashes []string, password secret.Secret) (stale bool, err error) {
+	match, stale, err := s.hasher.Verify(ctx, password, hashes...)
 	if err != nil {
 		return false, s.giveBack(ctx, address, err)
 	}

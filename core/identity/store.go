@@ -37,9 +37,9 @@ type Tx interface {
 
 // People is users and those who would be.
 type People interface {
-	// Credential returns what address signs in with: a user's, else that of
-	// the latest registration alive at now, else the zero Credential. Pending
-	// is empty if several registrations are alive.
+	// Credential returns what address signs in with: a user's, else those of
+	// the registrations alive at now, latest first, else the zero Credential.
+	// User is the latest's, and Pending is empty if several are alive.
 	Credential(ctx context.Context, address string, now time.Time) (Credential, error)
 	// User returns fault.NotFound if there is none.
 	User(ctx context.Context, id tenants.UserID) (*User, error)
@@ -85,6 +85,8 @@ type Post interface {
 	// Send puts a letter in the post if the transaction commits.
 	Send(ctx context.Context, l Letter) error
 	AddOneTime(ctx context.Context, o *OneTime) error
+	// OneTime is TakeOneTime without taking it.
+	OneTime(ctx context.Context, p Purpose, hash Hash, now time.Time) (*OneTime, error)
 	// TakeOneTime removes and returns the token, so it works once. It returns
 	// fault.NotFound for one of another purpose or expired at now, as for none.
 	TakeOneTime(ctx context.Context, p Purpose, hash Hash, now time.Time) (*OneTime, error)

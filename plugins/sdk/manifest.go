@@ -32,7 +32,7 @@ var (
 // names the first field that it cannot. Plugins are checked by it before they
 // serve, and hosts check again what they were told.
 func CheckManifest(m social.Manifest) error {
-	for _, check := range []func(social.Manifest) error{checkIdentity, checkAuth, checkEgress, checkQuotas, checkFormats, checkRecovery} {
+	for _, check := range []func(social.Manifest) error{checkIdentity, checkAuth, checkEgress, checkQuotas, checkFormats, checkRecovery, checkStates, checkSettings} {
 		if err := check(m); err != nil {
 			return err
 		}
@@ -65,6 +65,31 @@ func checkIdentity(m social.Manifest) error {
 		}
 	}
 	return nil
+}
+
+// maxStateVersion keeps the host's stamp of a state short.
+const maxStateVersion = 1 << 30
+
+func checkStates(m social.Manifest) error {
+	if m.StateVersion < 0 || m.StateVersion > maxStateVersion {
+		return invalid("state_version", "%d is not between 0 and %d", m.StateVersion, maxStateVersion)
+	}
+	if len(m.ReadsState) > maxList {
+		return invalid("reads_state", "over %d", maxList)
+	}
+	for _, v := range m.ReadsState {
+		if v < 0 || v > maxStateVersion {
+			return invalid("reads_state", "%d is not between 0 and %d", v, maxStateVersion)
+		}
+	}
+	return nil
+}
+
+func checkSettings(m social.Manifest) error {
+	if len(m.SettingsSchema) == 0 {
+		return nil
+	}
+	return checkSchema("settings_schema", m.SettingsSchema)
 }
 
 func checkAuth(m social.Manifest) error {

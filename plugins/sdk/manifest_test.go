@@ -46,6 +46,8 @@ func TestCheckManifest(t *testing.T) {
 			m.Auth = social.Auth{Kind: social.AuthForm}
 			m.Capabilities = append(m.Capabilities, social.CanConnect)
 		}},
+		"state version":     {"/state_version", func(m *social.Manifest) { m.StateVersion = -1 }},
+		"reads state":       {"/reads_state", func(m *social.Manifest) { m.ReadsState = []int{1 << 40} }},
 		"egress":            {"/egress", func(m *social.Manifest) { m.Egress = []string{"https://example.com"} }},
 		"egress to all":     {"/egress", func(m *social.Manifest) { m.Egress = []string{"*"} }},
 		"quota":             {"/quotas", func(m *social.Manifest) { m.Quotas[0].Limit = 0 }},

@@ -53,8 +53,16 @@ type Fault struct {
 	Missing    []string   // scopes or roles, with Permission
 	HTTPStatus int
 	Upstream   string // what the platform said, at most 2 KiB, redacted
-	Err        error  // for the log
+	// Local, with Transient, says that only this process cannot: another may do
+	// it now. RetryAfter is when this one can again. Plugins do not set it.
+	Local bool
+	Err   error // for the log
 }
+
+// StateUnreadable is the Key of a Transient fault about a state that no running
+// version of the plugin can read. Nothing was sent. A segment that is not in
+// doubt begins its preparation anew; one that is cannot be looked up.
+const StateUnreadable = "plugin.state_unreadable"
 
 // Fail makes a Fault.
 func Fail(kind Kind, key, format string, args ...any) *Fault {

@@ -27,6 +27,33 @@ type Manifest struct {
 	KeyLife    time.Duration
 	APIVersion string
 	Sunset     time.Time // when APIVersion stops working; zero if unknown
+	// StateVersion is the shape of what Next.State holds, raised when a plugin
+	// changes it so that the version before cannot read it. The host stamps
+	// each state with it, which takes up to 12 bytes of MaxState; 0 is not
+	// stamped.
+	StateVersion int
+	// ReadsState are the shapes that this plugin goes on with; empty means
+	// StateVersion alone. What it does not list stays with the version that
+	// wrote it, or begins anew.
+	ReadsState []int
+	// SettingsSchema is the JSON Schema, an object, of what an operator sets
+	// for everybody, such as "client_id" and "client_secret", which the host
+	// takes for OAuth2; nil means nothing. Members with "format":"password" are
+	// sealed. All but client_secret reach the plugin in Call.App, as texts.
+	SettingsSchema []byte
+}
+
+// Reads reports whether the plugin goes on with a state of shape version.
+func (m Manifest) Reads(version int) bool {
+	if version == m.StateVersion {
+		return true
+	}
+	for _, v := range m.ReadsState {
+		if v == version {
+			return true
+		}
+	}
+	return false
 }
 
 // DefaultSettle is the quiet period of a platform that has not been measured.

@@ -723,6 +723,24 @@ func (e UserObject) Valid() bool {
 	}
 }
 
+// Defines values for Visibility.
+const (
+	InReview   Visibility = "in_review"
+	Processing Visibility = "processing"
+)
+
+// Valid indicates whether the value is a known member of the Visibility enum.
+func (e Visibility) Valid() bool {
+	switch e {
+	case InReview:
+		return true
+	case Processing:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for WebhookObject.
 const (
 	WebhookEndpoint WebhookObject = "webhook_endpoint"
@@ -956,6 +974,9 @@ type Delivery struct {
 	Id       string           `json:"id"`
 	Segments []SegmentReceipt `json:"segments" validate:"dive"`
 	State    string           `json:"state"`
+
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
 // DeliverySummary defines model for DeliverySummary.
@@ -968,6 +989,9 @@ type DeliverySummary struct {
 	Reason *string `json:"reason,omitempty"`
 	State  string  `json:"state"`
 	Url    *string `json:"url,omitempty"`
+
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
 // EmailInput defines model for EmailInput.
@@ -1290,6 +1314,9 @@ type Post struct {
 	State     PostState  `json:"state"`
 	UpdatedAt time.Time  `json:"updated_at"`
 	Version   int        `json:"version"`
+
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
 // PostObject defines model for Post.Object.
@@ -1475,6 +1502,12 @@ type SegmentReceipt struct {
 	// State scheduled, preparing, armed, sending, live, rejected, unknown, needs_review, missed or canceled.
 	State string  `json:"state"`
 	Url   *string `json:"url,omitempty"`
+
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	Visibility *Visibility `json:"visibility,omitempty"`
+
+	// Warnings What the platform left out or changed, in its words.
+	Warnings []string `json:"warnings,omitempty" validate:"dive"`
 }
 
 // SegmentReceiptKind defines model for SegmentReceipt.Kind.
@@ -1582,11 +1615,6 @@ type Ticket struct {
 	Ticket    string `json:"ticket"`
 }
 
-// TokenInput defines model for TokenInput.
-type TokenInput struct {
-	Token string `json:"token" validate:"min=1,max=512"`
-}
-
 // Tokens defines model for Tokens.
 type Tokens struct {
 	AccessToken string `json:"access_token"`
@@ -1635,6 +1663,15 @@ type Variant struct {
 	// Settings What the platform's format asks for.
 	Settings map[string]interface{} `json:"settings,omitempty"`
 }
+
+// VerifyInput defines model for VerifyInput.
+type VerifyInput struct {
+	Password string `json:"password" validate:"min=1,max=512"`
+	Token    string `json:"token" validate:"min=1,max=512"`
+}
+
+// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+type Visibility string
 
 // Webhook defines model for Webhook.
 type Webhook struct {
@@ -2021,7 +2058,7 @@ type RefreshSessionJSONRequestBody = RefreshInput
 type RegisterUserJSONRequestBody = Registration
 
 // VerifyEmailJSONRequestBody defines body for VerifyEmail for application/json ContentType.
-type VerifyEmailJSONRequestBody = TokenInput
+type VerifyEmailJSONRequestBody = VerifyInput
 
 // ResendVerificationJSONRequestBody defines body for ResendVerification for application/json ContentType.
 type ResendVerificationJSONRequestBody = EmailInput
@@ -5141,7 +5178,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/auth/register", Operation: "RegisterUser", Handler: wrapper.RegisterUser, Public: "nobody is signed in yet", Rate: "sign_in",
 		},
 		{
-			Method: "POST", Path: "/auth/verify", Operation: "VerifyEmail", Handler: wrapper.VerifyEmail, Public: "the token in the body is the proof", Rate: "sign_in",
+			Method: "POST", Path: "/auth/verify", Operation: "VerifyEmail", Handler: wrapper.VerifyEmail, Public: "the token and the password in the body are the proof", Rate: "sign_in",
 		},
 		{
 			Method: "POST", Path: "/auth/verify:resend", Operation: "ResendVerification", Handler: wrapper.ResendVerification, Public: "nobody is signed in yet", Rate: "sign_in",

@@ -735,6 +735,24 @@ func (e UserObject) Valid() bool {
 	}
 }
 
+// Defines values for Visibility.
+const (
+	InReview   Visibility = "in_review"
+	Processing Visibility = "processing"
+)
+
+// Valid indicates whether the value is a known member of the Visibility enum.
+func (e Visibility) Valid() bool {
+	switch e {
+	case InReview:
+		return true
+	case Processing:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for WebhookObject.
 const (
 	WebhookEndpoint WebhookObject = "webhook_endpoint"
@@ -988,6 +1006,9 @@ type Delivery struct {
 	Id       string           `json:"id"`
 	Segments []SegmentReceipt `json:"segments"`
 	State    string           `json:"state"`
+
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
 // DeliverySummary defines model for DeliverySummary.
@@ -1000,6 +1021,9 @@ type DeliverySummary struct {
 	Reason *string `json:"reason,omitempty"`
 	State  string  `json:"state"`
 	Url    *string `json:"url,omitempty"`
+
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
 // EmailInput defines model for EmailInput.
@@ -1345,6 +1369,9 @@ type Post struct {
 	State     PostState  `json:"state"`
 	UpdatedAt time.Time  `json:"updated_at"`
 	Version   int        `json:"version"`
+
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
 // PostObject defines model for Post.Object.
@@ -1535,6 +1562,12 @@ type SegmentReceipt struct {
 	// State scheduled, preparing, armed, sending, live, rejected, unknown, needs_review, missed or canceled.
 	State string  `json:"state"`
 	Url   *string `json:"url,omitempty"`
+
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	Visibility *Visibility `json:"visibility,omitempty"`
+
+	// Warnings What the platform left out or changed, in its words.
+	Warnings *[]string `json:"warnings,omitempty"`
 }
 
 // SegmentReceiptKind defines model for SegmentReceipt.Kind.
@@ -1646,11 +1679,6 @@ type Ticket struct {
 	Ticket    string `json:"ticket"`
 }
 
-// TokenInput defines model for TokenInput.
-type TokenInput struct {
-	Token string `json:"token"`
-}
-
 // Tokens defines model for Tokens.
 type Tokens struct {
 	AccessToken string `json:"access_token"`
@@ -1699,6 +1727,15 @@ type Variant struct {
 	// Settings What the platform's format asks for.
 	Settings *map[string]interface{} `json:"settings,omitempty"`
 }
+
+// VerifyInput defines model for VerifyInput.
+type VerifyInput struct {
+	Password string `json:"password"`
+	Token    string `json:"token"`
+}
+
+// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+type Visibility string
 
 // Webhook defines model for Webhook.
 type Webhook struct {
@@ -2093,7 +2130,7 @@ type RefreshSessionJSONRequestBody = RefreshInput
 type RegisterUserJSONRequestBody = Registration
 
 // VerifyEmailJSONRequestBody defines body for VerifyEmail for application/json ContentType.
-type VerifyEmailJSONRequestBody = TokenInput
+type VerifyEmailJSONRequestBody = VerifyInput
 
 // ResendVerificationJSONRequestBody defines body for ResendVerification for application/json ContentType.
 type ResendVerificationJSONRequestBody = EmailInput
@@ -2365,12 +2402,18 @@ type ClientInterface interface {
 
 	// VerifyEmailWithBody Prove that an address is yours.
 	//
+	// Takes the token from the mail and the password chosen with the registration that the mail is about. Somebody else may have
+	// registered the same address: their mail's link does nothing without their password. Other registrations of the address end.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /auth/verify (the `VerifyEmail` operationId).
 	VerifyEmailWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// VerifyEmail Prove that an address is yours.
+	//
+	// Takes the token from the mail and the password chosen with the registration that the mail is about. Somebody else may have
+	// registered the same address: their mail's link does nothing without their password. Other registrations of the address end.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3281,6 +3324,9 @@ func (c *Client) RegisterUser(ctx context.Context, body RegisterUserJSONRequestB
 
 // VerifyEmailWithBody Prove that an address is yours.
 //
+// Takes the token from the mail and the password chosen with the registration that the mail is about. Somebody else may have
+// registered the same address: their mail's link does nothing without their password. Other registrations of the address end.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /auth/verify (the `VerifyEmail` operationId).
@@ -3297,6 +3343,9 @@ func (c *Client) VerifyEmailWithBody(ctx context.Context, contentType string, bo
 }
 
 // VerifyEmail Prove that an address is yours.
+//
+// Takes the token from the mail and the password chosen with the registration that the mail is about. Somebody else may have
+// registered the same address: their mail's link does nothing without their password. Other registrations of the address end.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8687,12 +8736,18 @@ type ClientWithResponsesInterface interface {
 
 	// VerifyEmailWithBodyWithResponse Prove that an address is yours.
 	//
+	// Takes the token from the mail and the password chosen with the registration that the mail is about. Somebody else may have
+	// registered the same address: their mail's link does nothing without their password. Other registrations of the address end.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /auth/verify (the `VerifyEmail` operationId).
 	VerifyEmailWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VerifyEmailResponse, error)
 
 	// VerifyEmailWithResponse Prove that an address is yours.
+	//
+	// Takes the token from the mail and the password chosen with the registration that the mail is about. Somebody else may have
+	// registered the same address: their mail's link does nothing without their password. Other registrations of the address end.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13303,6 +13358,9 @@ func (c *ClientWithResponses) RegisterUserWithResponse(ctx context.Context, body
 
 // VerifyEmailWithBodyWithResponse Prove that an address is yours.
 //
+// Takes the token from the mail and the password chosen with the registration that the mail is about. Somebody else may have
+// registered the same address: their mail's link does nothing without their password. Other registrations of the address end.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /auth/verify (the `VerifyEmail` operationId).
@@ -13315,6 +13373,9 @@ func (c *ClientWithResponses) VerifyEmailWithBodyWithResponse(ctx context.Contex
 }
 
 // VerifyEmailWithResponse Prove that an address is yours.
+//
+// Takes the token from the mail and the password chosen with the registration that the mail is about. Somebody else may have
+// registered the same address: their mail's link does nothing without their password. Other registrations of the address end.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -106,23 +106,22 @@ func get[K comparable, V any](m map[K]V, k K) (*V, error) {
 func (s *state) Credential(_ context.Context, address string, now time.Time) (identity.Credential, error) {
 	for _, u := range s.users {
 		if u.Email == address {
-			return identity.Credential{User: u.ID, Hash: u.hash, Verified: true}, nil
+			return identity.Credential{User: u.ID, Hashes: []string{u.hash}, Verified: true}, nil
 		}
 	}
-	var last identity.Pending
-	alive := 0
+	var alive []identity.Pending
 	for _, p := range s.pending {
-		if p.Email != address || !now.Before(p.ExpiresAt) {
-			continue
-		}
-		alive++
-		if p.ID > last.ID {
-			last = p
+		if p.Email == address && now.Before(p.ExpiresAt) {
+			alive = append(alive, p)
 		}
 	}
-	cred := identity.Credential{User: last.User, Hash: last.Hash}
-	if alive == 1 {
-		cred.Pending = last.ID
+	slices.SortFunc(alive, func(a, b identity.Pending) int { return cmp.Compare(b.ID, a.ID) })
+	var cred identity.Credential
+	for _, p := range alive {
+		cred.User, cred.Hashes = alive[0].User, append(cred.Hashes, p.Hash)
+	}
+	if len(alive) == 1 {
+		cred.Pending = alive[0].ID
 	}
 	return cred, nil
 }
@@ -256,10 +255,18 @@ func (s *state) AddOneTime(_ context.Context, o *identity.OneTime) error {
 	return nil
 }
 
-func (s *state) TakeOneTime(_ context.Context, p identity.Purpose, hash identity.Hash, now time.Time) (*identity.OneTime, error) {
+func (s *state) OneTime(_ context.Context, p identity.Purpose, hash identity.Hash, now time.Time) (*identity.OneTime, error) {
 	o, err := get(s.onetimes, hash)
 	if err != nil || o.Purpose != p || !now.Before(o.ExpiresAt) {
 		return nil, none()
+	}
+	return o, nil
+}
+
+func (s *state) TakeOneTime(ctx context.Context, p identity.Purpose, hash identity.Hash, now time.Time) (*identity.OneTime, error) {
+	o, err := s.OneTime(ctx, p, hash, now)
+	if err != nil {
+		return nil, err
 	}
 	delete(s.onetimes, hash)
 	return o, nil

@@ -192,6 +192,13 @@ type Manifest struct {
 	Capabilities []string               `protobuf:"bytes,9,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
 	ApiVersion   string                 `protobuf:"bytes,10,opt,name=api_version,json=apiVersion,proto3" json:"api_version,omitempty"` // of the platform's own API
 	Sunset       *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=sunset,proto3" json:"sunset,omitempty"`                           // when api_version stops working
+	// The shape of Next.state, raised when an older version could not read it.
+	StateVersion int64 `protobuf:"varint,12,opt,name=state_version,json=stateVersion,proto3" json:"state_version,omitempty"`
+	// The shapes that this version goes on with; empty means state_version alone.
+	ReadsState []int64 `protobuf:"varint,13,rep,packed,name=reads_state,json=readsState,proto3" json:"reads_state,omitempty"`
+	// JSON Schema, an object, of what an operator sets for everybody, such as a
+	// client id; "format":"password" members are sealed. They come in Call.app.
+	SettingsSchema []byte `protobuf:"bytes,14,opt,name=settings_schema,json=settingsSchema,proto3" json:"settings_schema,omitempty"`
 	// Types that are valid to be assigned to Kind:
 	//
 	//	*Manifest_Social
@@ -304,6 +311,27 @@ func (x *Manifest) GetApiVersion() string {
 func (x *Manifest) GetSunset() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Sunset
+	}
+	return nil
+}
+
+func (x *Manifest) GetStateVersion() int64 {
+	if x != nil {
+		return x.StateVersion
+	}
+	return 0
+}
+
+func (x *Manifest) GetReadsState() []int64 {
+	if x != nil {
+		return x.ReadsState
+	}
+	return nil
+}
+
+func (x *Manifest) GetSettingsSchema() []byte {
+	if x != nil {
+		return x.SettingsSchema
 	}
 	return nil
 }
@@ -1002,7 +1030,7 @@ const file_carillon_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x0fDescribeRequest\x12!\n" +
 	"\fhost_version\x18\x01 \x01(\tR\vhostVersion\"L\n" +
 	"\x10DescribeResponse\x128\n" +
-	"\bmanifest\x18\x01 \x01(\v2\x1c.carillon.plugin.v1.ManifestR\bmanifest\"\xf1\x03\n" +
+	"\bmanifest\x18\x01 \x01(\v2\x1c.carillon.plugin.v1.ManifestR\bmanifest\"\xe0\x04\n" +
 	"\bManifest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -1016,7 +1044,11 @@ const file_carillon_plugin_v1_plugin_proto_rawDesc = "" +
 	"\vapi_version\x18\n" +
 	" \x01(\tR\n" +
 	"apiVersion\x122\n" +
-	"\x06sunset\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x06sunset\x12<\n" +
+	"\x06sunset\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x06sunset\x12#\n" +
+	"\rstate_version\x18\f \x01(\x03R\fstateVersion\x12\x1f\n" +
+	"\vreads_state\x18\r \x03(\x03R\n" +
+	"readsState\x12'\n" +
+	"\x0fsettings_schema\x18\x0e \x01(\fR\x0esettingsSchema\x12<\n" +
 	"\x06social\x18\x14 \x01(\v2\".carillon.plugin.v1.SocialManifestH\x00R\x06social\x129\n" +
 	"\x05model\x18\x15 \x01(\v2!.carillon.plugin.v1.ModelManifestH\x00R\x05modelB\x06\n" +
 	"\x04kind\"\xec\x01\n" +

@@ -12,6 +12,8 @@ func FromManifest(m social.Manifest) *pb.Manifest {
 		Auth: fromAuth(m.Auth), Egress: m.Egress, Quotas: each(m.Quotas, fromQuota),
 		Capabilities: each(m.Capabilities, func(c social.Capability) string { return string(c) }),
 		ApiVersion:   m.APIVersion, Sunset: fromTime(m.Sunset),
+		StateVersion: int64(m.StateVersion), ReadsState: each(m.ReadsState, func(v int) int64 { return int64(v) }),
+		SettingsSchema: m.SettingsSchema,
 		Kind: &pb.Manifest_Social{Social: &pb.SocialManifest{
 			Formats: each(m.Formats, fromFormat), Dedup: dedups.number[m.Dedup],
 			Settle: fromDuration(m.Settle), KeyLife: fromDuration(m.KeyLife),
@@ -28,7 +30,9 @@ func ToManifest(m *pb.Manifest) social.Manifest {
 		Auth: toAuth(m.GetAuth()), Egress: m.GetEgress(), Quotas: each(m.GetQuotas(), toQuota),
 		Capabilities: each(m.GetCapabilities(), func(c string) social.Capability { return social.Capability(c) }),
 		APIVersion:   m.GetApiVersion(), Sunset: toTime(m.GetSunset()),
-		Formats: each(s.GetFormats(), toFormat), Dedup: dedups.word[s.GetDedup()],
+		StateVersion: int(m.GetStateVersion()), ReadsState: each(m.GetReadsState(), func(v int64) int { return int(v) }),
+		SettingsSchema: m.GetSettingsSchema(),
+		Formats:        each(s.GetFormats(), toFormat), Dedup: dedups.word[s.GetDedup()],
 		Settle: toDuration(s.GetSettle()), KeyLife: toDuration(s.GetKeyLife()),
 	}
 }

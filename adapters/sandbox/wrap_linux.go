@@ -1,0 +1,241 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Cage is the host's end of one guest.
+type Cage struct {
+	control, theirs *os.File
+	order           order
+
+	mu     sync.Mutex
+	closed bool
+	relays []*relay
+}
+
+// Wrap changes cmd, which has not been started, so that it starts confined by
+// p. program is the open file to execute; nil means that cmd.Path is executed
+// by its path. It also tells the level that this guest will have. In mode Best
+// the Cage is nil where nothing can be confined, in mode Off always. Error: in
+// mode Required, if anything is missing.
+//
+// cmd must be started once, and Serve or Close be called after that.
+func Wrap(mode Mode, cmd *exec.Cmd, program *os.File, p Policy) (*Cage, Level, error) {
+	if mode == Off {
+		return nil, nothing("switched off"), nil
+	}
+	d := detect()
+	return d.wrap(mode, cmd, program, p.orDefaults())
+}
+
+func (d detected) wrap(mode Mode, cmd *exec.Cmd, program *os.File, p Policy) (*Cage, Level, error) {
+	level, uid := d.level, 0
+	if d.uids.max > 0 && d.plan.Namespaces {
+		if readable(cmd, program, p) {
+			uid = d.uids.pick()
+		} else {
+			level = level.Without("only this user may read the plugin's files; let others read them", processes)
+		}
+	}
+	if p.Open {
+		level = level.Without("no proxy is set", tcp)
+	}
+	if mode == Required && level.Name() != "full" {
+		return nil, level, fmt.Errorf("the sandbox is required and %s", level)
+	}
+	if d.plan == (plan{}) && !d.bare {
+		return nil, level, nil
+	}
+	c, err := d.cage(cmd, program, p, uid)
+	return c, level, err
+}
+
+// cage takes cmd apart into an order and makes it start the shim instead.
+func (d detected) cage(cmd *exec.Cmd, program *os.File, p Policy, uid int) (*Cage, error) {
+	ours, theirs, err := pair()
+	if err != nil {
+		return nil, err
+	}
+	c := &Cage{control: ours, theirs: theirs, order: order{Policy: p, Plan: d.plan, UID: uid, Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir}}
+	extra := []*os.File{theirs}
+	if program == nil {
+		c.order.Path = cmd.Path
+	} else {
+		extra = append(extra, program)
+	}
+	if d.plan.Namespaces && !p.Open {
+		for _, a := range p.Connect {
+			if _, err := netip.ParseAddrPort(a); err == nil && !slices.Contains(c.order.Listens, a) {
+				c.order.Listens = append(c.order.Listens, a)
+			}
+		}
+	}
+	cmd.Path, cmd.Args, cmd.ExtraFiles, cmd.Dir = "/proc/self/exe", []string{shimName}, extra, "/"
+	cmd.Env = []string{"GOMAXPROCS=1", "GOTRACEBACK=none"}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	if d.plan.Namespaces {
+		separate(cmd.SysProcAttr, d.plan.User, p.Open)
+	}
+	return c, nil
+}
+
+// separate makes a child start in namespaces of its own.
+func separate(attr *syscall.SysProcAttr, user, open bool) {
+	attr.Cloneflags = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+	if !open {
+		attr.Cloneflags |= unix.CLONE_NEWNET
+	}
+	if !user {
+		return
+	}
+	attr.Cloneflags |= unix.CLONE_NEWUSER
+	attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
+	attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
+	attr.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP, unix.CAP_NET_ADMIN, unix.CAP_NET_BIND_SERVICE}
+}
+
+func pair() (ours, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := unix.SetNonblock(fds[0], true); err != nil {
+		return nil, nil, err
+	}
+	return os.NewFile(uintptr(fds[0]), "sandbox"), os.NewFile(uintptr(fds[1]), "shim"), nil //nolint:gosec // not negative
+}
+
+// Serve hands the order to the shim that was started and returns when it has
+// become the guest. What the guest may reach is served until Close. The error
+// says why it did not become it.
+func (c *Cage) Serve() error {
+	_ = c.theirs.Close() // so that the end of the shim's is an end
+	defer func() { _ = c.control.Close() }()
+	if err := sendOrder(c.control, c.order); err != nil {
+		return err
+	}
+	for {
+		listeners, err := receive(c.control)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err == nil:
+			err = c.relay(listeners)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// relay serves what the guest connects to from here.
+func (c *Cage) relay(files []*os.File) error {
+	defer func() {
+		for _, f := range files {
+			_ = f.Close()
+		}
+	}()
+	if len(files) != len(c.order.Listens) {
+		return errors.New("sandbox: not as many listeners as asked for")
+	}
+	for i, f := range files {
+		ln, err := net.FileListener(f)
+		if err != nil {
+			return err
+		}
+		r := newRelay(ln, c.order.Listens[i])
+		c.mu.Lock()
+		if c.closed {
+			r.close()
+		}
+		c.relays = append(c.relays, r)
+		c.mu.Unlock()
+	}
+	return nil
+}
+
+// Close gives back what the guest had, once it has ended or was never started.
+func (c *Cage) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for _, r := range c.relays {
+		r.close()
+	}
+	_, _ = c.theirs.Close(), c.control.Close()
+}
+
+// readable reports whether another user may read and run what the guest needs.
+// Parent folders do not matter: the guest has its own.
+func readable(cmd *exec.Cmd, program *os.File, p Policy) bool {
+	may := func(info os.FileInfo, err error, bits os.FileMode) bool {
+		return err == nil && info.Mode().Perm()&bits == bits
+	}
+	if program != nil {
+		info, err := program.Stat()
+		if !may(info, err, 0o005) {
+			return false
+		}
+	}
+	for _, path := range append(slices.Clone(p.ReadOnly), cmd.Args[min(1, len(cmd.Args)):]...) {
+		if path == "" || !filepath.IsAbs(path) && !filepath.IsLocal(path) {
+			continue
+		}
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(cmd.Dir, path)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			continue // no path at all
+		}
+		bits := os.FileMode(0o004)
+		if info.IsDir() {
+			bits = 0o005
+		}
+		if !may(info, nil, bits) {
+			return false
+		}
+	}
+	return true
+}
+
+// uidRange are users of this machine that nobody is.
+type uidRange struct{ min, max int }
+
+// pick is one of them by chance: the kernel counts processes by user, and two
+// guests of one user could reach for each other.
+func (r uidRange) pick() int { return r.min + rand.IntN(r.max-r.min) }
+
+// freeUIDs finds a range that this process may become, empty if there is none.
+func freeUIDs() uidRange {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil || os.Geteuid() != 0 {
+		return uidRange{}
+	}
+	var inside, outside, length int64
+	if _, err := fmt.Sscan(string(text), &inside, &outside, &length); err != nil {
+		return uidRange{}
+	}
+	for _, r := range []uidRange{{2_000_000_000, 2_100_000_000}, {61_184, 65_519}} {
+		if inside <= int64(r.min) && inside+length > int64(r.max) {
+			return r
+		}
+	}
+	return uidRange{}
+}
