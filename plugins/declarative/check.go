@@ -2,6 +2,7 @@ package declarative
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"regexp"
@@ -115,7 +116,7 @@ func (c *checker) common() {
 	}
 	for i := range c.file.Formats {
 		if t := c.file.Formats[i].Text; t.Max > 0 && t.Count == "" {
-			c.f.add(c.f.keys["formats"], "%s limits a text without saying how it counts", c.file.Formats[i].ID)
+			c.f.add(c.f.keys[fmt.Sprintf("formats[%d].text", i)], "a limit needs the unit that it counts")
 		}
 	}
 }
@@ -166,14 +167,14 @@ func (c *checker) slug(key string, at place) {
 
 func (c *checker) accounts() {
 	a := &c.file.Accounts
-	c.saved(a.Steps)
+	c.saved("accounts", a.Steps)
 	base := []string{"app", "credential", "state"}
 	for i := range a.Steps {
 		s := &a.Steps[i]
 		if s.Commit || s.Each != "" || s.Until.set() {
-			c.f.add(c.f.keys["accounts"], "%s: a step of accounts is one request", s.Name)
+			c.f.add(c.f.keys[c.stepAt("accounts", i)], "a step of accounts is one request")
 		}
-		c.step(s, base)
+		c.step(s, c.stepAt("accounts", i), base)
 	}
 	known := c.knows(base, answered)
 	a.List.compile(anything, known, c.f)
@@ -190,13 +191,13 @@ func (c *checker) accounts() {
 }
 
 // saved notes what steps leave to each other.
-func (c *checker) saved(steps []Step) {
+func (c *checker) saved(section string, steps []Step) {
 	c.state = []string{}
 	seen := map[string]bool{}
-	for _, s := range steps {
+	for i, s := range steps {
 		c.state = slices.AppendSeq(c.state, maps.Keys(s.Save))
 		if seen[s.Name] {
-			c.f.add(c.f.keys["publish"], "two steps are called %s", s.Name)
+			c.f.add(c.f.keys[c.stepAt(section, i)+".name"], "two steps are called %s", s.Name)
 		}
 		seen[s.Name] = true
 		for name, t := range s.Save {
@@ -210,16 +211,16 @@ func (c *checker) saved(steps []Step) {
 
 func (c *checker) publish() {
 	p := &c.file.Publish
-	c.saved(p.Steps)
+	c.saved("publish", p.Steps)
 	c.refusals(p.Refuse, c.knows([]string{"account", "app", "content"}))
 	commits := 0
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		if s.Commit {
 			commits++
-			c.commit(s, i == len(p.Steps)-1)
+			c.commit(s, c.stepAt("publish", i), i == len(p.Steps)-1)
 		}
-		c.step(s, composed)
+		c.step(s, c.stepAt("publish", i), composed)
 	}
 	if commits != 1 {
 		c.f.add(c.f.keys["publish"], "exactly one step is the commit, not %d", commits)
@@ -227,13 +228,13 @@ func (c *checker) publish() {
 	c.receipt(&p.Receipt, c.knows(composed, answered))
 }
 
-func (c *checker) commit(s *Step, last bool) {
-	here := c.f.keys["publish"]
+func (c *checker) commit(s *Step, path string, last bool) {
+	here := c.f.keys[path]
 	switch {
 	case !last:
-		c.f.add(here, "%s: the commit is the last step", s.Name)
+		c.f.add(here, "the commit is the last step")
 	case s.Each != "" || s.Until.set() || s.Save != nil || s.When.set() || s.Refuse != nil:
-		c.f.add(here, "%s: a commit has no when, each, until, save or refuse", s.Name)
+		c.f.add(here, "a commit has no when, each, until, save or refuse")
 	}
 	for _, r := range s.requests() {
 		if r.Method == http.MethodGet {
@@ -273,12 +274,16 @@ func (s *Step) requests() []*Request {
 	return out
 }
 
-func (c *checker) step(s *Step, base []string) {
+func (c *checker) stepAt(section string, i int) string {
+	return fmt.Sprintf("%s.steps[%d]", section, i)
+}
+
+func (c *checker) step(s *Step, path string, base []string) {
 	if !slug.MatchString(s.Name) {
-		c.f.add(c.f.keys["publish"], "the step name %.40q is no slug", s.Name)
+		c.f.add(c.f.keys[path+".name"], "%.40q is no slug", s.Name)
 	}
 	if (s.Request == nil) == (len(s.Requests) == 0) {
-		c.f.add(c.f.keys["publish"], "%s: a step has request or requests", s.Name)
+		c.f.add(c.f.keys[path], "a step has request or requests")
 	}
 	c.when(&s.When, base)
 	inner := base
@@ -380,7 +385,7 @@ func (c *checker) find() {
 	if find == nil {
 		return
 	}
-	c.saved(c.file.Publish.Steps)
+	c.saved("publish", c.file.Publish.Steps)
 	base := append(slices.Clone(composed), "since")
 	c.request(&find.Request, base, false)
 	known := c.knows(base, answered)

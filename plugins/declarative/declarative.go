@@ -95,8 +95,10 @@ func Load(name string, raw []byte, opt Options) (social.Platform, error) {
 	platform := p.able()
 	if _, err := sdk.Describe(platform); err != nil {
 		field := strings.TrimPrefix(fault.Of(err).Field, "/")
-		top, _, _ := strings.Cut(field, "/")
-		where := f.keys[top]
+		where, known := f.keys[strings.ReplaceAll(field, "/", ".")]
+		if top, _, _ := strings.Cut(field, "/"); !known {
+			where = f.keys[top]
+		}
 		where.field = strings.ReplaceAll(field, "/", ".")
 		f.add(where, "%s", fault.Of(err).Message)
 		return nil, f.err()

@@ -50,7 +50,7 @@ func at(n *yaml.Node, field string) place { return place{n.Line, n.Column, field
 type flaws struct {
 	file string
 	list []error
-	keys map[string]place // of the file's own fields
+	keys map[string]place // of every field that was read
 }
 
 func (f *flaws) add(at place, format string, args ...any) {
@@ -105,6 +105,7 @@ func decode(n *yaml.Node, v reflect.Value, path string, tag reflect.StructTag, d
 		f.add(here, "anchors and aliases are not read; write it out")
 		return
 	}
+	f.keys[path] = here
 	if own, ok := v.Addr().Interface().(node); ok {
 		own.read(n, here, f)
 		return
@@ -145,9 +146,6 @@ func decodeStruct(n *yaml.Node, v reflect.Value, path string, depth int, f *flaw
 			f.add(at(key, join(path, key.Value)), "given twice")
 		default:
 			seen[key.Value] = true
-			if depth == 0 {
-				f.keys[key.Value] = at(n.Content[i+1], key.Value)
-			}
 			decode(n.Content[i+1], v.FieldByIndex(field.Index), join(path, key.Value), field.Tag, depth+1, f)
 		}
 	}

@@ -126,7 +126,7 @@ func (e *Expr) flaw(err error, f *flaws) {
 	} else {
 		p.column = said.Column + 1
 	}
-	f.add(p, "%s", said.Message)
+	f.add(p, "%s", strings.ReplaceAll(said.Message, "declarative.", "")) // our types have no other name for authors
 }
 
 // builtins are the functions of the language that are pure, end, and answer
