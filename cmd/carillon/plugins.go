@@ -42,7 +42,7 @@ func specs(cfg config) []pluginhost.Spec {
 	all := []pluginhost.Spec{
 		{ID: "org.joinmastodon", Name: "mastodon"},
 		{ID: "org.telegram", Name: "telegram"},
-		{ID: "com.discord.webhook", Name: "discord"},
+		{ID: "com.discord", Name: "discord"},
 		{ID: "app.bsky", Name: "bluesky", Env: []string{"CARILLON_BLUESKY_APPVIEW=" + cfg.BlueskyView}},
 	}
 	if cfg.PigeonURL != "" {

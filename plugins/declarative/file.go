@@ -15,6 +15,7 @@ type File struct {
 	APIVersion string          `yaml:"api_version" max:"100" doc:"Version of the platform's API that the requests are written for"`
 	Sunset     time.Time       `yaml:"sunset" doc:"When that version stops working: 2027-03-01"`
 	Auth       Auth            `yaml:"auth" need:"yes"`
+	Settings   JSON            `yaml:"settings" doc:"JSON Schema of what an operator sets; expressions see it as app"`
 	Egress     []string        `yaml:"egress" need:"yes" max:"50" doc:"The hosts that requests go to; {instance} is the account's own"`
 	Quotas     []Quota         `yaml:"quotas" max:"50"`
 	Formats    []Format        `yaml:"formats" need:"yes" max:"20"`

@@ -13,8 +13,8 @@ func (p *plugin) describe() social.Manifest {
 	file := p.file
 	m := social.Manifest{
 		ID: file.ID, Name: file.Name, Version: file.Version, Summary: file.Summary, Homepage: file.Homepage,
-		Auth:  social.Auth{Kind: social.AuthKind(file.Auth.Kind), Form: file.Auth.Form.raw},
-		Dedup: social.NoDedup, Settle: file.Settle, APIVersion: file.APIVersion, Sunset: file.Sunset,
+		Auth:           social.Auth{Kind: social.AuthKind(file.Auth.Kind), Form: file.Auth.Form.raw},
+		SettingsSchema: file.Settings.raw, Dedup: social.NoDedup, Settle: file.Settle, APIVersion: file.APIVersion, Sunset: file.Sunset,
 		Capabilities: []social.Capability{social.CanAccounts},
 	}
 	if file.Dedup == "find" {

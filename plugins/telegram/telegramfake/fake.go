@@ -197,11 +197,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, in *params) {
 	s.mu.Unlock()
 	switch {
 	case why != "":
-		status := http.StatusBadRequest
-		if why == noRights {
-			status = http.StatusForbidden
-		}
-		refuse(w, status, why, nil)
+		refuse(w, http.StatusBadRequest, why, nil)
 	case !faulty.Answer(w, r, trouble):
 		s.tell(w, in, made)
 	}
@@ -222,7 +218,7 @@ func (s *Server) tell(w http.ResponseWriter, in *params, made []Message) {
 	answer(w, views[0])
 }
 
-const noRights = "Forbidden: bot is not a member of the channel chat with enough rights: not enough rights to send text messages to the chat"
+const noRights = "Bad Request: not enough rights to send text messages to the chat"
 
 // make keeps the messages that in asks for, or says why not.
 func (s *Server) make(in *params) (made []Message, why string) {
