@@ -57,6 +57,9 @@ func host(t testing.TB, name, id string, with ...func(*pluginhost.Config, *plugi
 	return h
 }
 
+// unconfined is for fixtures that tell the test something in a file.
+func unconfined(c *pluginhost.Config, _ *pluginhost.Spec) { c.Sandbox.Mode = sandbox.Off }
+
 // shortDir is a directory whose path leaves room for a socket's name.
 func shortDir(t testing.TB) string {
 	t.Helper()
