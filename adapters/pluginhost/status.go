@@ -69,7 +69,7 @@ func (s *supervisor) status() Status {
 	digest := s.program.digest()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Status{ID: s.spec.ID, State: s.state, Since: s.since, Digest: digest, Starts: s.starts, Crashes: len(s.crashes)}
+	st := Status{ID: s.spec.ID, State: s.state, Since: s.since, Digest: digest, Starts: int(s.starts.Load()), Crashes: len(s.crashes)}
 	if s.manifest != nil {
 		st.Version = s.manifest.Version
 	}
