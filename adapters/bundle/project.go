@@ -55,6 +55,8 @@ type file struct {
 	} `yaml:"run"`
 	Files []string `yaml:"files"`
 	Level string   `yaml:"level"`
+	// How the plugin is tried against a fake; package rehearsal reads it.
+	Rehearsal yaml.Node `yaml:"test"`
 }
 
 // Open reads the project in dir, which may also be named by its carillon.yaml
@@ -73,7 +75,7 @@ func Open(dir string) (Project, error) {
 		return Project{}, err
 	}
 	defer root.Close()
-	p, err := read(root)
+	p, err := readProject(root)
 	if err != nil {
 		return Project{}, fmt.Errorf("%s: %w", filepath.Join(abs, ProjectFile), err)
 	}
@@ -81,7 +83,7 @@ func Open(dir string) (Project, error) {
 	return p, p.check(root)
 }
 
-func read(root *os.Root) (Project, error) {
+func readProject(root *os.Root) (Project, error) {
 	text, err := readSmall(root, ProjectFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := root.Stat(DeclarativeFile); err == nil {

@@ -112,7 +112,7 @@ func toPost(d *publishing.Detail) api.Post {
 		Id: string(d.ID), Object: api.PostObjectPost, State: api.PostState(d.State),
 		Segments: in.Segments, FirstComment: in.FirstComment, Channels: in.Channels,
 		Version: d.Version, ContentHash: d.Content.Hash(), CreatedBy: d.CreatedBy, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
-		Deliveries: each(d.Deliveries, toSummary), Held: toHeld(d.Held()),
+		Deliveries: each(d.Deliveries, toSummary), Held: toHeld(d.Held()), Visibility: some(api.Visibility(d.Hidden())),
 	}
 	if s := d.Schedule; !s.At.IsZero() {
 		out.Schedule = &api.Schedule{PublishAt: s.At, LocalTime: some(s.Local), Timezone: some(s.Zone)}
@@ -121,7 +121,7 @@ func toPost(d *publishing.Detail) api.Post {
 }
 
 func toSummary(d *publishing.Delivery) api.DeliverySummary {
-	out := api.DeliverySummary{Id: string(d.ID), ChannelId: string(d.Channel), State: string(d.State()), Held: toHeld(d.Held)}
+	out := api.DeliverySummary{Id: string(d.ID), ChannelId: string(d.Channel), State: string(d.State()), Held: toHeld(d.Held), Visibility: some(api.Visibility(d.Hidden()))}
 	if ref := d.Segments[0].Ref; ref != nil {
 		out.Url = some(ref.URL)
 	}

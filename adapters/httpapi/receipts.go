@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
+	"github.com/carillonhq/carillon/core/jobs"
 	"github.com/carillonhq/carillon/core/publishing"
 	"github.com/carillonhq/carillon/tenants"
 )
@@ -47,7 +48,11 @@ func (s *Server) RefreshMetrics(ctx context.Context, req api.RefreshMetricsReque
 	if err != nil {
 		return nil, err
 	}
-	return api.RefreshMetrics202Response{Headers: api.RefreshMetrics202ResponseHeaders{Location: jobAt(job)}}, nil
+	var at *string
+	if s.Authz.Allow(ctx, who, jobs.ActRead) == nil { // it would be a dead end for others
+		at = jobAt(job)
+	}
+	return api.RefreshMetrics202Response{Headers: api.RefreshMetrics202ResponseHeaders{Location: at}}, nil
 }
 
 func toReceipt(r *publishing.Receipt) api.Receipt {
@@ -59,7 +64,7 @@ func toReceipt(r *publishing.Receipt) api.Receipt {
 		PostId: string(r.ID), Object: api.ReceiptObjectReceipt, State: api.PostState(r.State), Held: toHeld(r.Held()),
 		Deliveries: each(r.Deliveries, func(d *publishing.Delivery) api.Delivery {
 			return api.Delivery{
-				Id: string(d.ID), ChannelId: string(d.Channel), Format: some(d.Format), State: string(d.State()), Held: toHeld(d.Held),
+				Id: string(d.ID), ChannelId: string(d.Channel), Format: some(d.Format), State: string(d.State()), Held: toHeld(d.Held), Visibility: some(api.Visibility(d.Hidden())),
 				ContentHash: some(d.Hash), DueAt: d.DueAt,
 				Segments: each(d.Segments, func(s *publishing.Segment) api.SegmentReceipt { return toSegmentReceipt(s, tries[s.ID]) }),
 			}
@@ -71,6 +76,7 @@ func toSegmentReceipt(s *publishing.Segment, tries []api.Attempt) api.SegmentRec
 	out := api.SegmentReceipt{
 		Id: string(s.ID), Position: s.Position, Kind: api.SegmentReceiptKindThread, State: string(s.State), Label: some(s.Label),
 		Evidence: some(string(s.Evidence)), LiveAt: some(s.LiveAt), NextAt: some(s.NextAt), Attempts: tries,
+		Visibility: some(api.Visibility(s.Hidden)), Warnings: s.Warnings,
 	}
 	if s.Comment {
 		out.Kind = api.SegmentReceiptKindComment

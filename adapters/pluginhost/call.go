@@ -26,9 +26,12 @@ import (
 type request struct {
 	method   string
 	call     social.Call
+	account  string // that it is about, if any
 	timeout  time.Duration
 	message  proto.Message
 	instance string // that a person named while signing in
+	stateful bool   // it goes on with a state
+	shape    int    // of that state
 }
 
 // answer is what every response of the wire has in common.
@@ -40,52 +43,74 @@ type answer interface {
 
 // ask makes one call. A fault that the plugin answered with comes back as an
 // error, redacted. See the package comment for what the other errors mean.
-func ask[A answer](ctx context.Context, s *supervisor, r request, rpc func(context.Context, *process) (A, error)) (A, error) {
-	ctx, span := s.host.tracer.Start(ctx, "plugin "+r.method, trace.WithAttributes(attribute.String("plugin.id", s.spec.ID)))
+func ask[A answer](ctx context.Context, e *entry, r request, rpc func(context.Context, *process) (A, error)) (A, error) {
+	ctx, span := e.host.tracer.Start(ctx, "plugin "+r.method, trace.WithAttributes(attribute.String("plugin.id", e.id)))
 	defer span.End()
 	begun := time.Now()
-	res, err := send(ctx, s, r, rpc)
-	if err == nil {
-		s.host.upstream(ctx, res.GetNotes())
-		if f := wire.ToFault(res.GetFault()); f != nil {
-			err = s.redacted(f)
-		}
-	}
+	res, err := guarded(ctx, e, r, rpc)
 	outcome := outcomeOf(err)
 	if err != nil {
 		span.SetStatus(otelcodes.Error, outcome)
 	}
-	s.host.cfg.Observe(Observation{Plugin: s.spec.ID, Method: r.method, Outcome: outcome, Took: time.Since(begun)})
+	e.host.cfg.Observe(Observation{Plugin: e.id, Method: r.method, Outcome: outcome, Took: time.Since(begun)})
 	return res, err
 }
 
-// send gets a slot and a process, then sends once. A call that did not leave
-// the host, because the process fell before it, is tried on the next one.
-func send[A answer](ctx context.Context, s *supervisor, r request, rpc func(context.Context, *process) (A, error)) (A, error) {
+// guarded makes one call if the breakers let it, and lets them know how it went.
+func guarded[A answer](ctx context.Context, e *entry, r request, rpc func(context.Context, *process) (A, error)) (A, error) {
+	var none A
+	t, err := e.breakers.admit(r, e.instance(r))
+	if err != nil {
+		return none, err
+	}
+	res, err := send(ctx, e, r, rpc)
+	asked := false
+	if err == nil {
+		asked = e.upstream(ctx, res.GetNotes())
+		if f := wire.ToFault(res.GetFault()); f != nil {
+			err = e.redacted(f)
+		}
+	}
+	t.done(healthOf(err, asked), err)
+	return res, err
+}
+
+// send gets a slot and a place in a process, then sends once. A call that did
+// not leave the host, because the process fell before it, is tried on the next
+// one.
+func send[A answer](ctx context.Context, e *entry, r request, rpc func(context.Context, *process) (A, error)) (A, error) {
 	var none A
 	wire.Clean(r.message)
 	if proto.Size(r.message) > wire.MaxMessage {
 		return none, social.Fail(social.Invalid, "plugin.request_too_large", "The request is too large for this platform's plugin.")
 	}
-	release, err := s.slots.acquire(ctx, r.call.Tenant)
+	release, err := e.slots.acquire(ctx, r.call.Tenant)
 	if err != nil {
 		return none, err
 	}
 	defer release()
-	s.secrets.lend(r.call.Credential)
+	over, err := e.poison.admit(ctx, r)
+	if err != nil {
+		return none, err
+	}
+	defer over()
+	e.secrets.lend(r.call.Credential)
 	for range 2 {
-		var p *process
-		if p, err = s.process(ctx); err != nil {
+		at, err := e.enter(ctx, r)
+		if err != nil {
 			return none, err
 		}
-		leave := s.visit(r)
-		res, sent, failed := once(ctx, p, r.timeout, rpc)
+		leave := at.s.visit(r)
+		res, sent, failed := once(ctx, at.p, r.timeout, rpc)
 		leave()
 		if failed == nil {
+			at.leave(true)
+			e.poison.clear(r.operation())
 			wire.Clean(res)
 			return res, nil
 		}
-		if err = s.broken(p, failed); sent {
+		err = e.broken(at, r, failed, sent)
+		if sent {
 			return none, err
 		}
 	}
@@ -94,8 +119,6 @@ func send[A answer](ctx context.Context, s *supervisor, r request, rpc func(cont
 
 // once makes one call. sent is false only if nothing of it left the host.
 func once[A answer](ctx context.Context, p *process, timeout time.Duration, rpc func(context.Context, *process) (A, error)) (res A, sent bool, err error) {
-	p.calls.RLock()
-	defer p.calls.RUnlock()
 	var left atomic.Bool
 	ctx, cancel := context.WithTimeout(context.WithValue(ctx, leftKey{}, &left), timeout)
 	defer cancel()
@@ -111,24 +134,45 @@ func once[A answer](ctx context.Context, p *process, timeout time.Duration, rpc 
 // broken reads a gRPC status: the plugin or the transport broke, and nothing
 // is known of what it did. One that dropped the connection or let a deadline
 // pass has to show that it still lives; the former at once, so that the next
-// call meets another process.
-func (s *supervisor) broken(p *process, err error) error {
-	switch status.Code(err) {
-	case codes.Unavailable:
-		p.probe()
-	case codes.DeadlineExceeded:
-		go p.probe()
+// call meets another process. If it fell, what was under way is suspected.
+func (e *entry) broken(at seat, r request, err error, sent bool) error {
+	suspect := func(alive bool) {
+		at.leave(alive)
+		if sent {
+			e.blame(at.p, r)
+		}
 	}
-	return fmt.Errorf("plugin %s: %s", s.spec.ID, s.secrets.redact(wire.Text(err.Error())))
+	switch code := status.Code(err); {
+	case code == codes.Unavailable, !at.p.alive():
+		suspect(at.p.probe())
+	case code == codes.DeadlineExceeded:
+		go func() { suspect(at.p.probe()) }()
+	case code == codes.Canceled:
+		at.leave(false) // nobody waited for what it would have said
+	default:
+		at.leave(true)
+	}
+	return fmt.Errorf("plugin %s: %s", e.id, e.secrets.redact(wire.Text(err.Error())))
 }
 
-func (s *supervisor) redacted(f *social.Fault) *social.Fault {
-	f.Message, f.Upstream = s.secrets.redact(f.Message), s.secrets.redact(f.Upstream)
+// blame suspects an operation of the end of a process, once.
+func (e *entry) blame(p *process, r request) {
+	weight, op := p.weight(), r.operation()
+	if weight == 0 || op == "" {
+		return
+	}
+	if _, known := p.accused.LoadOrStore(op, true); !known && e.poison.blame(op, weight) {
+		e.host.cfg.Log.Error("plugin operation parked", "plugin", e.id, "method", r.method, "tenant", r.call.Tenant, "key", r.call.Idempotency)
+	}
+}
+
+func (e *entry) redacted(f *social.Fault) *social.Fault {
+	f.Message, f.Upstream = e.secrets.redact(f.Message), e.secrets.redact(f.Upstream)
 	for i := range f.Violations {
-		f.Violations[i].Message = s.secrets.redact(f.Violations[i].Message)
+		f.Violations[i].Message = e.secrets.redact(f.Violations[i].Message)
 	}
 	if f.Err != nil {
-		f.Err = errors.New(s.secrets.redact(f.Err.Error()))
+		f.Err = errors.New(e.secrets.redact(f.Err.Error()))
 	}
 	return f
 }
@@ -137,15 +181,20 @@ func (s *supervisor) redacted(f *social.Fault) *social.Fault {
 const maxUpstream = 50
 
 // upstream makes a span of every request that the plugin says it made, so a
-// trace reaches the platform without the plugin's help.
-func (h *Host) upstream(ctx context.Context, n *pb.Notes) {
-	if !trace.SpanFromContext(ctx).IsRecording() {
-		return
-	}
+// trace reaches the platform without the plugin's help. It reports whether the
+// plugin asked its platform; one that never tells is believed to.
+func (e *entry) upstream(ctx context.Context, n *pb.Notes) (asked bool) {
 	calls := n.GetCalls()
+	if len(calls) > 0 {
+		e.notes.Store(true)
+	}
+	asked = len(calls) > 0 || !e.notes.Load()
+	if !trace.SpanFromContext(ctx).IsRecording() {
+		return asked
+	}
 	for _, u := range calls[:min(len(calls), maxUpstream)] {
 		start := u.GetStartedAt().AsTime()
-		_, span := h.tracer.Start(ctx, u.GetMethod()+" "+u.GetHost(), trace.WithTimestamp(start), trace.WithSpanKind(trace.SpanKindClient),
+		_, span := e.host.tracer.Start(ctx, u.GetMethod()+" "+u.GetHost(), trace.WithTimestamp(start), trace.WithSpanKind(trace.SpanKindClient),
 			trace.WithAttributes(
 				attribute.String("server.address", u.GetHost()), attribute.String("url.path", u.GetPath()),
 				attribute.String("http.request.method", u.GetMethod()), attribute.Int64("http.response.status_code", u.GetStatus()),
@@ -153,6 +202,7 @@ func (h *Host) upstream(ctx context.Context, n *pb.Notes) {
 			))
 		span.End(trace.WithTimestamp(start.Add(u.GetTook().AsDuration())))
 	}
+	return asked
 }
 
 func outcomeOf(err error) string {

@@ -1,6 +1,7 @@
 package pluginhost
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strings"
@@ -43,13 +44,21 @@ func (s *supervisor) reach(m social.Manifest) {
 // visit opens the host of the account that a call is about until release is
 // called, for a plugin whose platform has no host of its own.
 func (s *supervisor) visit(r request) (release func()) {
-	s.mu.Lock()
-	roams := s.manifest != nil && slices.Contains(s.manifest.Egress, perAccount)
-	s.mu.Unlock()
-	if !roams {
+	if !roams(s.known()) {
 		return func() {}
 	}
 	return s.egress.Allow(hostOf(r.instance), hostOf(r.call.Credential.Public["instance"]))
+}
+
+// roams reports whether a platform is where the account says.
+func roams(m *social.Manifest) bool { return m != nil && slices.Contains(m.Egress, perAccount) }
+
+// instance is the host that r is about, empty if the platform has its own.
+func (e *entry) instance(r request) string {
+	if !roams(e.serving().known()) {
+		return ""
+	}
+	return cmp.Or(hostOf(r.instance), hostOf(r.call.Credential.Public["instance"]))
 }
 
 // hostOf is the host of an address, with the port if it has one. People and

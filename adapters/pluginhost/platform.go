@@ -3,7 +3,6 @@ package pluginhost
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"google.golang.org/protobuf/proto"
 
@@ -15,7 +14,7 @@ import (
 // platform is one plugin as ports. It stays valid when the process behind it
 // is replaced.
 type platform struct {
-	s        *supervisor
+	e        *entry
 	manifest social.Manifest
 }
 
@@ -24,22 +23,32 @@ var _ Plugin = (*platform)(nil)
 func (p *platform) Manifest() social.Manifest { return p.manifest }
 
 func (p *platform) Publish(ctx context.Context, req social.PublishRequest) (social.Step, error) {
+	shape, state := unstamp(req.State)
+	req.State = state
 	in, err := wire.FromPublish(req)
 	if err != nil {
 		return social.Step{}, unsendable(err)
 	}
-	r := request{method: "publish", call: req.Call, timeout: p.s.host.cfg.Timeouts.Prepare, message: in}
+	r := request{method: "publish", call: req.Call, account: req.Account.ID, timeout: p.e.host.cfg.Timeouts.Prepare, message: in}
 	if req.Commit {
-		r.method, r.timeout = "commit", p.s.host.cfg.Timeouts.Commit
+		r.method, r.timeout = "commit", p.e.host.cfg.Timeouts.Commit
 	}
-	res, err := ask(ctx, p.s, r, func(ctx context.Context, to *process) (*pb.PublishResponse, error) {
+	r.stateful, r.shape = len(state) > 0, shape
+	res, err := ask(ctx, p.e, r, func(ctx context.Context, to *process) (*pb.PublishResponse, error) {
+		shape = to.manifest.StateVersion
 		return to.social.Publish(ctx, in)
 	})
 	if err != nil {
 		return social.Step{}, err
 	}
 	step := wire.ToStep(res)
-	return step, checkStep(step)
+	if err := checkStep(step); err != nil {
+		return step, err
+	}
+	if step.Next != nil {
+		step.Next.State, err = stamp(shape, step.Next.State)
+	}
+	return step, err
 }
 
 // checkStep refuses an outcome that the protocol could not act on. The error
@@ -48,8 +57,6 @@ func checkStep(s social.Step) error {
 	switch {
 	case s.Next == nil && s.Receipt == nil:
 		return errors.New("the plugin answered a step with no outcome")
-	case s.Next != nil && len(s.Next.State) > social.MaxState:
-		return fmt.Errorf("the plugin's state has %d bytes, over %d", len(s.Next.State), social.MaxState)
 	case s.Receipt != nil:
 		return checkReceipt(s.Receipt)
 	}
@@ -70,11 +77,15 @@ func (p *platform) Find(ctx context.Context, req social.FindRequest) (social.Fin
 	if err := p.needs(social.CanFind); err != nil {
 		return social.Finding{}, err
 	}
+	shape, state := unstamp(req.State)
+	req.State = state
 	in, err := wire.FromFind(req)
 	if err != nil {
 		return social.Finding{}, unsendable(err)
 	}
-	res, err := ask(ctx, p.s, p.query("find", req.Call, in), func(ctx context.Context, to *process) (*pb.FindResponse, error) {
+	r := p.query("find", req.Call, in)
+	r.account, r.stateful, r.shape = req.Account.ID, len(state) > 0, shape
+	res, err := ask(ctx, p.e, r, func(ctx context.Context, to *process) (*pb.FindResponse, error) {
 		return to.social.Find(ctx, in)
 	})
 	if err != nil {
@@ -101,7 +112,9 @@ func (p *platform) Metrics(ctx context.Context, req social.MetricsRequest) ([]so
 		return nil, err
 	}
 	in := wire.FromMetricsRequest(req)
-	res, err := ask(ctx, p.s, p.query("metrics", req.Call, in), func(ctx context.Context, to *process) (*pb.MetricsResponse, error) {
+	r := p.query("metrics", req.Call, in)
+	r.account = req.Account.ID
+	res, err := ask(ctx, p.e, r, func(ctx context.Context, to *process) (*pb.MetricsResponse, error) {
 		return to.social.Metrics(ctx, in)
 	})
 	if err != nil {
@@ -121,7 +134,7 @@ func (p *platform) needs(c social.Capability) error {
 }
 
 func (p *platform) query(method string, call social.Call, m proto.Message) request {
-	return request{method: method, call: call, timeout: p.s.host.cfg.Timeouts.Query, message: m}
+	return request{method: method, call: call, timeout: p.e.host.cfg.Timeouts.Query, message: m}
 }
 
 // unsendable is a request that has no form on the wire: surely nothing was done.

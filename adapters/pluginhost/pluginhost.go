@@ -8,8 +8,10 @@
 // process is done here, because the stock client waits for a plugin that does
 // not answer. A failure before a call was sent is a Transient fault even in a
 // commit; a failure after that is an error without a fault, which
-// social.FaultOf reads as Ambiguous in a commit. Start with Host.Platform,
-// then supervisor.go for restarts and runner.go for the process.
+// social.FaultOf reads as Ambiguous in a commit. Start with Host.Platform, then
+// call.go for the way of a call, entry.go for the versions of a plugin,
+// supervisor.go for the states and restarts of one, and runner.go for the
+// process.
 package pluginhost
 
 import (
@@ -24,8 +26,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/carillonhq/carillon/adapters/sandbox"
-	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -56,6 +56,9 @@ type Config struct {
 	// Memory is the soft limit on each plugin's heap in bytes; 0 means 96 MiB.
 	Memory   int64
 	Timeouts Timeouts
+	// Breakers spares a platform that is down calls that would fail. Off, every
+	// call is made: a plugin under test meets more failures than a platform has.
+	Breakers bool
 	// Sandbox confines every plugin. It needs sandbox.Main in the program.
 	Sandbox Sandbox
 	// Observe, if set, hears of every call when it ends. It must not block.
@@ -70,12 +73,15 @@ type Timeouts struct {
 	Query   time.Duration // everything else: 30 s
 	Probe   time.Duration // an answer to "are you there?": 2 s
 	Idle    time.Duration // silence after which a plugin is probed: 15 s
+	Unused  time.Duration // without a call, after which its process is ended: 10 min
+	Rest    time.Duration // of a plugin that keeps falling, doubled each time up to 30 min: 2 min
+	Pinned  time.Duration // without a call, after which a replaced version is ended: 24 h
 	Drain   time.Duration // calls in flight when the host closes: 10 s
 }
 
 // A Spec is one plugin to run.
 type Spec struct {
-	ID     string        // the manifest's; a plugin that says otherwise is refused
+	ID     string        // the manifest's; a plugin that says otherwise is refused. Empty: whatever it says, for those who want to know
 	Name   string        // what Config.Args is asked with
 	Binary string        // its own program; empty means Config.Binary. A name without a slash is looked up in PATH, as an interpreter's
 	Args   []string      // arguments of its own program, such as a script's path in Dir
@@ -83,6 +89,7 @@ type Spec struct {
 	Digest string        // hexadecimal SHA-256 that the program must have; empty means any
 	Env    []string      // besides Config.Env
 	Start  time.Duration // from fork to the manifest; 0 means Timeouts.Start. Interpreters take longer: 20 s
+	Check  func() error  // asked before each start, which fails with what it says; nil: nothing is
 }
 
 // An Observation is one call that ended.
@@ -110,12 +117,14 @@ type Host struct {
 	sockets *socketDir
 	fork    *forker
 	tracer  trace.Tracer
-	plugins map[string]*supervisor
-	order   []string
-	files   map[string]*executable // by path
-	life    context.Context        // ends when Close begins; starts under way end with it
+	own     *executable     // what a spec without a program runs
+	life    context.Context // ends when Close begins; starts under way end with it
 	end     context.CancelFunc
 	closing sync.Once
+
+	mu      sync.RWMutex // never held while a process starts or ends
+	plugins map[string]*entry
+	order   []string
 }
 
 // New makes a host. No process is started before it is needed. It fails if the
@@ -127,26 +136,49 @@ func New(cfg Config, specs []Spec) (*Host, error) {
 		return nil, err
 	}
 	h := &Host{
-		cfg: cfg, sockets: sockets, fork: newForker(),
+		cfg: cfg, sockets: sockets, fork: newForker(), own: &executable{path: cfg.Binary},
 		tracer:  otel.Tracer("github.com/carillonhq/carillon/adapters/pluginhost"),
-		plugins: map[string]*supervisor{}, files: map[string]*executable{},
+		plugins: map[string]*entry{},
 	}
 	h.life, h.end = context.WithCancel(context.Background())
 	for _, spec := range specs {
-		if h.plugins[spec.ID] != nil {
-			return nil, errors.Join(fmt.Errorf("plugin %s is listed twice", spec.ID), h.Close(context.Background()))
+		program, err := h.programFor(spec)
+		if err == nil {
+			err = h.add(newEntry(h, spec, program))
 		}
-		path, err := programOf(cfg, spec)
 		if err != nil {
-			return nil, errors.Join(err, h.Close(context.Background()))
+			return nil, errors.Join(fmt.Errorf("plugin %s: %w", spec.ID, err), h.Close(context.Background()))
 		}
-		if h.files[path] == nil {
-			h.files[path] = &executable{path: path, byPath: isInterpreter(spec)}
-		}
-		h.plugins[spec.ID] = newSupervisor(h, spec, h.files[path])
-		h.order = append(h.order, spec.ID)
 	}
 	return h, nil
+}
+
+// programFor is what spec runs. A program of its own is opened for each version
+// anew, so that another file at the same path is another program.
+func (h *Host) programFor(spec Spec) (*executable, error) {
+	if spec.Binary == "" {
+		return h.own, nil
+	}
+	path, err := programOf(h.cfg, spec)
+	return &executable{path: path, byPath: isInterpreter(spec)}, err
+}
+
+// entry is the plugin with that id, or nil.
+func (h *Host) entry(id string) *entry {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.plugins[id]
+}
+
+// all are the plugins in the order of their installation.
+func (h *Host) all() []*entry {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	out := make([]*entry, len(h.order))
+	for i, id := range h.order {
+		out[i] = h.plugins[id]
+	}
+	return out
 }
 
 func withDefaults(cfg Config) Config {
@@ -154,6 +186,7 @@ func withDefaults(cfg Config) Config {
 	for at, d := range map[*time.Duration]time.Duration{
 		&t.Start: 5 * time.Second, &t.Prepare: 2 * time.Minute, &t.Commit: 45 * time.Second, &t.Query: 30 * time.Second,
 		&t.Probe: 2 * time.Second, &t.Idle: 15 * time.Second, &t.Drain: 10 * time.Second,
+		&t.Unused: 10 * time.Minute, &t.Rest: 2 * time.Minute, &t.Pinned: 24 * time.Hour,
 	} {
 		if *at == 0 {
 			*at = d
@@ -172,16 +205,18 @@ func withDefaults(cfg Config) Config {
 }
 
 // List returns the manifest of every plugin that can be asked for it, in the
-// order of the specs, starting those that never ran. The others are logged.
+// order of their installation, starting those that never ran. The others are
+// logged.
 func (h *Host) List(ctx context.Context) []social.Manifest {
-	found := make([]*social.Manifest, len(h.order))
+	all := h.all()
+	found := make([]*social.Manifest, len(all))
 	var g errgroup.Group
 	g.SetLimit(4)
-	for i, id := range h.order {
+	for i, e := range all {
 		g.Go(func() error {
-			m, err := h.plugins[id].describe(ctx)
+			m, err := e.describe(ctx)
 			if err != nil {
-				h.cfg.Log.WarnContext(ctx, "plugin not listed", "plugin", id, "error", err)
+				h.cfg.Log.WarnContext(ctx, "plugin not listed", "plugin", e.id, "error", err)
 				return nil
 			}
 			found[i] = &m
@@ -202,38 +237,15 @@ func (h *Host) List(ctx context.Context) []social.Manifest {
 // manifest is not known yet. Errors: NotFound; a Transient fault if it does
 // not start.
 func (h *Host) Platform(ctx context.Context, id string) (Plugin, error) {
-	s := h.plugins[id]
-	if s == nil {
-		return nil, fault.New(fault.NotFound, "plugin.unknown", "There is no such platform here.")
+	e := h.entry(id)
+	if e == nil {
+		return nil, unknown()
 	}
-	m, err := s.describe(ctx)
+	m, err := e.describe(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &platform{s, m}, nil
-}
-
-// Status is how one plugin is doing.
-type Status struct {
-	ID          string
-	Digest      string // of the program, once it ran
-	Version     string // of the plugin, once it ran
-	PID         int    // 0: not running
-	InFlight    int
-	Starts      int // since the host began
-	Crashes     int // in the last 10 minutes
-	Quarantined time.Time
-	LastError   string
-	Sandbox     sandbox.Level // of the process that runs
-}
-
-// Status tells how every plugin is doing, in the order of the specs.
-func (h *Host) Status() []Status {
-	out := make([]Status, len(h.order))
-	for i, id := range h.order {
-		out[i] = h.plugins[id].status()
-	}
-	return out
+	return &platform{e, m}, nil
 }
 
 // Close refuses new calls, lets those in flight finish for Timeouts.Drain or
@@ -245,16 +257,15 @@ func (h *Host) Close(ctx context.Context) error {
 		h.end()
 		ctx, cancel := context.WithTimeout(ctx, h.cfg.Timeouts.Drain)
 		defer cancel()
+		all := h.all()
+		errs := make([]error, len(all))
 		var wg sync.WaitGroup
-		for _, s := range h.plugins {
-			wg.Go(func() { s.close(ctx) })
+		for i, e := range all {
+			wg.Go(func() { errs[i] = e.close(ctx) })
 		}
 		wg.Wait()
 		h.fork.close()
-		err = h.sockets.close()
-		for _, f := range h.files {
-			err = errors.Join(err, f.close())
-		}
+		err = errors.Join(errors.Join(errs...), h.sockets.close(), h.own.close())
 	})
 	return err
 }

@@ -3,8 +3,10 @@ package pluginhost
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,7 +17,9 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"go.opentelemetry.io/otel/propagation"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 
 	pb "github.com/carillonhq/carillon/plugins/proto/pluginv1"
 	"github.com/carillonhq/carillon/plugins/sdk"
@@ -35,7 +39,8 @@ type process struct {
 	probeTimeout time.Duration
 	heard        atomic.Int64 // Unix nanoseconds of the last answer
 	probing      sync.Mutex
-	calls        sync.RWMutex // held for reading by each call in flight
+	gate         *gate
+	accused      sync.Map // operations that were blamed for its end
 	cleanup      sync.Once
 }
 
@@ -47,10 +52,10 @@ func launch(s *supervisor) (*process, error) {
 		return nil, err
 	}
 	limit := cmp.Or(s.spec.Start, s.host.cfg.Timeouts.Start)
-	ctx, cancel := context.WithTimeoutCause(s.host.life, limit, fmt.Errorf("not ready in %s", limit))
+	ctx, cancel := context.WithTimeoutCause(s.life, limit, fmt.Errorf("not ready in %s", limit))
 	defer cancel()
 	unwatch := context.AfterFunc(ctx, func() { r.killFor(context.Cause(ctx)) })
-	p := &process{run: r, client: plugin.NewClient(clientConfig(s, r)), probeTimeout: s.host.cfg.Timeouts.Probe}
+	p := &process{run: r, client: plugin.NewClient(clientConfig(s, r)), probeTimeout: s.host.cfg.Timeouts.Probe, gate: newGate()}
 	err = p.attach(ctx, s.spec.ID)
 	if !unwatch() && err == nil {
 		err = context.Cause(ctx)
@@ -125,7 +130,7 @@ func (p *process) describe(ctx context.Context, id string) error {
 	}
 	wire.Clean(res)
 	p.manifest = wire.ToManifest(res.GetManifest())
-	if p.manifest.ID != id {
+	if id != "" && p.manifest.ID != id {
 		return fmt.Errorf("the plugin says it is %.100q, not %q", p.manifest.ID, id)
 	}
 	p.answered()
@@ -145,6 +150,13 @@ func (p *process) alive() bool {
 	}
 }
 
+// errSilent is why a process that does not answer is killed.
+var errSilent = errors.New("no answer to a health check")
+
+// dying is how long a process whose connection broke may take to end by itself
+// before it is killed: what ended it is worth knowing.
+const dying = 200 * time.Millisecond
+
 // probe asks whether the plugin is there and kills it if it is not. It reports
 // whether there was an answer.
 func (p *process) probe() bool {
@@ -155,30 +167,55 @@ func (p *process) probe() bool {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), p.probeTimeout)
 	defer cancel()
-	if _, err := p.health.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: plugin.GRPCServiceName}); err != nil {
-		p.run.killFor(fmt.Errorf("no answer to a health check: %w", err))
-		<-p.run.done
-		return false
+	_, err := p.health.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: plugin.GRPCServiceName})
+	if err == nil {
+		p.answered()
+		return true
 	}
-	p.answered()
-	return true
+	if c := status.Code(err); c == codes.Unavailable || c == codes.Canceled { // the connection broke, or was closed for it
+		select {
+		case <-p.run.done:
+			return false
+		case <-time.After(dying):
+		}
+	}
+	p.run.killFor(fmt.Errorf("%w: %w", errSilent, err))
+	<-p.run.done
+	return false
+}
+
+// cause says why the process ended.
+func (p *process) cause() error { return p.run.cause() }
+
+// weight is what its end says against the operations that were under way: 0 if
+// it was asked to stop or lives.
+func (p *process) weight() int {
+	if p.alive() {
+		return 0
+	}
+	err := p.cause()
+	var exit *exec.ExitError
+	switch {
+	case errors.Is(err, errStopped):
+		return 0
+	case errors.Is(err, errSilent):
+		return fellByItself
+	case errors.As(err, &exit) && exit.ExitCode() == -1 && strings.Contains(exit.Error(), "killed"):
+		return fellByOthers
+	}
+	return fellByItself
 }
 
 // stop lets the calls in flight finish until ctx ends, then asks the process
 // to leave. A frozen process cannot be asked: it is killed first.
 func (p *process) stop(ctx context.Context) {
 	defer p.kill()
+	empty := p.gate.close()
 	if !p.probe() {
 		return
 	}
-	idle := make(chan struct{})
-	go func() {
-		p.calls.Lock()
-		defer p.calls.Unlock()
-		close(idle)
-	}()
 	select {
-	case <-idle:
+	case <-empty:
 	case <-ctx.Done():
 	case <-p.run.done:
 	}

@@ -55,6 +55,11 @@ type run struct {
 // once, and that open file is what runs: another file at the same path later
 // is not.
 func newRun(s *supervisor) (*run, error) {
+	if s.spec.Check != nil {
+		if err := s.spec.Check(); err != nil {
+			return nil, err
+		}
+	}
 	file, err := s.program.open(s.spec.Digest)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package pluginhost
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -16,31 +17,41 @@ const (
 	maxCrashes   = 5
 	firstBackoff = 50 * time.Millisecond
 	maxBackoff   = 30 * time.Second
+	maxRest      = 30 * time.Minute
 	// patience is how long a call waits for a restart or a slot before it is
 	// sent back as not applied.
 	patience = time.Second
 )
 
-// supervisor keeps one plugin available: at most one process and at most one
-// start at a time, without ever holding the lock while either takes its time.
+// supervisor keeps one version of a plugin available: at most one process and
+// at most one start at a time, without ever holding the lock while either takes
+// its time.
 type supervisor struct {
 	host    *Host
 	spec    Spec
 	program *executable
-	slots   *bulkhead
 	secrets *secrets
 	egress  Egress
+	life    context.Context // ends with close; a start under way ends with it
+	end     context.CancelFunc
 
 	mu        sync.Mutex
+	state     State
+	since     time.Time
 	current   *process
+	leaving   *process // ends because nobody needs it
 	starting  *start
 	manifest  *social.Manifest
 	reached   func() // closes what the manifest opened
 	starts    int
 	crashes   []time.Time // inside crashWindow, oldest first
-	notBefore time.Time   // the next start
+	rest      time.Duration
+	notBefore time.Time // the next start
+	alarm     *time.Timer
+	trying    bool // the one call of a half-open plugin is under way
 	lastErr   error
 	closed    bool
+	ended     sync.Once
 }
 
 // start is one attempt to get a process, shared by every call that waits.
@@ -50,18 +61,22 @@ type start struct {
 	err  error
 }
 
-func newSupervisor(h *Host, spec Spec, program *executable) *supervisor {
-	return &supervisor{host: h, spec: spec, program: program, slots: newBulkhead(maxInFlight, maxPerTenant), secrets: newSecrets(),
-		egress: h.cfg.Egress(spec.ID)}
+func newSupervisor(e *entry, spec Spec, program *executable) *supervisor {
+	s := &supervisor{
+		host: e.host, spec: spec, program: program, secrets: e.secrets, egress: e.egress,
+		state: Idle, since: time.Now(),
+	}
+	s.life, s.end = context.WithCancel(e.host.life)
+	return s
 }
+
+// errClosed says that this version does not run any more: another may.
+var errClosed = errors.New("this version of the plugin is closed")
 
 // describe returns the manifest, from the first start on without a process.
 func (s *supervisor) describe(ctx context.Context) (social.Manifest, error) {
-	s.mu.Lock()
-	known := s.manifest
-	s.mu.Unlock()
-	if known != nil {
-		return *known, nil
+	if m := s.known(); m != nil {
+		return *m, nil
 	}
 	p, err := s.process(ctx)
 	if err != nil {
@@ -70,13 +85,66 @@ func (s *supervisor) describe(ctx context.Context) (social.Manifest, error) {
 	return p.manifest, nil
 }
 
+// known is the manifest if there was a process to ask for it, else nil.
+func (s *supervisor) known() *social.Manifest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.manifest
+}
+
+// enter lets a call into the live process, starting one if there is none. Of a
+// half-open plugin it lets one in: trial is true for that one.
+func (s *supervisor) enter(ctx context.Context) (p *process, trial bool, err error) {
+	for {
+		if p, err = s.process(ctx); err != nil {
+			return nil, false, err
+		}
+		if trial, err = s.try(); err != nil {
+			return nil, false, err
+		}
+		if p.gate.enter() {
+			return p, trial, nil
+		}
+		s.tried(trial, false)
+	}
+}
+
+// try takes the one call that a half-open plugin is allowed.
+func (s *supervisor) try() (trial bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != HalfOpen {
+		return false, nil
+	}
+	if s.trying {
+		return false, down("plugin.trial", patience, s.lastErr)
+	}
+	s.trying = true
+	return true, nil
+}
+
+// tried ends that call. One that was answered brings the plugin back.
+func (s *supervisor) tried(trial, answered bool) {
+	if !trial {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trying = false
+	if answered && s.state == HalfOpen {
+		s.crashes, s.rest = nil, 0
+		s.to(Running)
+	}
+}
+
 // process returns the live process, starting one if there is none. Its errors
-// are Transient faults: whatever the call was for has not been sent.
+// are errClosed and Transient faults: whatever the call was for has not been
+// sent.
 func (s *supervisor) process(ctx context.Context) (*process, error) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return nil, down("plugin.closed", 0, nil)
+		return nil, errClosed
 	}
 	if p := s.current; p != nil && p.alive() {
 		s.mu.Unlock()
@@ -101,8 +169,15 @@ func (s *supervisor) join() (*start, error) {
 		return s.starting, nil
 	}
 	wait := time.Until(s.notBefore)
-	if wait > patience {
+	switch {
+	case s.rest > 0 && wait > 0:
+		return nil, down("plugin.quarantined", wait, s.lastErr)
+	case wait > patience:
 		return nil, down("plugin.resting", wait, s.lastErr)
+	case s.rest > 0:
+		s.to(HalfOpen)
+	default:
+		s.to(Starting)
 	}
 	st := &start{done: make(chan struct{})}
 	s.starting, s.starts = st, s.starts+1
@@ -113,7 +188,7 @@ func (s *supervisor) join() (*start, error) {
 func (s *supervisor) launch(st *start, wait time.Duration) {
 	select {
 	case <-time.After(wait):
-	case <-s.host.life.Done():
+	case <-s.life.Done():
 	}
 	st.p, st.err = s.adopt(launch(s))
 	close(st.done)
@@ -124,35 +199,46 @@ func (s *supervisor) adopt(p *process, err error) (*process, error) {
 	s.mu.Lock()
 	s.starting = nil
 	closed := s.closed
-	if err != nil {
+	switch {
+	case err != nil && !closed:
 		s.crashed(err)
 		err = down("plugin.not_started", time.Until(s.notBefore), err)
-	} else if !closed {
+	case err == nil && !closed:
 		s.current, s.manifest = p, &p.manifest
 		s.reach(p.manifest)
+		if s.state != HalfOpen {
+			s.to(Running)
+		}
 	}
 	s.mu.Unlock()
 	switch {
-	case err != nil:
-		return nil, err
-	case closed:
+	case closed && err == nil:
 		p.kill()
 		p.release()
-		return nil, down("plugin.closed", 0, nil)
+		return nil, errClosed
+	case closed:
+		return nil, errClosed
+	case err != nil:
+		return nil, err
 	}
 	go s.watch(p)
 	return p, nil
 }
 
-// watch notices the end of a process and probes it while it is silent.
+// watch notices the end of a process, probes it while it is silent and ends it
+// when nobody needs it.
 func (s *supervisor) watch(p *process) {
-	idle := time.NewTicker(s.host.cfg.Timeouts.Idle)
-	defer idle.Stop()
+	t := s.host.cfg.Timeouts
+	tick := time.NewTicker(min(t.Idle, t.Unused))
+	defer tick.Stop()
 	for p.alive() {
 		select {
 		case <-p.run.done:
-		case <-idle.C:
-			if p.silence() >= s.host.cfg.Timeouts.Idle {
+		case <-tick.C:
+			if s.dismiss(p) {
+				return
+			}
+			if p.silence() >= t.Idle {
 				p.probe()
 			}
 		}
@@ -162,10 +248,34 @@ func (s *supervisor) watch(p *process) {
 		s.current = nil
 	}
 	if !s.closed {
-		s.crashed(p.run.cause())
+		s.crashed(p.cause())
 	}
 	s.mu.Unlock()
 	p.release()
+}
+
+// dismiss ends a process that had no call for Timeouts.Unused. The next call
+// starts another; the manifest stays known.
+func (s *supervisor) dismiss(p *process) bool {
+	s.mu.Lock()
+	if s.closed || s.current != p || s.state != Running || !p.gate.closeUnused(s.host.cfg.Timeouts.Unused) {
+		s.mu.Unlock()
+		return false
+	}
+	s.current, s.leaving = nil, p
+	s.to(Draining)
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), s.host.cfg.Timeouts.Drain)
+	defer cancel()
+	p.stop(ctx)
+	p.release()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leaving = nil
+	if s.state == Draining && !s.closed {
+		s.to(Idle)
+	}
+	return true
 }
 
 // crashed counts an end that nobody asked for, with the lock held, and says
@@ -176,57 +286,69 @@ func (s *supervisor) crashed(err error) {
 		s.crashes = s.crashes[1:]
 	}
 	s.crashes, s.lastErr = append(s.crashes, now), err
-	s.notBefore = now.Add(backoff(len(s.crashes)))
-	s.host.cfg.Log.Error("plugin ended", "plugin", s.spec.ID, "crashes", len(s.crashes), "error", err,
-		"quarantined", len(s.crashes) >= maxCrashes)
+	s.host.cfg.Log.Error("plugin ended", "plugin", s.spec.ID, "crashes", len(s.crashes), "error", err)
+	switch {
+	case s.rest > 0: // the trial failed
+		s.rest = min(2*s.rest, maxRest)
+	case len(s.crashes) >= maxCrashes:
+		s.rest = s.host.cfg.Timeouts.Rest
+	default:
+		s.restUntil(now.Add(backoff(len(s.crashes))), Resting)
+		return
+	}
+	s.restUntil(now.Add(s.rest), Quarantined)
 }
 
 // backoff doubles with each crash, half of it by chance, so that plugins that
-// fell together do not rise together. Past maxCrashes it is the quarantine.
+// fell together do not rise together.
 func backoff(crashes int) time.Duration {
-	if crashes >= maxCrashes {
-		return crashWindow
-	}
 	d := min(firstBackoff<<(crashes-1), maxBackoff)
 	return d/2 + rand.N(d/2)
 }
 
-func (s *supervisor) close(ctx context.Context) {
+// close ends this version: calls in flight finish until ctx ends. It may be
+// called again, also meanwhile, with a shorter ctx.
+func (s *supervisor) close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
-	p, st := s.current, s.starting
+	processes, st := []*process{s.current, s.leaving}, s.starting
+	if s.alarm != nil {
+		s.alarm.Stop()
+	}
+	if s.state != Closed {
+		s.to(Draining)
+	}
 	s.mu.Unlock()
+	s.end()
 	if st != nil {
-		<-st.done // soon: the host's life is over
+		<-st.done
 	}
-	if p != nil {
-		p.stop(ctx)
-		p.release()
+	for _, p := range processes {
+		if p != nil {
+			p.stop(ctx)
+			p.release()
+		}
 	}
+	var err error
+	s.ended.Do(func() {
+		s.mu.Lock()
+		s.to(Closed)
+		reached := s.reached
+		s.mu.Unlock()
+		if reached != nil {
+			reached()
+		}
+		if s.program != s.host.own {
+			err = s.program.close()
+		}
+	})
+	return err
 }
 
-func (s *supervisor) status() Status {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st := Status{ID: s.spec.ID, Digest: s.program.digest(), InFlight: s.slots.inUse(), Starts: s.starts, Crashes: len(s.crashes)}
-	if s.manifest != nil {
-		st.Version = s.manifest.Version
-	}
-	if s.current != nil && s.current.alive() {
-		st.PID, st.Sandbox = s.current.run.pid(), s.current.run.level
-	}
-	if len(s.crashes) >= maxCrashes && time.Now().Before(s.notBefore) {
-		st.Quarantined = s.notBefore
-	}
-	if s.lastErr != nil {
-		st.LastError = s.lastErr.Error()
-	}
-	return st
-}
-
-// down is the fault of a call that was never sent.
+// down is the fault of a call that was never sent, because this process cannot
+// for now.
 func down(key string, retry time.Duration, err error) *social.Fault {
 	f := social.Fail(social.Transient, key, "The connection to this platform is down.")
-	f.Source, f.RetryAfter, f.Err = social.FromPlugin, max(0, retry), err
+	f.Source, f.RetryAfter, f.Err, f.Local = social.FromPlugin, max(0, retry), err, true
 	return f
 }

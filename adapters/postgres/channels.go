@@ -55,6 +55,26 @@ func (s channelStore) DueGrants(ctx context.Context, limit int) (due []channels.
 	return due, err
 }
 
+func (s channelStore) PurgeQuotas(ctx context.Context, ago time.Duration) (n int, err error) {
+	err = s.db.system(ctx, pathPurge, func(ctx context.Context, tx tx) error {
+		for _, table := range []quotaTable{tenantQuotas, appQuotas} {
+			// slot is the last that was drawn on, and counts for a window more.
+			res, err := tx.NewRaw(`delete from ?0 where coalesce(parked_until < now() - ?1 * interval '1 second', true)
+				and (slot + ?2) * width < extract(epoch from now()) - ?1`, table.name, ago.Seconds(), quotaSlots+1).Exec(ctx)
+			if err != nil {
+				return err
+			}
+			gone, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			n += int(gone)
+		}
+		return nil
+	})
+	return n, err
+}
+
 func (s channelStore) PurgeConnections(ctx context.Context, before time.Time) (n int, err error) {
 	err = s.db.system(ctx, pathPurge, func(ctx context.Context, tx tx) error {
 		res, err := tx.NewRaw("delete from channel_connections where expires_at < ?", before).Exec(ctx)

@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"io"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -67,7 +69,7 @@ func asFault(err error) error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return fault.Of(err)
 	case unreachable(err):
-		return fault.New(fault.Unavailable, "database.unavailable", "We cannot reach our records right now. Try again in a moment.").Because(err)
+		return unavailable(err)
 	}
 	return err
 }
@@ -84,9 +86,16 @@ func serverFault(pg *pgconn.PgError, err error) error {
 	}
 	switch pg.Code[:min(2, len(pg.Code))] {
 	case "08", "53", "57": // connection, resources, operator intervention
-		return fault.New(fault.Unavailable, "database.unavailable", "We cannot reach our records right now. Try again in a moment.").Because(err)
+		return unavailable(err)
 	}
 	return err
+}
+
+// back is how long a database that went away is given before it is asked again.
+const back = 2 * time.Second
+
+func unavailable(err error) error {
+	return fault.New(fault.Unavailable, "database.unavailable", "We cannot reach our records right now. Try again in a moment.").After(back).Because(err)
 }
 
 // unreachable reports whether the server was not there or went away.
@@ -94,6 +103,6 @@ func unreachable(err error) bool {
 	var connect *pgconn.ConnectError
 	var network net.Error
 	return errors.As(err, &connect) || errors.As(err, &network) ||
-		errors.Is(err, driver.ErrBadConn) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, sql.ErrConnDone) || strings.Contains(err.Error(), "conn closed") // pgx has no value for it
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, sql.ErrConnDone) || strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "unexpected EOF") // pgx has no values for them
 }

@@ -2,7 +2,12 @@ package postgres
 
 import (
 	"context"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/uptrace/bun"
 
@@ -53,4 +58,63 @@ func NewReference(from, to string) Reference { return reference{from, to} }
 
 func (tx Tx) Name(ctx context.Context, job jobs.ID, kind, subject string, args river.JobArgs) error {
 	return tx.name(ctx, job, kind, subject, args, nil)
+}
+
+// Hot are statements that every delivery passes, by what they do.
+var Hot = map[string]string{
+	"lock a post":       lockPostSQL,
+	"lock its segments": lockSegmentsSQL,
+	"read the work":     workSQL,
+	"save a segment":    saveSegmentSQL,
+	"sum up a post":     deliveryStatesSQL,
+	"record an event":   recordSQL,
+	"read a channel":    channelSQL,
+	"read a grant":      grantSQL,
+	"read closures":     parkedSQL,
+}
+
+var parameter = regexp.MustCompile(`\$(\d+)`)
+
+// GenericPlan is how the application's role would run a prepared statement
+// from now on.
+func (db *DB) GenericPlan(ctx context.Context, t tenants.ID, sql string) (lines []string, err error) {
+	return lines, db.view(ctx, t, func(ctx context.Context, tx tx) error {
+		n := 0
+		for _, m := range parameter.FindAllStringSubmatch(tx.mineIn(sql), -1) {
+			i, _ := strconv.Atoi(m[1])
+			n = max(n, i)
+		}
+		for _, s := range []string{"set local plan_cache_mode = force_generic_plan", "prepare planned as " + tx.mineIn(sql)} {
+			if _, err := tx.pgx.Exec(ctx, s); err != nil {
+				return err
+			}
+		}
+		rows, err := tx.pgx.Query(ctx, "explain execute planned ("+strings.TrimSuffix(strings.Repeat("null,", n), ",")+")", pgx.QueryExecModeExec)
+		if err != nil {
+			return err
+		}
+		if lines, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+			return err
+		}
+		_, err = tx.pgx.Exec(ctx, "deallocate planned")
+		return err
+	})
+}
+
+// ClaimCost is how many pages a claim of n touches. It takes nothing.
+func (db *DB) ClaimCost(ctx context.Context, n int) (pages int, err error) {
+	t, err := db.sys.pool.Begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = t.Rollback(ctx) }()
+	var plan []struct {
+		Plan struct {
+			Hit  int `json:"Shared Hit Blocks"`
+			Read int `json:"Shared Read Blocks"`
+		}
+	}
+	err = t.QueryRow(ctx, "explain (analyze, buffers, format json) "+claimSQL, n, time.Hour, "w", 3600.0,
+		firstLane.minute, firstLane.tenant, firstLane.channel, max(256, 4*n)).Scan(&plan)
+	return plan[0].Plan.Hit + plan[0].Plan.Read, err
 }

@@ -3,6 +3,8 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -27,11 +29,18 @@ func TestAsFault(t *testing.T) {
 		"shutting down":     {&pgconn.PgError{Code: "57P01"}, fault.Unavailable},
 		"too many":          {&pgconn.PgError{Code: "53300"}, fault.Unavailable},
 		"nobody listens":    {&pgconn.ConnectError{}, fault.Unavailable},
+		"cut off":           {fmt.Errorf("receive message failed: %w", io.ErrUnexpectedEOF), fault.Unavailable},
+		"cut off, in words": {errors.New("failed to deallocate: unexpected EOF"), fault.Unavailable},
+		"closed":            {errors.New("conn closed"), fault.Unavailable},
 		"caller went away":  {context.Canceled, fault.Canceled},
 		"something unheard": {errors.New("x"), fault.Internal},
 	} {
-		if got := fault.Of(postgres.AsFault(tc.err)).Code; got != tc.want {
-			t.Errorf("%s: %s, want %s", name, got, tc.want)
+		got := fault.Of(postgres.AsFault(tc.err))
+		if got.Code != tc.want {
+			t.Errorf("%s: %s, want %s", name, got.Code, tc.want)
+		}
+		if tc.want == fault.Unavailable && got.RetryAfter <= 0 {
+			t.Errorf("%s: it does not say when to come back", name)
 		}
 	}
 }

@@ -74,7 +74,7 @@ func postsQuery(f publishing.Filter) (sql string, args []any) {
 
 const outlinesSQL = `
 	select d.delivery_id, d.post_id, d.channel_id, d.format, d.due_at,
-	       s.segment_id, s.position, s.comment, s.state, s.ref, s.live_at, s.problem
+	       s.segment_id, s.position, s.comment, s.state, s.ref, s.live_at, s.problem, s.visibility, s.warnings
 	  from deliveries d join segments s on s.tenant_id = d.tenant_id and s.delivery_id = d.delivery_id
 	 where {d} and {s} and d.post_id = any ($2)
 	 order by d.delivery_id, s.position`
@@ -94,7 +94,7 @@ func (tx postTx) Outlines(ctx context.Context, posts ...publishing.PostID) ([]*p
 		var d publishing.Delivery
 		s := new(publishing.Segment)
 		if err := rows.Scan(&d.ID, &d.Post, &d.Channel, (*zeronull.Text)(&d.Format), &d.DueAt,
-			&s.ID, &s.Position, &s.Comment, &s.State, &s.Ref, maybe(&s.LiveAt), &s.Problem); err != nil {
+			&s.ID, &s.Position, &s.Comment, &s.State, &s.Ref, maybe(&s.LiveAt), &s.Problem, &s.Hidden, &s.Warnings); err != nil {
 			return nil, err
 		}
 		if last == nil || last.ID != d.ID {

@@ -49,6 +49,7 @@ type DB struct {
 	jobs     *river.Client[pgx.Tx] // inserts only
 	walls    walls.Test
 	hints    hints
+	lanes    lanes
 }
 
 // A role is one of the two ways into the database.
@@ -96,8 +97,10 @@ func connect(ctx context.Context, c Config, url, name string) (role, error) {
 	for name, value := range map[string]string{
 		"application_name":                    name,
 		"timezone":                            "UTC",
-		"standard_conforming_strings":         "on",  // bun quotes literals itself
-		"jit":                                 "off", // our statements are short; compiling one would not pay
+		"standard_conforming_strings":         "on",                 // bun quotes literals itself
+		"jit":                                 "off",                // our statements are short; compiling one would not pay
+		"enable_seqscan":                      "off",                // see plans.go
+		"plan_cache_mode":                     "force_generic_plan", // planning most statements costs more than running them
 		"statement_timeout":                   "30s",
 		"lock_timeout":                        "10s",
 		"idle_in_transaction_session_timeout": "60s",
@@ -106,6 +109,7 @@ func connect(ctx context.Context, c Config, url, name string) (role, error) {
 			cfg.ConnConfig.RuntimeParams[name] = value
 		}
 	}
+	cfg.PrepareConn = replan
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return role{}, err

@@ -46,7 +46,7 @@ const (
 	pathState systemPath = "channels.state"
 	// Which grants are to be renewed: names and times, not what is sealed.
 	pathDue systemPath = "channels.due"
-	// Old attempts to sign in, of every tenant.
+	// Old attempts to sign in and allowances long unused, of every tenant.
 	pathPurge systemPath = "channels.purge"
 	// Allowances that a platform gives to an app, which tenants share.
 	pathAppQuota systemPath = "channels.app_quota"
@@ -70,6 +70,13 @@ const (
 	pathRestore systemPath = "publishing.restore"
 	// The operator's switch for one platform.
 	pathPlatform systemPath = "publishing.platform"
+)
+
+// Plugins.
+const (
+	// What every process has to run, and what a tenant may use of it: the
+	// operator's rows, and the choices of those above.
+	pathPlugins systemPath = "plugins.catalog"
 )
 
 // Idempotency and jobs.

@@ -66,17 +66,15 @@ func (tx postTx) Emit(ctx context.Context, event, subject string, data any) erro
 }
 
 // A post is locked together with its segments: the dispatcher takes those
-// without asking the post, and passes over what is locked.
+// without asking the post, and passes over what is locked. The order is that of
+// the index by post; by name, the index of all the tenant's names would do, and
+// be read from end to end.
 const (
 	lockPostSQL     = "select p.state from posts p where {p} and p.post_id = $2 for update"
-	lockSegmentsSQL = "select from segments s where {s} and s.post_id = $2 order by s.segment_id for update"
+	lockSegmentsSQL = "select from segments s where {s} and s.post_id = $2 order by s.delivery_id, s.position for update"
 )
 
-const workSQL = `
-	select d.post_id, d.channel_id, d.format, d.settings, d.hash, d.due_at, clock_timestamp(), ps.missed_after_s,
-	       s.segment_id, s.position, s.comment, s.part, s.revision, s.state, s.next_at, s.holder, s.generation, s.step, s.label,
-	       s.attempt, s.tries, s.doubt_at, s.reply_to, s.root, s.ref, s.live_at, s.problem, s.evidence, s.armed_hash,
-	       s.called_at, s.verify, s.canceling
+var workSQL = "select " + segmentSelect + `, clock_timestamp(), ps.missed_after_s, s.trace
 	  from deliveries d
 	  join segments s on s.tenant_id = d.tenant_id and s.delivery_id = d.delivery_id
 	  left join publishing_settings ps on ps.tenant_id = d.tenant_id
@@ -93,7 +91,13 @@ func (tx postTx) Work(ctx context.Context, c publishing.Claim, lock bool) (*publ
 		tx.queue(b, lockPostSQL, c.Post).QueryRow(func(row pgx.Row) error { return row.Scan(&w.State) })
 		tx.queue(b, lockSegmentsSQL, c.Post)
 	}
-	tx.queue(b, workSQL, c.Delivery).Query(func(rows pgx.Rows) error { return readWork(rows, w) })
+	tx.queue(b, workSQL, c.Delivery).Query(func(rows pgx.Rows) error {
+		return readWork(rows, w, func(s publishing.SegmentID, parent string) {
+			if s == c.Segment && !lock {
+				linkTo(ctx, parent)
+			}
+		})
+	})
 	if err := tx.pgx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
 	}
@@ -103,24 +107,22 @@ func (tx postTx) Work(ctx context.Context, c publishing.Claim, lock bool) (*publ
 	return w, nil
 }
 
-func readWork(rows pgx.Rows, w *publishing.Work) error {
+// readWork also calls traced with each segment and the trace it came from.
+func readWork(rows pgx.Rows, w *publishing.Work, traced func(publishing.SegmentID, string)) error {
 	d := w.Delivery
 	for rows.Next() {
-		s := new(publishing.Segment)
 		var now time.Time
 		var missed *int
-		err := rows.Scan(&d.Post, &d.Channel, &d.Format, &d.Settings, &d.Hash, &d.DueAt, &now, &missed,
-			&s.ID, &s.Position, &s.Comment, &s.Part, &s.Revision, &s.State, maybe(&s.NextAt), &s.Holder, &s.Generation, &s.Step, &s.Label,
-			&s.Attempt, &s.Tries, maybe(&s.DoubtAt), &s.ReplyTo, &s.Root, &s.Ref, maybe(&s.LiveAt), &s.Problem, &s.Evidence, &s.ArmedHash,
-			maybe(&s.CalledAt), &s.Verify, &s.Canceling)
+		var parent string
+		s, err := readSegment(rows, d, &now, &missed, &parent)
 		if err != nil {
 			return err
 		}
 		if missed != nil {
 			w.Settings.MissedAfter = time.Duration(*missed) * time.Second
 		}
-		inUTC(&d.DueAt, &now, &s.NextAt, &s.DoubtAt, &s.LiveAt, &s.CalledAt)
-		w.Now = now
+		traced(s.ID, parent)
+		w.Now = now.UTC()
 		d.Segments = append(d.Segments, s)
 	}
 	return rows.Err()
@@ -138,21 +140,9 @@ func inUTC(times ...*time.Time) {
 	}
 }
 
-const saveSegmentSQL = `
-	update segments s
-	   set due_at = $3, position = $4, comment = $5, part = $6, revision = $7, state = $8, next_at = $9, holder = $10,
-	       held_at = case when $10 = '' then null else s.held_at end,
-	       generation = $11, step = $12, label = $13, attempt = $14, tries = $15, doubt_at = $16, reply_to = $17, root = $18,
-	       ref = $19, live_at = $20, problem = $21, evidence = $22, armed_hash = $23,
-	       called_at = $24, verify = $25, canceling = $26
-	 where {s} and s.segment_id = $2`
-
 func (tx postTx) SaveSegments(_ context.Context, d *publishing.Delivery, segments ...*publishing.Segment) error {
 	for _, s := range segments {
-		tx.queue(&tx.later.batch, saveSegmentSQL, s.ID, d.DueAt, s.Position, s.Comment, s.Part, s.Revision, s.State, zeronull.Timestamptz(s.NextAt), s.Holder,
-			s.Generation, s.Step, s.Label, s.Attempt, s.Tries, zeronull.Timestamptz(s.DoubtAt), s.ReplyTo, s.Root,
-			s.Ref, zeronull.Timestamptz(s.LiveAt), s.Problem, s.Evidence, s.ArmedHash,
-			zeronull.Timestamptz(s.CalledAt), s.Verify, s.Canceling)
+		tx.queue(&tx.later.batch, saveSegmentSQL, append([]any{s.ID}, segmentValues(d, s)...)...)
 	}
 	return nil
 }

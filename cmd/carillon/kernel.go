@@ -197,14 +197,15 @@ func (k *kernel) openPlugins(ctx context.Context) (err error) {
 	k.files = ln
 	k.links = gateway.NewSigner(k.vault.Key(vault.Gateway), "http://"+ln.Addr().String(), time.Now)
 	k.plugins, err = pluginhost.New(pluginhost.Config{
-		Binary:  binary,
-		Args:    func(name string) []string { return []string{"plugin", "serve", name} },
-		Dir:     socketDir(k.cfg.StateDir),
-		Log:     k.log,
-		Egress:  func(id string) pluginhost.Egress { return k.proxy.Grant(id, nil) },
-		Direct:  []string{ln.Addr().String()},
-		Sandbox: pluginhost.Sandbox{Mode: k.cfg.Sandbox, ReadOnly: k.cfg.SandboxRead},
-		Observe: func(o pluginhost.Observation) { k.metrics.Plugin(o.Plugin, o.Method, o.Outcome, o.Took) },
+		Binary:   binary,
+		Args:     func(name string) []string { return []string{"plugin", "serve", name} },
+		Dir:      socketDir(k.cfg.StateDir),
+		Log:      k.log,
+		Egress:   func(id string) pluginhost.Egress { return k.proxy.Grant(id, nil) },
+		Direct:   []string{ln.Addr().String()},
+		Breakers: true,
+		Sandbox:  pluginhost.Sandbox{Mode: k.cfg.Sandbox, ReadOnly: k.cfg.SandboxRead},
+		Observe:  func(o pluginhost.Observation) { k.metrics.Plugin(o.Plugin, o.Method, o.Outcome, o.Took) },
 	}, specs(k.cfg))
 	if err != nil {
 		return fmt.Errorf("plugins: %w", err)

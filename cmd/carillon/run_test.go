@@ -64,9 +64,9 @@ var errOver = errors.New("over")
 // install runs an installation until stop is called or the test ends.
 func install(t *testing.T, with func(*config)) *installation {
 	t.Helper()
-	dir, err := demoDir()
+	dir, remove, err := demoDir()
 	must(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	t.Cleanup(remove)
 	in := &installation{t: t}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), 3*time.Minute, errOver)
 	t.Cleanup(cancel)

@@ -30,6 +30,9 @@ const (
 // keepAttempts is how long a sign-in can be read after it ended.
 const keepAttempts = 24 * time.Hour
 
+// keepQuotas is how long an allowance is kept that nobody draws on.
+const keepQuotas = 7 * 24 * time.Hour
+
 // Due lists grants of every tenant that are to be renewed now. It is for the
 // kernel's own sweep.
 func (s *Service) Due(ctx context.Context, limit int) ([]Due, error) {
@@ -38,7 +41,12 @@ func (s *Service) Due(ctx context.Context, limit int) ([]Due, error) {
 
 // Purge deletes sign-ins that ended a day ago. It is for the kernel's own sweep.
 func (s *Service) Purge(ctx context.Context) (int, error) {
-	return s.Store.PurgeConnections(ctx, s.Now().Add(-keepAttempts))
+	n, err := s.Store.PurgeConnections(ctx, s.Now().Add(-keepAttempts))
+	if err != nil {
+		return n, err
+	}
+	more, err := s.Store.PurgeQuotas(ctx, keepQuotas)
+	return n + more, err
 }
 
 // Renew renews a grant if it is due and nobody else is at it. It returns nil

@@ -28,6 +28,8 @@ type System interface {
 	DueGrants(ctx context.Context, limit int) ([]Due, error)
 	// PurgeConnections deletes attempts that ended before a time.
 	PurgeConnections(ctx context.Context, before time.Time) (int, error)
+	// PurgeQuotas forgets allowances whose window and closure ended a time ago.
+	PurgeQuotas(ctx context.Context, ago time.Duration) (int, error)
 	// SpendApp takes from allowances of ScopeApp, see QuotaTx.Spend.
 	SpendApp(ctx context.Context, platform string, claims []Claim) (*Refusal, error)
 	// ParkApp closes an allowance of ScopeApp, see QuotaTx.Park.

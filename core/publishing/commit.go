@@ -22,6 +22,9 @@ func (r *Runner) commit(ctx context.Context, w *work) (done bool, err error) {
 	case err != nil:
 		return true, r.unprepared(ctx, w.c, social.FaultOf(err, false))
 	}
+	if replay && w.s.ArmedHash != requestHash(req) {
+		return r.altered(ctx, w)
+	}
 	req.Commit, req.Attempt = true, w.s.Attempt+1
 
 	// A shutdown must not cut a call whose effect cannot be taken back. Its
@@ -170,6 +173,8 @@ func (w *work) later(ctx context.Context, f *social.Fault) error {
 	case w.s.State == Canceled:
 	case f.Kind == social.RateLimited:
 		w.s.park(f, w.now)
+	case lostItsPlace(f):
+		w.s.anew(f, w.now)
 	default:
 		w.s.again(f, w.now)
 	}

@@ -104,12 +104,47 @@ type Segment struct {
 	LiveAt    time.Time
 	Problem   *Problem // why it is where it is, if that needs saying
 	Evidence  Evidence // how the outcome is known
-	ArmedHash string   // of the request last armed
+	Hidden    Hidden   // why nobody sees it yet, though it is Live; empty: they do
+	Warnings  []string // what the platform left out, such as "alt text dropped"
+	ArmedHash string   // of the request last armed; a replay must be the same
 }
 
 // Key is the segment's idempotency key: the same for every attempt to send
 // this revision of it.
 func (s *Segment) Key() string { return string(s.ID) + "." + strconv.Itoa(s.Revision) }
+
+// Hidden is why an object that a platform has accepted is not visible yet.
+type Hidden string
+
+// The reasons.
+const (
+	Processing Hidden = "processing"
+	InReview   Hidden = "in_review"
+)
+
+// Hidden is why some of what is live in d cannot be seen yet; empty: it can.
+func (d *Delivery) Hidden() (h Hidden) {
+	for _, s := range d.Segments {
+		h = h.or(s.Hidden)
+	}
+	return h
+}
+
+// Hidden is why some of what is live of a post cannot be seen yet.
+func (d *Detail) Hidden() (h Hidden) {
+	for _, dl := range d.Deliveries {
+		h = h.or(dl.Hidden())
+	}
+	return h
+}
+
+// or is the one that takes longer.
+func (h Hidden) or(other Hidden) Hidden {
+	if h == "" || other == InReview {
+		return other
+	}
+	return h
+}
 
 // Evidence is how a segment's outcome is known.
 type Evidence string

@@ -64,6 +64,20 @@ func (r *Runner) reconcile(ctx context.Context, w *work) (done bool, err error) 
 	return r.find(ctx, w, target)
 }
 
+// altered settles the doubt about a segment that would no longer be sent as it
+// was: a picture's description was changed, say. The key stands for what was
+// sent, so it is not sent again: it is looked up, or a person is asked.
+func (r *Runner) altered(ctx context.Context, w *work) (done bool, err error) {
+	target, err := r.channels.Describe(ctx, tenants.SystemScope(w.c.Tenant), w.d.Channel)
+	if err != nil {
+		return true, r.unsure(ctx, w.c, social.FaultOf(err, false), 0)
+	}
+	if target.Manifest.Can(social.CanFind) {
+		return r.find(ctx, w, target)
+	}
+	return true, r.askPerson(ctx, w.c)
+}
+
 // blockedWait is how soon a blocked segment in doubt is looked at again.
 const blockedWait = 15 * time.Second
 
@@ -183,7 +197,7 @@ func (w *work) stillUnknown(ctx context.Context, f *social.Fault, after time.Dur
 	}
 	w.s.State = Unknown
 	w.s.Tries++
-	w.s.wake(w.now.Add(backoff(w.s.Tries, max(after, retryAfter(f)))))
+	w.s.wake(w.now.Add(pauseAfter(w.s.Tries, f, after)))
 	return nil
 }
 

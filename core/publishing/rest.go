@@ -43,13 +43,23 @@ func (r *Runner) live(ctx context.Context, c Claim, rc social.Receipt, by Eviden
 	return r.rested(w, err)
 }
 
+// news is what subscribers are told of a segment.
+func (s *Segment) news(d *Delivery) map[string]any {
+	data := map[string]any{"post": d.Post, "channel": d.Channel, "segment": s.ID, "state": s.State}
+	if s.Hidden != "" {
+		data["visibility"] = s.Hidden
+	}
+	if len(s.Warnings) > 0 {
+		data["warnings"] = s.Warnings
+	}
+	return data
+}
+
 // settled starts what follows a segment that came to rest and brings the
 // post's sum up to date.
 func (w *work) settled(ctx context.Context) error {
 	changed := append(w.d.next(w.s.Position, w.now), w.s)
-	if err := w.tx.Emit(ctx, "delivery.updated", string(w.d.ID), map[string]any{
-		"post": w.d.Post, "channel": w.d.Channel, "segment": w.s.ID, "state": w.s.State,
-	}); err != nil {
+	if err := w.tx.Emit(ctx, "delivery.updated", string(w.d.ID), w.s.news(w.d)); err != nil {
 		return err
 	}
 	w.saved = true

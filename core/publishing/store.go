@@ -39,7 +39,7 @@ type Tx interface {
 	// Deliveries returns the posts' deliveries with their segments, in order.
 	Deliveries(ctx context.Context, posts ...PostID) ([]*Delivery, error)
 	// Outlines is Deliveries for lists: of each segment it has the name, place,
-	// state, reference, time and problem, and of each delivery no settings.
+	// state, reference, time, problem, visibility and warnings, and of each delivery no settings.
 	Outlines(ctx context.Context, posts ...PostID) ([]*Delivery, error)
 	// SaveDelivery writes d and its segments, new or known, and removes
 	// segments that d no longer has.

@@ -2,6 +2,7 @@ package publishing
 
 import (
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
@@ -51,11 +52,40 @@ func (s *Segment) arm(step []byte, hash string, now time.Time, lease time.Durati
 func (s *Segment) applied(r social.Receipt, by Evidence, now time.Time) {
 	ref := r.Ref
 	s.State, s.Ref, s.Evidence, s.LiveAt = Live, &ref, by, now
+	s.Hidden, s.Warnings = hidden(r.Status), bounded(r.Warnings)
 	if !r.PublishedAt.IsZero() {
 		s.LiveAt = r.PublishedAt
 	}
 	s.settle(nil)
 	s.DoubtAt, s.Verify, s.Canceling = time.Time{}, false, false
+}
+
+func hidden(s social.Status) Hidden {
+	switch s {
+	case social.Processing:
+		return Processing
+	case social.InReview:
+		return InReview
+	}
+	return ""
+}
+
+// Bounds of what is kept of a platform's warnings.
+const (
+	maxWarnings = 20
+	maxWarning  = 500 // characters
+)
+
+func bounded(warnings []string) []string {
+	var out []string
+	for _, w := range warnings[:min(len(warnings), maxWarnings)] {
+		w = strings.ToValidUTF8(strings.ReplaceAll(w, "\x00", ""), "\uFFFD")
+		if r := []rune(w); len(r) > maxWarning {
+			w = string(r[:maxWarning])
+		}
+		out = append(out, w)
+	}
+	return out
 }
 
 // disarm takes a segment back to before its commit: the last attempt surely
@@ -120,7 +150,7 @@ func (s *Segment) park(f *social.Fault, now time.Time) {
 func (s *Segment) again(f *social.Fault, now time.Time) {
 	s.Tries++
 	s.Problem = problemOf(f)
-	s.wake(now.Add(backoff(s.Tries, f.RetryAfter)))
+	s.wake(now.Add(pauseAfter(s.Tries, f, 0)))
 }
 
 // backoff doubles from one second to ten minutes, with up to a quarter of
@@ -137,7 +167,7 @@ func (s *Segment) reset(part Part, at time.Time) {
 	if s.Attempt > 0 { // a platform may remember the old key with the old answer
 		s.Revision++
 	}
-	s.Part, s.State, s.Step, s.Label, s.Tries, s.Problem = part, Scheduled, nil, "", 0, nil
+	s.Part, s.State, s.Step, s.Label, s.Tries, s.Problem, s.ArmedHash = part, Scheduled, nil, "", 0, nil, ""
 	s.ReplyTo, s.Root, s.DoubtAt, s.CalledAt, s.Verify, s.Canceling = nil, nil, time.Time{}, time.Time{}, false, false
 	s.Generation++
 	s.wake(at)

@@ -40,6 +40,9 @@ type world struct {
 	stall    time.Duration // hesitation between arming and sending
 	uploads  int           // steps before the one that asks for the commit
 	gone     bool          // every attachment is gone
+	alt      string        // of every attachment
+	status   social.Status // of every receipt; empty: live
+	warnings []string      // of every receipt
 	looked   []time.Time   // when it was asked what it has
 	denied   tenants.Action
 }
@@ -209,7 +212,7 @@ func (w *world) send(req social.PublishRequest) (social.Step, error) {
 	if err != nil {
 		return social.Step{}, err
 	}
-	return social.Step{Receipt: &social.Receipt{Ref: social.Ref{ID: key, URL: "https://test/" + key}, Status: social.Live}}, nil
+	return social.Step{Receipt: &social.Receipt{Ref: social.Ref{ID: key, URL: "https://test/" + key}, Status: w.status, Warnings: w.warnings}}, nil
 }
 
 func (w *world) lookUp(req social.FindRequest) (social.Finding, error) {
@@ -230,7 +233,7 @@ func (p platform) Attach(_ context.Context, _ tenants.Scope, ids []media.ID) ([]
 		if id == "med_gone" || p.w.gone {
 			return nil, fault.New(fault.NotFound, "media.not_found", "There is no such file.")
 		}
-		out[i] = social.Media{ID: string(id), Kind: social.Image}
+		out[i] = social.Media{ID: string(id), Kind: social.Image, Alt: p.w.alt}
 	}
 	return out, nil
 }

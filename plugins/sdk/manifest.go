@@ -32,7 +32,7 @@ var (
 // names the first field that it cannot. Plugins are checked by it before they
 // serve, and hosts check again what they were told.
 func CheckManifest(m social.Manifest) error {
-	for _, check := range []func(social.Manifest) error{checkIdentity, checkAuth, checkEgress, checkQuotas, checkFormats, checkRecovery, checkStates} {
+	for _, check := range []func(social.Manifest) error{checkIdentity, checkAuth, checkEgress, checkQuotas, checkFormats, checkRecovery, checkStates, checkSettings} {
 		if err := check(m); err != nil {
 			return err
 		}
@@ -83,6 +83,13 @@ func checkStates(m social.Manifest) error {
 		}
 	}
 	return nil
+}
+
+func checkSettings(m social.Manifest) error {
+	if len(m.SettingsSchema) == 0 {
+		return nil
+	}
+	return checkSchema("settings_schema", m.SettingsSchema)
 }
 
 func checkAuth(m social.Manifest) error {

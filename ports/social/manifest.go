@@ -36,6 +36,11 @@ type Manifest struct {
 	// StateVersion alone. What it does not list stays with the version that
 	// wrote it, or begins anew.
 	ReadsState []int
+	// SettingsSchema is the JSON Schema, an object, of what an operator sets
+	// for everybody, such as "client_id" and "client_secret", which the host
+	// takes for OAuth2; nil means nothing. Members with "format":"password" are
+	// sealed. All but client_secret reach the plugin in Call.App, as texts.
+	SettingsSchema []byte
 }
 
 // Reads reports whether the plugin goes on with a state of shape version.

@@ -149,3 +149,41 @@ func quotaApp(w *world) {
 		w.Errorf("parked: %+v", list)
 	}
 }
+
+// quotaPurge looks from two hours ahead, where an hour's window is over and a
+// day's is not.
+func quotaPurge(w *world) {
+	hour, day, closed := claim(1, time.Hour), claim(1, 24*time.Hour), claim(1, time.Hour)
+	app := claim(1, time.Hour)
+	app.Scope = social.ScopeApp
+	if r := w.spend(w.ctx, hour, day, closed); r != nil {
+		w.Fatalf("refused: %+v", r)
+	}
+	_, err := w.Store.SpendApp(w.ctx, "test.platform", []channels.Claim{app})
+	w.must(err)
+	w.must(w.update(func(ctx context.Context, tx channels.Tx) error {
+		return tx.Park(ctx, "test.platform", closed, 24*time.Hour)
+	}))
+	if _, err := w.Store.PurgeQuotas(w.ctx, 0); err != nil {
+		w.Fatal(err)
+	}
+	for name, c := range map[string]channels.Claim{"an hour's": hour, "a day's": day} {
+		if w.spend(w.ctx, c) == nil {
+			w.Errorf("%s is forgotten at once", name)
+		}
+	}
+	if n, err := w.Store.PurgeQuotas(w.ctx, -2*time.Hour); err != nil || n < 2 {
+		w.Errorf("%d forgotten, %v", n, err)
+	}
+	for name, tc := range map[string]struct {
+		claim channels.Claim
+		kept  bool
+	}{"an hour's": {hour, false}, "a day's": {day, true}, "a closed one": {closed, true}} {
+		if kept := w.spend(w.ctx, tc.claim) != nil; kept != tc.kept {
+			w.Errorf("%s: kept %v", name, kept)
+		}
+	}
+	if r, err := w.Store.SpendApp(w.ctx, "test.platform", []channels.Claim{app}); r != nil || err != nil {
+		w.Errorf("an app's: %+v, %v", r, err)
+	}
+}

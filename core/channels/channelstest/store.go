@@ -200,6 +200,17 @@ func (s *Store) PurgeConnections(_ context.Context, before time.Time) (n int, er
 	return n, nil
 }
 
+// PurgeQuotas implements channels.System.
+func (s *Store) PurgeQuotas(_ context.Context, ago time.Duration) (n int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n = s.apps.purge(s.now().Add(-ago))
+	for _, r := range s.all {
+		n += r.quotas.purge(s.now().Add(-ago))
+	}
+	return n, nil
+}
+
 // SpendApp implements channels.System.
 func (s *Store) SpendApp(_ context.Context, platform string, claims []channels.Claim) (*channels.Refusal, error) {
 	s.mu.Lock()

@@ -238,6 +238,7 @@ type quotaKey struct {
 
 type quota struct {
 	used   []time.Time
+	window time.Duration
 	parked time.Time
 }
 
@@ -257,12 +258,24 @@ func (q quotas) spend(now time.Time, platform string, claims []channels.Claim) *
 		if c.Cost > 0 && len(row.used)+c.Cost > c.Limit {
 			return &channels.Refusal{Name: c.Name, Scope: c.Scope, Subject: c.Subject, RetryAfter: c.Window}
 		}
+		row.window = c.Window
 		row.used = append(row.used, slices.Repeat([]time.Time{now}, c.Cost)...)
 		if c.Cost > 0 {
 			q[keyOf(platform, c)] = row
 		}
 	}
 	return nil
+}
+
+func (q quotas) purge(before time.Time) (n int) {
+	for k, row := range q {
+		over := len(row.used) == 0 || row.used[len(row.used)-1].Add(row.window+row.window/8).Before(before)
+		if over && row.parked.Before(before) {
+			delete(q, k)
+			n++
+		}
+	}
+	return n
 }
 
 func (q quotas) park(now time.Time, platform string, c channels.Claim, d time.Duration) {

@@ -163,6 +163,7 @@ func roundTrip(t *testing.T, o Opened) {
 	s.DoubtAt, s.LiveAt, s.Generation, s.Holder, s.ArmedHash = at, at, 7, "w1", "abc"
 	s.ReplyTo, s.Root, s.Ref = &social.Ref{ID: "1"}, &social.Ref{ID: "0"}, &social.Ref{ID: "2", URL: "https://x.test/2", Extra: map[string]string{"cid": "c"}}
 	s.CalledAt, s.Verify, s.Canceling = at, true, true
+	s.Hidden, s.Warnings = publishing.InReview, []string{"alt text dropped", "too many tags"}
 	s.Problem, s.Evidence = &publishing.Problem{Kind: social.Ambiguous, Reason: "r", Message: "m"}, publishing.ByLookup
 	update(t, o.Store, o.Us, saveBoth(p, d))
 	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error { return tx.SaveDelivery(ctx, d) })
@@ -175,6 +176,7 @@ func roundTrip(t *testing.T, o Opened) {
 		t.Fatal(err)
 	}
 	s.State, s.Holder, s.Problem, s.Step, s.Root, s.DoubtAt = publishing.Live, "", nil, nil, nil, time.Time{}
+	s.Hidden, s.Warnings = publishing.Processing, nil
 	s.Label, s.Attempt, s.Part.Text, s.Ref.URL = "", 3, "other words", "https://x.test/3"
 	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error { return tx.SaveSegments(ctx, d, s) })
 	err = o.Store.View(t.Context(), o.Us, func(ctx context.Context, tx publishing.Tx) error {

@@ -260,6 +260,7 @@ func outline(d *publishing.Delivery) {
 	for i, s := range d.Segments {
 		d.Segments[i] = &publishing.Segment{
 			ID: s.ID, Position: s.Position, Comment: s.Comment, State: s.State, Ref: s.Ref, LiveAt: s.LiveAt, Problem: s.Problem,
+			Hidden: s.Hidden, Warnings: s.Warnings,
 		}
 	}
 }

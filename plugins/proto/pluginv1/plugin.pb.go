@@ -196,6 +196,9 @@ type Manifest struct {
 	StateVersion int64 `protobuf:"varint,12,opt,name=state_version,json=stateVersion,proto3" json:"state_version,omitempty"`
 	// The shapes that this version goes on with; empty means state_version alone.
 	ReadsState []int64 `protobuf:"varint,13,rep,packed,name=reads_state,json=readsState,proto3" json:"reads_state,omitempty"`
+	// JSON Schema, an object, of what an operator sets for everybody, such as a
+	// client id; "format":"password" members are sealed. They come in Call.app.
+	SettingsSchema []byte `protobuf:"bytes,14,opt,name=settings_schema,json=settingsSchema,proto3" json:"settings_schema,omitempty"`
 	// Types that are valid to be assigned to Kind:
 	//
 	//	*Manifest_Social
@@ -322,6 +325,13 @@ func (x *Manifest) GetStateVersion() int64 {
 func (x *Manifest) GetReadsState() []int64 {
 	if x != nil {
 		return x.ReadsState
+	}
+	return nil
+}
+
+func (x *Manifest) GetSettingsSchema() []byte {
+	if x != nil {
+		return x.SettingsSchema
 	}
 	return nil
 }
@@ -1020,7 +1030,7 @@ const file_carillon_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x0fDescribeRequest\x12!\n" +
 	"\fhost_version\x18\x01 \x01(\tR\vhostVersion\"L\n" +
 	"\x10DescribeResponse\x128\n" +
-	"\bmanifest\x18\x01 \x01(\v2\x1c.carillon.plugin.v1.ManifestR\bmanifest\"\xb7\x04\n" +
+	"\bmanifest\x18\x01 \x01(\v2\x1c.carillon.plugin.v1.ManifestR\bmanifest\"\xe0\x04\n" +
 	"\bManifest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -1037,7 +1047,8 @@ const file_carillon_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x06sunset\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x06sunset\x12#\n" +
 	"\rstate_version\x18\f \x01(\x03R\fstateVersion\x12\x1f\n" +
 	"\vreads_state\x18\r \x03(\x03R\n" +
-	"readsState\x12<\n" +
+	"readsState\x12'\n" +
+	"\x0fsettings_schema\x18\x0e \x01(\fR\x0esettingsSchema\x12<\n" +
 	"\x06social\x18\x14 \x01(\v2\".carillon.plugin.v1.SocialManifestH\x00R\x06social\x129\n" +
 	"\x05model\x18\x15 \x01(\v2!.carillon.plugin.v1.ModelManifestH\x00R\x05modelB\x06\n" +
 	"\x04kind\"\xec\x01\n" +

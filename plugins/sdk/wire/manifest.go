@@ -13,6 +13,7 @@ func FromManifest(m social.Manifest) *pb.Manifest {
 		Capabilities: each(m.Capabilities, func(c social.Capability) string { return string(c) }),
 		ApiVersion:   m.APIVersion, Sunset: fromTime(m.Sunset),
 		StateVersion: int64(m.StateVersion), ReadsState: each(m.ReadsState, func(v int) int64 { return int64(v) }),
+		SettingsSchema: m.SettingsSchema,
 		Kind: &pb.Manifest_Social{Social: &pb.SocialManifest{
 			Formats: each(m.Formats, fromFormat), Dedup: dedups.number[m.Dedup],
 			Settle: fromDuration(m.Settle), KeyLife: fromDuration(m.KeyLife),
@@ -30,7 +31,8 @@ func ToManifest(m *pb.Manifest) social.Manifest {
 		Capabilities: each(m.GetCapabilities(), func(c string) social.Capability { return social.Capability(c) }),
 		APIVersion:   m.GetApiVersion(), Sunset: toTime(m.GetSunset()),
 		StateVersion: int(m.GetStateVersion()), ReadsState: each(m.GetReadsState(), func(v int64) int { return int(v) }),
-		Formats: each(s.GetFormats(), toFormat), Dedup: dedups.word[s.GetDedup()],
+		SettingsSchema: m.GetSettingsSchema(),
+		Formats:        each(s.GetFormats(), toFormat), Dedup: dedups.word[s.GetDedup()],
 		Settle: toDuration(s.GetSettle()), KeyLife: toDuration(s.GetKeyLife()),
 	}
 }
