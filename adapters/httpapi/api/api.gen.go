@@ -882,7 +882,7 @@ type ChannelList struct {
 	NextCursor *string   `json:"next_cursor,omitempty"`
 }
 
-// ChannelPatch defines model for ChannelPatch.
+// ChannelPatch Example: {"name":"Harbour Bakery on Mastodon"}
 type ChannelPatch = json.RawMessage
 
 // Child defines model for Child.
@@ -943,7 +943,7 @@ type ConnectionObject string
 // ConnectionStage defines model for Connection.Stage.
 type ConnectionStage string
 
-// ConnectionAnswer defines model for ConnectionAnswer.
+// ConnectionAnswer Example: {"input":{"identifier":"ann.example","password":"abcd-efgh-ijkl-mnop"}}
 type ConnectionAnswer struct {
 	// Accounts The chosen accounts.
 	Accounts []string `json:"accounts,omitempty" validate:"omitempty,max=200,dive,min=1,max=256"`
@@ -952,7 +952,7 @@ type ConnectionAnswer struct {
 	Input map[string]string `json:"input,omitempty"`
 }
 
-// ConnectionInput defines model for ConnectionInput.
+// ConnectionInput Example: {"input":{"instance":"mastodon.example"},"platform":"org.joinmastodon","return_url":"/docs"}
 type ConnectionInput struct {
 	// Input `instance`, where the platform has many, and what is already known of the form.
 	Input    map[string]string `json:"input,omitempty"`
@@ -997,7 +997,7 @@ type DeliverySummary struct {
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
-// EmailInput defines model for EmailInput.
+// EmailInput Example: {"email":"ann@example.com"}
 type EmailInput struct {
 	Email string `json:"email" validate:"min=3,max=254,email"`
 }
@@ -1083,7 +1083,7 @@ type Key struct {
 // KeyObject defines model for Key.Object.
 type KeyObject string
 
-// KeyInput defines model for KeyInput.
+// KeyInput Example: {"expires_at":"2027-12-31T00:00:00Z","name":"Nightly import","scopes":["post.read","post.create"]}
 type KeyInput struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 	Name      string     `json:"name" validate:"min=1,max=100"`
@@ -1104,7 +1104,7 @@ type Limits struct {
 	UrlWeight     *int   `json:"url_weight,omitempty"`
 }
 
-// Login defines model for Login.
+// Login Example: {"email":"ann@example.com","password":"mist orchard velvet quarry"}
 type Login struct {
 	Email    string `json:"email" validate:"min=3,max=254,email"`
 	Password string `json:"password" validate:"min=1,max=1024"`
@@ -1146,7 +1146,7 @@ type MediaList struct {
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
-// MediaPatch defines model for MediaPatch.
+// MediaPatch Example: {"alt":"Three bells in a tower"}
 type MediaPatch = json.RawMessage
 
 // MediaRule defines model for MediaRule.
@@ -1178,7 +1178,7 @@ type Member struct {
 // MemberObject defines model for Member.Object.
 type MemberObject string
 
-// MemberInput defines model for MemberInput.
+// MemberInput Example: {"email":"ben@example.com","role":"editor"}
 type MemberInput struct {
 	Email string `json:"email" validate:"min=3,max=254,email"`
 	Role  string `json:"role" validate:"min=1,max=72"`
@@ -1191,7 +1191,7 @@ type MemberList struct {
 	NextCursor *string  `json:"next_cursor,omitempty"`
 }
 
-// MemberRole defines model for MemberRole.
+// MemberRole Example: {"role":"manager"}
 type MemberRole struct {
 	Role string `json:"role" validate:"min=1,max=72"`
 }
@@ -1221,19 +1221,19 @@ type NewWebhook struct {
 	Webhook Webhook `json:"webhook"`
 }
 
-// PasswordChange defines model for PasswordChange.
+// PasswordChange Example: {"current":"mist orchard velvet quarry","password":"lantern gravel tuesday umbrella"}
 type PasswordChange struct {
 	Current  string `json:"current" validate:"min=1,max=1024"`
 	Password string `json:"password" validate:"min=1,max=1024"`
 }
 
-// PasswordReset defines model for PasswordReset.
+// PasswordReset Example: {"password":"lantern gravel tuesday umbrella","token":"crs_…"}
 type PasswordReset struct {
 	Password string `json:"password" validate:"min=1,max=1024"`
 	Token    string `json:"token" validate:"min=1,max=512"`
 }
 
-// Pause defines model for Pause.
+// Pause Example: {"reason":"The client asked us to wait."}
 type Pause struct {
 	// Reason For people.
 	Reason *string `json:"reason,omitempty" validate:"omitempty,max=1000"`
@@ -1325,11 +1325,13 @@ type Post struct {
 // PostObject defines model for Post.Object.
 type PostObject string
 
-// PostInput defines model for PostInput.
+// PostInput Example: {"channels":[{"channel_id":"chn_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"first_comment":{"text":"Come and listen."},"schedule":{"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"},"segments":[{"media":[{"alt":"Three bells in a tower","id":"med_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"text":"The bells ring at nine."},{"text":"And again at noon."}]}
 type PostInput struct {
-	Channels     []Variant      `json:"channels,omitempty" validate:"omitempty,max=50,dive"`
-	FirstComment *Comment       `json:"first_comment,omitempty"`
-	Schedule     *ScheduleInput `json:"schedule,omitempty"`
+	Channels     []Variant `json:"channels,omitempty" validate:"omitempty,max=50,dive"`
+	FirstComment *Comment  `json:"first_comment,omitempty"`
+
+	// Schedule Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+	Schedule *ScheduleInput `json:"schedule,omitempty"`
 
 	// Segments The post, then what follows it as a thread.
 	Segments []Segment `json:"segments" validate:"min=1,max=25,dive"`
@@ -1342,7 +1344,7 @@ type PostList struct {
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
-// PostPatch defines model for PostPatch.
+// PostPatch Example: {"first_comment":{"text":"Come and listen."},"segments":[{"text":"The bells ring at ten."}]}
 type PostPatch = json.RawMessage
 
 // PostState defines model for PostState.
@@ -1378,7 +1380,7 @@ type Problem struct {
 // ProblemClass defines model for Problem.Class.
 type ProblemClass string
 
-// PublishingSettings defines model for PublishingSettings.
+// PublishingSettings Example: {"missed_after_s":21600}
 type PublishingSettings struct {
 	// MissedAfterS How many seconds late a post may start; one that is later is `missed`. 0 means it is sent however late.
 	MissedAfterS int `json:"missed_after_s" validate:"min=0,max=2592000"`
@@ -1398,12 +1400,12 @@ type Receipt struct {
 // ReceiptObject defines model for Receipt.Object.
 type ReceiptObject string
 
-// RefreshInput defines model for RefreshInput.
+// RefreshInput Example: {"refresh_token":"crt_…"}
 type RefreshInput struct {
 	RefreshToken *string `json:"refresh_token,omitempty" validate:"omitempty,min=1,max=512"`
 }
 
-// Registration defines model for Registration.
+// Registration Example: {"email":"ann@example.com","name":"Ann","password":"mist orchard velvet quarry"}
 type Registration struct {
 	Email    string `json:"email" validate:"min=3,max=254,email"`
 	Name     string `json:"name" validate:"min=1,max=100"`
@@ -1418,7 +1420,7 @@ type Replay struct {
 	WebhookId string    `json:"webhook_id"`
 }
 
-// ReplayInput defines model for ReplayInput.
+// ReplayInput Example: {"since":"2026-11-23T00:00:00Z"}
 type ReplayInput struct {
 	Since time.Time `json:"since"`
 }
@@ -1437,13 +1439,13 @@ type Role struct {
 // RoleObject defines model for Role.Object.
 type RoleObject string
 
-// RoleChange defines model for RoleChange.
+// RoleChange Example: {"actions":["post.read","post.create","post.edit"],"title":"Copywriter"}
 type RoleChange struct {
 	Actions []string `json:"actions" validate:"min=1,max=100,dive,min=1,max=64"`
 	Title   string   `json:"title" validate:"min=1,max=120"`
 }
 
-// RoleInput defines model for RoleInput.
+// RoleInput Example: {"actions":["post.read","post.create","post.edit","media.upload"],"name":"copywriter","title":"Copywriter"}
 type RoleInput struct {
 	Actions []string `json:"actions" validate:"min=1,max=100,dive,min=1,max=64"`
 
@@ -1464,7 +1466,7 @@ type Schedule struct {
 	Timezone  *string   `json:"timezone,omitempty"`
 }
 
-// ScheduleInput defines model for ScheduleInput.
+// ScheduleInput Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 type ScheduleInput struct {
 	// LocalTime Wall time, such as `2026-03-01T09:00:00`.
 	//
@@ -1536,7 +1538,7 @@ type SessionList struct {
 	Data []Session `json:"data" validate:"dive"`
 }
 
-// Settlement defines model for Settlement.
+// Settlement Example: {"url":"https://mastodon.example/@harbour/113","verdict":"there"}
 type Settlement struct {
 	// Url With `there`: where it is.
 	Url     *string           `json:"url,omitempty" validate:"omitempty,max=2048"`
@@ -1579,7 +1581,7 @@ type TenantState string
 // TenantTier The plan that counts here, its own or one from above.
 type TenantTier string
 
-// TenantInput defines model for TenantInput.
+// TenantInput Example: {"kind":"workspace","name":"Harbour Bakery","timezone":"Europe/Lisbon"}
 type TenantInput struct {
 	Kind   TenantKind `json:"kind"`
 	Locale *string    `json:"locale,omitempty" validate:"omitempty,max=35"`
@@ -1596,7 +1598,7 @@ type TenantInputTier string
 // TenantKind defines model for TenantKind.
 type TenantKind string
 
-// TenantPatch defines model for TenantPatch.
+// TenantPatch Example: {"name":"Harbour Bakery","timezone":"Europe/Lisbon"}
 type TenantPatch = json.RawMessage
 
 // TextRule defines model for TextRule.
@@ -1667,7 +1669,7 @@ type Variant struct {
 	Settings map[string]interface{} `json:"settings,omitempty"`
 }
 
-// VerifyInput defines model for VerifyInput.
+// VerifyInput Example: {"password":"mist orchard velvet quarry","token":"cvf_…"}
 type VerifyInput struct {
 	Password string `json:"password" validate:"min=1,max=512"`
 	Token    string `json:"token" validate:"min=1,max=512"`
@@ -1736,7 +1738,7 @@ type WebhookDeliveryList struct {
 	NextCursor *string           `json:"next_cursor,omitempty"`
 }
 
-// WebhookInput defines model for WebhookInput.
+// WebhookInput Example: {"types":["post.published","post.failed","post.needs_review"],"url":"https://example.com/hooks/carillon"}
 type WebhookInput struct {
 	Description *string `json:"description,omitempty" validate:"omitempty,max=500"`
 
@@ -1750,7 +1752,7 @@ type WebhookList struct {
 	Data []Webhook `json:"data" validate:"dive"`
 }
 
-// WebhookPatch defines model for WebhookPatch.
+// WebhookPatch Example: {"state":"enabled","types":["post.*"]}
 type WebhookPatch = json.RawMessage
 
 // ChannelID defines model for channelID.
