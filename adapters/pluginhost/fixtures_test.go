@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,6 +41,9 @@ func TestMain(m *testing.M) {
 }
 
 func fixture(name string) {
+	if rest, ok := strings.CutPrefix(name, "version:"); ok {
+		sdk.Serve(parseVersioned(rest))
+	}
 	dir := os.Getenv("PLUGIN_UNIX_SOCKET_DIR")
 	cert := strings.Repeat("A", 400)
 	switch name {
@@ -74,11 +78,19 @@ func fixture(name string) {
 		// A socket that nobody answers on.
 		say("1|1|unix|" + listen(dir) + "|grpc|" + certificate())
 	case "silent":
+		if mark := os.Getenv("MARK"); mark != "" {
+			_ = os.WriteFile(mark, nil, 0o600)
+		}
 		select {}
 	case "leaves":
 		os.Exit(3)
 	case "liar":
 		sdk.Serve(liar{})
+	case "moody":
+		if _, err := os.Stat(os.Getenv("MOOD")); err == nil {
+			os.Exit(4)
+		}
+		sdk.Serve(good{})
 	}
 }
 
@@ -145,6 +157,18 @@ func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 		}
 	case "exit":
 		os.Exit(7)
+	case "once":
+		// The first time, as the file tells; later it is an ordinary post.
+		if f, err := os.OpenFile(rest, os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+			_ = f.Close()
+			os.Exit(8)
+		}
+	case "freeze":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		select {} // this thread may be the last to stop
+	case "fault":
+		status, _ := strconv.Atoi(rest)
+		return social.Step{}, &social.Fault{Kind: social.Transient, Source: social.FromPlatform, Key: "good.down", HTTPStatus: status}
 	case "deadline":
 		until, _ := ctx.Deadline()
 		receipt.Ref.ID = fmt.Sprint(until.UnixNano())
@@ -174,6 +198,9 @@ func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 		receipt.Ref.ID = fmt.Sprint(c.Process.Pid)
 	case "environment":
 		receipt.Warnings = append(os.Environ(), limits()...)
+		if stdin, err := os.Stdin.Stat(); err == nil {
+			receipt.Warnings = append(receipt.Warnings, "stdin="+stdin.Mode().Type().String())
+		}
 	case "trace":
 		// Nobody listens there; that the attempt was made is enough.
 		if req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+rest+"/path?secret", nil); err == nil {
@@ -264,6 +291,58 @@ func (liar) Manifest() social.Manifest {
 	m := good{}.Manifest()
 	m.ID = "org.joinmastodon"
 	return m
+}
+
+// versioned is one of several versions of the same plugin. Its states say which
+// one wrote them.
+type versioned struct {
+	good
+	version string
+	shape   int
+	reads   []int
+	slow    time.Duration
+}
+
+// parseVersioned reads "1.0.0:SHAPE:READS[:SLOW]", as "2.0.0:1:0,1".
+func parseVersioned(s string) (v versioned) {
+	f := append(strings.Split(s, ":"), "", "", "")
+	v.version = f[0]
+	v.shape, _ = strconv.Atoi(f[1])
+	for _, r := range strings.Split(f[2], ",") {
+		if n, err := strconv.Atoi(r); err == nil {
+			v.reads = append(v.reads, n)
+		}
+	}
+	v.slow, _ = time.ParseDuration(f[3])
+	return v
+}
+
+func (v versioned) Manifest() social.Manifest {
+	m := v.good.Manifest()
+	m.Version, m.StateVersion, m.ReadsState = v.version, v.shape, v.reads
+	switch v.version {
+	case "6.6.6":
+		m.Auth = social.Auth{Kind: social.AuthOAuth2, OAuth2: &social.OAuth2{AuthorizeURL: "https://api.test/a", TokenURL: "https://api.test/t"}}
+	case "6.6.7":
+		m.ID = "test.other"
+	}
+	return m
+}
+
+// Publish answers with its version, and what the state of the step before said.
+func (v versioned) Publish(ctx context.Context, req social.PublishRequest) (social.Step, error) {
+	select {
+	case <-time.After(v.slow):
+	case <-ctx.Done():
+		return social.Step{}, ctx.Err()
+	}
+	if req.Content.Text == "next" {
+		return social.Step{Next: &social.Next{State: []byte("of " + v.version), Commit: true}}, nil
+	}
+	if word, _, _ := strings.Cut(req.Content.Text, " "); word != "" && word != "now" {
+		return v.good.Publish(ctx, req)
+	}
+	return social.Step{Receipt: &social.Receipt{Ref: social.Ref{ID: v.version + " read " + string(req.State)}, Status: social.Live}}, nil
 }
 
 // runHost is a host whose death is watched from outside.

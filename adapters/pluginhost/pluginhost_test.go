@@ -288,7 +288,7 @@ func TestThePluginSeesNothingOfTheHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := strings.Join(step.Receipt.Warnings, "\n")
-	for _, want := range []string{"ALL=1", "ONE=1", "HTTPS_PROXY=http://127.0.0.1:3128", "NO_PROXY=127.0.0.1:80,127.0.0.1:81", "GOMEMLIMIT=", "files=512", "core=0"} {
+	for _, want := range []string{"ALL=1", "ONE=1", "HTTPS_PROXY=http://127.0.0.1:3128", "NO_PROXY=127.0.0.1:80,127.0.0.1:81", "GOMEMLIMIT=", "files=512", "core=0", "stdin=p"} {
 		if !strings.Contains(env, want) {
 			t.Errorf("%s is missing", want)
 		}
@@ -495,27 +495,6 @@ func TestOutputIsLimitedAndRedacted(t *testing.T) {
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
-
-func TestAPluginThatKeepsCrashingIsQuarantined(t *testing.T) {
-	h := host(t, "leaves", "test.good")
-	eventually(t, time.Minute, "quarantine", func() bool {
-		_, err := h.Platform(t.Context(), "test.good")
-		if err == nil {
-			t.Fatal("it started")
-		}
-		return !h.Status()[0].Quarantined.IsZero()
-	})
-	if n := h.Status()[0].Crashes; n != 5 {
-		t.Errorf("quarantined after %d crashes", n)
-	}
-	_, err := h.Platform(t.Context(), "test.good")
-	if f := social.FaultOf(err, true); f.Kind != social.Transient || f.RetryAfter < time.Minute {
-		t.Errorf("%+v", f)
-	}
-	if n := h.Status()[0].Crashes; n != 5 {
-		t.Error("it was started in quarantine")
-	}
-}
 
 func TestOneTenantLeavesRoomForOthers(t *testing.T) {
 	h := host(t, "good", "test.good")
