@@ -846,6 +846,30 @@ func (e WebhookPatchState) Valid() bool {
 	}
 }
 
+// Defines values for ListPostsParamsSort.
+const (
+	CreatedAt        ListPostsParamsSort = "created_at"
+	MinusCreatedAt   ListPostsParamsSort = "-created_at"
+	MinusScheduledAt ListPostsParamsSort = "-scheduled_at"
+	ScheduledAt      ListPostsParamsSort = "scheduled_at"
+)
+
+// Valid indicates whether the value is a known member of the ListPostsParamsSort enum.
+func (e ListPostsParamsSort) Valid() bool {
+	switch e {
+	case CreatedAt:
+		return true
+	case MinusCreatedAt:
+		return true
+	case MinusScheduledAt:
+		return true
+	case ScheduledAt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Account defines model for Account.
 type Account struct {
 	AvatarUrl *string `json:"avatar_url,omitempty"`
@@ -876,6 +900,27 @@ type Attempt struct {
 
 	// Replay The same key again, after a lost reply.
 	Replay *bool `json:"replay,omitempty"`
+}
+
+// BatchItem defines model for BatchItem.
+type BatchItem struct {
+	// Index Its place in the request.
+	Index   int      `json:"index"`
+	Post    *Post    `json:"post,omitempty"`
+	Problem *Problem `json:"problem,omitempty"`
+
+	// Status What `POST /posts` would have answered, such as `201`.
+	Status int `json:"status"`
+}
+
+// BatchPost A `PostInput`; read by itself, so that one that is wrong refuses no other.
+type BatchPost = map[string]interface{}
+
+// BatchResult defines model for BatchResult.
+type BatchResult struct {
+	Created int         `json:"created"`
+	Data    []BatchItem `json:"data"`
+	Failed  int         `json:"failed"`
 }
 
 // Channel defines model for Channel.
@@ -1364,8 +1409,14 @@ type Post struct {
 	FirstComment *Comment          `json:"first_comment,omitempty"`
 
 	// Held Why what is due does not leave, as it stands now. It leaves once this has ended, or is missed.
-	Held      *Held      `json:"held,omitempty"`
-	Id        string     `json:"id"`
+	Held *Held  `json:"held,omitempty"`
+	Id   string `json:"id"`
+
+	// Media With `include=media`: what it shows, as far as it is still there.
+	Media *[]Media `json:"media,omitempty"`
+
+	// Metrics With `include=metrics`.
+	Metrics   *[]Metrics `json:"metrics,omitempty"`
 	Object    PostObject `json:"object"`
 	Schedule  *Schedule  `json:"schedule,omitempty"`
 	Segments  []Segment  `json:"segments"`
@@ -1379,6 +1430,13 @@ type Post struct {
 
 // PostObject defines model for Post.Object.
 type PostObject string
+
+// PostBatch Example: {"atomic":false,"posts":[{"channels":[{"channel_id":"chn_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"segments":[{"text":"Monday's bread."}]},{"channels":[{"channel_id":"chn_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"segments":[{"text":"Tuesday's bread."}]}]}
+type PostBatch struct {
+	// Atomic All of them or none.
+	Atomic *bool       `json:"atomic,omitempty"`
+	Posts  []BatchPost `json:"posts"`
+}
 
 // PostInput Example: {"channels":[{"channel_id":"chn_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"first_comment":{"text":"Come and listen."},"schedule":{"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"},"segments":[{"media":[{"alt":"Three bells in a tower","id":"med_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"text":"The bells ring at nine."},{"text":"And again at noon."}]}
 type PostInput struct {
@@ -1844,6 +1902,9 @@ type Cursor = string
 // DeliveryID defines model for deliveryID.
 type DeliveryID = string
 
+// DryRun defines model for dryRun.
+type DryRun = bool
+
 // IdempotencyKey defines model for idempotencyKey.
 type IdempotencyKey = string
 
@@ -1994,6 +2055,9 @@ type ListPostsParams struct {
 	State          *PostState `form:"state,omitempty" json:"state,omitempty"`
 	Channel        *string    `form:"channel,omitempty" json:"channel,omitempty"`
 
+	// Sort A page: `-created_at` (newest first, as without) or `created_at`. A window: `scheduled_at` (as without) or `-scheduled_at`.
+	Sort *ListPostsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
 	// Limit Page size.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -2001,8 +2065,14 @@ type ListPostsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListPostsParamsSort defines parameters for ListPosts.
+type ListPostsParamsSort string
+
 // CreatePostParams defines parameters for CreatePost.
 type CreatePostParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -2011,6 +2081,12 @@ type CreatePostParams struct {
 type DeletePostParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetPostParams defines parameters for GetPost.
+type GetPostParams struct {
+	// Include `media`, `metrics` or both with a comma: what the post shows, and how it did, in the same answer.
+	Include *string `form:"include,omitempty" json:"include,omitempty"`
 }
 
 // UpdatePostParams defines parameters for UpdatePost.
@@ -2042,6 +2118,9 @@ type CancelPostParams struct {
 
 // PublishPostParams defines parameters for PublishPost.
 type PublishPostParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
@@ -2051,8 +2130,20 @@ type PublishPostParams struct {
 
 // SchedulePostParams defines parameters for SchedulePost.
 type SchedulePostParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey RequiredKey `json:"Idempotency-Key"`
+}
+
+// BatchPostsParams defines parameters for BatchPosts.
+type BatchPostsParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey RequiredKey `json:"Idempotency-Key"`
@@ -2180,6 +2271,9 @@ type SettleSegmentJSONRequestBody = Settlement
 
 // SchedulePostJSONRequestBody defines body for SchedulePost for application/json ContentType.
 type SchedulePostJSONRequestBody = ScheduleInput
+
+// BatchPostsJSONRequestBody defines body for BatchPosts for application/json ContentType.
+type BatchPostsJSONRequestBody = PostBatch
 
 // ValidatePostJSONRequestBody defines body for ValidatePost for application/json ContentType.
 type ValidatePostJSONRequestBody = PostInput
@@ -2727,7 +2821,7 @@ type ClientInterface interface {
 	// GetPost One post.
 	//
 	// Corresponds with GET /posts/{post} (the `GetPost` operationId).
-	GetPost(ctx context.Context, post PostID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetPost(ctx context.Context, post PostID, params *GetPostParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdatePostWithBody Change a post that has not left.
 	//
@@ -2811,6 +2905,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /posts/{post}:schedule (the `SchedulePost` operationId).
 	SchedulePost(ctx context.Context, post PostID, params *SchedulePostParams, body SchedulePostJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BatchPostsWithBody Create many drafts at once.
+	//
+	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+	// `/posts/N`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+	BatchPostsWithBody(ctx context.Context, params *BatchPostsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BatchPosts Create many drafts at once.
+	//
+	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+	// `/posts/N`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+	BatchPosts(ctx context.Context, params *BatchPostsParams, body BatchPostsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ValidatePostWithBody What each platform would say to this post.
 	//
@@ -4127,8 +4243,8 @@ func (c *Client) DeletePost(ctx context.Context, post PostID, params *DeletePost
 // GetPost One post.
 //
 // Corresponds with GET /posts/{post} (the `GetPost` operationId).
-func (c *Client) GetPost(ctx context.Context, post PostID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetPostRequest(c.Server, post)
+func (c *Client) GetPost(ctx context.Context, post PostID, params *GetPostParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPostRequest(c.Server, post, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4322,6 +4438,48 @@ func (c *Client) SchedulePostWithBody(ctx context.Context, post PostID, params *
 // Corresponds with POST /posts/{post}:schedule (the `SchedulePost` operationId).
 func (c *Client) SchedulePost(ctx context.Context, post PostID, params *SchedulePostParams, body SchedulePostJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSchedulePostRequest(c.Server, post, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BatchPostsWithBody Create many drafts at once.
+//
+// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+// `/posts/N`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+func (c *Client) BatchPostsWithBody(ctx context.Context, params *BatchPostsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBatchPostsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BatchPosts Create many drafts at once.
+//
+// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+// `/posts/N`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+func (c *Client) BatchPosts(ctx context.Context, params *BatchPostsParams, body BatchPostsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBatchPostsRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6853,6 +7011,18 @@ func NewListPostsRequest(server string, params *ListPostsParams) (*http.Request,
 
 		}
 
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Limit != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
@@ -6919,6 +7089,33 @@ func NewCreatePostRequestWithBody(server string, params *CreatePostParams, conte
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -6996,7 +7193,7 @@ func NewDeletePostRequest(server string, post PostID, params *DeletePostParams) 
 }
 
 // NewGetPostRequest constructs an http.Request for the GetPost method
-func NewGetPostRequest(server string, post PostID) (*http.Request, error) {
+func NewGetPostRequest(server string, post PostID, params *GetPostParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -7019,6 +7216,33 @@ func NewGetPostRequest(server string, post PostID) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Include != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include", *params.Include, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -7361,6 +7585,33 @@ func NewPublishPostRequest(server string, post PostID, params *PublishPostParams
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -7430,6 +7681,33 @@ func NewSchedulePostRequestWithBody(server string, post PostID, params *Schedule
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -7458,6 +7736,86 @@ func NewSchedulePostRequestWithBody(server string, post PostID, params *Schedule
 		}
 
 		req.Header.Set("Idempotency-Key", headerParam1)
+
+	}
+
+	return req, nil
+}
+
+// NewBatchPostsRequest calls the generic BatchPosts builder with application/json body
+func NewBatchPostsRequest(server string, params *BatchPostsParams, body BatchPostsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBatchPostsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewBatchPostsRequestWithBody constructs an http.Request for the BatchPosts method, with any body, and a specified content type
+func NewBatchPostsRequestWithBody(server string, params *BatchPostsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/posts:batch")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
 
 	}
 
@@ -9171,7 +9529,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /posts/{post} (the `GetPost` operationId).
-	GetPostWithResponse(ctx context.Context, post PostID, reqEditors ...RequestEditorFn) (*GetPostResponse, error)
+	GetPostWithResponse(ctx context.Context, post PostID, params *GetPostParams, reqEditors ...RequestEditorFn) (*GetPostResponse, error)
 
 	// UpdatePostWithBodyWithResponse Change a post that has not left.
 	//
@@ -9265,6 +9623,28 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /posts/{post}:schedule (the `SchedulePost` operationId).
 	SchedulePostWithResponse(ctx context.Context, post PostID, params *SchedulePostParams, body SchedulePostJSONRequestBody, reqEditors ...RequestEditorFn) (*SchedulePostResponse, error)
+
+	// BatchPostsWithBodyWithResponse Create many drafts at once.
+	//
+	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+	// `/posts/N`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+	BatchPostsWithBodyWithResponse(ctx context.Context, params *BatchPostsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BatchPostsResponse, error)
+
+	// BatchPostsWithResponse Create many drafts at once.
+	//
+	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+	// `/posts/N`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+	BatchPostsWithResponse(ctx context.Context, params *BatchPostsParams, body BatchPostsJSONRequestBody, reqEditors ...RequestEditorFn) (*BatchPostsResponse, error)
 
 	// ValidatePostWithBodyWithResponse What each platform would say to this post.
 	//
@@ -12039,6 +12419,54 @@ func (r SchedulePostResponse) ContentType() string {
 	return ""
 }
 
+type BatchPostsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON207 the response for an HTTP 207 `application/json` response
+	JSON207 *BatchResult
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON207 returns the response for an HTTP 207 `application/json` response
+func (r BatchPostsResponse) GetJSON207() *BatchResult {
+	return r.JSON207
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r BatchPostsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BatchPostsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BatchPostsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BatchPostsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BatchPostsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ValidatePostResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14140,8 +14568,8 @@ func (c *ClientWithResponses) DeletePostWithResponse(ctx context.Context, post P
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /posts/{post} (the `GetPost` operationId).
-func (c *ClientWithResponses) GetPostWithResponse(ctx context.Context, post PostID, reqEditors ...RequestEditorFn) (*GetPostResponse, error) {
-	rsp, err := c.GetPost(ctx, post, reqEditors...)
+func (c *ClientWithResponses) GetPostWithResponse(ctx context.Context, post PostID, params *GetPostParams, reqEditors ...RequestEditorFn) (*GetPostResponse, error) {
+	rsp, err := c.GetPost(ctx, post, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14305,6 +14733,40 @@ func (c *ClientWithResponses) SchedulePostWithResponse(ctx context.Context, post
 		return nil, err
 	}
 	return ParseSchedulePostResponse(rsp)
+}
+
+// BatchPostsWithBodyWithResponse Create many drafts at once.
+//
+// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+// `/posts/N`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+func (c *ClientWithResponses) BatchPostsWithBodyWithResponse(ctx context.Context, params *BatchPostsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BatchPostsResponse, error) {
+	rsp, err := c.BatchPostsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBatchPostsResponse(rsp)
+}
+
+// BatchPostsWithResponse Create many drafts at once.
+//
+// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+// `/posts/N`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+func (c *ClientWithResponses) BatchPostsWithResponse(ctx context.Context, params *BatchPostsParams, body BatchPostsJSONRequestBody, reqEditors ...RequestEditorFn) (*BatchPostsResponse, error) {
+	rsp, err := c.BatchPosts(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBatchPostsResponse(rsp)
 }
 
 // ValidatePostWithBodyWithResponse What each platform would say to this post.
@@ -16526,6 +16988,39 @@ func ParseSchedulePostResponse(rsp *http.Response) (*SchedulePostResponse, error
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBatchPostsResponse parses an HTTP response from a BatchPostsWithResponse call
+func ParseBatchPostsResponse(rsp *http.Response) (*BatchPostsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BatchPostsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 207:
+		var dest BatchResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON207 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
