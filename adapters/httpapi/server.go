@@ -17,6 +17,7 @@ type Server struct {
 	Streams  Streams
 	Webhooks Webhooks
 	Jobs     Jobs
+	Plugins  Plugins
 
 	*surface
 }
