@@ -31,6 +31,7 @@ var may = map[string][]string{
 	"core/identity":    {"tenants", "ports"},
 	"core/events":      {"tenants", "ports"},
 	"core/channels":    {"tenants", "ports"},
+	"core/catalog":     {"tenants", "ports"},
 	"core/idempotency": {"tenants", "ports"},
 	"core/jobs":        {"tenants", "ports"},
 	"core/media":       {"tenants", "ports"},
@@ -92,6 +93,7 @@ var confined = map[string][]string{
 	"golang.org/x/image":                    {"adapters/imaging"}, // untrusted bytes are decoded in a child
 	"github.com/santhosh-tekuri/jsonschema": {"adapters/rules"},
 	"github.com/rivo/uniseg":                {"adapters/rules", "plugins"},
+	"github.com/expr-lang/expr":             {"plugins/declarative"}, // what a file may compute is decided in one place
 	"github.com/getkin/kin-openapi":         {"adapters/httpapi"},
 	"github.com/oapi-codegen/runtime":       {"adapters/httpapi", "cmd"},
 	"google.golang.org/protobuf":            {"plugins/proto", "plugins/sdk", "adapters/pluginhost", "adapters/rehearsal"},

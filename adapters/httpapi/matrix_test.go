@@ -130,7 +130,7 @@ func (w *world) job(tenant tenants.ID) string {
 	name := jobs.NewID()
 	postgrestest.Exec(w.t, w.db, `with q as (
 		insert into river.river_job (kind, args, max_attempts) values ('test', jsonb_build_object('tenant', $1::text), 1) returning id)
-		insert into jobs (tenant_id, job_id, type, subject, queue_id) select $1::text, $2, 'test', 'whk_x', id from q`, tenant, name)
+		insert into jobs (tenant_id, job_id, type, subject, queue_id) select $1::text, $2, 'webhook.replay', 'whk_x', id from q`, tenant, name)
 	return string(name)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
+	"github.com/carillonhq/carillon/core/jobs"
 	"github.com/carillonhq/carillon/core/publishing"
 	"github.com/carillonhq/carillon/tenants"
 )
@@ -47,7 +48,11 @@ func (s *Server) RefreshMetrics(ctx context.Context, req api.RefreshMetricsReque
 	if err != nil {
 		return nil, err
 	}
-	return api.RefreshMetrics202Response{Headers: api.RefreshMetrics202ResponseHeaders{Location: jobAt(job)}}, nil
+	var at *string
+	if s.Authz.Allow(ctx, who, jobs.ActRead) == nil { // it would be a dead end for others
+		at = jobAt(job)
+	}
+	return api.RefreshMetrics202Response{Headers: api.RefreshMetrics202ResponseHeaders{Location: at}}, nil
 }
 
 func toReceipt(r *publishing.Receipt) api.Receipt {

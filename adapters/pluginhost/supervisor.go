@@ -32,6 +32,8 @@ type supervisor struct {
 	program *executable
 	secrets *secrets
 	egress  Egress
+	life    context.Context // ends with close; a start under way ends with it
+	end     context.CancelFunc
 
 	mu        sync.Mutex
 	state     State
@@ -60,10 +62,12 @@ type start struct {
 }
 
 func newSupervisor(e *entry, spec Spec, program *executable) *supervisor {
-	return &supervisor{
+	s := &supervisor{
 		host: e.host, spec: spec, program: program, secrets: e.secrets, egress: e.egress,
 		state: Idle, since: time.Now(),
 	}
+	s.life, s.end = context.WithCancel(e.host.life)
+	return s
 }
 
 // errClosed says that this version does not run any more: another may.
@@ -184,7 +188,7 @@ func (s *supervisor) join() (*start, error) {
 func (s *supervisor) launch(st *start, wait time.Duration) {
 	select {
 	case <-time.After(wait):
-	case <-s.host.life.Done():
+	case <-s.life.Done():
 	}
 	st.p, st.err = s.adopt(launch(s))
 	close(st.done)
@@ -315,8 +319,9 @@ func (s *supervisor) close(ctx context.Context) error {
 		s.to(Draining)
 	}
 	s.mu.Unlock()
+	s.end()
 	if st != nil {
-		<-st.done // soon: the host's life is over, or its start has a limit
+		<-st.done
 	}
 	for _, p := range processes {
 		if p != nil {

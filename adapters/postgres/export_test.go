@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
@@ -98,4 +99,22 @@ func (db *DB) GenericPlan(ctx context.Context, t tenants.ID, sql string) (lines 
 		_, err = tx.pgx.Exec(ctx, "deallocate planned")
 		return err
 	})
+}
+
+// ClaimCost is how many pages a claim of n touches. It takes nothing.
+func (db *DB) ClaimCost(ctx context.Context, n int) (pages int, err error) {
+	t, err := db.sys.pool.Begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = t.Rollback(ctx) }()
+	var plan []struct {
+		Plan struct {
+			Hit  int `json:"Shared Hit Blocks"`
+			Read int `json:"Shared Read Blocks"`
+		}
+	}
+	err = t.QueryRow(ctx, "explain (analyze, buffers, format json) "+claimSQL, n, time.Hour, "w", 3600.0,
+		firstLane.minute, firstLane.tenant, firstLane.channel, max(256, 4*n)).Scan(&plan)
+	return plan[0].Plan.Hit + plan[0].Plan.Read, err
 }

@@ -49,6 +49,7 @@ type DB struct {
 	jobs     *river.Client[pgx.Tx] // inserts only
 	walls    walls.Test
 	hints    hints
+	lanes    lanes
 }
 
 // A role is one of the two ways into the database.
@@ -81,14 +82,6 @@ func OpenForTest(ctx context.Context, c Config, w walls.Test) (*DB, error) {
 	return db, nil
 }
 
-// cachedPlans is why no connection reads a table from end to end if an index
-// leads to what it wants. A prepared statement keeps its plan until the tables'
-// statistics change. One made while a table was nearly empty reads all of it,
-// which was right at the time, and goes on to do so while ten thousand rows
-// arrive; the next analysis may be a minute away. Every statement that runs
-// often has its index, so there is nothing to lose.
-const cachedPlans = "off"
-
 func connect(ctx context.Context, c Config, url, name string) (role, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -104,9 +97,10 @@ func connect(ctx context.Context, c Config, url, name string) (role, error) {
 	for name, value := range map[string]string{
 		"application_name":                    name,
 		"timezone":                            "UTC",
-		"standard_conforming_strings":         "on",  // bun quotes literals itself
-		"jit":                                 "off", // our statements are short; compiling one would not pay
-		"enable_seqscan":                      cachedPlans,
+		"standard_conforming_strings":         "on",                 // bun quotes literals itself
+		"jit":                                 "off",                // our statements are short; compiling one would not pay
+		"enable_seqscan":                      "off",                // see plans.go
+		"plan_cache_mode":                     "force_generic_plan", // planning most statements costs more than running them
 		"statement_timeout":                   "30s",
 		"lock_timeout":                        "10s",
 		"idle_in_transaction_session_timeout": "60s",
@@ -115,6 +109,7 @@ func connect(ctx context.Context, c Config, url, name string) (role, error) {
 			cfg.ConnConfig.RuntimeParams[name] = value
 		}
 	}
+	cfg.PrepareConn = replan
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return role{}, err

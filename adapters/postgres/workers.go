@@ -87,7 +87,9 @@ const maxBacklog = 100_000
 func (db *DB) Backlog(ctx context.Context) (b Backlog, err error) {
 	err = db.ask(ctx, pathBacklog, `
 		select count(*), coalesce(greatest(clock_timestamp() - min(next_at), '0'), '0')
-		  from (select next_at from segments where next_at <= clock_timestamp() order by next_at limit $1) due`, []any{maxBacklog}, &b.Due, &b.Oldest)
+		  from (select s.next_at from segments s
+		         where s.next_at <= clock_timestamp() and `+minute+` <= date_trunc('minute', statement_timestamp() at time zone 'UTC')
+		         order by `+minute+` limit $1) due`, []any{maxBacklog}, &b.Due, &b.Oldest)
 	return b, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -24,22 +25,29 @@ import (
 	"github.com/carillonhq/carillon/ports/social/socialtest"
 )
 
-const token = "chirp-practice-token"
+var tokens = map[string]string{"ann": "chirp-practice-token-of-ann", "ben": "chirp-practice-token-of-ben"}
 
-func TestContractInGo(t *testing.T) {
+func TestContractInGo(t *testing.T)         { hold(t, inGo(t)) }
+func TestContractInTypeScript(t *testing.T) { hold(t, inTypeScript(t)) }
+func TestContractInPython(t *testing.T)     { hold(t, inPython(t)) }
+
+func inGo(t *testing.T) pluginhost.Spec {
+	t.Helper()
 	bin := filepath.Join(t.TempDir(), "plugin")
 	if out, err := exec.Command("go", "build", "-o", bin, "./go-chirp").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	hold(t, pluginhost.Spec{ID: "example.chirp-go", Name: "go-chirp", Binary: bin})
+	return pluginhost.Spec{ID: "example.chirp-go", Name: "go-chirp", Binary: bin}
 }
 
-func TestContractInTypeScript(t *testing.T) {
-	hold(t, built(t, "ts-chirp", pluginhost.Spec{ID: "example.chirp-ts", Binary: "node", Args: []string{"dist/main.mjs"}}))
+func inTypeScript(t *testing.T) pluginhost.Spec {
+	t.Helper()
+	return built(t, "ts-chirp", pluginhost.Spec{ID: "example.chirp-ts", Binary: "node", Args: []string{"dist/main.mjs"}})
 }
 
-func TestContractInPython(t *testing.T) {
-	hold(t, built(t, "py-chirp", pluginhost.Spec{ID: "example.chirp-py", Binary: "python3", Args: []string{"dist"}}))
+func inPython(t *testing.T) pluginhost.Spec {
+	t.Helper()
+	return built(t, "py-chirp", pluginhost.Spec{ID: "example.chirp-py", Binary: "python3", Args: []string{"dist"}})
 }
 
 // built is a plugin of an interpreter, built with the SDKs of this tree.
@@ -98,8 +106,8 @@ func signsIn(t *testing.T, p pluginhost.Plugin, call social.Call) {
 	if err != nil || len(step.Form) == 0 {
 		t.Fatalf("no form: %+v, %v", step, err)
 	}
-	step, err = p.Connect(t.Context(), social.ConnectRequest{Input: map[string]string{"instance": instance, "token": token}})
-	if err != nil || step.Done == nil || step.Done.AccessToken != token || step.Done.Public["instance"] != instance {
+	step, err = p.Connect(t.Context(), social.ConnectRequest{Input: map[string]string{"instance": instance, "token": call.Credential.AccessToken}})
+	if err != nil || step.Done == nil || step.Done.AccessToken != call.Credential.AccessToken || step.Done.Public["instance"] != instance {
 		t.Errorf("not signed in: %+v, %v", step, err)
 	}
 	_, err = p.Connect(t.Context(), social.ConnectRequest{Input: map[string]string{"instance": instance, "token": "somebody-else's"}})
@@ -110,6 +118,15 @@ func signsIn(t *testing.T, p pluginhost.Plugin, call social.Call) {
 
 // start runs the plugin in a process of its own.
 func start(t *testing.T, spec pluginhost.Spec) pluginhost.Plugin {
+	t.Helper()
+	p, err := hostOf(t, spec).Platform(t.Context(), spec.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func hostOf(t *testing.T, spec pluginhost.Spec) *pluginhost.Host {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "plug")
 	if err != nil {
@@ -126,12 +143,13 @@ func start(t *testing.T, spec pluginhost.Spec) pluginhost.Plugin {
 		if t.Failed() {
 			t.Logf("the host's log:\n%s", said)
 		}
+		for _, token := range tokens {
+			if strings.Contains(said.String(), token) {
+				t.Error("a token is in the host's log")
+			}
+		}
 	})
-	p, err := host.Platform(t.Context(), spec.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return host
 }
 
 type logs struct {
@@ -155,12 +173,16 @@ func (l *logs) String() string {
 func chirp(t *testing.T) socialtest.Harness {
 	t.Helper()
 	now := &clock{now: time.Now()}
-	fake := chirpfake.New(map[string]string{token: "ann"}, now.Now)
-	server := httptest.NewServer(fake)
-	t.Cleanup(server.Close)
+	users := map[string]string{}
+	for user, token := range tokens {
+		users[token] = user
+	}
+	fake := &server{Server: chirpfake.New(users, now.Now)}
+	web := httptest.NewServer(fake)
+	t.Cleanup(web.Close)
 	return socialtest.Harness{
-		Server: back{fake}, Account: social.Account{ID: "u-ann", Handle: "ann"},
-		Call:  social.Call{Credential: social.Credential{AccessToken: token, Public: map[string]string{"instance": server.URL}}},
+		Server: fake, Account: social.Account{ID: "u-ann", Handle: "ann"},
+		Call:  social.Call{Credential: social.Credential{AccessToken: tokens["ann"], Public: map[string]string{"instance": web.URL}}},
 		Image: picture(t), TooLong: strings.Repeat("é", chirpfake.MaxText+1), Wait: now.advance, Deadline: time.Second,
 	}
 }
@@ -182,16 +204,48 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-type back struct{ *chirpfake.Server }
+// harness is what the tests of this package share with the contract.
+type harness = socialtest.Harness
 
-func (b back) Trouble(t socialtest.Trouble) { b.Server.Trouble(string(t)) }
+// server is Chirp with a back door and a gate.
+type server struct {
+	*chirpfake.Server
+	gate *gate
+}
 
-func (b back) Objects() []socialtest.Object {
+// A gate holds the next request until it is opened, or the caller has left.
+type gate struct{ reached, open, left chan struct{} }
+
+func (s *server) slow() *gate {
+	s.gate = &gate{make(chan struct{}), make(chan struct{}), make(chan struct{})}
+	return s.gate
+}
+
+// ServeHTTP implements http.Handler.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if g := s.gate; g != nil {
+		body, _ := io.ReadAll(r.Body) // only then is it seen that the caller leaves
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		close(g.reached)
+		select {
+		case <-g.open:
+		case <-r.Context().Done():
+			close(g.left)
+		}
+	}
+	s.Server.ServeHTTP(w, r)
+}
+
+// Trouble implements socialtest.Server.
+func (s *server) Trouble(t socialtest.Trouble) { s.Server.Trouble(string(t)) }
+
+// Objects implements socialtest.Server.
+func (s *server) Objects() []socialtest.Object {
 	var list []socialtest.Object
-	for _, p := range b.Posts() {
+	for _, p := range s.Posts() {
 		o := socialtest.Object{ID: p.ID, ReplyTo: p.ReplyTo, Text: p.Text}
 		for _, id := range p.Media {
-			o.Alts = append(o.Alts, b.Alt(id))
+			o.Alts = append(o.Alts, s.Alt(id))
 		}
 		list = append(list, o)
 	}

@@ -182,6 +182,7 @@ func (e JobObject) Valid() bool {
 
 // Defines values for JobStatus.
 const (
+	JobStatusCanceled  JobStatus = "canceled"
 	JobStatusFailed    JobStatus = "failed"
 	JobStatusQueued    JobStatus = "queued"
 	JobStatusRunning   JobStatus = "running"
@@ -191,6 +192,8 @@ const (
 // Valid indicates whether the value is a known member of the JobStatus enum.
 func (e JobStatus) Valid() bool {
 	switch e {
+	case JobStatusCanceled:
+		return true
 	case JobStatusFailed:
 		return true
 	case JobStatusQueued:
@@ -1046,7 +1049,7 @@ type Job struct {
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
 	Id         string     `json:"id"`
 	Object     JobObject  `json:"object" validate:"oneof=job"`
-	Status     JobStatus  `json:"status" validate:"oneof=queued running succeeded failed"`
+	Status     JobStatus  `json:"status" validate:"oneof=queued running succeeded failed canceled"`
 
 	// Subject The id of what it is about.
 	Subject string `json:"subject"`
@@ -2209,6 +2212,9 @@ type ServerInterface interface {
 	// GetJob How far a job is.
 	// (GET /jobs/{job})
 	GetJob(c *fiber.Ctx, job JobID, params GetJobParams) error
+	// CancelJob End a job.
+	// (POST /jobs/{job}:cancel)
+	CancelJob(c *fiber.Ctx, job JobID) error
 	// GetMe Who is signed in.
 	// (GET /me)
 	GetMe(c *fiber.Ctx) error
@@ -3066,6 +3072,35 @@ func (siw *ServerInterfaceWrapper) GetJob(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.GetJob(c, job, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// CancelJob operation middleware
+func (siw *ServerInterfaceWrapper) CancelJob(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "job" -------------
+	var job JobID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "job", c.Params("job"), &job, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/job")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.CancelJob(c, job)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -5223,6 +5258,9 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/jobs/{job}", Operation: "GetJob", Handler: wrapper.GetJob, Action: "job.read", IDs: map[string]string{"job": "job"},
 		},
 		{
+			Method: "POST", Path: "/jobs/{job}:cancel", Operation: "CancelJob", Handler: wrapper.CancelJob, Action: "job.cancel", IDs: map[string]string{"job": "job"},
+		},
+		{
 			Method: "GET", Path: "/me", Operation: "GetMe", Handler: wrapper.GetMe, Session: true,
 		},
 		{
@@ -6107,6 +6145,35 @@ type GetJobdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetJobdefaultApplicationProblemPlusJSONResponse) VisitGetJobResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type CancelJobRequestObject struct {
+	Job JobID `json:"job"`
+}
+
+type CancelJobResponseObject interface {
+	VisitCancelJobResponse(ctx *fiber.Ctx) error
+}
+
+type CancelJob200JSONResponse Job
+
+func (response CancelJob200JSONResponse) VisitCancelJobResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type CancelJobdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CancelJobdefaultApplicationProblemPlusJSONResponse) VisitCancelJobResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -7481,13 +7548,23 @@ type ReplayWebhookDeliveryResponseObject interface {
 	VisitReplayWebhookDeliveryResponse(ctx *fiber.Ctx) error
 }
 
-type ReplayWebhookDelivery202JSONResponse WebhookDelivery
+type ReplayWebhookDelivery202ResponseHeaders struct {
+	Location *string
+}
+
+type ReplayWebhookDelivery202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers ReplayWebhookDelivery202ResponseHeaders
+}
 
 func (response ReplayWebhookDelivery202JSONResponse) VisitReplayWebhookDeliveryResponse(ctx *fiber.Ctx) error {
+	if response.Headers.Location != nil {
+		ctx.Response().Header.Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
 	ctx.Response().Header.Set("Content-Type", "application/json")
 	ctx.Status(202)
 
-	return ctx.JSON(&response)
+	return ctx.JSON(&response.Body)
 }
 
 type ReplayWebhookDeliverydefaultApplicationProblemPlusJSONResponse struct {
@@ -7850,6 +7927,9 @@ type StrictServerInterface interface {
 	// GetJob How far a job is.
 	// (GET /jobs/{job})
 	GetJob(ctx context.Context, request GetJobRequestObject) (GetJobResponseObject, error)
+	// CancelJob End a job.
+	// (POST /jobs/{job}:cancel)
+	CancelJob(ctx context.Context, request CancelJobRequestObject) (CancelJobResponseObject, error)
 	// GetMe Who is signed in.
 	// (GET /me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
@@ -8750,6 +8830,33 @@ func (sh *strictHandler) GetJob(ctx *fiber.Ctx, job JobID, params GetJobParams) 
 		return err
 	} else if validResponse, ok := response.(GetJobResponseObject); ok {
 		if err := validResponse.VisitGetJobResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CancelJob operation middleware
+func (sh *strictHandler) CancelJob(ctx *fiber.Ctx, job JobID) error {
+	var request CancelJobRequestObject
+
+	request.Job = job
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelJob(ctx.UserContext(), request.(CancelJobRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelJob")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CancelJobResponseObject); ok {
+		if err := validResponse.VisitCancelJobResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

@@ -194,6 +194,7 @@ func (e JobObject) Valid() bool {
 
 // Defines values for JobStatus.
 const (
+	JobStatusCanceled  JobStatus = "canceled"
 	JobStatusFailed    JobStatus = "failed"
 	JobStatusQueued    JobStatus = "queued"
 	JobStatusRunning   JobStatus = "running"
@@ -203,6 +204,8 @@ const (
 // Valid indicates whether the value is a known member of the JobStatus enum.
 func (e JobStatus) Valid() bool {
 	switch e {
+	case JobStatusCanceled:
+		return true
 	case JobStatusFailed:
 		return true
 	case JobStatusQueued:
@@ -2543,6 +2546,14 @@ type ClientInterface interface {
 	// Corresponds with GET /jobs/{job} (the `GetJob` operationId).
 	GetJob(ctx context.Context, job JobID, params *GetJobParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CancelJob End a job.
+	//
+	// A waiting job ends at once, a running one soon; what it did is not undone. Work that cannot end in the middle answers
+	// `job.not_endable`, and work that has finished `job.finished`.
+	//
+	// Corresponds with POST /jobs/{job}:cancel (the `CancelJob` operationId).
+	CancelJob(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetMe Who is signed in.
 	//
 	// Corresponds with GET /me (the `GetMe` operationId).
@@ -3665,6 +3676,24 @@ func (c *Client) CreateStreamTicket(ctx context.Context, reqEditors ...RequestEd
 // Corresponds with GET /jobs/{job} (the `GetJob` operationId).
 func (c *Client) GetJob(ctx context.Context, job JobID, params *GetJobParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetJobRequest(c.Server, job, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelJob End a job.
+//
+// A waiting job ends at once, a running one soon; what it did is not undone. Work that cannot end in the middle answers
+// `job.not_endable`, and work that has finished `job.finished`.
+//
+// Corresponds with POST /jobs/{job}:cancel (the `CancelJob` operationId).
+func (c *Client) CancelJob(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelJobRequest(c.Server, job)
 	if err != nil {
 		return nil, err
 	}
@@ -5963,6 +5992,40 @@ func NewGetJobRequest(server string, job JobID, params *GetJobParams) (*http.Req
 			req.Header.Set("Prefer", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewCancelJobRequest constructs an http.Request for the CancelJob method
+func NewCancelJobRequest(server string, job JobID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "job", job, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/jobs/%s:cancel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -8895,6 +8958,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /jobs/{job} (the `GetJob` operationId).
 	GetJobWithResponse(ctx context.Context, job JobID, params *GetJobParams, reqEditors ...RequestEditorFn) (*GetJobResponse, error)
 
+	// CancelJobWithResponse End a job.
+	//
+	// A waiting job ends at once, a running one soon; what it did is not undone. Work that cannot end in the middle answers
+	// `job.not_endable`, and work that has finished `job.finished`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /jobs/{job}:cancel (the `CancelJob` operationId).
+	CancelJobWithResponse(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*CancelJobResponse, error)
+
 	// GetMeWithResponse Who is signed in.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -10565,6 +10638,54 @@ func (r GetJobResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetJobResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CancelJobResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CancelJobResponse) GetJSON200() *Job {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CancelJobResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelJobResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelJobResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelJobResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelJobResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12661,6 +12782,11 @@ func (r ResumePublishingResponse) ContentType() string {
 	return ""
 }
 
+// ReplayWebhookDeliveryResponse202Headers the declared response headers of an HTTP 202 response for ReplayWebhookDelivery
+type ReplayWebhookDeliveryResponse202Headers struct {
+	Location *string
+}
+
 type ReplayWebhookDeliveryResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -12668,6 +12794,8 @@ type ReplayWebhookDeliveryResponse struct {
 	JSON202 *WebhookDelivery
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *ReplayWebhookDeliveryResponse202Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
@@ -13641,6 +13769,22 @@ func (c *ClientWithResponses) GetJobWithResponse(ctx context.Context, job JobID,
 		return nil, err
 	}
 	return ParseGetJobResponse(rsp)
+}
+
+// CancelJobWithResponse End a job.
+//
+// A waiting job ends at once, a running one soon; what it did is not undone. Work that cannot end in the middle answers
+// `job.not_endable`, and work that has finished `job.finished`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /jobs/{job}:cancel (the `CancelJob` operationId).
+func (c *ClientWithResponses) CancelJobWithResponse(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*CancelJobResponse, error) {
+	rsp, err := c.CancelJob(ctx, job, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelJobResponse(rsp)
 }
 
 // GetMeWithResponse Who is signed in.
@@ -15423,6 +15567,39 @@ func ParseGetJobResponse(rsp *http.Response) (*GetJobResponse, error) {
 	return response, nil
 }
 
+// ParseCancelJobResponse parses an HTTP response from a CancelJobWithResponse call
+func ParseCancelJobResponse(rsp *http.Response) (*CancelJobResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelJobResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetMeResponse parses an HTTP response from a GetMeWithResponse call
 func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -16902,6 +17079,19 @@ func ParseReplayWebhookDeliveryResponse(rsp *http.Response) (*ReplayWebhookDeliv
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers ReplayWebhookDeliveryResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil
