@@ -29,7 +29,7 @@ func run(addr string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("Chirp is at http://%s; ann's token is %s\n", l.Addr(), token)
+	_, _ = fmt.Fprintf(os.Stdout, "Chirp is at http://%s; ann's token is %s\n", l.Addr(), token)
 	server := &http.Server{Handler: chirpfake.New(map[string]string{token: "ann"}, nil), ReadHeaderTimeout: 10 * time.Second}
 	return server.Serve(l)
 }
