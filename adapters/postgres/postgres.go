@@ -69,7 +69,7 @@ func OpenForTest(ctx context.Context, c Config, w walls.Test) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("application role: %w", err)
 	}
-	sys, err := connect(ctx, c, c.System, systemName)
+	sys, err := connect(ctx, c, c.System, "carillon-system")
 	if err != nil {
 		app.close()
 		return nil, fmt.Errorf("system role: %w", err)
@@ -80,18 +80,6 @@ func OpenForTest(ctx context.Context, c Config, w walls.Test) (*DB, error) {
 		return nil, fmt.Errorf("job client: %w", err)
 	}
 	return db, nil
-}
-
-const systemName = "carillon-system"
-
-// planning is how a role plans prepared statements. Planning a claim costs more
-// than running it, and the planner would do it each time; nothing else of the
-// system's is worth a second thought.
-func planning(role string) string {
-	if role == systemName {
-		return "force_generic_plan"
-	}
-	return "auto"
 }
 
 func connect(ctx context.Context, c Config, url, name string) (role, error) {
@@ -112,7 +100,6 @@ func connect(ctx context.Context, c Config, url, name string) (role, error) {
 		"standard_conforming_strings":         "on",  // bun quotes literals itself
 		"jit":                                 "off", // our statements are short; compiling one would not pay
 		"enable_seqscan":                      "off", // see plans.go
-		"plan_cache_mode":                     planning(name),
 		"statement_timeout":                   "30s",
 		"lock_timeout":                        "10s",
 		"idle_in_transaction_session_timeout": "60s",
