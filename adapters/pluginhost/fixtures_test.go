@@ -22,14 +22,17 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sys/unix"
 
 	"github.com/carillonhq/carillon/adapters/pluginhost"
+	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
 // The test binary is every plugin: run as "… fixture NAME" it is that one.
 func TestMain(m *testing.M) {
+	sandbox.Main()
 	if len(os.Args) == 3 && os.Args[1] == "fixture" {
 		fixture(os.Args[2])
 		os.Exit(0)
@@ -48,6 +51,9 @@ func fixture(name string) {
 	cert := strings.Repeat("A", 400)
 	switch name {
 	case "good", "frozen":
+		sdk.Serve(good{})
+	case "clinging":
+		cling()
 		sdk.Serve(good{})
 	case "finder":
 		sdk.Serve(finder{})
@@ -91,6 +97,18 @@ func fixture(name string) {
 			os.Exit(4)
 		}
 		sdk.Serve(good{})
+	}
+}
+
+// cling puts something in the place of standard input that never ends: now only
+// the kernel can tell this plugin that its host is gone.
+func cling() {
+	var ends [2]int
+	if err := syscall.Pipe(ends[:]); err != nil {
+		os.Exit(1)
+	}
+	if err := unix.Dup2(ends[0], 0); err != nil {
+		os.Exit(1)
 	}
 }
 
@@ -147,14 +165,6 @@ func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 		receipt.Ref = social.Ref{}
 	case "panic":
 		panic("on purpose")
-	case "cling":
-		// With a writing end of its own, standard input never ends: only the
-		// kernel can tell this plugin that its host is gone.
-		if runtime.GOOS == "linux" {
-			if _, err := syscall.Open("/proc/self/fd/0", syscall.O_WRONLY, 0); err != nil {
-				return social.Step{}, err
-			}
-		}
 	case "exit":
 		os.Exit(7)
 	case "once":
@@ -347,14 +357,16 @@ func (v versioned) Publish(ctx context.Context, req social.PublishRequest) (soci
 
 // runHost is a host whose death is watched from outside.
 func runHost() {
-	h, err := pluginhost.New(pluginhost.Config{Args: asFixture, Dir: os.Getenv("HOST_DIR"), Log: slog.New(slog.DiscardHandler)},
-		[]pluginhost.Spec{{ID: "test.good", Name: "good"}})
-	var p pluginhost.Plugin
-	if err == nil {
-		p, err = h.Platform(context.Background(), "test.good")
+	name := "good"
+	if runtime.GOOS == "linux" {
+		name = "clinging"
 	}
+	h, err := pluginhost.New(pluginhost.Config{
+		Args: asFixture, Dir: os.Getenv("HOST_DIR"), Log: slog.New(slog.DiscardHandler), Timeouts: patient(),
+		Sandbox: pluginhost.Sandbox{Mode: sandbox.Mode(os.Getenv("HOST_SANDBOX"))},
+	}, []pluginhost.Spec{{ID: "test.good", Name: name}})
 	if err == nil {
-		_, err = p.Publish(context.Background(), request("cling", false))
+		_, err = h.Platform(context.Background(), "test.good")
 	}
 	if err != nil {
 		fmt.Println(err)

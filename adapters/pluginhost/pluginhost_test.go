@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -21,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/carillonhq/carillon/adapters/pluginhost"
+	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
 )
@@ -409,24 +411,49 @@ func TestCloseLetsCallsFinish(t *testing.T) {
 }
 
 func TestAGrandchildDoesNotHoldTheHost(t *testing.T) {
-	h := host(t, "good", "test.good")
-	p := open(t, h, "test.good")
-	step, err := publish(p, "grandchild", false)
+	for _, mode := range []sandbox.Mode{sandbox.Best, sandbox.Off} {
+		t.Run(string(mode), func(t *testing.T) {
+			h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) { c.Sandbox.Mode = mode })
+			p := open(t, h, "test.good")
+			step, err := publish(p, "grandchild", false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pid := outside(t, running(t, h), step.Receipt.Ref.ID)
+			begun := time.Now()
+			if err := h.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(begun); took > promptly {
+				t.Errorf("took %s", took)
+			}
+			eventually(t, time.Minute, "the grandchild ends with the group", func() bool { return gone(pid) || zombie(pid) })
+		})
+	}
+}
+
+// outside is the number that a child of plugin has here, which in a sandbox is
+// not the one that it has there.
+func outside(t *testing.T, plugin int, inside string) int {
+	t.Helper()
+	statuses, _ := filepath.Glob("/proc/[0-9]*/status")
+	for _, status := range statuses {
+		b, err := os.ReadFile(status)
+		if err != nil || !strings.Contains(string(b), fmt.Sprintf("\nPPid:\t%d\n", plugin)) {
+			continue
+		}
+		_, ids, _ := strings.Cut(string(b), "\nNSpid:")
+		ids, _, _ = strings.Cut(ids, "\n")
+		if all := strings.Fields(ids); len(all) > 0 && all[len(all)-1] == inside {
+			inside = all[0]
+			break
+		}
+	}
+	pid, err := strconv.Atoi(inside)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pid, err := strconv.Atoi(step.Receipt.Ref.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	begun := time.Now()
-	if err := h.Close(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if took := time.Since(begun); took > promptly {
-		t.Errorf("took %s", took)
-	}
-	eventually(t, time.Minute, "the grandchild ends with the group", func() bool { return gone(pid) || zombie(pid) })
+	return pid
 }
 
 // zombie reports whether a process ended and nobody has asked how.
@@ -542,13 +569,19 @@ func TestManyCallsStartOneProcess(t *testing.T) {
 }
 
 func TestPluginsDieWithTheHost(t *testing.T) {
+	for _, mode := range []sandbox.Mode{sandbox.Best, sandbox.Off} {
+		t.Run(string(mode), func(t *testing.T) { dieWithTheHost(t, mode) })
+	}
+}
+
+func dieWithTheHost(t *testing.T, mode sandbox.Mode) {
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self, "fixture", "host")
 	dir := shortDir(t)
-	cmd.Env = []string{"HOST_DIR=" + dir}
+	cmd.Env = []string{"HOST_DIR=" + dir, "HOST_SANDBOX=" + string(mode)}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -65,7 +65,7 @@ func launch(s *supervisor) (*process, error) {
 		p.release()
 		return nil, fmt.Errorf("start %s: %w", s.spec.Name, r.cause())
 	}
-	s.host.cfg.Log.Info("plugin started", "plugin", s.spec.ID, "version", p.manifest.Version, "pid", r.pid(), "sha256", s.program.digest())
+	s.host.cfg.Log.Info("plugin started", "plugin", s.spec.ID, "version", p.manifest.Version, "pid", r.pid(), "sha256", s.program.digest(), "sandbox", r.level.Name())
 	return p, nil
 }
 

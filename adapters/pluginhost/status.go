@@ -1,6 +1,10 @@
 package pluginhost
 
-import "time"
+import (
+	"time"
+
+	"github.com/carillonhq/carillon/adapters/sandbox"
+)
 
 // Status is how one plugin is doing.
 type Status struct {
@@ -15,9 +19,10 @@ type Status struct {
 	Crashes     int       // in the last 10 minutes
 	Quarantined time.Time // until when it is left alone; zero if it is not
 	LastError   string
-	Parked      int       // operations that are refused because it fell under them
-	Breakers    []Breaker // that refuse calls
-	Older       []Older   // versions that finish what they began
+	Parked      int           // operations that are refused because it fell under them
+	Breakers    []Breaker     // that refuse calls
+	Older       []Older       // versions that finish what they began
+	Sandbox     sandbox.Level // of the process that runs
 }
 
 // Older is a version that was replaced and still has something to do.
@@ -69,7 +74,7 @@ func (s *supervisor) status() Status {
 		st.Version = s.manifest.Version
 	}
 	if s.current != nil && s.current.alive() {
-		st.PID = s.current.run.pid()
+		st.PID, st.Sandbox = s.current.run.pid(), s.current.run.level
 	}
 	if s.state == Quarantined {
 		st.Quarantined = s.notBefore

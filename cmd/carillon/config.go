@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/postgres"
+	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/adapters/vault"
 )
 
@@ -43,6 +45,8 @@ type config struct {
 	BlueskyView   string         // CARILLON_BLUESKY_APPVIEW, if not Bluesky's own
 	AllowLoopback bool           // CARILLON_ALLOW_LOOPBACK: instances and webhooks on this machine
 	Mailbox       string         // CARILLON_MAILBOX, a folder that mail goes to instead
+	Sandbox       sandbox.Mode   // CARILLON_SANDBOX: required, best (if not set) or off
+	SandboxRead   []string       // CARILLON_SANDBOX_READ, folders that plugins may read, with colons between
 }
 
 // loadConfig reads the environment and reports every mistake at once, by name.
@@ -73,6 +77,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 	}
 	c.MasterNumber, c.MasterKey = e.master("CARILLON_MASTER_KEY")
 	c.MasterKeysOld = e.oldMasters("CARILLON_MASTER_KEYS_OLD", c.MasterNumber)
+	c.Sandbox, c.SandboxRead = e.sandbox("CARILLON_SANDBOX"), e.folders("CARILLON_SANDBOX_READ")
 	c.URL = strings.TrimRight(e.text("CARILLON_URL", "http://"+c.Addr), "/")
 	c.BlobURL = e.text("CARILLON_BLOB_URL", "file://"+c.StateDir+"/blobs")
 	return c, errors.Join(e.errs...)
@@ -175,6 +180,24 @@ func (e *env) oldMasters(name string, current int) map[int][]byte {
 		out[number] = key
 	}
 	return out
+}
+
+func (e *env) sandbox(name string) sandbox.Mode {
+	m, err := sandbox.ParseMode(e.get(name))
+	if err != nil {
+		e.errs = append(e.errs, fmt.Errorf("%s: %w", name, err))
+	}
+	return m
+}
+
+func (e *env) folders(name string) []string {
+	all := filepath.SplitList(e.get(name))
+	for _, dir := range all {
+		if !filepath.IsAbs(dir) {
+			e.errs = append(e.errs, fmt.Errorf("%s: %q is not absolute", name, dir))
+		}
+	}
+	return all
 }
 
 func (e *env) prefixes(name string) (out []netip.Prefix) {

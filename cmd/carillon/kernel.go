@@ -28,6 +28,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/pluginhost"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/rules"
+	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/adapters/smtp"
 	"github.com/carillonhq/carillon/adapters/tracing"
 	"github.com/carillonhq/carillon/adapters/vault"
@@ -179,7 +180,12 @@ func (k *kernel) openMail() (err error) {
 	return err
 }
 
-func (k *kernel) openPlugins(context.Context) (err error) {
+func (k *kernel) openPlugins(ctx context.Context) (err error) {
+	if level := sandbox.Effective(); k.cfg.Sandbox != sandbox.Off && level.Name() != "full" {
+		k.log.WarnContext(ctx, "the sandbox of plugins is not whole; run: carillon doctor", "mode", k.cfg.Sandbox, "level", level.String())
+	} else {
+		k.log.InfoContext(ctx, "sandbox of plugins", "mode", k.cfg.Sandbox, "level", level.String())
+	}
 	binary, err := os.Executable()
 	if err != nil {
 		return err
@@ -199,6 +205,7 @@ func (k *kernel) openPlugins(context.Context) (err error) {
 		Egress:   func(id string) pluginhost.Egress { return k.proxy.Grant(id, nil) },
 		Direct:   []string{ln.Addr().String()},
 		Breakers: true,
+		Sandbox:  pluginhost.Sandbox{Mode: k.cfg.Sandbox, ReadOnly: k.cfg.SandboxRead},
 		Observe:  func(o pluginhost.Observation) { k.metrics.Plugin(o.Plugin, o.Method, o.Outcome, o.Took) },
 	}, specs(k.cfg))
 	if err != nil {

@@ -16,11 +16,13 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/httpapi/client"
 	"github.com/carillonhq/carillon/adapters/logging"
+	"github.com/carillonhq/carillon/adapters/sandbox"
 )
 
 // TestMain lets the test binary be the program: its plugins and its decoder of
 // images are child processes of itself.
 func TestMain(m *testing.M) {
+	sandbox.Main()
 	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-test.") {
 		main()
 		return
