@@ -205,6 +205,7 @@ func (k *kernel) openPlugins(ctx context.Context) (err error) {
 		Egress:   func(id string) pluginhost.Egress { return k.proxy.Grant(id, nil) },
 		Direct:   []string{ln.Addr().String()},
 		Breakers: true,
+		Timeouts: pluginhost.Timeouts{Unused: k.cfg.PluginUnused},
 		Sandbox:  pluginhost.Sandbox{Mode: k.cfg.Sandbox, ReadOnly: k.cfg.SandboxRead},
 		Observe:  func(o pluginhost.Observation) { k.metrics.Plugin(o.Plugin, o.Method, o.Outcome, o.Took) },
 	}, specs(k.cfg))
