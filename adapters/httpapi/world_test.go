@@ -76,7 +76,8 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 		Limits: httpapi.NewLimits(nil).Times(1_000_000),
 	}, &httpapi.Server{
 		People: people, Names: names, APIKeys: keys, Tenants: reg, Members: reg, Channels: chans, Media: files,
-		Posts: publishing.New(db.Posts(), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Streams: w.streams, Jobs: jobs.New(db.JobNames(), authz),
+		Posts:     publishing.New(db.Posts(), chans, files, rules.New(), authz),
+		Rehearsal: publishing.New(publishing.Rehearsal(db.Posts()), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Streams: w.streams, Jobs: jobs.New(db.JobNames(), authz),
 	})
 	must(t, err)
 	return w
