@@ -54,6 +54,24 @@ func (e ChannelState) Valid() bool {
 	}
 }
 
+// Defines values for ChannelFormatReason.
+const (
+	MissingScope  ChannelFormatReason = "missing_scope"
+	NotForAccount ChannelFormatReason = "not_for_account"
+)
+
+// Valid indicates whether the value is a known member of the ChannelFormatReason enum.
+func (e ChannelFormatReason) Valid() bool {
+	switch e {
+	case MissingScope:
+		return true
+	case NotForAccount:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChildObject.
 const (
 	ChildObjectTenant ChildObject = "tenant"
@@ -1135,17 +1153,26 @@ type BatchResult struct {
 
 // Channel defines model for Channel.
 type Channel struct {
-	Account     Account       `json:"account"`
-	ConnectedAt time.Time     `json:"connected_at"`
-	Id          string        `json:"id"`
-	Instance    *string       `json:"instance,omitempty"`
-	Limits      *Limits       `json:"limits,omitempty"`
-	Name        string        `json:"name"`
-	Object      ChannelObject `json:"object"`
-	PauseReason *string       `json:"pause_reason,omitempty"`
-	Paused      bool          `json:"paused"`
-	Platform    string        `json:"platform"`
-	Reason      *string       `json:"reason,omitempty"`
+	Account Account `json:"account"`
+
+	// Capabilities What else the channel can, such as `reply`. Only when one channel is asked for.
+	Capabilities *[]string `json:"capabilities,omitempty"`
+	ConnectedAt  time.Time `json:"connected_at"`
+
+	// Formats What can be posted here, and what cannot and why. Only when one channel is asked for.
+	Formats  *[]ChannelFormat `json:"formats,omitempty"`
+	Id       string           `json:"id"`
+	Instance *string          `json:"instance,omitempty"`
+	Limits   *Limits          `json:"limits,omitempty"`
+
+	// MissingScopes What the sign-in asked for and did not get.
+	MissingScopes *[]string     `json:"missing_scopes,omitempty"`
+	Name          string        `json:"name"`
+	Object        ChannelObject `json:"object"`
+	PauseReason   *string       `json:"pause_reason,omitempty"`
+	Paused        bool          `json:"paused"`
+	Platform      string        `json:"platform"`
+	Reason        *string       `json:"reason,omitempty"`
 
 	// Remedy For people: what to do about it.
 	Remedy    *string      `json:"remedy,omitempty"`
@@ -1159,6 +1186,20 @@ type ChannelObject string
 
 // ChannelState defines model for Channel.State.
 type ChannelState string
+
+// ChannelFormat defines model for ChannelFormat.
+type ChannelFormat struct {
+	Available bool   `json:"available"`
+	Id        string `json:"id"`
+
+	// MissingScopes Connect the channel again with these.
+	MissingScopes *[]string            `json:"missing_scopes,omitempty"`
+	Name          string               `json:"name"`
+	Reason        *ChannelFormatReason `json:"reason,omitempty"`
+}
+
+// ChannelFormatReason defines model for ChannelFormat.Reason.
+type ChannelFormatReason string
 
 // ChannelList defines model for ChannelList.
 type ChannelList struct {
@@ -1335,6 +1376,9 @@ type Format struct {
 	Id    string    `json:"id"`
 	Media MediaRule `json:"media"`
 	Name  string    `json:"name"`
+
+	// Scopes What a sign-in has to include for it.
+	Scopes *[]string `json:"scopes,omitempty"`
 
 	// Settings JSON Schema of `settings`.
 	Settings *map[string]interface{} `json:"settings,omitempty"`
@@ -1577,6 +1621,8 @@ type PlaceList struct {
 
 // Platform defines model for Platform.
 type Platform struct {
+	// ApiVersion The version of the platform's API that is spoken.
+	ApiVersion   *string       `json:"api_version,omitempty"`
 	Auth         PlatformAuth  `json:"auth"`
 	Capabilities []string      `json:"capabilities"`
 	Dedup        PlatformDedup `json:"dedup"`
@@ -1591,8 +1637,17 @@ type Platform struct {
 	// NeedsInstance Send `instance` when connecting.
 	NeedsInstance *bool          `json:"needs_instance,omitempty"`
 	Object        PlatformObject `json:"object"`
-	Summary       *string        `json:"summary,omitempty"`
-	Version       string         `json:"version"`
+
+	// OperatorSettings JSON Schema of what an operator sets for everyone here.
+	OperatorSettings *map[string]interface{} `json:"operator_settings,omitempty"`
+	Summary          *string                 `json:"summary,omitempty"`
+
+	// Sunset When the platform ends that version.
+	Sunset  *time.Time `json:"sunset,omitempty"`
+	Version string     `json:"version"`
+
+	// Warning For people, from 90 days before the sunset.
+	Warning *string `json:"warning,omitempty"`
 }
 
 // PlatformAuth defines model for Platform.Auth.
