@@ -6,15 +6,18 @@ import (
 	"testing"
 
 	"github.com/carillonhq/carillon/adapters/pluginhost"
+	"github.com/carillonhq/carillon/adapters/sandbox"
 )
 
-// BenchmarkColdStart is from nothing to a checked manifest: hash, fork,
+// BenchmarkColdStart is from nothing to a checked manifest: hash, fork, sandbox,
 // handshake, mutual TLS, Describe.
 func BenchmarkColdStart(b *testing.B) {
 	dir := shortDir(b)
 	for b.Loop() {
-		h, err := pluginhost.New(pluginhost.Config{Args: asFixture, Dir: dir, Log: slog.New(slog.DiscardHandler)},
-			[]pluginhost.Spec{{ID: "test.good", Name: "good"}})
+		h, err := pluginhost.New(pluginhost.Config{
+			Args: asFixture, Dir: dir, Log: slog.New(slog.DiscardHandler), Sandbox: pluginhost.Sandbox{Mode: sandbox.Required},
+			Egress: func(string) pluginhost.Egress { return &door{url: "http://x:y@127.0.0.1:9"} },
+		}, []pluginhost.Spec{{ID: "test.good", Name: "good"}})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -44,7 +45,8 @@ func probe() {
 const written = "carillon-probe"
 
 func reach(network, address string) error {
-	c, err := net.DialTimeout(network, address, 2*time.Second)
+	d := net.Dialer{Timeout: 2 * time.Second}
+	c, err := d.DialContext(context.Background(), network, address)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync"
@@ -46,7 +47,8 @@ func (r *relay) carry(in net.Conn) {
 	if !r.keep(in) {
 		return
 	}
-	out, err := net.DialTimeout("tcp", r.target, 10*time.Second)
+	d := net.Dialer{Timeout: 10 * time.Second}
+	out, err := d.DialContext(context.Background(), "tcp", r.target)
 	if err != nil {
 		return
 	}
