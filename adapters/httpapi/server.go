@@ -19,6 +19,7 @@ type Server struct {
 	Streams   Streams
 	Webhooks  Webhooks
 	Jobs      Jobs
+	Plugins   Plugins
 
 	*surface
 }

@@ -68,7 +68,8 @@ places as materialized (
   select l.minute, l.tenant_id, l.channel_id, statement_timestamp() - h.patience as missed,
          h.open and not exists (select from channels c where c.tenant_id = l.tenant_id and c.id = l.channel_id
                                    and (c.paused or c.state <> 'connected'
-                                        or exists (select from platform_pauses pp where pp.platform = c.platform))) as open
+                                        or exists (select from platform_pauses pp where pp.platform = c.platform)
+                                        or c.platform = any (array(select id from platforms_restricted)) and platform_closed(c.tenant_id, c.platform) is not null)) as open
     from lanes l join houses h using (tenant_id)
    where l.hop > 0),
 share as materialized (select ceil(4.0 * $1::int / greatest(count(*), 1))::int as n from places where open),
@@ -184,34 +185,36 @@ type look struct {
 	full   bool // a lane may have more than was looked at
 }
 
+// look keeps the claim's plan from being made anew each time, which would cost
+// more than the claim.
 func (q queue) look(ctx context.Context, from lane, holder string, n int, lease time.Duration) (l look, err error) {
 	hops := max(256, 4*n)
-	rows, err := q.db.sys.pool.Query(ctx, "/* "+string(pathClaim)+" */ "+claimSQL, n, lease, holder,
-		publishing.DefaultSettings.MissedAfter.Seconds(), from.minute, from.tenant, from.channel, hops)
-	if err != nil {
-		return l, err
-	}
-	defer rows.Close()
+	b := new(pgx.Batch)
+	b.Queue("select set_config('plan_cache_mode', 'force_generic_plan', true)")
+	b.Queue("/* "+string(pathClaim)+" */ "+claimSQL, n, lease, holder, publishing.DefaultSettings.MissedAfter.Seconds(),
+		from.minute, from.tenant, from.channel, hops).Query(func(rows pgx.Rows) error { return l.read(rows, hops) })
+	return l, q.db.sys.pool.SendBatch(ctx, b).Close()
+}
+
+func (l *look) read(rows pgx.Rows, hops int) error {
 	for rows.Next() {
 		var hop int
-		var c struct {
-			tenant, post, delivery, segment *string
-			generation                      *int64
-			due                             *time.Time
-		}
+		var generation *int64
+		var due *time.Time
+		var c struct{ tenant, post, delivery, segment *string }
 		if err := rows.Scan(&l.last.minute, &l.last.tenant, &l.last.channel, &hop, &l.full,
-			&c.tenant, &c.post, &c.delivery, &c.segment, &c.generation, &c.due); err != nil {
-			return l, err
+			&c.tenant, &c.post, &c.delivery, &c.segment, &generation, &due); err != nil {
+			return err
 		}
 		l.end = hop < hops
 		if c.segment != nil {
 			l.claims = append(l.claims, publishing.Claim{
 				Tenant: tenants.ID(*c.tenant), Post: publishing.PostID(*c.post), Delivery: publishing.DeliveryID(*c.delivery),
-				Segment: publishing.SegmentID(*c.segment), Generation: *c.generation, DueAt: *c.due,
+				Segment: publishing.SegmentID(*c.segment), Generation: *generation, DueAt: *due,
 			})
 		}
 	}
-	return l, rows.Err()
+	return rows.Err()
 }
 
 // blockedSQL names what keeps channels of one tenant from sending; the widest
@@ -224,11 +227,13 @@ with above as (
    where t.tenant_id = $1)
 select asked.id,
        case when a.suspended then 'tenant.suspended' when a.here then 'tenant.paused' when a.paused then 'tenant.paused_above'
-            when c.state <> 'connected' then 'channel.' || c.state when c.paused then 'channel.paused' else 'platform.paused' end
+            when c.state <> 'connected' then 'channel.' || c.state when c.paused then 'channel.paused'
+            when pp.platform is not null then 'platform.paused' else platform_closed(c.tenant_id, c.platform) end
   from above a cross join unnest($2::text[]) as asked (id)
   left join channels c on c.tenant_id = $1 and c.id = asked.id
   left join platform_pauses pp on pp.platform = c.platform
- where a.suspended or a.paused or c.state <> 'connected' or c.paused or pp.platform is not null`
+ where a.suspended or a.paused or c.state <> 'connected' or c.paused or pp.platform is not null
+    or c.platform = any (array(select id from platforms_restricted)) and platform_closed(c.tenant_id, c.platform) is not null`
 
 func (q queue) Blocked(ctx context.Context, who tenants.ID, ch channels.ID) (string, error) {
 	reasons, err := q.blocked(ctx, who, []channels.ID{ch})

@@ -78,7 +78,7 @@ func pluginCommand() *cobra.Command {
 		Use: "list", Short: "List them", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return listPlugins(c) },
 	})
-	c.AddCommand(pluginNewCommand(), pluginTestCommand())
+	c.AddCommand(pluginNewCommand(), pluginDevCommand(), pluginTestCommand())
 	return c
 }
 

@@ -21,6 +21,21 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for CalendarEntryObject.
+const (
+	CalendarEntryObjectCalendarEntry CalendarEntryObject = "calendar_entry"
+)
+
+// Valid indicates whether the value is a known member of the CalendarEntryObject enum.
+func (e CalendarEntryObject) Valid() bool {
+	switch e {
+	case CalendarEntryObjectCalendarEntry:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChannelObject.
 const (
 	ChannelObjectChannel ChannelObject = "channel"
@@ -51,6 +66,24 @@ func (e ChannelState) Valid() bool {
 	case Disconnected:
 		return true
 	case NeedsReconnect:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChannelFormatReason.
+const (
+	MissingScope  ChannelFormatReason = "missing_scope"
+	NotForAccount ChannelFormatReason = "not_for_account"
+)
+
+// Valid indicates whether the value is a known member of the ChannelFormatReason enum.
+func (e ChannelFormatReason) Valid() bool {
+	switch e {
+	case MissingScope:
+		return true
+	case NotForAccount:
 		return true
 	default:
 		return false
@@ -381,6 +414,195 @@ const (
 func (e PlatformObject) Valid() bool {
 	switch e {
 	case PlatformObjectPlatform:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginAccess.
+const (
+	PluginAccessDisabled    PluginAccess = "disabled"
+	PluginAccessNotIncluded PluginAccess = "not_included"
+	PluginAccessOn          PluginAccess = "on"
+	PluginAccessSwitchedOff PluginAccess = "switched_off"
+)
+
+// Valid indicates whether the value is a known member of the PluginAccess enum.
+func (e PluginAccess) Valid() bool {
+	switch e {
+	case PluginAccessDisabled:
+		return true
+	case PluginAccessNotIncluded:
+		return true
+	case PluginAccessOn:
+		return true
+	case PluginAccessSwitchedOff:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginChannel.
+const (
+	PluginChannelLatest PluginChannel = "latest"
+	PluginChannelPinned PluginChannel = "pinned"
+	PluginChannelStable PluginChannel = "stable"
+)
+
+// Valid indicates whether the value is a known member of the PluginChannel enum.
+func (e PluginChannel) Valid() bool {
+	switch e {
+	case PluginChannelLatest:
+		return true
+	case PluginChannelPinned:
+		return true
+	case PluginChannelStable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginLevel.
+const (
+	PluginLevelBuiltin   PluginLevel = "builtin"
+	PluginLevelCommunity PluginLevel = "community"
+	PluginLevelLocal     PluginLevel = "local"
+	PluginLevelVerified  PluginLevel = "verified"
+)
+
+// Valid indicates whether the value is a known member of the PluginLevel enum.
+func (e PluginLevel) Valid() bool {
+	switch e {
+	case PluginLevelBuiltin:
+		return true
+	case PluginLevelCommunity:
+		return true
+	case PluginLevelLocal:
+		return true
+	case PluginLevelVerified:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginObject.
+const (
+	PluginObjectPlugin PluginObject = "plugin"
+)
+
+// Valid indicates whether the value is a known member of the PluginObject enum.
+func (e PluginObject) Valid() bool {
+	switch e {
+	case PluginObjectPlugin:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginState.
+const (
+	PluginStateDisabled        PluginState = "disabled"
+	PluginStateEnabled         PluginState = "enabled"
+	PluginStatePendingApproval PluginState = "pending_approval"
+)
+
+// Valid indicates whether the value is a known member of the PluginState enum.
+func (e PluginState) Valid() bool {
+	switch e {
+	case PluginStateDisabled:
+		return true
+	case PluginStateEnabled:
+		return true
+	case PluginStatePendingApproval:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginChannelInputChannel.
+const (
+	PluginChannelInputChannelLatest PluginChannelInputChannel = "latest"
+	PluginChannelInputChannelPinned PluginChannelInputChannel = "pinned"
+	PluginChannelInputChannelStable PluginChannelInputChannel = "stable"
+)
+
+// Valid indicates whether the value is a known member of the PluginChannelInputChannel enum.
+func (e PluginChannelInputChannel) Valid() bool {
+	switch e {
+	case PluginChannelInputChannelLatest:
+		return true
+	case PluginChannelInputChannelPinned:
+		return true
+	case PluginChannelInputChannelStable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginGrantsTiers.
+const (
+	PluginGrantsTiersAgency  PluginGrantsTiers = "agency"
+	PluginGrantsTiersCreator PluginGrantsTiers = "creator"
+	PluginGrantsTiersFree    PluginGrantsTiers = "free"
+	PluginGrantsTiersPro     PluginGrantsTiers = "pro"
+)
+
+// Valid indicates whether the value is a known member of the PluginGrantsTiers enum.
+func (e PluginGrantsTiers) Valid() bool {
+	switch e {
+	case PluginGrantsTiersAgency:
+		return true
+	case PluginGrantsTiersCreator:
+		return true
+	case PluginGrantsTiersFree:
+		return true
+	case PluginGrantsTiersPro:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginKeyObject.
+const (
+	PluginKeyObjectPluginKey PluginKeyObject = "plugin_key"
+)
+
+// Valid indicates whether the value is a known member of the PluginKeyObject enum.
+func (e PluginKeyObject) Valid() bool {
+	switch e {
+	case PluginKeyObjectPluginKey:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginVersionLevel.
+const (
+	PluginVersionLevelBuiltin   PluginVersionLevel = "builtin"
+	PluginVersionLevelCommunity PluginVersionLevel = "community"
+	PluginVersionLevelLocal     PluginVersionLevel = "local"
+	PluginVersionLevelVerified  PluginVersionLevel = "verified"
+)
+
+// Valid indicates whether the value is a known member of the PluginVersionLevel enum.
+func (e PluginVersionLevel) Valid() bool {
+	switch e {
+	case PluginVersionLevelBuiltin:
+		return true
+	case PluginVersionLevelCommunity:
+		return true
+	case PluginVersionLevelLocal:
+		return true
+	case PluginVersionLevelVerified:
 		return true
 	default:
 		return false
@@ -761,16 +983,16 @@ func (e WebhookObject) Valid() bool {
 
 // Defines values for WebhookState.
 const (
-	Disabled WebhookState = "disabled"
-	Enabled  WebhookState = "enabled"
+	WebhookStateDisabled WebhookState = "disabled"
+	WebhookStateEnabled  WebhookState = "enabled"
 )
 
 // Valid indicates whether the value is a known member of the WebhookState enum.
 func (e WebhookState) Valid() bool {
 	switch e {
-	case Disabled:
+	case WebhookStateDisabled:
 		return true
-	case Enabled:
+	case WebhookStateEnabled:
 		return true
 	default:
 		return false
@@ -810,6 +1032,27 @@ func (e WebhookDeliveryState) Valid() bool {
 	case WebhookDeliveryStateFailed:
 		return true
 	case WebhookDeliveryStatePending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AddPluginParamsChannel.
+const (
+	AddPluginParamsChannelLatest AddPluginParamsChannel = "latest"
+	AddPluginParamsChannelPinned AddPluginParamsChannel = "pinned"
+	AddPluginParamsChannelStable AddPluginParamsChannel = "stable"
+)
+
+// Valid indicates whether the value is a known member of the AddPluginParamsChannel enum.
+func (e AddPluginParamsChannel) Valid() bool {
+	switch e {
+	case AddPluginParamsChannelLatest:
+		return true
+	case AddPluginParamsChannelPinned:
+		return true
+	case AddPluginParamsChannelStable:
 		return true
 	default:
 		return false
@@ -893,19 +1136,57 @@ type BatchResult struct {
 	Failed  int         `json:"failed"`
 }
 
+// Calendar defines model for Calendar.
+type Calendar struct {
+	Data    []CalendarEntry `json:"data" validate:"dive"`
+	HasMore bool            `json:"has_more"`
+}
+
+// CalendarEntry defines model for CalendarEntry.
+type CalendarEntry struct {
+	// Channels Where it goes, by channel id.
+	Channels []string `json:"channels" validate:"dive"`
+	Id       string   `json:"id"`
+
+	// MediaId The first attachment, for a thumbnail.
+	MediaId   *string             `json:"media_id,omitempty"`
+	Object    CalendarEntryObject `json:"object" validate:"oneof=calendar_entry"`
+	PublishAt time.Time           `json:"publish_at"`
+
+	// Segments How many parts the thread has.
+	Segments int       `json:"segments"`
+	State    PostState `json:"state"`
+
+	// Text The first line, at most 140 characters of it.
+	Text     string  `json:"text"`
+	Timezone *string `json:"timezone,omitempty"`
+}
+
+// CalendarEntryObject defines model for CalendarEntry.Object.
+type CalendarEntryObject string
+
 // Channel defines model for Channel.
 type Channel struct {
-	Account     Account       `json:"account"`
-	ConnectedAt time.Time     `json:"connected_at"`
-	Id          string        `json:"id"`
-	Instance    *string       `json:"instance,omitempty"`
-	Limits      *Limits       `json:"limits,omitempty"`
-	Name        string        `json:"name"`
-	Object      ChannelObject `json:"object" validate:"oneof=channel"`
-	PauseReason *string       `json:"pause_reason,omitempty"`
-	Paused      bool          `json:"paused"`
-	Platform    string        `json:"platform"`
-	Reason      *string       `json:"reason,omitempty"`
+	Account Account `json:"account"`
+
+	// Capabilities What else the channel can, such as `reply`. Only when one channel is asked for.
+	Capabilities []string  `json:"capabilities,omitempty" validate:"dive"`
+	ConnectedAt  time.Time `json:"connected_at"`
+
+	// Formats What can be posted here, and what cannot and why. Only when one channel is asked for.
+	Formats  []ChannelFormat `json:"formats,omitempty" validate:"dive"`
+	Id       string          `json:"id"`
+	Instance *string         `json:"instance,omitempty"`
+	Limits   *Limits         `json:"limits,omitempty"`
+
+	// MissingScopes What the sign-in asked for and did not get.
+	MissingScopes []string      `json:"missing_scopes,omitempty" validate:"dive"`
+	Name          string        `json:"name"`
+	Object        ChannelObject `json:"object" validate:"oneof=channel"`
+	PauseReason   *string       `json:"pause_reason,omitempty"`
+	Paused        bool          `json:"paused"`
+	Platform      string        `json:"platform"`
+	Reason        *string       `json:"reason,omitempty"`
 
 	// Remedy For people: what to do about it.
 	Remedy    *string      `json:"remedy,omitempty"`
@@ -919,6 +1200,20 @@ type ChannelObject string
 
 // ChannelState defines model for Channel.State.
 type ChannelState string
+
+// ChannelFormat defines model for ChannelFormat.
+type ChannelFormat struct {
+	Available bool   `json:"available"`
+	Id        string `json:"id"`
+
+	// MissingScopes Connect the channel again with these.
+	MissingScopes []string             `json:"missing_scopes,omitempty" validate:"dive"`
+	Name          string               `json:"name"`
+	Reason        *ChannelFormatReason `json:"reason,omitempty" validate:"omitempty,oneof=missing_scope not_for_account"`
+}
+
+// ChannelFormatReason defines model for ChannelFormat.Reason.
+type ChannelFormatReason string
 
 // ChannelList defines model for ChannelList.
 type ChannelList struct {
@@ -1072,6 +1367,9 @@ type Format struct {
 	Id    string    `json:"id"`
 	Media MediaRule `json:"media"`
 	Name  string    `json:"name"`
+
+	// Scopes What a sign-in has to include for it.
+	Scopes []string `json:"scopes,omitempty" validate:"dive"`
 
 	// Settings JSON Schema of `settings`.
 	Settings map[string]interface{} `json:"settings,omitempty"`
@@ -1312,6 +1610,8 @@ type PlaceList struct {
 
 // Platform defines model for Platform.
 type Platform struct {
+	// ApiVersion The version of the platform's API that is spoken.
+	ApiVersion   *string       `json:"api_version,omitempty"`
 	Auth         PlatformAuth  `json:"auth" validate:"oneof=none oauth2 form custom"`
 	Capabilities []string      `json:"capabilities" validate:"dive"`
 	Dedup        PlatformDedup `json:"dedup" validate:"oneof=native_key find none"`
@@ -1326,8 +1626,17 @@ type Platform struct {
 	// NeedsInstance Send `instance` when connecting.
 	NeedsInstance *bool          `json:"needs_instance,omitempty"`
 	Object        PlatformObject `json:"object" validate:"oneof=platform"`
-	Summary       *string        `json:"summary,omitempty"`
-	Version       string         `json:"version"`
+
+	// OperatorSettings JSON Schema of what an operator sets for everyone here.
+	OperatorSettings map[string]interface{} `json:"operator_settings,omitempty"`
+	Summary          *string                `json:"summary,omitempty"`
+
+	// Sunset When the platform ends that version.
+	Sunset  *time.Time `json:"sunset,omitempty"`
+	Version string     `json:"version"`
+
+	// Warning For people, from 90 days before the sunset.
+	Warning *string `json:"warning,omitempty"`
 }
 
 // PlatformAuth defines model for Platform.Auth.
@@ -1343,6 +1652,188 @@ type PlatformObject string
 type PlatformList struct {
 	Data []Platform `json:"data" validate:"dive"`
 }
+
+// Plugin defines model for Plugin.
+type Plugin struct {
+	// Access Whether this tenant may use it, or why not.
+	Access PluginAccess `json:"access" validate:"oneof=on disabled not_included switched_off"`
+
+	// Changes What approving the pending version approves.
+	Changes []PluginChange `json:"changes,omitempty" validate:"dive"`
+	Channel *PluginChannel `json:"channel,omitempty" validate:"omitempty,oneof=pinned stable latest"`
+
+	// Chosen This tenant's own word, if it has one.
+	Chosen *bool `json:"chosen,omitempty"`
+
+	// Digest Of the bundle that runs. Builtins have none.
+	Digest *string `json:"digest,omitempty"`
+
+	// Health How it does in the process that answered.
+	Health *PluginHealth `json:"health,omitempty"`
+
+	// Hosts That it may reach.
+	Hosts []string `json:"hosts,omitempty" validate:"dive"`
+
+	// Id The manifest's, such as `org.joinmastodon`.
+	Id       string         `json:"id"`
+	Level    PluginLevel    `json:"level" validate:"oneof=builtin verified community local"`
+	Manifest Platform       `json:"manifest"`
+	Name     string         `json:"name"`
+	Object   PluginObject   `json:"object" validate:"oneof=plugin"`
+	Pending  *PluginVersion `json:"pending,omitempty"`
+
+	// Scopes That it may ask people for.
+	Scopes []string    `json:"scopes,omitempty" validate:"dive"`
+	State  PluginState `json:"state" validate:"oneof=enabled disabled pending_approval"`
+
+	// Version The version that runs; the one that waits if none does.
+	Version string `json:"version"`
+
+	// Versions Those that are kept, the last added first.
+	Versions []PluginVersion `json:"versions,omitempty" validate:"dive"`
+}
+
+// PluginAccess Whether this tenant may use it, or why not.
+type PluginAccess string
+
+// PluginChannel defines model for Plugin.Channel.
+type PluginChannel string
+
+// PluginLevel defines model for Plugin.Level.
+type PluginLevel string
+
+// PluginObject defines model for Plugin.Object.
+type PluginObject string
+
+// PluginState defines model for Plugin.State.
+type PluginState string
+
+// PluginApproval defines model for PluginApproval.
+type PluginApproval struct {
+	// Digest The version that was looked at. Another is a conflict.
+	Digest *string `json:"digest,omitempty" validate:"omitempty,max=64"`
+}
+
+// PluginChange defines model for PluginChange.
+type PluginChange struct {
+	// Kind host_added, scope_added, auth_changed, format_removed, capability_removed, recovery_changed, signer_changed, level_lowered, version_lowered or state_dropped
+	Kind string `json:"kind"`
+	What string `json:"what"`
+}
+
+// PluginChannelInput defines model for PluginChannelInput.
+type PluginChannelInput struct {
+	Channel PluginChannelInputChannel `json:"channel" validate:"oneof=pinned stable latest"`
+}
+
+// PluginChannelInputChannel defines model for PluginChannelInput.Channel.
+type PluginChannelInputChannel string
+
+// PluginGrant defines model for PluginGrant.
+type PluginGrant struct {
+	Allowed bool   `json:"allowed"`
+	Tenant  string `json:"tenant" validate:"max=64"`
+}
+
+// PluginGrants defines model for PluginGrants.
+type PluginGrants struct {
+	// OptIn A tenant has it only once it is enabled there or above.
+	OptIn *bool `json:"opt_in,omitempty"`
+
+	// Tenants About tenants and all below them, whatever their plan; the nearest counts.
+	Tenants []PluginGrant `json:"tenants,omitempty" validate:"omitempty,max=10000,dive"`
+
+	// Tiers The plans that include it.
+	Tiers []PluginGrantsTiers `json:"tiers" validate:"max=4,dive,oneof=free creator pro agency"`
+}
+
+// PluginGrantsTiers defines model for PluginGrants.Tiers.
+type PluginGrantsTiers string
+
+// PluginHealth How it does in the process that answered.
+type PluginHealth struct {
+	Error *string `json:"error,omitempty"`
+
+	// Sandbox full, partial or none
+	Sandbox *string `json:"sandbox,omitempty"`
+
+	// State idle, running, quarantined or failed
+	State   *string `json:"state,omitempty"`
+	Version *string `json:"version,omitempty"`
+}
+
+// PluginKey defines model for PluginKey.
+type PluginKey struct {
+	AddedAt time.Time       `json:"added_at"`
+	AddedBy string          `json:"added_by"`
+	Id      string          `json:"id"`
+	Name    string          `json:"name"`
+	Object  PluginKeyObject `json:"object" validate:"oneof=plugin_key"`
+
+	// Public PEM, SPKI.
+	Public string `json:"public"`
+}
+
+// PluginKeyObject defines model for PluginKey.Object.
+type PluginKeyObject string
+
+// PluginKeyInput defines model for PluginKeyInput.
+type PluginKeyInput struct {
+	// Name Whose it is.
+	Name string `json:"name" validate:"min=1,max=120"`
+
+	// Public PEM, SPKI, ed25519.
+	Public string `json:"public" validate:"max=1024"`
+}
+
+// PluginKeyList defines model for PluginKeyList.
+type PluginKeyList struct {
+	Data []PluginKey `json:"data" validate:"dive"`
+}
+
+// PluginList defines model for PluginList.
+type PluginList struct {
+	Data []Plugin `json:"data" validate:"dive"`
+}
+
+// PluginRollback defines model for PluginRollback.
+type PluginRollback struct {
+	// Version A version or a digest. Without it, the one before.
+	Version *string `json:"version,omitempty" validate:"omitempty,max=100"`
+}
+
+// PluginSettings defines model for PluginSettings.
+type PluginSettings struct {
+	// Schema JSON Schema of the values; none if there is nothing to set.
+	Schema map[string]interface{} `json:"schema,omitempty"`
+
+	// Secrets The secrets that are set.
+	Secrets []string `json:"secrets" validate:"dive"`
+
+	// Values What is set, without secrets.
+	Values map[string]interface{} `json:"values"`
+}
+
+// PluginSettingsInput defines model for PluginSettingsInput.
+type PluginSettingsInput struct {
+	Values map[string]interface{} `json:"values"`
+}
+
+// PluginVersion defines model for PluginVersion.
+type PluginVersion struct {
+	AddedAt time.Time `json:"added_at"`
+	AddedBy string    `json:"added_by"`
+	Digest  string    `json:"digest"`
+
+	// Key Id of the key it was signed with.
+	Key      *string            `json:"key,omitempty"`
+	Level    PluginVersionLevel `json:"level" validate:"oneof=builtin verified community local"`
+	Platform string             `json:"platform"`
+	Version  string             `json:"version"`
+}
+
+// PluginVersionLevel defines model for PluginVersion.Level.
+type PluginVersionLevel string
 
 // Post defines model for Post.
 type Post struct {
@@ -1852,6 +2343,12 @@ type MediaID = string
 // PlatformID defines model for platformID.
 type PlatformID = string
 
+// PluginID defines model for pluginID.
+type PluginID = string
+
+// PluginKeyID defines model for pluginKeyID.
+type PluginKeyID = string
+
 // PostID defines model for postID.
 type PostID = string
 
@@ -1875,6 +2372,14 @@ type UserID = string
 
 // WebhookID defines model for webhookID.
 type WebhookID = string
+
+// GetCalendarParams defines parameters for GetCalendar.
+type GetCalendarParams struct {
+	ScheduledFrom  time.Time  `form:"scheduled_at[gte]" json:"scheduled_at[gte]"`
+	ScheduledUntil time.Time  `form:"scheduled_at[lt]" json:"scheduled_at[lt]"`
+	State          *PostState `form:"state,omitempty" json:"state,omitempty"`
+	Channel        *string    `form:"channel,omitempty" json:"channel,omitempty"`
+}
 
 // ListChannelsParams defines parameters for ListChannels.
 type ListChannelsParams struct {
@@ -1973,6 +2478,20 @@ type AddMemberParams struct {
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
+
+// AddPluginMultipartBody defines parameters for AddPlugin.
+type AddPluginMultipartBody struct {
+	File openapi_types.File `json:"file"`
+}
+
+// AddPluginParams defines parameters for AddPlugin.
+type AddPluginParams struct {
+	// Channel Which versions a plugin that is new takes by itself.
+	Channel *AddPluginParamsChannel `form:"channel,omitempty" json:"channel,omitempty"`
+}
+
+// AddPluginParamsChannel defines parameters for AddPlugin.
+type AddPluginParamsChannel string
 
 // ListPostsParams defines parameters for ListPosts.
 type ListPostsParams struct {
@@ -2186,6 +2705,27 @@ type AddMemberJSONRequestBody = MemberInput
 // SetMemberRoleJSONRequestBody defines body for SetMemberRole for application/json ContentType.
 type SetMemberRoleJSONRequestBody = MemberRole
 
+// TrustPluginKeyJSONRequestBody defines body for TrustPluginKey for application/json ContentType.
+type TrustPluginKeyJSONRequestBody = PluginKeyInput
+
+// AddPluginMultipartRequestBody defines body for AddPlugin for multipart/form-data ContentType.
+type AddPluginMultipartRequestBody AddPluginMultipartBody
+
+// SetPluginChannelJSONRequestBody defines body for SetPluginChannel for application/json ContentType.
+type SetPluginChannelJSONRequestBody = PluginChannelInput
+
+// SetPluginGrantsJSONRequestBody defines body for SetPluginGrants for application/json ContentType.
+type SetPluginGrantsJSONRequestBody = PluginGrants
+
+// SetPluginSettingsJSONRequestBody defines body for SetPluginSettings for application/json ContentType.
+type SetPluginSettingsJSONRequestBody = PluginSettingsInput
+
+// ApprovePluginJSONRequestBody defines body for ApprovePlugin for application/json ContentType.
+type ApprovePluginJSONRequestBody = PluginApproval
+
+// RollbackPluginJSONRequestBody defines body for RollbackPlugin for application/json ContentType.
+type RollbackPluginJSONRequestBody = PluginRollback
+
 // CreatePostJSONRequestBody defines body for CreatePost for application/json ContentType.
 type CreatePostJSONRequestBody = PostInput
 
@@ -2269,6 +2809,9 @@ type ServerInterface interface {
 	// ResendVerification Send the verification mail again.
 	// (POST /auth/verify:resend)
 	ResendVerification(c *fiber.Ctx) error
+	// GetCalendar What is due in a time window, at a glance.
+	// (GET /calendar)
+	GetCalendar(c *fiber.Ctx, params GetCalendarParams) error
 	// ListChannels The connected accounts.
 	// (GET /channels)
 	ListChannels(c *fiber.Ctx, params ListChannelsParams) error
@@ -2362,6 +2905,54 @@ type ServerInterface interface {
 	// GetPlatform One platform with its formats and limits.
 	// (GET /platforms/{platform})
 	GetPlatform(c *fiber.Ctx, platform PlatformID) error
+	// ListPluginKeys The keys whose signature is trusted.
+	// (GET /plugin-keys)
+	ListPluginKeys(c *fiber.Ctx) error
+	// TrustPluginKey Trust a key.
+	// (POST /plugin-keys)
+	TrustPluginKey(c *fiber.Ctx) error
+	// DistrustPluginKey Stop trusting a key.
+	// (DELETE /plugin-keys/{plugin_key})
+	DistrustPluginKey(c *fiber.Ctx, pluginKey PluginKeyID) error
+	// ListPlugins The plugins that run here; all of them for the operator.
+	// (GET /plugins)
+	ListPlugins(c *fiber.Ctx) error
+	// AddPlugin Add a plugin, or a version of one.
+	// (POST /plugins)
+	AddPlugin(c *fiber.Ctx, params AddPluginParams) error
+	// RemovePlugin Remove a plugin and its bundles.
+	// (DELETE /plugins/{plugin})
+	RemovePlugin(c *fiber.Ctx, plugin PluginID) error
+	// GetPlugin One plugin with its manifest.
+	// (GET /plugins/{plugin})
+	GetPlugin(c *fiber.Ctx, plugin PluginID) error
+	// SetPluginChannel Say which versions a plugin takes by itself.
+	// (PUT /plugins/{plugin}/channel)
+	SetPluginChannel(c *fiber.Ctx, plugin PluginID) error
+	// GetPluginGrants Who may use a plugin.
+	// (GET /plugins/{plugin}/grants)
+	GetPluginGrants(c *fiber.Ctx, plugin PluginID) error
+	// SetPluginGrants Replace who may use a plugin.
+	// (PUT /plugins/{plugin}/grants)
+	SetPluginGrants(c *fiber.Ctx, plugin PluginID) error
+	// GetPluginSettings What is set for a plugin, and the schema of what can be.
+	// (GET /plugins/{plugin}/settings)
+	GetPluginSettings(c *fiber.Ctx, plugin PluginID) error
+	// SetPluginSettings Replace what is set for a plugin.
+	// (PUT /plugins/{plugin}/settings)
+	SetPluginSettings(c *fiber.Ctx, plugin PluginID) error
+	// ApprovePlugin Let the version that waits run, with all that it asks for.
+	// (POST /plugins/{plugin}:approve)
+	ApprovePlugin(c *fiber.Ctx, plugin PluginID) error
+	// DisablePlugin Switch a platform off.
+	// (POST /plugins/{plugin}:disable)
+	DisablePlugin(c *fiber.Ctx, plugin PluginID) error
+	// EnablePlugin Switch a platform on.
+	// (POST /plugins/{plugin}:enable)
+	EnablePlugin(c *fiber.Ctx, plugin PluginID) error
+	// RollbackPlugin Run the version before, or another that is kept, and pin it.
+	// (POST /plugins/{plugin}:rollback)
+	RollbackPlugin(c *fiber.Ctx, plugin PluginID) error
 	// ListPosts Posts by time window, or page by page.
 	// (GET /posts)
 	ListPosts(c *fiber.Ctx, params ListPostsParams) error
@@ -2686,6 +3277,64 @@ func (siw *ServerInterfaceWrapper) ResendVerification(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.ResendVerification(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetCalendar operation middleware
+func (siw *ServerInterfaceWrapper) GetCalendar(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetCalendarParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Required query parameter "scheduled_at[gte]" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "scheduled_at[gte]", query, &params.ScheduledFrom, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return BadParameter("/query/scheduled_at[gte]")
+	}
+
+	// ------------- Required query parameter "scheduled_at[lt]" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "scheduled_at[lt]", query, &params.ScheduledUntil, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return BadParameter("/query/scheduled_at[lt]")
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", query, &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/state")
+	}
+
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", query, &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/channel")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetCalendar(c, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -3758,6 +4407,445 @@ func (siw *ServerInterfaceWrapper) GetPlatform(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.GetPlatform(c, platform)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListPluginKeys operation middleware
+func (siw *ServerInterfaceWrapper) ListPluginKeys(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListPluginKeys(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// TrustPluginKey operation middleware
+func (siw *ServerInterfaceWrapper) TrustPluginKey(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.TrustPluginKey(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// DistrustPluginKey operation middleware
+func (siw *ServerInterfaceWrapper) DistrustPluginKey(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin_key" -------------
+	var pluginKey PluginKeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin_key", c.Params("plugin_key"), &pluginKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin_key")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DistrustPluginKey(c, pluginKey)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListPlugins operation middleware
+func (siw *ServerInterfaceWrapper) ListPlugins(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListPlugins(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// AddPlugin operation middleware
+func (siw *ServerInterfaceWrapper) AddPlugin(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddPluginParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", query, &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/channel")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.AddPlugin(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RemovePlugin operation middleware
+func (siw *ServerInterfaceWrapper) RemovePlugin(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RemovePlugin(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetPlugin operation middleware
+func (siw *ServerInterfaceWrapper) GetPlugin(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetPlugin(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// SetPluginChannel operation middleware
+func (siw *ServerInterfaceWrapper) SetPluginChannel(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.SetPluginChannel(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetPluginGrants operation middleware
+func (siw *ServerInterfaceWrapper) GetPluginGrants(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetPluginGrants(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// SetPluginGrants operation middleware
+func (siw *ServerInterfaceWrapper) SetPluginGrants(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.SetPluginGrants(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetPluginSettings operation middleware
+func (siw *ServerInterfaceWrapper) GetPluginSettings(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetPluginSettings(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// SetPluginSettings operation middleware
+func (siw *ServerInterfaceWrapper) SetPluginSettings(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.SetPluginSettings(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ApprovePlugin operation middleware
+func (siw *ServerInterfaceWrapper) ApprovePlugin(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ApprovePlugin(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// DisablePlugin operation middleware
+func (siw *ServerInterfaceWrapper) DisablePlugin(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DisablePlugin(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// EnablePlugin operation middleware
+func (siw *ServerInterfaceWrapper) EnablePlugin(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.EnablePlugin(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RollbackPlugin operation middleware
+func (siw *ServerInterfaceWrapper) RollbackPlugin(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RollbackPlugin(c, plugin)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -5438,6 +6526,9 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/auth/verify:resend", Operation: "ResendVerification", Handler: wrapper.ResendVerification, Public: "nobody is signed in yet", Rate: "sign_in",
 		},
 		{
+			Method: "GET", Path: "/calendar", Operation: "GetCalendar", Handler: wrapper.GetCalendar, Action: "post.read", Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel"},
+		},
+		{
 			Method: "GET", Path: "/channels", Operation: "ListChannels", Handler: wrapper.ListChannels, Action: "channel.read", Query: []string{"limit", "cursor"},
 		},
 		{
@@ -5529,6 +6620,54 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "GET", Path: "/platforms/{platform}", Operation: "GetPlatform", Handler: wrapper.GetPlatform, Action: "channel.read", IDs: map[string]string{},
+		},
+		{
+			Method: "GET", Path: "/plugin-keys", Operation: "ListPluginKeys", Handler: wrapper.ListPluginKeys, Action: "plugin.manage",
+		},
+		{
+			Method: "POST", Path: "/plugin-keys", Operation: "TrustPluginKey", Handler: wrapper.TrustPluginKey, Action: "plugin.manage",
+		},
+		{
+			Method: "DELETE", Path: "/plugin-keys/{plugin_key}", Operation: "DistrustPluginKey", Handler: wrapper.DistrustPluginKey, Action: "plugin.manage", IDs: map[string]string{},
+		},
+		{
+			Method: "GET", Path: "/plugins", Operation: "ListPlugins", Handler: wrapper.ListPlugins, Action: "plugin.read",
+		},
+		{
+			Method: "POST", Path: "/plugins", Operation: "AddPlugin", Handler: wrapper.AddPlugin, Action: "plugin.manage", Stream: true, Rate: "upload", Query: []string{"channel"},
+		},
+		{
+			Method: "DELETE", Path: "/plugins/{plugin}", Operation: "RemovePlugin", Handler: wrapper.RemovePlugin, Action: "plugin.manage", IDs: map[string]string{},
+		},
+		{
+			Method: "GET", Path: "/plugins/{plugin}", Operation: "GetPlugin", Handler: wrapper.GetPlugin, Action: "plugin.read", IDs: map[string]string{},
+		},
+		{
+			Method: "PUT", Path: "/plugins/{plugin}/channel", Operation: "SetPluginChannel", Handler: wrapper.SetPluginChannel, Action: "plugin.manage", IDs: map[string]string{},
+		},
+		{
+			Method: "GET", Path: "/plugins/{plugin}/grants", Operation: "GetPluginGrants", Handler: wrapper.GetPluginGrants, Action: "plugin.manage", IDs: map[string]string{},
+		},
+		{
+			Method: "PUT", Path: "/plugins/{plugin}/grants", Operation: "SetPluginGrants", Handler: wrapper.SetPluginGrants, Action: "plugin.manage", IDs: map[string]string{},
+		},
+		{
+			Method: "GET", Path: "/plugins/{plugin}/settings", Operation: "GetPluginSettings", Handler: wrapper.GetPluginSettings, Action: "plugin.manage", IDs: map[string]string{},
+		},
+		{
+			Method: "PUT", Path: "/plugins/{plugin}/settings", Operation: "SetPluginSettings", Handler: wrapper.SetPluginSettings, Action: "plugin.manage", IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/plugins/{plugin}:approve", Operation: "ApprovePlugin", Handler: wrapper.ApprovePlugin, Action: "plugin.manage", IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/plugins/{plugin}:disable", Operation: "DisablePlugin", Handler: wrapper.DisablePlugin, Action: "plugin.enable", IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/plugins/{plugin}:enable", Operation: "EnablePlugin", Handler: wrapper.EnablePlugin, Action: "plugin.enable", IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/plugins/{plugin}:rollback", Operation: "RollbackPlugin", Handler: wrapper.RollbackPlugin, Action: "plugin.manage", IDs: map[string]string{},
 		},
 		{
 			Method: "GET", Path: "/posts", Operation: "ListPosts", Handler: wrapper.ListPosts, Action: "post.read", Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel", "sort", "limit", "cursor"},
@@ -5956,6 +7095,35 @@ type ResendVerificationdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ResendVerificationdefaultApplicationProblemPlusJSONResponse) VisitResendVerificationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GetCalendarRequestObject struct {
+	Params GetCalendarParams
+}
+
+type GetCalendarResponseObject interface {
+	VisitGetCalendarResponse(ctx *fiber.Ctx) error
+}
+
+type GetCalendar200JSONResponse Calendar
+
+func (response GetCalendar200JSONResponse) VisitGetCalendarResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetCalendardefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetCalendardefaultApplicationProblemPlusJSONResponse) VisitGetCalendarResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -6919,6 +8087,473 @@ type GetPlatformdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetPlatformdefaultApplicationProblemPlusJSONResponse) VisitGetPlatformResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListPluginKeysRequestObject struct {
+}
+
+type ListPluginKeysResponseObject interface {
+	VisitListPluginKeysResponse(ctx *fiber.Ctx) error
+}
+
+type ListPluginKeys200JSONResponse PluginKeyList
+
+func (response ListPluginKeys200JSONResponse) VisitListPluginKeysResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListPluginKeysdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListPluginKeysdefaultApplicationProblemPlusJSONResponse) VisitListPluginKeysResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type TrustPluginKeyRequestObject struct {
+	Body *TrustPluginKeyJSONRequestBody
+}
+
+type TrustPluginKeyResponseObject interface {
+	VisitTrustPluginKeyResponse(ctx *fiber.Ctx) error
+}
+
+type TrustPluginKey201JSONResponse PluginKey
+
+func (response TrustPluginKey201JSONResponse) VisitTrustPluginKeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type TrustPluginKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TrustPluginKeydefaultApplicationProblemPlusJSONResponse) VisitTrustPluginKeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type DistrustPluginKeyRequestObject struct {
+	PluginKey PluginKeyID `json:"plugin_key"`
+}
+
+type DistrustPluginKeyResponseObject interface {
+	VisitDistrustPluginKeyResponse(ctx *fiber.Ctx) error
+}
+
+type DistrustPluginKey204Response struct {
+}
+
+func (response DistrustPluginKey204Response) VisitDistrustPluginKeyResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type DistrustPluginKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DistrustPluginKeydefaultApplicationProblemPlusJSONResponse) VisitDistrustPluginKeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListPluginsRequestObject struct {
+}
+
+type ListPluginsResponseObject interface {
+	VisitListPluginsResponse(ctx *fiber.Ctx) error
+}
+
+type ListPlugins200JSONResponse PluginList
+
+func (response ListPlugins200JSONResponse) VisitListPluginsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListPluginsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListPluginsdefaultApplicationProblemPlusJSONResponse) VisitListPluginsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type AddPluginRequestObject struct {
+	Params        AddPluginParams
+	Body          io.Reader
+	MultipartBody *multipart.Reader
+}
+
+type AddPluginResponseObject interface {
+	VisitAddPluginResponse(ctx *fiber.Ctx) error
+}
+
+type AddPlugin201JSONResponse Plugin
+
+func (response AddPlugin201JSONResponse) VisitAddPluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type AddPlugindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AddPlugindefaultApplicationProblemPlusJSONResponse) VisitAddPluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RemovePluginRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+}
+
+type RemovePluginResponseObject interface {
+	VisitRemovePluginResponse(ctx *fiber.Ctx) error
+}
+
+type RemovePlugin204Response struct {
+}
+
+func (response RemovePlugin204Response) VisitRemovePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type RemovePlugindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RemovePlugindefaultApplicationProblemPlusJSONResponse) VisitRemovePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GetPluginRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+}
+
+type GetPluginResponseObject interface {
+	VisitGetPluginResponse(ctx *fiber.Ctx) error
+}
+
+type GetPlugin200JSONResponse Plugin
+
+func (response GetPlugin200JSONResponse) VisitGetPluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetPlugindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetPlugindefaultApplicationProblemPlusJSONResponse) VisitGetPluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type SetPluginChannelRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+	Body   *SetPluginChannelJSONRequestBody
+}
+
+type SetPluginChannelResponseObject interface {
+	VisitSetPluginChannelResponse(ctx *fiber.Ctx) error
+}
+
+type SetPluginChannel200JSONResponse Plugin
+
+func (response SetPluginChannel200JSONResponse) VisitSetPluginChannelResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type SetPluginChanneldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetPluginChanneldefaultApplicationProblemPlusJSONResponse) VisitSetPluginChannelResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GetPluginGrantsRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+}
+
+type GetPluginGrantsResponseObject interface {
+	VisitGetPluginGrantsResponse(ctx *fiber.Ctx) error
+}
+
+type GetPluginGrants200JSONResponse PluginGrants
+
+func (response GetPluginGrants200JSONResponse) VisitGetPluginGrantsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetPluginGrantsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetPluginGrantsdefaultApplicationProblemPlusJSONResponse) VisitGetPluginGrantsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type SetPluginGrantsRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+	Body   *SetPluginGrantsJSONRequestBody
+}
+
+type SetPluginGrantsResponseObject interface {
+	VisitSetPluginGrantsResponse(ctx *fiber.Ctx) error
+}
+
+type SetPluginGrants200JSONResponse PluginGrants
+
+func (response SetPluginGrants200JSONResponse) VisitSetPluginGrantsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type SetPluginGrantsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetPluginGrantsdefaultApplicationProblemPlusJSONResponse) VisitSetPluginGrantsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GetPluginSettingsRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+}
+
+type GetPluginSettingsResponseObject interface {
+	VisitGetPluginSettingsResponse(ctx *fiber.Ctx) error
+}
+
+type GetPluginSettings200JSONResponse PluginSettings
+
+func (response GetPluginSettings200JSONResponse) VisitGetPluginSettingsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetPluginSettingsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetPluginSettingsdefaultApplicationProblemPlusJSONResponse) VisitGetPluginSettingsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type SetPluginSettingsRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+	Body   *SetPluginSettingsJSONRequestBody
+}
+
+type SetPluginSettingsResponseObject interface {
+	VisitSetPluginSettingsResponse(ctx *fiber.Ctx) error
+}
+
+type SetPluginSettings200JSONResponse PluginSettings
+
+func (response SetPluginSettings200JSONResponse) VisitSetPluginSettingsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type SetPluginSettingsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetPluginSettingsdefaultApplicationProblemPlusJSONResponse) VisitSetPluginSettingsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ApprovePluginRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+	Body   *ApprovePluginJSONRequestBody
+}
+
+type ApprovePluginResponseObject interface {
+	VisitApprovePluginResponse(ctx *fiber.Ctx) error
+}
+
+type ApprovePlugin200JSONResponse Plugin
+
+func (response ApprovePlugin200JSONResponse) VisitApprovePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ApprovePlugindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ApprovePlugindefaultApplicationProblemPlusJSONResponse) VisitApprovePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type DisablePluginRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+}
+
+type DisablePluginResponseObject interface {
+	VisitDisablePluginResponse(ctx *fiber.Ctx) error
+}
+
+type DisablePlugin200JSONResponse Plugin
+
+func (response DisablePlugin200JSONResponse) VisitDisablePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type DisablePlugindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DisablePlugindefaultApplicationProblemPlusJSONResponse) VisitDisablePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type EnablePluginRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+}
+
+type EnablePluginResponseObject interface {
+	VisitEnablePluginResponse(ctx *fiber.Ctx) error
+}
+
+type EnablePlugin200JSONResponse Plugin
+
+func (response EnablePlugin200JSONResponse) VisitEnablePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type EnablePlugindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EnablePlugindefaultApplicationProblemPlusJSONResponse) VisitEnablePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RollbackPluginRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+	Body   *RollbackPluginJSONRequestBody
+}
+
+type RollbackPluginResponseObject interface {
+	VisitRollbackPluginResponse(ctx *fiber.Ctx) error
+}
+
+type RollbackPlugin200JSONResponse Plugin
+
+func (response RollbackPlugin200JSONResponse) VisitRollbackPluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type RollbackPlugindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RollbackPlugindefaultApplicationProblemPlusJSONResponse) VisitRollbackPluginResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -8141,6 +9776,9 @@ type StrictServerInterface interface {
 	// ResendVerification Send the verification mail again.
 	// (POST /auth/verify:resend)
 	ResendVerification(ctx context.Context, request ResendVerificationRequestObject) (ResendVerificationResponseObject, error)
+	// GetCalendar What is due in a time window, at a glance.
+	// (GET /calendar)
+	GetCalendar(ctx context.Context, request GetCalendarRequestObject) (GetCalendarResponseObject, error)
 	// ListChannels The connected accounts.
 	// (GET /channels)
 	ListChannels(ctx context.Context, request ListChannelsRequestObject) (ListChannelsResponseObject, error)
@@ -8234,6 +9872,54 @@ type StrictServerInterface interface {
 	// GetPlatform One platform with its formats and limits.
 	// (GET /platforms/{platform})
 	GetPlatform(ctx context.Context, request GetPlatformRequestObject) (GetPlatformResponseObject, error)
+	// ListPluginKeys The keys whose signature is trusted.
+	// (GET /plugin-keys)
+	ListPluginKeys(ctx context.Context, request ListPluginKeysRequestObject) (ListPluginKeysResponseObject, error)
+	// TrustPluginKey Trust a key.
+	// (POST /plugin-keys)
+	TrustPluginKey(ctx context.Context, request TrustPluginKeyRequestObject) (TrustPluginKeyResponseObject, error)
+	// DistrustPluginKey Stop trusting a key.
+	// (DELETE /plugin-keys/{plugin_key})
+	DistrustPluginKey(ctx context.Context, request DistrustPluginKeyRequestObject) (DistrustPluginKeyResponseObject, error)
+	// ListPlugins The plugins that run here; all of them for the operator.
+	// (GET /plugins)
+	ListPlugins(ctx context.Context, request ListPluginsRequestObject) (ListPluginsResponseObject, error)
+	// AddPlugin Add a plugin, or a version of one.
+	// (POST /plugins)
+	AddPlugin(ctx context.Context, request AddPluginRequestObject) (AddPluginResponseObject, error)
+	// RemovePlugin Remove a plugin and its bundles.
+	// (DELETE /plugins/{plugin})
+	RemovePlugin(ctx context.Context, request RemovePluginRequestObject) (RemovePluginResponseObject, error)
+	// GetPlugin One plugin with its manifest.
+	// (GET /plugins/{plugin})
+	GetPlugin(ctx context.Context, request GetPluginRequestObject) (GetPluginResponseObject, error)
+	// SetPluginChannel Say which versions a plugin takes by itself.
+	// (PUT /plugins/{plugin}/channel)
+	SetPluginChannel(ctx context.Context, request SetPluginChannelRequestObject) (SetPluginChannelResponseObject, error)
+	// GetPluginGrants Who may use a plugin.
+	// (GET /plugins/{plugin}/grants)
+	GetPluginGrants(ctx context.Context, request GetPluginGrantsRequestObject) (GetPluginGrantsResponseObject, error)
+	// SetPluginGrants Replace who may use a plugin.
+	// (PUT /plugins/{plugin}/grants)
+	SetPluginGrants(ctx context.Context, request SetPluginGrantsRequestObject) (SetPluginGrantsResponseObject, error)
+	// GetPluginSettings What is set for a plugin, and the schema of what can be.
+	// (GET /plugins/{plugin}/settings)
+	GetPluginSettings(ctx context.Context, request GetPluginSettingsRequestObject) (GetPluginSettingsResponseObject, error)
+	// SetPluginSettings Replace what is set for a plugin.
+	// (PUT /plugins/{plugin}/settings)
+	SetPluginSettings(ctx context.Context, request SetPluginSettingsRequestObject) (SetPluginSettingsResponseObject, error)
+	// ApprovePlugin Let the version that waits run, with all that it asks for.
+	// (POST /plugins/{plugin}:approve)
+	ApprovePlugin(ctx context.Context, request ApprovePluginRequestObject) (ApprovePluginResponseObject, error)
+	// DisablePlugin Switch a platform off.
+	// (POST /plugins/{plugin}:disable)
+	DisablePlugin(ctx context.Context, request DisablePluginRequestObject) (DisablePluginResponseObject, error)
+	// EnablePlugin Switch a platform on.
+	// (POST /plugins/{plugin}:enable)
+	EnablePlugin(ctx context.Context, request EnablePluginRequestObject) (EnablePluginResponseObject, error)
+	// RollbackPlugin Run the version before, or another that is kept, and pin it.
+	// (POST /plugins/{plugin}:rollback)
+	RollbackPlugin(ctx context.Context, request RollbackPluginRequestObject) (RollbackPluginResponseObject, error)
 	// ListPosts Posts by time window, or page by page.
 	// (GET /posts)
 	ListPosts(ctx context.Context, request ListPostsRequestObject) (ListPostsResponseObject, error)
@@ -8701,6 +10387,33 @@ func (sh *strictHandler) ResendVerification(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(ResendVerificationResponseObject); ok {
 		if err := validResponse.VisitResendVerificationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetCalendar operation middleware
+func (sh *strictHandler) GetCalendar(ctx *fiber.Ctx, params GetCalendarParams) error {
+	var request GetCalendarRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCalendar(ctx.UserContext(), request.(GetCalendarRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCalendar")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetCalendarResponseObject); ok {
+		if err := validResponse.VisitGetCalendarResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -9603,6 +11316,492 @@ func (sh *strictHandler) GetPlatform(ctx *fiber.Ctx, platform PlatformID) error 
 		return err
 	} else if validResponse, ok := response.(GetPlatformResponseObject); ok {
 		if err := validResponse.VisitGetPlatformResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListPluginKeys operation middleware
+func (sh *strictHandler) ListPluginKeys(ctx *fiber.Ctx) error {
+	var request ListPluginKeysRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPluginKeys(ctx.UserContext(), request.(ListPluginKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPluginKeys")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListPluginKeysResponseObject); ok {
+		if err := validResponse.VisitListPluginKeysResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TrustPluginKey operation middleware
+func (sh *strictHandler) TrustPluginKey(ctx *fiber.Ctx) error {
+	var request TrustPluginKeyRequestObject
+
+	var body TrustPluginKeyJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.TrustPluginKey(ctx.UserContext(), request.(TrustPluginKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TrustPluginKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TrustPluginKeyResponseObject); ok {
+		if err := validResponse.VisitTrustPluginKeyResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DistrustPluginKey operation middleware
+func (sh *strictHandler) DistrustPluginKey(ctx *fiber.Ctx, pluginKey PluginKeyID) error {
+	var request DistrustPluginKeyRequestObject
+
+	request.PluginKey = pluginKey
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.DistrustPluginKey(ctx.UserContext(), request.(DistrustPluginKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DistrustPluginKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DistrustPluginKeyResponseObject); ok {
+		if err := validResponse.VisitDistrustPluginKeyResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListPlugins operation middleware
+func (sh *strictHandler) ListPlugins(ctx *fiber.Ctx) error {
+	var request ListPluginsRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPlugins(ctx.UserContext(), request.(ListPluginsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPlugins")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListPluginsResponseObject); ok {
+		if err := validResponse.VisitListPluginsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddPlugin operation middleware
+func (sh *strictHandler) AddPlugin(ctx *fiber.Ctx, params AddPluginParams) error {
+	var request AddPluginRequestObject
+
+	request.Params = params
+	if Sent(ctx, "application/octet-stream") {
+		request.Body = BodyStream(ctx)
+	}
+	if Sent(ctx, "multipart/form-data") {
+		request.MultipartBody = multipart.NewReader(BodyStream(ctx), string(ctx.Request().Header.MultipartFormBoundary()))
+	}
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.AddPlugin(ctx.UserContext(), request.(AddPluginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddPlugin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddPluginResponseObject); ok {
+		if err := validResponse.VisitAddPluginResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemovePlugin operation middleware
+func (sh *strictHandler) RemovePlugin(ctx *fiber.Ctx, plugin PluginID) error {
+	var request RemovePluginRequestObject
+
+	request.Plugin = plugin
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RemovePlugin(ctx.UserContext(), request.(RemovePluginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemovePlugin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemovePluginResponseObject); ok {
+		if err := validResponse.VisitRemovePluginResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetPlugin operation middleware
+func (sh *strictHandler) GetPlugin(ctx *fiber.Ctx, plugin PluginID) error {
+	var request GetPluginRequestObject
+
+	request.Plugin = plugin
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPlugin(ctx.UserContext(), request.(GetPluginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPlugin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPluginResponseObject); ok {
+		if err := validResponse.VisitGetPluginResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetPluginChannel operation middleware
+func (sh *strictHandler) SetPluginChannel(ctx *fiber.Ctx, plugin PluginID) error {
+	var request SetPluginChannelRequestObject
+
+	request.Plugin = plugin
+
+	var body SetPluginChannelJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.SetPluginChannel(ctx.UserContext(), request.(SetPluginChannelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetPluginChannel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SetPluginChannelResponseObject); ok {
+		if err := validResponse.VisitSetPluginChannelResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetPluginGrants operation middleware
+func (sh *strictHandler) GetPluginGrants(ctx *fiber.Ctx, plugin PluginID) error {
+	var request GetPluginGrantsRequestObject
+
+	request.Plugin = plugin
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPluginGrants(ctx.UserContext(), request.(GetPluginGrantsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPluginGrants")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPluginGrantsResponseObject); ok {
+		if err := validResponse.VisitGetPluginGrantsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetPluginGrants operation middleware
+func (sh *strictHandler) SetPluginGrants(ctx *fiber.Ctx, plugin PluginID) error {
+	var request SetPluginGrantsRequestObject
+
+	request.Plugin = plugin
+
+	var body SetPluginGrantsJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.SetPluginGrants(ctx.UserContext(), request.(SetPluginGrantsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetPluginGrants")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SetPluginGrantsResponseObject); ok {
+		if err := validResponse.VisitSetPluginGrantsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetPluginSettings operation middleware
+func (sh *strictHandler) GetPluginSettings(ctx *fiber.Ctx, plugin PluginID) error {
+	var request GetPluginSettingsRequestObject
+
+	request.Plugin = plugin
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPluginSettings(ctx.UserContext(), request.(GetPluginSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPluginSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPluginSettingsResponseObject); ok {
+		if err := validResponse.VisitGetPluginSettingsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetPluginSettings operation middleware
+func (sh *strictHandler) SetPluginSettings(ctx *fiber.Ctx, plugin PluginID) error {
+	var request SetPluginSettingsRequestObject
+
+	request.Plugin = plugin
+
+	var body SetPluginSettingsJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.SetPluginSettings(ctx.UserContext(), request.(SetPluginSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetPluginSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SetPluginSettingsResponseObject); ok {
+		if err := validResponse.VisitSetPluginSettingsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ApprovePlugin operation middleware
+func (sh *strictHandler) ApprovePlugin(ctx *fiber.Ctx, plugin PluginID) error {
+	var request ApprovePluginRequestObject
+
+	request.Plugin = plugin
+
+	var body ApprovePluginJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ApprovePlugin(ctx.UserContext(), request.(ApprovePluginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApprovePlugin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ApprovePluginResponseObject); ok {
+		if err := validResponse.VisitApprovePluginResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DisablePlugin operation middleware
+func (sh *strictHandler) DisablePlugin(ctx *fiber.Ctx, plugin PluginID) error {
+	var request DisablePluginRequestObject
+
+	request.Plugin = plugin
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.DisablePlugin(ctx.UserContext(), request.(DisablePluginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DisablePlugin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DisablePluginResponseObject); ok {
+		if err := validResponse.VisitDisablePluginResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EnablePlugin operation middleware
+func (sh *strictHandler) EnablePlugin(ctx *fiber.Ctx, plugin PluginID) error {
+	var request EnablePluginRequestObject
+
+	request.Plugin = plugin
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.EnablePlugin(ctx.UserContext(), request.(EnablePluginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EnablePlugin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EnablePluginResponseObject); ok {
+		if err := validResponse.VisitEnablePluginResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RollbackPlugin operation middleware
+func (sh *strictHandler) RollbackPlugin(ctx *fiber.Ctx, plugin PluginID) error {
+	var request RollbackPluginRequestObject
+
+	request.Plugin = plugin
+
+	var body RollbackPluginJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RollbackPlugin(ctx.UserContext(), request.(RollbackPluginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RollbackPlugin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RollbackPluginResponseObject); ok {
+		if err := validResponse.VisitRollbackPluginResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

@@ -18,6 +18,21 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for CalendarEntryObject.
+const (
+	CalendarEntryObjectCalendarEntry CalendarEntryObject = "calendar_entry"
+)
+
+// Valid indicates whether the value is a known member of the CalendarEntryObject enum.
+func (e CalendarEntryObject) Valid() bool {
+	switch e {
+	case CalendarEntryObjectCalendarEntry:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChannelObject.
 const (
 	ChannelObjectChannel ChannelObject = "channel"
@@ -48,6 +63,24 @@ func (e ChannelState) Valid() bool {
 	case Disconnected:
 		return true
 	case NeedsReconnect:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChannelFormatReason.
+const (
+	MissingScope  ChannelFormatReason = "missing_scope"
+	NotForAccount ChannelFormatReason = "not_for_account"
+)
+
+// Valid indicates whether the value is a known member of the ChannelFormatReason enum.
+func (e ChannelFormatReason) Valid() bool {
+	switch e {
+	case MissingScope:
+		return true
+	case NotForAccount:
 		return true
 	default:
 		return false
@@ -393,6 +426,195 @@ const (
 func (e PlatformObject) Valid() bool {
 	switch e {
 	case PlatformObjectPlatform:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginAccess.
+const (
+	PluginAccessDisabled    PluginAccess = "disabled"
+	PluginAccessNotIncluded PluginAccess = "not_included"
+	PluginAccessOn          PluginAccess = "on"
+	PluginAccessSwitchedOff PluginAccess = "switched_off"
+)
+
+// Valid indicates whether the value is a known member of the PluginAccess enum.
+func (e PluginAccess) Valid() bool {
+	switch e {
+	case PluginAccessDisabled:
+		return true
+	case PluginAccessNotIncluded:
+		return true
+	case PluginAccessOn:
+		return true
+	case PluginAccessSwitchedOff:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginChannel.
+const (
+	PluginChannelLatest PluginChannel = "latest"
+	PluginChannelPinned PluginChannel = "pinned"
+	PluginChannelStable PluginChannel = "stable"
+)
+
+// Valid indicates whether the value is a known member of the PluginChannel enum.
+func (e PluginChannel) Valid() bool {
+	switch e {
+	case PluginChannelLatest:
+		return true
+	case PluginChannelPinned:
+		return true
+	case PluginChannelStable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginLevel.
+const (
+	PluginLevelBuiltin   PluginLevel = "builtin"
+	PluginLevelCommunity PluginLevel = "community"
+	PluginLevelLocal     PluginLevel = "local"
+	PluginLevelVerified  PluginLevel = "verified"
+)
+
+// Valid indicates whether the value is a known member of the PluginLevel enum.
+func (e PluginLevel) Valid() bool {
+	switch e {
+	case PluginLevelBuiltin:
+		return true
+	case PluginLevelCommunity:
+		return true
+	case PluginLevelLocal:
+		return true
+	case PluginLevelVerified:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginObject.
+const (
+	PluginObjectPlugin PluginObject = "plugin"
+)
+
+// Valid indicates whether the value is a known member of the PluginObject enum.
+func (e PluginObject) Valid() bool {
+	switch e {
+	case PluginObjectPlugin:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginState.
+const (
+	PluginStateDisabled        PluginState = "disabled"
+	PluginStateEnabled         PluginState = "enabled"
+	PluginStatePendingApproval PluginState = "pending_approval"
+)
+
+// Valid indicates whether the value is a known member of the PluginState enum.
+func (e PluginState) Valid() bool {
+	switch e {
+	case PluginStateDisabled:
+		return true
+	case PluginStateEnabled:
+		return true
+	case PluginStatePendingApproval:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginChannelInputChannel.
+const (
+	PluginChannelInputChannelLatest PluginChannelInputChannel = "latest"
+	PluginChannelInputChannelPinned PluginChannelInputChannel = "pinned"
+	PluginChannelInputChannelStable PluginChannelInputChannel = "stable"
+)
+
+// Valid indicates whether the value is a known member of the PluginChannelInputChannel enum.
+func (e PluginChannelInputChannel) Valid() bool {
+	switch e {
+	case PluginChannelInputChannelLatest:
+		return true
+	case PluginChannelInputChannelPinned:
+		return true
+	case PluginChannelInputChannelStable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginGrantsTiers.
+const (
+	PluginGrantsTiersAgency  PluginGrantsTiers = "agency"
+	PluginGrantsTiersCreator PluginGrantsTiers = "creator"
+	PluginGrantsTiersFree    PluginGrantsTiers = "free"
+	PluginGrantsTiersPro     PluginGrantsTiers = "pro"
+)
+
+// Valid indicates whether the value is a known member of the PluginGrantsTiers enum.
+func (e PluginGrantsTiers) Valid() bool {
+	switch e {
+	case PluginGrantsTiersAgency:
+		return true
+	case PluginGrantsTiersCreator:
+		return true
+	case PluginGrantsTiersFree:
+		return true
+	case PluginGrantsTiersPro:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginKeyObject.
+const (
+	PluginKeyObjectPluginKey PluginKeyObject = "plugin_key"
+)
+
+// Valid indicates whether the value is a known member of the PluginKeyObject enum.
+func (e PluginKeyObject) Valid() bool {
+	switch e {
+	case PluginKeyObjectPluginKey:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginVersionLevel.
+const (
+	PluginVersionLevelBuiltin   PluginVersionLevel = "builtin"
+	PluginVersionLevelCommunity PluginVersionLevel = "community"
+	PluginVersionLevelLocal     PluginVersionLevel = "local"
+	PluginVersionLevelVerified  PluginVersionLevel = "verified"
+)
+
+// Valid indicates whether the value is a known member of the PluginVersionLevel enum.
+func (e PluginVersionLevel) Valid() bool {
+	switch e {
+	case PluginVersionLevelBuiltin:
+		return true
+	case PluginVersionLevelCommunity:
+		return true
+	case PluginVersionLevelLocal:
+		return true
+	case PluginVersionLevelVerified:
 		return true
 	default:
 		return false
@@ -846,6 +1068,27 @@ func (e WebhookPatchState) Valid() bool {
 	}
 }
 
+// Defines values for AddPluginParamsChannel.
+const (
+	AddPluginParamsChannelLatest AddPluginParamsChannel = "latest"
+	AddPluginParamsChannelPinned AddPluginParamsChannel = "pinned"
+	AddPluginParamsChannelStable AddPluginParamsChannel = "stable"
+)
+
+// Valid indicates whether the value is a known member of the AddPluginParamsChannel enum.
+func (e AddPluginParamsChannel) Valid() bool {
+	switch e {
+	case AddPluginParamsChannelLatest:
+		return true
+	case AddPluginParamsChannelPinned:
+		return true
+	case AddPluginParamsChannelStable:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListPostsParamsSort.
 const (
 	CreatedAt        ListPostsParamsSort = "created_at"
@@ -923,19 +1166,57 @@ type BatchResult struct {
 	Failed  int         `json:"failed"`
 }
 
+// Calendar defines model for Calendar.
+type Calendar struct {
+	Data    []CalendarEntry `json:"data"`
+	HasMore bool            `json:"has_more"`
+}
+
+// CalendarEntry defines model for CalendarEntry.
+type CalendarEntry struct {
+	// Channels Where it goes, by channel id.
+	Channels []string `json:"channels"`
+	Id       string   `json:"id"`
+
+	// MediaId The first attachment, for a thumbnail.
+	MediaId   *string             `json:"media_id,omitempty"`
+	Object    CalendarEntryObject `json:"object"`
+	PublishAt time.Time           `json:"publish_at"`
+
+	// Segments How many parts the thread has.
+	Segments int       `json:"segments"`
+	State    PostState `json:"state"`
+
+	// Text The first line, at most 140 characters of it.
+	Text     string  `json:"text"`
+	Timezone *string `json:"timezone,omitempty"`
+}
+
+// CalendarEntryObject defines model for CalendarEntry.Object.
+type CalendarEntryObject string
+
 // Channel defines model for Channel.
 type Channel struct {
-	Account     Account       `json:"account"`
-	ConnectedAt time.Time     `json:"connected_at"`
-	Id          string        `json:"id"`
-	Instance    *string       `json:"instance,omitempty"`
-	Limits      *Limits       `json:"limits,omitempty"`
-	Name        string        `json:"name"`
-	Object      ChannelObject `json:"object"`
-	PauseReason *string       `json:"pause_reason,omitempty"`
-	Paused      bool          `json:"paused"`
-	Platform    string        `json:"platform"`
-	Reason      *string       `json:"reason,omitempty"`
+	Account Account `json:"account"`
+
+	// Capabilities What else the channel can, such as `reply`. Only when one channel is asked for.
+	Capabilities *[]string `json:"capabilities,omitempty"`
+	ConnectedAt  time.Time `json:"connected_at"`
+
+	// Formats What can be posted here, and what cannot and why. Only when one channel is asked for.
+	Formats  *[]ChannelFormat `json:"formats,omitempty"`
+	Id       string           `json:"id"`
+	Instance *string          `json:"instance,omitempty"`
+	Limits   *Limits          `json:"limits,omitempty"`
+
+	// MissingScopes What the sign-in asked for and did not get.
+	MissingScopes *[]string     `json:"missing_scopes,omitempty"`
+	Name          string        `json:"name"`
+	Object        ChannelObject `json:"object"`
+	PauseReason   *string       `json:"pause_reason,omitempty"`
+	Paused        bool          `json:"paused"`
+	Platform      string        `json:"platform"`
+	Reason        *string       `json:"reason,omitempty"`
 
 	// Remedy For people: what to do about it.
 	Remedy    *string      `json:"remedy,omitempty"`
@@ -949,6 +1230,20 @@ type ChannelObject string
 
 // ChannelState defines model for Channel.State.
 type ChannelState string
+
+// ChannelFormat defines model for ChannelFormat.
+type ChannelFormat struct {
+	Available bool   `json:"available"`
+	Id        string `json:"id"`
+
+	// MissingScopes Connect the channel again with these.
+	MissingScopes *[]string            `json:"missing_scopes,omitempty"`
+	Name          string               `json:"name"`
+	Reason        *ChannelFormatReason `json:"reason,omitempty"`
+}
+
+// ChannelFormatReason defines model for ChannelFormat.Reason.
+type ChannelFormatReason string
 
 // ChannelList defines model for ChannelList.
 type ChannelList struct {
@@ -1125,6 +1420,9 @@ type Format struct {
 	Id    string    `json:"id"`
 	Media MediaRule `json:"media"`
 	Name  string    `json:"name"`
+
+	// Scopes What a sign-in has to include for it.
+	Scopes *[]string `json:"scopes,omitempty"`
 
 	// Settings JSON Schema of `settings`.
 	Settings *map[string]interface{} `json:"settings,omitempty"`
@@ -1367,6 +1665,8 @@ type PlaceList struct {
 
 // Platform defines model for Platform.
 type Platform struct {
+	// ApiVersion The version of the platform's API that is spoken.
+	ApiVersion   *string       `json:"api_version,omitempty"`
 	Auth         PlatformAuth  `json:"auth"`
 	Capabilities []string      `json:"capabilities"`
 	Dedup        PlatformDedup `json:"dedup"`
@@ -1381,8 +1681,17 @@ type Platform struct {
 	// NeedsInstance Send `instance` when connecting.
 	NeedsInstance *bool          `json:"needs_instance,omitempty"`
 	Object        PlatformObject `json:"object"`
-	Summary       *string        `json:"summary,omitempty"`
-	Version       string         `json:"version"`
+
+	// OperatorSettings JSON Schema of what an operator sets for everyone here.
+	OperatorSettings *map[string]interface{} `json:"operator_settings,omitempty"`
+	Summary          *string                 `json:"summary,omitempty"`
+
+	// Sunset When the platform ends that version.
+	Sunset  *time.Time `json:"sunset,omitempty"`
+	Version string     `json:"version"`
+
+	// Warning For people, from 90 days before the sunset.
+	Warning *string `json:"warning,omitempty"`
 }
 
 // PlatformAuth defines model for Platform.Auth.
@@ -1398,6 +1707,188 @@ type PlatformObject string
 type PlatformList struct {
 	Data []Platform `json:"data"`
 }
+
+// Plugin defines model for Plugin.
+type Plugin struct {
+	// Access Whether this tenant may use it, or why not.
+	Access PluginAccess `json:"access"`
+
+	// Changes What approving the pending version approves.
+	Changes *[]PluginChange `json:"changes,omitempty"`
+	Channel *PluginChannel  `json:"channel,omitempty"`
+
+	// Chosen This tenant's own word, if it has one.
+	Chosen *bool `json:"chosen,omitempty"`
+
+	// Digest Of the bundle that runs. Builtins have none.
+	Digest *string `json:"digest,omitempty"`
+
+	// Health How it does in the process that answered.
+	Health *PluginHealth `json:"health,omitempty"`
+
+	// Hosts That it may reach.
+	Hosts *[]string `json:"hosts,omitempty"`
+
+	// Id The manifest's, such as `org.joinmastodon`.
+	Id       string         `json:"id"`
+	Level    PluginLevel    `json:"level"`
+	Manifest Platform       `json:"manifest"`
+	Name     string         `json:"name"`
+	Object   PluginObject   `json:"object"`
+	Pending  *PluginVersion `json:"pending,omitempty"`
+
+	// Scopes That it may ask people for.
+	Scopes *[]string   `json:"scopes,omitempty"`
+	State  PluginState `json:"state"`
+
+	// Version The version that runs; the one that waits if none does.
+	Version string `json:"version"`
+
+	// Versions Those that are kept, the last added first.
+	Versions *[]PluginVersion `json:"versions,omitempty"`
+}
+
+// PluginAccess Whether this tenant may use it, or why not.
+type PluginAccess string
+
+// PluginChannel defines model for Plugin.Channel.
+type PluginChannel string
+
+// PluginLevel defines model for Plugin.Level.
+type PluginLevel string
+
+// PluginObject defines model for Plugin.Object.
+type PluginObject string
+
+// PluginState defines model for Plugin.State.
+type PluginState string
+
+// PluginApproval defines model for PluginApproval.
+type PluginApproval struct {
+	// Digest The version that was looked at. Another is a conflict.
+	Digest *string `json:"digest,omitempty"`
+}
+
+// PluginChange defines model for PluginChange.
+type PluginChange struct {
+	// Kind host_added, scope_added, auth_changed, format_removed, capability_removed, recovery_changed, signer_changed, level_lowered, version_lowered or state_dropped
+	Kind string `json:"kind"`
+	What string `json:"what"`
+}
+
+// PluginChannelInput defines model for PluginChannelInput.
+type PluginChannelInput struct {
+	Channel PluginChannelInputChannel `json:"channel"`
+}
+
+// PluginChannelInputChannel defines model for PluginChannelInput.Channel.
+type PluginChannelInputChannel string
+
+// PluginGrant defines model for PluginGrant.
+type PluginGrant struct {
+	Allowed bool   `json:"allowed"`
+	Tenant  string `json:"tenant"`
+}
+
+// PluginGrants defines model for PluginGrants.
+type PluginGrants struct {
+	// OptIn A tenant has it only once it is enabled there or above.
+	OptIn *bool `json:"opt_in,omitempty"`
+
+	// Tenants About tenants and all below them, whatever their plan; the nearest counts.
+	Tenants *[]PluginGrant `json:"tenants,omitempty"`
+
+	// Tiers The plans that include it.
+	Tiers []PluginGrantsTiers `json:"tiers"`
+}
+
+// PluginGrantsTiers defines model for PluginGrants.Tiers.
+type PluginGrantsTiers string
+
+// PluginHealth How it does in the process that answered.
+type PluginHealth struct {
+	Error *string `json:"error,omitempty"`
+
+	// Sandbox full, partial or none
+	Sandbox *string `json:"sandbox,omitempty"`
+
+	// State idle, running, quarantined or failed
+	State   *string `json:"state,omitempty"`
+	Version *string `json:"version,omitempty"`
+}
+
+// PluginKey defines model for PluginKey.
+type PluginKey struct {
+	AddedAt time.Time       `json:"added_at"`
+	AddedBy string          `json:"added_by"`
+	Id      string          `json:"id"`
+	Name    string          `json:"name"`
+	Object  PluginKeyObject `json:"object"`
+
+	// Public PEM, SPKI.
+	Public string `json:"public"`
+}
+
+// PluginKeyObject defines model for PluginKey.Object.
+type PluginKeyObject string
+
+// PluginKeyInput defines model for PluginKeyInput.
+type PluginKeyInput struct {
+	// Name Whose it is.
+	Name string `json:"name"`
+
+	// Public PEM, SPKI, ed25519.
+	Public string `json:"public"`
+}
+
+// PluginKeyList defines model for PluginKeyList.
+type PluginKeyList struct {
+	Data []PluginKey `json:"data"`
+}
+
+// PluginList defines model for PluginList.
+type PluginList struct {
+	Data []Plugin `json:"data"`
+}
+
+// PluginRollback defines model for PluginRollback.
+type PluginRollback struct {
+	// Version A version or a digest. Without it, the one before.
+	Version *string `json:"version,omitempty"`
+}
+
+// PluginSettings defines model for PluginSettings.
+type PluginSettings struct {
+	// Schema JSON Schema of the values; none if there is nothing to set.
+	Schema *map[string]interface{} `json:"schema,omitempty"`
+
+	// Secrets The secrets that are set.
+	Secrets []string `json:"secrets"`
+
+	// Values What is set, without secrets.
+	Values map[string]interface{} `json:"values"`
+}
+
+// PluginSettingsInput defines model for PluginSettingsInput.
+type PluginSettingsInput struct {
+	Values map[string]interface{} `json:"values"`
+}
+
+// PluginVersion defines model for PluginVersion.
+type PluginVersion struct {
+	AddedAt time.Time `json:"added_at"`
+	AddedBy string    `json:"added_by"`
+	Digest  string    `json:"digest"`
+
+	// Key Id of the key it was signed with.
+	Key      *string            `json:"key,omitempty"`
+	Level    PluginVersionLevel `json:"level"`
+	Platform string             `json:"platform"`
+	Version  string             `json:"version"`
+}
+
+// PluginVersionLevel defines model for PluginVersion.Level.
+type PluginVersionLevel string
 
 // Post defines model for Post.
 type Post struct {
@@ -1926,6 +2417,12 @@ type MediaID = string
 // PlatformID defines model for platformID.
 type PlatformID = string
 
+// PluginID defines model for pluginID.
+type PluginID = string
+
+// PluginKeyID defines model for pluginKeyID.
+type PluginKeyID = string
+
 // PostID defines model for postID.
 type PostID = string
 
@@ -1949,6 +2446,14 @@ type UserID = string
 
 // WebhookID defines model for webhookID.
 type WebhookID = string
+
+// GetCalendarParams defines parameters for GetCalendar.
+type GetCalendarParams struct {
+	ScheduledFrom  time.Time  `form:"scheduled_at[gte]" json:"scheduled_at[gte]"`
+	ScheduledUntil time.Time  `form:"scheduled_at[lt]" json:"scheduled_at[lt]"`
+	State          *PostState `form:"state,omitempty" json:"state,omitempty"`
+	Channel        *string    `form:"channel,omitempty" json:"channel,omitempty"`
+}
 
 // ListChannelsParams defines parameters for ListChannels.
 type ListChannelsParams struct {
@@ -2047,6 +2552,20 @@ type AddMemberParams struct {
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
+
+// AddPluginMultipartBody defines parameters for AddPlugin.
+type AddPluginMultipartBody struct {
+	File openapi_types.File `json:"file"`
+}
+
+// AddPluginParams defines parameters for AddPlugin.
+type AddPluginParams struct {
+	// Channel Which versions a plugin that is new takes by itself.
+	Channel *AddPluginParamsChannel `form:"channel,omitempty" json:"channel,omitempty"`
+}
+
+// AddPluginParamsChannel defines parameters for AddPlugin.
+type AddPluginParamsChannel string
 
 // ListPostsParams defines parameters for ListPosts.
 type ListPostsParams struct {
@@ -2259,6 +2778,27 @@ type AddMemberJSONRequestBody = MemberInput
 
 // SetMemberRoleJSONRequestBody defines body for SetMemberRole for application/json ContentType.
 type SetMemberRoleJSONRequestBody = MemberRole
+
+// TrustPluginKeyJSONRequestBody defines body for TrustPluginKey for application/json ContentType.
+type TrustPluginKeyJSONRequestBody = PluginKeyInput
+
+// AddPluginMultipartRequestBody defines body for AddPlugin for multipart/form-data ContentType.
+type AddPluginMultipartRequestBody AddPluginMultipartBody
+
+// SetPluginChannelJSONRequestBody defines body for SetPluginChannel for application/json ContentType.
+type SetPluginChannelJSONRequestBody = PluginChannelInput
+
+// SetPluginGrantsJSONRequestBody defines body for SetPluginGrants for application/json ContentType.
+type SetPluginGrantsJSONRequestBody = PluginGrants
+
+// SetPluginSettingsJSONRequestBody defines body for SetPluginSettings for application/json ContentType.
+type SetPluginSettingsJSONRequestBody = PluginSettingsInput
+
+// ApprovePluginJSONRequestBody defines body for ApprovePlugin for application/json ContentType.
+type ApprovePluginJSONRequestBody = PluginApproval
+
+// RollbackPluginJSONRequestBody defines body for RollbackPlugin for application/json ContentType.
+type RollbackPluginJSONRequestBody = PluginRollback
 
 // CreatePostJSONRequestBody defines body for CreatePost for application/json ContentType.
 type CreatePostJSONRequestBody = PostInput
@@ -2535,6 +3075,14 @@ type ClientInterface interface {
 	// Corresponds with POST /auth/verify:resend (the `ResendVerification` operationId).
 	ResendVerification(ctx context.Context, body ResendVerificationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetCalendar What is due in a time window, at a glance.
+	//
+	// One line per post, by time: what a calendar draws. The window is at most 62 days long. The first 10,000 posts of it are
+	// returned; `has_more` says that there are others, and a shorter window returns them. A post itself is at `/posts/{post}`.
+	//
+	// Corresponds with GET /calendar (the `GetCalendar` operationId).
+	GetCalendar(ctx context.Context, params *GetCalendarParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListChannels The connected accounts.
 	//
 	// Corresponds with GET /channels (the `ListChannels` operationId).
@@ -2790,6 +3338,165 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /platforms/{platform} (the `GetPlatform` operationId).
 	GetPlatform(ctx context.Context, platform PlatformID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPluginKeys The keys whose signature is trusted.
+	//
+	// Corresponds with GET /plugin-keys (the `ListPluginKeys` operationId).
+	ListPluginKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TrustPluginKeyWithBody Trust a key.
+	//
+	// What it signs is `verified` from now on.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /plugin-keys (the `TrustPluginKey` operationId).
+	TrustPluginKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TrustPluginKey Trust a key.
+	//
+	// What it signs is `verified` from now on.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /plugin-keys (the `TrustPluginKey` operationId).
+	TrustPluginKey(ctx context.Context, body TrustPluginKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DistrustPluginKey Stop trusting a key.
+	//
+	// What it signed stays, as `community`.
+	//
+	// Corresponds with DELETE /plugin-keys/{plugin_key} (the `DistrustPluginKey` operationId).
+	DistrustPluginKey(ctx context.Context, pluginKey PluginKeyID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPlugins The plugins that run here; all of them for the operator.
+	//
+	// Corresponds with GET /plugins (the `ListPlugins` operationId).
+	ListPlugins(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddPluginWithBody Add a plugin, or a version of one.
+	//
+	// The body is the bundle itself, or a form with one part named `file`. What asks for nothing that was not approved runs at
+	// once; the rest waits in `pending`, with `changes`. For the operator.
+	//
+	// It takes no `Idempotency-Key`: adding the same bundle twice is adding it once.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /plugins (the `AddPlugin` operationId).
+	AddPluginWithBody(ctx context.Context, params *AddPluginParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemovePlugin Remove a plugin and its bundles.
+	//
+	// Its channels stay, and what is planned for them waits until it is added again. A builtin is disabled, not removed.
+	//
+	// Corresponds with DELETE /plugins/{plugin} (the `RemovePlugin` operationId).
+	RemovePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPlugin One plugin with its manifest.
+	//
+	// Corresponds with GET /plugins/{plugin} (the `GetPlugin` operationId).
+	GetPlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPluginChannelWithBody Say which versions a plugin takes by itself.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /plugins/{plugin}/channel (the `SetPluginChannel` operationId).
+	SetPluginChannelWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPluginChannel Say which versions a plugin takes by itself.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /plugins/{plugin}/channel (the `SetPluginChannel` operationId).
+	SetPluginChannel(ctx context.Context, plugin PluginID, body SetPluginChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPluginGrants Who may use a plugin.
+	//
+	// Corresponds with GET /plugins/{plugin}/grants (the `GetPluginGrants` operationId).
+	GetPluginGrants(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPluginGrantsWithBody Replace who may use a plugin.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /plugins/{plugin}/grants (the `SetPluginGrants` operationId).
+	SetPluginGrantsWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPluginGrants Replace who may use a plugin.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /plugins/{plugin}/grants (the `SetPluginGrants` operationId).
+	SetPluginGrants(ctx context.Context, plugin PluginID, body SetPluginGrantsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPluginSettings What is set for a plugin, and the schema of what can be.
+	//
+	// Corresponds with GET /plugins/{plugin}/settings (the `GetPluginSettings` operationId).
+	GetPluginSettings(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPluginSettingsWithBody Replace what is set for a plugin.
+	//
+	// A secret that is left out stays; `null` deletes it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /plugins/{plugin}/settings (the `SetPluginSettings` operationId).
+	SetPluginSettingsWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPluginSettings Replace what is set for a plugin.
+	//
+	// A secret that is left out stays; `null` deletes it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /plugins/{plugin}/settings (the `SetPluginSettings` operationId).
+	SetPluginSettings(ctx context.Context, plugin PluginID, body SetPluginSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApprovePluginWithBody Let the version that waits run, with all that it asks for.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /plugins/{plugin}:approve (the `ApprovePlugin` operationId).
+	ApprovePluginWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApprovePlugin Let the version that waits run, with all that it asks for.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /plugins/{plugin}:approve (the `ApprovePlugin` operationId).
+	ApprovePlugin(ctx context.Context, plugin PluginID, body ApprovePluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DisablePlugin Switch a platform off.
+	//
+	// For this tenant and all below it; in the operator's tenant, for the whole installation. Nothing is lost: channels stay, and
+	// what is planned for them waits.
+	//
+	// Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
+	DisablePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EnablePlugin Switch a platform on.
+	//
+	// For this tenant and all below it; in the operator's tenant, for the whole installation. A tenant chooses within its plan and
+	// what those above it allow.
+	//
+	// Corresponds with POST /plugins/{plugin}:enable (the `EnablePlugin` operationId).
+	EnablePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RollbackPluginWithBody Run the version before, or another that is kept, and pin it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /plugins/{plugin}:rollback (the `RollbackPlugin` operationId).
+	RollbackPluginWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RollbackPlugin Run the version before, or another that is kept, and pin it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /plugins/{plugin}:rollback (the `RollbackPlugin` operationId).
+	RollbackPlugin(ctx context.Context, plugin PluginID, body RollbackPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListPosts Posts by time window, or page by page.
 	//
@@ -3527,6 +4234,24 @@ func (c *Client) ResendVerification(ctx context.Context, body ResendVerification
 	return c.Client.Do(req)
 }
 
+// GetCalendar What is due in a time window, at a glance.
+//
+// One line per post, by time: what a calendar draws. The window is at most 62 days long. The first 10,000 posts of it are
+// returned; `has_more` says that there are others, and a shorter window returns them. A post itself is at `/posts/{post}`.
+//
+// Corresponds with GET /calendar (the `GetCalendar` operationId).
+func (c *Client) GetCalendar(ctx context.Context, params *GetCalendarParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCalendarRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListChannels The connected accounts.
 //
 // Corresponds with GET /channels (the `ListChannels` operationId).
@@ -4163,6 +4888,385 @@ func (c *Client) ListPlatforms(ctx context.Context, reqEditors ...RequestEditorF
 // Corresponds with GET /platforms/{platform} (the `GetPlatform` operationId).
 func (c *Client) GetPlatform(ctx context.Context, platform PlatformID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetPlatformRequest(c.Server, platform)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPluginKeys The keys whose signature is trusted.
+//
+// Corresponds with GET /plugin-keys (the `ListPluginKeys` operationId).
+func (c *Client) ListPluginKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPluginKeysRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TrustPluginKeyWithBody Trust a key.
+//
+// What it signs is `verified` from now on.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /plugin-keys (the `TrustPluginKey` operationId).
+func (c *Client) TrustPluginKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTrustPluginKeyRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TrustPluginKey Trust a key.
+//
+// What it signs is `verified` from now on.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /plugin-keys (the `TrustPluginKey` operationId).
+func (c *Client) TrustPluginKey(ctx context.Context, body TrustPluginKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTrustPluginKeyRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DistrustPluginKey Stop trusting a key.
+//
+// What it signed stays, as `community`.
+//
+// Corresponds with DELETE /plugin-keys/{plugin_key} (the `DistrustPluginKey` operationId).
+func (c *Client) DistrustPluginKey(ctx context.Context, pluginKey PluginKeyID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDistrustPluginKeyRequest(c.Server, pluginKey)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPlugins The plugins that run here; all of them for the operator.
+//
+// Corresponds with GET /plugins (the `ListPlugins` operationId).
+func (c *Client) ListPlugins(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPluginsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddPluginWithBody Add a plugin, or a version of one.
+//
+// The body is the bundle itself, or a form with one part named `file`. What asks for nothing that was not approved runs at
+// once; the rest waits in `pending`, with `changes`. For the operator.
+//
+// It takes no `Idempotency-Key`: adding the same bundle twice is adding it once.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /plugins (the `AddPlugin` operationId).
+func (c *Client) AddPluginWithBody(ctx context.Context, params *AddPluginParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddPluginRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemovePlugin Remove a plugin and its bundles.
+//
+// Its channels stay, and what is planned for them waits until it is added again. A builtin is disabled, not removed.
+//
+// Corresponds with DELETE /plugins/{plugin} (the `RemovePlugin` operationId).
+func (c *Client) RemovePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemovePluginRequest(c.Server, plugin)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPlugin One plugin with its manifest.
+//
+// Corresponds with GET /plugins/{plugin} (the `GetPlugin` operationId).
+func (c *Client) GetPlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPluginRequest(c.Server, plugin)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPluginChannelWithBody Say which versions a plugin takes by itself.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /plugins/{plugin}/channel (the `SetPluginChannel` operationId).
+func (c *Client) SetPluginChannelWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPluginChannelRequestWithBody(c.Server, plugin, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPluginChannel Say which versions a plugin takes by itself.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /plugins/{plugin}/channel (the `SetPluginChannel` operationId).
+func (c *Client) SetPluginChannel(ctx context.Context, plugin PluginID, body SetPluginChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPluginChannelRequest(c.Server, plugin, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPluginGrants Who may use a plugin.
+//
+// Corresponds with GET /plugins/{plugin}/grants (the `GetPluginGrants` operationId).
+func (c *Client) GetPluginGrants(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPluginGrantsRequest(c.Server, plugin)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPluginGrantsWithBody Replace who may use a plugin.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /plugins/{plugin}/grants (the `SetPluginGrants` operationId).
+func (c *Client) SetPluginGrantsWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPluginGrantsRequestWithBody(c.Server, plugin, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPluginGrants Replace who may use a plugin.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /plugins/{plugin}/grants (the `SetPluginGrants` operationId).
+func (c *Client) SetPluginGrants(ctx context.Context, plugin PluginID, body SetPluginGrantsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPluginGrantsRequest(c.Server, plugin, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPluginSettings What is set for a plugin, and the schema of what can be.
+//
+// Corresponds with GET /plugins/{plugin}/settings (the `GetPluginSettings` operationId).
+func (c *Client) GetPluginSettings(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPluginSettingsRequest(c.Server, plugin)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPluginSettingsWithBody Replace what is set for a plugin.
+//
+// A secret that is left out stays; `null` deletes it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /plugins/{plugin}/settings (the `SetPluginSettings` operationId).
+func (c *Client) SetPluginSettingsWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPluginSettingsRequestWithBody(c.Server, plugin, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPluginSettings Replace what is set for a plugin.
+//
+// A secret that is left out stays; `null` deletes it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /plugins/{plugin}/settings (the `SetPluginSettings` operationId).
+func (c *Client) SetPluginSettings(ctx context.Context, plugin PluginID, body SetPluginSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPluginSettingsRequest(c.Server, plugin, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApprovePluginWithBody Let the version that waits run, with all that it asks for.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /plugins/{plugin}:approve (the `ApprovePlugin` operationId).
+func (c *Client) ApprovePluginWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApprovePluginRequestWithBody(c.Server, plugin, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApprovePlugin Let the version that waits run, with all that it asks for.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /plugins/{plugin}:approve (the `ApprovePlugin` operationId).
+func (c *Client) ApprovePlugin(ctx context.Context, plugin PluginID, body ApprovePluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApprovePluginRequest(c.Server, plugin, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DisablePlugin Switch a platform off.
+//
+// For this tenant and all below it; in the operator's tenant, for the whole installation. Nothing is lost: channels stay, and
+// what is planned for them waits.
+//
+// Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
+func (c *Client) DisablePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDisablePluginRequest(c.Server, plugin)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EnablePlugin Switch a platform on.
+//
+// For this tenant and all below it; in the operator's tenant, for the whole installation. A tenant chooses within its plan and
+// what those above it allow.
+//
+// Corresponds with POST /plugins/{plugin}:enable (the `EnablePlugin` operationId).
+func (c *Client) EnablePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEnablePluginRequest(c.Server, plugin)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RollbackPluginWithBody Run the version before, or another that is kept, and pin it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /plugins/{plugin}:rollback (the `RollbackPlugin` operationId).
+func (c *Client) RollbackPluginWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRollbackPluginRequestWithBody(c.Server, plugin, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RollbackPlugin Run the version before, or another that is kept, and pin it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /plugins/{plugin}:rollback (the `RollbackPlugin` operationId).
+func (c *Client) RollbackPlugin(ctx context.Context, plugin PluginID, body RollbackPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRollbackPluginRequest(c.Server, plugin, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5519,6 +6623,88 @@ func NewResendVerificationRequestWithBody(server string, contentType string, bod
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetCalendarRequest constructs an http.Request for the GetCalendar method
+func NewGetCalendarRequest(server string, params *GetCalendarParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/calendar")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "scheduled_at[gte]", params.ScheduledFrom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "scheduled_at[lt]", params.ScheduledUntil, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Channel != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", *params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -6931,6 +8117,629 @@ func NewGetPlatformRequest(server string, platform PlatformID) (*http.Request, e
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewListPluginKeysRequest constructs an http.Request for the ListPluginKeys method
+func NewListPluginKeysRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugin-keys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewTrustPluginKeyRequest calls the generic TrustPluginKey builder with application/json body
+func NewTrustPluginKeyRequest(server string, body TrustPluginKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewTrustPluginKeyRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewTrustPluginKeyRequestWithBody constructs an http.Request for the TrustPluginKey method, with any body, and a specified content type
+func NewTrustPluginKeyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugin-keys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDistrustPluginKeyRequest constructs an http.Request for the DistrustPluginKey method
+func NewDistrustPluginKeyRequest(server string, pluginKey PluginKeyID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin_key", pluginKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugin-keys/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListPluginsRequest constructs an http.Request for the ListPlugins method
+func NewListPluginsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAddPluginRequestWithBody constructs an http.Request for the AddPlugin method, with any body, and a specified content type
+func NewAddPluginRequestWithBody(server string, params *AddPluginParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Channel != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", *params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRemovePluginRequest constructs an http.Request for the RemovePlugin method
+func NewRemovePluginRequest(server string, plugin PluginID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPluginRequest constructs an http.Request for the GetPlugin method
+func NewGetPluginRequest(server string, plugin PluginID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetPluginChannelRequest calls the generic SetPluginChannel builder with application/json body
+func NewSetPluginChannelRequest(server string, plugin PluginID, body SetPluginChannelJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetPluginChannelRequestWithBody(server, plugin, "application/json", bodyReader)
+}
+
+// NewSetPluginChannelRequestWithBody constructs an http.Request for the SetPluginChannel method, with any body, and a specified content type
+func NewSetPluginChannelRequestWithBody(server string, plugin PluginID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s/channel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetPluginGrantsRequest constructs an http.Request for the GetPluginGrants method
+func NewGetPluginGrantsRequest(server string, plugin PluginID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s/grants", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetPluginGrantsRequest calls the generic SetPluginGrants builder with application/json body
+func NewSetPluginGrantsRequest(server string, plugin PluginID, body SetPluginGrantsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetPluginGrantsRequestWithBody(server, plugin, "application/json", bodyReader)
+}
+
+// NewSetPluginGrantsRequestWithBody constructs an http.Request for the SetPluginGrants method, with any body, and a specified content type
+func NewSetPluginGrantsRequestWithBody(server string, plugin PluginID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s/grants", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetPluginSettingsRequest constructs an http.Request for the GetPluginSettings method
+func NewGetPluginSettingsRequest(server string, plugin PluginID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s/settings", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetPluginSettingsRequest calls the generic SetPluginSettings builder with application/json body
+func NewSetPluginSettingsRequest(server string, plugin PluginID, body SetPluginSettingsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetPluginSettingsRequestWithBody(server, plugin, "application/json", bodyReader)
+}
+
+// NewSetPluginSettingsRequestWithBody constructs an http.Request for the SetPluginSettings method, with any body, and a specified content type
+func NewSetPluginSettingsRequestWithBody(server string, plugin PluginID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s/settings", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewApprovePluginRequest calls the generic ApprovePlugin builder with application/json body
+func NewApprovePluginRequest(server string, plugin PluginID, body ApprovePluginJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewApprovePluginRequestWithBody(server, plugin, "application/json", bodyReader)
+}
+
+// NewApprovePluginRequestWithBody constructs an http.Request for the ApprovePlugin method, with any body, and a specified content type
+func NewApprovePluginRequestWithBody(server string, plugin PluginID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s:approve", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDisablePluginRequest constructs an http.Request for the DisablePlugin method
+func NewDisablePluginRequest(server string, plugin PluginID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s:disable", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewEnablePluginRequest constructs an http.Request for the EnablePlugin method
+func NewEnablePluginRequest(server string, plugin PluginID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s:enable", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRollbackPluginRequest calls the generic RollbackPlugin builder with application/json body
+func NewRollbackPluginRequest(server string, plugin PluginID, body RollbackPluginJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRollbackPluginRequestWithBody(server, plugin, "application/json", bodyReader)
+}
+
+// NewRollbackPluginRequestWithBody constructs an http.Request for the RollbackPlugin method, with any body, and a specified content type
+func NewRollbackPluginRequestWithBody(server string, plugin PluginID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s:rollback", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -9193,6 +11002,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /auth/verify:resend (the `ResendVerification` operationId).
 	ResendVerificationWithResponse(ctx context.Context, body ResendVerificationJSONRequestBody, reqEditors ...RequestEditorFn) (*ResendVerificationResponse, error)
 
+	// GetCalendarWithResponse What is due in a time window, at a glance.
+	//
+	// One line per post, by time: what a calendar draws. The window is at most 62 days long. The first 10,000 posts of it are
+	// returned; `has_more` says that there are others, and a shorter window returns them. A post itself is at `/posts/{post}`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /calendar (the `GetCalendar` operationId).
+	GetCalendarWithResponse(ctx context.Context, params *GetCalendarParams, reqEditors ...RequestEditorFn) (*GetCalendarResponse, error)
+
 	// ListChannelsWithResponse The connected accounts.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -9492,6 +11311,183 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /platforms/{platform} (the `GetPlatform` operationId).
 	GetPlatformWithResponse(ctx context.Context, platform PlatformID, reqEditors ...RequestEditorFn) (*GetPlatformResponse, error)
+
+	// ListPluginKeysWithResponse The keys whose signature is trusted.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /plugin-keys (the `ListPluginKeys` operationId).
+	ListPluginKeysWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPluginKeysResponse, error)
+
+	// TrustPluginKeyWithBodyWithResponse Trust a key.
+	//
+	// What it signs is `verified` from now on.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugin-keys (the `TrustPluginKey` operationId).
+	TrustPluginKeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TrustPluginKeyResponse, error)
+
+	// TrustPluginKeyWithResponse Trust a key.
+	//
+	// What it signs is `verified` from now on.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugin-keys (the `TrustPluginKey` operationId).
+	TrustPluginKeyWithResponse(ctx context.Context, body TrustPluginKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*TrustPluginKeyResponse, error)
+
+	// DistrustPluginKeyWithResponse Stop trusting a key.
+	//
+	// What it signed stays, as `community`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /plugin-keys/{plugin_key} (the `DistrustPluginKey` operationId).
+	DistrustPluginKeyWithResponse(ctx context.Context, pluginKey PluginKeyID, reqEditors ...RequestEditorFn) (*DistrustPluginKeyResponse, error)
+
+	// ListPluginsWithResponse The plugins that run here; all of them for the operator.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /plugins (the `ListPlugins` operationId).
+	ListPluginsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPluginsResponse, error)
+
+	// AddPluginWithBodyWithResponse Add a plugin, or a version of one.
+	//
+	// The body is the bundle itself, or a form with one part named `file`. What asks for nothing that was not approved runs at
+	// once; the rest waits in `pending`, with `changes`. For the operator.
+	//
+	// It takes no `Idempotency-Key`: adding the same bundle twice is adding it once.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins (the `AddPlugin` operationId).
+	AddPluginWithBodyWithResponse(ctx context.Context, params *AddPluginParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddPluginResponse, error)
+
+	// RemovePluginWithResponse Remove a plugin and its bundles.
+	//
+	// Its channels stay, and what is planned for them waits until it is added again. A builtin is disabled, not removed.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /plugins/{plugin} (the `RemovePlugin` operationId).
+	RemovePluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*RemovePluginResponse, error)
+
+	// GetPluginWithResponse One plugin with its manifest.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /plugins/{plugin} (the `GetPlugin` operationId).
+	GetPluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*GetPluginResponse, error)
+
+	// SetPluginChannelWithBodyWithResponse Say which versions a plugin takes by itself.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /plugins/{plugin}/channel (the `SetPluginChannel` operationId).
+	SetPluginChannelWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPluginChannelResponse, error)
+
+	// SetPluginChannelWithResponse Say which versions a plugin takes by itself.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /plugins/{plugin}/channel (the `SetPluginChannel` operationId).
+	SetPluginChannelWithResponse(ctx context.Context, plugin PluginID, body SetPluginChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPluginChannelResponse, error)
+
+	// GetPluginGrantsWithResponse Who may use a plugin.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /plugins/{plugin}/grants (the `GetPluginGrants` operationId).
+	GetPluginGrantsWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*GetPluginGrantsResponse, error)
+
+	// SetPluginGrantsWithBodyWithResponse Replace who may use a plugin.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /plugins/{plugin}/grants (the `SetPluginGrants` operationId).
+	SetPluginGrantsWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPluginGrantsResponse, error)
+
+	// SetPluginGrantsWithResponse Replace who may use a plugin.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /plugins/{plugin}/grants (the `SetPluginGrants` operationId).
+	SetPluginGrantsWithResponse(ctx context.Context, plugin PluginID, body SetPluginGrantsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPluginGrantsResponse, error)
+
+	// GetPluginSettingsWithResponse What is set for a plugin, and the schema of what can be.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /plugins/{plugin}/settings (the `GetPluginSettings` operationId).
+	GetPluginSettingsWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*GetPluginSettingsResponse, error)
+
+	// SetPluginSettingsWithBodyWithResponse Replace what is set for a plugin.
+	//
+	// A secret that is left out stays; `null` deletes it.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /plugins/{plugin}/settings (the `SetPluginSettings` operationId).
+	SetPluginSettingsWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPluginSettingsResponse, error)
+
+	// SetPluginSettingsWithResponse Replace what is set for a plugin.
+	//
+	// A secret that is left out stays; `null` deletes it.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /plugins/{plugin}/settings (the `SetPluginSettings` operationId).
+	SetPluginSettingsWithResponse(ctx context.Context, plugin PluginID, body SetPluginSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPluginSettingsResponse, error)
+
+	// ApprovePluginWithBodyWithResponse Let the version that waits run, with all that it asks for.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:approve (the `ApprovePlugin` operationId).
+	ApprovePluginWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApprovePluginResponse, error)
+
+	// ApprovePluginWithResponse Let the version that waits run, with all that it asks for.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:approve (the `ApprovePlugin` operationId).
+	ApprovePluginWithResponse(ctx context.Context, plugin PluginID, body ApprovePluginJSONRequestBody, reqEditors ...RequestEditorFn) (*ApprovePluginResponse, error)
+
+	// DisablePluginWithResponse Switch a platform off.
+	//
+	// For this tenant and all below it; in the operator's tenant, for the whole installation. Nothing is lost: channels stay, and
+	// what is planned for them waits.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
+	DisablePluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*DisablePluginResponse, error)
+
+	// EnablePluginWithResponse Switch a platform on.
+	//
+	// For this tenant and all below it; in the operator's tenant, for the whole installation. A tenant chooses within its plan and
+	// what those above it allow.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:enable (the `EnablePlugin` operationId).
+	EnablePluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*EnablePluginResponse, error)
+
+	// RollbackPluginWithBodyWithResponse Run the version before, or another that is kept, and pin it.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:rollback (the `RollbackPlugin` operationId).
+	RollbackPluginWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RollbackPluginResponse, error)
+
+	// RollbackPluginWithResponse Run the version before, or another that is kept, and pin it.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:rollback (the `RollbackPlugin` operationId).
+	RollbackPluginWithResponse(ctx context.Context, plugin PluginID, body RollbackPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*RollbackPluginResponse, error)
 
 	// ListPostsWithResponse Posts by time window, or page by page.
 	//
@@ -10405,6 +12401,54 @@ func (r ResendVerificationResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ResendVerificationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetCalendarResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Calendar
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetCalendarResponse) GetJSON200() *Calendar {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetCalendarResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetCalendarResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCalendarResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCalendarResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetCalendarResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11844,6 +13888,760 @@ func (r GetPlatformResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetPlatformResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListPluginKeysResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PluginKeyList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPluginKeysResponse) GetJSON200() *PluginKeyList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListPluginKeysResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPluginKeysResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPluginKeysResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPluginKeysResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPluginKeysResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type TrustPluginKeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *PluginKey
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r TrustPluginKeyResponse) GetJSON201() *PluginKey {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r TrustPluginKeyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r TrustPluginKeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r TrustPluginKeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TrustPluginKeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r TrustPluginKeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DistrustPluginKeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DistrustPluginKeyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DistrustPluginKeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DistrustPluginKeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DistrustPluginKeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DistrustPluginKeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListPluginsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PluginList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPluginsResponse) GetJSON200() *PluginList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListPluginsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPluginsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPluginsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPluginsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPluginsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddPluginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Plugin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AddPluginResponse) GetJSON201() *Plugin {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AddPluginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddPluginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddPluginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddPluginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddPluginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RemovePluginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RemovePluginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RemovePluginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemovePluginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemovePluginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemovePluginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPluginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Plugin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPluginResponse) GetJSON200() *Plugin {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetPluginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPluginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPluginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPluginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPluginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetPluginChannelResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Plugin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetPluginChannelResponse) GetJSON200() *Plugin {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetPluginChannelResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetPluginChannelResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetPluginChannelResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetPluginChannelResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetPluginChannelResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPluginGrantsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PluginGrants
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPluginGrantsResponse) GetJSON200() *PluginGrants {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetPluginGrantsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPluginGrantsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPluginGrantsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPluginGrantsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPluginGrantsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetPluginGrantsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PluginGrants
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetPluginGrantsResponse) GetJSON200() *PluginGrants {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetPluginGrantsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetPluginGrantsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetPluginGrantsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetPluginGrantsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetPluginGrantsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPluginSettingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PluginSettings
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPluginSettingsResponse) GetJSON200() *PluginSettings {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetPluginSettingsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPluginSettingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPluginSettingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPluginSettingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPluginSettingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetPluginSettingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PluginSettings
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetPluginSettingsResponse) GetJSON200() *PluginSettings {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetPluginSettingsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetPluginSettingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetPluginSettingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetPluginSettingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetPluginSettingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ApprovePluginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Plugin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ApprovePluginResponse) GetJSON200() *Plugin {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ApprovePluginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ApprovePluginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ApprovePluginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ApprovePluginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ApprovePluginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DisablePluginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Plugin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DisablePluginResponse) GetJSON200() *Plugin {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DisablePluginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DisablePluginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DisablePluginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DisablePluginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DisablePluginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EnablePluginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Plugin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EnablePluginResponse) GetJSON200() *Plugin {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EnablePluginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EnablePluginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EnablePluginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EnablePluginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EnablePluginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RollbackPluginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Plugin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RollbackPluginResponse) GetJSON200() *Plugin {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RollbackPluginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RollbackPluginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RollbackPluginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RollbackPluginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RollbackPluginResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13974,6 +16772,22 @@ func (c *ClientWithResponses) ResendVerificationWithResponse(ctx context.Context
 	return ParseResendVerificationResponse(rsp)
 }
 
+// GetCalendarWithResponse What is due in a time window, at a glance.
+//
+// One line per post, by time: what a calendar draws. The window is at most 62 days long. The first 10,000 posts of it are
+// returned; `has_more` says that there are others, and a shorter window returns them. A post itself is at `/posts/{post}`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /calendar (the `GetCalendar` operationId).
+func (c *ClientWithResponses) GetCalendarWithResponse(ctx context.Context, params *GetCalendarParams, reqEditors ...RequestEditorFn) (*GetCalendarResponse, error) {
+	rsp, err := c.GetCalendar(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCalendarResponse(rsp)
+}
+
 // ListChannelsWithResponse The connected accounts.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -14506,6 +17320,315 @@ func (c *ClientWithResponses) GetPlatformWithResponse(ctx context.Context, platf
 		return nil, err
 	}
 	return ParseGetPlatformResponse(rsp)
+}
+
+// ListPluginKeysWithResponse The keys whose signature is trusted.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /plugin-keys (the `ListPluginKeys` operationId).
+func (c *ClientWithResponses) ListPluginKeysWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPluginKeysResponse, error) {
+	rsp, err := c.ListPluginKeys(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPluginKeysResponse(rsp)
+}
+
+// TrustPluginKeyWithBodyWithResponse Trust a key.
+//
+// What it signs is `verified` from now on.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugin-keys (the `TrustPluginKey` operationId).
+func (c *ClientWithResponses) TrustPluginKeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TrustPluginKeyResponse, error) {
+	rsp, err := c.TrustPluginKeyWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTrustPluginKeyResponse(rsp)
+}
+
+// TrustPluginKeyWithResponse Trust a key.
+//
+// What it signs is `verified` from now on.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugin-keys (the `TrustPluginKey` operationId).
+func (c *ClientWithResponses) TrustPluginKeyWithResponse(ctx context.Context, body TrustPluginKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*TrustPluginKeyResponse, error) {
+	rsp, err := c.TrustPluginKey(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTrustPluginKeyResponse(rsp)
+}
+
+// DistrustPluginKeyWithResponse Stop trusting a key.
+//
+// What it signed stays, as `community`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /plugin-keys/{plugin_key} (the `DistrustPluginKey` operationId).
+func (c *ClientWithResponses) DistrustPluginKeyWithResponse(ctx context.Context, pluginKey PluginKeyID, reqEditors ...RequestEditorFn) (*DistrustPluginKeyResponse, error) {
+	rsp, err := c.DistrustPluginKey(ctx, pluginKey, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDistrustPluginKeyResponse(rsp)
+}
+
+// ListPluginsWithResponse The plugins that run here; all of them for the operator.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /plugins (the `ListPlugins` operationId).
+func (c *ClientWithResponses) ListPluginsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPluginsResponse, error) {
+	rsp, err := c.ListPlugins(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPluginsResponse(rsp)
+}
+
+// AddPluginWithBodyWithResponse Add a plugin, or a version of one.
+//
+// The body is the bundle itself, or a form with one part named `file`. What asks for nothing that was not approved runs at
+// once; the rest waits in `pending`, with `changes`. For the operator.
+//
+// It takes no `Idempotency-Key`: adding the same bundle twice is adding it once.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins (the `AddPlugin` operationId).
+func (c *ClientWithResponses) AddPluginWithBodyWithResponse(ctx context.Context, params *AddPluginParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddPluginResponse, error) {
+	rsp, err := c.AddPluginWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddPluginResponse(rsp)
+}
+
+// RemovePluginWithResponse Remove a plugin and its bundles.
+//
+// Its channels stay, and what is planned for them waits until it is added again. A builtin is disabled, not removed.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /plugins/{plugin} (the `RemovePlugin` operationId).
+func (c *ClientWithResponses) RemovePluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*RemovePluginResponse, error) {
+	rsp, err := c.RemovePlugin(ctx, plugin, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemovePluginResponse(rsp)
+}
+
+// GetPluginWithResponse One plugin with its manifest.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /plugins/{plugin} (the `GetPlugin` operationId).
+func (c *ClientWithResponses) GetPluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*GetPluginResponse, error) {
+	rsp, err := c.GetPlugin(ctx, plugin, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPluginResponse(rsp)
+}
+
+// SetPluginChannelWithBodyWithResponse Say which versions a plugin takes by itself.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /plugins/{plugin}/channel (the `SetPluginChannel` operationId).
+func (c *ClientWithResponses) SetPluginChannelWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPluginChannelResponse, error) {
+	rsp, err := c.SetPluginChannelWithBody(ctx, plugin, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPluginChannelResponse(rsp)
+}
+
+// SetPluginChannelWithResponse Say which versions a plugin takes by itself.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /plugins/{plugin}/channel (the `SetPluginChannel` operationId).
+func (c *ClientWithResponses) SetPluginChannelWithResponse(ctx context.Context, plugin PluginID, body SetPluginChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPluginChannelResponse, error) {
+	rsp, err := c.SetPluginChannel(ctx, plugin, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPluginChannelResponse(rsp)
+}
+
+// GetPluginGrantsWithResponse Who may use a plugin.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /plugins/{plugin}/grants (the `GetPluginGrants` operationId).
+func (c *ClientWithResponses) GetPluginGrantsWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*GetPluginGrantsResponse, error) {
+	rsp, err := c.GetPluginGrants(ctx, plugin, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPluginGrantsResponse(rsp)
+}
+
+// SetPluginGrantsWithBodyWithResponse Replace who may use a plugin.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /plugins/{plugin}/grants (the `SetPluginGrants` operationId).
+func (c *ClientWithResponses) SetPluginGrantsWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPluginGrantsResponse, error) {
+	rsp, err := c.SetPluginGrantsWithBody(ctx, plugin, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPluginGrantsResponse(rsp)
+}
+
+// SetPluginGrantsWithResponse Replace who may use a plugin.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /plugins/{plugin}/grants (the `SetPluginGrants` operationId).
+func (c *ClientWithResponses) SetPluginGrantsWithResponse(ctx context.Context, plugin PluginID, body SetPluginGrantsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPluginGrantsResponse, error) {
+	rsp, err := c.SetPluginGrants(ctx, plugin, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPluginGrantsResponse(rsp)
+}
+
+// GetPluginSettingsWithResponse What is set for a plugin, and the schema of what can be.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /plugins/{plugin}/settings (the `GetPluginSettings` operationId).
+func (c *ClientWithResponses) GetPluginSettingsWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*GetPluginSettingsResponse, error) {
+	rsp, err := c.GetPluginSettings(ctx, plugin, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPluginSettingsResponse(rsp)
+}
+
+// SetPluginSettingsWithBodyWithResponse Replace what is set for a plugin.
+//
+// A secret that is left out stays; `null` deletes it.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /plugins/{plugin}/settings (the `SetPluginSettings` operationId).
+func (c *ClientWithResponses) SetPluginSettingsWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPluginSettingsResponse, error) {
+	rsp, err := c.SetPluginSettingsWithBody(ctx, plugin, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPluginSettingsResponse(rsp)
+}
+
+// SetPluginSettingsWithResponse Replace what is set for a plugin.
+//
+// A secret that is left out stays; `null` deletes it.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /plugins/{plugin}/settings (the `SetPluginSettings` operationId).
+func (c *ClientWithResponses) SetPluginSettingsWithResponse(ctx context.Context, plugin PluginID, body SetPluginSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPluginSettingsResponse, error) {
+	rsp, err := c.SetPluginSettings(ctx, plugin, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPluginSettingsResponse(rsp)
+}
+
+// ApprovePluginWithBodyWithResponse Let the version that waits run, with all that it asks for.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:approve (the `ApprovePlugin` operationId).
+func (c *ClientWithResponses) ApprovePluginWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApprovePluginResponse, error) {
+	rsp, err := c.ApprovePluginWithBody(ctx, plugin, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApprovePluginResponse(rsp)
+}
+
+// ApprovePluginWithResponse Let the version that waits run, with all that it asks for.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:approve (the `ApprovePlugin` operationId).
+func (c *ClientWithResponses) ApprovePluginWithResponse(ctx context.Context, plugin PluginID, body ApprovePluginJSONRequestBody, reqEditors ...RequestEditorFn) (*ApprovePluginResponse, error) {
+	rsp, err := c.ApprovePlugin(ctx, plugin, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApprovePluginResponse(rsp)
+}
+
+// DisablePluginWithResponse Switch a platform off.
+//
+// For this tenant and all below it; in the operator's tenant, for the whole installation. Nothing is lost: channels stay, and
+// what is planned for them waits.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
+func (c *ClientWithResponses) DisablePluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*DisablePluginResponse, error) {
+	rsp, err := c.DisablePlugin(ctx, plugin, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDisablePluginResponse(rsp)
+}
+
+// EnablePluginWithResponse Switch a platform on.
+//
+// For this tenant and all below it; in the operator's tenant, for the whole installation. A tenant chooses within its plan and
+// what those above it allow.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:enable (the `EnablePlugin` operationId).
+func (c *ClientWithResponses) EnablePluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*EnablePluginResponse, error) {
+	rsp, err := c.EnablePlugin(ctx, plugin, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEnablePluginResponse(rsp)
+}
+
+// RollbackPluginWithBodyWithResponse Run the version before, or another that is kept, and pin it.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:rollback (the `RollbackPlugin` operationId).
+func (c *ClientWithResponses) RollbackPluginWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RollbackPluginResponse, error) {
+	rsp, err := c.RollbackPluginWithBody(ctx, plugin, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRollbackPluginResponse(rsp)
+}
+
+// RollbackPluginWithResponse Run the version before, or another that is kept, and pin it.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:rollback (the `RollbackPlugin` operationId).
+func (c *ClientWithResponses) RollbackPluginWithResponse(ctx context.Context, plugin PluginID, body RollbackPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*RollbackPluginResponse, error) {
+	rsp, err := c.RollbackPlugin(ctx, plugin, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRollbackPluginResponse(rsp)
 }
 
 // ListPostsWithResponse Posts by time window, or page by page.
@@ -15611,6 +18734,39 @@ func ParseResendVerificationResponse(rsp *http.Response) (*ResendVerificationRes
 	return response, nil
 }
 
+// ParseGetCalendarResponse parses an HTTP response from a GetCalendarWithResponse call
+func ParseGetCalendarResponse(rsp *http.Response) (*GetCalendarResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCalendarResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Calendar
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListChannelsResponse parses an HTTP response from a ListChannelsWithResponse call
 func ParseListChannelsResponse(rsp *http.Response) (*ListChannelsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -16583,6 +19739,526 @@ func ParseGetPlatformResponse(rsp *http.Response) (*GetPlatformResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Platform
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListPluginKeysResponse parses an HTTP response from a ListPluginKeysWithResponse call
+func ParseListPluginKeysResponse(rsp *http.Response) (*ListPluginKeysResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPluginKeysResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PluginKeyList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseTrustPluginKeyResponse parses an HTTP response from a TrustPluginKeyWithResponse call
+func ParseTrustPluginKeyResponse(rsp *http.Response) (*TrustPluginKeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TrustPluginKeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest PluginKey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDistrustPluginKeyResponse parses an HTTP response from a DistrustPluginKeyWithResponse call
+func ParseDistrustPluginKeyResponse(rsp *http.Response) (*DistrustPluginKeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DistrustPluginKeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListPluginsResponse parses an HTTP response from a ListPluginsWithResponse call
+func ParseListPluginsResponse(rsp *http.Response) (*ListPluginsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPluginsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PluginList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddPluginResponse parses an HTTP response from a AddPluginWithResponse call
+func ParseAddPluginResponse(rsp *http.Response) (*AddPluginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddPluginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Plugin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRemovePluginResponse parses an HTTP response from a RemovePluginWithResponse call
+func ParseRemovePluginResponse(rsp *http.Response) (*RemovePluginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemovePluginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPluginResponse parses an HTTP response from a GetPluginWithResponse call
+func ParseGetPluginResponse(rsp *http.Response) (*GetPluginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPluginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Plugin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetPluginChannelResponse parses an HTTP response from a SetPluginChannelWithResponse call
+func ParseSetPluginChannelResponse(rsp *http.Response) (*SetPluginChannelResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetPluginChannelResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Plugin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPluginGrantsResponse parses an HTTP response from a GetPluginGrantsWithResponse call
+func ParseGetPluginGrantsResponse(rsp *http.Response) (*GetPluginGrantsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPluginGrantsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PluginGrants
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetPluginGrantsResponse parses an HTTP response from a SetPluginGrantsWithResponse call
+func ParseSetPluginGrantsResponse(rsp *http.Response) (*SetPluginGrantsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetPluginGrantsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PluginGrants
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPluginSettingsResponse parses an HTTP response from a GetPluginSettingsWithResponse call
+func ParseGetPluginSettingsResponse(rsp *http.Response) (*GetPluginSettingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPluginSettingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PluginSettings
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetPluginSettingsResponse parses an HTTP response from a SetPluginSettingsWithResponse call
+func ParseSetPluginSettingsResponse(rsp *http.Response) (*SetPluginSettingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetPluginSettingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PluginSettings
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseApprovePluginResponse parses an HTTP response from a ApprovePluginWithResponse call
+func ParseApprovePluginResponse(rsp *http.Response) (*ApprovePluginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ApprovePluginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Plugin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDisablePluginResponse parses an HTTP response from a DisablePluginWithResponse call
+func ParseDisablePluginResponse(rsp *http.Response) (*DisablePluginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DisablePluginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Plugin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEnablePluginResponse parses an HTTP response from a EnablePluginWithResponse call
+func ParseEnablePluginResponse(rsp *http.Response) (*EnablePluginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EnablePluginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Plugin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRollbackPluginResponse parses an HTTP response from a RollbackPluginWithResponse call
+func ParseRollbackPluginResponse(rsp *http.Response) (*RollbackPluginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RollbackPluginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Plugin
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
