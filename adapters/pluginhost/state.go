@@ -1,6 +1,9 @@
 package pluginhost
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+)
 
 // State is what a plugin is doing.
 type State string
@@ -62,4 +65,32 @@ func (s *supervisor) rested() {
 	case s.state == Quarantined:
 		s.to(HalfOpen)
 	}
+}
+
+// crashed counts an end that nobody asked for, with the lock held, and says
+// when the next start may be.
+func (s *supervisor) crashed(err error) {
+	now := time.Now()
+	for len(s.crashes) > 0 && now.Sub(s.crashes[0]) > crashWindow {
+		s.crashes = s.crashes[1:]
+	}
+	s.crashes, s.lastErr = append(s.crashes, now), err
+	s.host.cfg.Log.Error("plugin ended", "plugin", s.spec.ID, "crashes", len(s.crashes), "error", err)
+	switch {
+	case s.rest > 0: // the trial failed
+		s.rest = min(2*s.rest, maxRest)
+	case len(s.crashes) >= maxCrashes:
+		s.rest = s.host.cfg.Timeouts.Rest
+	default:
+		s.restUntil(now.Add(backoff(len(s.crashes))), Resting)
+		return
+	}
+	s.restUntil(now.Add(s.rest), Quarantined)
+}
+
+// backoff doubles with each crash, half of it by chance, so that plugins that
+// fell together do not rise together.
+func backoff(crashes int) time.Duration {
+	d := min(firstBackoff<<(crashes-1), maxBackoff)
+	return d/2 + rand.N(d/2)
 }

@@ -3,7 +3,6 @@ package pluginhost
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -91,51 +90,6 @@ func (s *supervisor) known() *social.Manifest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.manifest
-}
-
-// enter lets a call into the live process, starting one if there is none. Of a
-// half-open plugin it lets one in: trial is true for that one.
-func (s *supervisor) enter(ctx context.Context) (p *process, trial bool, err error) {
-	for {
-		if p, err = s.process(ctx); err != nil {
-			return nil, false, err
-		}
-		if trial, err = s.try(); err != nil {
-			return nil, false, err
-		}
-		if p.gate.enter() {
-			return p, trial, nil
-		}
-		s.tried(trial, false)
-	}
-}
-
-// try takes the one call that a half-open plugin is allowed.
-func (s *supervisor) try() (trial bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state != HalfOpen {
-		return false, nil
-	}
-	if s.trying {
-		return false, down("plugin.trial", patience, s.lastErr)
-	}
-	s.trying = true
-	return true, nil
-}
-
-// tried ends that call. One that was answered brings the plugin back.
-func (s *supervisor) tried(trial, answered bool) {
-	if !trial {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.trying = false
-	if answered && s.state == HalfOpen {
-		s.crashes, s.rest = nil, 0
-		s.to(Running)
-	}
 }
 
 // process returns the live process, starting one if there is none. Its errors
@@ -278,34 +232,6 @@ func (s *supervisor) dismiss(p *process) bool {
 		s.to(Idle)
 	}
 	return true
-}
-
-// crashed counts an end that nobody asked for, with the lock held, and says
-// when the next start may be.
-func (s *supervisor) crashed(err error) {
-	now := time.Now()
-	for len(s.crashes) > 0 && now.Sub(s.crashes[0]) > crashWindow {
-		s.crashes = s.crashes[1:]
-	}
-	s.crashes, s.lastErr = append(s.crashes, now), err
-	s.host.cfg.Log.Error("plugin ended", "plugin", s.spec.ID, "crashes", len(s.crashes), "error", err)
-	switch {
-	case s.rest > 0: // the trial failed
-		s.rest = min(2*s.rest, maxRest)
-	case len(s.crashes) >= maxCrashes:
-		s.rest = s.host.cfg.Timeouts.Rest
-	default:
-		s.restUntil(now.Add(backoff(len(s.crashes))), Resting)
-		return
-	}
-	s.restUntil(now.Add(s.rest), Quarantined)
-}
-
-// backoff doubles with each crash, half of it by chance, so that plugins that
-// fell together do not rise together.
-func backoff(crashes int) time.Duration {
-	d := min(firstBackoff<<(crashes-1), maxBackoff)
-	return d/2 + rand.N(d/2)
 }
 
 // close ends this version: calls in flight finish until ctx ends. It may be

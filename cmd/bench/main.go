@@ -21,9 +21,12 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/carillonhq/carillon/adapters/sandbox"
 )
 
 func main() {
+	sandbox.Main() // what hosts plugins executes itself to confine them
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx)
 	stop()

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +15,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/carillonhq/carillon/adapters/egress"
 	"github.com/carillonhq/carillon/adapters/pluginhost"
+	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -44,12 +46,18 @@ func (h *house) hostOf(of ...pluginhost.Spec) (*pluginhost.Host, error) {
 		return nil, err
 	}
 	h.onClose(func() { _ = os.RemoveAll(dir) })
+	proxy, err := egress.ListenProxy(egress.New(egress.Options{AllowPrivate: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}), egress.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	h.onClose(func() { _ = proxy.Close() })
 	for i, s := range specs {
 		specs[i] = withEnv(s, h)
 	}
 	return pluginhost.New(pluginhost.Config{
 		Binary: h.opt.binary, Args: func(name string) []string { return []string{"plugin", "serve", name} },
 		Dir: dir, Log: slog.New(slog.DiscardHandler), Breakers: true,
+		Egress: func(id string) pluginhost.Egress { return proxy.Grant(id, nil) },
 	}, specs)
 }
 
@@ -73,7 +81,7 @@ func coldStarts(ctx context.Context, h *house, r *report) error {
 			return err
 		}
 	}
-	r.atMost("plugin cold start p50", further.ms(.5), 150, "ms", fmt.Sprintf("fork, handshake, mutual TLS, manifest; of %d; p95 %s ms", len(further), number(further.ms(.95))))
+	r.atMost("plugin cold start p50", further.ms(.5), 150, "ms", fmt.Sprintf("sandbox (%s), fork, handshake, mutual TLS, manifest; of %d; p95 %s ms", sandbox.Effective().Name(), len(further), number(further.ms(.95))))
 	r.plain("plugin cold start, the host's first p50", first.ms(.5), "ms", "and its program's digest; p95 "+number(first.ms(.95))+" ms")
 	return nil
 }
@@ -204,6 +212,7 @@ func pause(ctx context.Context, d time.Duration) {
 func memoryOfPlugins(ctx context.Context, h *house, r *report) error {
 	const sets = 4
 	var first, last float64
+	var pids []int
 	for i := range sets {
 		host, err := h.hostOf(benched...)
 		if err != nil {
@@ -213,7 +222,10 @@ func memoryOfPlugins(ctx context.Context, h *house, r *report) error {
 		if n := len(host.List(ctx)); n != len(benched) {
 			return fmt.Errorf("%d of %d plugins started", n, len(benched))
 		}
-		if last, err = proportional(h.opt.binary); err != nil {
+		for _, s := range host.Status() {
+			pids = append(pids, s.PID)
+		}
+		if last, err = proportional(pids); err != nil {
 			return err
 		}
 		if i == 0 {
@@ -221,28 +233,15 @@ func memoryOfPlugins(ctx context.Context, h *house, r *report) error {
 		}
 	}
 	each := (last - first) / float64((sets-1)*len(benched))
-	r.plain("memory of one more plugin", each, "MB", fmt.Sprintf("proportional set size, %d to %d processes of the program", len(benched), sets*len(benched)))
+	r.plain("memory of one more plugin", each, "MB", fmt.Sprintf("proportional set size, from %d processes of the program to %d", len(benched), sets*len(benched)))
 	r.atMost("memory of 40 plugins", first+each*float64(40-len(benched)), 200, "MB", "extrapolated: three as measured, 37 more at what one more costs; idle, just started")
 	return nil
 }
 
-// proportional sums the proportional set size of every process of a program's
-// plugins that is a child of this one, in MB.
-func proportional(binary string) (mb float64, err error) {
-	all, err := filepath.Glob("/proc/[0-9]*/exe")
-	if err != nil {
-		return 0, err
-	}
-	me := strconv.Itoa(os.Getpid())
-	for _, link := range all {
-		dir := filepath.Dir(link)
-		exe, _ := os.Readlink(link) // gone by now, or somebody else's
-		stat, _ := os.ReadFile(filepath.Join(dir, "stat"))
-		_, rest, _ := strings.Cut(string(stat), ") ")
-		if f := strings.Fields(rest); exe != binary || len(f) < 2 || f[1] != me {
-			continue
-		}
-		b, err := os.ReadFile(filepath.Join(dir, "smaps_rollup"))
+// proportional sums the proportional set size of processes, in MB.
+func proportional(pids []int) (mb float64, err error) {
+	for _, pid := range pids {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 		if err != nil {
 			return 0, err
 		}
