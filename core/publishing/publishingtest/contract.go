@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) Opened) {
 	t.Run("one attempt is open at a time", func(t *testing.T) { oneAttempt(t, open(t)) })
 	t.Run("a due segment is claimed once", func(t *testing.T) { claimOnce(t, open(t)) })
 	t.Run("posts are listed by window and by name", func(t *testing.T) { lists(t, open(t)) })
+	t.Run("a finding is replaced, and gone when it is fine", func(t *testing.T) { findings(t, open(t)) })
 	t.Run("deleting a post deletes its deliveries", func(t *testing.T) { deletes(t, open(t)) })
 }
 
