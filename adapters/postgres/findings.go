@@ -105,4 +105,3 @@ func (tx postTx) SaveLook(ctx context.Context, l publishing.Look, done bool) err
 	_, err := tx.pgx.Exec(ctx, saveLookSQL, string(l.Channel), l.Rules, l.Version, string(l.After), done)
 	return err
 }
-

@@ -24,7 +24,7 @@ func (s *Service) Trust(ctx context.Context, who tenants.Scope, k Key) (Key, err
 	k.Name = strings.TrimSpace(k.Name)
 	switch n := utf8.RuneCountInString(k.Name); {
 	case len(k.Public) != keySize || k.ID == "":
-		return Key{}, fault.New(fault.Invalid, "plugin.bad_key", "This is no ed25519 public key.").On("/public")
+		return Key{}, badKey()
 	case n < 1 || n > maxKeyName:
 		return Key{}, fault.New(fault.Invalid, "plugin.bad_key_name", "Say whose key it is, in at most %d characters.", maxKeyName).On("/name")
 	}

@@ -60,8 +60,8 @@ func NewVersion(plugin, number, digest string) *catalog.Version {
 	return &catalog.Version{
 		Plugin: plugin, Digest: digest, Version: number, Level: catalog.Verified, Key: "0011223344556677", Platform: "any", AddedBy: "usr_x", AddedAt: at,
 		Manifest: social.Manifest{
-			ID: plugin, Name: "Example", Version: number, Egress: []string{"api.example.org"}, Settle: time.Minute,
-			Auth: social.Auth{Kind: social.AuthForm, Form: []byte(`{"type":"object"}`)}, SettingsSchema: []byte(`{"type":"object"}`),
+			ID: plugin, Name: "Example", Version: number, Egress: []string{"api.example.org"}, Settle: time.Minute, Dedup: social.NoDedup,
+			Auth: social.Auth{Kind: social.AuthForm, Form: []byte(`{"type":"object"}`)}, SettingsSchema: []byte(`{"type":"object","properties":{"token":{"type":"string","format":"password"}}}`),
 		},
 	}
 }
