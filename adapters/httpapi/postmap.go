@@ -122,6 +122,9 @@ func toPost(d *publishing.Detail) api.Post {
 
 func toSummary(d *publishing.Delivery) api.DeliverySummary {
 	out := api.DeliverySummary{Id: string(d.ID), ChannelId: string(d.Channel), State: string(d.State()), Held: toHeld(d.Held), Visibility: some(api.Visibility(d.Hidden()))}
+	if len(d.AtRisk) > 0 {
+		out.AtRisk = fields(d.AtRisk)
+	}
 	if ref := d.Segments[0].Ref; ref != nil {
 		out.Url = some(ref.URL)
 	}

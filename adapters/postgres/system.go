@@ -68,6 +68,8 @@ const (
 	pathBlocked systemPath = "publishing.blocked"
 	// A restored database doubts what the original may have sent.
 	pathRestore systemPath = "publishing.restore"
+	// Channels whose scheduled posts are to be checked again: names and versions.
+	pathStale systemPath = "publishing.stale"
 	// The operator's switch for one platform.
 	pathPlatform systemPath = "publishing.platform"
 )

@@ -168,8 +168,9 @@ func (k *kernel) queue(w worker) (interface {
 	jobs.RegisterWebhooks(ws, k.events, k.db)
 	jobs.RegisterMedia(ws, k.db, k.media)
 	jobs.RegisterIdempotency(ws, k.db)
+	jobs.RegisterRevalidation(ws, newLookout(k, pluginsOf{k.plugins}))
 	periodic := slices.Concat(jobs.PeriodicIdentity(), jobs.PeriodicWebhooks(), jobs.PeriodicIdempotency(),
-		[]*river.PeriodicJob{jobs.RenewalSchedule(), jobs.PeriodicMedia()})
+		[]*river.PeriodicJob{jobs.RenewalSchedule(), jobs.PeriodicMedia(), jobs.PeriodicRevalidation()})
 	return k.db.Jobs(&river.Config{
 		Queues:        map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 50}, jobs.QueueLater: {MaxWorkers: 4}},
 		FetchCooldown: 20 * time.Millisecond, // River's default of 100 ms is most of a job's latency

@@ -34,6 +34,8 @@ const (
 	PostFailed            Type = "post.failed"
 	PostMissed            Type = "post.missed"
 	PostNeedsReview       Type = "post.needs_review"
+	PostAtRisk            Type = "post.at_risk"
+	PostRevalidated       Type = "post.revalidated"
 	DeliveryUpdated       Type = "delivery.updated"
 	ChannelConnected      Type = "channel.connected"
 	ChannelUpdated        Type = "channel.updated"
@@ -54,6 +56,7 @@ const (
 func Types() []Type {
 	return []Type{
 		PostCreated, PostUpdated, PostDeleted, PostScheduled, PostCanceled, PostPublished, PostFailed, PostMissed, PostNeedsReview,
+		PostAtRisk, PostRevalidated,
 		DeliveryUpdated, MetricsUpdated,
 		ChannelConnected, ChannelUpdated, ChannelDisconnected, ChannelNeedsReconnect,
 		MediaReady, MediaFailed, MemberChanged, TenantUpdated, JobUpdated, WebhookDisabled,

@@ -177,6 +177,9 @@ func (s *Service) Get(ctx context.Context, who tenants.Scope, id PostID) (*Detai
 		if out, err = detail(ctx, tx, p); err != nil {
 			return err
 		}
+		if err := weigh(ctx, tx, out); err != nil {
+			return err
+		}
 		return hold(ctx, tx, out)
 	})
 	return out, err

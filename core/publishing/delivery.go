@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/core/channels"
+	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/ports/social"
 )
@@ -70,7 +71,10 @@ type Delivery struct {
 	Hash     string // of the content it was made from
 	DueAt    time.Time
 	Segments []*Segment // in order; never empty
-	Held     *Held      // what keeps it from leaving, as people's use cases read it; not stored
+	// AtRisk is what a platform would refuse it for since its rules changed, as
+	// people's use cases read it; not stored here.
+	AtRisk []fault.Violation
+	Held   *Held // what keeps it from leaving, as people's use cases read it; not stored
 }
 
 // A Segment is one object on a platform, and one effect that must happen once.

@@ -73,6 +73,15 @@ type Tx interface {
 	// job names it for whoever asked, "job_…"; empty, nobody did.
 	RefreshMetrics(ctx context.Context, post PostID, job string) error
 
+	// Findings returns what the last look has against posts; of those that
+	// are fine, nothing.
+	Findings(ctx context.Context, posts ...PostID) ([]Finding, error)
+	// SaveFinding replaces what is known of a post on a channel; without
+	// violations that is nothing.
+	SaveFinding(ctx context.Context, f Finding) error
+	// SaveLook notes how far the posts of a channel are checked.
+	SaveLook(ctx context.Context, l Look, done bool) error
+
 	// Blocked is Queue.Blocked of several channels; those that are free are
 	// left out.
 	Blocked(ctx context.Context, chs ...channels.ID) (map[channels.ID]string, error)

@@ -56,7 +56,7 @@ func unclear(status int) bool {
 
 func (c *call) fault(rule *Rule, got *reply, commit bool) *social.Fault {
 	kind := social.Kind(rule.Kind)
-	if commit && !rule.SurelyRefused && unclear(got.status) && !(got.status < 300 && c.scope.Answer != nil) {
+	if readable := got.status < 300 && c.scope.Answer != nil; commit && !rule.SurelyRefused && !readable && unclear(got.status) {
 		kind = social.Ambiguous
 	}
 	f := social.Fail(kind, c.short+"."+rule.Key, "%s", c.redact(rule.Message.or(c.scope, c.file.Name+" did not take this request."), maxMessage))

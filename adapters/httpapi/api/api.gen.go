@@ -1324,7 +1324,9 @@ type Delivery struct {
 
 // DeliverySummary defines model for DeliverySummary.
 type DeliverySummary struct {
-	ChannelId string `json:"channel_id"`
+	// AtRisk What the platform would refuse it for since its rules, the plugin or the sign-in changed. Only when one post is asked for.
+	AtRisk    []FieldError `json:"at_risk,omitempty" validate:"dive"`
+	ChannelId string       `json:"channel_id"`
 
 	// Held Why what is due does not leave, as it stands now. It leaves once this has ended, or is missed.
 	Held   *Held   `json:"held,omitempty"`

@@ -1356,7 +1356,9 @@ type Delivery struct {
 
 // DeliverySummary defines model for DeliverySummary.
 type DeliverySummary struct {
-	ChannelId string `json:"channel_id"`
+	// AtRisk What the platform would refuse it for since its rules, the plugin or the sign-in changed. Only when one post is asked for.
+	AtRisk    *[]FieldError `json:"at_risk,omitempty"`
+	ChannelId string        `json:"channel_id"`
 
 	// Held Why what is due does not leave, as it stands now. It leaves once this has ended, or is missed.
 	Held   *Held   `json:"held,omitempty"`
@@ -1389,7 +1391,7 @@ type Event struct {
 
 	// Type What happened. More may come; these are there:
 	// `post.created`, `post.updated`, `post.deleted`, `post.scheduled`, `post.canceled`, `post.published`,
-	// `post.failed`, `post.missed`, `post.needs_review`, `delivery.updated`, `metrics.updated`, `channel.connected`,
+	// `post.failed`, `post.missed`, `post.needs_review`, `post.at_risk`, `post.revalidated`, `delivery.updated`, `metrics.updated`, `channel.connected`,
 	// `channel.updated`, `channel.disconnected`, `channel.needs_reconnect`, `media.ready`, `media.failed`,
 	// `member.changed`, `tenant.updated`, `job.updated`, `webhook.disabled`.
 	Type string `json:"type"`

@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) Opened) {
 	t.Run("a due segment is claimed once", func(t *testing.T) { claimOnce(t, open(t)) })
 	t.Run("posts are listed by window and by name", func(t *testing.T) { lists(t, open(t)) })
 	t.Run("a calendar shows a line of each post", func(t *testing.T) { calendar(t, open(t)) })
+	t.Run("a finding is replaced, and gone when it is fine", func(t *testing.T) { findings(t, open(t)) })
 	t.Run("deleting a post deletes its deliveries", func(t *testing.T) { deletes(t, open(t)) })
 }
 
