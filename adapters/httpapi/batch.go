@@ -91,11 +91,11 @@ func refusedBatch(made []publishing.Made) error {
 		}
 		at := "/posts/" + strconv.Itoa(i)
 		if len(why.Violations) == 0 {
-			f.With(fault.Violation{Field: at + why.Field, Reason: why.Reason, Message: why.Message})
+			f = f.With(fault.Violation{Field: at + why.Field, Reason: why.Reason, Message: why.Message})
 		}
 		for _, v := range why.Violations {
 			v.Field = at + v.Field
-			f.With(v)
+			f = f.With(v)
 		}
 	}
 	return f

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -92,7 +93,7 @@ func (d *document) answer(op operation) (status, example string) {
 // curl is a request as it would be typed.
 func (d *document) curl(op operation) string {
 	lines := []string{"curl"}
-	if op.Method != "GET" {
+	if op.Method != http.MethodGet {
 		lines[0] += " -X " + op.Method
 	}
 	path := strings.NewReplacer("{", "${", "}", "}").Replace(op.Path)

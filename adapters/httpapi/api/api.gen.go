@@ -1710,7 +1710,7 @@ type PluginObject string
 // PluginState defines model for Plugin.State.
 type PluginState string
 
-// PluginApproval defines model for PluginApproval.
+// PluginApproval Example: {"digest":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}
 type PluginApproval struct {
 	// Digest The version that was looked at. Another is a conflict.
 	Digest *string `json:"digest,omitempty" validate:"omitempty,max=64"`
@@ -1723,7 +1723,7 @@ type PluginChange struct {
 	What string `json:"what"`
 }
 
-// PluginChannelInput defines model for PluginChannelInput.
+// PluginChannelInput Example: {"channel":"stable"}
 type PluginChannelInput struct {
 	Channel PluginChannelInputChannel `json:"channel" validate:"oneof=pinned stable latest"`
 }
@@ -1737,7 +1737,7 @@ type PluginGrant struct {
 	Tenant  string `json:"tenant" validate:"max=64"`
 }
 
-// PluginGrants defines model for PluginGrants.
+// PluginGrants Example: {"opt_in":true,"tiers":["pro","agency"]}
 type PluginGrants struct {
 	// OptIn A tenant has it only once it is enabled there or above.
 	OptIn *bool `json:"opt_in,omitempty"`
@@ -1779,7 +1779,7 @@ type PluginKey struct {
 // PluginKeyObject defines model for PluginKey.Object.
 type PluginKeyObject string
 
-// PluginKeyInput defines model for PluginKeyInput.
+// PluginKeyInput Example: {"name":"Example Ltd","public":"-----BEGIN PUBLIC KEY-----\n…\n-----END PUBLIC KEY-----\n"}
 type PluginKeyInput struct {
 	// Name Whose it is.
 	Name string `json:"name" validate:"min=1,max=120"`
@@ -1798,7 +1798,7 @@ type PluginList struct {
 	Data []Plugin `json:"data" validate:"dive"`
 }
 
-// PluginRollback defines model for PluginRollback.
+// PluginRollback Example: {"version":"1.2.0"}
 type PluginRollback struct {
 	// Version A version or a digest. Without it, the one before.
 	Version *string `json:"version,omitempty" validate:"omitempty,max=100"`
@@ -1816,7 +1816,7 @@ type PluginSettings struct {
 	Values map[string]interface{} `json:"values"`
 }
 
-// PluginSettingsInput defines model for PluginSettingsInput.
+// PluginSettingsInput Example: {"values":{"endpoint":"https://api.example.com"}}
 type PluginSettingsInput struct {
 	Values map[string]interface{} `json:"values"`
 }

@@ -1765,7 +1765,7 @@ type PluginObject string
 // PluginState defines model for Plugin.State.
 type PluginState string
 
-// PluginApproval defines model for PluginApproval.
+// PluginApproval Example: {"digest":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}
 type PluginApproval struct {
 	// Digest The version that was looked at. Another is a conflict.
 	Digest *string `json:"digest,omitempty"`
@@ -1778,7 +1778,7 @@ type PluginChange struct {
 	What string `json:"what"`
 }
 
-// PluginChannelInput defines model for PluginChannelInput.
+// PluginChannelInput Example: {"channel":"stable"}
 type PluginChannelInput struct {
 	Channel PluginChannelInputChannel `json:"channel"`
 }
@@ -1792,7 +1792,7 @@ type PluginGrant struct {
 	Tenant  string `json:"tenant"`
 }
 
-// PluginGrants defines model for PluginGrants.
+// PluginGrants Example: {"opt_in":true,"tiers":["pro","agency"]}
 type PluginGrants struct {
 	// OptIn A tenant has it only once it is enabled there or above.
 	OptIn *bool `json:"opt_in,omitempty"`
@@ -1834,7 +1834,7 @@ type PluginKey struct {
 // PluginKeyObject defines model for PluginKey.Object.
 type PluginKeyObject string
 
-// PluginKeyInput defines model for PluginKeyInput.
+// PluginKeyInput Example: {"name":"Example Ltd","public":"-----BEGIN PUBLIC KEY-----\n…\n-----END PUBLIC KEY-----\n"}
 type PluginKeyInput struct {
 	// Name Whose it is.
 	Name string `json:"name"`
@@ -1853,7 +1853,7 @@ type PluginList struct {
 	Data []Plugin `json:"data"`
 }
 
-// PluginRollback defines model for PluginRollback.
+// PluginRollback Example: {"version":"1.2.0"}
 type PluginRollback struct {
 	// Version A version or a digest. Without it, the one before.
 	Version *string `json:"version,omitempty"`
@@ -1871,7 +1871,7 @@ type PluginSettings struct {
 	Values map[string]interface{} `json:"values"`
 }
 
-// PluginSettingsInput defines model for PluginSettingsInput.
+// PluginSettingsInput Example: {"values":{"endpoint":"https://api.example.com"}}
 type PluginSettingsInput struct {
 	Values map[string]interface{} `json:"values"`
 }
