@@ -31,6 +31,7 @@ var may = map[string][]string{
 	"core/identity":    {"tenants", "ports"},
 	"core/events":      {"tenants", "ports"},
 	"core/channels":    {"tenants", "ports"},
+	"core/catalog":     {"tenants", "ports"},
 	"core/idempotency": {"tenants", "ports"},
 	"core/jobs":        {"tenants", "ports"},
 	"core/media":       {"tenants", "ports"},
@@ -48,6 +49,12 @@ var may = map[string][]string{
 	"adapters/postgres": {"core", "tenants", "ports", "migrations", "adapters/jobs", "adapters/vault"},
 	// Tests bring their own server.
 	"adapters/postgres/postgrestest": {"core", "tenants", "ports", "adapters/postgres", "adapters/localpg"},
+	// Authors run their plugin under the real host, and read what it says on
+	// the wire.
+	"adapters/rehearsal":   {"ports", "adapters/pluginhost", "plugins/sdk", "plugins/proto"},
+	"adapters/conformance": {"ports", "adapters/rehearsal", "plugins/sdk"},
+	"adapters/playground":  {"ports", "adapters/rehearsal", "adapters/bundle", "adapters/rules"},
+	"adapters/scaffold":    {},
 	// The host speaks the guests' wire format and locks them in.
 	"adapters/pluginhost": {"core", "tenants", "ports", "plugins/sdk", "plugins/proto", "adapters/sandbox"},
 	// A webhook goes to an address that a user chose.
@@ -75,7 +82,7 @@ var confined = map[string][]string{
 	"github.com/golang-jwt/jwt":             {"adapters/jwt", "plugins/bluesky"}, // DPoP proofs are JWTs
 	"gocloud.dev":                           {"adapters/blob"},
 	"github.com/redis/go-redis":             {"adapters/httpapi", "cmd"},
-	"google.golang.org/grpc":                {"plugins/sdk", "plugins/proto", "adapters/pluginhost"},
+	"google.golang.org/grpc":                {"plugins/sdk", "plugins/proto", "adapters/pluginhost", "adapters/rehearsal"},
 	"github.com/prometheus/client_golang":   {"adapters/metrics", "cmd"},
 	"go.opentelemetry.io/otel/exporters":    {"adapters/tracing", "cmd"},
 	"github.com/go-playground/validator":    {"adapters/httpapi"},
@@ -86,9 +93,10 @@ var confined = map[string][]string{
 	"golang.org/x/image":                    {"adapters/imaging"}, // untrusted bytes are decoded in a child
 	"github.com/santhosh-tekuri/jsonschema": {"adapters/rules"},
 	"github.com/rivo/uniseg":                {"adapters/rules", "plugins"},
+	"github.com/expr-lang/expr":             {"plugins/declarative"}, // what a file may compute is decided in one place
 	"github.com/getkin/kin-openapi":         {"adapters/httpapi"},
 	"github.com/oapi-codegen/runtime":       {"adapters/httpapi", "cmd"},
-	"google.golang.org/protobuf":            {"plugins/proto", "plugins/sdk", "adapters/pluginhost"},
+	"google.golang.org/protobuf":            {"plugins/proto", "plugins/sdk", "adapters/pluginhost", "adapters/rehearsal"},
 	"golang.org/x/oauth2":                   {"adapters/oauth"},
 }
 

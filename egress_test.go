@@ -18,9 +18,11 @@ var clients = map[string]string{
 	"adapters/egress":               "it is the way out",
 	"adapters/httpapi/client":       "the API's own client, generated: for callers, the server does not use it",
 	"plugins/sdk":                   "in the plugin's process, which reaches the network through the egress proxy only",
+	"adapters/rehearsal":            "runs on an author's machine, and calls the fake of a platform alone",
 	"cmd/bench":                     "drives an installation of its own from outside",
 	"cmd/crash":                     "drives an installation of its own from outside",
 	"cmd/peers":                     "drives an installation of its own from outside",
+	"cmd/internal/proc":             "asks a driver's own programs whether they are up",
 	"cmd/carillon/story.go":         "plays the person in front of the demonstration",
 	"cmd/carillon/story_publish.go": "plays the person in front of the demonstration",
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/carillonhq/carillon/core/catalog"
 	"github.com/carillonhq/carillon/ports/fault"
 )
 
@@ -245,7 +246,7 @@ func TestSign(t *testing.T) {
 	must(t, err)
 	key, err := ParsePrivateKey(private)
 	must(t, err)
-	pub, err := ParsePublicKey(public)
+	known, err := catalog.ParseKey(string(public))
 	must(t, err)
 	raw := pack(t, script(t))
 	var signed bytes.Buffer
@@ -255,7 +256,7 @@ func TestSign(t *testing.T) {
 	must(t, err)
 	plain, err := Inspect(bytes.NewReader(raw))
 	must(t, err)
-	if c.Signature == nil || c.Signature.Key != id || KeyID(pub) != id || c.Digest != plain.Digest {
+	if c.Signature == nil || c.Signature.Key != id || known.ID != id || c.Digest != plain.Digest {
 		t.Fatalf("%+v", c.Signature)
 	}
 	must(t, c.Signature.Check(c.Digest))
@@ -264,8 +265,12 @@ func TestSign(t *testing.T) {
 		"another bundle":   func(*Signature) { c.Digest = strings.Repeat("0", 64) },
 		"another key's id": func(s *Signature) { s.Key = "0000000000000000" },
 		"a changed byte":   func(s *Signature) { s.Signature[3] ^= 1 },
-		"another key":      func(s *Signature) { _, p, _, _ := NewKey(); k, _ := ParsePublicKey(p); s.Public, s.Key = k, KeyID(k) },
-		"no key":           func(s *Signature) { s.Public = nil },
+		"another key": func(s *Signature) {
+			_, p, _, _ := NewKey()
+			k, _ := catalog.ParseKey(string(p))
+			s.Public, s.Key = k.Public, k.ID
+		},
+		"no key": func(s *Signature) { s.Public = nil },
 	} {
 		c, err := Inspect(bytes.NewReader(signed.Bytes()))
 		must(t, err)
@@ -285,7 +290,7 @@ func TestKeysThatAreNone(t *testing.T) {
 	private, public, _, err := NewKey()
 	must(t, err)
 	for name, text := range map[string][]byte{"nothing": nil, "the other half": private, "cut": public[:60]} {
-		if _, err := ParsePublicKey(text); !fault.Is(err, fault.Invalid) {
+		if _, err := catalog.ParseKey(string(text)); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

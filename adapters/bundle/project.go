@@ -55,6 +55,8 @@ type file struct {
 	} `yaml:"run"`
 	Files []string `yaml:"files"`
 	Level string   `yaml:"level"`
+	// How the plugin is tried against a fake; package rehearsal reads it.
+	Rehearsal yaml.Node `yaml:"test"`
 }
 
 // Open reads the project in dir, which may also be named by its carillon.yaml

@@ -127,24 +127,3 @@ func ParsePrivateKey(text []byte) (ed25519.PrivateKey, error) {
 	}
 	return private, nil
 }
-
-// ParsePublicKey reads a public key as NewKey made it. Errors: fault.Invalid.
-func ParsePublicKey(text []byte) (ed25519.PublicKey, error) {
-	block, _ := pem.Decode(text)
-	if block == nil || block.Type != pemPublic {
-		return nil, badKey()
-	}
-	key, err := x509.ParsePKIXPublicKey(block.Bytes)
-	if err != nil {
-		return nil, badKey()
-	}
-	public, ok := key.(ed25519.PublicKey)
-	if !ok {
-		return nil, badKey()
-	}
-	return public, nil
-}
-
-func badKey() error {
-	return fault.New(fault.Invalid, "plugin.bad_key", "This is no ed25519 public key in PEM.").On("/public")
-}

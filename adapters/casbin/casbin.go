@@ -37,6 +37,8 @@ type Authorizer struct {
 	custom  CustomRoles
 	roles   map[tenants.Role]actions
 	tiers   map[tenants.Tier]actions
+	kinds   map[tenants.Kind]actions
+	special actions // those that are not for every kind
 	tenants *lru[version, map[tenants.Role]actions]
 }
 
@@ -60,7 +62,7 @@ func New(custom CustomRoles) (*Authorizer, error) {
 		return nil, err
 	}
 	a := &Authorizer{
-		custom: custom, roles: map[tenants.Role]actions{}, tiers: map[tenants.Tier]actions{},
+		custom: custom, roles: map[tenants.Role]actions{}, tiers: map[tenants.Tier]actions{}, kinds: map[tenants.Kind]actions{}, special: actions{},
 		tenants: newLRU[version, map[tenants.Role]actions](remembered),
 	}
 	all, err := e.GetAllNamedActions("p")
@@ -78,7 +80,25 @@ func New(custom CustomRoles) (*Authorizer, error) {
 			return nil, err
 		}
 	}
-	return a, nil
+	return a, a.compileKinds(e)
+}
+
+// compileKinds asks what each kind of tenant may of what is not for all.
+func (a *Authorizer) compileKinds(e *casbin.Enforcer) error {
+	special, err := e.GetAllNamedActions("p3")
+	if err != nil {
+		return fmt.Errorf("policy: %w", err)
+	}
+	for _, act := range special {
+		a.special[tenants.Action(act)] = true
+	}
+	third := casbin.NewEnforceContext("3")
+	for _, kind := range []tenants.Kind{tenants.Operator, tenants.Reseller, tenants.Agency, tenants.Workspace} {
+		if a.kinds[kind], err = compile(special, func(act string) (bool, error) { return e.Enforce(third, string(kind), act) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Allow implements tenants.Authorizer. The kernel acting on its own is bound by
@@ -91,6 +111,8 @@ func (a *Authorizer) Allow(ctx context.Context, who tenants.Scope, act tenants.A
 	switch {
 	case !may[act]:
 		return fault.New(fault.Forbidden, "role.denied", "Your role does not allow this.")
+	case a.special[act] && !a.kinds[who.Kind][act]:
+		return fault.New(fault.Forbidden, "kind.denied", "This is not for a tenant of this kind.")
 	case who.Granted != nil && !slices.Contains(who.Granted, act):
 		return fault.New(fault.Forbidden, "key.denied", "This key is not scoped for %s.", act)
 	case who.Role != tenants.System && !a.tiers[who.Tier][act]:

@@ -27,7 +27,7 @@ func TestDecisions(t *testing.T) {
 			fmt.Fprintf(&b, "%-20s %-9s", act, or(string(role)))
 			for _, tier := range append(tenants.Tiers(), "") {
 				verdict := "allow"
-				if err := a.Allow(t.Context(), tenants.Scope{Tenant: tenants.NewID(), Role: role, Tier: tier}, act); err != nil {
+				if err := a.Allow(t.Context(), tenants.Scope{Tenant: tenants.NewID(), Kind: tenants.Operator, Role: role, Tier: tier}, act); err != nil {
 					verdict = string(fault.Of(err).Code)
 				}
 				fmt.Fprintf(&b, " %s", verdict)
@@ -50,6 +50,20 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
+// Some things are for the operator, whatever role and plan somebody has below.
+func TestWhatIsForOneKind(t *testing.T) {
+	a := authorizer(t, nil)
+	for kind, want := range map[tenants.Kind]bool{tenants.Operator: true, tenants.Reseller: false, tenants.Agency: false, tenants.Workspace: false, "": false} {
+		who := tenants.Scope{Tenant: tenants.NewID(), Kind: kind, Role: tenants.Owner, Tier: tenants.Team}
+		if err := a.Allow(t.Context(), who, "plugin.manage"); (err == nil) != want {
+			t.Errorf("%q: %v", kind, err)
+		}
+		if err := a.Allow(t.Context(), who, "plugin.enable"); err != nil {
+			t.Errorf("%q may not choose: %v", kind, err)
+		}
+	}
+}
+
 // A role never loses by a better plan, nor a plan by a better role.
 func TestMoreIsNeverLess(t *testing.T) {
 	a := authorizer(t, nil)
@@ -58,7 +72,7 @@ func TestMoreIsNeverLess(t *testing.T) {
 		{tenants.Viewer, tenants.Approver},
 	}
 	allowed := func(r tenants.Role, tier tenants.Tier, act tenants.Action) bool {
-		return a.Allow(t.Context(), tenants.Scope{Role: r, Tier: tier}, act) == nil
+		return a.Allow(t.Context(), tenants.Scope{Kind: tenants.Operator, Role: r, Tier: tier}, act) == nil
 	}
 	for _, act := range ruled(t) {
 		for _, ladder := range ladders {

@@ -21,7 +21,7 @@ func (s *surface) body(r api.Route) fiber.Handler {
 			return c.Next()
 		}
 		if r.Stream {
-			return s.stream(c)
+			return s.stream(c, s.most(r))
 		}
 		data, err := readAll(c, maxJSON)
 		if err != nil {
@@ -74,11 +74,19 @@ func tooLarge(limit int64) *fault.Error {
 	return fault.New(fault.Invalid, "request.too_large", "At most %d bytes.", limit)
 }
 
+// most is how many bytes a streaming route takes.
+func (s *surface) most(r api.Route) int64 {
+	if r.Operation == addPlugin {
+		return maxBundle
+	}
+	return s.MaxUpload
+}
+
 // stream hands the body on as it arrives, for longer than other requests.
-func (s *surface) stream(c *fiber.Ctx) error {
-	if int64(c.Request().Header.ContentLength()) > s.MaxUpload {
+func (s *surface) stream(c *fiber.Ctx, most int64) error {
+	if int64(c.Request().Header.ContentLength()) > most {
 		c.Context().SetConnectionClose()
-		return tooLarge(s.MaxUpload)
+		return tooLarge(most)
 	}
 	r := c.Context().RequestBodyStream()
 	if r == nil {
@@ -89,7 +97,7 @@ func (s *surface) stream(c *fiber.Ctx) error {
 	}
 	cancel := extend(c, uploadTimeout)
 	defer cancel()
-	body := &limited{r: r, left: s.MaxUpload, limit: s.MaxUpload}
+	body := &limited{r: r, left: most, limit: most}
 	api.SetBodyStream(c, body)
 	err := c.Next()
 	if body.err != io.EOF { //nolint:errorlint // set by us, never wrapped

@@ -66,7 +66,9 @@ func (s *Server) ReplayWebhookDelivery(ctx context.Context, req api.ReplayWebhoo
 	if err != nil {
 		return nil, err
 	}
-	return api.ReplayWebhookDelivery202JSONResponse(toDelivery(*d)), nil
+	return api.ReplayWebhookDelivery202JSONResponse{
+		Body: toDelivery(*d), Headers: api.ReplayWebhookDelivery202ResponseHeaders{Location: jobAt(d.Replay)},
+	}, nil
 }
 
 func toDelivery(d events.Delivery) api.WebhookDelivery {

@@ -14,6 +14,7 @@ import (
 // Jobs is what the HTTP surface uses of jobs.Service.
 type Jobs interface {
 	Get(ctx context.Context, who tenants.Scope, id jobs.ID) (*jobs.Job, error)
+	Cancel(ctx context.Context, who tenants.Scope, id jobs.ID) (*jobs.Job, error)
 }
 
 // GetJob implements GET /jobs/{job}.
@@ -26,10 +27,27 @@ func (s *Server) GetJob(ctx context.Context, req api.GetJobRequestObject) (api.G
 	if err != nil {
 		return nil, err
 	}
-	return api.GetJob200JSONResponse{
+	return api.GetJob200JSONResponse(toJob(j)), nil
+}
+
+// CancelJob implements POST /jobs/{job}:cancel.
+func (s *Server) CancelJob(ctx context.Context, req api.CancelJobRequestObject) (api.CancelJobResponseObject, error) {
+	who, err := tenants.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	j, err := s.Jobs.Cancel(ctx, who, jobs.ID(req.Job))
+	if err != nil {
+		return nil, err
+	}
+	return api.CancelJob200JSONResponse(toJob(j)), nil
+}
+
+func toJob(j *jobs.Job) api.Job {
+	return api.Job{
 		Id: string(j.ID), Object: api.JobObjectJob, Type: j.Type, Subject: j.Subject, Status: api.JobStatus(j.Status),
 		Tries: j.Tries, CreatedAt: j.CreatedAt, FinishedAt: some(j.FinishedAt),
-	}, nil
+	}
 }
 
 // How long an answer waits for a job at most, and how often it looks.

@@ -2,8 +2,10 @@ package httpapi_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,8 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
+	"github.com/carillonhq/carillon/core/catalog"
+	"github.com/carillonhq/carillon/core/catalog/catalogtest"
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/core/events"
 	"github.com/carillonhq/carillon/core/identity"
@@ -34,11 +38,16 @@ var bodies = map[string]string{
 	"startConnection": `{"platform":"test.platform"}`, "continueConnection": `{"input":{"a":"b"}}`,
 	"updatePublishingSettings": `{"missed_after_s":3600}`,
 	"updateChannel":            `{"name":"New"}`, "updateMedia": `{"alt":"New"}`,
-	"createPost": `{"segments":[{"text":"hello"}]}`, "validatePost": `{"segments":[{"text":"hello"}]}`, "updatePost": `{"segments":[{"text":"new"}]}`,
+	"createPost": `{"segments":[{"text":"hello"}]}`, "batchPosts": `{"posts":[{"segments":[{"text":"hello"}]}]}`, "validatePost": `{"segments":[{"text":"hello"}]}`, "updatePost": `{"segments":[{"text":"new"}]}`,
 	"schedulePost": `{"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}`, "settleSegment": `{"verdict":"send_again"}`,
 	"createWebhook": `{"url":"https://example.com/hook"}`, "updateWebhook": `{"description":"New"}`, "replayWebhook": `{"since":"` + time.Now().Add(-time.Hour).UTC().Format(time.RFC3339) + `"}`,
+	"addPlugin": `not a bundle`, "approvePlugin": `{}`, "rollbackPlugin": `{}`, "setPluginChannel": `{"channel":"pinned"}`,
+	"setPluginSettings": `{"values":{"token":"x"}}`, "setPluginGrants": `{"tiers":["pro"]}`, "trustPluginKey": `{"name":"Example","public":` + strconv.Quote(pluginKey) + `}`,
 	"pausePublishing": ``, "suspendTenant": ``, "pauseChannel": ``, "uploadMedia": `not a picture`,
 }
+
+// pluginKey is somebody's public key.
+const pluginKey = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n"
 
 // queries are the parameters that an operation insists on. One that it insists
 // on and that is not here fails the matrix.
@@ -121,10 +130,29 @@ func (w *world) victim(tenant tenants.ID, owner tenants.UserID) map[string]strin
 	must(w.t, w.db.Media().Update(ctx, tenant, func(tx media.Tx) error { return tx.Save(ctx, file) }))
 	names["media"] = string(file.ID)
 	names["channel"] = w.channel(tenant)
+	names["plugin"], names["plugin_key"] = w.plugin()
 	names["job"] = w.job(tenant)
 	names["connection"] = w.connection(tenant, owner)
 	names["post"], names["segment"] = w.post(tenant, channels.ID(names["channel"]))
 	return names
+}
+
+// plugin is one of the operator's with a version that runs, one before and one
+// that waits.
+func (w *world) plugin() (plugin, key string) {
+	w.t.Helper()
+	p := catalogtest.NewPlugin()
+	p.Pending, p.Previous = strings.Repeat("b", 64), strings.Repeat("c", 64)
+	must(w.t, w.db.Plugins().Update(w.t.Context(), postgrestest.Operator, func(ctx context.Context, tx catalog.Tx) error {
+		for number, digest := range map[string]string{"1.0.0": p.Active, "1.1.0": p.Pending, "0.9.0": p.Previous} {
+			if err := tx.SaveVersion(ctx, catalogtest.NewVersion(p.ID, number, digest)); err != nil {
+				return err
+			}
+		}
+		key = p.Name
+		return errors.Join(tx.SavePlugin(ctx, p), tx.SaveKey(ctx, catalog.Key{ID: key, Name: "Example", Public: make([]byte, 32), AddedAt: time.Now()}))
+	}))
+	return p.ID, key
 }
 
 func (w *world) channel(tenant tenants.ID) string {
@@ -139,7 +167,7 @@ func (w *world) job(tenant tenants.ID) string {
 	name := jobs.NewID()
 	postgrestest.Exec(w.t, w.db, `with q as (
 		insert into river.river_job (kind, args, max_attempts) values ('test', jsonb_build_object('tenant', $1::text), 1) returning id)
-		insert into jobs (tenant_id, job_id, type, subject, queue_id) select $1::text, $2, 'test', 'whk_x', id from q`, tenant, name)
+		insert into jobs (tenant_id, job_id, type, subject, queue_id) select $1::text, $2, 'webhook.replay', 'whk_x', id from q`, tenant, name)
 	return string(name)
 }
 
@@ -255,8 +283,8 @@ func matrix(t *testing.T, db *postgres.DB) {
 	_, routes := contract(t)
 	cast := w.principals(victim, agency)
 	for _, r := range routes {
-		if r.op.Extensions["x-action"] == nil || strings.Contains(r.path, "{platform}") {
-			continue // platforms are the same for everybody
+		if r.op.Extensions["x-action"] == nil || strings.Contains(r.path, "{platform}") || strings.Contains(r.path, "{plugin}") {
+			continue // platforms are the same for everybody; plugins_test.go is about plugins
 		}
 		for as, p := range cast {
 			w.cell(r, as, p, names, nothing)
@@ -295,6 +323,9 @@ func (w *world) ask(r route, p principal, tenant tenants.ID, names map[string]st
 	body := r.body(w.t)
 	if r.op.OperationID == "uploadMedia" {
 		headers["Content-Type"] = "image/png"
+	}
+	if r.op.OperationID == addPlugin {
+		headers["Content-Type"] = "application/octet-stream"
 	}
 	code, _, answer := w.call(r.method, r.fill(w.t, names), headers, body)
 	return fmt.Sprint(code, " ", answer)

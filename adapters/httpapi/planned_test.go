@@ -66,8 +66,9 @@ func TestJobsAreFound(t *testing.T) {
 	names := w.victim(tenant, owner)
 	headers := map[string]string{"Authorization": "Bearer " + token, "Carillon-Tenant": string(tenant), "Idempotency-Key": "one"}
 	for path, want := range map[string]struct{ kind, subject string }{
-		"/posts/" + names["post"] + "/metrics:refresh": {"metrics.refresh", names["post"]},
-		"/webhooks/" + names["webhook"] + ":replay":    {"webhook.replay", names["webhook"]},
+		"/posts/" + names["post"] + "/metrics:refresh":         {"metrics.refresh", names["post"]},
+		"/webhooks/" + names["webhook"] + ":replay":            {"webhook.replay", names["webhook"]},
+		"/webhook-deliveries/" + names["delivery"] + ":replay": {"webhook.redelivery", ""},
 	} {
 		body := ""
 		if want.kind == "webhook.replay" {
@@ -81,8 +82,50 @@ func TestJobsAreFound(t *testing.T) {
 			t.Errorf("%s again: %v", path, again)
 		}
 		code, _, answer = w.call("GET", first.Get("Location"), headers, "")
-		if job := decode(t, answer); code != 200 || job["type"] != want.kind || job["subject"] != want.subject || job["status"] != "queued" {
+		if job := decode(t, answer); code != 200 || job["type"] != want.kind || want.subject != "" && job["subject"] != want.subject || job["status"] != "queued" {
 			t.Errorf("%s: %d %s", path, code, answer)
+		}
+	}
+}
+
+// A client may ask for figures, and is not sent to a job it cannot read.
+func TestAClientIsNotSentToAJob(t *testing.T) {
+	w := newWorld(t, postgrestest.Open(t))
+	tenant := postgrestest.Tenant(t, w.db)
+	owner, _ := w.member(tenant, tenants.Owner)
+	names := w.victim(tenant, owner)
+	_, client := w.member(tenant, tenants.Client)
+	code, header, body := w.call("POST", "/api/v1/posts/"+names["post"]+"/metrics:refresh",
+		map[string]string{"Authorization": "Bearer " + client, "Carillon-Tenant": string(tenant), "Idempotency-Key": "one"}, "")
+	if code != 202 || header.Get("Location") != "" {
+		t.Errorf("%d %v %s", code, header, body)
+	}
+}
+
+// A job ends once, if it is one that may end in the middle.
+func TestJobsAreCanceled(t *testing.T) {
+	w := newWorld(t, postgrestest.Open(t))
+	tenant := postgrestest.Tenant(t, w.db)
+	owner, token := w.member(tenant, tenants.Owner)
+	_, editor := w.member(tenant, tenants.Editor)
+	names := w.victim(tenant, owner)
+	headers := map[string]string{"Authorization": "Bearer " + token, "Carillon-Tenant": string(tenant), "Idempotency-Key": "one"}
+	_, header, _ := w.call("POST", "/api/v1/webhooks/"+names["webhook"]+":replay", headers, bodies["replayWebhook"])
+	replay := header.Get("Location")
+	_, header, _ = w.call("POST", "/api/v1/webhook-deliveries/"+names["delivery"]+":replay", headers, "")
+	redelivery := header.Get("Location")
+	done := w.job(tenant)
+	postgrestest.Exec(t, w.db, "update river.river_job set state = 'completed', finalized_at = now() where id = (select queue_id from jobs where job_id = $1)", done)
+	for _, step := range []struct{ token, at, says string }{
+		{editor, replay, `"code":"role.denied"`},
+		{token, replay, `"status":"canceled"`},
+		{token, replay, `"status":"canceled"`}, // again is harmless
+		{token, redelivery, `"code":"job.not_endable"`},
+		{token, "/api/v1/jobs/" + done, `"code":"job.finished"`},
+	} {
+		headers["Authorization"] = "Bearer " + step.token
+		if code, _, body := w.call("POST", step.at+":cancel", headers, ""); !strings.Contains(body, step.says) {
+			t.Errorf("%s: %d %s, want %s", step.at, code, body, step.says)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
+	"github.com/carillonhq/carillon/core/jobs"
 	"github.com/carillonhq/carillon/core/publishing"
 	"github.com/carillonhq/carillon/tenants"
 )
@@ -32,9 +33,7 @@ func (s *Server) GetMetrics(ctx context.Context, req api.GetMetricsRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return api.GetMetrics200JSONResponse{Data: each(figures, func(m publishing.Measured) api.Metrics {
-		return api.Metrics{SegmentId: string(m.Segment), Values: m.Values, At: m.At}
-	})}, nil
+	return api.GetMetrics200JSONResponse{Data: each(figures, toMetrics)}, nil
 }
 
 // RefreshMetrics implements POST /posts/{post}/metrics:refresh.
@@ -47,7 +46,11 @@ func (s *Server) RefreshMetrics(ctx context.Context, req api.RefreshMetricsReque
 	if err != nil {
 		return nil, err
 	}
-	return api.RefreshMetrics202Response{Headers: api.RefreshMetrics202ResponseHeaders{Location: jobAt(job)}}, nil
+	var at *string
+	if s.Authz.Allow(ctx, who, jobs.ActRead) == nil { // it would be a dead end for others
+		at = jobAt(job)
+	}
+	return api.RefreshMetrics202Response{Headers: api.RefreshMetrics202ResponseHeaders{Location: at}}, nil
 }
 
 func toReceipt(r *publishing.Receipt) api.Receipt {

@@ -21,6 +21,8 @@ import (
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
 	"github.com/carillonhq/carillon/adapters/rules"
+	"github.com/carillonhq/carillon/core/catalog"
+	"github.com/carillonhq/carillon/core/catalog/catalogtest"
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/core/channels/channelstest"
 	"github.com/carillonhq/carillon/core/events"
@@ -65,7 +67,7 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 	keys := identity.NewKeys(db.Keys(), authz, "2026-11-01", time.Now)
 	chans := channels.New(channels.Deps{
 		Store: db.Channels(), Plugins: practice{}, OAuth: noOAuth{}, Sealer: channelstest.Sealer{},
-		Members: standing{reg}, Authz: authz, Now: time.Now,
+		Members: standing{reg}, Authz: authz, Now: time.Now, Access: catalog.Access{Store: db.Plugins()},
 	}, channels.Config{CallbackURL: "https://example.com/oauth/callback", PseudonymKey: []byte(strings.Repeat("p", 32))})
 	files := media.New(db.Media(), blobs, images{}, noLinks{}, noUses{}, authz, time.Now)
 	ev := events.New(db.Events(), authz, eventstest.Sealer{}, anySender{}, time.Now)
@@ -76,7 +78,12 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 		Limits: httpapi.NewLimits(nil).Times(1_000_000),
 	}, &httpapi.Server{
 		People: people, Names: names, APIKeys: keys, Tenants: reg, Members: reg, Channels: chans, Media: files,
-		Posts: publishing.New(db.Posts(), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Streams: w.streams, Jobs: jobs.New(db.JobNames(), authz),
+		Posts:     publishing.New(db.Posts(), chans, files, rules.New(), authz),
+		Rehearsal: publishing.New(publishing.Rehearsal(db.Posts()), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Streams: w.streams, Jobs: jobs.New(db.JobNames(), authz),
+		Plugins: catalog.New(catalog.Deps{
+			Store: db.Plugins(), Bundles: new(catalogtest.Bundles), Apps: new(catalogtest.Apps), Rules: rules.New(), Authz: authz,
+			Builtins: []catalog.Builtin{{Manifest: manifest()}}, Runtime: func() map[string]catalog.Health { return nil }, AllowLocal: true, Now: time.Now,
+		}),
 	})
 	must(t, err)
 	return w

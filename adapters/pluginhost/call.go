@@ -138,21 +138,32 @@ func once[A answer](ctx context.Context, p *process, timeout time.Duration, rpc 
 func (e *entry) broken(at seat, r request, err error, sent bool) error {
 	suspect := func(alive bool) {
 		at.leave(alive)
-		if w := at.p.weight(); w > 0 && sent && e.poison.blame(r.operation(), w) {
-			e.host.cfg.Log.Error("plugin operation parked", "plugin", e.id, "method", r.method, "tenant", r.call.Tenant, "key", r.call.Idempotency)
+		if sent {
+			e.blame(at.p, r)
 		}
 	}
-	switch status.Code(err) {
-	case codes.Unavailable:
+	switch code := status.Code(err); {
+	case code == codes.Unavailable, !at.p.alive():
 		suspect(at.p.probe())
-	case codes.DeadlineExceeded:
+	case code == codes.DeadlineExceeded:
 		go func() { suspect(at.p.probe()) }()
-	case codes.Canceled:
+	case code == codes.Canceled:
 		at.leave(false) // nobody waited for what it would have said
 	default:
 		at.leave(true)
 	}
 	return fmt.Errorf("plugin %s: %s", e.id, e.secrets.redact(wire.Text(err.Error())))
+}
+
+// blame suspects an operation of the end of a process, once.
+func (e *entry) blame(p *process, r request) {
+	weight, op := p.weight(), r.operation()
+	if weight == 0 || op == "" {
+		return
+	}
+	if _, known := p.accused.LoadOrStore(op, true); !known && e.poison.blame(op, weight) {
+		e.host.cfg.Log.Error("plugin operation parked", "plugin", e.id, "method", r.method, "tenant", r.call.Tenant, "key", r.call.Idempotency)
+	}
 }
 
 func (e *entry) redacted(f *social.Fault) *social.Fault {

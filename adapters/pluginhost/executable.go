@@ -1,6 +1,7 @@
 package pluginhost
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -81,7 +82,39 @@ func programOf(cfg Config, spec Spec) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("plugin %s: %w", spec.ID, err)
 	}
-	return filepath.EvalSymlinks(path)
+	if path, err = filepath.EvalSymlinks(path); err != nil || !isScript(path) {
+		return path, err
+	}
+	return behind(path, spec.Binary)
+}
+
+func isScript(path string) bool {
+	f, err := os.Open(path) //nolint:gosec // found in PATH
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	head := make([]byte, 2)
+	_, err = io.ReadFull(f, head)
+	return err == nil && string(head) == "#!"
+}
+
+// behind asks an interpreter that a version manager put a script in front of
+// where it is: the script needs a home and a profile, which plugins have not.
+func behind(path, name string) (string, error) {
+	question := []string{"-c", "import sys; print(sys.executable)"}
+	if strings.HasPrefix(name, "node") {
+		question = []string{"-p", "process.execPath"}
+	} else if !strings.HasPrefix(name, "python") {
+		return path, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	answer, err := exec.CommandContext(ctx, path, question...).Output() //nolint:gosec // found in PATH
+	if err != nil {
+		return "", fmt.Errorf("%s does not say where it is: %w", path, err)
+	}
+	return filepath.EvalSymlinks(strings.TrimSpace(string(answer)))
 }
 
 func hash(file io.ReaderAt, size int64) (string, error) {

@@ -15,20 +15,24 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sys/unix"
 
 	"github.com/carillonhq/carillon/adapters/pluginhost"
+	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
 // The test binary is every plugin: run as "… fixture NAME" it is that one.
 func TestMain(m *testing.M) {
+	sandbox.Main()
 	if len(os.Args) == 3 && os.Args[1] == "fixture" {
 		fixture(os.Args[2])
 		os.Exit(0)
@@ -40,11 +44,19 @@ func TestMain(m *testing.M) {
 }
 
 func fixture(name string) {
+	if rest, ok := strings.CutPrefix(name, "version:"); ok {
+		sdk.Serve(parseVersioned(rest))
+	}
 	dir := os.Getenv("PLUGIN_UNIX_SOCKET_DIR")
 	cert := strings.Repeat("A", 400)
 	switch name {
 	case "good", "frozen":
 		sdk.Serve(good{})
+	case "clinging":
+		cling()
+		sdk.Serve(good{})
+	case "hostile":
+		sdk.Serve(hostile{})
 	case "finder":
 		sdk.Serve(finder{})
 	case "host":
@@ -74,11 +86,31 @@ func fixture(name string) {
 		// A socket that nobody answers on.
 		say("1|1|unix|" + listen(dir) + "|grpc|" + certificate())
 	case "silent":
+		if mark := os.Getenv("MARK"); mark != "" {
+			_ = os.WriteFile(mark, nil, 0o600)
+		}
 		select {}
 	case "leaves":
 		os.Exit(3)
 	case "liar":
 		sdk.Serve(liar{})
+	case "moody":
+		if _, err := os.Stat(os.Getenv("MOOD")); err == nil {
+			os.Exit(4)
+		}
+		sdk.Serve(good{})
+	}
+}
+
+// cling puts something in the place of standard input that never ends: now only
+// the kernel can tell this plugin that its host is gone.
+func cling() {
+	var ends [2]int
+	if err := syscall.Pipe(ends[:]); err != nil {
+		os.Exit(1)
+	}
+	if err := unix.Dup2(ends[0], 0); err != nil {
+		os.Exit(1)
 	}
 }
 
@@ -135,16 +167,20 @@ func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 		receipt.Ref = social.Ref{}
 	case "panic":
 		panic("on purpose")
-	case "cling":
-		// With a writing end of its own, standard input never ends: only the
-		// kernel can tell this plugin that its host is gone.
-		if runtime.GOOS == "linux" {
-			if _, err := syscall.Open("/proc/self/fd/0", syscall.O_WRONLY, 0); err != nil {
-				return social.Step{}, err
-			}
-		}
 	case "exit":
 		os.Exit(7)
+	case "once":
+		// The first time, as the file tells; later it is an ordinary post.
+		if f, err := os.OpenFile(rest, os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+			_ = f.Close()
+			os.Exit(8)
+		}
+	case "freeze":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		select {} // this thread may be the last to stop
+	case "fault":
+		status, _ := strconv.Atoi(rest)
+		return social.Step{}, &social.Fault{Kind: social.Transient, Source: social.FromPlatform, Key: "good.down", HTTPStatus: status}
 	case "deadline":
 		until, _ := ctx.Deadline()
 		receipt.Ref.ID = fmt.Sprint(until.UnixNano())
@@ -174,6 +210,9 @@ func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 		receipt.Ref.ID = fmt.Sprint(c.Process.Pid)
 	case "environment":
 		receipt.Warnings = append(os.Environ(), limits()...)
+		if stdin, err := os.Stdin.Stat(); err == nil {
+			receipt.Warnings = append(receipt.Warnings, "stdin="+stdin.Mode().Type().String())
+		}
 	case "trace":
 		// Nobody listens there; that the attempt was made is enough.
 		if req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+rest+"/path?secret", nil); err == nil {
@@ -266,16 +305,70 @@ func (liar) Manifest() social.Manifest {
 	return m
 }
 
+// versioned is one of several versions of the same plugin. Its states say which
+// one wrote them.
+type versioned struct {
+	good
+	version string
+	shape   int
+	reads   []int
+	slow    time.Duration
+}
+
+// parseVersioned reads "1.0.0:SHAPE:READS[:SLOW]", as "2.0.0:1:0,1".
+func parseVersioned(s string) (v versioned) {
+	f := append(strings.Split(s, ":"), "", "", "")
+	v.version = f[0]
+	v.shape, _ = strconv.Atoi(f[1])
+	for _, r := range strings.Split(f[2], ",") {
+		if n, err := strconv.Atoi(r); err == nil {
+			v.reads = append(v.reads, n)
+		}
+	}
+	v.slow, _ = time.ParseDuration(f[3])
+	return v
+}
+
+func (v versioned) Manifest() social.Manifest {
+	m := v.good.Manifest()
+	m.Version, m.StateVersion, m.ReadsState = v.version, v.shape, v.reads
+	switch v.version {
+	case "6.6.6":
+		m.Auth = social.Auth{Kind: social.AuthOAuth2, OAuth2: &social.OAuth2{AuthorizeURL: "https://api.test/a", TokenURL: "https://api.test/t"}}
+	case "6.6.7":
+		m.ID = "test.other"
+	}
+	return m
+}
+
+// Publish answers with its version, and what the state of the step before said.
+func (v versioned) Publish(ctx context.Context, req social.PublishRequest) (social.Step, error) {
+	select {
+	case <-time.After(v.slow):
+	case <-ctx.Done():
+		return social.Step{}, ctx.Err()
+	}
+	if req.Content.Text == "next" {
+		return social.Step{Next: &social.Next{State: []byte("of " + v.version), Commit: true}}, nil
+	}
+	if word, _, _ := strings.Cut(req.Content.Text, " "); word != "" && word != "now" {
+		return v.good.Publish(ctx, req)
+	}
+	return social.Step{Receipt: &social.Receipt{Ref: social.Ref{ID: v.version + " read " + string(req.State)}, Status: social.Live}}, nil
+}
+
 // runHost is a host whose death is watched from outside.
 func runHost() {
-	h, err := pluginhost.New(pluginhost.Config{Args: asFixture, Dir: os.Getenv("HOST_DIR"), Log: slog.New(slog.DiscardHandler)},
-		[]pluginhost.Spec{{ID: "test.good", Name: "good"}})
-	var p pluginhost.Plugin
-	if err == nil {
-		p, err = h.Platform(context.Background(), "test.good")
+	name := "good"
+	if runtime.GOOS == "linux" {
+		name = "clinging"
 	}
+	h, err := pluginhost.New(pluginhost.Config{
+		Args: asFixture, Dir: os.Getenv("HOST_DIR"), Log: slog.New(slog.DiscardHandler), Timeouts: patient(),
+		Sandbox: pluginhost.Sandbox{Mode: sandbox.Mode(os.Getenv("HOST_SANDBOX"))},
+	}, []pluginhost.Spec{{ID: "test.good", Name: name}})
 	if err == nil {
-		_, err = p.Publish(context.Background(), request("cling", false))
+		_, err = h.Platform(context.Background(), "test.good")
 	}
 	if err != nil {
 		fmt.Println(err)

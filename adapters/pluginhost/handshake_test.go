@@ -103,7 +103,7 @@ func TestBackoffGrows(t *testing.T) {
 
 func TestOldCrashesAreForgiven(t *testing.T) {
 	long := time.Now().Add(-2 * crashWindow)
-	h := &Host{cfg: withDefaults(Config{Log: slog.New(slog.DiscardHandler)})}
+	h := &Host{cfg: withDefaults(Config{Log: slog.New(slog.DiscardHandler)}), life: t.Context()}
 	s := newEntry(h, Spec{}, &executable{}).current
 	s.crashes = []time.Time{long, long, long, long}
 	s.crashed(errStopped)

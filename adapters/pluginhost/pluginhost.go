@@ -59,6 +59,8 @@ type Config struct {
 	// Breakers spares a platform that is down calls that would fail. Off, every
 	// call is made: a plugin under test meets more failures than a platform has.
 	Breakers bool
+	// Sandbox confines every plugin. It needs sandbox.Main in the program.
+	Sandbox Sandbox
 	// Observe, if set, hears of every call when it ends. It must not block.
 	Observe func(Observation)
 }

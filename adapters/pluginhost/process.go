@@ -40,6 +40,7 @@ type process struct {
 	heard        atomic.Int64 // Unix nanoseconds of the last answer
 	probing      sync.Mutex
 	gate         *gate
+	accused      sync.Map // operations that were blamed for its end
 	cleanup      sync.Once
 }
 
@@ -51,7 +52,7 @@ func launch(s *supervisor) (*process, error) {
 		return nil, err
 	}
 	limit := cmp.Or(s.spec.Start, s.host.cfg.Timeouts.Start)
-	ctx, cancel := context.WithTimeoutCause(s.host.life, limit, fmt.Errorf("not ready in %s", limit))
+	ctx, cancel := context.WithTimeoutCause(s.life, limit, fmt.Errorf("not ready in %s", limit))
 	defer cancel()
 	unwatch := context.AfterFunc(ctx, func() { r.killFor(context.Cause(ctx)) })
 	p := &process{run: r, client: plugin.NewClient(clientConfig(s, r)), probeTimeout: s.host.cfg.Timeouts.Probe, gate: newGate()}
@@ -64,7 +65,7 @@ func launch(s *supervisor) (*process, error) {
 		p.release()
 		return nil, fmt.Errorf("start %s: %w", s.spec.Name, r.cause())
 	}
-	s.host.cfg.Log.Info("plugin started", "plugin", s.spec.ID, "version", p.manifest.Version, "pid", r.pid(), "sha256", s.program.digest())
+	s.host.cfg.Log.Info("plugin started", "plugin", s.spec.ID, "version", p.manifest.Version, "pid", r.pid(), "sha256", s.program.digest(), "sandbox", r.level.Name())
 	return p, nil
 }
 
@@ -171,9 +172,10 @@ func (p *process) probe() bool {
 		p.answered()
 		return true
 	}
-	if status.Code(err) == codes.Unavailable {
+	if c := status.Code(err); c == codes.Unavailable || c == codes.Canceled { // the connection broke, or was closed for it
 		select {
 		case <-p.run.done:
+			return false
 		case <-time.After(dying):
 		}
 	}

@@ -45,7 +45,8 @@ func TestAProgramOfItsOwn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			file, digest := program(t, body)
-			h := host(t, "good", "test.good", func(_ *pluginhost.Config, s *pluginhost.Spec) {
+			h := host(t, "good", "test.good", func(c *pluginhost.Config, s *pluginhost.Spec) {
+				c.Sandbox.ReadOnly = []string{path} // which the script executes
 				s.Binary, s.Digest, s.Env = file, digest, []string{"FIXTURE=good"}
 			})
 			if _, err := publish(open(t, h, "test.good"), "now", false); err != nil {
@@ -64,7 +65,8 @@ func TestAnInterpreterRunsAScriptOfItsFolder(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "main.sh"), []byte("test \"$1\" = word || exit 3\nexec "+path+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h := host(t, "good", "test.good", func(_ *pluginhost.Config, s *pluginhost.Spec) {
+	h := host(t, "good", "test.good", func(c *pluginhost.Config, s *pluginhost.Spec) {
+		c.Sandbox.ReadOnly = []string{path}
 		s.Binary, s.Args, s.Dir, s.Env = "sh", []string{"main.sh", "word"}, dir, []string{"FIXTURE=good"}
 	})
 	if _, err := publish(open(t, h, "test.good"), "now", false); err != nil {
@@ -78,7 +80,7 @@ func TestWhatRunsIsWhatWasChecked(t *testing.T) {
 	_, content := self(t)
 	file, digest := program(t, content)
 	h := host(t, "good", "test.good", func(_ *pluginhost.Config, s *pluginhost.Spec) {
-		s.Binary, s.Env = file, []string{"FIXTURE=good"}
+		s.Binary, s.Digest, s.Env = file, digest, []string{"FIXTURE=good"}
 	})
 	p := open(t, h, "test.good")
 	other, _ := program(t, []byte("#!/bin/sh\nexit 9\n"))

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/carillonhq/carillon/adapters/sandbox"
 )
 
 // errStopped is the cause of an end that the host asked for.
@@ -31,6 +33,13 @@ type run struct {
 	fork *forker
 	out  *logWriter
 	dir  string
+
+	mode   sandbox.Mode
+	policy sandbox.Policy
+	name   string
+	byPath bool          // the program is executed by its path
+	cage   *sandbox.Cage // nil: it is not confined
+	level  sandbox.Level
 
 	line     *io.PipeReader // yields the handshake line, then ends
 	handed   *io.PipeWriter
@@ -66,7 +75,8 @@ func newRun(s *supervisor) (*run, error) {
 		cmd.Path, cmd.Args[0], cmd.ExtraFiles = s.program.path, s.program.path, nil
 	}
 	r := &run{
-		cmd: cmd, file: file, fork: s.host.fork, done: make(chan struct{}),
+		cmd: cmd, file: file, fork: s.host.fork, done: make(chan struct{}), name: s.spec.Name, byPath: s.program.byPath,
+		mode: cfg.Sandbox.Mode, policy: policyOf(cfg, s.spec, s.program.path, s.egress.URL()),
 		out: &logWriter{log: cfg.Log.With("plugin", s.spec.ID), secrets: s.secrets},
 	}
 	r.line, r.handed = io.Pipe()
@@ -93,7 +103,7 @@ func (r *run) prepare(env []string, dir string) error {
 	if r.cmd.Dir == "" {
 		r.cmd.Dir = dir
 	}
-	return nil
+	return r.confine()
 }
 
 // Start forks the child.
@@ -101,7 +111,7 @@ func (r *run) Start(context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.reason != nil {
-		close(r.done)
+		r.never()
 		return r.reason
 	}
 	var theirs [3]*os.File
@@ -111,7 +121,7 @@ func (r *run) Start(context.Context) error {
 		read, write, err := os.Pipe()
 		if err != nil {
 			closeAll(ours[:])
-			close(r.done)
+			r.never()
 			return err
 		}
 		ours[i], theirs[i] = read, write
@@ -123,15 +133,34 @@ func (r *run) Start(context.Context) error {
 	r.cmd.Stdin, r.cmd.Stdout, r.cmd.Stderr = theirs[0], theirs[1], theirs[2]
 	if err := r.fork.do(r.cmd.Start); err != nil {
 		closeAll(ours[:])
-		close(r.done)
+		r.never()
 		return err
 	}
 	r.lifeline = ours[0]
-	limitProcess(r.cmd.Process.Pid)
+	if r.cage == nil {
+		limitProcess(r.cmd.Process.Pid)
+	} else {
+		go r.enter()
+	}
 	go r.reap(ours[1:])
 	go r.handshake(ours[1])
 	go r.out.drain(bufio.NewReaderSize(ours[2], maxLine))
 	return nil
+}
+
+// never ends a child that was not started. Called with the lock held.
+func (r *run) never() {
+	if r.cage != nil {
+		r.cage.Close()
+	}
+	close(r.done)
+}
+
+// enter sees the child into its cage. One that does not get there is ended.
+func (r *run) enter() {
+	if err := r.cage.Serve(); err != nil {
+		r.killFor(err)
+	}
 }
 
 func closeAll(files []*os.File) {
@@ -151,6 +180,9 @@ func (r *run) reap(pipes []*os.File) {
 	r.mu.Lock()
 	r.err = err
 	r.mu.Unlock()
+	if r.cage != nil {
+		r.cage.Close()
+	}
 	_ = r.lifeline.Close()
 	_ = r.handed.CloseWithError(io.EOF)
 	close(r.done)
@@ -248,7 +280,7 @@ func (r *run) Wait(context.Context) error { <-r.done; return r.cause() }
 func (r *run) ID() string { return strconv.Itoa(r.pid()) }
 
 // Name implements runner.Runner.
-func (r *run) Name() string { return r.cmd.Args[0] }
+func (r *run) Name() string { return r.name }
 
 // Diagnose implements runner.Runner.
 func (r *run) Diagnose(context.Context) string { return r.cause().Error() }

@@ -1,6 +1,10 @@
 package pluginhost
 
-import "time"
+import (
+	"time"
+
+	"github.com/carillonhq/carillon/adapters/sandbox"
+)
 
 // Status is how one plugin is doing.
 type Status struct {
@@ -15,9 +19,10 @@ type Status struct {
 	Crashes     int       // in the last 10 minutes
 	Quarantined time.Time // until when it is left alone; zero if it is not
 	LastError   string
-	Parked      int       // operations that are refused because it fell under them
-	Breakers    []Breaker // that refuse calls
-	Older       []Older   // versions that finish what they began
+	Parked      int           // operations that are refused because it fell under them
+	Breakers    []Breaker     // that refuse calls
+	Older       []Older       // versions that finish what they began
+	Sandbox     sandbox.Level // of the process that runs
 }
 
 // Older is a version that was replaced and still has something to do.
@@ -42,34 +47,42 @@ func (h *Host) Status() []Status {
 
 func (e *entry) status() Status {
 	e.mu.Lock()
-	current := e.current
-	var before []Older
-	for _, o := range e.older {
-		was := Older{State: o.status().State, PID: o.status().PID, Digest: o.program.digest(), Version: o.status().Version}
-		if m := o.known(); m != nil {
-			was.StateVersion = m.StateVersion
-		}
-		if o.pinned {
-			was.Until = o.until
-		}
-		before = append(before, was)
+	current, before := e.current, make([]older, len(e.older))
+	for i, o := range e.older {
+		before[i] = *o
 	}
 	e.mu.Unlock()
+	// Outside the lock, for a digest waits while a program is hashed.
 	st := current.status()
-	st.InFlight, st.Parked, st.Breakers, st.Older = e.slots.inUse(), e.poison.parked(), e.breakers.refusing(), before
+	st.InFlight, st.Parked, st.Breakers = e.slots.inUse(), e.poison.parked(), e.breakers.refusing()
+	for _, o := range before {
+		st.Older = append(st.Older, o.describeOlder())
+	}
 	return st
+}
+
+func (o older) describeOlder() Older {
+	st := o.status()
+	out := Older{Version: st.Version, Digest: st.Digest, State: st.State, PID: st.PID}
+	if m := o.known(); m != nil {
+		out.StateVersion = m.StateVersion
+	}
+	if o.pinned {
+		out.Until = o.until
+	}
+	return out
 }
 
 func (s *supervisor) status() Status {
 	digest := s.program.digest()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Status{ID: s.spec.ID, State: s.state, Since: s.since, Digest: digest, Starts: s.starts, Crashes: len(s.crashes)}
+	st := Status{ID: s.spec.ID, State: s.state, Since: s.since, Digest: digest, Starts: int(s.starts.Load()), Crashes: len(s.crashes)}
 	if s.manifest != nil {
 		st.Version = s.manifest.Version
 	}
 	if s.current != nil && s.current.alive() {
-		st.PID = s.current.run.pid()
+		st.PID, st.Sandbox = s.current.run.pid(), s.current.run.level
 	}
 	if s.state == Quarantined {
 		st.Quarantined = s.notBefore

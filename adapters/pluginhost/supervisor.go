@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/social"
@@ -32,6 +33,9 @@ type supervisor struct {
 	program *executable
 	secrets *secrets
 	egress  Egress
+	starts  *atomic.Int64   // of every version
+	life    context.Context // ends with close; a start under way ends with it
+	end     context.CancelFunc
 
 	mu        sync.Mutex
 	state     State
@@ -40,8 +44,7 @@ type supervisor struct {
 	leaving   *process // ends because nobody needs it
 	starting  *start
 	manifest  *social.Manifest
-	reached   func() // closes what the manifest opened
-	starts    int
+	reached   func()      // closes what the manifest opened
 	crashes   []time.Time // inside crashWindow, oldest first
 	rest      time.Duration
 	notBefore time.Time // the next start
@@ -60,10 +63,12 @@ type start struct {
 }
 
 func newSupervisor(e *entry, spec Spec, program *executable) *supervisor {
-	return &supervisor{
-		host: e.host, spec: spec, program: program, secrets: e.secrets, egress: e.egress,
+	s := &supervisor{
+		host: e.host, spec: spec, program: program, secrets: e.secrets, egress: e.egress, starts: &e.starts,
 		state: Idle, since: time.Now(),
 	}
+	s.life, s.end = context.WithCancel(e.host.life)
+	return s
 }
 
 // errClosed says that this version does not run any more: another may.
@@ -176,7 +181,8 @@ func (s *supervisor) join() (*start, error) {
 		s.to(Starting)
 	}
 	st := &start{done: make(chan struct{})}
-	s.starting, s.starts = st, s.starts+1
+	s.starting = st
+	s.starts.Add(1)
 	go s.launch(st, wait)
 	return st, nil
 }
@@ -184,7 +190,7 @@ func (s *supervisor) join() (*start, error) {
 func (s *supervisor) launch(st *start, wait time.Duration) {
 	select {
 	case <-time.After(wait):
-	case <-s.host.life.Done():
+	case <-s.life.Done():
 	}
 	st.p, st.err = s.adopt(launch(s))
 	close(st.done)
@@ -315,8 +321,9 @@ func (s *supervisor) close(ctx context.Context) error {
 		s.to(Draining)
 	}
 	s.mu.Unlock()
+	s.end()
 	if st != nil {
-		<-st.done // soon: the host's life is over, or its start has a limit
+		<-st.done
 	}
 	for _, p := range processes {
 		if p != nil {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -29,6 +30,7 @@ type jobRow struct {
 // queued is what the queue says of a job.
 type queued struct {
 	State       string     `bun:"state"`
+	Canceled    bool       `bun:"canceled"` // by somebody, not by the work itself
 	Attempt     int        `bun:"attempt"`
 	FinalizedAt *time.Time `bun:"finalized_at"`
 }
@@ -36,16 +38,11 @@ type queued struct {
 func (s jobNames) Job(ctx context.Context, tenant tenants.ID, id jobs.ID) (*jobs.Job, error) {
 	var row jobRow
 	var q []queued
-	err := s.db.view(ctx, tenant, func(ctx context.Context, tx tx) error {
-		var rows []jobRow
-		if err := tx.find(&rows).Where("job_id = ?", string(id)).Scan(ctx); err != nil {
+	err := s.db.view(ctx, tenant, func(ctx context.Context, tx tx) (err error) {
+		if row, err = tx.named(ctx, id); err != nil {
 			return err
 		}
-		if len(rows) == 0 {
-			return jobs.ErrNotFound()
-		}
-		row = rows[0]
-		return tx.NewRaw(`select state::text, attempt, finalized_at from river.river_job
+		return tx.NewRaw(`select state::text, jsonb_exists(metadata, 'cancel_attempted_at') as canceled, attempt, finalized_at from river.river_job
 			where id = ? and args ->> 'tenant' = ?`, row.QueueID, string(tenant)).Scan(ctx, &q)
 	})
 	if err != nil {
@@ -54,10 +51,40 @@ func (s jobNames) Job(ctx context.Context, tenant tenants.ID, id jobs.ID) (*jobs
 	if len(q) == 0 { // the queue has forgotten it: it finished long ago
 		return nil, jobs.ErrNotFound()
 	}
+	status := statusOf(q[0].State)
+	if status == jobs.Failed && q[0].Canceled {
+		status = jobs.Canceled
+	}
 	return &jobs.Job{
-		ID: id, Type: row.Type, Subject: row.Subject, Status: statusOf(q[0].State), Tries: q[0].Attempt,
+		ID: id, Type: row.Type, Subject: row.Subject, Status: status, Tries: q[0].Attempt,
 		CreatedAt: row.CreatedAt.UTC(), FinishedAt: moment(q[0].FinalizedAt).UTC(),
 	}, nil
+}
+
+func (tx tx) named(ctx context.Context, id jobs.ID) (jobRow, error) {
+	var rows []jobRow
+	if err := tx.find(&rows).Where("job_id = ?", string(id)).Scan(ctx); err != nil {
+		return jobRow{}, err
+	}
+	if len(rows) == 0 {
+		return jobRow{}, jobs.ErrNotFound()
+	}
+	return rows[0], nil
+}
+
+// Cancel leaves the queue's policy to see to it that the job is this tenant's.
+func (s jobNames) Cancel(ctx context.Context, tenant tenants.ID, id jobs.ID) error {
+	return s.db.update(ctx, tenant, func(ctx context.Context, tx tx) error {
+		row, err := tx.named(ctx, id)
+		if err != nil {
+			return err
+		}
+		_, err = tx.db.jobs.JobCancelTx(ctx, tx.pgx, row.QueueID)
+		if errors.Is(err, river.ErrNotFound) {
+			return jobs.ErrNotFound()
+		}
+		return err
+	})
 }
 
 // statusOf reads River's states.

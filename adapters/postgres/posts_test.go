@@ -84,6 +84,9 @@ func TestClaimsAreFairAndHeldBack(t *testing.T) {
 		"suspension":   {"update tenants set state = 'suspended' where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "update tenants set state = 'active' where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "tenant.suspended"},
 		"disconnected": {"update channels set state = 'needs_reconnect' where tenant_id = '%s'", "update channels set state = 'connected' where tenant_id = '%s'", "channel.needs_reconnect"},
 		"platform":     {"insert into platform_pauses (platform, reason) select platform, tenant_id from channels where tenant_id = '%s'", "delete from platform_pauses where reason = '%s'", "platform.paused"},
+		"disabled":     {"insert into plugins (tenant_id, id, name, level, channel, state, tiers, version) select o.tenant_id, c.platform, 'plg_' || c.tenant_id, 'builtin', 'stable', 'disabled', '{free,creator,pro,agency}', 1 from channels c, tenants o where c.tenant_id = '%s' and o.kind = 'operator'", "delete from plugins where name = 'plg_%s'", "platform.disabled"},
+		"plan":         {"insert into plugins (tenant_id, id, name, level, channel, state, version) select o.tenant_id, c.platform, 'plg_' || c.tenant_id, 'builtin', 'stable', 'enabled', 1 from channels c, tenants o where c.tenant_id = '%s' and o.kind = 'operator'", "delete from plugins where name = 'plg_%s'", "platform.not_included"},
+		"choice":       {"insert into plugin_choices (tenant_id, plugin, wanted, chosen_by, chosen_at) select t.parent_id, c.platform, false, 'usr_x', now() from tenants t, channels c where t.tenant_id = '%[1]s' and c.tenant_id = '%[1]s'", "delete from plugin_choices where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "platform.switched_off"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			us := postgrestest.Tenant(t, db)

@@ -68,7 +68,8 @@ places as materialized (
   select l.minute, l.tenant_id, l.channel_id, statement_timestamp() - h.patience as missed,
          h.open and not exists (select from channels c where c.tenant_id = l.tenant_id and c.id = l.channel_id
                                    and (c.paused or c.state <> 'connected'
-                                        or exists (select from platform_pauses pp where pp.platform = c.platform))) as open
+                                        or exists (select from platform_pauses pp where pp.platform = c.platform)
+                                        or c.platform = any (array(select id from platforms_restricted)) and platform_closed(c.tenant_id, c.platform) is not null)) as open
     from lanes l join houses h using (tenant_id)
    where l.hop > 0),
 share as materialized (select ceil(4.0 * $1::int / greatest(count(*), 1))::int as n from places where open),
@@ -226,11 +227,13 @@ with above as (
    where t.tenant_id = $1)
 select asked.id,
        case when a.suspended then 'tenant.suspended' when a.here then 'tenant.paused' when a.paused then 'tenant.paused_above'
-            when c.state <> 'connected' then 'channel.' || c.state when c.paused then 'channel.paused' else 'platform.paused' end
+            when c.state <> 'connected' then 'channel.' || c.state when c.paused then 'channel.paused'
+            when pp.platform is not null then 'platform.paused' else platform_closed(c.tenant_id, c.platform) end
   from above a cross join unnest($2::text[]) as asked (id)
   left join channels c on c.tenant_id = $1 and c.id = asked.id
   left join platform_pauses pp on pp.platform = c.platform
- where a.suspended or a.paused or c.state <> 'connected' or c.paused or pp.platform is not null`
+ where a.suspended or a.paused or c.state <> 'connected' or c.paused or pp.platform is not null
+    or c.platform = any (array(select id from platforms_restricted)) and platform_closed(c.tenant_id, c.platform) is not null`
 
 func (q queue) Blocked(ctx context.Context, who tenants.ID, ch channels.ID) (string, error) {
 	reasons, err := q.blocked(ctx, who, []channels.ID{ch})

@@ -72,6 +72,13 @@ const (
 	pathPlatform systemPath = "publishing.platform"
 )
 
+// Plugins.
+const (
+	// What every process has to run, and what a tenant may use of it: the
+	// operator's rows, and the choices of those above.
+	pathPlugins systemPath = "plugins.catalog"
+)
+
 // Idempotency and jobs.
 const (
 	// Answers too old to be honoured are forgotten, of every tenant.

@@ -148,15 +148,35 @@ func (tx eventTx) AddDelivery(ctx context.Context, d *events.Delivery) (bool, er
 	return true, tx.deliver(ctx, d)
 }
 
+func (tx eventTx) AddJob(ctx context.Context, d *events.Delivery) error {
+	if _, err := tx.NewInsert().Model(rowOfDelivery(d)).Exec(ctx); err != nil {
+		return err
+	}
+	return tx.name(ctx, names.ID(d.Replay), "webhook.redelivery", string(d.ID), tx.try(d), nil)
+}
+
 // deliver asks for the next try of d. The first is due now: River starts a job
-// that names a time, even a past one, seconds late.
+// that names a time, even a past one, seconds late. A job with a name keeps it.
 func (tx eventTx) deliver(ctx context.Context, d *events.Delivery) error {
-	args := jobs.WebhookDeliver{Tenant: string(tx.tenant), Delivery: string(d.ID), Attempt: d.Attempts + 1}
 	var opts *river.InsertOpts
 	if d.Attempts > 0 {
 		opts = &river.InsertOpts{ScheduledAt: d.NextAt}
 	}
-	return tx.enqueue(ctx, args, opts)
+	if d.Attempts == 0 || d.Replay == "" {
+		return tx.enqueue(ctx, tx.try(d), opts)
+	}
+	res, err := tx.db.jobs.InsertTx(ctx, tx.pgx, tx.try(d), opts)
+	if err != nil {
+		return err
+	}
+	_, err = tx.change((*jobRow)(nil)).Set("queue_id = ?", res.Job.ID).
+		Where("j.job_id = ? and j.type = 'webhook.redelivery' and j.subject = ?", d.Replay, string(d.ID)).Exec(ctx)
+	return err
+}
+
+// try is the next try of d.
+func (tx eventTx) try(d *events.Delivery) jobs.WebhookDeliver {
+	return jobs.WebhookDeliver{Tenant: string(tx.tenant), Delivery: string(d.ID), Attempt: d.Attempts + 1}
 }
 
 func (tx eventTx) Delivery(ctx context.Context, did events.DeliveryID) (*events.Delivery, error) {

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/postgres"
+	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/adapters/vault"
 )
 
@@ -36,6 +38,7 @@ type config struct {
 	Slots         int            // CARILLON_SLOTS, deliveries at work per process
 	GatewayAddr   string         // CARILLON_GATEWAY_ADDR, loopback, where plugins fetch media
 	Grace         time.Duration  // CARILLON_GRACE, to finish what was begun
+	PluginUnused  time.Duration  // CARILLON_PLUGIN_UNUSED, after which a plugin's process is ended
 	Proxies       []netip.Prefix // CARILLON_TRUSTED_PROXIES
 	PigeonURL     string         // CARILLON_PIGEON_URL: enables the practice network
 	PigeonSettle  string         // CARILLON_PIGEON_SETTLE
@@ -43,6 +46,8 @@ type config struct {
 	BlueskyView   string         // CARILLON_BLUESKY_APPVIEW, if not Bluesky's own
 	AllowLoopback bool           // CARILLON_ALLOW_LOOPBACK: instances and webhooks on this machine
 	Mailbox       string         // CARILLON_MAILBOX, a folder that mail goes to instead
+	Sandbox       sandbox.Mode   // CARILLON_SANDBOX: required, best (if not set) or off
+	SandboxRead   []string       // CARILLON_SANDBOX_READ, folders that plugins may read, with colons between
 }
 
 // loadConfig reads the environment and reports every mistake at once, by name.
@@ -64,6 +69,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 		Slots:         e.number("CARILLON_SLOTS", 64),
 		GatewayAddr:   e.text("CARILLON_GATEWAY_ADDR", "127.0.0.1:0"),
 		Grace:         e.duration("CARILLON_GRACE", "20s"),
+		PluginUnused:  e.duration("CARILLON_PLUGIN_UNUSED", "10m"),
 		Proxies:       e.prefixes("CARILLON_TRUSTED_PROXIES"),
 		PigeonURL:     e.text("CARILLON_PIGEON_URL", ""),
 		PigeonSettle:  e.text("CARILLON_PIGEON_SETTLE", ""),
@@ -73,6 +79,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 	}
 	c.MasterNumber, c.MasterKey = e.master("CARILLON_MASTER_KEY")
 	c.MasterKeysOld = e.oldMasters("CARILLON_MASTER_KEYS_OLD", c.MasterNumber)
+	c.Sandbox, c.SandboxRead = e.sandbox("CARILLON_SANDBOX"), e.folders("CARILLON_SANDBOX_READ")
 	c.URL = strings.TrimRight(e.text("CARILLON_URL", "http://"+c.Addr), "/")
 	c.BlobURL = e.text("CARILLON_BLOB_URL", "file://"+c.StateDir+"/blobs")
 	return c, errors.Join(e.errs...)
@@ -175,6 +182,24 @@ func (e *env) oldMasters(name string, current int) map[int][]byte {
 		out[number] = key
 	}
 	return out
+}
+
+func (e *env) sandbox(name string) sandbox.Mode {
+	m, err := sandbox.ParseMode(e.get(name))
+	if err != nil {
+		e.errs = append(e.errs, fmt.Errorf("%s: %w", name, err))
+	}
+	return m
+}
+
+func (e *env) folders(name string) []string {
+	all := filepath.SplitList(e.get(name))
+	for _, dir := range all {
+		if !filepath.IsAbs(dir) {
+			e.errs = append(e.errs, fmt.Errorf("%s: %q is not absolute", name, dir))
+		}
+	}
+	return all
 }
 
 func (e *env) prefixes(name string) (out []netip.Prefix) {

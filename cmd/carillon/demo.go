@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -35,11 +36,11 @@ var errDemoDone = fmt.Errorf("done")
 // runDemo starts an installation in a folder that it removes afterwards, and
 // works on it over HTTP like anybody else.
 func runDemo(ctx context.Context, out io.Writer) error {
-	dir, err := demoDir()
+	dir, remove, err := demoDir()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer remove()
 	if os.Getenv("CARILLON_LOG_LEVEL") == "" {
 		_ = os.Setenv("CARILLON_LOG_LEVEL", "error")
 	}
@@ -64,19 +65,26 @@ func runDemo(ctx context.Context, out io.Writer) error {
 }
 
 // demoDir lies beside the user's own installation, where a database server
-// that runs as somebody else can reach it.
-func demoDir() (string, error) {
-	parent, err := stateDir()
+// that runs as somebody else can reach it. remove takes away what was made.
+func demoDir() (dir string, remove func(), err error) {
+	state, err := stateDir()
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	parent = filepath.Join(parent, "demo")
+	_, known := os.Stat(state)
+	parent := filepath.Join(state, "demo")
 	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return "", err
+		return "", nil, err
 	}
-	dir, err := os.MkdirTemp(parent, "")
-	if err != nil {
-		return "", err
+	if dir, err = os.MkdirTemp(parent, ""); err != nil {
+		return "", nil, err
 	}
-	return dir, os.Chmod(dir, 0o755) //nolint:gosec // the database's user must reach its folder inside
+	remove = func() {
+		_ = os.RemoveAll(dir)
+		_ = os.Remove(parent) // unless another demonstration is there
+		if errors.Is(known, fs.ErrNotExist) {
+			_ = os.Remove(state)
+		}
+	}
+	return dir, remove, os.Chmod(dir, 0o755) //nolint:gosec // the database's user must reach its folder inside
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/carillonhq/carillon/adapters/sandbox"
 )
 
 // A check is one thing that must be right for an installation to work.
@@ -78,6 +80,7 @@ func checks(cfg config) []check {
 	}
 	return []check{
 		{"installation", whole},
+		{"sandbox", func(context.Context) (string, error) { return checkSandbox(cfg.Sandbox) }},
 		{"clock", with(func(ctx context.Context) (string, error) { return k.checkClock(ctx) })},
 		{"dispatch", with(func(ctx context.Context) (string, error) { return k.checkDispatch(ctx) })},
 		{"workers", with(func(ctx context.Context) (string, error) { return k.checkWorkers(ctx) })},
@@ -85,6 +88,19 @@ func checks(cfg config) []check {
 		{"media", with(func(ctx context.Context) (string, error) { return cfg.BlobURL, nil })},
 		{"closing", with(func(context.Context) (string, error) { k.close(); return "nothing left behind", nil })},
 	}
+}
+
+// checkSandbox tells how plugins are confined on this machine. What is missing
+// is wrong only for those who require it.
+func checkSandbox(mode sandbox.Mode) (string, error) {
+	if mode == sandbox.Off {
+		return "switched off: plugins run with this user's rights", nil
+	}
+	level := sandbox.Effective()
+	if mode == sandbox.Required && level.Name() != "full" {
+		return "", errors.New("required, and " + level.String())
+	}
+	return level.String(), nil
 }
 
 func (k *kernel) checkClock(ctx context.Context) (string, error) {
@@ -142,6 +158,9 @@ func (k *kernel) checkPlugins(ctx context.Context) (string, error) {
 		}
 		m := p.Manifest()
 		said += m.Name + " " + m.Version + "  "
+		if ending := m.Ending(time.Now()); ending != "" {
+			said += "(" + ending + ")  "
+		}
 	}
 	return said, nil
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/pluginhost"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/rules"
+	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/adapters/smtp"
 	"github.com/carillonhq/carillon/adapters/tracing"
 	"github.com/carillonhq/carillon/adapters/vault"
@@ -63,14 +64,15 @@ type kernel struct {
 	mail    mail.Sender
 	mailbox *mailbox.Box
 
-	tenants  *registry.Service
-	people   *identity.Service
-	names    *identity.Directory
-	keys     *identity.Keys
-	channels *channels.Service
-	media    *media.Service
-	posts    *publishing.Service
-	events   *events.Service
+	tenants   *registry.Service
+	people    *identity.Service
+	names     *identity.Directory
+	keys      *identity.Keys
+	channels  *channels.Service
+	media     *media.Service
+	posts     *publishing.Service
+	rehearsal *publishing.Service // posts that keeps nothing
+	events    *events.Service
 
 	fresh   bool // seed had something to do
 	closers []func()
@@ -178,7 +180,12 @@ func (k *kernel) openMail() (err error) {
 	return err
 }
 
-func (k *kernel) openPlugins(context.Context) (err error) {
+func (k *kernel) openPlugins(ctx context.Context) (err error) {
+	if level := sandbox.Effective(); k.cfg.Sandbox != sandbox.Off && level.Name() != "full" {
+		k.log.WarnContext(ctx, "the sandbox of plugins is not whole; run: carillon doctor", "mode", k.cfg.Sandbox, "level", level.String())
+	} else {
+		k.log.InfoContext(ctx, "sandbox of plugins", "mode", k.cfg.Sandbox, "level", level.String())
+	}
 	binary, err := os.Executable()
 	if err != nil {
 		return err
@@ -198,6 +205,8 @@ func (k *kernel) openPlugins(context.Context) (err error) {
 		Egress:   func(id string) pluginhost.Egress { return k.proxy.Grant(id, nil) },
 		Direct:   []string{ln.Addr().String()},
 		Breakers: true,
+		Timeouts: pluginhost.Timeouts{Unused: k.cfg.PluginUnused},
+		Sandbox:  pluginhost.Sandbox{Mode: k.cfg.Sandbox, ReadOnly: k.cfg.SandboxRead},
 		Observe:  func(o pluginhost.Observation) { k.metrics.Plugin(o.Plugin, o.Method, o.Outcome, o.Took) },
 	}, specs(k.cfg))
 	if err != nil {
@@ -262,6 +271,7 @@ func (k *kernel) openServices(context.Context) error {
 	})
 	k.rules = rules.New()
 	k.posts = publishing.New(k.db.Posts(), k.channels, k.media, k.rules, k.authz)
+	k.rehearsal = publishing.New(publishing.Rehearsal(k.db.Posts()), k.channels, k.media, k.rules, k.authz)
 	k.events = events.New(k.db.Events(), k.authz, envelope, webhooks.New(k.egress, version), time.Now)
 	return nil
 }

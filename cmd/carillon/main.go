@@ -18,12 +18,15 @@ import (
 	_ "time/tzdata" // schedules name zones, whatever the machine has installed
 
 	"github.com/spf13/cobra"
+
+	"github.com/carillonhq/carillon/adapters/sandbox"
 )
 
 // version is set by the linker on release.
 var version = "dev"
 
 func main() {
+	sandbox.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := root().ExecuteContext(ctx)
 	stop()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -85,8 +86,19 @@ func (k *kernel) operate(ctx context.Context, ready func(context.Context) error)
 	return serveLocal(ctx, ln, operatorPages(k.metrics.Handler(), ready))
 }
 
+const operatorIndex = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Carillon, for operators</title>
+<h1>Carillon, for operators</h1><ul>
+<li><a href="/metrics">/metrics</a>: figures for Prometheus</li>
+<li><a href="/livez">/livez</a>: this process runs</li>
+<li><a href="/readyz">/readyz</a>: deliveries are being claimed</li></ul></html>
+`
+
 func operatorPages(figures http.Handler, ready func(context.Context) error) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, operatorIndex)
+	})
 	mux.Handle("GET /metrics", figures)
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {

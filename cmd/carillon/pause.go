@@ -17,6 +17,11 @@ func pauseCommand() *cobra.Command {
 	var resume, restored bool
 	c := &cobra.Command{
 		Use: "pause", Short: "Hold back all publishing, or that to one platform, or --resume it", Args: cobra.NoArgs,
+		Example: `  carillon pause --reason "Something is wrong; we are looking into it."
+  carillon pause --platform org.joinmastodon --reason "Mastodon is down."
+  carillon pause --platform org.joinmastodon --resume
+  carillon pause --resume
+  carillon pause --restored    # after the database was put back from a backup`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if reason == "" && !resume && !restored {
 				return errors.New("say why, with --reason: people will see it")

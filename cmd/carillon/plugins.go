@@ -3,16 +3,21 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/carillonhq/carillon/adapters/pluginhost"
 	"github.com/carillonhq/carillon/plugins/bluesky"
+	"github.com/carillonhq/carillon/plugins/declarative"
+	"github.com/carillonhq/carillon/plugins/discord"
 	"github.com/carillonhq/carillon/plugins/mastodon"
 	"github.com/carillonhq/carillon/plugins/pigeon"
 	"github.com/carillonhq/carillon/plugins/sdk"
+	"github.com/carillonhq/carillon/plugins/telegram"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -23,6 +28,8 @@ var firstParty = map[string]func() (social.Platform, error){
 		return bluesky.New(bluesky.Options{HTTP: sdk.HTTPClient(), AppView: os.Getenv("CARILLON_BLUESKY_APPVIEW")}), nil
 	},
 	"mastodon": func() (social.Platform, error) { return mastodon.New(mastodon.Options{HTTP: sdk.HTTPClient()}), nil },
+	"discord":  func() (social.Platform, error) { return discord.New(declarative.FromEnv(os.Getenv)) },
+	"telegram": func() (social.Platform, error) { return telegram.New(declarative.FromEnv(os.Getenv)) },
 	"pigeon": func() (social.Platform, error) {
 		opt, err := pigeon.FromEnv(os.Getenv)
 		opt.HTTP = sdk.HTTPClient()
@@ -34,6 +41,8 @@ var firstParty = map[string]func() (social.Platform, error){
 func specs(cfg config) []pluginhost.Spec {
 	all := []pluginhost.Spec{
 		{ID: "org.joinmastodon", Name: "mastodon"},
+		{ID: "org.telegram", Name: "telegram"},
+		{ID: "com.discord", Name: "discord"},
 		{ID: "app.bsky", Name: "bluesky", Env: []string{"CARILLON_BLUESKY_APPVIEW=" + cfg.BlueskyView}},
 	}
 	if cfg.PigeonURL != "" {
@@ -49,8 +58,11 @@ func specs(cfg config) []pluginhost.Spec {
 func pluginCommand() *cobra.Command {
 	c := &cobra.Command{Use: "plugin", Short: "The platforms this program can speak to"}
 	c.AddCommand(&cobra.Command{
-		Use: "serve NAME", Short: "Be a plugin; the plugin host runs this", Args: cobra.ExactArgs(1), Hidden: true,
+		Use: "serve NAME [FILE]", Short: "Be a plugin; the plugin host runs this", Args: cobra.RangeArgs(1, 2), Hidden: true,
 		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 2 && args[0] == "declarative" {
+				return serveDeclarative(args[1])
+			}
 			open, ok := firstParty[args[0]]
 			if !ok {
 				return fmt.Errorf("there is no plugin %q", args[0])
@@ -66,6 +78,7 @@ func pluginCommand() *cobra.Command {
 		Use: "list", Short: "List them", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return listPlugins(c) },
 	})
+	c.AddCommand(pluginNewCommand(), pluginDevCommand(), pluginTestCommand())
 	return c
 }
 
@@ -73,7 +86,7 @@ func listPlugins(c *cobra.Command) error {
 	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tID\tVERSION\tSIGN-IN\tRECOVERY")
 	var errs []error
-	for _, name := range []string{"bluesky", "mastodon", "pigeon"} {
+	for _, name := range slices.Sorted(maps.Keys(firstParty)) {
 		p, err := firstParty[name]()
 		if err != nil {
 			errs = append(errs, err)

@@ -16,11 +16,13 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/httpapi/client"
 	"github.com/carillonhq/carillon/adapters/logging"
+	"github.com/carillonhq/carillon/adapters/sandbox"
 )
 
 // TestMain lets the test binary be the program: its plugins and its decoder of
 // images are child processes of itself.
 func TestMain(m *testing.M) {
+	sandbox.Main()
 	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-test.") {
 		main()
 		return
@@ -62,9 +64,9 @@ var errOver = errors.New("over")
 // install runs an installation until stop is called or the test ends.
 func install(t *testing.T, with func(*config)) *installation {
 	t.Helper()
-	dir, err := demoDir()
+	dir, remove, err := demoDir()
 	must(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	t.Cleanup(remove)
 	in := &installation{t: t}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), 3*time.Minute, errOver)
 	t.Cleanup(cancel)

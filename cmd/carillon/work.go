@@ -175,6 +175,7 @@ func (k *kernel) queue(w worker) (interface {
 		FetchCooldown: 20 * time.Millisecond, // River's default of 100 ms is most of a job's latency
 		Workers:       ws,
 		Middleware:    []rivertype.Middleware{jobs.Watch(k.metrics.Job)},
+		ErrorHandler:  jobs.Report(k.log),
 		PeriodicJobs:  periodic,
 		Logger:        slog.New(quiet{k.log.Handler()}),
 	})

@@ -2,10 +2,7 @@ package channels
 
 import (
 	"context"
-	"maps"
 	"strconv"
-	"sync"
-	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
@@ -20,9 +17,12 @@ type App struct {
 	Instance   string            // empty for platforms with one server
 	ClientID   string            // empty if the platform has none
 	Settings   map[string]string // handed to the plugin with every call; not secret
-	Sealed     []byte            // the client secret
+	Sealed     []byte            // an appSecret
 	Registered string            // the redirect URI it was registered for on demand; empty if a person set it up
 	Version    int               // bumped by every save; a stale save is a conflict
+
+	Secrets []string // names of the further secrets, as GetApp tells them; not stored
+	more    map[string]string
 }
 
 // Check holds an app's invariants. Every Store runs it before a save.
@@ -40,7 +40,13 @@ type AppSettings struct {
 	ClientID     string
 	ClientSecret string // empty keeps the present one
 	Settings     map[string]string
+	// Secrets are settings that are sealed. One that is not named stays, an
+	// empty one is deleted. Under ClientSecretName is the client secret.
+	Secrets map[string]string
 }
+
+// ClientSecretName is what the client secret is called among other secrets.
+const ClientSecretName = "client_secret"
 
 // SetApp keeps a tenant's own app for a platform.
 func (s *Service) SetApp(ctx context.Context, who tenants.Scope, in AppSettings) error {
@@ -68,7 +74,7 @@ func (s *Service) SetApp(ctx context.Context, who tenants.Scope, in AppSettings)
 		client.Secret = in.ClientSecret
 	}
 	app.ClientID, app.Settings, app.Registered = in.ClientID, in.Settings, ""
-	return s.keepApp(ctx, who.Tenant, app, client.Secret)
+	return s.keepApp(ctx, who.Tenant, app, appSecret{client.Secret, app.more}.with(in.Secrets))
 }
 
 // GetApp returns the app that who's tenant uses, its own or one from above,
@@ -77,11 +83,12 @@ func (s *Service) GetApp(ctx context.Context, who tenants.Scope, platform, insta
 	if err := s.Authz.Allow(ctx, who, ActManage); err != nil {
 		return App{}, err
 	}
-	_, app, _, err := s.findApp(ctx, who.Tenant, platform, instance)
+	_, app, client, err := s.findApp(ctx, who.Tenant, platform, instance)
 	if err != nil {
 		return App{}, err
 	}
-	app.Sealed = nil
+	app.Secrets = appSecret{client.Secret, app.more}.names()
+	app.Sealed, app.more = nil, nil
 	return *app, nil
 }
 
@@ -111,14 +118,16 @@ func (s *Service) ownApp(ctx context.Context, owner tenants.ID, platform, instan
 	}
 	c.ID = app.ClientID
 	if len(app.Sealed) > 0 {
-		err = s.open(ctx, owner, appPlace(app, app.Version), app.Sealed, &c.Secret)
+		var secret appSecret
+		err = s.open(ctx, owner, appPlace(app, app.Version), app.Sealed, &secret)
+		c.Secret, app.more = secret.Client, secret.More
 	}
 	return app, c, err
 }
 
-func (s *Service) keepApp(ctx context.Context, owner tenants.ID, app *App, secret string) (err error) {
+func (s *Service) keepApp(ctx context.Context, owner tenants.ID, app *App, secret appSecret) (err error) {
 	app.Sealed = nil
-	if secret != "" {
+	if secret.Client != "" || len(secret.More) > 0 {
 		if app.Sealed, err = s.seal(ctx, owner, appPlace(app, app.Version+1), secret); err != nil {
 			return err
 		}
@@ -157,74 +166,9 @@ func (s *Service) register(ctx context.Context, owner tenants.ID, app *App, o so
 		return "", Client{}, err
 	}
 	app.ClientID, app.Registered = client.ID, s.cfg.CallbackURL
-	err = s.keepApp(ctx, owner, app, client.Secret)
+	err = s.keepApp(ctx, owner, app, appSecret{client.Secret, app.more})
 	if fault.Is(err, fault.Conflict) { // someone else registered at the same time; theirs counts
 		_, client, err = s.ownApp(ctx, owner, app.Platform, app.Instance)
 	}
 	return owner, client, err
-}
-
-// appLife is how long an app's settings may lag behind a change.
-const appLife = 30 * time.Second
-
-// appsKept bounds the cache; past it the cache starts over.
-const appsKept = 10_000
-
-// appCache saves a transaction per call to a platform. It holds no secrets.
-type appCache struct {
-	mu   sync.Mutex
-	kept map[string]cachedApp
-}
-
-type cachedApp struct {
-	settings map[string]string
-	until    time.Time
-}
-
-// appInstance is the instance whose app is used. Only clients of sign-ins
-// that the host runs are registered per instance.
-func appInstance(m social.Manifest, instance string) string {
-	if m.Auth.Kind == social.AuthOAuth2 {
-		return instance
-	}
-	return ""
-}
-
-// settings returns what a plugin may know of an app.
-func (s *Service) settings(ctx context.Context, owner tenants.ID, platform, instance string) (map[string]string, error) {
-	if owner == "" {
-		return nil, nil
-	}
-	key := place(string(owner), platform, instance)
-	s.apps.mu.Lock()
-	hit, ok := s.apps.kept[key]
-	s.apps.mu.Unlock()
-	if ok && s.Now().Before(hit.until) {
-		return maps.Clone(hit.settings), nil
-	}
-	var app *App
-	err := s.Store.View(ctx, owner, func(ctx context.Context, tx Tx) (err error) {
-		app, err = tx.App(ctx, platform, instance)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	out := appSettings(app)
-	s.apps.mu.Lock()
-	defer s.apps.mu.Unlock()
-	if s.apps.kept == nil || len(s.apps.kept) > appsKept {
-		s.apps.kept = map[string]cachedApp{}
-	}
-	s.apps.kept[key] = cachedApp{settings: maps.Clone(out), until: s.Now().Add(appLife)}
-	return out, nil
-}
-
-func appSettings(a *App) map[string]string {
-	out := map[string]string{}
-	maps.Copy(out, a.Settings)
-	if a.ClientID != "" {
-		out["client_id"] = a.ClientID
-	}
-	return out
 }

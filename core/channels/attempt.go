@@ -37,6 +37,9 @@ type signIn struct {
 
 // resume takes a stored connection up again.
 func (s *Service) resume(ctx context.Context, who tenants.Scope, c *Connection) (*attempt, error) {
+	if err := s.closed(ctx, who.Tenant, c.Platform); err != nil {
+		return nil, err
+	}
 	p, err := s.Plugins.Platform(ctx, c.Platform)
 	if err != nil {
 		return nil, err

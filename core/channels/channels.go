@@ -52,7 +52,7 @@ type Members interface {
 	Resolve(ctx context.Context, user tenants.UserID, tenant tenants.ID) (tenants.Scope, error)
 }
 
-// Deps is what a Service works with. Every field is required.
+// Deps is what a Service works with. Every field but Access is required.
 type Deps struct {
 	Store   Store
 	Plugins Plugins
@@ -61,6 +61,28 @@ type Deps struct {
 	Members Members
 	Authz   tenants.Authorizer
 	Now     func() time.Time
+	// Access, unlike the rest, may be nil: then every platform is for everybody.
+	Access Access
+}
+
+// Access says which platforms a tenant may not use. What it closes is held
+// back by publishing; here it is not shown, and not signed in to.
+type Access interface {
+	// Closed returns the platforms that t may not use, each with the fault
+	// that says why.
+	Closed(ctx context.Context, t tenants.ID) (map[string]error, error)
+}
+
+// closed returns why t may not use a platform; nil if it may.
+func (s *Service) closed(ctx context.Context, t tenants.ID, platform string) error {
+	if s.Access == nil {
+		return nil
+	}
+	closed, err := s.Access.Closed(ctx, t)
+	if err != nil {
+		return err
+	}
+	return closed[platform]
 }
 
 // Config is what the operator sets.

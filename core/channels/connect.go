@@ -2,6 +2,7 @@ package channels
 
 import (
 	"context"
+	"slices"
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
@@ -16,12 +17,20 @@ type StartRequest struct {
 	Channel   ID                // the channel to repair, if any
 }
 
-// Platforms lists what can be connected.
+// Platforms lists what who's tenant can connect.
 func (s *Service) Platforms(ctx context.Context, who tenants.Scope) ([]social.Manifest, error) {
 	if err := s.Authz.Allow(ctx, who, ActRead); err != nil {
 		return nil, err
 	}
-	return s.Plugins.List(ctx), nil
+	all := s.Plugins.List(ctx)
+	if s.Access == nil {
+		return all, nil
+	}
+	closed, err := s.Access.Closed(ctx, who.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(m social.Manifest) bool { return closed[m.ID] != nil }), nil
 }
 
 // Start begins a sign-in. The answer is at stage redirect, form, choice, done
@@ -29,6 +38,9 @@ func (s *Service) Platforms(ctx context.Context, who tenants.Scope) ([]social.Ma
 // browser (an HttpOnly cookie) and shows it to Callback.
 func (s *Service) Start(ctx context.Context, who tenants.Scope, req StartRequest) (Connection, error) {
 	if err := s.Authz.Allow(ctx, who, ActConnect); err != nil {
+		return Connection{}, err
+	}
+	if err := s.closed(ctx, who.Tenant, req.Platform); err != nil {
 		return Connection{}, err
 	}
 	p, err := s.Plugins.Platform(ctx, req.Platform)

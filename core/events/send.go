@@ -172,7 +172,8 @@ func (s *Service) Test(ctx context.Context, who tenants.Scope, eid EndpointID) (
 	return d, err
 }
 
-// Resend sends what a delivery carried once more, as a delivery of its own.
+// Resend sends what a delivery carried once more, as a delivery of its own. Its
+// Replay is the name of the job that does it.
 func (s *Service) Resend(ctx context.Context, who tenants.Scope, did DeliveryID) (d *Delivery, err error) {
 	if err := s.authz.Allow(ctx, who, ActWebhookManage); err != nil {
 		return nil, err
@@ -186,8 +187,7 @@ func (s *Service) Resend(ctx context.Context, who tenants.Scope, did DeliveryID)
 			return err
 		}
 		d = NewDelivery(old.Endpoint, &Event{ID: old.Event, Type: old.Type}, newReplay(), s.now())
-		_, err = tx.AddDelivery(ctx, d)
-		return err
+		return tx.AddJob(ctx, d)
 	})
 	return d, err
 }

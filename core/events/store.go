@@ -59,6 +59,9 @@ type Deliveries interface {
 	// AddDelivery writes d and asks for its first Deliver, unless there is one
 	// of the same endpoint, event and replay. added says which.
 	AddDelivery(ctx context.Context, d *Delivery) (added bool, err error)
+	// AddJob is AddDelivery for one that somebody asked for: its replay is the
+	// name of the job, until the last try.
+	AddJob(ctx context.Context, d *Delivery) error
 	// Delivery answers NotFound for one of another tenant, as for none.
 	Delivery(ctx context.Context, id DeliveryID) (*Delivery, error)
 	// SaveDelivery writes what became of d, and asks for the next Deliver at

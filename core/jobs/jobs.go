@@ -7,6 +7,7 @@ package jobs
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
@@ -14,8 +15,11 @@ import (
 	"github.com/carillonhq/carillon/tenants"
 )
 
-// ActRead is what a member may be allowed to do here.
-const ActRead tenants.Action = "job.read"
+// What a member may be allowed to do here.
+const (
+	ActRead   tenants.Action = "job.read"
+	ActCancel tenants.Action = "job.cancel"
+)
 
 // ID names a job, such as "job_01jd…".
 type ID string
@@ -32,7 +36,12 @@ const (
 	Running   Status = "running"
 	Succeeded Status = "succeeded"
 	Failed    Status = "failed"
+	Canceled  Status = "canceled"
 )
+
+// endable are the types of work that may end in the middle. What is not among
+// them has a state of its own that somebody would go on from.
+var endable = []string{"metrics.refresh", "webhook.replay"}
 
 // A Job is work that somebody asked for.
 type Job struct {
@@ -49,6 +58,9 @@ type Job struct {
 type Store interface {
 	// Job returns fault.NotFound for a job of another tenant, as for none.
 	Job(ctx context.Context, tenant tenants.ID, id ID) (*Job, error)
+	// Cancel ends a job that waits, and asks a running one to end. One that has
+	// finished stays as it is. It returns fault.NotFound as Job does.
+	Cancel(ctx context.Context, tenant tenants.ID, id ID) error
 }
 
 // Service is the use cases of jobs. It is safe for concurrent use.
@@ -63,6 +75,30 @@ func New(store Store, authz tenants.Authorizer) *Service { return &Service{store
 // Get returns one job.
 func (s *Service) Get(ctx context.Context, who tenants.Scope, name ID) (*Job, error) {
 	if err := s.authz.Allow(ctx, who, ActRead); err != nil {
+		return nil, err
+	}
+	return s.store.Job(ctx, who.Tenant, name)
+}
+
+// Cancel ends a job: at once if it waits, soon if it is running. What it did is
+// not undone. It returns the job, and fault.Conflict for one that has finished
+// or is of a type that cannot end in the middle.
+func (s *Service) Cancel(ctx context.Context, who tenants.Scope, name ID) (*Job, error) {
+	if err := s.authz.Allow(ctx, who, ActCancel); err != nil {
+		return nil, err
+	}
+	j, err := s.store.Job(ctx, who.Tenant, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case j.Status == Canceled:
+		return j, nil
+	case !j.FinishedAt.IsZero():
+		return nil, fault.New(fault.Conflict, "job.finished", "This job has finished.")
+	case !slices.Contains(endable, j.Type):
+		return nil, fault.New(fault.Conflict, "job.not_endable", "This work cannot be stopped in the middle.")
+	}
+	if err := s.store.Cancel(ctx, who.Tenant, name); err != nil {
 		return nil, err
 	}
 	return s.store.Job(ctx, who.Tenant, name)

@@ -173,6 +173,8 @@ func (w *work) later(ctx context.Context, f *social.Fault) error {
 	case w.s.State == Canceled:
 	case f.Kind == social.RateLimited:
 		w.s.park(f, w.now)
+	case lostItsPlace(f):
+		w.s.anew(f, w.now)
 	default:
 		w.s.again(f, w.now)
 	}

@@ -53,6 +53,10 @@ func (r *Runner) unprepared(ctx context.Context, c Claim, f *social.Fault) error
 				w.s.park(f, w.now)
 				return nil
 			}
+			if lostItsPlace(f) {
+				w.s.anew(f, w.now)
+				return nil
+			}
 			w.s.again(f, w.now)
 		case social.AuthRevoked: // the channel is blocked until it is reconnected
 			w.s.again(f, w.now)

@@ -197,7 +197,7 @@ func (w *work) stillUnknown(ctx context.Context, f *social.Fault, after time.Dur
 	}
 	w.s.State = Unknown
 	w.s.Tries++
-	w.s.wake(w.now.Add(backoff(w.s.Tries, max(after, retryAfter(f)))))
+	w.s.wake(w.now.Add(pauseAfter(w.s.Tries, f, after)))
 	return nil
 }
 

@@ -86,10 +86,11 @@ type Tx interface {
 // Filter selects posts, newest first by ID or by due time within a window.
 type Filter struct {
 	From, To time.Time // due in [From, To), ordered by due time
-	After    PostID    // older than this one, for cursors
+	After    PostID    // past this one, for cursors
 	States   []State
 	Channel  channels.ID
 	Limit    int
+	Reverse  bool // the other way: oldest first, or by due time backwards
 }
 
 // Queue hands out due segments of all tenants. It is the dispatcher's way

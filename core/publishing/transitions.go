@@ -150,7 +150,7 @@ func (s *Segment) park(f *social.Fault, now time.Time) {
 func (s *Segment) again(f *social.Fault, now time.Time) {
 	s.Tries++
 	s.Problem = problemOf(f)
-	s.wake(now.Add(backoff(s.Tries, f.RetryAfter)))
+	s.wake(now.Add(pauseAfter(s.Tries, f, 0)))
 }
 
 // backoff doubles from one second to ten minutes, with up to a quarter of

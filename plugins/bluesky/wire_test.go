@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/carillonhq/carillon/adapters/pluginhost"
+	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/plugins/bluesky"
 	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/ports/social/socialtest"
@@ -16,6 +17,7 @@ import (
 
 // TestMain lets the test binary be the plugin's program too.
 func TestMain(m *testing.M) {
+	sandbox.Main()
 	if len(os.Args) == 2 && os.Args[1] == "serve" {
 		server := os.Getenv("SERVER")
 		sdk.Serve(bluesky.New(bluesky.Options{Entry: server, AppView: server, PLC: server}))

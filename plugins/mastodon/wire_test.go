@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/carillonhq/carillon/adapters/pluginhost"
+	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/plugins/mastodon"
 	"github.com/carillonhq/carillon/plugins/mastodon/mastodonfake"
 	"github.com/carillonhq/carillon/plugins/sdk"
@@ -18,6 +19,7 @@ import (
 
 // TestMain lets the test binary be the plugin's program too.
 func TestMain(m *testing.M) {
+	sandbox.Main()
 	if len(os.Args) == 2 && os.Args[1] == "serve" {
 		sdk.Serve(mastodon.New(mastodon.Options{}))
 	}

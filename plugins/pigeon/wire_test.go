@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/carillonhq/carillon/adapters/pluginhost"
+	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/plugins/pigeon"
 	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/ports/social"
@@ -17,6 +18,7 @@ import (
 
 // TestMain lets the test binary be the plugin's program too.
 func TestMain(m *testing.M) {
+	sandbox.Main()
 	if len(os.Args) == 2 && os.Args[1] == "serve" {
 		opt, err := pigeon.FromEnv(os.Getenv)
 		if err != nil {

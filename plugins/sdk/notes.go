@@ -18,6 +18,14 @@ const maxNotes = 50
 
 type notesKey struct{}
 
+type notedKey struct{}
+
+// NotedAs says under which path the requests of ctx are noted, for platforms
+// that want a token in theirs.
+func NotedAs(ctx context.Context, path string) context.Context {
+	return context.WithValue(ctx, notedKey{}, path)
+}
+
 // notes collects the upstream requests of one call. The host makes spans and
 // metrics of them, so a plugin needs neither.
 type notes struct {
@@ -35,6 +43,9 @@ func note(ctx context.Context, req *http.Request, res *http.Response, start time
 	u := &pb.Upstream{
 		Host: req.URL.Host, Method: req.Method, Path: req.URL.Path,
 		StartedAt: timestamppb.New(start), Took: durationpb.New(time.Since(start)), BytesOut: max(0, req.ContentLength),
+	}
+	if path, ok := ctx.Value(notedKey{}).(string); ok {
+		u.Path = path
 	}
 	if len(u.Path) > 200 {
 		u.Path = u.Path[:200]

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -84,16 +85,19 @@ type server struct {
 	platform social.Platform
 	manifest social.Manifest
 	busy     sync.RWMutex // held for reading by each call in flight
+	running  atomic.Pointer[grpc.Server]
 }
 
 // grpc makes the server that go-plugin runs. The trace that the host began
 // continues in the context of each call.
 func (s *server) grpc(opts []grpc.ServerOption) *grpc.Server {
-	return grpc.NewServer(append(opts,
+	out := grpc.NewServer(append(opts,
 		grpc.MaxRecvMsgSize(wire.MaxMessage),
 		grpc.StatsHandler(otelgrpc.NewServerHandler(otelgrpc.WithPropagators(propagation.TraceContext{}))),
 		grpc.ChainUnaryInterceptor(s.count, bounded, recovered, noted),
 	)...)
+	s.running.Store(out)
+	return out
 }
 
 func (s *server) count(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
@@ -112,5 +116,22 @@ func (s *server) drainWhen(asked <-chan os.Signal) {
 	case <-idle:
 	case <-time.After(Drain):
 	}
+	s.flush()
 	os.Exit(0)
+}
+
+// flushTime is how long the last answers have to reach the socket.
+const flushTime = 250 * time.Millisecond
+
+// flush lets answers that were given be written. The stream that carries what
+// the plugin prints has no end of its own, so the server is not waited for.
+func (s *server) flush() {
+	over := make(chan struct{})
+	if running := s.running.Load(); running != nil {
+		go func() { running.GracefulStop(); close(over) }()
+	}
+	select {
+	case <-over:
+	case <-time.After(flushTime):
+	}
 }

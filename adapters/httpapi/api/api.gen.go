@@ -72,6 +72,24 @@ func (e ChannelState) Valid() bool {
 	}
 }
 
+// Defines values for ChannelFormatReason.
+const (
+	MissingScope  ChannelFormatReason = "missing_scope"
+	NotForAccount ChannelFormatReason = "not_for_account"
+)
+
+// Valid indicates whether the value is a known member of the ChannelFormatReason enum.
+func (e ChannelFormatReason) Valid() bool {
+	switch e {
+	case MissingScope:
+		return true
+	case NotForAccount:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChildObject.
 const (
 	ChildObjectTenant ChildObject = "tenant"
@@ -197,6 +215,7 @@ func (e JobObject) Valid() bool {
 
 // Defines values for JobStatus.
 const (
+	JobStatusCanceled  JobStatus = "canceled"
 	JobStatusFailed    JobStatus = "failed"
 	JobStatusQueued    JobStatus = "queued"
 	JobStatusRunning   JobStatus = "running"
@@ -206,6 +225,8 @@ const (
 // Valid indicates whether the value is a known member of the JobStatus enum.
 func (e JobStatus) Valid() bool {
 	switch e {
+	case JobStatusCanceled:
+		return true
 	case JobStatusFailed:
 		return true
 	case JobStatusQueued:
@@ -393,6 +414,195 @@ const (
 func (e PlatformObject) Valid() bool {
 	switch e {
 	case PlatformObjectPlatform:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginAccess.
+const (
+	PluginAccessDisabled    PluginAccess = "disabled"
+	PluginAccessNotIncluded PluginAccess = "not_included"
+	PluginAccessOn          PluginAccess = "on"
+	PluginAccessSwitchedOff PluginAccess = "switched_off"
+)
+
+// Valid indicates whether the value is a known member of the PluginAccess enum.
+func (e PluginAccess) Valid() bool {
+	switch e {
+	case PluginAccessDisabled:
+		return true
+	case PluginAccessNotIncluded:
+		return true
+	case PluginAccessOn:
+		return true
+	case PluginAccessSwitchedOff:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginChannel.
+const (
+	PluginChannelLatest PluginChannel = "latest"
+	PluginChannelPinned PluginChannel = "pinned"
+	PluginChannelStable PluginChannel = "stable"
+)
+
+// Valid indicates whether the value is a known member of the PluginChannel enum.
+func (e PluginChannel) Valid() bool {
+	switch e {
+	case PluginChannelLatest:
+		return true
+	case PluginChannelPinned:
+		return true
+	case PluginChannelStable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginLevel.
+const (
+	PluginLevelBuiltin   PluginLevel = "builtin"
+	PluginLevelCommunity PluginLevel = "community"
+	PluginLevelLocal     PluginLevel = "local"
+	PluginLevelVerified  PluginLevel = "verified"
+)
+
+// Valid indicates whether the value is a known member of the PluginLevel enum.
+func (e PluginLevel) Valid() bool {
+	switch e {
+	case PluginLevelBuiltin:
+		return true
+	case PluginLevelCommunity:
+		return true
+	case PluginLevelLocal:
+		return true
+	case PluginLevelVerified:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginObject.
+const (
+	PluginObjectPlugin PluginObject = "plugin"
+)
+
+// Valid indicates whether the value is a known member of the PluginObject enum.
+func (e PluginObject) Valid() bool {
+	switch e {
+	case PluginObjectPlugin:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginState.
+const (
+	PluginStateDisabled        PluginState = "disabled"
+	PluginStateEnabled         PluginState = "enabled"
+	PluginStatePendingApproval PluginState = "pending_approval"
+)
+
+// Valid indicates whether the value is a known member of the PluginState enum.
+func (e PluginState) Valid() bool {
+	switch e {
+	case PluginStateDisabled:
+		return true
+	case PluginStateEnabled:
+		return true
+	case PluginStatePendingApproval:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginChannelInputChannel.
+const (
+	PluginChannelInputChannelLatest PluginChannelInputChannel = "latest"
+	PluginChannelInputChannelPinned PluginChannelInputChannel = "pinned"
+	PluginChannelInputChannelStable PluginChannelInputChannel = "stable"
+)
+
+// Valid indicates whether the value is a known member of the PluginChannelInputChannel enum.
+func (e PluginChannelInputChannel) Valid() bool {
+	switch e {
+	case PluginChannelInputChannelLatest:
+		return true
+	case PluginChannelInputChannelPinned:
+		return true
+	case PluginChannelInputChannelStable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginGrantsTiers.
+const (
+	PluginGrantsTiersAgency  PluginGrantsTiers = "agency"
+	PluginGrantsTiersCreator PluginGrantsTiers = "creator"
+	PluginGrantsTiersFree    PluginGrantsTiers = "free"
+	PluginGrantsTiersPro     PluginGrantsTiers = "pro"
+)
+
+// Valid indicates whether the value is a known member of the PluginGrantsTiers enum.
+func (e PluginGrantsTiers) Valid() bool {
+	switch e {
+	case PluginGrantsTiersAgency:
+		return true
+	case PluginGrantsTiersCreator:
+		return true
+	case PluginGrantsTiersFree:
+		return true
+	case PluginGrantsTiersPro:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginKeyObject.
+const (
+	PluginKeyObjectPluginKey PluginKeyObject = "plugin_key"
+)
+
+// Valid indicates whether the value is a known member of the PluginKeyObject enum.
+func (e PluginKeyObject) Valid() bool {
+	switch e {
+	case PluginKeyObjectPluginKey:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginVersionLevel.
+const (
+	PluginVersionLevelBuiltin   PluginVersionLevel = "builtin"
+	PluginVersionLevelCommunity PluginVersionLevel = "community"
+	PluginVersionLevelLocal     PluginVersionLevel = "local"
+	PluginVersionLevelVerified  PluginVersionLevel = "verified"
+)
+
+// Valid indicates whether the value is a known member of the PluginVersionLevel enum.
+func (e PluginVersionLevel) Valid() bool {
+	switch e {
+	case PluginVersionLevelBuiltin:
+		return true
+	case PluginVersionLevelCommunity:
+		return true
+	case PluginVersionLevelLocal:
+		return true
+	case PluginVersionLevelVerified:
 		return true
 	default:
 		return false
@@ -773,16 +983,16 @@ func (e WebhookObject) Valid() bool {
 
 // Defines values for WebhookState.
 const (
-	Disabled WebhookState = "disabled"
-	Enabled  WebhookState = "enabled"
+	WebhookStateDisabled WebhookState = "disabled"
+	WebhookStateEnabled  WebhookState = "enabled"
 )
 
 // Valid indicates whether the value is a known member of the WebhookState enum.
 func (e WebhookState) Valid() bool {
 	switch e {
-	case Disabled:
+	case WebhookStateDisabled:
 		return true
-	case Enabled:
+	case WebhookStateEnabled:
 		return true
 	default:
 		return false
@@ -828,6 +1038,51 @@ func (e WebhookDeliveryState) Valid() bool {
 	}
 }
 
+// Defines values for AddPluginParamsChannel.
+const (
+	AddPluginParamsChannelLatest AddPluginParamsChannel = "latest"
+	AddPluginParamsChannelPinned AddPluginParamsChannel = "pinned"
+	AddPluginParamsChannelStable AddPluginParamsChannel = "stable"
+)
+
+// Valid indicates whether the value is a known member of the AddPluginParamsChannel enum.
+func (e AddPluginParamsChannel) Valid() bool {
+	switch e {
+	case AddPluginParamsChannelLatest:
+		return true
+	case AddPluginParamsChannelPinned:
+		return true
+	case AddPluginParamsChannelStable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListPostsParamsSort.
+const (
+	CreatedAt        ListPostsParamsSort = "created_at"
+	MinusCreatedAt   ListPostsParamsSort = "-created_at"
+	MinusScheduledAt ListPostsParamsSort = "-scheduled_at"
+	ScheduledAt      ListPostsParamsSort = "scheduled_at"
+)
+
+// Valid indicates whether the value is a known member of the ListPostsParamsSort enum.
+func (e ListPostsParamsSort) Valid() bool {
+	switch e {
+	case CreatedAt:
+		return true
+	case MinusCreatedAt:
+		return true
+	case MinusScheduledAt:
+		return true
+	case ScheduledAt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Account defines model for Account.
 type Account struct {
 	AvatarUrl *string `json:"avatar_url,omitempty"`
@@ -858,6 +1113,27 @@ type Attempt struct {
 
 	// Replay The same key again, after a lost reply.
 	Replay *bool `json:"replay,omitempty"`
+}
+
+// BatchItem defines model for BatchItem.
+type BatchItem struct {
+	// Index Its place in the request.
+	Index   int      `json:"index"`
+	Post    *Post    `json:"post,omitempty"`
+	Problem *Problem `json:"problem,omitempty"`
+
+	// Status What `POST /posts` would have answered, such as `201`.
+	Status int `json:"status"`
+}
+
+// BatchPost A `PostInput`; read by itself, so that one that is wrong refuses no other.
+type BatchPost = json.RawMessage
+
+// BatchResult defines model for BatchResult.
+type BatchResult struct {
+	Created int         `json:"created"`
+	Data    []BatchItem `json:"data" validate:"dive"`
+	Failed  int         `json:"failed"`
 }
 
 // Calendar defines model for Calendar.
@@ -891,17 +1167,26 @@ type CalendarEntryObject string
 
 // Channel defines model for Channel.
 type Channel struct {
-	Account     Account       `json:"account"`
-	ConnectedAt time.Time     `json:"connected_at"`
-	Id          string        `json:"id"`
-	Instance    *string       `json:"instance,omitempty"`
-	Limits      *Limits       `json:"limits,omitempty"`
-	Name        string        `json:"name"`
-	Object      ChannelObject `json:"object" validate:"oneof=channel"`
-	PauseReason *string       `json:"pause_reason,omitempty"`
-	Paused      bool          `json:"paused"`
-	Platform    string        `json:"platform"`
-	Reason      *string       `json:"reason,omitempty"`
+	Account Account `json:"account"`
+
+	// Capabilities What else the channel can, such as `reply`. Only when one channel is asked for.
+	Capabilities []string  `json:"capabilities,omitempty" validate:"dive"`
+	ConnectedAt  time.Time `json:"connected_at"`
+
+	// Formats What can be posted here, and what cannot and why. Only when one channel is asked for.
+	Formats  []ChannelFormat `json:"formats,omitempty" validate:"dive"`
+	Id       string          `json:"id"`
+	Instance *string         `json:"instance,omitempty"`
+	Limits   *Limits         `json:"limits,omitempty"`
+
+	// MissingScopes What the sign-in asked for and did not get.
+	MissingScopes []string      `json:"missing_scopes,omitempty" validate:"dive"`
+	Name          string        `json:"name"`
+	Object        ChannelObject `json:"object" validate:"oneof=channel"`
+	PauseReason   *string       `json:"pause_reason,omitempty"`
+	Paused        bool          `json:"paused"`
+	Platform      string        `json:"platform"`
+	Reason        *string       `json:"reason,omitempty"`
 
 	// Remedy For people: what to do about it.
 	Remedy    *string      `json:"remedy,omitempty"`
@@ -916,6 +1201,20 @@ type ChannelObject string
 // ChannelState defines model for Channel.State.
 type ChannelState string
 
+// ChannelFormat defines model for ChannelFormat.
+type ChannelFormat struct {
+	Available bool   `json:"available"`
+	Id        string `json:"id"`
+
+	// MissingScopes Connect the channel again with these.
+	MissingScopes []string             `json:"missing_scopes,omitempty" validate:"dive"`
+	Name          string               `json:"name"`
+	Reason        *ChannelFormatReason `json:"reason,omitempty" validate:"omitempty,oneof=missing_scope not_for_account"`
+}
+
+// ChannelFormatReason defines model for ChannelFormat.Reason.
+type ChannelFormatReason string
+
 // ChannelList defines model for ChannelList.
 type ChannelList struct {
 	Data       []Channel `json:"data" validate:"dive"`
@@ -923,7 +1222,7 @@ type ChannelList struct {
 	NextCursor *string   `json:"next_cursor,omitempty"`
 }
 
-// ChannelPatch defines model for ChannelPatch.
+// ChannelPatch Example: {"name":"Harbour Bakery on Mastodon"}
 type ChannelPatch = json.RawMessage
 
 // Child defines model for Child.
@@ -984,7 +1283,7 @@ type ConnectionObject string
 // ConnectionStage defines model for Connection.Stage.
 type ConnectionStage string
 
-// ConnectionAnswer defines model for ConnectionAnswer.
+// ConnectionAnswer Example: {"input":{"identifier":"ann.example","password":"abcd-efgh-ijkl-mnop"}}
 type ConnectionAnswer struct {
 	// Accounts The chosen accounts.
 	Accounts []string `json:"accounts,omitempty" validate:"omitempty,max=200,dive,min=1,max=256"`
@@ -993,7 +1292,7 @@ type ConnectionAnswer struct {
 	Input map[string]string `json:"input,omitempty"`
 }
 
-// ConnectionInput defines model for ConnectionInput.
+// ConnectionInput Example: {"input":{"instance":"mastodon.example"},"platform":"org.joinmastodon","return_url":"/docs"}
 type ConnectionInput struct {
 	// Input `instance`, where the platform has many, and what is already known of the form.
 	Input    map[string]string `json:"input,omitempty"`
@@ -1038,7 +1337,7 @@ type DeliverySummary struct {
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
-// EmailInput defines model for EmailInput.
+// EmailInput Example: {"email":"ann@example.com"}
 type EmailInput struct {
 	Email string `json:"email" validate:"min=3,max=254,email"`
 }
@@ -1069,6 +1368,9 @@ type Format struct {
 	Media MediaRule `json:"media"`
 	Name  string    `json:"name"`
 
+	// Scopes What a sign-in has to include for it.
+	Scopes []string `json:"scopes,omitempty" validate:"dive"`
+
 	// Settings JSON Schema of `settings`.
 	Settings map[string]interface{} `json:"settings,omitempty"`
 	Text     TextRule               `json:"text"`
@@ -1090,7 +1392,7 @@ type Job struct {
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
 	Id         string     `json:"id"`
 	Object     JobObject  `json:"object" validate:"oneof=job"`
-	Status     JobStatus  `json:"status" validate:"oneof=queued running succeeded failed"`
+	Status     JobStatus  `json:"status" validate:"oneof=queued running succeeded failed canceled"`
 
 	// Subject The id of what it is about.
 	Subject string `json:"subject"`
@@ -1124,7 +1426,7 @@ type Key struct {
 // KeyObject defines model for Key.Object.
 type KeyObject string
 
-// KeyInput defines model for KeyInput.
+// KeyInput Example: {"expires_at":"2027-12-31T00:00:00Z","name":"Nightly import","scopes":["post.read","post.create"]}
 type KeyInput struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 	Name      string     `json:"name" validate:"min=1,max=100"`
@@ -1145,7 +1447,7 @@ type Limits struct {
 	UrlWeight     *int   `json:"url_weight,omitempty"`
 }
 
-// Login defines model for Login.
+// Login Example: {"email":"ann@example.com","password":"mist orchard velvet quarry"}
 type Login struct {
 	Email    string `json:"email" validate:"min=3,max=254,email"`
 	Password string `json:"password" validate:"min=1,max=1024"`
@@ -1187,7 +1489,7 @@ type MediaList struct {
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
-// MediaPatch defines model for MediaPatch.
+// MediaPatch Example: {"alt":"Three bells in a tower"}
 type MediaPatch = json.RawMessage
 
 // MediaRule defines model for MediaRule.
@@ -1219,7 +1521,7 @@ type Member struct {
 // MemberObject defines model for Member.Object.
 type MemberObject string
 
-// MemberInput defines model for MemberInput.
+// MemberInput Example: {"email":"ben@example.com","role":"editor"}
 type MemberInput struct {
 	Email string `json:"email" validate:"min=3,max=254,email"`
 	Role  string `json:"role" validate:"min=1,max=72"`
@@ -1232,7 +1534,7 @@ type MemberList struct {
 	NextCursor *string  `json:"next_cursor,omitempty"`
 }
 
-// MemberRole defines model for MemberRole.
+// MemberRole Example: {"role":"manager"}
 type MemberRole struct {
 	Role string `json:"role" validate:"min=1,max=72"`
 }
@@ -1262,19 +1564,19 @@ type NewWebhook struct {
 	Webhook Webhook `json:"webhook"`
 }
 
-// PasswordChange defines model for PasswordChange.
+// PasswordChange Example: {"current":"mist orchard velvet quarry","password":"lantern gravel tuesday umbrella"}
 type PasswordChange struct {
 	Current  string `json:"current" validate:"min=1,max=1024"`
 	Password string `json:"password" validate:"min=1,max=1024"`
 }
 
-// PasswordReset defines model for PasswordReset.
+// PasswordReset Example: {"password":"lantern gravel tuesday umbrella","token":"crs_…"}
 type PasswordReset struct {
 	Password string `json:"password" validate:"min=1,max=1024"`
 	Token    string `json:"token" validate:"min=1,max=512"`
 }
 
-// Pause defines model for Pause.
+// Pause Example: {"reason":"The client asked us to wait."}
 type Pause struct {
 	// Reason For people.
 	Reason *string `json:"reason,omitempty" validate:"omitempty,max=1000"`
@@ -1308,6 +1610,8 @@ type PlaceList struct {
 
 // Platform defines model for Platform.
 type Platform struct {
+	// ApiVersion The version of the platform's API that is spoken.
+	ApiVersion   *string       `json:"api_version,omitempty"`
 	Auth         PlatformAuth  `json:"auth" validate:"oneof=none oauth2 form custom"`
 	Capabilities []string      `json:"capabilities" validate:"dive"`
 	Dedup        PlatformDedup `json:"dedup" validate:"oneof=native_key find none"`
@@ -1322,8 +1626,17 @@ type Platform struct {
 	// NeedsInstance Send `instance` when connecting.
 	NeedsInstance *bool          `json:"needs_instance,omitempty"`
 	Object        PlatformObject `json:"object" validate:"oneof=platform"`
-	Summary       *string        `json:"summary,omitempty"`
-	Version       string         `json:"version"`
+
+	// OperatorSettings JSON Schema of what an operator sets for everyone here.
+	OperatorSettings map[string]interface{} `json:"operator_settings,omitempty"`
+	Summary          *string                `json:"summary,omitempty"`
+
+	// Sunset When the platform ends that version.
+	Sunset  *time.Time `json:"sunset,omitempty"`
+	Version string     `json:"version"`
+
+	// Warning For people, from 90 days before the sunset.
+	Warning *string `json:"warning,omitempty"`
 }
 
 // PlatformAuth defines model for Platform.Auth.
@@ -1340,6 +1653,188 @@ type PlatformList struct {
 	Data []Platform `json:"data" validate:"dive"`
 }
 
+// Plugin defines model for Plugin.
+type Plugin struct {
+	// Access Whether this tenant may use it, or why not.
+	Access PluginAccess `json:"access" validate:"oneof=on disabled not_included switched_off"`
+
+	// Changes What approving the pending version approves.
+	Changes []PluginChange `json:"changes,omitempty" validate:"dive"`
+	Channel *PluginChannel `json:"channel,omitempty" validate:"omitempty,oneof=pinned stable latest"`
+
+	// Chosen This tenant's own word, if it has one.
+	Chosen *bool `json:"chosen,omitempty"`
+
+	// Digest Of the bundle that runs. Builtins have none.
+	Digest *string `json:"digest,omitempty"`
+
+	// Health How it does in the process that answered.
+	Health *PluginHealth `json:"health,omitempty"`
+
+	// Hosts That it may reach.
+	Hosts []string `json:"hosts,omitempty" validate:"dive"`
+
+	// Id The manifest's, such as `org.joinmastodon`.
+	Id       string         `json:"id"`
+	Level    PluginLevel    `json:"level" validate:"oneof=builtin verified community local"`
+	Manifest Platform       `json:"manifest"`
+	Name     string         `json:"name"`
+	Object   PluginObject   `json:"object" validate:"oneof=plugin"`
+	Pending  *PluginVersion `json:"pending,omitempty"`
+
+	// Scopes That it may ask people for.
+	Scopes []string    `json:"scopes,omitempty" validate:"dive"`
+	State  PluginState `json:"state" validate:"oneof=enabled disabled pending_approval"`
+
+	// Version The version that runs; the one that waits if none does.
+	Version string `json:"version"`
+
+	// Versions Those that are kept, the last added first.
+	Versions []PluginVersion `json:"versions,omitempty" validate:"dive"`
+}
+
+// PluginAccess Whether this tenant may use it, or why not.
+type PluginAccess string
+
+// PluginChannel defines model for Plugin.Channel.
+type PluginChannel string
+
+// PluginLevel defines model for Plugin.Level.
+type PluginLevel string
+
+// PluginObject defines model for Plugin.Object.
+type PluginObject string
+
+// PluginState defines model for Plugin.State.
+type PluginState string
+
+// PluginApproval defines model for PluginApproval.
+type PluginApproval struct {
+	// Digest The version that was looked at. Another is a conflict.
+	Digest *string `json:"digest,omitempty" validate:"omitempty,max=64"`
+}
+
+// PluginChange defines model for PluginChange.
+type PluginChange struct {
+	// Kind host_added, scope_added, auth_changed, format_removed, capability_removed, recovery_changed, signer_changed, level_lowered, version_lowered or state_dropped
+	Kind string `json:"kind"`
+	What string `json:"what"`
+}
+
+// PluginChannelInput defines model for PluginChannelInput.
+type PluginChannelInput struct {
+	Channel PluginChannelInputChannel `json:"channel" validate:"oneof=pinned stable latest"`
+}
+
+// PluginChannelInputChannel defines model for PluginChannelInput.Channel.
+type PluginChannelInputChannel string
+
+// PluginGrant defines model for PluginGrant.
+type PluginGrant struct {
+	Allowed bool   `json:"allowed"`
+	Tenant  string `json:"tenant" validate:"max=64"`
+}
+
+// PluginGrants defines model for PluginGrants.
+type PluginGrants struct {
+	// OptIn A tenant has it only once it is enabled there or above.
+	OptIn *bool `json:"opt_in,omitempty"`
+
+	// Tenants About tenants and all below them, whatever their plan; the nearest counts.
+	Tenants []PluginGrant `json:"tenants,omitempty" validate:"omitempty,max=10000,dive"`
+
+	// Tiers The plans that include it.
+	Tiers []PluginGrantsTiers `json:"tiers" validate:"max=4,dive,oneof=free creator pro agency"`
+}
+
+// PluginGrantsTiers defines model for PluginGrants.Tiers.
+type PluginGrantsTiers string
+
+// PluginHealth How it does in the process that answered.
+type PluginHealth struct {
+	Error *string `json:"error,omitempty"`
+
+	// Sandbox full, partial or none
+	Sandbox *string `json:"sandbox,omitempty"`
+
+	// State idle, running, quarantined or failed
+	State   *string `json:"state,omitempty"`
+	Version *string `json:"version,omitempty"`
+}
+
+// PluginKey defines model for PluginKey.
+type PluginKey struct {
+	AddedAt time.Time       `json:"added_at"`
+	AddedBy string          `json:"added_by"`
+	Id      string          `json:"id"`
+	Name    string          `json:"name"`
+	Object  PluginKeyObject `json:"object" validate:"oneof=plugin_key"`
+
+	// Public PEM, SPKI.
+	Public string `json:"public"`
+}
+
+// PluginKeyObject defines model for PluginKey.Object.
+type PluginKeyObject string
+
+// PluginKeyInput defines model for PluginKeyInput.
+type PluginKeyInput struct {
+	// Name Whose it is.
+	Name string `json:"name" validate:"min=1,max=120"`
+
+	// Public PEM, SPKI, ed25519.
+	Public string `json:"public" validate:"max=1024"`
+}
+
+// PluginKeyList defines model for PluginKeyList.
+type PluginKeyList struct {
+	Data []PluginKey `json:"data" validate:"dive"`
+}
+
+// PluginList defines model for PluginList.
+type PluginList struct {
+	Data []Plugin `json:"data" validate:"dive"`
+}
+
+// PluginRollback defines model for PluginRollback.
+type PluginRollback struct {
+	// Version A version or a digest. Without it, the one before.
+	Version *string `json:"version,omitempty" validate:"omitempty,max=100"`
+}
+
+// PluginSettings defines model for PluginSettings.
+type PluginSettings struct {
+	// Schema JSON Schema of the values; none if there is nothing to set.
+	Schema map[string]interface{} `json:"schema,omitempty"`
+
+	// Secrets The secrets that are set.
+	Secrets []string `json:"secrets" validate:"dive"`
+
+	// Values What is set, without secrets.
+	Values map[string]interface{} `json:"values"`
+}
+
+// PluginSettingsInput defines model for PluginSettingsInput.
+type PluginSettingsInput struct {
+	Values map[string]interface{} `json:"values"`
+}
+
+// PluginVersion defines model for PluginVersion.
+type PluginVersion struct {
+	AddedAt time.Time `json:"added_at"`
+	AddedBy string    `json:"added_by"`
+	Digest  string    `json:"digest"`
+
+	// Key Id of the key it was signed with.
+	Key      *string            `json:"key,omitempty"`
+	Level    PluginVersionLevel `json:"level" validate:"oneof=builtin verified community local"`
+	Platform string             `json:"platform"`
+	Version  string             `json:"version"`
+}
+
+// PluginVersionLevel defines model for PluginVersion.Level.
+type PluginVersionLevel string
+
 // Post defines model for Post.
 type Post struct {
 	Channels     []Variant         `json:"channels" validate:"dive"`
@@ -1350,8 +1845,14 @@ type Post struct {
 	FirstComment *Comment          `json:"first_comment,omitempty"`
 
 	// Held Why what is due does not leave, as it stands now. It leaves once this has ended, or is missed.
-	Held      *Held      `json:"held,omitempty"`
-	Id        string     `json:"id"`
+	Held *Held  `json:"held,omitempty"`
+	Id   string `json:"id"`
+
+	// Media With `include=media`: what it shows, as far as it is still there.
+	Media []Media `json:"media,omitempty" validate:"dive"`
+
+	// Metrics With `include=metrics`.
+	Metrics   []Metrics  `json:"metrics,omitempty" validate:"dive"`
 	Object    PostObject `json:"object" validate:"oneof=post"`
 	Schedule  *Schedule  `json:"schedule,omitempty"`
 	Segments  []Segment  `json:"segments" validate:"dive"`
@@ -1366,11 +1867,20 @@ type Post struct {
 // PostObject defines model for Post.Object.
 type PostObject string
 
-// PostInput defines model for PostInput.
+// PostBatch Example: {"atomic":false,"posts":[{"channels":[{"channel_id":"chn_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"segments":[{"text":"Monday's bread."}]},{"channels":[{"channel_id":"chn_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"segments":[{"text":"Tuesday's bread."}]}]}
+type PostBatch struct {
+	// Atomic All of them or none.
+	Atomic *bool       `json:"atomic,omitempty"`
+	Posts  []BatchPost `json:"posts" validate:"min=1,max=100,dive"`
+}
+
+// PostInput Example: {"channels":[{"channel_id":"chn_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"first_comment":{"text":"Come and listen."},"schedule":{"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"},"segments":[{"media":[{"alt":"Three bells in a tower","id":"med_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"text":"The bells ring at nine."},{"text":"And again at noon."}]}
 type PostInput struct {
-	Channels     []Variant      `json:"channels,omitempty" validate:"omitempty,max=50,dive"`
-	FirstComment *Comment       `json:"first_comment,omitempty"`
-	Schedule     *ScheduleInput `json:"schedule,omitempty"`
+	Channels     []Variant `json:"channels,omitempty" validate:"omitempty,max=50,dive"`
+	FirstComment *Comment  `json:"first_comment,omitempty"`
+
+	// Schedule Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+	Schedule *ScheduleInput `json:"schedule,omitempty"`
 
 	// Segments The post, then what follows it as a thread.
 	Segments []Segment `json:"segments" validate:"min=1,max=25,dive"`
@@ -1383,7 +1893,7 @@ type PostList struct {
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
-// PostPatch defines model for PostPatch.
+// PostPatch Example: {"first_comment":{"text":"Come and listen."},"segments":[{"text":"The bells ring at ten."}]}
 type PostPatch = json.RawMessage
 
 // PostState defines model for PostState.
@@ -1419,7 +1929,7 @@ type Problem struct {
 // ProblemClass defines model for Problem.Class.
 type ProblemClass string
 
-// PublishingSettings defines model for PublishingSettings.
+// PublishingSettings Example: {"missed_after_s":21600}
 type PublishingSettings struct {
 	// MissedAfterS How many seconds late a post may start; one that is later is `missed`. 0 means it is sent however late.
 	MissedAfterS int `json:"missed_after_s" validate:"min=0,max=2592000"`
@@ -1439,12 +1949,12 @@ type Receipt struct {
 // ReceiptObject defines model for Receipt.Object.
 type ReceiptObject string
 
-// RefreshInput defines model for RefreshInput.
+// RefreshInput Example: {"refresh_token":"crt_…"}
 type RefreshInput struct {
 	RefreshToken *string `json:"refresh_token,omitempty" validate:"omitempty,min=1,max=512"`
 }
 
-// Registration defines model for Registration.
+// Registration Example: {"email":"ann@example.com","name":"Ann","password":"mist orchard velvet quarry"}
 type Registration struct {
 	Email    string `json:"email" validate:"min=3,max=254,email"`
 	Name     string `json:"name" validate:"min=1,max=100"`
@@ -1459,7 +1969,7 @@ type Replay struct {
 	WebhookId string    `json:"webhook_id"`
 }
 
-// ReplayInput defines model for ReplayInput.
+// ReplayInput Example: {"since":"2026-11-23T00:00:00Z"}
 type ReplayInput struct {
 	Since time.Time `json:"since"`
 }
@@ -1478,13 +1988,13 @@ type Role struct {
 // RoleObject defines model for Role.Object.
 type RoleObject string
 
-// RoleChange defines model for RoleChange.
+// RoleChange Example: {"actions":["post.read","post.create","post.edit"],"title":"Copywriter"}
 type RoleChange struct {
 	Actions []string `json:"actions" validate:"min=1,max=100,dive,min=1,max=64"`
 	Title   string   `json:"title" validate:"min=1,max=120"`
 }
 
-// RoleInput defines model for RoleInput.
+// RoleInput Example: {"actions":["post.read","post.create","post.edit","media.upload"],"name":"copywriter","title":"Copywriter"}
 type RoleInput struct {
 	Actions []string `json:"actions" validate:"min=1,max=100,dive,min=1,max=64"`
 
@@ -1505,7 +2015,7 @@ type Schedule struct {
 	Timezone  *string   `json:"timezone,omitempty"`
 }
 
-// ScheduleInput defines model for ScheduleInput.
+// ScheduleInput Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 type ScheduleInput struct {
 	// LocalTime Wall time, such as `2026-03-01T09:00:00`.
 	//
@@ -1577,7 +2087,7 @@ type SessionList struct {
 	Data []Session `json:"data" validate:"dive"`
 }
 
-// Settlement defines model for Settlement.
+// Settlement Example: {"url":"https://mastodon.example/@harbour/113","verdict":"there"}
 type Settlement struct {
 	// Url With `there`: where it is.
 	Url     *string           `json:"url,omitempty" validate:"omitempty,max=2048"`
@@ -1620,7 +2130,7 @@ type TenantState string
 // TenantTier The plan that counts here, its own or one from above.
 type TenantTier string
 
-// TenantInput defines model for TenantInput.
+// TenantInput Example: {"kind":"workspace","name":"Harbour Bakery","timezone":"Europe/Lisbon"}
 type TenantInput struct {
 	Kind   TenantKind `json:"kind"`
 	Locale *string    `json:"locale,omitempty" validate:"omitempty,max=35"`
@@ -1637,7 +2147,7 @@ type TenantInputTier string
 // TenantKind defines model for TenantKind.
 type TenantKind string
 
-// TenantPatch defines model for TenantPatch.
+// TenantPatch Example: {"name":"Harbour Bakery","timezone":"Europe/Lisbon"}
 type TenantPatch = json.RawMessage
 
 // TextRule defines model for TextRule.
@@ -1708,7 +2218,7 @@ type Variant struct {
 	Settings map[string]interface{} `json:"settings,omitempty"`
 }
 
-// VerifyInput defines model for VerifyInput.
+// VerifyInput Example: {"password":"mist orchard velvet quarry","token":"cvf_…"}
 type VerifyInput struct {
 	Password string `json:"password" validate:"min=1,max=512"`
 	Token    string `json:"token" validate:"min=1,max=512"`
@@ -1777,7 +2287,7 @@ type WebhookDeliveryList struct {
 	NextCursor *string           `json:"next_cursor,omitempty"`
 }
 
-// WebhookInput defines model for WebhookInput.
+// WebhookInput Example: {"types":["post.published","post.failed","post.needs_review"],"url":"https://example.com/hooks/carillon"}
 type WebhookInput struct {
 	Description *string `json:"description,omitempty" validate:"omitempty,max=500"`
 
@@ -1791,7 +2301,7 @@ type WebhookList struct {
 	Data []Webhook `json:"data" validate:"dive"`
 }
 
-// WebhookPatch defines model for WebhookPatch.
+// WebhookPatch Example: {"state":"enabled","types":["post.*"]}
 type WebhookPatch = json.RawMessage
 
 // ChannelID defines model for channelID.
@@ -1808,6 +2318,9 @@ type Cursor = string
 
 // DeliveryID defines model for deliveryID.
 type DeliveryID = string
+
+// DryRun defines model for dryRun.
+type DryRun = bool
 
 // IdempotencyKey defines model for idempotencyKey.
 type IdempotencyKey = string
@@ -1829,6 +2342,12 @@ type MediaID = string
 
 // PlatformID defines model for platformID.
 type PlatformID = string
+
+// PluginID defines model for pluginID.
+type PluginID = string
+
+// PluginKeyID defines model for pluginKeyID.
+type PluginKeyID = string
 
 // PostID defines model for postID.
 type PostID = string
@@ -1960,12 +2479,29 @@ type AddMemberParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// AddPluginMultipartBody defines parameters for AddPlugin.
+type AddPluginMultipartBody struct {
+	File openapi_types.File `json:"file"`
+}
+
+// AddPluginParams defines parameters for AddPlugin.
+type AddPluginParams struct {
+	// Channel Which versions a plugin that is new takes by itself.
+	Channel *AddPluginParamsChannel `form:"channel,omitempty" json:"channel,omitempty"`
+}
+
+// AddPluginParamsChannel defines parameters for AddPlugin.
+type AddPluginParamsChannel string
+
 // ListPostsParams defines parameters for ListPosts.
 type ListPostsParams struct {
 	ScheduledFrom  *time.Time `form:"scheduled_at[gte],omitempty" json:"scheduled_at[gte],omitempty"`
 	ScheduledUntil *time.Time `form:"scheduled_at[lt],omitempty" json:"scheduled_at[lt],omitempty"`
 	State          *PostState `form:"state,omitempty" json:"state,omitempty"`
 	Channel        *string    `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Sort A page: `-created_at` (newest first, as without) or `created_at`. A window: `scheduled_at` (as without) or `-scheduled_at`.
+	Sort *ListPostsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Limit Page size.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -1974,8 +2510,14 @@ type ListPostsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListPostsParamsSort defines parameters for ListPosts.
+type ListPostsParamsSort string
+
 // CreatePostParams defines parameters for CreatePost.
 type CreatePostParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -1984,6 +2526,12 @@ type CreatePostParams struct {
 type DeletePostParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetPostParams defines parameters for GetPost.
+type GetPostParams struct {
+	// Include `media`, `metrics` or both with a comma: what the post shows, and how it did, in the same answer.
+	Include *string `form:"include,omitempty" json:"include,omitempty"`
 }
 
 // UpdatePostParams defines parameters for UpdatePost.
@@ -2015,6 +2563,9 @@ type CancelPostParams struct {
 
 // PublishPostParams defines parameters for PublishPost.
 type PublishPostParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
@@ -2024,8 +2575,20 @@ type PublishPostParams struct {
 
 // SchedulePostParams defines parameters for SchedulePost.
 type SchedulePostParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey RequiredKey `json:"Idempotency-Key"`
+}
+
+// BatchPostsParams defines parameters for BatchPosts.
+type BatchPostsParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey RequiredKey `json:"Idempotency-Key"`
@@ -2142,6 +2705,27 @@ type AddMemberJSONRequestBody = MemberInput
 // SetMemberRoleJSONRequestBody defines body for SetMemberRole for application/json ContentType.
 type SetMemberRoleJSONRequestBody = MemberRole
 
+// TrustPluginKeyJSONRequestBody defines body for TrustPluginKey for application/json ContentType.
+type TrustPluginKeyJSONRequestBody = PluginKeyInput
+
+// AddPluginMultipartRequestBody defines body for AddPlugin for multipart/form-data ContentType.
+type AddPluginMultipartRequestBody AddPluginMultipartBody
+
+// SetPluginChannelJSONRequestBody defines body for SetPluginChannel for application/json ContentType.
+type SetPluginChannelJSONRequestBody = PluginChannelInput
+
+// SetPluginGrantsJSONRequestBody defines body for SetPluginGrants for application/json ContentType.
+type SetPluginGrantsJSONRequestBody = PluginGrants
+
+// SetPluginSettingsJSONRequestBody defines body for SetPluginSettings for application/json ContentType.
+type SetPluginSettingsJSONRequestBody = PluginSettingsInput
+
+// ApprovePluginJSONRequestBody defines body for ApprovePlugin for application/json ContentType.
+type ApprovePluginJSONRequestBody = PluginApproval
+
+// RollbackPluginJSONRequestBody defines body for RollbackPlugin for application/json ContentType.
+type RollbackPluginJSONRequestBody = PluginRollback
+
 // CreatePostJSONRequestBody defines body for CreatePost for application/json ContentType.
 type CreatePostJSONRequestBody = PostInput
 
@@ -2153,6 +2737,9 @@ type SettleSegmentJSONRequestBody = Settlement
 
 // SchedulePostJSONRequestBody defines body for SchedulePost for application/json ContentType.
 type SchedulePostJSONRequestBody = ScheduleInput
+
+// BatchPostsJSONRequestBody defines body for BatchPosts for application/json ContentType.
+type BatchPostsJSONRequestBody = PostBatch
 
 // ValidatePostJSONRequestBody defines body for ValidatePost for application/json ContentType.
 type ValidatePostJSONRequestBody = PostInput
@@ -2264,6 +2851,9 @@ type ServerInterface interface {
 	// GetJob How far a job is.
 	// (GET /jobs/{job})
 	GetJob(c *fiber.Ctx, job JobID, params GetJobParams) error
+	// CancelJob End a job.
+	// (POST /jobs/{job}:cancel)
+	CancelJob(c *fiber.Ctx, job JobID) error
 	// GetMe Who is signed in.
 	// (GET /me)
 	GetMe(c *fiber.Ctx) error
@@ -2315,6 +2905,54 @@ type ServerInterface interface {
 	// GetPlatform One platform with its formats and limits.
 	// (GET /platforms/{platform})
 	GetPlatform(c *fiber.Ctx, platform PlatformID) error
+	// ListPluginKeys The keys whose signature is trusted.
+	// (GET /plugin-keys)
+	ListPluginKeys(c *fiber.Ctx) error
+	// TrustPluginKey Trust a key.
+	// (POST /plugin-keys)
+	TrustPluginKey(c *fiber.Ctx) error
+	// DistrustPluginKey Stop trusting a key.
+	// (DELETE /plugin-keys/{plugin_key})
+	DistrustPluginKey(c *fiber.Ctx, pluginKey PluginKeyID) error
+	// ListPlugins The plugins that run here; all of them for the operator.
+	// (GET /plugins)
+	ListPlugins(c *fiber.Ctx) error
+	// AddPlugin Add a plugin, or a version of one.
+	// (POST /plugins)
+	AddPlugin(c *fiber.Ctx, params AddPluginParams) error
+	// RemovePlugin Remove a plugin and its bundles.
+	// (DELETE /plugins/{plugin})
+	RemovePlugin(c *fiber.Ctx, plugin PluginID) error
+	// GetPlugin One plugin with its manifest.
+	// (GET /plugins/{plugin})
+	GetPlugin(c *fiber.Ctx, plugin PluginID) error
+	// SetPluginChannel Say which versions a plugin takes by itself.
+	// (PUT /plugins/{plugin}/channel)
+	SetPluginChannel(c *fiber.Ctx, plugin PluginID) error
+	// GetPluginGrants Who may use a plugin.
+	// (GET /plugins/{plugin}/grants)
+	GetPluginGrants(c *fiber.Ctx, plugin PluginID) error
+	// SetPluginGrants Replace who may use a plugin.
+	// (PUT /plugins/{plugin}/grants)
+	SetPluginGrants(c *fiber.Ctx, plugin PluginID) error
+	// GetPluginSettings What is set for a plugin, and the schema of what can be.
+	// (GET /plugins/{plugin}/settings)
+	GetPluginSettings(c *fiber.Ctx, plugin PluginID) error
+	// SetPluginSettings Replace what is set for a plugin.
+	// (PUT /plugins/{plugin}/settings)
+	SetPluginSettings(c *fiber.Ctx, plugin PluginID) error
+	// ApprovePlugin Let the version that waits run, with all that it asks for.
+	// (POST /plugins/{plugin}:approve)
+	ApprovePlugin(c *fiber.Ctx, plugin PluginID) error
+	// DisablePlugin Switch a platform off.
+	// (POST /plugins/{plugin}:disable)
+	DisablePlugin(c *fiber.Ctx, plugin PluginID) error
+	// EnablePlugin Switch a platform on.
+	// (POST /plugins/{plugin}:enable)
+	EnablePlugin(c *fiber.Ctx, plugin PluginID) error
+	// RollbackPlugin Run the version before, or another that is kept, and pin it.
+	// (POST /plugins/{plugin}:rollback)
+	RollbackPlugin(c *fiber.Ctx, plugin PluginID) error
 	// ListPosts Posts by time window, or page by page.
 	// (GET /posts)
 	ListPosts(c *fiber.Ctx, params ListPostsParams) error
@@ -2326,7 +2964,7 @@ type ServerInterface interface {
 	DeletePost(c *fiber.Ctx, post PostID, params DeletePostParams) error
 	// GetPost One post.
 	// (GET /posts/{post})
-	GetPost(c *fiber.Ctx, post PostID) error
+	GetPost(c *fiber.Ctx, post PostID, params GetPostParams) error
 	// UpdatePost Change a post that has not left.
 	// (PATCH /posts/{post})
 	UpdatePost(c *fiber.Ctx, post PostID, params UpdatePostParams) error
@@ -2351,6 +2989,9 @@ type ServerInterface interface {
 	// SchedulePost Set or change when a post goes out.
 	// (POST /posts/{post}:schedule)
 	SchedulePost(c *fiber.Ctx, post PostID, params SchedulePostParams) error
+	// BatchPosts Create many drafts at once.
+	// (POST /posts:batch)
+	BatchPosts(c *fiber.Ctx, params BatchPostsParams) error
 	// ValidatePost What each platform would say to this post.
 	// (POST /posts:validate)
 	ValidatePost(c *fiber.Ctx) error
@@ -3192,6 +3833,35 @@ func (siw *ServerInterfaceWrapper) GetJob(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// CancelJob operation middleware
+func (siw *ServerInterfaceWrapper) CancelJob(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "job" -------------
+	var job JobID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "job", c.Params("job"), &job, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/job")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.CancelJob(c, job)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // GetMe operation middleware
 func (siw *ServerInterfaceWrapper) GetMe(c *fiber.Ctx) error {
 
@@ -3750,6 +4420,445 @@ func (siw *ServerInterfaceWrapper) GetPlatform(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// ListPluginKeys operation middleware
+func (siw *ServerInterfaceWrapper) ListPluginKeys(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListPluginKeys(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// TrustPluginKey operation middleware
+func (siw *ServerInterfaceWrapper) TrustPluginKey(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.TrustPluginKey(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// DistrustPluginKey operation middleware
+func (siw *ServerInterfaceWrapper) DistrustPluginKey(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin_key" -------------
+	var pluginKey PluginKeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin_key", c.Params("plugin_key"), &pluginKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin_key")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DistrustPluginKey(c, pluginKey)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListPlugins operation middleware
+func (siw *ServerInterfaceWrapper) ListPlugins(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListPlugins(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// AddPlugin operation middleware
+func (siw *ServerInterfaceWrapper) AddPlugin(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddPluginParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", query, &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/channel")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.AddPlugin(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RemovePlugin operation middleware
+func (siw *ServerInterfaceWrapper) RemovePlugin(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RemovePlugin(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetPlugin operation middleware
+func (siw *ServerInterfaceWrapper) GetPlugin(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetPlugin(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// SetPluginChannel operation middleware
+func (siw *ServerInterfaceWrapper) SetPluginChannel(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.SetPluginChannel(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetPluginGrants operation middleware
+func (siw *ServerInterfaceWrapper) GetPluginGrants(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetPluginGrants(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// SetPluginGrants operation middleware
+func (siw *ServerInterfaceWrapper) SetPluginGrants(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.SetPluginGrants(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetPluginSettings operation middleware
+func (siw *ServerInterfaceWrapper) GetPluginSettings(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetPluginSettings(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// SetPluginSettings operation middleware
+func (siw *ServerInterfaceWrapper) SetPluginSettings(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.SetPluginSettings(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ApprovePlugin operation middleware
+func (siw *ServerInterfaceWrapper) ApprovePlugin(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ApprovePlugin(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// DisablePlugin operation middleware
+func (siw *ServerInterfaceWrapper) DisablePlugin(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DisablePlugin(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// EnablePlugin operation middleware
+func (siw *ServerInterfaceWrapper) EnablePlugin(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.EnablePlugin(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RollbackPlugin operation middleware
+func (siw *ServerInterfaceWrapper) RollbackPlugin(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RollbackPlugin(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // ListPosts operation middleware
 func (siw *ServerInterfaceWrapper) ListPosts(c *fiber.Ctx) error {
 
@@ -3793,6 +4902,13 @@ func (siw *ServerInterfaceWrapper) ListPosts(c *fiber.Ctx) error {
 		return BadParameter("/query/channel")
 	}
 
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", query, &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/sort")
+	}
+
 	// ------------- Optional query parameter "limit" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", query, &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
@@ -3830,6 +4946,19 @@ func (siw *ServerInterfaceWrapper) CreatePost(c *fiber.Ctx) error {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params CreatePostParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", query, &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return BadParameter("/query/dry_run")
+	}
 
 	headers := c.GetReqHeaders()
 
@@ -3930,8 +5059,24 @@ func (siw *ServerInterfaceWrapper) GetPost(c *fiber.Ctx) error {
 		return BadParameter("/path/post")
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPostParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "include" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include", query, &params.Include, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/include")
+	}
+
 	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.GetPost(c, post)
+		return siw.Handler.GetPost(c, post, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4251,6 +5396,19 @@ func (siw *ServerInterfaceWrapper) PublishPost(c *fiber.Ctx) error {
 	// Parameter object where we will unmarshal all parameters from the context
 	var params PublishPostParams
 
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", query, &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return BadParameter("/query/dry_run")
+	}
+
 	headers := c.GetReqHeaders()
 
 	// ------------- Optional header parameter "If-Match" -------------
@@ -4321,6 +5479,19 @@ func (siw *ServerInterfaceWrapper) SchedulePost(c *fiber.Ctx) error {
 	// Parameter object where we will unmarshal all parameters from the context
 	var params SchedulePostParams
 
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", query, &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return BadParameter("/query/dry_run")
+	}
+
 	headers := c.GetReqHeaders()
 
 	// ------------- Optional header parameter "If-Match" -------------
@@ -4361,6 +5532,64 @@ func (siw *ServerInterfaceWrapper) SchedulePost(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.SchedulePost(c, post, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// BatchPosts operation middleware
+func (siw *ServerInterfaceWrapper) BatchPosts(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BatchPostsParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", query, &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return BadParameter("/query/dry_run")
+	}
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredKey
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		return BadParameter("/header/Idempotency-Key")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.BatchPosts(c, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -5339,6 +6568,9 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/jobs/{job}", Operation: "GetJob", Handler: wrapper.GetJob, Action: "job.read", IDs: map[string]string{"job": "job"},
 		},
 		{
+			Method: "POST", Path: "/jobs/{job}:cancel", Operation: "CancelJob", Handler: wrapper.CancelJob, Action: "job.cancel", IDs: map[string]string{"job": "job"},
+		},
+		{
 			Method: "GET", Path: "/me", Operation: "GetMe", Handler: wrapper.GetMe, Session: true,
 		},
 		{
@@ -5390,16 +6622,64 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/platforms/{platform}", Operation: "GetPlatform", Handler: wrapper.GetPlatform, Action: "channel.read", IDs: map[string]string{},
 		},
 		{
-			Method: "GET", Path: "/posts", Operation: "ListPosts", Handler: wrapper.ListPosts, Action: "post.read", Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel", "limit", "cursor"},
+			Method: "GET", Path: "/plugin-keys", Operation: "ListPluginKeys", Handler: wrapper.ListPluginKeys, Action: "plugin.manage",
 		},
 		{
-			Method: "POST", Path: "/posts", Operation: "CreatePost", Handler: wrapper.CreatePost, Action: "post.create", Keyed: true,
+			Method: "POST", Path: "/plugin-keys", Operation: "TrustPluginKey", Handler: wrapper.TrustPluginKey, Action: "plugin.manage",
+		},
+		{
+			Method: "DELETE", Path: "/plugin-keys/{plugin_key}", Operation: "DistrustPluginKey", Handler: wrapper.DistrustPluginKey, Action: "plugin.manage", IDs: map[string]string{},
+		},
+		{
+			Method: "GET", Path: "/plugins", Operation: "ListPlugins", Handler: wrapper.ListPlugins, Action: "plugin.read",
+		},
+		{
+			Method: "POST", Path: "/plugins", Operation: "AddPlugin", Handler: wrapper.AddPlugin, Action: "plugin.manage", Stream: true, Rate: "upload", Query: []string{"channel"},
+		},
+		{
+			Method: "DELETE", Path: "/plugins/{plugin}", Operation: "RemovePlugin", Handler: wrapper.RemovePlugin, Action: "plugin.manage", IDs: map[string]string{},
+		},
+		{
+			Method: "GET", Path: "/plugins/{plugin}", Operation: "GetPlugin", Handler: wrapper.GetPlugin, Action: "plugin.read", IDs: map[string]string{},
+		},
+		{
+			Method: "PUT", Path: "/plugins/{plugin}/channel", Operation: "SetPluginChannel", Handler: wrapper.SetPluginChannel, Action: "plugin.manage", IDs: map[string]string{},
+		},
+		{
+			Method: "GET", Path: "/plugins/{plugin}/grants", Operation: "GetPluginGrants", Handler: wrapper.GetPluginGrants, Action: "plugin.manage", IDs: map[string]string{},
+		},
+		{
+			Method: "PUT", Path: "/plugins/{plugin}/grants", Operation: "SetPluginGrants", Handler: wrapper.SetPluginGrants, Action: "plugin.manage", IDs: map[string]string{},
+		},
+		{
+			Method: "GET", Path: "/plugins/{plugin}/settings", Operation: "GetPluginSettings", Handler: wrapper.GetPluginSettings, Action: "plugin.manage", IDs: map[string]string{},
+		},
+		{
+			Method: "PUT", Path: "/plugins/{plugin}/settings", Operation: "SetPluginSettings", Handler: wrapper.SetPluginSettings, Action: "plugin.manage", IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/plugins/{plugin}:approve", Operation: "ApprovePlugin", Handler: wrapper.ApprovePlugin, Action: "plugin.manage", IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/plugins/{plugin}:disable", Operation: "DisablePlugin", Handler: wrapper.DisablePlugin, Action: "plugin.enable", IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/plugins/{plugin}:enable", Operation: "EnablePlugin", Handler: wrapper.EnablePlugin, Action: "plugin.enable", IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/plugins/{plugin}:rollback", Operation: "RollbackPlugin", Handler: wrapper.RollbackPlugin, Action: "plugin.manage", IDs: map[string]string{},
+		},
+		{
+			Method: "GET", Path: "/posts", Operation: "ListPosts", Handler: wrapper.ListPosts, Action: "post.read", Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel", "sort", "limit", "cursor"},
+		},
+		{
+			Method: "POST", Path: "/posts", Operation: "CreatePost", Handler: wrapper.CreatePost, Action: "post.create", Keyed: true, Query: []string{"dry_run"},
 		},
 		{
 			Method: "DELETE", Path: "/posts/{post}", Operation: "DeletePost", Handler: wrapper.DeletePost, Action: "post.delete", IfMatch: "required", IDs: map[string]string{"post": "post"},
 		},
 		{
-			Method: "GET", Path: "/posts/{post}", Operation: "GetPost", Handler: wrapper.GetPost, Action: "post.read", IDs: map[string]string{"post": "post"},
+			Method: "GET", Path: "/posts/{post}", Operation: "GetPost", Handler: wrapper.GetPost, Action: "post.read", IDs: map[string]string{"post": "post"}, Query: []string{"include"},
 		},
 		{
 			Method: "PATCH", Path: "/posts/{post}", Operation: "UpdatePost", Handler: wrapper.UpdatePost, Action: "post.edit", IfMatch: "required", IDs: map[string]string{"post": "post"},
@@ -5420,10 +6700,13 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/posts/{post}:cancel", Operation: "CancelPost", Handler: wrapper.CancelPost, Action: "post.cancel", Keyed: true, IDs: map[string]string{"post": "post"},
 		},
 		{
-			Method: "POST", Path: "/posts/{post}:publish", Operation: "PublishPost", Handler: wrapper.PublishPost, Action: "post.publish", Idempotency: "required", IfMatch: "required", Keyed: true, IDs: map[string]string{"post": "post"},
+			Method: "POST", Path: "/posts/{post}:publish", Operation: "PublishPost", Handler: wrapper.PublishPost, Action: "post.publish", Idempotency: "required", IfMatch: "required", Keyed: true, IDs: map[string]string{"post": "post"}, Query: []string{"dry_run"},
 		},
 		{
-			Method: "POST", Path: "/posts/{post}:schedule", Operation: "SchedulePost", Handler: wrapper.SchedulePost, Action: "post.schedule", Idempotency: "required", IfMatch: "required", Keyed: true, IDs: map[string]string{"post": "post"},
+			Method: "POST", Path: "/posts/{post}:schedule", Operation: "SchedulePost", Handler: wrapper.SchedulePost, Action: "post.schedule", Idempotency: "required", IfMatch: "required", Keyed: true, IDs: map[string]string{"post": "post"}, Query: []string{"dry_run"},
+		},
+		{
+			Method: "POST", Path: "/posts:batch", Operation: "BatchPosts", Handler: wrapper.BatchPosts, Action: "post.create", Idempotency: "required", Keyed: true, Query: []string{"dry_run"},
 		},
 		{
 			Method: "POST", Path: "/posts:validate", Operation: "ValidatePost", Handler: wrapper.ValidatePost, Action: "post.create",
@@ -6258,6 +7541,35 @@ func (response GetJobdefaultApplicationProblemPlusJSONResponse) VisitGetJobRespo
 	return ctx.JSON(&response.Body)
 }
 
+type CancelJobRequestObject struct {
+	Job JobID `json:"job"`
+}
+
+type CancelJobResponseObject interface {
+	VisitCancelJobResponse(ctx *fiber.Ctx) error
+}
+
+type CancelJob200JSONResponse Job
+
+func (response CancelJob200JSONResponse) VisitCancelJobResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type CancelJobdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CancelJobdefaultApplicationProblemPlusJSONResponse) VisitCancelJobResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type GetMeRequestObject struct {
 }
 
@@ -6781,6 +8093,473 @@ func (response GetPlatformdefaultApplicationProblemPlusJSONResponse) VisitGetPla
 	return ctx.JSON(&response.Body)
 }
 
+type ListPluginKeysRequestObject struct {
+}
+
+type ListPluginKeysResponseObject interface {
+	VisitListPluginKeysResponse(ctx *fiber.Ctx) error
+}
+
+type ListPluginKeys200JSONResponse PluginKeyList
+
+func (response ListPluginKeys200JSONResponse) VisitListPluginKeysResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListPluginKeysdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListPluginKeysdefaultApplicationProblemPlusJSONResponse) VisitListPluginKeysResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type TrustPluginKeyRequestObject struct {
+	Body *TrustPluginKeyJSONRequestBody
+}
+
+type TrustPluginKeyResponseObject interface {
+	VisitTrustPluginKeyResponse(ctx *fiber.Ctx) error
+}
+
+type TrustPluginKey201JSONResponse PluginKey
+
+func (response TrustPluginKey201JSONResponse) VisitTrustPluginKeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type TrustPluginKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TrustPluginKeydefaultApplicationProblemPlusJSONResponse) VisitTrustPluginKeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type DistrustPluginKeyRequestObject struct {
+	PluginKey PluginKeyID `json:"plugin_key"`
+}
+
+type DistrustPluginKeyResponseObject interface {
+	VisitDistrustPluginKeyResponse(ctx *fiber.Ctx) error
+}
+
+type DistrustPluginKey204Response struct {
+}
+
+func (response DistrustPluginKey204Response) VisitDistrustPluginKeyResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type DistrustPluginKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DistrustPluginKeydefaultApplicationProblemPlusJSONResponse) VisitDistrustPluginKeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListPluginsRequestObject struct {
+}
+
+type ListPluginsResponseObject interface {
+	VisitListPluginsResponse(ctx *fiber.Ctx) error
+}
+
+type ListPlugins200JSONResponse PluginList
+
+func (response ListPlugins200JSONResponse) VisitListPluginsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListPluginsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListPluginsdefaultApplicationProblemPlusJSONResponse) VisitListPluginsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type AddPluginRequestObject struct {
+	Params        AddPluginParams
+	Body          io.Reader
+	MultipartBody *multipart.Reader
+}
+
+type AddPluginResponseObject interface {
+	VisitAddPluginResponse(ctx *fiber.Ctx) error
+}
+
+type AddPlugin201JSONResponse Plugin
+
+func (response AddPlugin201JSONResponse) VisitAddPluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type AddPlugindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AddPlugindefaultApplicationProblemPlusJSONResponse) VisitAddPluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RemovePluginRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+}
+
+type RemovePluginResponseObject interface {
+	VisitRemovePluginResponse(ctx *fiber.Ctx) error
+}
+
+type RemovePlugin204Response struct {
+}
+
+func (response RemovePlugin204Response) VisitRemovePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type RemovePlugindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RemovePlugindefaultApplicationProblemPlusJSONResponse) VisitRemovePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GetPluginRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+}
+
+type GetPluginResponseObject interface {
+	VisitGetPluginResponse(ctx *fiber.Ctx) error
+}
+
+type GetPlugin200JSONResponse Plugin
+
+func (response GetPlugin200JSONResponse) VisitGetPluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetPlugindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetPlugindefaultApplicationProblemPlusJSONResponse) VisitGetPluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type SetPluginChannelRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+	Body   *SetPluginChannelJSONRequestBody
+}
+
+type SetPluginChannelResponseObject interface {
+	VisitSetPluginChannelResponse(ctx *fiber.Ctx) error
+}
+
+type SetPluginChannel200JSONResponse Plugin
+
+func (response SetPluginChannel200JSONResponse) VisitSetPluginChannelResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type SetPluginChanneldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetPluginChanneldefaultApplicationProblemPlusJSONResponse) VisitSetPluginChannelResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GetPluginGrantsRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+}
+
+type GetPluginGrantsResponseObject interface {
+	VisitGetPluginGrantsResponse(ctx *fiber.Ctx) error
+}
+
+type GetPluginGrants200JSONResponse PluginGrants
+
+func (response GetPluginGrants200JSONResponse) VisitGetPluginGrantsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetPluginGrantsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetPluginGrantsdefaultApplicationProblemPlusJSONResponse) VisitGetPluginGrantsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type SetPluginGrantsRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+	Body   *SetPluginGrantsJSONRequestBody
+}
+
+type SetPluginGrantsResponseObject interface {
+	VisitSetPluginGrantsResponse(ctx *fiber.Ctx) error
+}
+
+type SetPluginGrants200JSONResponse PluginGrants
+
+func (response SetPluginGrants200JSONResponse) VisitSetPluginGrantsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type SetPluginGrantsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetPluginGrantsdefaultApplicationProblemPlusJSONResponse) VisitSetPluginGrantsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GetPluginSettingsRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+}
+
+type GetPluginSettingsResponseObject interface {
+	VisitGetPluginSettingsResponse(ctx *fiber.Ctx) error
+}
+
+type GetPluginSettings200JSONResponse PluginSettings
+
+func (response GetPluginSettings200JSONResponse) VisitGetPluginSettingsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetPluginSettingsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetPluginSettingsdefaultApplicationProblemPlusJSONResponse) VisitGetPluginSettingsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type SetPluginSettingsRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+	Body   *SetPluginSettingsJSONRequestBody
+}
+
+type SetPluginSettingsResponseObject interface {
+	VisitSetPluginSettingsResponse(ctx *fiber.Ctx) error
+}
+
+type SetPluginSettings200JSONResponse PluginSettings
+
+func (response SetPluginSettings200JSONResponse) VisitSetPluginSettingsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type SetPluginSettingsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetPluginSettingsdefaultApplicationProblemPlusJSONResponse) VisitSetPluginSettingsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ApprovePluginRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+	Body   *ApprovePluginJSONRequestBody
+}
+
+type ApprovePluginResponseObject interface {
+	VisitApprovePluginResponse(ctx *fiber.Ctx) error
+}
+
+type ApprovePlugin200JSONResponse Plugin
+
+func (response ApprovePlugin200JSONResponse) VisitApprovePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ApprovePlugindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ApprovePlugindefaultApplicationProblemPlusJSONResponse) VisitApprovePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type DisablePluginRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+}
+
+type DisablePluginResponseObject interface {
+	VisitDisablePluginResponse(ctx *fiber.Ctx) error
+}
+
+type DisablePlugin200JSONResponse Plugin
+
+func (response DisablePlugin200JSONResponse) VisitDisablePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type DisablePlugindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DisablePlugindefaultApplicationProblemPlusJSONResponse) VisitDisablePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type EnablePluginRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+}
+
+type EnablePluginResponseObject interface {
+	VisitEnablePluginResponse(ctx *fiber.Ctx) error
+}
+
+type EnablePlugin200JSONResponse Plugin
+
+func (response EnablePlugin200JSONResponse) VisitEnablePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type EnablePlugindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EnablePlugindefaultApplicationProblemPlusJSONResponse) VisitEnablePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RollbackPluginRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+	Body   *RollbackPluginJSONRequestBody
+}
+
+type RollbackPluginResponseObject interface {
+	VisitRollbackPluginResponse(ctx *fiber.Ctx) error
+}
+
+type RollbackPlugin200JSONResponse Plugin
+
+func (response RollbackPlugin200JSONResponse) VisitRollbackPluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type RollbackPlugindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RollbackPlugindefaultApplicationProblemPlusJSONResponse) VisitRollbackPluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type ListPostsRequestObject struct {
 	Params ListPostsParams
 }
@@ -6870,7 +8649,8 @@ func (response DeletePostdefaultApplicationProblemPlusJSONResponse) VisitDeleteP
 }
 
 type GetPostRequestObject struct {
-	Post PostID `json:"post"`
+	Post   PostID `json:"post"`
+	Params GetPostParams
 }
 
 type GetPostResponseObject interface {
@@ -7141,6 +8921,36 @@ type SchedulePostdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SchedulePostdefaultApplicationProblemPlusJSONResponse) VisitSchedulePostResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type BatchPostsRequestObject struct {
+	Params BatchPostsParams
+	Body   *BatchPostsJSONRequestBody
+}
+
+type BatchPostsResponseObject interface {
+	VisitBatchPostsResponse(ctx *fiber.Ctx) error
+}
+
+type BatchPosts207JSONResponse BatchResult
+
+func (response BatchPosts207JSONResponse) VisitBatchPostsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(207)
+
+	return ctx.JSON(&response)
+}
+
+type BatchPostsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BatchPostsdefaultApplicationProblemPlusJSONResponse) VisitBatchPostsResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -7626,13 +9436,23 @@ type ReplayWebhookDeliveryResponseObject interface {
 	VisitReplayWebhookDeliveryResponse(ctx *fiber.Ctx) error
 }
 
-type ReplayWebhookDelivery202JSONResponse WebhookDelivery
+type ReplayWebhookDelivery202ResponseHeaders struct {
+	Location *string
+}
+
+type ReplayWebhookDelivery202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers ReplayWebhookDelivery202ResponseHeaders
+}
 
 func (response ReplayWebhookDelivery202JSONResponse) VisitReplayWebhookDeliveryResponse(ctx *fiber.Ctx) error {
+	if response.Headers.Location != nil {
+		ctx.Response().Header.Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
 	ctx.Response().Header.Set("Content-Type", "application/json")
 	ctx.Status(202)
 
-	return ctx.JSON(&response)
+	return ctx.JSON(&response.Body)
 }
 
 type ReplayWebhookDeliverydefaultApplicationProblemPlusJSONResponse struct {
@@ -7998,6 +9818,9 @@ type StrictServerInterface interface {
 	// GetJob How far a job is.
 	// (GET /jobs/{job})
 	GetJob(ctx context.Context, request GetJobRequestObject) (GetJobResponseObject, error)
+	// CancelJob End a job.
+	// (POST /jobs/{job}:cancel)
+	CancelJob(ctx context.Context, request CancelJobRequestObject) (CancelJobResponseObject, error)
 	// GetMe Who is signed in.
 	// (GET /me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
@@ -8049,6 +9872,54 @@ type StrictServerInterface interface {
 	// GetPlatform One platform with its formats and limits.
 	// (GET /platforms/{platform})
 	GetPlatform(ctx context.Context, request GetPlatformRequestObject) (GetPlatformResponseObject, error)
+	// ListPluginKeys The keys whose signature is trusted.
+	// (GET /plugin-keys)
+	ListPluginKeys(ctx context.Context, request ListPluginKeysRequestObject) (ListPluginKeysResponseObject, error)
+	// TrustPluginKey Trust a key.
+	// (POST /plugin-keys)
+	TrustPluginKey(ctx context.Context, request TrustPluginKeyRequestObject) (TrustPluginKeyResponseObject, error)
+	// DistrustPluginKey Stop trusting a key.
+	// (DELETE /plugin-keys/{plugin_key})
+	DistrustPluginKey(ctx context.Context, request DistrustPluginKeyRequestObject) (DistrustPluginKeyResponseObject, error)
+	// ListPlugins The plugins that run here; all of them for the operator.
+	// (GET /plugins)
+	ListPlugins(ctx context.Context, request ListPluginsRequestObject) (ListPluginsResponseObject, error)
+	// AddPlugin Add a plugin, or a version of one.
+	// (POST /plugins)
+	AddPlugin(ctx context.Context, request AddPluginRequestObject) (AddPluginResponseObject, error)
+	// RemovePlugin Remove a plugin and its bundles.
+	// (DELETE /plugins/{plugin})
+	RemovePlugin(ctx context.Context, request RemovePluginRequestObject) (RemovePluginResponseObject, error)
+	// GetPlugin One plugin with its manifest.
+	// (GET /plugins/{plugin})
+	GetPlugin(ctx context.Context, request GetPluginRequestObject) (GetPluginResponseObject, error)
+	// SetPluginChannel Say which versions a plugin takes by itself.
+	// (PUT /plugins/{plugin}/channel)
+	SetPluginChannel(ctx context.Context, request SetPluginChannelRequestObject) (SetPluginChannelResponseObject, error)
+	// GetPluginGrants Who may use a plugin.
+	// (GET /plugins/{plugin}/grants)
+	GetPluginGrants(ctx context.Context, request GetPluginGrantsRequestObject) (GetPluginGrantsResponseObject, error)
+	// SetPluginGrants Replace who may use a plugin.
+	// (PUT /plugins/{plugin}/grants)
+	SetPluginGrants(ctx context.Context, request SetPluginGrantsRequestObject) (SetPluginGrantsResponseObject, error)
+	// GetPluginSettings What is set for a plugin, and the schema of what can be.
+	// (GET /plugins/{plugin}/settings)
+	GetPluginSettings(ctx context.Context, request GetPluginSettingsRequestObject) (GetPluginSettingsResponseObject, error)
+	// SetPluginSettings Replace what is set for a plugin.
+	// (PUT /plugins/{plugin}/settings)
+	SetPluginSettings(ctx context.Context, request SetPluginSettingsRequestObject) (SetPluginSettingsResponseObject, error)
+	// ApprovePlugin Let the version that waits run, with all that it asks for.
+	// (POST /plugins/{plugin}:approve)
+	ApprovePlugin(ctx context.Context, request ApprovePluginRequestObject) (ApprovePluginResponseObject, error)
+	// DisablePlugin Switch a platform off.
+	// (POST /plugins/{plugin}:disable)
+	DisablePlugin(ctx context.Context, request DisablePluginRequestObject) (DisablePluginResponseObject, error)
+	// EnablePlugin Switch a platform on.
+	// (POST /plugins/{plugin}:enable)
+	EnablePlugin(ctx context.Context, request EnablePluginRequestObject) (EnablePluginResponseObject, error)
+	// RollbackPlugin Run the version before, or another that is kept, and pin it.
+	// (POST /plugins/{plugin}:rollback)
+	RollbackPlugin(ctx context.Context, request RollbackPluginRequestObject) (RollbackPluginResponseObject, error)
 	// ListPosts Posts by time window, or page by page.
 	// (GET /posts)
 	ListPosts(ctx context.Context, request ListPostsRequestObject) (ListPostsResponseObject, error)
@@ -8085,6 +9956,9 @@ type StrictServerInterface interface {
 	// SchedulePost Set or change when a post goes out.
 	// (POST /posts/{post}:schedule)
 	SchedulePost(ctx context.Context, request SchedulePostRequestObject) (SchedulePostResponseObject, error)
+	// BatchPosts Create many drafts at once.
+	// (POST /posts:batch)
+	BatchPosts(ctx context.Context, request BatchPostsRequestObject) (BatchPostsResponseObject, error)
 	// ValidatePost What each platform would say to this post.
 	// (POST /posts:validate)
 	ValidatePost(ctx context.Context, request ValidatePostRequestObject) (ValidatePostResponseObject, error)
@@ -8933,6 +10807,33 @@ func (sh *strictHandler) GetJob(ctx *fiber.Ctx, job JobID, params GetJobParams) 
 	return nil
 }
 
+// CancelJob operation middleware
+func (sh *strictHandler) CancelJob(ctx *fiber.Ctx, job JobID) error {
+	var request CancelJobRequestObject
+
+	request.Job = job
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelJob(ctx.UserContext(), request.(CancelJobRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelJob")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CancelJobResponseObject); ok {
+		if err := validResponse.VisitCancelJobResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetMe operation middleware
 func (sh *strictHandler) GetMe(ctx *fiber.Ctx) error {
 	var request GetMeRequestObject
@@ -9423,6 +11324,492 @@ func (sh *strictHandler) GetPlatform(ctx *fiber.Ctx, platform PlatformID) error 
 	return nil
 }
 
+// ListPluginKeys operation middleware
+func (sh *strictHandler) ListPluginKeys(ctx *fiber.Ctx) error {
+	var request ListPluginKeysRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPluginKeys(ctx.UserContext(), request.(ListPluginKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPluginKeys")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListPluginKeysResponseObject); ok {
+		if err := validResponse.VisitListPluginKeysResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TrustPluginKey operation middleware
+func (sh *strictHandler) TrustPluginKey(ctx *fiber.Ctx) error {
+	var request TrustPluginKeyRequestObject
+
+	var body TrustPluginKeyJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.TrustPluginKey(ctx.UserContext(), request.(TrustPluginKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TrustPluginKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TrustPluginKeyResponseObject); ok {
+		if err := validResponse.VisitTrustPluginKeyResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DistrustPluginKey operation middleware
+func (sh *strictHandler) DistrustPluginKey(ctx *fiber.Ctx, pluginKey PluginKeyID) error {
+	var request DistrustPluginKeyRequestObject
+
+	request.PluginKey = pluginKey
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.DistrustPluginKey(ctx.UserContext(), request.(DistrustPluginKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DistrustPluginKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DistrustPluginKeyResponseObject); ok {
+		if err := validResponse.VisitDistrustPluginKeyResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListPlugins operation middleware
+func (sh *strictHandler) ListPlugins(ctx *fiber.Ctx) error {
+	var request ListPluginsRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPlugins(ctx.UserContext(), request.(ListPluginsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPlugins")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListPluginsResponseObject); ok {
+		if err := validResponse.VisitListPluginsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddPlugin operation middleware
+func (sh *strictHandler) AddPlugin(ctx *fiber.Ctx, params AddPluginParams) error {
+	var request AddPluginRequestObject
+
+	request.Params = params
+	if Sent(ctx, "application/octet-stream") {
+		request.Body = BodyStream(ctx)
+	}
+	if Sent(ctx, "multipart/form-data") {
+		request.MultipartBody = multipart.NewReader(BodyStream(ctx), string(ctx.Request().Header.MultipartFormBoundary()))
+	}
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.AddPlugin(ctx.UserContext(), request.(AddPluginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddPlugin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddPluginResponseObject); ok {
+		if err := validResponse.VisitAddPluginResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemovePlugin operation middleware
+func (sh *strictHandler) RemovePlugin(ctx *fiber.Ctx, plugin PluginID) error {
+	var request RemovePluginRequestObject
+
+	request.Plugin = plugin
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RemovePlugin(ctx.UserContext(), request.(RemovePluginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemovePlugin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemovePluginResponseObject); ok {
+		if err := validResponse.VisitRemovePluginResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetPlugin operation middleware
+func (sh *strictHandler) GetPlugin(ctx *fiber.Ctx, plugin PluginID) error {
+	var request GetPluginRequestObject
+
+	request.Plugin = plugin
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPlugin(ctx.UserContext(), request.(GetPluginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPlugin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPluginResponseObject); ok {
+		if err := validResponse.VisitGetPluginResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetPluginChannel operation middleware
+func (sh *strictHandler) SetPluginChannel(ctx *fiber.Ctx, plugin PluginID) error {
+	var request SetPluginChannelRequestObject
+
+	request.Plugin = plugin
+
+	var body SetPluginChannelJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.SetPluginChannel(ctx.UserContext(), request.(SetPluginChannelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetPluginChannel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SetPluginChannelResponseObject); ok {
+		if err := validResponse.VisitSetPluginChannelResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetPluginGrants operation middleware
+func (sh *strictHandler) GetPluginGrants(ctx *fiber.Ctx, plugin PluginID) error {
+	var request GetPluginGrantsRequestObject
+
+	request.Plugin = plugin
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPluginGrants(ctx.UserContext(), request.(GetPluginGrantsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPluginGrants")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPluginGrantsResponseObject); ok {
+		if err := validResponse.VisitGetPluginGrantsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetPluginGrants operation middleware
+func (sh *strictHandler) SetPluginGrants(ctx *fiber.Ctx, plugin PluginID) error {
+	var request SetPluginGrantsRequestObject
+
+	request.Plugin = plugin
+
+	var body SetPluginGrantsJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.SetPluginGrants(ctx.UserContext(), request.(SetPluginGrantsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetPluginGrants")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SetPluginGrantsResponseObject); ok {
+		if err := validResponse.VisitSetPluginGrantsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetPluginSettings operation middleware
+func (sh *strictHandler) GetPluginSettings(ctx *fiber.Ctx, plugin PluginID) error {
+	var request GetPluginSettingsRequestObject
+
+	request.Plugin = plugin
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPluginSettings(ctx.UserContext(), request.(GetPluginSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPluginSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPluginSettingsResponseObject); ok {
+		if err := validResponse.VisitGetPluginSettingsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetPluginSettings operation middleware
+func (sh *strictHandler) SetPluginSettings(ctx *fiber.Ctx, plugin PluginID) error {
+	var request SetPluginSettingsRequestObject
+
+	request.Plugin = plugin
+
+	var body SetPluginSettingsJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.SetPluginSettings(ctx.UserContext(), request.(SetPluginSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetPluginSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SetPluginSettingsResponseObject); ok {
+		if err := validResponse.VisitSetPluginSettingsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ApprovePlugin operation middleware
+func (sh *strictHandler) ApprovePlugin(ctx *fiber.Ctx, plugin PluginID) error {
+	var request ApprovePluginRequestObject
+
+	request.Plugin = plugin
+
+	var body ApprovePluginJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ApprovePlugin(ctx.UserContext(), request.(ApprovePluginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApprovePlugin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ApprovePluginResponseObject); ok {
+		if err := validResponse.VisitApprovePluginResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DisablePlugin operation middleware
+func (sh *strictHandler) DisablePlugin(ctx *fiber.Ctx, plugin PluginID) error {
+	var request DisablePluginRequestObject
+
+	request.Plugin = plugin
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.DisablePlugin(ctx.UserContext(), request.(DisablePluginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DisablePlugin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DisablePluginResponseObject); ok {
+		if err := validResponse.VisitDisablePluginResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EnablePlugin operation middleware
+func (sh *strictHandler) EnablePlugin(ctx *fiber.Ctx, plugin PluginID) error {
+	var request EnablePluginRequestObject
+
+	request.Plugin = plugin
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.EnablePlugin(ctx.UserContext(), request.(EnablePluginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EnablePlugin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EnablePluginResponseObject); ok {
+		if err := validResponse.VisitEnablePluginResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RollbackPlugin operation middleware
+func (sh *strictHandler) RollbackPlugin(ctx *fiber.Ctx, plugin PluginID) error {
+	var request RollbackPluginRequestObject
+
+	request.Plugin = plugin
+
+	var body RollbackPluginJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RollbackPlugin(ctx.UserContext(), request.(RollbackPluginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RollbackPlugin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RollbackPluginResponseObject); ok {
+		if err := validResponse.VisitRollbackPluginResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListPosts operation middleware
 func (sh *strictHandler) ListPosts(ctx *fiber.Ctx, params ListPostsParams) error {
 	var request ListPostsRequestObject
@@ -9514,10 +11901,11 @@ func (sh *strictHandler) DeletePost(ctx *fiber.Ctx, post PostID, params DeletePo
 }
 
 // GetPost operation middleware
-func (sh *strictHandler) GetPost(ctx *fiber.Ctx, post PostID) error {
+func (sh *strictHandler) GetPost(ctx *fiber.Ctx, post PostID, params GetPostParams) error {
 	var request GetPostRequestObject
 
 	request.Post = post
+	request.Params = params
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.GetPost(ctx.UserContext(), request.(GetPostRequestObject))
@@ -9779,6 +12167,41 @@ func (sh *strictHandler) SchedulePost(ctx *fiber.Ctx, post PostID, params Schedu
 		return err
 	} else if validResponse, ok := response.(SchedulePostResponseObject); ok {
 		if err := validResponse.VisitSchedulePostResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// BatchPosts operation middleware
+func (sh *strictHandler) BatchPosts(ctx *fiber.Ctx, params BatchPostsParams) error {
+	var request BatchPostsRequestObject
+
+	request.Params = params
+
+	var body BatchPostsJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.BatchPosts(ctx.UserContext(), request.(BatchPostsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BatchPosts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BatchPostsResponseObject); ok {
+		if err := validResponse.VisitBatchPostsResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

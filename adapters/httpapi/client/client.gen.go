@@ -69,6 +69,24 @@ func (e ChannelState) Valid() bool {
 	}
 }
 
+// Defines values for ChannelFormatReason.
+const (
+	MissingScope  ChannelFormatReason = "missing_scope"
+	NotForAccount ChannelFormatReason = "not_for_account"
+)
+
+// Valid indicates whether the value is a known member of the ChannelFormatReason enum.
+func (e ChannelFormatReason) Valid() bool {
+	switch e {
+	case MissingScope:
+		return true
+	case NotForAccount:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChildObject.
 const (
 	ChildObjectTenant ChildObject = "tenant"
@@ -209,6 +227,7 @@ func (e JobObject) Valid() bool {
 
 // Defines values for JobStatus.
 const (
+	JobStatusCanceled  JobStatus = "canceled"
 	JobStatusFailed    JobStatus = "failed"
 	JobStatusQueued    JobStatus = "queued"
 	JobStatusRunning   JobStatus = "running"
@@ -218,6 +237,8 @@ const (
 // Valid indicates whether the value is a known member of the JobStatus enum.
 func (e JobStatus) Valid() bool {
 	switch e {
+	case JobStatusCanceled:
+		return true
 	case JobStatusFailed:
 		return true
 	case JobStatusQueued:
@@ -405,6 +426,195 @@ const (
 func (e PlatformObject) Valid() bool {
 	switch e {
 	case PlatformObjectPlatform:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginAccess.
+const (
+	PluginAccessDisabled    PluginAccess = "disabled"
+	PluginAccessNotIncluded PluginAccess = "not_included"
+	PluginAccessOn          PluginAccess = "on"
+	PluginAccessSwitchedOff PluginAccess = "switched_off"
+)
+
+// Valid indicates whether the value is a known member of the PluginAccess enum.
+func (e PluginAccess) Valid() bool {
+	switch e {
+	case PluginAccessDisabled:
+		return true
+	case PluginAccessNotIncluded:
+		return true
+	case PluginAccessOn:
+		return true
+	case PluginAccessSwitchedOff:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginChannel.
+const (
+	PluginChannelLatest PluginChannel = "latest"
+	PluginChannelPinned PluginChannel = "pinned"
+	PluginChannelStable PluginChannel = "stable"
+)
+
+// Valid indicates whether the value is a known member of the PluginChannel enum.
+func (e PluginChannel) Valid() bool {
+	switch e {
+	case PluginChannelLatest:
+		return true
+	case PluginChannelPinned:
+		return true
+	case PluginChannelStable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginLevel.
+const (
+	PluginLevelBuiltin   PluginLevel = "builtin"
+	PluginLevelCommunity PluginLevel = "community"
+	PluginLevelLocal     PluginLevel = "local"
+	PluginLevelVerified  PluginLevel = "verified"
+)
+
+// Valid indicates whether the value is a known member of the PluginLevel enum.
+func (e PluginLevel) Valid() bool {
+	switch e {
+	case PluginLevelBuiltin:
+		return true
+	case PluginLevelCommunity:
+		return true
+	case PluginLevelLocal:
+		return true
+	case PluginLevelVerified:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginObject.
+const (
+	PluginObjectPlugin PluginObject = "plugin"
+)
+
+// Valid indicates whether the value is a known member of the PluginObject enum.
+func (e PluginObject) Valid() bool {
+	switch e {
+	case PluginObjectPlugin:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginState.
+const (
+	PluginStateDisabled        PluginState = "disabled"
+	PluginStateEnabled         PluginState = "enabled"
+	PluginStatePendingApproval PluginState = "pending_approval"
+)
+
+// Valid indicates whether the value is a known member of the PluginState enum.
+func (e PluginState) Valid() bool {
+	switch e {
+	case PluginStateDisabled:
+		return true
+	case PluginStateEnabled:
+		return true
+	case PluginStatePendingApproval:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginChannelInputChannel.
+const (
+	PluginChannelInputChannelLatest PluginChannelInputChannel = "latest"
+	PluginChannelInputChannelPinned PluginChannelInputChannel = "pinned"
+	PluginChannelInputChannelStable PluginChannelInputChannel = "stable"
+)
+
+// Valid indicates whether the value is a known member of the PluginChannelInputChannel enum.
+func (e PluginChannelInputChannel) Valid() bool {
+	switch e {
+	case PluginChannelInputChannelLatest:
+		return true
+	case PluginChannelInputChannelPinned:
+		return true
+	case PluginChannelInputChannelStable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginGrantsTiers.
+const (
+	PluginGrantsTiersAgency  PluginGrantsTiers = "agency"
+	PluginGrantsTiersCreator PluginGrantsTiers = "creator"
+	PluginGrantsTiersFree    PluginGrantsTiers = "free"
+	PluginGrantsTiersPro     PluginGrantsTiers = "pro"
+)
+
+// Valid indicates whether the value is a known member of the PluginGrantsTiers enum.
+func (e PluginGrantsTiers) Valid() bool {
+	switch e {
+	case PluginGrantsTiersAgency:
+		return true
+	case PluginGrantsTiersCreator:
+		return true
+	case PluginGrantsTiersFree:
+		return true
+	case PluginGrantsTiersPro:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginKeyObject.
+const (
+	PluginKeyObjectPluginKey PluginKeyObject = "plugin_key"
+)
+
+// Valid indicates whether the value is a known member of the PluginKeyObject enum.
+func (e PluginKeyObject) Valid() bool {
+	switch e {
+	case PluginKeyObjectPluginKey:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginVersionLevel.
+const (
+	PluginVersionLevelBuiltin   PluginVersionLevel = "builtin"
+	PluginVersionLevelCommunity PluginVersionLevel = "community"
+	PluginVersionLevelLocal     PluginVersionLevel = "local"
+	PluginVersionLevelVerified  PluginVersionLevel = "verified"
+)
+
+// Valid indicates whether the value is a known member of the PluginVersionLevel enum.
+func (e PluginVersionLevel) Valid() bool {
+	switch e {
+	case PluginVersionLevelBuiltin:
+		return true
+	case PluginVersionLevelCommunity:
+		return true
+	case PluginVersionLevelLocal:
+		return true
+	case PluginVersionLevelVerified:
 		return true
 	default:
 		return false
@@ -858,6 +1068,51 @@ func (e WebhookPatchState) Valid() bool {
 	}
 }
 
+// Defines values for AddPluginParamsChannel.
+const (
+	AddPluginParamsChannelLatest AddPluginParamsChannel = "latest"
+	AddPluginParamsChannelPinned AddPluginParamsChannel = "pinned"
+	AddPluginParamsChannelStable AddPluginParamsChannel = "stable"
+)
+
+// Valid indicates whether the value is a known member of the AddPluginParamsChannel enum.
+func (e AddPluginParamsChannel) Valid() bool {
+	switch e {
+	case AddPluginParamsChannelLatest:
+		return true
+	case AddPluginParamsChannelPinned:
+		return true
+	case AddPluginParamsChannelStable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListPostsParamsSort.
+const (
+	CreatedAt        ListPostsParamsSort = "created_at"
+	MinusCreatedAt   ListPostsParamsSort = "-created_at"
+	MinusScheduledAt ListPostsParamsSort = "-scheduled_at"
+	ScheduledAt      ListPostsParamsSort = "scheduled_at"
+)
+
+// Valid indicates whether the value is a known member of the ListPostsParamsSort enum.
+func (e ListPostsParamsSort) Valid() bool {
+	switch e {
+	case CreatedAt:
+		return true
+	case MinusCreatedAt:
+		return true
+	case MinusScheduledAt:
+		return true
+	case ScheduledAt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Account defines model for Account.
 type Account struct {
 	AvatarUrl *string `json:"avatar_url,omitempty"`
@@ -888,6 +1143,27 @@ type Attempt struct {
 
 	// Replay The same key again, after a lost reply.
 	Replay *bool `json:"replay,omitempty"`
+}
+
+// BatchItem defines model for BatchItem.
+type BatchItem struct {
+	// Index Its place in the request.
+	Index   int      `json:"index"`
+	Post    *Post    `json:"post,omitempty"`
+	Problem *Problem `json:"problem,omitempty"`
+
+	// Status What `POST /posts` would have answered, such as `201`.
+	Status int `json:"status"`
+}
+
+// BatchPost A `PostInput`; read by itself, so that one that is wrong refuses no other.
+type BatchPost = map[string]interface{}
+
+// BatchResult defines model for BatchResult.
+type BatchResult struct {
+	Created int         `json:"created"`
+	Data    []BatchItem `json:"data"`
+	Failed  int         `json:"failed"`
 }
 
 // Calendar defines model for Calendar.
@@ -921,17 +1197,26 @@ type CalendarEntryObject string
 
 // Channel defines model for Channel.
 type Channel struct {
-	Account     Account       `json:"account"`
-	ConnectedAt time.Time     `json:"connected_at"`
-	Id          string        `json:"id"`
-	Instance    *string       `json:"instance,omitempty"`
-	Limits      *Limits       `json:"limits,omitempty"`
-	Name        string        `json:"name"`
-	Object      ChannelObject `json:"object"`
-	PauseReason *string       `json:"pause_reason,omitempty"`
-	Paused      bool          `json:"paused"`
-	Platform    string        `json:"platform"`
-	Reason      *string       `json:"reason,omitempty"`
+	Account Account `json:"account"`
+
+	// Capabilities What else the channel can, such as `reply`. Only when one channel is asked for.
+	Capabilities *[]string `json:"capabilities,omitempty"`
+	ConnectedAt  time.Time `json:"connected_at"`
+
+	// Formats What can be posted here, and what cannot and why. Only when one channel is asked for.
+	Formats  *[]ChannelFormat `json:"formats,omitempty"`
+	Id       string           `json:"id"`
+	Instance *string          `json:"instance,omitempty"`
+	Limits   *Limits          `json:"limits,omitempty"`
+
+	// MissingScopes What the sign-in asked for and did not get.
+	MissingScopes *[]string     `json:"missing_scopes,omitempty"`
+	Name          string        `json:"name"`
+	Object        ChannelObject `json:"object"`
+	PauseReason   *string       `json:"pause_reason,omitempty"`
+	Paused        bool          `json:"paused"`
+	Platform      string        `json:"platform"`
+	Reason        *string       `json:"reason,omitempty"`
 
 	// Remedy For people: what to do about it.
 	Remedy    *string      `json:"remedy,omitempty"`
@@ -946,6 +1231,20 @@ type ChannelObject string
 // ChannelState defines model for Channel.State.
 type ChannelState string
 
+// ChannelFormat defines model for ChannelFormat.
+type ChannelFormat struct {
+	Available bool   `json:"available"`
+	Id        string `json:"id"`
+
+	// MissingScopes Connect the channel again with these.
+	MissingScopes *[]string            `json:"missing_scopes,omitempty"`
+	Name          string               `json:"name"`
+	Reason        *ChannelFormatReason `json:"reason,omitempty"`
+}
+
+// ChannelFormatReason defines model for ChannelFormat.Reason.
+type ChannelFormatReason string
+
 // ChannelList defines model for ChannelList.
 type ChannelList struct {
 	Data       []Channel `json:"data"`
@@ -953,7 +1252,7 @@ type ChannelList struct {
 	NextCursor *string   `json:"next_cursor,omitempty"`
 }
 
-// ChannelPatch defines model for ChannelPatch.
+// ChannelPatch Example: {"name":"Harbour Bakery on Mastodon"}
 type ChannelPatch struct {
 	Name *string `json:"name,omitempty"`
 }
@@ -1016,7 +1315,7 @@ type ConnectionObject string
 // ConnectionStage defines model for Connection.Stage.
 type ConnectionStage string
 
-// ConnectionAnswer defines model for ConnectionAnswer.
+// ConnectionAnswer Example: {"input":{"identifier":"ann.example","password":"abcd-efgh-ijkl-mnop"}}
 type ConnectionAnswer struct {
 	// Accounts The chosen accounts.
 	Accounts *[]string `json:"accounts,omitempty"`
@@ -1025,7 +1324,7 @@ type ConnectionAnswer struct {
 	Input *map[string]string `json:"input,omitempty"`
 }
 
-// ConnectionInput defines model for ConnectionInput.
+// ConnectionInput Example: {"input":{"instance":"mastodon.example"},"platform":"org.joinmastodon","return_url":"/docs"}
 type ConnectionInput struct {
 	// Input `instance`, where the platform has many, and what is already known of the form.
 	Input    *map[string]string `json:"input,omitempty"`
@@ -1070,7 +1369,7 @@ type DeliverySummary struct {
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
-// EmailInput defines model for EmailInput.
+// EmailInput Example: {"email":"ann@example.com"}
 type EmailInput struct {
 	Email openapi_types.Email `json:"email"`
 }
@@ -1121,6 +1420,9 @@ type Format struct {
 	Id    string    `json:"id"`
 	Media MediaRule `json:"media"`
 	Name  string    `json:"name"`
+
+	// Scopes What a sign-in has to include for it.
+	Scopes *[]string `json:"scopes,omitempty"`
 
 	// Settings JSON Schema of `settings`.
 	Settings *map[string]interface{} `json:"settings,omitempty"`
@@ -1177,7 +1479,7 @@ type Key struct {
 // KeyObject defines model for Key.Object.
 type KeyObject string
 
-// KeyInput defines model for KeyInput.
+// KeyInput Example: {"expires_at":"2027-12-31T00:00:00Z","name":"Nightly import","scopes":["post.read","post.create"]}
 type KeyInput struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 	Name      string     `json:"name"`
@@ -1198,7 +1500,7 @@ type Limits struct {
 	UrlWeight     *int   `json:"url_weight,omitempty"`
 }
 
-// Login defines model for Login.
+// Login Example: {"email":"ann@example.com","password":"mist orchard velvet quarry"}
 type Login struct {
 	Email    openapi_types.Email `json:"email"`
 	Password string              `json:"password"`
@@ -1240,7 +1542,7 @@ type MediaList struct {
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
-// MediaPatch defines model for MediaPatch.
+// MediaPatch Example: {"alt":"Three bells in a tower"}
 type MediaPatch struct {
 	Alt *string `json:"alt,omitempty"`
 }
@@ -1274,7 +1576,7 @@ type Member struct {
 // MemberObject defines model for Member.Object.
 type MemberObject string
 
-// MemberInput defines model for MemberInput.
+// MemberInput Example: {"email":"ben@example.com","role":"editor"}
 type MemberInput struct {
 	Email openapi_types.Email `json:"email"`
 	Role  string              `json:"role"`
@@ -1287,7 +1589,7 @@ type MemberList struct {
 	NextCursor *string  `json:"next_cursor,omitempty"`
 }
 
-// MemberRole defines model for MemberRole.
+// MemberRole Example: {"role":"manager"}
 type MemberRole struct {
 	Role string `json:"role"`
 }
@@ -1317,19 +1619,19 @@ type NewWebhook struct {
 	Webhook Webhook `json:"webhook"`
 }
 
-// PasswordChange defines model for PasswordChange.
+// PasswordChange Example: {"current":"mist orchard velvet quarry","password":"lantern gravel tuesday umbrella"}
 type PasswordChange struct {
 	Current  string `json:"current"`
 	Password string `json:"password"`
 }
 
-// PasswordReset defines model for PasswordReset.
+// PasswordReset Example: {"password":"lantern gravel tuesday umbrella","token":"crs_…"}
 type PasswordReset struct {
 	Password string `json:"password"`
 	Token    string `json:"token"`
 }
 
-// Pause defines model for Pause.
+// Pause Example: {"reason":"The client asked us to wait."}
 type Pause struct {
 	// Reason For people.
 	Reason *string `json:"reason,omitempty"`
@@ -1363,6 +1665,8 @@ type PlaceList struct {
 
 // Platform defines model for Platform.
 type Platform struct {
+	// ApiVersion The version of the platform's API that is spoken.
+	ApiVersion   *string       `json:"api_version,omitempty"`
 	Auth         PlatformAuth  `json:"auth"`
 	Capabilities []string      `json:"capabilities"`
 	Dedup        PlatformDedup `json:"dedup"`
@@ -1377,8 +1681,17 @@ type Platform struct {
 	// NeedsInstance Send `instance` when connecting.
 	NeedsInstance *bool          `json:"needs_instance,omitempty"`
 	Object        PlatformObject `json:"object"`
-	Summary       *string        `json:"summary,omitempty"`
-	Version       string         `json:"version"`
+
+	// OperatorSettings JSON Schema of what an operator sets for everyone here.
+	OperatorSettings *map[string]interface{} `json:"operator_settings,omitempty"`
+	Summary          *string                 `json:"summary,omitempty"`
+
+	// Sunset When the platform ends that version.
+	Sunset  *time.Time `json:"sunset,omitempty"`
+	Version string     `json:"version"`
+
+	// Warning For people, from 90 days before the sunset.
+	Warning *string `json:"warning,omitempty"`
 }
 
 // PlatformAuth defines model for Platform.Auth.
@@ -1395,6 +1708,188 @@ type PlatformList struct {
 	Data []Platform `json:"data"`
 }
 
+// Plugin defines model for Plugin.
+type Plugin struct {
+	// Access Whether this tenant may use it, or why not.
+	Access PluginAccess `json:"access"`
+
+	// Changes What approving the pending version approves.
+	Changes *[]PluginChange `json:"changes,omitempty"`
+	Channel *PluginChannel  `json:"channel,omitempty"`
+
+	// Chosen This tenant's own word, if it has one.
+	Chosen *bool `json:"chosen,omitempty"`
+
+	// Digest Of the bundle that runs. Builtins have none.
+	Digest *string `json:"digest,omitempty"`
+
+	// Health How it does in the process that answered.
+	Health *PluginHealth `json:"health,omitempty"`
+
+	// Hosts That it may reach.
+	Hosts *[]string `json:"hosts,omitempty"`
+
+	// Id The manifest's, such as `org.joinmastodon`.
+	Id       string         `json:"id"`
+	Level    PluginLevel    `json:"level"`
+	Manifest Platform       `json:"manifest"`
+	Name     string         `json:"name"`
+	Object   PluginObject   `json:"object"`
+	Pending  *PluginVersion `json:"pending,omitempty"`
+
+	// Scopes That it may ask people for.
+	Scopes *[]string   `json:"scopes,omitempty"`
+	State  PluginState `json:"state"`
+
+	// Version The version that runs; the one that waits if none does.
+	Version string `json:"version"`
+
+	// Versions Those that are kept, the last added first.
+	Versions *[]PluginVersion `json:"versions,omitempty"`
+}
+
+// PluginAccess Whether this tenant may use it, or why not.
+type PluginAccess string
+
+// PluginChannel defines model for Plugin.Channel.
+type PluginChannel string
+
+// PluginLevel defines model for Plugin.Level.
+type PluginLevel string
+
+// PluginObject defines model for Plugin.Object.
+type PluginObject string
+
+// PluginState defines model for Plugin.State.
+type PluginState string
+
+// PluginApproval defines model for PluginApproval.
+type PluginApproval struct {
+	// Digest The version that was looked at. Another is a conflict.
+	Digest *string `json:"digest,omitempty"`
+}
+
+// PluginChange defines model for PluginChange.
+type PluginChange struct {
+	// Kind host_added, scope_added, auth_changed, format_removed, capability_removed, recovery_changed, signer_changed, level_lowered, version_lowered or state_dropped
+	Kind string `json:"kind"`
+	What string `json:"what"`
+}
+
+// PluginChannelInput defines model for PluginChannelInput.
+type PluginChannelInput struct {
+	Channel PluginChannelInputChannel `json:"channel"`
+}
+
+// PluginChannelInputChannel defines model for PluginChannelInput.Channel.
+type PluginChannelInputChannel string
+
+// PluginGrant defines model for PluginGrant.
+type PluginGrant struct {
+	Allowed bool   `json:"allowed"`
+	Tenant  string `json:"tenant"`
+}
+
+// PluginGrants defines model for PluginGrants.
+type PluginGrants struct {
+	// OptIn A tenant has it only once it is enabled there or above.
+	OptIn *bool `json:"opt_in,omitempty"`
+
+	// Tenants About tenants and all below them, whatever their plan; the nearest counts.
+	Tenants *[]PluginGrant `json:"tenants,omitempty"`
+
+	// Tiers The plans that include it.
+	Tiers []PluginGrantsTiers `json:"tiers"`
+}
+
+// PluginGrantsTiers defines model for PluginGrants.Tiers.
+type PluginGrantsTiers string
+
+// PluginHealth How it does in the process that answered.
+type PluginHealth struct {
+	Error *string `json:"error,omitempty"`
+
+	// Sandbox full, partial or none
+	Sandbox *string `json:"sandbox,omitempty"`
+
+	// State idle, running, quarantined or failed
+	State   *string `json:"state,omitempty"`
+	Version *string `json:"version,omitempty"`
+}
+
+// PluginKey defines model for PluginKey.
+type PluginKey struct {
+	AddedAt time.Time       `json:"added_at"`
+	AddedBy string          `json:"added_by"`
+	Id      string          `json:"id"`
+	Name    string          `json:"name"`
+	Object  PluginKeyObject `json:"object"`
+
+	// Public PEM, SPKI.
+	Public string `json:"public"`
+}
+
+// PluginKeyObject defines model for PluginKey.Object.
+type PluginKeyObject string
+
+// PluginKeyInput defines model for PluginKeyInput.
+type PluginKeyInput struct {
+	// Name Whose it is.
+	Name string `json:"name"`
+
+	// Public PEM, SPKI, ed25519.
+	Public string `json:"public"`
+}
+
+// PluginKeyList defines model for PluginKeyList.
+type PluginKeyList struct {
+	Data []PluginKey `json:"data"`
+}
+
+// PluginList defines model for PluginList.
+type PluginList struct {
+	Data []Plugin `json:"data"`
+}
+
+// PluginRollback defines model for PluginRollback.
+type PluginRollback struct {
+	// Version A version or a digest. Without it, the one before.
+	Version *string `json:"version,omitempty"`
+}
+
+// PluginSettings defines model for PluginSettings.
+type PluginSettings struct {
+	// Schema JSON Schema of the values; none if there is nothing to set.
+	Schema *map[string]interface{} `json:"schema,omitempty"`
+
+	// Secrets The secrets that are set.
+	Secrets []string `json:"secrets"`
+
+	// Values What is set, without secrets.
+	Values map[string]interface{} `json:"values"`
+}
+
+// PluginSettingsInput defines model for PluginSettingsInput.
+type PluginSettingsInput struct {
+	Values map[string]interface{} `json:"values"`
+}
+
+// PluginVersion defines model for PluginVersion.
+type PluginVersion struct {
+	AddedAt time.Time `json:"added_at"`
+	AddedBy string    `json:"added_by"`
+	Digest  string    `json:"digest"`
+
+	// Key Id of the key it was signed with.
+	Key      *string            `json:"key,omitempty"`
+	Level    PluginVersionLevel `json:"level"`
+	Platform string             `json:"platform"`
+	Version  string             `json:"version"`
+}
+
+// PluginVersionLevel defines model for PluginVersion.Level.
+type PluginVersionLevel string
+
 // Post defines model for Post.
 type Post struct {
 	Channels     []Variant         `json:"channels"`
@@ -1405,8 +1900,14 @@ type Post struct {
 	FirstComment *Comment          `json:"first_comment,omitempty"`
 
 	// Held Why what is due does not leave, as it stands now. It leaves once this has ended, or is missed.
-	Held      *Held      `json:"held,omitempty"`
-	Id        string     `json:"id"`
+	Held *Held  `json:"held,omitempty"`
+	Id   string `json:"id"`
+
+	// Media With `include=media`: what it shows, as far as it is still there.
+	Media *[]Media `json:"media,omitempty"`
+
+	// Metrics With `include=metrics`.
+	Metrics   *[]Metrics `json:"metrics,omitempty"`
 	Object    PostObject `json:"object"`
 	Schedule  *Schedule  `json:"schedule,omitempty"`
 	Segments  []Segment  `json:"segments"`
@@ -1421,11 +1922,20 @@ type Post struct {
 // PostObject defines model for Post.Object.
 type PostObject string
 
-// PostInput defines model for PostInput.
+// PostBatch Example: {"atomic":false,"posts":[{"channels":[{"channel_id":"chn_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"segments":[{"text":"Monday's bread."}]},{"channels":[{"channel_id":"chn_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"segments":[{"text":"Tuesday's bread."}]}]}
+type PostBatch struct {
+	// Atomic All of them or none.
+	Atomic *bool       `json:"atomic,omitempty"`
+	Posts  []BatchPost `json:"posts"`
+}
+
+// PostInput Example: {"channels":[{"channel_id":"chn_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"first_comment":{"text":"Come and listen."},"schedule":{"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"},"segments":[{"media":[{"alt":"Three bells in a tower","id":"med_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"text":"The bells ring at nine."},{"text":"And again at noon."}]}
 type PostInput struct {
-	Channels     *[]Variant     `json:"channels,omitempty"`
-	FirstComment *Comment       `json:"first_comment,omitempty"`
-	Schedule     *ScheduleInput `json:"schedule,omitempty"`
+	Channels     *[]Variant `json:"channels,omitempty"`
+	FirstComment *Comment   `json:"first_comment,omitempty"`
+
+	// Schedule Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+	Schedule *ScheduleInput `json:"schedule,omitempty"`
 
 	// Segments The post, then what follows it as a thread.
 	Segments []Segment `json:"segments"`
@@ -1438,12 +1948,14 @@ type PostList struct {
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
-// PostPatch defines model for PostPatch.
+// PostPatch Example: {"first_comment":{"text":"Come and listen."},"segments":[{"text":"The bells ring at ten."}]}
 type PostPatch struct {
-	Channels     *[]Variant     `json:"channels,omitempty"`
-	FirstComment *Comment       `json:"first_comment,omitempty"`
-	Schedule     *ScheduleInput `json:"schedule,omitempty"`
-	Segments     *[]Segment     `json:"segments,omitempty"`
+	Channels     *[]Variant `json:"channels,omitempty"`
+	FirstComment *Comment   `json:"first_comment,omitempty"`
+
+	// Schedule Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+	Schedule *ScheduleInput `json:"schedule,omitempty"`
+	Segments *[]Segment     `json:"segments,omitempty"`
 }
 
 // PostState defines model for PostState.
@@ -1479,7 +1991,7 @@ type Problem struct {
 // ProblemClass defines model for Problem.Class.
 type ProblemClass string
 
-// PublishingSettings defines model for PublishingSettings.
+// PublishingSettings Example: {"missed_after_s":21600}
 type PublishingSettings struct {
 	// MissedAfterS How many seconds late a post may start; one that is later is `missed`. 0 means it is sent however late.
 	MissedAfterS int `json:"missed_after_s"`
@@ -1499,12 +2011,12 @@ type Receipt struct {
 // ReceiptObject defines model for Receipt.Object.
 type ReceiptObject string
 
-// RefreshInput defines model for RefreshInput.
+// RefreshInput Example: {"refresh_token":"crt_…"}
 type RefreshInput struct {
 	RefreshToken *string `json:"refresh_token,omitempty"`
 }
 
-// Registration defines model for Registration.
+// Registration Example: {"email":"ann@example.com","name":"Ann","password":"mist orchard velvet quarry"}
 type Registration struct {
 	Email    openapi_types.Email `json:"email"`
 	Name     string              `json:"name"`
@@ -1519,7 +2031,7 @@ type Replay struct {
 	WebhookId string    `json:"webhook_id"`
 }
 
-// ReplayInput defines model for ReplayInput.
+// ReplayInput Example: {"since":"2026-11-23T00:00:00Z"}
 type ReplayInput struct {
 	Since time.Time `json:"since"`
 }
@@ -1538,13 +2050,13 @@ type Role struct {
 // RoleObject defines model for Role.Object.
 type RoleObject string
 
-// RoleChange defines model for RoleChange.
+// RoleChange Example: {"actions":["post.read","post.create","post.edit"],"title":"Copywriter"}
 type RoleChange struct {
 	Actions []string `json:"actions"`
 	Title   string   `json:"title"`
 }
 
-// RoleInput defines model for RoleInput.
+// RoleInput Example: {"actions":["post.read","post.create","post.edit","media.upload"],"name":"copywriter","title":"Copywriter"}
 type RoleInput struct {
 	Actions []string `json:"actions"`
 
@@ -1565,7 +2077,7 @@ type Schedule struct {
 	Timezone  *string   `json:"timezone,omitempty"`
 }
 
-// ScheduleInput defines model for ScheduleInput.
+// ScheduleInput Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 type ScheduleInput struct {
 	// LocalTime Wall time, such as `2026-03-01T09:00:00`.
 	//
@@ -1637,7 +2149,7 @@ type SessionList struct {
 	Data []Session `json:"data"`
 }
 
-// Settlement defines model for Settlement.
+// Settlement Example: {"url":"https://mastodon.example/@harbour/113","verdict":"there"}
 type Settlement struct {
 	// Url With `there`: where it is.
 	Url     *string           `json:"url,omitempty"`
@@ -1680,7 +2192,7 @@ type TenantState string
 // TenantTier The plan that counts here, its own or one from above.
 type TenantTier string
 
-// TenantInput defines model for TenantInput.
+// TenantInput Example: {"kind":"workspace","name":"Harbour Bakery","timezone":"Europe/Lisbon"}
 type TenantInput struct {
 	Kind   TenantKind `json:"kind"`
 	Locale *string    `json:"locale,omitempty"`
@@ -1697,7 +2209,7 @@ type TenantInputTier string
 // TenantKind defines model for TenantKind.
 type TenantKind string
 
-// TenantPatch defines model for TenantPatch.
+// TenantPatch Example: {"name":"Harbour Bakery","timezone":"Europe/Lisbon"}
 type TenantPatch struct {
 	Locale   *string `json:"locale,omitempty"`
 	Name     *string `json:"name,omitempty"`
@@ -1772,7 +2284,7 @@ type Variant struct {
 	Settings *map[string]interface{} `json:"settings,omitempty"`
 }
 
-// VerifyInput defines model for VerifyInput.
+// VerifyInput Example: {"password":"mist orchard velvet quarry","token":"cvf_…"}
 type VerifyInput struct {
 	Password string `json:"password"`
 	Token    string `json:"token"`
@@ -1841,7 +2353,7 @@ type WebhookDeliveryList struct {
 	NextCursor *string           `json:"next_cursor,omitempty"`
 }
 
-// WebhookInput defines model for WebhookInput.
+// WebhookInput Example: {"types":["post.published","post.failed","post.needs_review"],"url":"https://example.com/hooks/carillon"}
 type WebhookInput struct {
 	Description *string `json:"description,omitempty"`
 
@@ -1855,7 +2367,7 @@ type WebhookList struct {
 	Data []Webhook `json:"data"`
 }
 
-// WebhookPatch defines model for WebhookPatch.
+// WebhookPatch Example: {"state":"enabled","types":["post.*"]}
 type WebhookPatch struct {
 	Description *string            `json:"description,omitempty"`
 	State       *WebhookPatchState `json:"state,omitempty"`
@@ -1881,6 +2393,9 @@ type Cursor = string
 // DeliveryID defines model for deliveryID.
 type DeliveryID = string
 
+// DryRun defines model for dryRun.
+type DryRun = bool
+
 // IdempotencyKey defines model for idempotencyKey.
 type IdempotencyKey = string
 
@@ -1901,6 +2416,12 @@ type MediaID = string
 
 // PlatformID defines model for platformID.
 type PlatformID = string
+
+// PluginID defines model for pluginID.
+type PluginID = string
+
+// PluginKeyID defines model for pluginKeyID.
+type PluginKeyID = string
 
 // PostID defines model for postID.
 type PostID = string
@@ -2032,12 +2553,29 @@ type AddMemberParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// AddPluginMultipartBody defines parameters for AddPlugin.
+type AddPluginMultipartBody struct {
+	File openapi_types.File `json:"file"`
+}
+
+// AddPluginParams defines parameters for AddPlugin.
+type AddPluginParams struct {
+	// Channel Which versions a plugin that is new takes by itself.
+	Channel *AddPluginParamsChannel `form:"channel,omitempty" json:"channel,omitempty"`
+}
+
+// AddPluginParamsChannel defines parameters for AddPlugin.
+type AddPluginParamsChannel string
+
 // ListPostsParams defines parameters for ListPosts.
 type ListPostsParams struct {
 	ScheduledFrom  *time.Time `form:"scheduled_at[gte],omitempty" json:"scheduled_at[gte],omitempty"`
 	ScheduledUntil *time.Time `form:"scheduled_at[lt],omitempty" json:"scheduled_at[lt],omitempty"`
 	State          *PostState `form:"state,omitempty" json:"state,omitempty"`
 	Channel        *string    `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Sort A page: `-created_at` (newest first, as without) or `created_at`. A window: `scheduled_at` (as without) or `-scheduled_at`.
+	Sort *ListPostsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Limit Page size.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -2046,8 +2584,14 @@ type ListPostsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListPostsParamsSort defines parameters for ListPosts.
+type ListPostsParamsSort string
+
 // CreatePostParams defines parameters for CreatePost.
 type CreatePostParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -2056,6 +2600,12 @@ type CreatePostParams struct {
 type DeletePostParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetPostParams defines parameters for GetPost.
+type GetPostParams struct {
+	// Include `media`, `metrics` or both with a comma: what the post shows, and how it did, in the same answer.
+	Include *string `form:"include,omitempty" json:"include,omitempty"`
 }
 
 // UpdatePostParams defines parameters for UpdatePost.
@@ -2087,6 +2637,9 @@ type CancelPostParams struct {
 
 // PublishPostParams defines parameters for PublishPost.
 type PublishPostParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
@@ -2096,8 +2649,20 @@ type PublishPostParams struct {
 
 // SchedulePostParams defines parameters for SchedulePost.
 type SchedulePostParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey RequiredKey `json:"Idempotency-Key"`
+}
+
+// BatchPostsParams defines parameters for BatchPosts.
+type BatchPostsParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey RequiredKey `json:"Idempotency-Key"`
@@ -2214,6 +2779,27 @@ type AddMemberJSONRequestBody = MemberInput
 // SetMemberRoleJSONRequestBody defines body for SetMemberRole for application/json ContentType.
 type SetMemberRoleJSONRequestBody = MemberRole
 
+// TrustPluginKeyJSONRequestBody defines body for TrustPluginKey for application/json ContentType.
+type TrustPluginKeyJSONRequestBody = PluginKeyInput
+
+// AddPluginMultipartRequestBody defines body for AddPlugin for multipart/form-data ContentType.
+type AddPluginMultipartRequestBody AddPluginMultipartBody
+
+// SetPluginChannelJSONRequestBody defines body for SetPluginChannel for application/json ContentType.
+type SetPluginChannelJSONRequestBody = PluginChannelInput
+
+// SetPluginGrantsJSONRequestBody defines body for SetPluginGrants for application/json ContentType.
+type SetPluginGrantsJSONRequestBody = PluginGrants
+
+// SetPluginSettingsJSONRequestBody defines body for SetPluginSettings for application/json ContentType.
+type SetPluginSettingsJSONRequestBody = PluginSettingsInput
+
+// ApprovePluginJSONRequestBody defines body for ApprovePlugin for application/json ContentType.
+type ApprovePluginJSONRequestBody = PluginApproval
+
+// RollbackPluginJSONRequestBody defines body for RollbackPlugin for application/json ContentType.
+type RollbackPluginJSONRequestBody = PluginRollback
+
 // CreatePostJSONRequestBody defines body for CreatePost for application/json ContentType.
 type CreatePostJSONRequestBody = PostInput
 
@@ -2225,6 +2811,9 @@ type SettleSegmentJSONRequestBody = Settlement
 
 // SchedulePostJSONRequestBody defines body for SchedulePost for application/json ContentType.
 type SchedulePostJSONRequestBody = ScheduleInput
+
+// BatchPostsJSONRequestBody defines body for BatchPosts for application/json ContentType.
+type BatchPostsJSONRequestBody = PostBatch
 
 // ValidatePostJSONRequestBody defines body for ValidatePost for application/json ContentType.
 type ValidatePostJSONRequestBody = PostInput
@@ -2603,6 +3192,14 @@ type ClientInterface interface {
 	// Corresponds with GET /jobs/{job} (the `GetJob` operationId).
 	GetJob(ctx context.Context, job JobID, params *GetJobParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CancelJob End a job.
+	//
+	// A waiting job ends at once, a running one soon; what it did is not undone. Work that cannot end in the middle answers
+	// `job.not_endable`, and work that has finished `job.finished`.
+	//
+	// Corresponds with POST /jobs/{job}:cancel (the `CancelJob` operationId).
+	CancelJob(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetMe Who is signed in.
 	//
 	// Corresponds with GET /me (the `GetMe` operationId).
@@ -2742,6 +3339,165 @@ type ClientInterface interface {
 	// Corresponds with GET /platforms/{platform} (the `GetPlatform` operationId).
 	GetPlatform(ctx context.Context, platform PlatformID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListPluginKeys The keys whose signature is trusted.
+	//
+	// Corresponds with GET /plugin-keys (the `ListPluginKeys` operationId).
+	ListPluginKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TrustPluginKeyWithBody Trust a key.
+	//
+	// What it signs is `verified` from now on.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /plugin-keys (the `TrustPluginKey` operationId).
+	TrustPluginKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TrustPluginKey Trust a key.
+	//
+	// What it signs is `verified` from now on.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /plugin-keys (the `TrustPluginKey` operationId).
+	TrustPluginKey(ctx context.Context, body TrustPluginKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DistrustPluginKey Stop trusting a key.
+	//
+	// What it signed stays, as `community`.
+	//
+	// Corresponds with DELETE /plugin-keys/{plugin_key} (the `DistrustPluginKey` operationId).
+	DistrustPluginKey(ctx context.Context, pluginKey PluginKeyID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPlugins The plugins that run here; all of them for the operator.
+	//
+	// Corresponds with GET /plugins (the `ListPlugins` operationId).
+	ListPlugins(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddPluginWithBody Add a plugin, or a version of one.
+	//
+	// The body is the bundle itself, or a form with one part named `file`. What asks for nothing that was not approved runs at
+	// once; the rest waits in `pending`, with `changes`. For the operator.
+	//
+	// It takes no `Idempotency-Key`: adding the same bundle twice is adding it once.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /plugins (the `AddPlugin` operationId).
+	AddPluginWithBody(ctx context.Context, params *AddPluginParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemovePlugin Remove a plugin and its bundles.
+	//
+	// Its channels stay, and what is planned for them waits until it is added again. A builtin is disabled, not removed.
+	//
+	// Corresponds with DELETE /plugins/{plugin} (the `RemovePlugin` operationId).
+	RemovePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPlugin One plugin with its manifest.
+	//
+	// Corresponds with GET /plugins/{plugin} (the `GetPlugin` operationId).
+	GetPlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPluginChannelWithBody Say which versions a plugin takes by itself.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /plugins/{plugin}/channel (the `SetPluginChannel` operationId).
+	SetPluginChannelWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPluginChannel Say which versions a plugin takes by itself.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /plugins/{plugin}/channel (the `SetPluginChannel` operationId).
+	SetPluginChannel(ctx context.Context, plugin PluginID, body SetPluginChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPluginGrants Who may use a plugin.
+	//
+	// Corresponds with GET /plugins/{plugin}/grants (the `GetPluginGrants` operationId).
+	GetPluginGrants(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPluginGrantsWithBody Replace who may use a plugin.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /plugins/{plugin}/grants (the `SetPluginGrants` operationId).
+	SetPluginGrantsWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPluginGrants Replace who may use a plugin.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /plugins/{plugin}/grants (the `SetPluginGrants` operationId).
+	SetPluginGrants(ctx context.Context, plugin PluginID, body SetPluginGrantsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPluginSettings What is set for a plugin, and the schema of what can be.
+	//
+	// Corresponds with GET /plugins/{plugin}/settings (the `GetPluginSettings` operationId).
+	GetPluginSettings(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPluginSettingsWithBody Replace what is set for a plugin.
+	//
+	// A secret that is left out stays; `null` deletes it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /plugins/{plugin}/settings (the `SetPluginSettings` operationId).
+	SetPluginSettingsWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPluginSettings Replace what is set for a plugin.
+	//
+	// A secret that is left out stays; `null` deletes it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /plugins/{plugin}/settings (the `SetPluginSettings` operationId).
+	SetPluginSettings(ctx context.Context, plugin PluginID, body SetPluginSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApprovePluginWithBody Let the version that waits run, with all that it asks for.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /plugins/{plugin}:approve (the `ApprovePlugin` operationId).
+	ApprovePluginWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApprovePlugin Let the version that waits run, with all that it asks for.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /plugins/{plugin}:approve (the `ApprovePlugin` operationId).
+	ApprovePlugin(ctx context.Context, plugin PluginID, body ApprovePluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DisablePlugin Switch a platform off.
+	//
+	// For this tenant and all below it; in the operator's tenant, for the whole installation. Nothing is lost: channels stay, and
+	// what is planned for them waits.
+	//
+	// Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
+	DisablePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EnablePlugin Switch a platform on.
+	//
+	// For this tenant and all below it; in the operator's tenant, for the whole installation. A tenant chooses within its plan and
+	// what those above it allow.
+	//
+	// Corresponds with POST /plugins/{plugin}:enable (the `EnablePlugin` operationId).
+	EnablePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RollbackPluginWithBody Run the version before, or another that is kept, and pin it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /plugins/{plugin}:rollback (the `RollbackPlugin` operationId).
+	RollbackPluginWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RollbackPlugin Run the version before, or another that is kept, and pin it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /plugins/{plugin}:rollback (the `RollbackPlugin` operationId).
+	RollbackPlugin(ctx context.Context, plugin PluginID, body RollbackPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListPosts Posts by time window, or page by page.
 	//
 	// With `scheduled_at[gte]` and `scheduled_at[lt]`, at most 62 days apart, all posts due in that window by time: what a
@@ -2772,7 +3528,7 @@ type ClientInterface interface {
 	// GetPost One post.
 	//
 	// Corresponds with GET /posts/{post} (the `GetPost` operationId).
-	GetPost(ctx context.Context, post PostID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetPost(ctx context.Context, post PostID, params *GetPostParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdatePostWithBody Change a post that has not left.
 	//
@@ -2856,6 +3612,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /posts/{post}:schedule (the `SchedulePost` operationId).
 	SchedulePost(ctx context.Context, post PostID, params *SchedulePostParams, body SchedulePostJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BatchPostsWithBody Create many drafts at once.
+	//
+	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+	// `/posts/N`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+	BatchPostsWithBody(ctx context.Context, params *BatchPostsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BatchPosts Create many drafts at once.
+	//
+	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+	// `/posts/N`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+	BatchPosts(ctx context.Context, params *BatchPostsParams, body BatchPostsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ValidatePostWithBody What each platform would say to this post.
 	//
@@ -3753,6 +4531,24 @@ func (c *Client) GetJob(ctx context.Context, job JobID, params *GetJobParams, re
 	return c.Client.Do(req)
 }
 
+// CancelJob End a job.
+//
+// A waiting job ends at once, a running one soon; what it did is not undone. Work that cannot end in the middle answers
+// `job.not_endable`, and work that has finished `job.finished`.
+//
+// Corresponds with POST /jobs/{job}:cancel (the `CancelJob` operationId).
+func (c *Client) CancelJob(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelJobRequest(c.Server, job)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetMe Who is signed in.
 //
 // Corresponds with GET /me (the `GetMe` operationId).
@@ -4102,6 +4898,385 @@ func (c *Client) GetPlatform(ctx context.Context, platform PlatformID, reqEditor
 	return c.Client.Do(req)
 }
 
+// ListPluginKeys The keys whose signature is trusted.
+//
+// Corresponds with GET /plugin-keys (the `ListPluginKeys` operationId).
+func (c *Client) ListPluginKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPluginKeysRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TrustPluginKeyWithBody Trust a key.
+//
+// What it signs is `verified` from now on.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /plugin-keys (the `TrustPluginKey` operationId).
+func (c *Client) TrustPluginKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTrustPluginKeyRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TrustPluginKey Trust a key.
+//
+// What it signs is `verified` from now on.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /plugin-keys (the `TrustPluginKey` operationId).
+func (c *Client) TrustPluginKey(ctx context.Context, body TrustPluginKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTrustPluginKeyRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DistrustPluginKey Stop trusting a key.
+//
+// What it signed stays, as `community`.
+//
+// Corresponds with DELETE /plugin-keys/{plugin_key} (the `DistrustPluginKey` operationId).
+func (c *Client) DistrustPluginKey(ctx context.Context, pluginKey PluginKeyID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDistrustPluginKeyRequest(c.Server, pluginKey)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPlugins The plugins that run here; all of them for the operator.
+//
+// Corresponds with GET /plugins (the `ListPlugins` operationId).
+func (c *Client) ListPlugins(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPluginsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddPluginWithBody Add a plugin, or a version of one.
+//
+// The body is the bundle itself, or a form with one part named `file`. What asks for nothing that was not approved runs at
+// once; the rest waits in `pending`, with `changes`. For the operator.
+//
+// It takes no `Idempotency-Key`: adding the same bundle twice is adding it once.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /plugins (the `AddPlugin` operationId).
+func (c *Client) AddPluginWithBody(ctx context.Context, params *AddPluginParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddPluginRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemovePlugin Remove a plugin and its bundles.
+//
+// Its channels stay, and what is planned for them waits until it is added again. A builtin is disabled, not removed.
+//
+// Corresponds with DELETE /plugins/{plugin} (the `RemovePlugin` operationId).
+func (c *Client) RemovePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemovePluginRequest(c.Server, plugin)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPlugin One plugin with its manifest.
+//
+// Corresponds with GET /plugins/{plugin} (the `GetPlugin` operationId).
+func (c *Client) GetPlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPluginRequest(c.Server, plugin)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPluginChannelWithBody Say which versions a plugin takes by itself.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /plugins/{plugin}/channel (the `SetPluginChannel` operationId).
+func (c *Client) SetPluginChannelWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPluginChannelRequestWithBody(c.Server, plugin, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPluginChannel Say which versions a plugin takes by itself.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /plugins/{plugin}/channel (the `SetPluginChannel` operationId).
+func (c *Client) SetPluginChannel(ctx context.Context, plugin PluginID, body SetPluginChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPluginChannelRequest(c.Server, plugin, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPluginGrants Who may use a plugin.
+//
+// Corresponds with GET /plugins/{plugin}/grants (the `GetPluginGrants` operationId).
+func (c *Client) GetPluginGrants(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPluginGrantsRequest(c.Server, plugin)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPluginGrantsWithBody Replace who may use a plugin.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /plugins/{plugin}/grants (the `SetPluginGrants` operationId).
+func (c *Client) SetPluginGrantsWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPluginGrantsRequestWithBody(c.Server, plugin, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPluginGrants Replace who may use a plugin.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /plugins/{plugin}/grants (the `SetPluginGrants` operationId).
+func (c *Client) SetPluginGrants(ctx context.Context, plugin PluginID, body SetPluginGrantsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPluginGrantsRequest(c.Server, plugin, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPluginSettings What is set for a plugin, and the schema of what can be.
+//
+// Corresponds with GET /plugins/{plugin}/settings (the `GetPluginSettings` operationId).
+func (c *Client) GetPluginSettings(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPluginSettingsRequest(c.Server, plugin)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPluginSettingsWithBody Replace what is set for a plugin.
+//
+// A secret that is left out stays; `null` deletes it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /plugins/{plugin}/settings (the `SetPluginSettings` operationId).
+func (c *Client) SetPluginSettingsWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPluginSettingsRequestWithBody(c.Server, plugin, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPluginSettings Replace what is set for a plugin.
+//
+// A secret that is left out stays; `null` deletes it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /plugins/{plugin}/settings (the `SetPluginSettings` operationId).
+func (c *Client) SetPluginSettings(ctx context.Context, plugin PluginID, body SetPluginSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPluginSettingsRequest(c.Server, plugin, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApprovePluginWithBody Let the version that waits run, with all that it asks for.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /plugins/{plugin}:approve (the `ApprovePlugin` operationId).
+func (c *Client) ApprovePluginWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApprovePluginRequestWithBody(c.Server, plugin, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApprovePlugin Let the version that waits run, with all that it asks for.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /plugins/{plugin}:approve (the `ApprovePlugin` operationId).
+func (c *Client) ApprovePlugin(ctx context.Context, plugin PluginID, body ApprovePluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApprovePluginRequest(c.Server, plugin, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DisablePlugin Switch a platform off.
+//
+// For this tenant and all below it; in the operator's tenant, for the whole installation. Nothing is lost: channels stay, and
+// what is planned for them waits.
+//
+// Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
+func (c *Client) DisablePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDisablePluginRequest(c.Server, plugin)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EnablePlugin Switch a platform on.
+//
+// For this tenant and all below it; in the operator's tenant, for the whole installation. A tenant chooses within its plan and
+// what those above it allow.
+//
+// Corresponds with POST /plugins/{plugin}:enable (the `EnablePlugin` operationId).
+func (c *Client) EnablePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEnablePluginRequest(c.Server, plugin)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RollbackPluginWithBody Run the version before, or another that is kept, and pin it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /plugins/{plugin}:rollback (the `RollbackPlugin` operationId).
+func (c *Client) RollbackPluginWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRollbackPluginRequestWithBody(c.Server, plugin, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RollbackPlugin Run the version before, or another that is kept, and pin it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /plugins/{plugin}:rollback (the `RollbackPlugin` operationId).
+func (c *Client) RollbackPlugin(ctx context.Context, plugin PluginID, body RollbackPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRollbackPluginRequest(c.Server, plugin, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListPosts Posts by time window, or page by page.
 //
 // With `scheduled_at[gte]` and `scheduled_at[lt]`, at most 62 days apart, all posts due in that window by time: what a
@@ -4172,8 +5347,8 @@ func (c *Client) DeletePost(ctx context.Context, post PostID, params *DeletePost
 // GetPost One post.
 //
 // Corresponds with GET /posts/{post} (the `GetPost` operationId).
-func (c *Client) GetPost(ctx context.Context, post PostID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetPostRequest(c.Server, post)
+func (c *Client) GetPost(ctx context.Context, post PostID, params *GetPostParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPostRequest(c.Server, post, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4367,6 +5542,48 @@ func (c *Client) SchedulePostWithBody(ctx context.Context, post PostID, params *
 // Corresponds with POST /posts/{post}:schedule (the `SchedulePost` operationId).
 func (c *Client) SchedulePost(ctx context.Context, post PostID, params *SchedulePostParams, body SchedulePostJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSchedulePostRequest(c.Server, post, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BatchPostsWithBody Create many drafts at once.
+//
+// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+// `/posts/N`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+func (c *Client) BatchPostsWithBody(ctx context.Context, params *BatchPostsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBatchPostsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BatchPosts Create many drafts at once.
+//
+// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+// `/posts/N`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+func (c *Client) BatchPosts(ctx context.Context, params *BatchPostsParams, body BatchPostsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBatchPostsRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6128,6 +7345,40 @@ func NewGetJobRequest(server string, job JobID, params *GetJobParams) (*http.Req
 	return req, nil
 }
 
+// NewCancelJobRequest constructs an http.Request for the CancelJob method
+func NewCancelJobRequest(server string, job JobID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "job", job, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/jobs/%s:cancel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetMeRequest constructs an http.Request for the GetMe method
 func NewGetMeRequest(server string) (*http.Request, error) {
 	var err error
@@ -6870,6 +8121,629 @@ func NewGetPlatformRequest(server string, platform PlatformID) (*http.Request, e
 	return req, nil
 }
 
+// NewListPluginKeysRequest constructs an http.Request for the ListPluginKeys method
+func NewListPluginKeysRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugin-keys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewTrustPluginKeyRequest calls the generic TrustPluginKey builder with application/json body
+func NewTrustPluginKeyRequest(server string, body TrustPluginKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewTrustPluginKeyRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewTrustPluginKeyRequestWithBody constructs an http.Request for the TrustPluginKey method, with any body, and a specified content type
+func NewTrustPluginKeyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugin-keys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDistrustPluginKeyRequest constructs an http.Request for the DistrustPluginKey method
+func NewDistrustPluginKeyRequest(server string, pluginKey PluginKeyID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin_key", pluginKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugin-keys/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListPluginsRequest constructs an http.Request for the ListPlugins method
+func NewListPluginsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAddPluginRequestWithBody constructs an http.Request for the AddPlugin method, with any body, and a specified content type
+func NewAddPluginRequestWithBody(server string, params *AddPluginParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Channel != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", *params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRemovePluginRequest constructs an http.Request for the RemovePlugin method
+func NewRemovePluginRequest(server string, plugin PluginID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPluginRequest constructs an http.Request for the GetPlugin method
+func NewGetPluginRequest(server string, plugin PluginID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetPluginChannelRequest calls the generic SetPluginChannel builder with application/json body
+func NewSetPluginChannelRequest(server string, plugin PluginID, body SetPluginChannelJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetPluginChannelRequestWithBody(server, plugin, "application/json", bodyReader)
+}
+
+// NewSetPluginChannelRequestWithBody constructs an http.Request for the SetPluginChannel method, with any body, and a specified content type
+func NewSetPluginChannelRequestWithBody(server string, plugin PluginID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s/channel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetPluginGrantsRequest constructs an http.Request for the GetPluginGrants method
+func NewGetPluginGrantsRequest(server string, plugin PluginID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s/grants", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetPluginGrantsRequest calls the generic SetPluginGrants builder with application/json body
+func NewSetPluginGrantsRequest(server string, plugin PluginID, body SetPluginGrantsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetPluginGrantsRequestWithBody(server, plugin, "application/json", bodyReader)
+}
+
+// NewSetPluginGrantsRequestWithBody constructs an http.Request for the SetPluginGrants method, with any body, and a specified content type
+func NewSetPluginGrantsRequestWithBody(server string, plugin PluginID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s/grants", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetPluginSettingsRequest constructs an http.Request for the GetPluginSettings method
+func NewGetPluginSettingsRequest(server string, plugin PluginID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s/settings", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetPluginSettingsRequest calls the generic SetPluginSettings builder with application/json body
+func NewSetPluginSettingsRequest(server string, plugin PluginID, body SetPluginSettingsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetPluginSettingsRequestWithBody(server, plugin, "application/json", bodyReader)
+}
+
+// NewSetPluginSettingsRequestWithBody constructs an http.Request for the SetPluginSettings method, with any body, and a specified content type
+func NewSetPluginSettingsRequestWithBody(server string, plugin PluginID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s/settings", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewApprovePluginRequest calls the generic ApprovePlugin builder with application/json body
+func NewApprovePluginRequest(server string, plugin PluginID, body ApprovePluginJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewApprovePluginRequestWithBody(server, plugin, "application/json", bodyReader)
+}
+
+// NewApprovePluginRequestWithBody constructs an http.Request for the ApprovePlugin method, with any body, and a specified content type
+func NewApprovePluginRequestWithBody(server string, plugin PluginID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s:approve", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDisablePluginRequest constructs an http.Request for the DisablePlugin method
+func NewDisablePluginRequest(server string, plugin PluginID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s:disable", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewEnablePluginRequest constructs an http.Request for the EnablePlugin method
+func NewEnablePluginRequest(server string, plugin PluginID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s:enable", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRollbackPluginRequest calls the generic RollbackPlugin builder with application/json body
+func NewRollbackPluginRequest(server string, plugin PluginID, body RollbackPluginJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRollbackPluginRequestWithBody(server, plugin, "application/json", bodyReader)
+}
+
+// NewRollbackPluginRequestWithBody constructs an http.Request for the RollbackPlugin method, with any body, and a specified content type
+func NewRollbackPluginRequestWithBody(server string, plugin PluginID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s:rollback", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListPostsRequest constructs an http.Request for the ListPosts method
 func NewListPostsRequest(server string, params *ListPostsParams) (*http.Request, error) {
 	var err error
@@ -6937,6 +8811,18 @@ func NewListPostsRequest(server string, params *ListPostsParams) (*http.Request,
 		if params.Channel != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", *params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7014,6 +8900,33 @@ func NewCreatePostRequestWithBody(server string, params *CreatePostParams, conte
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -7089,7 +9002,7 @@ func NewDeletePostRequest(server string, post PostID, params *DeletePostParams) 
 }
 
 // NewGetPostRequest constructs an http.Request for the GetPost method
-func NewGetPostRequest(server string, post PostID) (*http.Request, error) {
+func NewGetPostRequest(server string, post PostID, params *GetPostParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -7112,6 +9025,33 @@ func NewGetPostRequest(server string, post PostID) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Include != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include", *params.Include, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -7454,6 +9394,33 @@ func NewPublishPostRequest(server string, post PostID, params *PublishPostParams
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -7523,6 +9490,33 @@ func NewSchedulePostRequestWithBody(server string, post PostID, params *Schedule
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -7551,6 +9545,86 @@ func NewSchedulePostRequestWithBody(server string, post PostID, params *Schedule
 		}
 
 		req.Header.Set("Idempotency-Key", headerParam1)
+
+	}
+
+	return req, nil
+}
+
+// NewBatchPostsRequest calls the generic BatchPosts builder with application/json body
+func NewBatchPostsRequest(server string, params *BatchPostsParams, body BatchPostsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBatchPostsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewBatchPostsRequestWithBody constructs an http.Request for the BatchPosts method, with any body, and a specified content type
+func NewBatchPostsRequestWithBody(server string, params *BatchPostsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/posts:batch")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
 
 	}
 
@@ -9065,6 +11139,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /jobs/{job} (the `GetJob` operationId).
 	GetJobWithResponse(ctx context.Context, job JobID, params *GetJobParams, reqEditors ...RequestEditorFn) (*GetJobResponse, error)
 
+	// CancelJobWithResponse End a job.
+	//
+	// A waiting job ends at once, a running one soon; what it did is not undone. Work that cannot end in the middle answers
+	// `job.not_endable`, and work that has finished `job.finished`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /jobs/{job}:cancel (the `CancelJob` operationId).
+	CancelJobWithResponse(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*CancelJobResponse, error)
+
 	// GetMeWithResponse Who is signed in.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -9228,6 +11312,183 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /platforms/{platform} (the `GetPlatform` operationId).
 	GetPlatformWithResponse(ctx context.Context, platform PlatformID, reqEditors ...RequestEditorFn) (*GetPlatformResponse, error)
 
+	// ListPluginKeysWithResponse The keys whose signature is trusted.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /plugin-keys (the `ListPluginKeys` operationId).
+	ListPluginKeysWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPluginKeysResponse, error)
+
+	// TrustPluginKeyWithBodyWithResponse Trust a key.
+	//
+	// What it signs is `verified` from now on.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugin-keys (the `TrustPluginKey` operationId).
+	TrustPluginKeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TrustPluginKeyResponse, error)
+
+	// TrustPluginKeyWithResponse Trust a key.
+	//
+	// What it signs is `verified` from now on.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugin-keys (the `TrustPluginKey` operationId).
+	TrustPluginKeyWithResponse(ctx context.Context, body TrustPluginKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*TrustPluginKeyResponse, error)
+
+	// DistrustPluginKeyWithResponse Stop trusting a key.
+	//
+	// What it signed stays, as `community`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /plugin-keys/{plugin_key} (the `DistrustPluginKey` operationId).
+	DistrustPluginKeyWithResponse(ctx context.Context, pluginKey PluginKeyID, reqEditors ...RequestEditorFn) (*DistrustPluginKeyResponse, error)
+
+	// ListPluginsWithResponse The plugins that run here; all of them for the operator.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /plugins (the `ListPlugins` operationId).
+	ListPluginsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPluginsResponse, error)
+
+	// AddPluginWithBodyWithResponse Add a plugin, or a version of one.
+	//
+	// The body is the bundle itself, or a form with one part named `file`. What asks for nothing that was not approved runs at
+	// once; the rest waits in `pending`, with `changes`. For the operator.
+	//
+	// It takes no `Idempotency-Key`: adding the same bundle twice is adding it once.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins (the `AddPlugin` operationId).
+	AddPluginWithBodyWithResponse(ctx context.Context, params *AddPluginParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddPluginResponse, error)
+
+	// RemovePluginWithResponse Remove a plugin and its bundles.
+	//
+	// Its channels stay, and what is planned for them waits until it is added again. A builtin is disabled, not removed.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /plugins/{plugin} (the `RemovePlugin` operationId).
+	RemovePluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*RemovePluginResponse, error)
+
+	// GetPluginWithResponse One plugin with its manifest.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /plugins/{plugin} (the `GetPlugin` operationId).
+	GetPluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*GetPluginResponse, error)
+
+	// SetPluginChannelWithBodyWithResponse Say which versions a plugin takes by itself.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /plugins/{plugin}/channel (the `SetPluginChannel` operationId).
+	SetPluginChannelWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPluginChannelResponse, error)
+
+	// SetPluginChannelWithResponse Say which versions a plugin takes by itself.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /plugins/{plugin}/channel (the `SetPluginChannel` operationId).
+	SetPluginChannelWithResponse(ctx context.Context, plugin PluginID, body SetPluginChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPluginChannelResponse, error)
+
+	// GetPluginGrantsWithResponse Who may use a plugin.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /plugins/{plugin}/grants (the `GetPluginGrants` operationId).
+	GetPluginGrantsWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*GetPluginGrantsResponse, error)
+
+	// SetPluginGrantsWithBodyWithResponse Replace who may use a plugin.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /plugins/{plugin}/grants (the `SetPluginGrants` operationId).
+	SetPluginGrantsWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPluginGrantsResponse, error)
+
+	// SetPluginGrantsWithResponse Replace who may use a plugin.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /plugins/{plugin}/grants (the `SetPluginGrants` operationId).
+	SetPluginGrantsWithResponse(ctx context.Context, plugin PluginID, body SetPluginGrantsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPluginGrantsResponse, error)
+
+	// GetPluginSettingsWithResponse What is set for a plugin, and the schema of what can be.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /plugins/{plugin}/settings (the `GetPluginSettings` operationId).
+	GetPluginSettingsWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*GetPluginSettingsResponse, error)
+
+	// SetPluginSettingsWithBodyWithResponse Replace what is set for a plugin.
+	//
+	// A secret that is left out stays; `null` deletes it.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /plugins/{plugin}/settings (the `SetPluginSettings` operationId).
+	SetPluginSettingsWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPluginSettingsResponse, error)
+
+	// SetPluginSettingsWithResponse Replace what is set for a plugin.
+	//
+	// A secret that is left out stays; `null` deletes it.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /plugins/{plugin}/settings (the `SetPluginSettings` operationId).
+	SetPluginSettingsWithResponse(ctx context.Context, plugin PluginID, body SetPluginSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPluginSettingsResponse, error)
+
+	// ApprovePluginWithBodyWithResponse Let the version that waits run, with all that it asks for.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:approve (the `ApprovePlugin` operationId).
+	ApprovePluginWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApprovePluginResponse, error)
+
+	// ApprovePluginWithResponse Let the version that waits run, with all that it asks for.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:approve (the `ApprovePlugin` operationId).
+	ApprovePluginWithResponse(ctx context.Context, plugin PluginID, body ApprovePluginJSONRequestBody, reqEditors ...RequestEditorFn) (*ApprovePluginResponse, error)
+
+	// DisablePluginWithResponse Switch a platform off.
+	//
+	// For this tenant and all below it; in the operator's tenant, for the whole installation. Nothing is lost: channels stay, and
+	// what is planned for them waits.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
+	DisablePluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*DisablePluginResponse, error)
+
+	// EnablePluginWithResponse Switch a platform on.
+	//
+	// For this tenant and all below it; in the operator's tenant, for the whole installation. A tenant chooses within its plan and
+	// what those above it allow.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:enable (the `EnablePlugin` operationId).
+	EnablePluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*EnablePluginResponse, error)
+
+	// RollbackPluginWithBodyWithResponse Run the version before, or another that is kept, and pin it.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:rollback (the `RollbackPlugin` operationId).
+	RollbackPluginWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RollbackPluginResponse, error)
+
+	// RollbackPluginWithResponse Run the version before, or another that is kept, and pin it.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:rollback (the `RollbackPlugin` operationId).
+	RollbackPluginWithResponse(ctx context.Context, plugin PluginID, body RollbackPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*RollbackPluginResponse, error)
+
 	// ListPostsWithResponse Posts by time window, or page by page.
 	//
 	// With `scheduled_at[gte]` and `scheduled_at[lt]`, at most 62 days apart, all posts due in that window by time: what a
@@ -9264,7 +11525,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /posts/{post} (the `GetPost` operationId).
-	GetPostWithResponse(ctx context.Context, post PostID, reqEditors ...RequestEditorFn) (*GetPostResponse, error)
+	GetPostWithResponse(ctx context.Context, post PostID, params *GetPostParams, reqEditors ...RequestEditorFn) (*GetPostResponse, error)
 
 	// UpdatePostWithBodyWithResponse Change a post that has not left.
 	//
@@ -9358,6 +11619,28 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /posts/{post}:schedule (the `SchedulePost` operationId).
 	SchedulePostWithResponse(ctx context.Context, post PostID, params *SchedulePostParams, body SchedulePostJSONRequestBody, reqEditors ...RequestEditorFn) (*SchedulePostResponse, error)
+
+	// BatchPostsWithBodyWithResponse Create many drafts at once.
+	//
+	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+	// `/posts/N`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+	BatchPostsWithBodyWithResponse(ctx context.Context, params *BatchPostsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BatchPostsResponse, error)
+
+	// BatchPostsWithResponse Create many drafts at once.
+	//
+	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+	// `/posts/N`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+	BatchPostsWithResponse(ctx context.Context, params *BatchPostsParams, body BatchPostsJSONRequestBody, reqEditors ...RequestEditorFn) (*BatchPostsResponse, error)
 
 	// ValidatePostWithBodyWithResponse What each platform would say to this post.
 	//
@@ -10789,6 +13072,54 @@ func (r GetJobResponse) ContentType() string {
 	return ""
 }
 
+type CancelJobResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CancelJobResponse) GetJSON200() *Job {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CancelJobResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelJobResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelJobResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelJobResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelJobResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetMeResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -11563,6 +13894,760 @@ func (r GetPlatformResponse) ContentType() string {
 	return ""
 }
 
+type ListPluginKeysResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PluginKeyList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPluginKeysResponse) GetJSON200() *PluginKeyList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListPluginKeysResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPluginKeysResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPluginKeysResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPluginKeysResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPluginKeysResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type TrustPluginKeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *PluginKey
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r TrustPluginKeyResponse) GetJSON201() *PluginKey {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r TrustPluginKeyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r TrustPluginKeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r TrustPluginKeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TrustPluginKeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r TrustPluginKeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DistrustPluginKeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DistrustPluginKeyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DistrustPluginKeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DistrustPluginKeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DistrustPluginKeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DistrustPluginKeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListPluginsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PluginList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPluginsResponse) GetJSON200() *PluginList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListPluginsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPluginsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPluginsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPluginsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPluginsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddPluginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Plugin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AddPluginResponse) GetJSON201() *Plugin {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AddPluginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddPluginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddPluginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddPluginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddPluginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RemovePluginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RemovePluginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RemovePluginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemovePluginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemovePluginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemovePluginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPluginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Plugin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPluginResponse) GetJSON200() *Plugin {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetPluginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPluginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPluginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPluginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPluginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetPluginChannelResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Plugin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetPluginChannelResponse) GetJSON200() *Plugin {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetPluginChannelResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetPluginChannelResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetPluginChannelResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetPluginChannelResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetPluginChannelResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPluginGrantsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PluginGrants
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPluginGrantsResponse) GetJSON200() *PluginGrants {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetPluginGrantsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPluginGrantsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPluginGrantsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPluginGrantsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPluginGrantsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetPluginGrantsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PluginGrants
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetPluginGrantsResponse) GetJSON200() *PluginGrants {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetPluginGrantsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetPluginGrantsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetPluginGrantsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetPluginGrantsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetPluginGrantsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPluginSettingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PluginSettings
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPluginSettingsResponse) GetJSON200() *PluginSettings {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetPluginSettingsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPluginSettingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPluginSettingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPluginSettingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPluginSettingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetPluginSettingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PluginSettings
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetPluginSettingsResponse) GetJSON200() *PluginSettings {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetPluginSettingsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetPluginSettingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetPluginSettingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetPluginSettingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetPluginSettingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ApprovePluginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Plugin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ApprovePluginResponse) GetJSON200() *Plugin {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ApprovePluginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ApprovePluginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ApprovePluginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ApprovePluginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ApprovePluginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DisablePluginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Plugin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DisablePluginResponse) GetJSON200() *Plugin {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DisablePluginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DisablePluginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DisablePluginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DisablePluginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DisablePluginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EnablePluginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Plugin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EnablePluginResponse) GetJSON200() *Plugin {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EnablePluginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EnablePluginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EnablePluginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EnablePluginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EnablePluginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RollbackPluginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Plugin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RollbackPluginResponse) GetJSON200() *Plugin {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RollbackPluginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RollbackPluginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RollbackPluginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RollbackPluginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RollbackPluginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListPostsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -12126,6 +15211,54 @@ func (r SchedulePostResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SchedulePostResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BatchPostsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON207 the response for an HTTP 207 `application/json` response
+	JSON207 *BatchResult
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON207 returns the response for an HTTP 207 `application/json` response
+func (r BatchPostsResponse) GetJSON207() *BatchResult {
+	return r.JSON207
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r BatchPostsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BatchPostsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BatchPostsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BatchPostsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BatchPostsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12879,6 +16012,11 @@ func (r ResumePublishingResponse) ContentType() string {
 	return ""
 }
 
+// ReplayWebhookDeliveryResponse202Headers the declared response headers of an HTTP 202 response for ReplayWebhookDelivery
+type ReplayWebhookDeliveryResponse202Headers struct {
+	Location *string
+}
+
 type ReplayWebhookDeliveryResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -12886,6 +16024,8 @@ type ReplayWebhookDeliveryResponse struct {
 	JSON202 *WebhookDelivery
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *ReplayWebhookDeliveryResponse202Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
@@ -13877,6 +17017,22 @@ func (c *ClientWithResponses) GetJobWithResponse(ctx context.Context, job JobID,
 	return ParseGetJobResponse(rsp)
 }
 
+// CancelJobWithResponse End a job.
+//
+// A waiting job ends at once, a running one soon; what it did is not undone. Work that cannot end in the middle answers
+// `job.not_endable`, and work that has finished `job.finished`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /jobs/{job}:cancel (the `CancelJob` operationId).
+func (c *ClientWithResponses) CancelJobWithResponse(ctx context.Context, job JobID, reqEditors ...RequestEditorFn) (*CancelJobResponse, error) {
+	rsp, err := c.CancelJob(ctx, job, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelJobResponse(rsp)
+}
+
 // GetMeWithResponse Who is signed in.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -14166,6 +17322,315 @@ func (c *ClientWithResponses) GetPlatformWithResponse(ctx context.Context, platf
 	return ParseGetPlatformResponse(rsp)
 }
 
+// ListPluginKeysWithResponse The keys whose signature is trusted.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /plugin-keys (the `ListPluginKeys` operationId).
+func (c *ClientWithResponses) ListPluginKeysWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPluginKeysResponse, error) {
+	rsp, err := c.ListPluginKeys(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPluginKeysResponse(rsp)
+}
+
+// TrustPluginKeyWithBodyWithResponse Trust a key.
+//
+// What it signs is `verified` from now on.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugin-keys (the `TrustPluginKey` operationId).
+func (c *ClientWithResponses) TrustPluginKeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TrustPluginKeyResponse, error) {
+	rsp, err := c.TrustPluginKeyWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTrustPluginKeyResponse(rsp)
+}
+
+// TrustPluginKeyWithResponse Trust a key.
+//
+// What it signs is `verified` from now on.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugin-keys (the `TrustPluginKey` operationId).
+func (c *ClientWithResponses) TrustPluginKeyWithResponse(ctx context.Context, body TrustPluginKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*TrustPluginKeyResponse, error) {
+	rsp, err := c.TrustPluginKey(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTrustPluginKeyResponse(rsp)
+}
+
+// DistrustPluginKeyWithResponse Stop trusting a key.
+//
+// What it signed stays, as `community`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /plugin-keys/{plugin_key} (the `DistrustPluginKey` operationId).
+func (c *ClientWithResponses) DistrustPluginKeyWithResponse(ctx context.Context, pluginKey PluginKeyID, reqEditors ...RequestEditorFn) (*DistrustPluginKeyResponse, error) {
+	rsp, err := c.DistrustPluginKey(ctx, pluginKey, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDistrustPluginKeyResponse(rsp)
+}
+
+// ListPluginsWithResponse The plugins that run here; all of them for the operator.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /plugins (the `ListPlugins` operationId).
+func (c *ClientWithResponses) ListPluginsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPluginsResponse, error) {
+	rsp, err := c.ListPlugins(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPluginsResponse(rsp)
+}
+
+// AddPluginWithBodyWithResponse Add a plugin, or a version of one.
+//
+// The body is the bundle itself, or a form with one part named `file`. What asks for nothing that was not approved runs at
+// once; the rest waits in `pending`, with `changes`. For the operator.
+//
+// It takes no `Idempotency-Key`: adding the same bundle twice is adding it once.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins (the `AddPlugin` operationId).
+func (c *ClientWithResponses) AddPluginWithBodyWithResponse(ctx context.Context, params *AddPluginParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddPluginResponse, error) {
+	rsp, err := c.AddPluginWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddPluginResponse(rsp)
+}
+
+// RemovePluginWithResponse Remove a plugin and its bundles.
+//
+// Its channels stay, and what is planned for them waits until it is added again. A builtin is disabled, not removed.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /plugins/{plugin} (the `RemovePlugin` operationId).
+func (c *ClientWithResponses) RemovePluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*RemovePluginResponse, error) {
+	rsp, err := c.RemovePlugin(ctx, plugin, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemovePluginResponse(rsp)
+}
+
+// GetPluginWithResponse One plugin with its manifest.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /plugins/{plugin} (the `GetPlugin` operationId).
+func (c *ClientWithResponses) GetPluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*GetPluginResponse, error) {
+	rsp, err := c.GetPlugin(ctx, plugin, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPluginResponse(rsp)
+}
+
+// SetPluginChannelWithBodyWithResponse Say which versions a plugin takes by itself.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /plugins/{plugin}/channel (the `SetPluginChannel` operationId).
+func (c *ClientWithResponses) SetPluginChannelWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPluginChannelResponse, error) {
+	rsp, err := c.SetPluginChannelWithBody(ctx, plugin, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPluginChannelResponse(rsp)
+}
+
+// SetPluginChannelWithResponse Say which versions a plugin takes by itself.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /plugins/{plugin}/channel (the `SetPluginChannel` operationId).
+func (c *ClientWithResponses) SetPluginChannelWithResponse(ctx context.Context, plugin PluginID, body SetPluginChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPluginChannelResponse, error) {
+	rsp, err := c.SetPluginChannel(ctx, plugin, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPluginChannelResponse(rsp)
+}
+
+// GetPluginGrantsWithResponse Who may use a plugin.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /plugins/{plugin}/grants (the `GetPluginGrants` operationId).
+func (c *ClientWithResponses) GetPluginGrantsWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*GetPluginGrantsResponse, error) {
+	rsp, err := c.GetPluginGrants(ctx, plugin, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPluginGrantsResponse(rsp)
+}
+
+// SetPluginGrantsWithBodyWithResponse Replace who may use a plugin.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /plugins/{plugin}/grants (the `SetPluginGrants` operationId).
+func (c *ClientWithResponses) SetPluginGrantsWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPluginGrantsResponse, error) {
+	rsp, err := c.SetPluginGrantsWithBody(ctx, plugin, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPluginGrantsResponse(rsp)
+}
+
+// SetPluginGrantsWithResponse Replace who may use a plugin.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /plugins/{plugin}/grants (the `SetPluginGrants` operationId).
+func (c *ClientWithResponses) SetPluginGrantsWithResponse(ctx context.Context, plugin PluginID, body SetPluginGrantsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPluginGrantsResponse, error) {
+	rsp, err := c.SetPluginGrants(ctx, plugin, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPluginGrantsResponse(rsp)
+}
+
+// GetPluginSettingsWithResponse What is set for a plugin, and the schema of what can be.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /plugins/{plugin}/settings (the `GetPluginSettings` operationId).
+func (c *ClientWithResponses) GetPluginSettingsWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*GetPluginSettingsResponse, error) {
+	rsp, err := c.GetPluginSettings(ctx, plugin, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPluginSettingsResponse(rsp)
+}
+
+// SetPluginSettingsWithBodyWithResponse Replace what is set for a plugin.
+//
+// A secret that is left out stays; `null` deletes it.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /plugins/{plugin}/settings (the `SetPluginSettings` operationId).
+func (c *ClientWithResponses) SetPluginSettingsWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPluginSettingsResponse, error) {
+	rsp, err := c.SetPluginSettingsWithBody(ctx, plugin, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPluginSettingsResponse(rsp)
+}
+
+// SetPluginSettingsWithResponse Replace what is set for a plugin.
+//
+// A secret that is left out stays; `null` deletes it.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /plugins/{plugin}/settings (the `SetPluginSettings` operationId).
+func (c *ClientWithResponses) SetPluginSettingsWithResponse(ctx context.Context, plugin PluginID, body SetPluginSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPluginSettingsResponse, error) {
+	rsp, err := c.SetPluginSettings(ctx, plugin, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPluginSettingsResponse(rsp)
+}
+
+// ApprovePluginWithBodyWithResponse Let the version that waits run, with all that it asks for.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:approve (the `ApprovePlugin` operationId).
+func (c *ClientWithResponses) ApprovePluginWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApprovePluginResponse, error) {
+	rsp, err := c.ApprovePluginWithBody(ctx, plugin, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApprovePluginResponse(rsp)
+}
+
+// ApprovePluginWithResponse Let the version that waits run, with all that it asks for.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:approve (the `ApprovePlugin` operationId).
+func (c *ClientWithResponses) ApprovePluginWithResponse(ctx context.Context, plugin PluginID, body ApprovePluginJSONRequestBody, reqEditors ...RequestEditorFn) (*ApprovePluginResponse, error) {
+	rsp, err := c.ApprovePlugin(ctx, plugin, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApprovePluginResponse(rsp)
+}
+
+// DisablePluginWithResponse Switch a platform off.
+//
+// For this tenant and all below it; in the operator's tenant, for the whole installation. Nothing is lost: channels stay, and
+// what is planned for them waits.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
+func (c *ClientWithResponses) DisablePluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*DisablePluginResponse, error) {
+	rsp, err := c.DisablePlugin(ctx, plugin, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDisablePluginResponse(rsp)
+}
+
+// EnablePluginWithResponse Switch a platform on.
+//
+// For this tenant and all below it; in the operator's tenant, for the whole installation. A tenant chooses within its plan and
+// what those above it allow.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:enable (the `EnablePlugin` operationId).
+func (c *ClientWithResponses) EnablePluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*EnablePluginResponse, error) {
+	rsp, err := c.EnablePlugin(ctx, plugin, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEnablePluginResponse(rsp)
+}
+
+// RollbackPluginWithBodyWithResponse Run the version before, or another that is kept, and pin it.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:rollback (the `RollbackPlugin` operationId).
+func (c *ClientWithResponses) RollbackPluginWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RollbackPluginResponse, error) {
+	rsp, err := c.RollbackPluginWithBody(ctx, plugin, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRollbackPluginResponse(rsp)
+}
+
+// RollbackPluginWithResponse Run the version before, or another that is kept, and pin it.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:rollback (the `RollbackPlugin` operationId).
+func (c *ClientWithResponses) RollbackPluginWithResponse(ctx context.Context, plugin PluginID, body RollbackPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*RollbackPluginResponse, error) {
+	rsp, err := c.RollbackPlugin(ctx, plugin, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRollbackPluginResponse(rsp)
+}
+
 // ListPostsWithResponse Posts by time window, or page by page.
 //
 // With `scheduled_at[gte]` and `scheduled_at[lt]`, at most 62 days apart, all posts due in that window by time: what a
@@ -14226,8 +17691,8 @@ func (c *ClientWithResponses) DeletePostWithResponse(ctx context.Context, post P
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /posts/{post} (the `GetPost` operationId).
-func (c *ClientWithResponses) GetPostWithResponse(ctx context.Context, post PostID, reqEditors ...RequestEditorFn) (*GetPostResponse, error) {
-	rsp, err := c.GetPost(ctx, post, reqEditors...)
+func (c *ClientWithResponses) GetPostWithResponse(ctx context.Context, post PostID, params *GetPostParams, reqEditors ...RequestEditorFn) (*GetPostResponse, error) {
+	rsp, err := c.GetPost(ctx, post, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14391,6 +17856,40 @@ func (c *ClientWithResponses) SchedulePostWithResponse(ctx context.Context, post
 		return nil, err
 	}
 	return ParseSchedulePostResponse(rsp)
+}
+
+// BatchPostsWithBodyWithResponse Create many drafts at once.
+//
+// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+// `/posts/N`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+func (c *ClientWithResponses) BatchPostsWithBodyWithResponse(ctx context.Context, params *BatchPostsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BatchPostsResponse, error) {
+	rsp, err := c.BatchPostsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBatchPostsResponse(rsp)
+}
+
+// BatchPostsWithResponse Create many drafts at once.
+//
+// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+// `/posts/N`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+func (c *ClientWithResponses) BatchPostsWithResponse(ctx context.Context, params *BatchPostsParams, body BatchPostsJSONRequestBody, reqEditors ...RequestEditorFn) (*BatchPostsResponse, error) {
+	rsp, err := c.BatchPosts(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBatchPostsResponse(rsp)
 }
 
 // ValidatePostWithBodyWithResponse What each platform would say to this post.
@@ -15690,6 +19189,39 @@ func ParseGetJobResponse(rsp *http.Response) (*GetJobResponse, error) {
 	return response, nil
 }
 
+// ParseCancelJobResponse parses an HTTP response from a CancelJobWithResponse call
+func ParseCancelJobResponse(rsp *http.Response) (*CancelJobResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelJobResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetMeResponse parses an HTTP response from a GetMeWithResponse call
 func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -16224,6 +19756,526 @@ func ParseGetPlatformResponse(rsp *http.Response) (*GetPlatformResponse, error) 
 	return response, nil
 }
 
+// ParseListPluginKeysResponse parses an HTTP response from a ListPluginKeysWithResponse call
+func ParseListPluginKeysResponse(rsp *http.Response) (*ListPluginKeysResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPluginKeysResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PluginKeyList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseTrustPluginKeyResponse parses an HTTP response from a TrustPluginKeyWithResponse call
+func ParseTrustPluginKeyResponse(rsp *http.Response) (*TrustPluginKeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TrustPluginKeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest PluginKey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDistrustPluginKeyResponse parses an HTTP response from a DistrustPluginKeyWithResponse call
+func ParseDistrustPluginKeyResponse(rsp *http.Response) (*DistrustPluginKeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DistrustPluginKeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListPluginsResponse parses an HTTP response from a ListPluginsWithResponse call
+func ParseListPluginsResponse(rsp *http.Response) (*ListPluginsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPluginsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PluginList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddPluginResponse parses an HTTP response from a AddPluginWithResponse call
+func ParseAddPluginResponse(rsp *http.Response) (*AddPluginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddPluginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Plugin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRemovePluginResponse parses an HTTP response from a RemovePluginWithResponse call
+func ParseRemovePluginResponse(rsp *http.Response) (*RemovePluginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemovePluginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPluginResponse parses an HTTP response from a GetPluginWithResponse call
+func ParseGetPluginResponse(rsp *http.Response) (*GetPluginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPluginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Plugin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetPluginChannelResponse parses an HTTP response from a SetPluginChannelWithResponse call
+func ParseSetPluginChannelResponse(rsp *http.Response) (*SetPluginChannelResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetPluginChannelResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Plugin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPluginGrantsResponse parses an HTTP response from a GetPluginGrantsWithResponse call
+func ParseGetPluginGrantsResponse(rsp *http.Response) (*GetPluginGrantsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPluginGrantsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PluginGrants
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetPluginGrantsResponse parses an HTTP response from a SetPluginGrantsWithResponse call
+func ParseSetPluginGrantsResponse(rsp *http.Response) (*SetPluginGrantsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetPluginGrantsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PluginGrants
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPluginSettingsResponse parses an HTTP response from a GetPluginSettingsWithResponse call
+func ParseGetPluginSettingsResponse(rsp *http.Response) (*GetPluginSettingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPluginSettingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PluginSettings
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetPluginSettingsResponse parses an HTTP response from a SetPluginSettingsWithResponse call
+func ParseSetPluginSettingsResponse(rsp *http.Response) (*SetPluginSettingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetPluginSettingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PluginSettings
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseApprovePluginResponse parses an HTTP response from a ApprovePluginWithResponse call
+func ParseApprovePluginResponse(rsp *http.Response) (*ApprovePluginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ApprovePluginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Plugin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDisablePluginResponse parses an HTTP response from a DisablePluginWithResponse call
+func ParseDisablePluginResponse(rsp *http.Response) (*DisablePluginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DisablePluginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Plugin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEnablePluginResponse parses an HTTP response from a EnablePluginWithResponse call
+func ParseEnablePluginResponse(rsp *http.Response) (*EnablePluginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EnablePluginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Plugin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRollbackPluginResponse parses an HTTP response from a RollbackPluginWithResponse call
+func ParseRollbackPluginResponse(rsp *http.Response) (*RollbackPluginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RollbackPluginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Plugin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListPostsResponse parses an HTTP response from a ListPostsWithResponse call
 func ParseListPostsResponse(rsp *http.Response) (*ListPostsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -16612,6 +20664,39 @@ func ParseSchedulePostResponse(rsp *http.Response) (*SchedulePostResponse, error
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBatchPostsResponse parses an HTTP response from a BatchPostsWithResponse call
+func ParseBatchPostsResponse(rsp *http.Response) (*BatchPostsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BatchPostsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 207:
+		var dest BatchResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON207 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -17169,6 +21254,19 @@ func ParseReplayWebhookDeliveryResponse(rsp *http.Response) (*ReplayWebhookDeliv
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers ReplayWebhookDeliveryResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil

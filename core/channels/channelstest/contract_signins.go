@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/ports/fault"
@@ -97,7 +98,7 @@ func app(w *world) {
 		if err != nil {
 			return err
 		}
-		if d := cmp.Diff(a, got); d != "" {
+		if d := cmp.Diff(a, got, cmpopts.IgnoreUnexported(channels.App{})); d != "" {
 			w.Error(d)
 		}
 		_, err = tx.App(ctx, a.Platform, "")

@@ -221,6 +221,12 @@ func (tx *memTx) DeleteEndpoint(ctx context.Context, id events.EndpointID) error
 	return nil
 }
 
+// AddJob implements events.Tx. Nobody asks it for jobs.
+func (tx *memTx) AddJob(ctx context.Context, d *events.Delivery) error {
+	_, err := tx.AddDelivery(ctx, d)
+	return err
+}
+
 func (tx *memTx) AddDelivery(_ context.Context, d *events.Delivery) (bool, error) {
 	for _, old := range tx.deliveries {
 		if old.Endpoint == d.Endpoint && old.Event == d.Event && old.Replay == d.Replay {

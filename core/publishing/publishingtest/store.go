@@ -182,6 +182,9 @@ func (tx *memTx) Posts(_ context.Context, f publishing.Filter) ([]*publishing.Po
 		}
 	}
 	sort.Slice(out, func(i, j int) bool {
+		if f.Reverse {
+			i, j = j, i
+		}
 		if !f.From.IsZero() && !out[i].Schedule.At.Equal(out[j].Schedule.At) {
 			return out[i].Schedule.At.Before(out[j].Schedule.At)
 		}
@@ -211,7 +214,7 @@ func (tx *memTx) Calendar(ctx context.Context, f publishing.Filter) ([]publishin
 
 func (tx *memTx) matches(p *publishing.Post, f publishing.Filter) bool {
 	switch at := p.Schedule.At; {
-	case f.After != "" && p.ID >= f.After,
+	case f.After != "" && (p.ID == f.After || p.ID > f.After != f.Reverse),
 		len(f.States) > 0 && !slices.Contains(f.States, p.State),
 		!f.From.IsZero() && (at.IsZero() || at.Before(f.From)),
 		!f.To.IsZero() && (at.IsZero() || !at.Before(f.To)):

@@ -41,10 +41,11 @@ const KeyLife = time.Hour
 
 // A Server is one server with one account, "ann". It is an http.Handler.
 type Server struct {
-	Token string
-	opt   Options
-	mux   *http.ServeMux
-	queue faulty.Queue
+	Token   string
+	Another string // a second token of the account, if set
+	opt     Options
+	mux     *http.ServeMux
+	queue   faulty.Queue
 
 	mu       sync.Mutex
 	statuses []*Status
@@ -123,7 +124,8 @@ func (s *Server) Alt(id string) string {
 
 func (s *Server) signedIn(serve http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "Bearer "+s.Token {
+		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if token == "" || token != s.Token && token != s.Another {
 			refuse(w, http.StatusUnauthorized, "The access token is invalid")
 			return
 		}

@@ -1,0 +1,252 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/carillonhq/carillon/adapters/rehearsal"
+	"github.com/carillonhq/carillon/ports/social"
+)
+
+// put publishes content and expects it to work.
+func (b *bench) put(ctx context.Context, content social.Content) (*rehearsal.Take, error) {
+	p, err := b.plugin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t := b.take(content)
+	return t, outcome(t, t.Run(ctx, b.stage, p, hurry, nil))
+}
+
+// prepared is an object that is ready for its commit.
+func (b *bench) prepared(ctx context.Context, content social.Content) (*rehearsal.Take, rehearsalPlugin, error) {
+	p, err := b.plugin(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	t := b.take(content)
+	records := t.Run(ctx, b.stage, p, hurry, func(t *rehearsal.Take, _ rehearsal.Record) bool { return t.Phase == rehearsal.Committing })
+	if t.Phase != rehearsal.Committing {
+		if err := outcome(t, records); err != nil {
+			return nil, nil, err
+		}
+		return nil, nil, broke("a step that asks for the commit before the object is published", "published without").with(exchangesOf(records))
+	}
+	return t, p, nil
+}
+
+func (b *bench) thread(ctx context.Context) error {
+	text := b.textOnly()
+	root, err := b.put(ctx, text.fresh())
+	if err != nil {
+		return err
+	}
+	content := text.fresh()
+	content.ReplyTo, content.Root = &root.Receipt.Ref, &root.Receipt.Ref
+	mark := b.stage.Proxy.Label("reply")
+	if _, err := b.put(ctx, content); err != nil {
+		return err
+	}
+	for _, e := range b.stage.Proxy.Since(mark) {
+		if e.Mutates() && e.Holds(root.Receipt.Ref.ID) {
+			return nil
+		}
+	}
+	return broke("a reply that names its parent "+root.Receipt.Ref.ID, "did not send that").with(b.stage.Proxy.Since(mark))
+}
+
+// textOnly is the plainest sample.
+func (b *bench) textOnly() sample {
+	for _, s := range b.cases {
+		if len(s.content.Media) == 0 {
+			return s
+		}
+	}
+	return b.cases[0]
+}
+
+// found asks for an object until the answer is sure.
+func (b *bench) found(ctx context.Context, p rehearsalPlugin, t *rehearsal.Take, since time.Time) (social.Finding, []rehearsal.Exchange, error) {
+	mark := b.stage.Proxy.Label("find")
+	if b.stage.Settings.Settle > 0 {
+		pause(ctx, b.stage.Settings.Settle)
+	}
+	for range 20 {
+		f, err := p.Find(ctx, social.FindRequest{
+			Call: t.Request.Call, Account: t.Request.Account, Content: t.Request.Content, State: t.Request.State, Since: since,
+		})
+		if err != nil {
+			fault := social.FaultOf(err, false)
+			if w := written(fault); w != nil {
+				return f, nil, w
+			}
+			return f, nil, broke("an answer", "failed: %v", err).with(b.stage.Proxy.Since(mark))
+		}
+		if f.Verdict != social.Unsure {
+			return f, b.stage.Proxy.Since(mark), nil
+		}
+		pause(ctx, min(max(f.After, 50*time.Millisecond), hurry))
+	}
+	return social.Finding{}, nil, broke("an answer that is sure at last", "was still unsure after 20 questions").with(b.stage.Proxy.Since(mark))
+}
+
+func (b *bench) absentBefore(ctx context.Context) error {
+	t, p, err := b.prepared(ctx, b.textOnly().fresh())
+	if err != nil {
+		return err
+	}
+	f, exchanges, err := b.found(ctx, p, t, time.Now())
+	if err != nil {
+		return err
+	}
+	if f.Verdict != social.Absent {
+		return broke("absent", "answered %q for something that was never sent", f.Verdict).with(exchanges)
+	}
+	return nil
+}
+
+func (b *bench) foundAfter(ctx context.Context) error {
+	for _, s := range b.cases {
+		since := time.Now()
+		t, err := b.put(ctx, s.fresh())
+		if err != nil {
+			return err
+		}
+		f, exchanges, err := b.found(ctx, b.session.Plugin, t, since)
+		if err != nil {
+			return err
+		}
+		if f.Verdict != social.Found || f.Receipt.Ref.ID != t.Receipt.Ref.ID {
+			return broke(fmt.Sprintf("found, as %q", t.Receipt.Ref.ID), "answered %q (%+v) to %s", f.Verdict, f.Receipt, s.name).with(exchanges)
+		}
+	}
+	return nil
+}
+
+// toldApart: yesterday's post with the same words is no evidence for today's.
+func (b *bench) toldApart(ctx context.Context) error {
+	content := b.textOnly().fresh()
+	if _, err := b.put(ctx, content); err != nil {
+		return err
+	}
+	t, p, err := b.prepared(ctx, content)
+	if err != nil {
+		return err
+	}
+	f, exchanges, err := b.found(ctx, p, t, time.Now())
+	if err != nil {
+		return err
+	}
+	if f.Verdict == social.Found {
+		return broke("absent or unsure", "took the older object %q for it", f.Receipt.Ref.ID).with(exchanges)
+	}
+	return nil
+}
+
+func (b *bench) metrics(ctx context.Context) error {
+	t, err := b.put(ctx, b.textOnly().fresh())
+	if err != nil {
+		return err
+	}
+	mark := b.stage.Proxy.Label("metrics")
+	gone := t.Receipt.Ref
+	gone.ID += "0"
+	got, err := b.session.Plugin.Metrics(ctx, social.MetricsRequest{
+		Call: t.Request.Call, Account: t.Request.Account, Posts: []social.Ref{gone, t.Receipt.Ref},
+	})
+	exchanges := b.stage.Proxy.Since(mark)
+	if err != nil {
+		return broke("metrics of "+t.Receipt.Ref.ID, "failed: %v", err).with(exchanges)
+	}
+	if len(got) != 1 || got[0].Ref.ID != t.Receipt.Ref.ID || len(got[0].Values) == 0 {
+		return broke("metrics of "+t.Receipt.Ref.ID+" alone, without the one that does not exist", "answered %+v", got).with(exchanges)
+	}
+	return nil
+}
+
+func (b *bench) accounts(ctx context.Context) error {
+	p, err := b.plugin(ctx)
+	if err != nil {
+		return err
+	}
+	account, call, _ := b.stage.Account(0)
+	mark := b.stage.Proxy.Label("accounts")
+	list, err := p.Accounts(ctx, call)
+	if err != nil {
+		return broke("the accounts of the credential", "failed: %v", err).with(b.stage.Proxy.Since(mark))
+	}
+	if !slices.ContainsFunc(list, func(a social.Account) bool { return a.ID == account.ID }) {
+		return broke(fmt.Sprintf("the account %q among them", account.ID), "answered %+v", list).with(b.stage.Proxy.Since(mark))
+	}
+	return nil
+}
+
+// maxScreens bounds a sign-in.
+const maxScreens = 10
+
+func (b *bench) connects(ctx context.Context) error {
+	screens := b.stage.Settings.Connect
+	if len(screens) == 0 {
+		return skip{"carillon.yaml does not say in test.connect what a person enters"}
+	}
+	p, err := b.plugin(ctx)
+	if err != nil {
+		return err
+	}
+	_, call, _ := b.stage.Account(0)
+	call.Credential = social.Credential{}
+	req := social.ConnectRequest{Call: call, RedirectURI: "http://127.0.0.1/callback"}
+	mark := b.stage.Proxy.Label("connect")
+	for n := range maxScreens {
+		if n < len(screens) {
+			req.Input = maps.Clone(screens[n])
+			for k, v := range req.Input {
+				req.Input[k] = b.stage.Fill(v)
+			}
+		}
+		step, err := p.Connect(ctx, req)
+		switch {
+		case err != nil:
+			return broke("another screen, or a credential", "failed: %v", err).with(b.stage.Proxy.Since(mark))
+		case step.Done != nil:
+			return b.usable(ctx, p, call, *step.Done)
+		case step.Redirect != "":
+			return nil // what follows happens at the platform, in a browser
+		}
+		req.State, req.Input = step.State, nil
+	}
+	return broke("a sign-in that ends", "wanted more than %d screens", maxScreens).with(b.stage.Proxy.Since(mark))
+}
+
+// usable reports whether a credential that came of a sign-in lists accounts.
+func (b *bench) usable(ctx context.Context, p rehearsalPlugin, call social.Call, c social.Credential) error {
+	if !b.stage.Manifest.Can(social.CanAccounts) {
+		return nil
+	}
+	call.Credential = c
+	list, err := p.Accounts(ctx, call)
+	if err != nil || len(list) == 0 {
+		return broke("a credential with which accounts are listed", "gave one that lists %d (%v)", len(list), err)
+	}
+	return nil
+}
+
+func (b *bench) refreshes(ctx context.Context) error {
+	p, err := b.plugin(ctx)
+	if err != nil {
+		return err
+	}
+	_, call, _ := b.stage.Account(0)
+	mark := b.stage.Proxy.Label("refresh")
+	c, err := p.Refresh(ctx, call)
+	if err != nil {
+		return broke("a renewed credential", "failed: %v", err).with(b.stage.Proxy.Since(mark))
+	}
+	if c.AccessToken == "" && len(c.Secrets) == 0 {
+		return broke("a renewed credential", "gave an empty one").with(b.stage.Proxy.Since(mark))
+	}
+	return nil
+}

@@ -1,0 +1,257 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/carillonhq/carillon/adapters/rehearsal"
+	"github.com/carillonhq/carillon/ports/social"
+)
+
+// level1 is the happy path of everything that the manifest promises.
+func level1(ctx context.Context, b *bench) {
+	m := b.stage.Manifest
+	mark := b.stage.Proxy.Label("")
+	for _, s := range b.cases {
+		b.check(ctx, 1, "publish."+s.name, "it publishes: "+s.name, "publishing", func(ctx context.Context) error { return b.publishes(ctx, s) })
+	}
+	for _, s := range b.cases {
+		b.check(ctx, 1, "repeat."+s.name, "preparing can be repeated and shows nothing: "+s.name, "publishing", func(ctx context.Context) error { return b.repeats(ctx, s) })
+	}
+	b.check(ctx, 1, "long", "a text over the limit is refused by name", "faults", b.tooLong)
+	b.check(ctx, 1, "token", "a token that the platform does not know asks for sign-in", "faults", b.badToken)
+	for _, c := range []struct {
+		need  social.Capability
+		id    string
+		title string
+		run   func(context.Context) error
+	}{
+		{social.CanReply, "thread", "a reply hangs under its parent", b.thread},
+		{social.CanFind, "find.absent", "nothing is found before the commit", b.absentBefore},
+		{social.CanFind, "find.found", "an object is found after the commit", b.foundAfter},
+		{social.CanFind, "find.equal", "an older object with the same words is not taken for this one", b.toldApart},
+		{social.CanMetrics, "metrics", "metrics come for what is known, and only for that", b.metrics},
+		{social.CanAccounts, "accounts", "the account is listed", b.accounts},
+		{social.CanConnect, "connect", "a person signs in", b.connects},
+		{social.CanRefresh, "refresh", "a credential is renewed", b.refreshes},
+	} {
+		b.check(ctx, 1, c.id, c.title, "abilities", func(ctx context.Context) error {
+			if !m.Can(c.need) {
+				return skip{fmt.Sprintf("the manifest does not declare %q", c.need)}
+			}
+			return c.run(ctx)
+		})
+	}
+	b.check(ctx, 1, "egress", "every request goes through the host's proxy to a host of the manifest", "network", func(context.Context) error {
+		return b.wayOut(b.stage.Proxy.Since(mark))
+	})
+}
+
+// publishes drives one object from its first step to the receipt.
+func (b *bench) publishes(ctx context.Context, s sample) error {
+	p, err := b.plugin(ctx)
+	if err != nil {
+		return err
+	}
+	before, err := b.count(ctx)
+	if err != nil {
+		return err
+	}
+	t := b.take(s.fresh())
+	records := t.Run(ctx, b.stage, p, hurry, nil)
+	if err := outcome(t, records); err != nil {
+		return err
+	}
+	for _, r := range records {
+		if err := b.wellFormed(r, t.Request.Call); err != nil {
+			return err
+		}
+	}
+	if sent := mutations(last(records).Exchanges); len(sent) != 1 {
+		return broke("a commit makes exactly one request that changes anything", "made %d", len(sent)).with(last(records).Exchanges)
+	}
+	if err := b.isOne(ctx, before, t, records); err != nil {
+		return err
+	}
+	b.happy[s.name] = records
+	return nil
+}
+
+// isOne compares the receipt with what the fake holds.
+func (b *bench) isOne(ctx context.Context, before int, t *rehearsal.Take, records []rehearsal.Record) error {
+	list, err := b.stage.Objects(ctx)
+	if err != nil {
+		return err
+	}
+	if len(list) != before+1 {
+		return broke("one object more at the platform", "left %d more", len(list)-before).with(exchangesOf(records))
+	}
+	at := slices.IndexFunc(list, func(o rehearsal.Object) bool { return o.ID == t.Receipt.Ref.ID })
+	if at < 0 {
+		return broke("a receipt that names the object by the platform's id", "named %q; the platform has %q", t.Receipt.Ref.ID, ids(list)).with(exchangesOf(records))
+	}
+	if text := t.Request.Content.Text; list[at].Text != "" && list[at].Text != text {
+		return broke("the text arrives as it was written: "+text, "sent %q", list[at].Text).with(exchangesOf(records))
+	}
+	return nil
+}
+
+func ids(list []rehearsal.Object) []string {
+	var out []string
+	for _, o := range list[max(0, len(list)-5):] {
+		out = append(out, o.ID)
+	}
+	return out
+}
+
+// wellFormed checks what every step has to keep to.
+func (b *bench) wellFormed(r rehearsal.Record, call social.Call) error {
+	switch {
+	case r.Step.Next != nil && len(r.Step.Next.State) > social.MaxState:
+		return broke(fmt.Sprintf("a state of at most %d bytes", social.MaxState), "left %d", len(r.Step.Next.State))
+	case r.Step.Next != nil && leaks(string(r.Step.Next.State), call.Credential) != "":
+		return broke("a state without secrets: it is stored", "put %s of the credential into it", leaks(string(r.Step.Next.State), call.Credential))
+	case r.Step.Receipt != nil && r.Step.Receipt.Status == "":
+		return broke("a receipt says how public the object is", "left the status out")
+	case r.Step.Receipt != nil && r.Step.Receipt.Ref.URL != "" && !strings.HasPrefix(r.Step.Receipt.Ref.URL, "http"):
+		return broke("a receipt's URL is one", "gave %q", r.Step.Receipt.Ref.URL)
+	}
+	return nil
+}
+
+// leaks names the secret of c that is in text, or "".
+func leaks(text string, c social.Credential) string {
+	if c.AccessToken != "" && strings.Contains(text, c.AccessToken) {
+		return "the access token"
+	}
+	for name, s := range c.Secrets {
+		if len(s) >= 4 && strings.Contains(text, s) {
+			return "the secret " + name
+		}
+	}
+	return ""
+}
+
+// repeats takes every preparing step three times from the same state.
+func (b *bench) repeats(ctx context.Context, s sample) error {
+	p, err := b.plugin(ctx)
+	if err != nil {
+		return err
+	}
+	before, err := b.count(ctx)
+	if err != nil {
+		return err
+	}
+	t := b.take(s.fresh())
+	var all []rehearsal.Record
+	for range 50 {
+		for range 2 { // from the same state, its answer thrown away
+			if again := *t; t.Phase == rehearsal.Preparing {
+				all = append(all, again.Step(ctx, b.stage, p))
+			}
+		}
+		r := t.Step(ctx, b.stage, p)
+		all = append(all, r)
+		if t.Phase != rehearsal.Preparing {
+			break
+		}
+		if r.Fault != nil {
+			return outcome(t, all)
+		}
+		pause(ctx, min(r.After, hurry))
+	}
+	if t.Phase != rehearsal.Committing {
+		return broke("a step that asks for the commit", "is %s after %d steps: %s", t.Phase, len(all), told(last(all))).with(exchangesOf(all))
+	}
+	if after, err := b.count(ctx); err != nil || after != before {
+		return broke("nothing to see before the commit", "left %d objects (%v)", after-before, err).with(exchangesOf(all))
+	}
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+func (b *bench) tooLong(ctx context.Context) error {
+	f := b.stage.Manifest.Formats[0]
+	if f.Text.Max == 0 {
+		return skip{"the manifest sets no limit"}
+	}
+	content := social.Content{Format: f.ID, Text: strings.Repeat("é", f.Text.Max+1)}
+	return b.refusedByName(ctx, content)
+}
+
+func (b *bench) refusedByName(ctx context.Context, content social.Content) error {
+	p, err := b.plugin(ctx)
+	if err != nil {
+		return err
+	}
+	before, err := b.count(ctx)
+	if err != nil {
+		return err
+	}
+	t := b.take(content)
+	records := t.Run(ctx, b.stage, p, hurry, nil)
+	r := last(records)
+	if err := written(r.Fault); err != nil {
+		return err
+	}
+	if r.Fault == nil || r.Fault.Kind != social.Invalid || len(r.Fault.Violations) == 0 || r.Fault.Violations[0].Field != "/content/text" {
+		return broke("the fault invalid with a violation on /content/text", "%s", told(r)).with(exchangesOf(records))
+	}
+	if after, err := b.count(ctx); err != nil || after != before {
+		return broke("nothing at the platform", "left %d objects (%v)", after-before, err).with(exchangesOf(records))
+	}
+	return nil
+}
+
+func (b *bench) badToken(ctx context.Context) error {
+	p, err := b.plugin(ctx)
+	if err != nil {
+		return err
+	}
+	t := b.take(b.cases[0].fresh())
+	if t.Request.Call.Credential.AccessToken == "" {
+		return skip{"the account signs in with something else than a token"}
+	}
+	const wrong = "not-a-token-of-this-platform"
+	t.Request.Call.Credential.AccessToken = wrong
+	records := t.Run(ctx, b.stage, p, 0, func(_ *rehearsal.Take, r rehearsal.Record) bool { return r.Fault != nil })
+	r := last(records)
+	if err := written(r.Fault); err != nil {
+		return err
+	}
+	if r.Fault == nil || r.Fault.Kind != social.AuthExpired && r.Fault.Kind != social.AuthRevoked {
+		return broke("the fault auth_expired or auth_revoked", "%s", told(r)).with(exchangesOf(records))
+	}
+	return nil
+}
+
+// wayOut finds requests that went where they must not.
+func (b *bench) wayOut(list []rehearsal.Exchange) error {
+	var refused, around []rehearsal.Exchange
+	for _, e := range list {
+		if e.Refused {
+			refused = append(refused, e)
+		}
+		if e.Direct {
+			around = append(around, e)
+		}
+	}
+	switch {
+	case len(refused) > 0:
+		return broke("requests to hosts of the manifest alone", "called others, which the host does not let through").with(refused[:1])
+	case len(around) > 0:
+		return broke("requests through the proxy that HTTPS_PROXY names", "connected by itself, which the sandbox does not allow").with(around[:1])
+	}
+	return nil
+}

@@ -1,0 +1,349 @@
+package rehearsal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// maxBody is the largest request that is passed on, in bytes.
+const maxBody = 64 << 20
+
+// Proxy stands between the plugin and the fake. It is a forward proxy, by
+// CONNECT too, whose every host is the fake; a request that is sent to its own
+// address, around the proxy's protocol, reaches the fake as well and is marked.
+type Proxy struct {
+	addr   string
+	server *http.Server
+	target *url.URL // nil: there is no fake
+	client *http.Transport
+	ca     *authority
+	ended  chan struct{}
+	end    sync.Once
+
+	mu      sync.Mutex
+	allowed map[string]bool
+	log     []*Exchange
+	first   int // the number of the first in log, less one
+	label   string
+	rule    func(Exchange) *Action
+	busy    int
+	idle    chan struct{} // closed while nothing is under way
+	watch   func(Exchange)
+}
+
+// maxLog is how many exchanges are kept.
+const maxLog = 4096
+
+func newProxy(dir string, up Upstream) (*Proxy, error) {
+	ca, err := newAuthority(dir)
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{ca: ca, ended: make(chan struct{}), allowed: map[string]bool{}, idle: make(chan struct{})}
+	close(p.idle)
+	if up != nil {
+		if p.target, err = url.Parse(up.URL()); err != nil {
+			return nil, err
+		}
+	}
+	p.client = &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64, ResponseHeaderTimeout: 2 * time.Minute}
+	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p.addr = ln.Addr().String()
+	p.allowed[p.addr] = true
+	p.server = &http.Server{Handler: p, ReadHeaderTimeout: time.Minute}
+	go func() { _ = p.server.Serve(ln) }()
+	return p, nil
+}
+
+// URL is the address that stands for the fake's.
+func (p *Proxy) URL() string { return "http://" + p.addr }
+
+// Close ends every connection.
+func (p *Proxy) Close() {
+	p.end.Do(func() {
+		close(p.ended)
+		_ = p.server.Close()
+		p.client.CloseIdleConnections()
+	})
+}
+
+// Allow opens hosts, as the manifest writes them.
+func (p *Proxy) Allow(hosts ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range hosts {
+		if h != "" && !strings.Contains(h, "{") {
+			p.allowed[strings.ToLower(h)] = true
+		}
+	}
+}
+
+func (p *Proxy) permits(host string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	host = strings.ToLower(host)
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
+	if p.allowed[host] || p.allowed[name] {
+		return true
+	}
+	for a := range p.allowed {
+		if rest, wild := strings.CutPrefix(a, "*."); wild && strings.HasSuffix(name, "."+rest) {
+			return true
+		}
+	}
+	return false
+}
+
+// Spoil makes rule decide about each request from now on; nil lets all pass.
+// It is called with the exchange before anything is done.
+func (p *Proxy) Spoil(rule func(Exchange) *Action) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rule = rule
+}
+
+// Watch makes f hear of every exchange that ends.
+func (p *Proxy) Watch(f func(Exchange)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watch = f
+}
+
+// Label marks the requests that come from now on and returns where they begin.
+func (p *Proxy) Label(label string) (mark int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.label = label
+	return p.first + len(p.log)
+}
+
+// Since lists the exchanges after mark.
+func (p *Proxy) Since(mark int) []Exchange {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []Exchange
+	for _, e := range p.log[min(max(mark-p.first, 0), len(p.log)):] {
+		out = append(out, *e)
+	}
+	return out
+}
+
+// Settle waits until no request is under way.
+func (p *Proxy) Settle(ctx context.Context) error {
+	p.mu.Lock()
+	idle := p.idle
+	p.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// ServeHTTP implements http.Handler.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodConnect {
+		p.tunnel(w, r)
+		return
+	}
+	p.exchange(w, r, !r.URL.IsAbs())
+}
+
+// exchange handles one request that asks for r.Host.
+func (p *Proxy) exchange(w http.ResponseWriter, r *http.Request, direct bool) {
+	e, rule := p.begin(r, direct)
+	var act *Action
+	switch {
+	case !p.permits(r.Host):
+		e.Refused = true
+		act = &Action{Answer: &Answer{Status: http.StatusForbidden, Body: "this host is not in the manifest", Header: map[string]string{"Proxy-Status": "carillon; error=http_request_denied"}}}
+	case rule != nil:
+		act = rule(*e)
+	}
+	defer p.finish(e)
+	if act == nil {
+		act = &Action{Forward: true}
+	}
+	p.act(w, r, e, act)
+}
+
+func (p *Proxy) begin(r *http.Request, direct bool) (*Exchange, func(Exchange) *Action) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.busy++; p.busy == 1 {
+		p.idle = make(chan struct{})
+	}
+	if len(p.log) >= maxLog {
+		p.log, p.first = slices.Clone(p.log[maxLog/2:]), p.first+maxLog/2
+	}
+	e := &Exchange{
+		N: p.first + len(p.log) + 1, Label: p.label, At: time.Now(), Method: r.Method, Host: r.Host, Path: r.URL.RequestURI(),
+		RequestHeader: r.Header.Clone(), Direct: direct,
+	}
+	p.log = append(p.log, e)
+	return e, p.rule
+}
+
+func (p *Proxy) finish(e *Exchange) {
+	p.mu.Lock()
+	e.Took = time.Since(e.At)
+	if p.busy--; p.busy == 0 {
+		close(p.idle)
+	}
+	said, watch := *e, p.watch
+	p.mu.Unlock()
+	if watch != nil {
+		watch(said)
+	}
+}
+
+// note changes an exchange that others may read meanwhile.
+func (p *Proxy) note(change func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change()
+}
+
+func (p *Proxy) act(w http.ResponseWriter, r *http.Request, e *Exchange, act *Action) {
+	p.note(func() { e.Injected = act.Name })
+	if act.Cut == BeforeBody {
+		run(act.Before)
+		hangUp(w)
+		return
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	p.note(func() { e.RequestBody = body[:min(len(body), maxKept)] })
+	if err != nil {
+		p.note(func() { e.Err = err.Error() })
+		hangUp(w)
+		return
+	}
+	run(act.Before)
+	var res *http.Response
+	if act.Forward {
+		if res, err = p.forward(r, e, body); err != nil {
+			p.note(func() { e.Err = err.Error() })
+			p.answer(w, e, &Answer{Status: http.StatusBadGateway, Body: "the fake platform did not answer"})
+			return
+		}
+		defer res.Body.Close()
+	}
+	run(act.After)
+	switch {
+	case act.Stall:
+		p.stall(r, e)
+		hangUp(w)
+	case act.Cut == AfterBody:
+		hangUp(w)
+	case act.Answer != nil:
+		p.answer(w, e, act.Answer)
+	case res != nil:
+		p.relay(w, e, res)
+	default:
+		p.answer(w, e, &Answer{Status: http.StatusBadGateway, Body: "there is no fake platform"})
+	}
+}
+
+func run(f func()) {
+	if f != nil {
+		f()
+	}
+}
+
+// forward sends the request to the fake. It goes on when the plugin has given
+// up: a platform does not stop either.
+func (p *Proxy) forward(r *http.Request, e *Exchange, body []byte) (*http.Response, error) {
+	if p.target == nil {
+		return nil, errors.New("there is no fake platform: carillon.yaml names none in test.upstream.command")
+	}
+	to := *r.URL
+	to.Scheme, to.Host = p.target.Scheme, p.target.Host
+	out, err := http.NewRequestWithContext(context.WithoutCancel(r.Context()), r.Method, to.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	out.Host, out.Header = r.Host, r.Header.Clone()
+	for _, h := range []string{"Proxy-Authorization", "Proxy-Connection", "Connection", "Keep-Alive", "Te", "Upgrade"} {
+		out.Header.Del(h)
+	}
+	p.note(func() { e.Forwarded = true })
+	return p.client.RoundTrip(out)
+}
+
+// relay passes on what the fake said.
+func (p *Proxy) relay(w http.ResponseWriter, e *Exchange, res *http.Response) {
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
+	if err != nil { // the fake broke off, and so does its answer
+		p.note(func() { e.Err = err.Error() })
+		hangUp(w)
+		return
+	}
+	h := w.Header()
+	for k, v := range res.Header {
+		if !slices.Contains([]string{"Connection", "Transfer-Encoding", "Proxy-Status"}, k) {
+			h[k] = v
+		}
+	}
+	p.note(func() {
+		e.Status, e.ResponseHeader, e.ResponseBody = res.StatusCode, res.Header, body[:min(len(body), maxKept)]
+	})
+	w.WriteHeader(res.StatusCode)
+	_, _ = w.Write(body)
+}
+
+func (p *Proxy) answer(w http.ResponseWriter, e *Exchange, a *Answer) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	for k, v := range a.Header {
+		h.Set(k, v)
+	}
+	p.note(func() { e.Status, e.ResponseHeader, e.ResponseBody = a.Status, h.Clone(), []byte(a.Body) })
+	w.WriteHeader(a.Status)
+	_, _ = io.WriteString(w, a.Body)
+}
+
+// maxStall is how long a request that nobody gives up is kept.
+const maxStall = 2 * time.Minute
+
+func (p *Proxy) stall(r *http.Request, e *Exchange) {
+	limit := time.NewTimer(maxStall)
+	defer limit.Stop()
+	select {
+	case <-r.Context().Done():
+		p.note(func() { e.Abandoned = true })
+	case <-limit.C:
+	case <-p.ended:
+	}
+}
+
+// hangUp ends the connection by a reset.
+func hangUp(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	inner := conn
+	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		inner = t.NetConn()
+	}
+	if tcp, ok := inner.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = inner.Close()
+}

@@ -1,0 +1,156 @@
+package rehearsal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/carillonhq/carillon/ports/social"
+)
+
+// Settings are the part "test" of a plugin's carillon.yaml: how the plugin
+// meets the fake of its platform. In values, {upstream} stands for the fake's
+// address, such as http://127.0.0.1:4711, and {host} for its host and port.
+type Settings struct {
+	// Env is given to the plugin. Not needed where the plugin calls the hosts of
+	// its manifest: those lead to the fake by themselves.
+	Env      map[string]string   `yaml:"env"`
+	Upstream UpstreamSettings    `yaml:"upstream"`
+	Accounts []AccountSettings   `yaml:"accounts"` // the first is the one to post to; two tenants need a second
+	Connect  []map[string]string `yaml:"connect"`  // what a person enters in each screen of the sign-in
+	Cases    []Case              `yaml:"cases"`    // empty: a text, and a picture where the format takes one
+	// Settle is how long the fake may hide a new post: its index lag.
+	Settle time.Duration `yaml:"settle"`
+	// Answers are the platform's own words for a refusal, by status: "401",
+	// "403", "404", "422", "429", "duplicate", "500", "503".
+	Answers map[string]Answer `yaml:"answers"`
+	// Expect are kinds of fault that this platform's answer means besides the
+	// usual ones, by the same names.
+	Expect map[string][]social.Kind `yaml:"expect"`
+}
+
+// UpstreamSettings are how the fake is run.
+type UpstreamSettings struct {
+	// Command runs in the plugin's folder. The fake listens on the port in the
+	// environment variable PORT, or prints its address as a line of its own.
+	Command []string          `yaml:"command"`
+	Env     map[string]string `yaml:"env"`
+	// Objects is a path of the fake that answers GET with a JSON array of what
+	// is live: [{"id": …, "text": …}].
+	Objects string `yaml:"objects"`
+}
+
+// AccountSettings are an account at the fake.
+type AccountSettings struct {
+	ID         string            `yaml:"id"`
+	Handle     string            `yaml:"handle"`
+	Public     map[string]string `yaml:"public"`
+	App        map[string]string `yaml:"app"`
+	Credential struct {
+		AccessToken string            `yaml:"access_token"`
+		Secrets     map[string]string `yaml:"secrets"`
+		Public      map[string]string `yaml:"public"`
+		Scopes      []string          `yaml:"scopes"`
+	} `yaml:"credential"`
+}
+
+// A Case is one content to publish.
+type Case struct {
+	Name      string         `yaml:"name"`
+	Format    string         `yaml:"format"` // empty: the first
+	Text      string         `yaml:"text"`
+	Settings  map[string]any `yaml:"settings"`
+	Media     []File         `yaml:"media"`
+	Languages []string       `yaml:"languages"`
+}
+
+// A File is an attachment of a case. An empty File is a small picture.
+type File struct {
+	File string           `yaml:"file"` // relative to the plugin's folder
+	Kind social.MediaKind `yaml:"kind"` // empty: image
+	MIME string           `yaml:"mime"` // empty: from the bytes
+	Alt  string           `yaml:"alt"`
+}
+
+// Answer is one HTTP answer.
+type Answer struct {
+	Status int               `yaml:"status"`
+	Header map[string]string `yaml:"headers"`
+	Body   string            `yaml:"body"`
+}
+
+// known are the names that Answers and Expect may use.
+var known = []string{"401", "403", "404", "422", "429", "duplicate", "500", "503"}
+
+// Load reads the settings of the plugin in dir. A folder without any has none.
+func Load(dir string) (Settings, error) {
+	path := filepath.Join(dir, "carillon.yaml")
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Settings{}, nil
+	}
+	if err != nil {
+		return Settings{}, err
+	}
+	s, err := parse(text)
+	if err != nil {
+		return Settings{}, fmt.Errorf("%s: test: %w", path, err)
+	}
+	return s, nil
+}
+
+func parse(text []byte) (Settings, error) {
+	var outer struct {
+		Test yaml.Node `yaml:"test"`
+	}
+	if err := yaml.Unmarshal(text, &outer); err != nil || outer.Test.IsZero() {
+		return Settings{}, err
+	}
+	inner, err := yaml.Marshal(&outer.Test)
+	if err != nil {
+		return Settings{}, err
+	}
+	var s Settings
+	d := yaml.NewDecoder(bytes.NewReader(inner))
+	d.KnownFields(true)
+	if err := d.Decode(&s); err != nil {
+		return Settings{}, err
+	}
+	return s, s.check()
+}
+
+func (s Settings) check() error {
+	for name := range s.Answers {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("answers: %q is none of %v", name, known)
+		}
+	}
+	for name, kinds := range s.Expect {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("expect: %q is none of %v", name, known)
+		}
+		for _, k := range kinds {
+			if k != social.Ambiguous && !k.Refused() {
+				return fmt.Errorf("expect: %s: there is no kind of fault %q", name, k)
+			}
+		}
+	}
+	for i, c := range s.Cases {
+		for _, m := range c.Media {
+			if m.File != "" && !filepath.IsLocal(m.File) {
+				return fmt.Errorf("cases: %d: %q is not below the plugin's folder", i, m.File)
+			}
+		}
+	}
+	if len(s.Upstream.Command) > 0 && len(s.Accounts) == 0 {
+		return errors.New("accounts: name an account at the fake")
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package catalog
+
+import (
+	"context"
+
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// Enable switches a plugin on for who's tenant and all below it; in the
+// operator's tenant, for the whole installation. Errors: fault.Quota if the
+// plan does not include it, fault.Conflict if somebody above does not want it.
+func (s *Service) Enable(ctx context.Context, who tenants.Scope, id string) (Entry, error) {
+	return s.set(ctx, who, id, true)
+}
+
+// Disable is the opposite. Nothing is lost: what is planned waits.
+func (s *Service) Disable(ctx context.Context, who tenants.Scope, id string) (Entry, error) {
+	return s.set(ctx, who, id, false)
+}
+
+func (s *Service) set(ctx context.Context, who tenants.Scope, id string, on bool) (Entry, error) {
+	if err := s.Authz.Allow(ctx, who, ActEnable); err != nil {
+		return Entry{}, err
+	}
+	if who.Kind == tenants.Operator {
+		return s.setForAll(ctx, who, id, on)
+	}
+	return s.choose(ctx, who, id, on)
+}
+
+func (s *Service) setForAll(ctx context.Context, who tenants.Scope, id string, on bool) (Entry, error) {
+	return s.change(ctx, who, id, func(_ context.Context, _ Tx, p *Plugin) (*Version, []string, error) {
+		switch {
+		case on && p.Level != BuiltIn && p.Active == "":
+			return nil, nil, fault.New(fault.Conflict, "plugin.not_approved", "No version of this plugin is approved yet.")
+		case on == (p.State == Enabled):
+			return nil, nil, nil
+		case on:
+			p.State = Enabled
+			return nil, []string{EventEnabled}, nil
+		}
+		p.State = Disabled
+		return nil, []string{EventDisabled}, nil
+	})
+}
+
+// choose records a tenant's own word.
+func (s *Service) choose(ctx context.Context, who tenants.Scope, id string, on bool) (Entry, error) {
+	e, err := s.get(ctx, who, id) // what they cannot see is not there
+	if err != nil {
+		return Entry{}, err
+	}
+	if on && e.Closed == ClosedByPlan {
+		return Entry{}, fault.New(fault.Quota, string(ClosedByPlan), "Your plan does not include this platform.")
+	}
+	happened := map[bool]string{true: EventEnabled, false: EventDisabled}[on]
+	err = s.Store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		if err := tx.SaveChoice(ctx, id, Choice{On: on, By: who.Actor(), At: s.Now()}); err != nil {
+			return err
+		}
+		return tx.Emit(ctx, happened, string(who.Tenant), EventData{Plugin: id, Actor: who.Actor()})
+	})
+	if err != nil {
+		return Entry{}, err
+	}
+	e, err = s.get(ctx, who, id)
+	if err == nil && on && e.Closed == ClosedByChoice {
+		return Entry{}, fault.New(fault.Conflict, string(ClosedByChoice), "Somebody above this tenant has switched this platform off. Your choice is kept for when they switch it on.")
+	}
+	return e, err
+}
+
+// messages say each reason to people.
+var messages = map[Reason]string{
+	ClosedForAll:   "This platform is switched off for everybody here.",
+	ClosedByPlan:   "Your plan does not include this platform.",
+	ClosedByChoice: "This platform is switched off in this workspace, or above it.",
+}
+
+// Access answers core/channels: which platforms a tenant may not use.
+type Access struct{ Store System }
+
+// Closed returns the platforms that t may not use, each with the fault that
+// says why: fault.Quota for the plan, fault.Forbidden for the rest.
+func (a Access) Closed(ctx context.Context, t tenants.ID) (map[string]error, error) {
+	closed, err := a.Store.Closed(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]error{}
+	for id, why := range closed {
+		code := fault.Forbidden
+		if why == ClosedByPlan {
+			code = fault.Quota
+		}
+		out[id] = fault.New(code, string(why), "%s", messages[why])
+	}
+	return out, nil
+}

@@ -1,0 +1,175 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// A Unit is one plugin as a process has to run it.
+type Unit struct {
+	ID     string
+	Digest string // of its bundle; empty: it is builtin
+}
+
+// Host runs plugins in this process.
+type Host interface {
+	Install(ctx context.Context, u Unit) error
+	// Upgrade puts u in place of the version that runs, which goes on running
+	// if u does not start.
+	Upgrade(ctx context.Context, u Unit) error
+	Remove(ctx context.Context, id string) error
+}
+
+// Deployer makes one process run what the catalog says. Its methods may be
+// called from any goroutine.
+type Deployer struct {
+	store    System
+	host     Host
+	builtins []Builtin
+
+	turn sync.Mutex // one Sync at a time
+
+	mu      sync.Mutex
+	runs    map[string]Unit   // what the host was given
+	lines   map[string]Plugin // what it may do
+	used    map[string]bool   // digests in use
+	failing map[string]error
+}
+
+// NewDeployer returns a Deployer for a host that runs exactly the builtins.
+func NewDeployer(store System, host Host, builtins []Builtin) *Deployer {
+	d := &Deployer{store: store, host: host, builtins: builtins, runs: map[string]Unit{}}
+	for _, b := range builtins {
+		d.runs[b.Manifest.ID] = Unit{ID: b.Manifest.ID}
+	}
+	return d
+}
+
+// Sync reads the catalog and follows it. What fails is tried again with the
+// next Sync, and the version before runs on meanwhile; the rest is not held up.
+func (d *Deployer) Sync(ctx context.Context) error {
+	d.turn.Lock()
+	defer d.turn.Unlock()
+	lines, err := d.store.Instance(ctx)
+	if err != nil {
+		return err
+	}
+	want := d.wanted(lines)
+	d.mu.Lock()
+	have := maps.Clone(d.runs)
+	d.mu.Unlock()
+
+	failing := map[string]error{}
+	for _, id := range slices.Sorted(maps.Keys(want)) {
+		if err := d.follow(ctx, have, want[id]); err != nil {
+			failing[id] = err
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(have)) {
+		if _, stays := want[id]; stays {
+			continue
+		}
+		if err := d.host.Remove(ctx, id); err != nil {
+			failing[id] = err
+			continue
+		}
+		d.ran(Unit{ID: id}, false)
+	}
+	d.mu.Lock()
+	d.failing = failing
+	d.mu.Unlock()
+	return joined(failing)
+}
+
+// wanted is what this process has to run, and takes note of what each may do.
+func (d *Deployer) wanted(lines []Line) map[string]Unit {
+	want, may, used := map[string]Unit{}, map[string]Plugin{}, map[string]bool{}
+	for _, b := range d.builtins {
+		want[b.Manifest.ID] = Unit{ID: b.Manifest.ID}
+	}
+	for _, l := range lines {
+		_, builtin := want[l.Plugin.ID]
+		for _, digest := range []string{l.Plugin.Active, l.Plugin.Pending, l.Plugin.Previous} {
+			used[digest] = true
+		}
+		switch {
+		case !l.Plugin.Runs():
+			delete(want, l.Plugin.ID)
+		case !builtin && l.Active != nil:
+			want[l.Plugin.ID] = Unit{ID: l.Plugin.ID, Digest: l.Active.Digest}
+			may[l.Plugin.ID] = l.Plugin
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lines, d.used = may, used
+	return want
+}
+
+func (d *Deployer) follow(ctx context.Context, have map[string]Unit, u Unit) error {
+	now, runs := have[u.ID]
+	switch {
+	case runs && now == u:
+		return nil
+	case runs:
+		if err := d.host.Upgrade(ctx, u); err != nil {
+			return err
+		}
+	default:
+		if err := d.host.Install(ctx, u); err != nil {
+			return err
+		}
+	}
+	d.ran(u, true)
+	return nil
+}
+
+func (d *Deployer) ran(u Unit, on bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if on {
+		d.runs[u.ID] = u
+	} else {
+		delete(d.runs, u.ID)
+	}
+}
+
+func joined(failing map[string]error) error {
+	var errs []error
+	for _, id := range slices.Sorted(maps.Keys(failing)) {
+		errs = append(errs, fmt.Errorf("plugin %s: %w", id, failing[id]))
+	}
+	return errors.Join(errs...)
+}
+
+// Within returns the hosts that plugin id may reach, of those it asks for. A
+// builtin is as trusted as this program.
+func (d *Deployer) Within(id string, hosts []string) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if p, ok := d.lines[id]; ok {
+		return p.Within(hosts)
+	}
+	if slices.ContainsFunc(d.builtins, func(b Builtin) bool { return b.Manifest.ID == id }) {
+		return hosts
+	}
+	return nil
+}
+
+// Failing is why plugins do not run in this process, by id.
+func (d *Deployer) Failing() map[string]error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.failing)
+}
+
+// InUse names the bundles that the catalog refers to, as of the last Sync.
+func (d *Deployer) InUse() map[string]bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.used)
+}

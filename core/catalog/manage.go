@@ -1,0 +1,169 @@
+package catalog
+
+import (
+	"context"
+
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// change loads, changes and saves one plugin. fn says what happened.
+func (s *Service) change(ctx context.Context, who tenants.Scope, id string, fn func(context.Context, Tx, *Plugin) (*Version, []string, error)) (Entry, error) {
+	if err := s.Authz.Allow(ctx, who, ActManage); err != nil {
+		return Entry{}, err
+	}
+	err := s.Store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		p, err := s.line(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		v, happened, err := fn(ctx, tx, p)
+		if err != nil || happened == nil {
+			return err
+		}
+		return s.keep(ctx, tx, who, p, v, happened)
+	})
+	if err != nil {
+		return Entry{}, err
+	}
+	return s.get(ctx, who, id)
+}
+
+// Approve lets the version that waits run, with all that it asks for. digest,
+// if it is not empty, is the one that was looked at: another is a conflict.
+func (s *Service) Approve(ctx context.Context, who tenants.Scope, id, digest string) (Entry, error) {
+	return s.change(ctx, who, id, func(ctx context.Context, tx Tx, p *Plugin) (*Version, []string, error) {
+		switch {
+		case p.Pending == "":
+			return nil, nil, fault.New(fault.Conflict, "plugin.nothing_pending", "Nothing of this plugin waits for approval.")
+		case digest != "" && digest != p.Pending:
+			return nil, nil, fault.New(fault.Conflict, "plugin.other_pending", "Another version waits by now. Look at it first.")
+		}
+		v, err := tx.Version(ctx, id, p.Pending)
+		if err != nil {
+			return nil, nil, err
+		}
+		p.activate(*v)
+		return v, []string{EventUpgraded}, nil
+	})
+}
+
+// Rollback runs another version that is still kept: the one before, or the one
+// that version names by number or digest. The plugin is pinned by it, so that
+// nothing undoes it.
+func (s *Service) Rollback(ctx context.Context, who tenants.Scope, id, version string) (Entry, error) {
+	return s.change(ctx, who, id, func(ctx context.Context, tx Tx, p *Plugin) (*Version, []string, error) {
+		all, err := tx.Versions(ctx, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		v := find(all, p.Previous)
+		if version != "" {
+			v = named(all, version)
+		}
+		switch {
+		case v == nil:
+			return nil, nil, fault.New(fault.Conflict, "plugin.no_such_version", "That version is not kept here.").On("/version")
+		case v.Digest == p.Active:
+			return nil, nil, fault.New(fault.Conflict, "plugin.runs_already", "That version runs already.").On("/version")
+		}
+		p.activate(*v)
+		p.Channel = Pinned
+		return v, []string{EventUpgraded}, nil
+	})
+}
+
+func named(all []Version, version string) *Version {
+	for i := range all {
+		if all[i].Version == version || all[i].Digest == version {
+			return &all[i]
+		}
+	}
+	return nil
+}
+
+// A ChannelChange is a partial update. Nil fields stay.
+type ChannelChange struct {
+	Channel *Channel
+	Row     int // the one the change is based on; 0 takes any
+}
+
+// Update changes which versions a plugin takes by itself.
+func (s *Service) Update(ctx context.Context, who tenants.Scope, id string, c ChannelChange) (Entry, error) {
+	return s.change(ctx, who, id, func(_ context.Context, _ Tx, p *Plugin) (*Version, []string, error) {
+		if c.Row != 0 && c.Row != p.Row {
+			return nil, nil, ErrStale()
+		}
+		if c.Channel == nil {
+			return nil, nil, nil
+		}
+		p.Channel = *c.Channel
+		return nil, []string{EventUpdated}, nil
+	})
+}
+
+// Remove takes a plugin away, with its bundles. Its channels stay, and what is
+// planned for them waits until it is added again.
+func (s *Service) Remove(ctx context.Context, who tenants.Scope, id string) error {
+	if err := s.Authz.Allow(ctx, who, ActManage); err != nil {
+		return err
+	}
+	var gone []Version
+	err := s.Store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		p, err := s.line(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if p.Level == BuiltIn {
+			return fault.New(fault.Conflict, "plugin.builtin", "%s is part of this program: disable it.", id)
+		}
+		if gone, err = tx.Versions(ctx, id); err != nil {
+			return err
+		}
+		for _, v := range gone {
+			if err := tx.DropVersion(ctx, id, v.Digest); err != nil {
+				return err
+			}
+		}
+		p.remove()
+		return s.keep(ctx, tx, who, p, nil, []string{EventRemoved})
+	})
+	if err != nil {
+		return err
+	}
+	for _, v := range gone {
+		_ = s.Bundles.Forget(ctx, v.Digest) // what is left of one is waste, not harm
+	}
+	return nil
+}
+
+// Grants returns who may use a plugin.
+func (s *Service) Grants(ctx context.Context, who tenants.Scope, id string) (g Grants, row int, err error) {
+	if err := s.Authz.Allow(ctx, who, ActManage); err != nil {
+		return g, 0, err
+	}
+	err = s.Store.View(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		p, err := s.line(ctx, tx, id)
+		if err == nil {
+			g, row = p.Grants, p.Row
+		}
+		return err
+	})
+	return g, row, err
+}
+
+// SetGrants replaces who may use a plugin. A row other than the present one is
+// a conflict; 0 takes any.
+func (s *Service) SetGrants(ctx context.Context, who tenants.Scope, id string, row int, g Grants) (Grants, int, error) {
+	_, err := s.change(ctx, who, id, func(_ context.Context, _ Tx, p *Plugin) (*Version, []string, error) {
+		if row != 0 && row != p.Row {
+			return nil, nil, ErrStale()
+		}
+		p.Grants = g
+		return nil, []string{EventUpdated}, nil
+	})
+	if err != nil {
+		return g, 0, err
+	}
+	return s.Grants(ctx, who, id)
+}
