@@ -21,6 +21,21 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for CalendarEntryObject.
+const (
+	CalendarEntryObjectCalendarEntry CalendarEntryObject = "calendar_entry"
+)
+
+// Valid indicates whether the value is a known member of the CalendarEntryObject enum.
+func (e CalendarEntryObject) Valid() bool {
+	switch e {
+	case CalendarEntryObjectCalendarEntry:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChannelObject.
 const (
 	ChannelObjectChannel ChannelObject = "channel"
@@ -51,6 +66,24 @@ func (e ChannelState) Valid() bool {
 	case Disconnected:
 		return true
 	case NeedsReconnect:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChannelFormatReason.
+const (
+	MissingScope  ChannelFormatReason = "missing_scope"
+	NotForAccount ChannelFormatReason = "not_for_account"
+)
+
+// Valid indicates whether the value is a known member of the ChannelFormatReason enum.
+func (e ChannelFormatReason) Valid() bool {
+	switch e {
+	case MissingScope:
+		return true
+	case NotForAccount:
 		return true
 	default:
 		return false
@@ -1103,19 +1136,57 @@ type BatchResult struct {
 	Failed  int         `json:"failed"`
 }
 
+// Calendar defines model for Calendar.
+type Calendar struct {
+	Data    []CalendarEntry `json:"data" validate:"dive"`
+	HasMore bool            `json:"has_more"`
+}
+
+// CalendarEntry defines model for CalendarEntry.
+type CalendarEntry struct {
+	// Channels Where it goes, by channel id.
+	Channels []string `json:"channels" validate:"dive"`
+	Id       string   `json:"id"`
+
+	// MediaId The first attachment, for a thumbnail.
+	MediaId   *string             `json:"media_id,omitempty"`
+	Object    CalendarEntryObject `json:"object" validate:"oneof=calendar_entry"`
+	PublishAt time.Time           `json:"publish_at"`
+
+	// Segments How many parts the thread has.
+	Segments int       `json:"segments"`
+	State    PostState `json:"state"`
+
+	// Text The first line, at most 140 characters of it.
+	Text     string  `json:"text"`
+	Timezone *string `json:"timezone,omitempty"`
+}
+
+// CalendarEntryObject defines model for CalendarEntry.Object.
+type CalendarEntryObject string
+
 // Channel defines model for Channel.
 type Channel struct {
-	Account     Account       `json:"account"`
-	ConnectedAt time.Time     `json:"connected_at"`
-	Id          string        `json:"id"`
-	Instance    *string       `json:"instance,omitempty"`
-	Limits      *Limits       `json:"limits,omitempty"`
-	Name        string        `json:"name"`
-	Object      ChannelObject `json:"object" validate:"oneof=channel"`
-	PauseReason *string       `json:"pause_reason,omitempty"`
-	Paused      bool          `json:"paused"`
-	Platform    string        `json:"platform"`
-	Reason      *string       `json:"reason,omitempty"`
+	Account Account `json:"account"`
+
+	// Capabilities What else the channel can, such as `reply`. Only when one channel is asked for.
+	Capabilities []string  `json:"capabilities,omitempty" validate:"dive"`
+	ConnectedAt  time.Time `json:"connected_at"`
+
+	// Formats What can be posted here, and what cannot and why. Only when one channel is asked for.
+	Formats  []ChannelFormat `json:"formats,omitempty" validate:"dive"`
+	Id       string          `json:"id"`
+	Instance *string         `json:"instance,omitempty"`
+	Limits   *Limits         `json:"limits,omitempty"`
+
+	// MissingScopes What the sign-in asked for and did not get.
+	MissingScopes []string      `json:"missing_scopes,omitempty" validate:"dive"`
+	Name          string        `json:"name"`
+	Object        ChannelObject `json:"object" validate:"oneof=channel"`
+	PauseReason   *string       `json:"pause_reason,omitempty"`
+	Paused        bool          `json:"paused"`
+	Platform      string        `json:"platform"`
+	Reason        *string       `json:"reason,omitempty"`
 
 	// Remedy For people: what to do about it.
 	Remedy    *string      `json:"remedy,omitempty"`
@@ -1129,6 +1200,20 @@ type ChannelObject string
 
 // ChannelState defines model for Channel.State.
 type ChannelState string
+
+// ChannelFormat defines model for ChannelFormat.
+type ChannelFormat struct {
+	Available bool   `json:"available"`
+	Id        string `json:"id"`
+
+	// MissingScopes Connect the channel again with these.
+	MissingScopes []string             `json:"missing_scopes,omitempty" validate:"dive"`
+	Name          string               `json:"name"`
+	Reason        *ChannelFormatReason `json:"reason,omitempty" validate:"omitempty,oneof=missing_scope not_for_account"`
+}
+
+// ChannelFormatReason defines model for ChannelFormat.Reason.
+type ChannelFormatReason string
 
 // ChannelList defines model for ChannelList.
 type ChannelList struct {
@@ -1282,6 +1367,9 @@ type Format struct {
 	Id    string    `json:"id"`
 	Media MediaRule `json:"media"`
 	Name  string    `json:"name"`
+
+	// Scopes What a sign-in has to include for it.
+	Scopes []string `json:"scopes,omitempty" validate:"dive"`
 
 	// Settings JSON Schema of `settings`.
 	Settings map[string]interface{} `json:"settings,omitempty"`
@@ -1522,6 +1610,8 @@ type PlaceList struct {
 
 // Platform defines model for Platform.
 type Platform struct {
+	// ApiVersion The version of the platform's API that is spoken.
+	ApiVersion   *string       `json:"api_version,omitempty"`
 	Auth         PlatformAuth  `json:"auth" validate:"oneof=none oauth2 form custom"`
 	Capabilities []string      `json:"capabilities" validate:"dive"`
 	Dedup        PlatformDedup `json:"dedup" validate:"oneof=native_key find none"`
@@ -1536,8 +1626,17 @@ type Platform struct {
 	// NeedsInstance Send `instance` when connecting.
 	NeedsInstance *bool          `json:"needs_instance,omitempty"`
 	Object        PlatformObject `json:"object" validate:"oneof=platform"`
-	Summary       *string        `json:"summary,omitempty"`
-	Version       string         `json:"version"`
+
+	// OperatorSettings JSON Schema of what an operator sets for everyone here.
+	OperatorSettings map[string]interface{} `json:"operator_settings,omitempty"`
+	Summary          *string                `json:"summary,omitempty"`
+
+	// Sunset When the platform ends that version.
+	Sunset  *time.Time `json:"sunset,omitempty"`
+	Version string     `json:"version"`
+
+	// Warning For people, from 90 days before the sunset.
+	Warning *string `json:"warning,omitempty"`
 }
 
 // PlatformAuth defines model for Platform.Auth.
@@ -2274,6 +2373,14 @@ type UserID = string
 // WebhookID defines model for webhookID.
 type WebhookID = string
 
+// GetCalendarParams defines parameters for GetCalendar.
+type GetCalendarParams struct {
+	ScheduledFrom  time.Time  `form:"scheduled_at[gte]" json:"scheduled_at[gte]"`
+	ScheduledUntil time.Time  `form:"scheduled_at[lt]" json:"scheduled_at[lt]"`
+	State          *PostState `form:"state,omitempty" json:"state,omitempty"`
+	Channel        *string    `form:"channel,omitempty" json:"channel,omitempty"`
+}
+
 // ListChannelsParams defines parameters for ListChannels.
 type ListChannelsParams struct {
 	// Limit Page size.
@@ -2702,6 +2809,9 @@ type ServerInterface interface {
 	// ResendVerification Send the verification mail again.
 	// (POST /auth/verify:resend)
 	ResendVerification(c *fiber.Ctx) error
+	// GetCalendar What is due in a time window, at a glance.
+	// (GET /calendar)
+	GetCalendar(c *fiber.Ctx, params GetCalendarParams) error
 	// ListChannels The connected accounts.
 	// (GET /channels)
 	ListChannels(c *fiber.Ctx, params ListChannelsParams) error
@@ -3167,6 +3277,64 @@ func (siw *ServerInterfaceWrapper) ResendVerification(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.ResendVerification(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetCalendar operation middleware
+func (siw *ServerInterfaceWrapper) GetCalendar(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetCalendarParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Required query parameter "scheduled_at[gte]" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "scheduled_at[gte]", query, &params.ScheduledFrom, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return BadParameter("/query/scheduled_at[gte]")
+	}
+
+	// ------------- Required query parameter "scheduled_at[lt]" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "scheduled_at[lt]", query, &params.ScheduledUntil, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return BadParameter("/query/scheduled_at[lt]")
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", query, &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/state")
+	}
+
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", query, &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/channel")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetCalendar(c, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -6358,6 +6526,9 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/auth/verify:resend", Operation: "ResendVerification", Handler: wrapper.ResendVerification, Public: "nobody is signed in yet", Rate: "sign_in",
 		},
 		{
+			Method: "GET", Path: "/calendar", Operation: "GetCalendar", Handler: wrapper.GetCalendar, Action: "post.read", Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel"},
+		},
+		{
 			Method: "GET", Path: "/channels", Operation: "ListChannels", Handler: wrapper.ListChannels, Action: "channel.read", Query: []string{"limit", "cursor"},
 		},
 		{
@@ -6924,6 +7095,35 @@ type ResendVerificationdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ResendVerificationdefaultApplicationProblemPlusJSONResponse) VisitResendVerificationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GetCalendarRequestObject struct {
+	Params GetCalendarParams
+}
+
+type GetCalendarResponseObject interface {
+	VisitGetCalendarResponse(ctx *fiber.Ctx) error
+}
+
+type GetCalendar200JSONResponse Calendar
+
+func (response GetCalendar200JSONResponse) VisitGetCalendarResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetCalendardefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetCalendardefaultApplicationProblemPlusJSONResponse) VisitGetCalendarResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -9576,6 +9776,9 @@ type StrictServerInterface interface {
 	// ResendVerification Send the verification mail again.
 	// (POST /auth/verify:resend)
 	ResendVerification(ctx context.Context, request ResendVerificationRequestObject) (ResendVerificationResponseObject, error)
+	// GetCalendar What is due in a time window, at a glance.
+	// (GET /calendar)
+	GetCalendar(ctx context.Context, request GetCalendarRequestObject) (GetCalendarResponseObject, error)
 	// ListChannels The connected accounts.
 	// (GET /channels)
 	ListChannels(ctx context.Context, request ListChannelsRequestObject) (ListChannelsResponseObject, error)
@@ -10184,6 +10387,33 @@ func (sh *strictHandler) ResendVerification(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(ResendVerificationResponseObject); ok {
 		if err := validResponse.VisitResendVerificationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetCalendar operation middleware
+func (sh *strictHandler) GetCalendar(ctx *fiber.Ctx, params GetCalendarParams) error {
+	var request GetCalendarRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCalendar(ctx.UserContext(), request.(GetCalendarRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCalendar")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetCalendarResponseObject); ok {
+		if err := validResponse.VisitGetCalendarResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
