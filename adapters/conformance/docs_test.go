@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -54,7 +55,7 @@ func forms(t *testing.T, report conformance.Report) {
 	cases := 0
 	for d := xml.NewDecoder(&junit); ; {
 		token, err := d.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -134,7 +134,7 @@ func TestSettings(t *testing.T) {
 	for name, c := range map[string]struct{ yaml, bad string }{
 		"none":        {"run: {command: [./x]}", ""},
 		"all":         {"test: {upstream: {command: [./fake], objects: /o}, accounts: [{id: a}], settle: 2s, expect: {'503': [transient]}, answers: {'401': {status: 400}}}", ""},
-		"a typo":      {"test: {upsteam: {}}", "upsteam"},
+		"a typo":      {"test: {upstreams: {}}", "upstreams"},
 		"no account":  {"test: {upstream: {command: [./fake]}}", "accounts"},
 		"no such":     {"test: {answers: {'599': {status: 1}}}", "599"},
 		"no kind":     {"test: {expect: {'503': [harmless]}}", "harmless"},
