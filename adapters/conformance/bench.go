@@ -61,7 +61,7 @@ func (b *bench) ready(level int) bool {
 	default:
 		return true
 	}
-	b.add(Result{ID: fmt.Sprintf("L%d", level), Level: level, Title: "there is something to try it with", Section: "carillon-yaml"},
+	b.add(Result{ID: fmt.Sprintf("L%d", level), Level: level, Title: "there is something to try it with", Section: "carillonyaml"},
 		broke("a fake platform, an account there and a list of what is live", "could not be tried: %s", lack))
 	return false
 }

@@ -106,10 +106,10 @@ func (l *listener) Enabled(context.Context, slog.Level) bool { return l.hear != 
 func (l *listener) Handle(_ context.Context, r slog.Record) error {
 	line := r.Message
 	r.Attrs(func(a slog.Attr) bool {
-		switch {
-		case a.Key == "line":
+		switch a.Key {
+		case "line":
 			line = a.Value.String()
-		case a.Key == "error" || a.Key == "version" || a.Key == "state" || a.Key == "to":
+		case "error", "version", "to":
 			line += " " + a.Key + "=" + a.Value.String()
 		}
 		return true

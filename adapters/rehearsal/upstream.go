@@ -127,7 +127,7 @@ func (f *fake) Objects(ctx context.Context) ([]Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := (&http.Client{Timeout: fakeStart}).Do(req)
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ function draw() {
 
 function drawStatus(s) {
   const tone = { running: "ok", broken: "bad", building: "warn" }[s.status];
-  const word = { running: `running, process ${s.pid || "none"}, swapped in ${s.swaps} times`, broken: "broken", building: "building" }[s.status];
+  const word = { running: `running, process ${s.pid || "none"}, build ${s.swaps}`, broken: "broken", building: "building" }[s.status];
   $("status").replaceChildren(make("span", { class: `pill ${tone}` }, word), make("div", { class: "bad" }, s.problem));
 }
 
