@@ -20,6 +20,7 @@ type Channels interface {
 	Callback(ctx context.Context, binding, state string, query map[string]string) (channels.Connection, error)
 	List(ctx context.Context, who tenants.Scope, q channels.Query) ([]channels.Channel, bool, error)
 	Get(ctx context.Context, who tenants.Scope, id channels.ID) (channels.Channel, error)
+	Describe(ctx context.Context, who tenants.Scope, id channels.ID) (channels.Target, error)
 	Update(ctx context.Context, who tenants.Scope, id channels.ID, version int, change channels.Change) (channels.Channel, error)
 	Disconnect(ctx context.Context, who tenants.Scope, id channels.ID, version int) (channels.Channel, error)
 }
@@ -52,7 +53,28 @@ func (s *Server) GetChannel(ctx context.Context, req api.GetChannelRequestObject
 		return nil, err
 	}
 	etag(ctx, ch.Version)
-	return api.GetChannel200JSONResponse(toChannel(ch)), nil
+	out := toChannel(ch)
+	if t, err := s.Channels.Describe(ctx, who, ch.ID); err == nil { // or else the plugin cannot be asked now
+		describe(&out, t)
+	}
+	return api.GetChannel200JSONResponse(out), nil
+}
+
+// describe says what can be done with a channel, and what not and why.
+func describe(out *api.Channel, t channels.Target) {
+	out.MissingScopes, out.Capabilities = t.Lacking, as[string](t.Manifest.Capabilities)
+	for _, f := range t.Manifest.Formats {
+		missing, ok := t.Format(f.ID)
+		one := api.ChannelFormat{Id: f.ID, Name: f.Name, Available: ok, MissingScopes: missing}
+		switch {
+		case ok:
+		case len(missing) > 0:
+			one.Reason = ptr(api.MissingScope)
+		default:
+			one.Reason = ptr(api.NotForAccount)
+		}
+		out.Formats = append(out.Formats, one)
+	}
 }
 
 // UpdateChannel implements PATCH /channels/{channel}.

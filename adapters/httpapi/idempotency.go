@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,9 @@ func (s *surface) idempotent(r api.Route) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		if !r.Keyed {
 			return c.Next()
+		}
+		if c.QueryBool("dry_run") && slices.Contains(r.Query, "dry_run") {
+			return c.Next() // nothing is kept, so nothing can happen twice
 		}
 		key := c.Get(headerKey)
 		if key == "" {

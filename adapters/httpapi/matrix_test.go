@@ -38,7 +38,7 @@ var bodies = map[string]string{
 	"startConnection": `{"platform":"test.platform"}`, "continueConnection": `{"input":{"a":"b"}}`,
 	"updatePublishingSettings": `{"missed_after_s":3600}`,
 	"updateChannel":            `{"name":"New"}`, "updateMedia": `{"alt":"New"}`,
-	"createPost": `{"segments":[{"text":"hello"}]}`, "validatePost": `{"segments":[{"text":"hello"}]}`, "updatePost": `{"segments":[{"text":"new"}]}`,
+	"createPost": `{"segments":[{"text":"hello"}]}`, "batchPosts": `{"posts":[{"segments":[{"text":"hello"}]}]}`, "validatePost": `{"segments":[{"text":"hello"}]}`, "updatePost": `{"segments":[{"text":"new"}]}`,
 	"schedulePost": `{"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}`, "settleSegment": `{"verdict":"send_again"}`,
 	"createWebhook": `{"url":"https://example.com/hook"}`, "updateWebhook": `{"description":"New"}`, "replayWebhook": `{"since":"` + time.Now().Add(-time.Hour).UTC().Format(time.RFC3339) + `"}`,
 	"addPlugin": `not a bundle`, "approvePlugin": `{}`, "rollbackPlugin": `{}`, "setPluginChannel": `{"channel":"pinned"}`,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/ports/fault"
@@ -47,6 +48,7 @@ func toPlatform(m social.Manifest) api.Platform {
 		Id: m.ID, Object: api.PlatformObjectPlatform, Name: m.Name, Version: m.Version, Summary: some(m.Summary), Homepage: some(m.Homepage),
 		Auth: api.PlatformAuth(m.Auth.Kind), NeedsInstance: some(needsInstance(m)), Form: object(m.Auth.Form),
 		Formats: each(m.Formats, toFormat), Capabilities: as[string](m.Capabilities), Dedup: api.PlatformDedup(m.Dedup),
+		OperatorSettings: object(m.SettingsSchema), ApiVersion: some(m.APIVersion), Sunset: some(m.Sunset), Warning: some(m.Ending(time.Now())),
 	}
 }
 
@@ -56,7 +58,7 @@ func needsInstance(m social.Manifest) bool {
 
 func toFormat(f social.Format) api.Format {
 	return api.Format{
-		Id: f.ID, Name: f.Name, Settings: object(f.Settings),
+		Id: f.ID, Name: f.Name, Settings: object(f.Settings), Scopes: f.Scopes,
 		Text: api.TextRule{
 			Max: some(f.Text.Max), Count: api.TextRuleCount(f.Text.Count), MaxBytes: some(f.Text.MaxBytes),
 			UrlWeight: some(f.Text.URLWeight), Optional: some(f.Text.Optional),

@@ -14,6 +14,7 @@ import (
 // Posts is what the HTTP surface uses of publishing.Service.
 type Posts interface {
 	Create(ctx context.Context, who tenants.Scope, c publishing.Content, when publishing.Schedule) (*publishing.Detail, error)
+	CreateMany(ctx context.Context, who tenants.Scope, all []publishing.Composed, atomic bool) ([]publishing.Made, error)
 	Edit(ctx context.Context, who tenants.Scope, id publishing.PostID, version int, c publishing.Content, when publishing.Schedule) (*publishing.Detail, error)
 	Delete(ctx context.Context, who tenants.Scope, id publishing.PostID, version int) error
 	Get(ctx context.Context, who tenants.Scope, id publishing.PostID) (*publishing.Detail, error)
@@ -56,6 +57,9 @@ func (s *Server) ListPosts(ctx context.Context, req api.ListPostsRequestObject) 
 	if calendar {
 		f.Limit = maxCalendar
 	}
+	if f.Reverse, err = reversed(req.Params.Sort, calendar); err != nil {
+		return nil, err
+	}
 	posts, err := s.Posts.List(ctx, who, f)
 	if err != nil {
 		return nil, err
@@ -69,6 +73,21 @@ func (s *Server) ListPosts(ctx context.Context, req api.ListPostsRequestObject) 
 	return out, nil
 }
 
+// reversed reports whether a list is to go the other way than it does by itself.
+func reversed(sort *api.ListPostsParamsSort, calendar bool) (bool, error) {
+	own, other := api.MinusCreatedAt, api.CreatedAt
+	if calendar {
+		own, other = api.ScheduledAt, api.MinusScheduledAt
+	}
+	switch {
+	case sort == nil, *sort == own:
+		return false, nil
+	case *sort == other:
+		return true, nil
+	}
+	return false, fault.New(fault.Invalid, "page.bad_sort", "This list can be sorted by %s or %s.", own, other).On("/query/sort")
+}
+
 // CreatePost implements POST /posts.
 func (s *Server) CreatePost(ctx context.Context, req api.CreatePostRequestObject) (api.CreatePostResponseObject, error) {
 	who, err := tenants.FromContext(ctx)
@@ -79,7 +98,7 @@ func (s *Server) CreatePost(ctx context.Context, req api.CreatePostRequestObject
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.Posts.Create(ctx, who, content, when)
+	d, err := s.posts(ctx, req.Params.DryRun).Create(ctx, who, content, when)
 	if err != nil {
 		return nil, err
 	}
@@ -110,9 +129,16 @@ func (s *Server) ValidatePost(ctx context.Context, req api.ValidatePostRequestOb
 
 // GetPost implements GET /posts/{post}.
 func (s *Server) GetPost(ctx context.Context, req api.GetPostRequestObject) (api.GetPostResponseObject, error) {
+	with, err := included(req.Params.Include)
+	if err != nil {
+		return nil, err
+	}
 	d, err := s.post(ctx, req.Post, func(who tenants.Scope, id publishing.PostID) (*publishing.Detail, error) {
 		return s.Posts.Get(ctx, who, id)
 	})
+	if err == nil {
+		err = s.include(ctx, &d, with)
+	}
 	return api.GetPost200JSONResponse(d), err
 }
 
@@ -160,7 +186,7 @@ func (s *Server) SchedulePost(ctx context.Context, req api.SchedulePostRequestOb
 		return nil, err
 	}
 	d, err := s.post(ctx, req.Post, func(who tenants.Scope, id publishing.PostID) (*publishing.Detail, error) {
-		return s.Posts.Schedule(ctx, who, id, versionOf(ctx), when)
+		return s.posts(ctx, req.Params.DryRun).Schedule(ctx, who, id, versionOf(ctx), when)
 	})
 	return api.SchedulePost200JSONResponse(d), err
 }
@@ -168,7 +194,7 @@ func (s *Server) SchedulePost(ctx context.Context, req api.SchedulePostRequestOb
 // PublishPost implements POST /posts/{post}:publish.
 func (s *Server) PublishPost(ctx context.Context, req api.PublishPostRequestObject) (api.PublishPostResponseObject, error) {
 	d, err := s.post(ctx, req.Post, func(who tenants.Scope, id publishing.PostID) (*publishing.Detail, error) {
-		return s.Posts.Publish(ctx, who, id, versionOf(ctx))
+		return s.posts(ctx, req.Params.DryRun).Publish(ctx, who, id, versionOf(ctx))
 	})
 	return api.PublishPost202JSONResponse(d), err
 }

@@ -33,9 +33,7 @@ func (s *Server) GetMetrics(ctx context.Context, req api.GetMetricsRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return api.GetMetrics200JSONResponse{Data: each(figures, func(m publishing.Measured) api.Metrics {
-		return api.Metrics{SegmentId: string(m.Segment), Values: m.Values, At: m.At}
-	})}, nil
+	return api.GetMetrics200JSONResponse{Data: each(figures, toMetrics)}, nil
 }
 
 // RefreshMetrics implements POST /posts/{post}/metrics:refresh.

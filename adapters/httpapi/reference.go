@@ -38,6 +38,8 @@ type operation struct {
 		Content     map[string]struct{ Schema schema }
 	}
 	OperationID string
+
+	Curl, Status, Answer string // examples
 }
 
 type parameter struct {
@@ -54,6 +56,8 @@ type schema struct {
 	Required                  []string
 	Items                     *schema
 	Properties                map[string]schema
+	Example                   json.RawMessage
+	Minimum                   float64
 }
 
 type schemaPage struct {
@@ -85,6 +89,8 @@ func readContract(raw []byte) (*document, error) {
 					op.Parameters[i] = d.Parts.Parameters[last(p.Ref)]
 				}
 			}
+			op.Curl = d.curl(op)
+			op.Status, op.Answer = d.answer(op)
 			for i := range d.Tags {
 				if slices.Contains(op.Tags, d.Tags[i].Name) {
 					d.Tags[i].Operations = append(d.Tags[i].Operations, op)

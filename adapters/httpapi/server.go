@@ -13,11 +13,13 @@ type Server struct {
 	Channels Channels
 	Media    Media
 	Posts    Posts
-	Events   Events
-	Streams  Streams
-	Webhooks Webhooks
-	Jobs     Jobs
-	Plugins  Plugins
+	// Rehearsal is Posts that keeps nothing, for dry_run.
+	Rehearsal Posts
+	Events    Events
+	Streams   Streams
+	Webhooks  Webhooks
+	Jobs      Jobs
+	Plugins   Plugins
 
 	*surface
 }

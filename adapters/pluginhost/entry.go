@@ -23,6 +23,7 @@ type entry struct {
 	egress   Egress
 	poison   *poison
 	breakers *breakers
+	starts   atomic.Int64
 	notes    atomic.Bool   // its calls tell of their requests
 	changing chan struct{} // held by an upgrade or a removal
 

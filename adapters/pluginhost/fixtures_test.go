@@ -55,6 +55,8 @@ func fixture(name string) {
 	case "clinging":
 		cling()
 		sdk.Serve(good{})
+	case "hostile":
+		sdk.Serve(hostile{})
 	case "finder":
 		sdk.Serve(finder{})
 	case "host":

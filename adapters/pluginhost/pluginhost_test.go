@@ -1,3 +1,17 @@
+// What the stock client of go-plugin 1.8 gets wrong, each seen on a hostile
+// plugin, and the test that holds it off:
+//
+//	it waits for a frozen plugin, to ask and to kill   TestAFrozenPluginIsGivenUp, TestCloseDoesNotWaitForAFrozenPlugin
+//	a grandchild with stdout open holds Kill           TestAGrandchildDoesNotHoldTheHost
+//	a certificate without AutoMTLS crashes the host    TestCheckHandshake, "certificate unasked"
+//	a handshake may name any TCP address               TestHandshakesThatLieAreRefused, "tcp"
+//	a line over 64 KiB on stdout stalls the plugin     TestOutcomes, "stdout line of 300 KB"
+//	a digest is checked once, and of a script not      TestWhatRunsIsWhatWasChecked, TestAProgramOfItsOwn
+//	kill -9 of the host leaves plugins and sockets     TestPluginsDieWithTheHost
+//	a client cannot be started again                   TestServingAgainSoonAfterKill
+//	an answer may have 2 GiB                           TestOutcomes, "reply over 4 MiB"
+//	a shutdown cuts calls                              TestCloseLetsCallsFinish, TestAnUpgradeUnderLoadFailsNoCall
+//	environment and stdin are the host's               TestThePluginSeesNothingOfTheHost
 package pluginhost_test
 
 import (
@@ -56,6 +70,9 @@ func host(t testing.TB, name, id string, with ...func(*pluginhost.Config, *plugi
 	})
 	return h
 }
+
+// unconfined is for fixtures that tell the test something in a file.
+func unconfined(c *pluginhost.Config, _ *pluginhost.Spec) { c.Sandbox.Mode = sandbox.Off }
 
 // shortDir is a directory whose path leaves room for a socket's name.
 func shortDir(t testing.TB) string {

@@ -80,7 +80,7 @@ func TestWhatRunsIsWhatWasChecked(t *testing.T) {
 	_, content := self(t)
 	file, digest := program(t, content)
 	h := host(t, "good", "test.good", func(_ *pluginhost.Config, s *pluginhost.Spec) {
-		s.Binary, s.Env = file, []string{"FIXTURE=good"}
+		s.Binary, s.Digest, s.Env = file, digest, []string{"FIXTURE=good"}
 	})
 	p := open(t, h, "test.good")
 	other, _ := program(t, []byte("#!/bin/sh\nexit 9\n"))

@@ -103,7 +103,7 @@ func moody(t *testing.T, rest time.Duration) (h *pluginhost.Host, mood string) {
 	mood = filepath.Join(shortDir(t), "mood")
 	return host(t, "moody", "test.good", func(c *pluginhost.Config, s *pluginhost.Spec) {
 		c.Timeouts.Rest, s.Env = rest, []string{"MOOD=" + mood}
-	}), mood
+	}, unconfined), mood
 }
 
 func sulk(t *testing.T, mood string) {

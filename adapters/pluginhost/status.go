@@ -47,29 +47,37 @@ func (h *Host) Status() []Status {
 
 func (e *entry) status() Status {
 	e.mu.Lock()
-	current := e.current
-	var before []Older
-	for _, o := range e.older {
-		was := Older{State: o.status().State, PID: o.status().PID, Digest: o.program.digest(), Version: o.status().Version}
-		if m := o.known(); m != nil {
-			was.StateVersion = m.StateVersion
-		}
-		if o.pinned {
-			was.Until = o.until
-		}
-		before = append(before, was)
+	current, before := e.current, make([]older, len(e.older))
+	for i, o := range e.older {
+		before[i] = *o
 	}
 	e.mu.Unlock()
+	// Outside the lock, for a digest waits while a program is hashed.
 	st := current.status()
-	st.InFlight, st.Parked, st.Breakers, st.Older = e.slots.inUse(), e.poison.parked(), e.breakers.refusing(), before
+	st.InFlight, st.Parked, st.Breakers = e.slots.inUse(), e.poison.parked(), e.breakers.refusing()
+	for _, o := range before {
+		st.Older = append(st.Older, o.describeOlder())
+	}
 	return st
+}
+
+func (o older) describeOlder() Older {
+	st := o.status()
+	out := Older{Version: st.Version, Digest: st.Digest, State: st.State, PID: st.PID}
+	if m := o.known(); m != nil {
+		out.StateVersion = m.StateVersion
+	}
+	if o.pinned {
+		out.Until = o.until
+	}
+	return out
 }
 
 func (s *supervisor) status() Status {
 	digest := s.program.digest()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Status{ID: s.spec.ID, State: s.state, Since: s.since, Digest: digest, Starts: s.starts, Crashes: len(s.crashes)}
+	st := Status{ID: s.spec.ID, State: s.state, Since: s.since, Digest: digest, Starts: int(s.starts.Load()), Crashes: len(s.crashes)}
 	if s.manifest != nil {
 		st.Version = s.manifest.Version
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/social"
@@ -32,6 +33,7 @@ type supervisor struct {
 	program *executable
 	secrets *secrets
 	egress  Egress
+	starts  *atomic.Int64   // of every version
 	life    context.Context // ends with close; a start under way ends with it
 	end     context.CancelFunc
 
@@ -42,8 +44,7 @@ type supervisor struct {
 	leaving   *process // ends because nobody needs it
 	starting  *start
 	manifest  *social.Manifest
-	reached   func() // closes what the manifest opened
-	starts    int
+	reached   func()      // closes what the manifest opened
 	crashes   []time.Time // inside crashWindow, oldest first
 	rest      time.Duration
 	notBefore time.Time // the next start
@@ -63,7 +64,7 @@ type start struct {
 
 func newSupervisor(e *entry, spec Spec, program *executable) *supervisor {
 	s := &supervisor{
-		host: e.host, spec: spec, program: program, secrets: e.secrets, egress: e.egress,
+		host: e.host, spec: spec, program: program, secrets: e.secrets, egress: e.egress, starts: &e.starts,
 		state: Idle, since: time.Now(),
 	}
 	s.life, s.end = context.WithCancel(e.host.life)
@@ -180,7 +181,8 @@ func (s *supervisor) join() (*start, error) {
 		s.to(Starting)
 	}
 	st := &start{done: make(chan struct{})}
-	s.starting, s.starts = st, s.starts+1
+	s.starting = st
+	s.starts.Add(1)
 	go s.launch(st, wait)
 	return st, nil
 }

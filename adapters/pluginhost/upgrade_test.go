@@ -255,7 +255,7 @@ func TestInstallAndRemove(t *testing.T) {
 
 // While one plugin takes its time to start, or to be upgraded, nobody waits.
 func TestAStartHoldsNobodyUp(t *testing.T) {
-	h := host(t, "version:1.0.0:0:0", "test.good")
+	h := host(t, "version:1.0.0:0:0", "test.good", unconfined)
 	p := open(t, h, "test.good")
 	marks := shortDir(t)
 	silent := func(id string) pluginhost.Spec {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype/zeronull"
 
 	"github.com/carillonhq/carillon/core/channels"
+	"github.com/carillonhq/carillon/tenants"
 )
 
 // These are the reads in front of every call to a platform, prepared for the
@@ -22,13 +23,18 @@ const channelSQL = `
 	 where {c} and c.id = $2`
 
 func (t channelTx) peekChannel(ctx context.Context, id channels.ID) (*channels.Channel, error) {
+	ch, err := readChannel(t.row(ctx, channelSQL, id))
+	return ch, missing(err, "channel.not_found", "There is no such channel.")
+}
+
+func readChannel(row pgx.Row) (*channels.Channel, error) {
 	var r channelRow
-	err := t.row(ctx, channelSQL, id).Scan(&r.ID, &r.Platform, &r.Instance, &r.AccountID, &r.Account, &r.Name,
+	err := row.Scan(&r.ID, &r.Platform, &r.Instance, &r.AccountID, &r.Account, &r.Name,
 		(*zeronull.Text)(&r.GrantID), &r.Scopes, &r.State, &r.Reason, &r.Remedy,
 		&r.Paused, &r.PausedBy, &r.PausedOn, &r.ConnectedBy, maybe(&r.ConnectedAt), maybe(&r.UpdatedAt), &r.Version,
 		maybe(&r.ExpiresAt), maybe(&r.RefreshedAt), &r.Failures, &r.Problem)
 	if err != nil {
-		return nil, missing(err, "channel.not_found", "There is no such channel.")
+		return nil, err
 	}
 	inUTC(&r.ConnectedAt, &r.UpdatedAt, &r.ExpiresAt, &r.RefreshedAt)
 	return r.channel()
@@ -40,11 +46,16 @@ const grantSQL = `
 	  from channel_grants g where {g} and g.id = $2`
 
 func (t channelTx) peekGrant(ctx context.Context, id channels.GrantID) (*channels.Grant, error) {
+	g, err := readGrant(t.row(ctx, grantSQL, id))
+	return g, missing(err, "grant.not_found", "There is no such sign-in.")
+}
+
+func readGrant(row pgx.Row) (*channels.Grant, error) {
 	var r grantRow
-	err := t.row(ctx, grantSQL, id).Scan(&r.ID, &r.Platform, &r.Instance, &r.App, &r.Sealed, &r.Generation, &r.Scopes,
+	err := row.Scan(&r.ID, &r.Platform, &r.Instance, &r.App, &r.Sealed, &r.Generation, &r.Scopes,
 		maybe(&r.ExpiresAt), maybe(&r.RefreshAt), maybe(&r.RefreshedAt), &r.Failures, &r.Problem, maybe(&r.LeasedUntil))
 	if err != nil {
-		return nil, missing(err, "grant.not_found", "There is no such sign-in.")
+		return nil, err
 	}
 	inUTC(&r.ExpiresAt, &r.RefreshAt, &r.RefreshedAt, &r.LeasedUntil)
 	return r.grant(), nil
@@ -68,4 +79,40 @@ func (tx tx) peekParked(ctx context.Context, platform string, names, scopes, sub
 		return nil, err
 	}
 	return r.refusal(), nil
+}
+
+const (
+	lentGrantSQL = `
+	select g.id, g.platform, g.instance, g.app_tenant, g.sealed, g.generation, g.scopes, g.expires_at, g.refresh_at,
+	       g.refreshed_at, g.failures, g.problem, g.leased_until
+	  from channel_grants g where {g} and g.id = (select c.grant_id from channels c where {c} and c.id = $2)`
+	closedSQL = `
+	select q.name, q.scope, q.subject, extract(epoch from q.parked_until - clock_timestamp())::double precision
+	  from channel_quotas q
+	 where {q} and q.platform = (select c.platform from channels c where {c} and c.id = $2) and q.parked_until > clock_timestamp()
+	 order by q.parked_until desc`
+)
+
+func (s channelStore) Look(ctx context.Context, t tenants.ID, id channels.ID) (ch *channels.Channel, g *channels.Grant, closed []channels.Refusal, err error) {
+	err = s.db.glance(ctx, t, func(tx tx, b *pgx.Batch) {
+		tx.queue(b, channelSQL, id).QueryRow(func(row pgx.Row) (err error) {
+			ch, err = readChannel(row)
+			return err
+		})
+		tx.queue(b, lentGrantSQL, id).QueryRow(func(row pgx.Row) (err error) {
+			if g, err = readGrant(row); errors.Is(err, pgx.ErrNoRows) {
+				err = nil
+			}
+			return err
+		})
+		tx.queue(b, closedSQL, id).Query(func(rows pgx.Rows) error {
+			var r parkRow
+			_, err := pgx.ForEachRow(rows, []any{&r.Name, &r.Scope, &r.Subject, &r.Seconds}, func() error {
+				closed = append(closed, *r.refusal())
+				return nil
+			})
+			return err
+		})
+	})
+	return ch, g, closed, missing(err, "channel.not_found", "There is no such channel.")
 }

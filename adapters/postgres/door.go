@@ -111,6 +111,35 @@ func (db *DB) once(ctx context.Context, r role, begin string, tenant tenants.ID,
 	return true, t.Commit()
 }
 
+// glance sends reads of one tenant in a single round trip: what fill queues,
+// with the statement in front of it that tells row-level security whose they
+// are. They are one transaction, which ends with the last of them. Each sees
+// what was committed before it began.
+func (db *DB) glance(ctx context.Context, tenant tenants.ID, fill func(tx, *pgx.Batch)) error {
+	if ctx.Value(insideKey{}) != nil {
+		return errors.New("postgres: a transaction inside a transaction")
+	}
+	if !tenant.Valid() {
+		return noTenant()
+	}
+	for attempt := 1; ; attempt++ {
+		c, err := db.app.pool.Acquire(ctx)
+		if err != nil {
+			return asFault(err)
+		}
+		b := new(pgx.Batch)
+		b.Queue("select set_config('app.tenant_id', $1, true)", string(tenant))
+		fill(tx{tenant: tenant, db: db}, b)
+		err = c.SendBatch(ctx, b).Close()
+		dead := c.Conn().IsClosed()
+		c.Release()
+		if err == nil || !dead || ctx.Err() != nil || attempt == 3 {
+			return asFault(err)
+		}
+		db.app.pool.Reset() // the server has probably been restarted
+	}
+}
+
 // ask answers one read across tenants in a single round trip.
 func (db *DB) ask(ctx context.Context, path systemPath, query string, args []any, dest ...any) error {
 	return asFault(db.sys.pool.QueryRow(ctx, "/* "+string(path)+" */ "+query, args...).Scan(dest...))

@@ -66,11 +66,11 @@ var Hot = map[string]string{
 	"lock its segments": lockSegmentsSQL,
 	"read the work":     workSQL,
 	"save a segment":    saveSegmentSQL,
-	"sum up a post":     deliveryStatesSQL,
+	"sum up a post":     restSQL,
 	"record an event":   recordSQL,
 	"read a channel":    channelSQL,
-	"read a grant":      grantSQL,
-	"read closures":     parkedSQL,
+	"read a grant":      lentGrantSQL,
+	"read closures":     closedSQL,
 }
 
 var parameter = regexp.MustCompile(`\$(\d+)`)

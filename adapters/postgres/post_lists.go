@@ -52,7 +52,7 @@ func postsQuery(f publishing.Filter) (sql string, args []any) {
 		add(" and p.publish_at < $%d", f.To)
 	}
 	if f.After != "" {
-		add(" and p.post_id < $%d", f.After)
+		add(map[bool]string{false: " and p.post_id < $%d", true: " and p.post_id > $%d"}[f.Reverse], f.After)
 	}
 	if len(f.States) > 0 {
 		add(" and p.state = any ($%d)", f.States)
@@ -61,9 +61,14 @@ func postsQuery(f publishing.Filter) (sql string, args []any) {
 		// A draft has no deliveries yet; its channels are in its content.
 		add(" and exists (select from jsonb_array_elements(p.content->'variants') v where v->>'channel' = $%d)", f.Channel)
 	}
-	if f.From.IsZero() {
+	switch {
+	case f.From.IsZero() && f.Reverse:
+		b.WriteString(" order by p.post_id")
+	case f.From.IsZero():
 		b.WriteString(" order by p.post_id desc")
-	} else {
+	case f.Reverse:
+		b.WriteString(" order by p.publish_at desc, p.post_id desc")
+	default:
 		b.WriteString(" order by p.publish_at, p.post_id")
 	}
 	if f.Limit > 0 {

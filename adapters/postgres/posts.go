@@ -155,9 +155,8 @@ func (tx postTx) DeletePost(ctx context.Context, id publishing.PostID) error {
 // dispatchChannel is notified when something is due now.
 const dispatchChannel = "carillon_due"
 
-func (tx postTx) WakeDispatch(ctx context.Context) error {
-	_, err := tx.NewRaw("select pg_notify(?, '')", dispatchChannel).Exec(ctx)
-	return err
+func (tx postTx) WakeDispatch(context.Context) error {
+	return tx.defers("select pg_notify($2::text, '') where $1::text is not null", dispatchChannel)
 }
 
 func (tx postTx) RefreshMetrics(ctx context.Context, post publishing.PostID, job string) error {

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/carillonhq/carillon/core/events"
 	"github.com/carillonhq/carillon/core/publishing"
+	"github.com/carillonhq/carillon/ports/fault"
 )
 
 // This file is what every delivery passes several times on its way out. Its
@@ -78,36 +78,55 @@ var workSQL = "select " + segmentSelect + `, clock_timestamp(), ps.missed_after_
 	  from deliveries d
 	  join segments s on s.tenant_id = d.tenant_id and s.delivery_id = d.delivery_id
 	  left join publishing_settings ps on ps.tenant_id = d.tenant_id
-	 where {d} and {s} and d.delivery_id = $2
+	 where {d} and {s} and d.delivery_id = $2 and s.post_id = $3
 	 order by s.position`
 
-func (tx postTx) Work(ctx context.Context, c publishing.Claim, lock bool) (*publishing.Work, error) {
+func (tx postTx) Work(ctx context.Context, c publishing.Claim) (*publishing.Work, error) {
 	if err := tx.flush(ctx); err != nil {
 		return nil, err
 	}
 	b := new(pgx.Batch)
-	w := &publishing.Work{Delivery: &publishing.Delivery{ID: c.Delivery}, Settings: publishing.DefaultSettings}
-	if lock {
-		tx.queue(b, lockPostSQL, c.Post).QueryRow(func(row pgx.Row) error { return row.Scan(&w.State) })
-		tx.queue(b, lockSegmentsSQL, c.Post)
-	}
-	tx.queue(b, workSQL, c.Delivery).Query(func(rows pgx.Rows) error {
-		return readWork(rows, w, func(s publishing.SegmentID, parent string) {
-			if s == c.Segment && !lock {
-				linkTo(ctx, parent)
-			}
-		})
+	w := newWork(c)
+	tx.queue(b, lockPostSQL, c.Post).QueryRow(func(row pgx.Row) error { return row.Scan(&w.State) })
+	tx.queue(b, lockSegmentsSQL, c.Post)
+	tx.queue(b, workSQL, c.Delivery, c.Post).Query(func(rows pgx.Rows) error {
+		return readWork(rows, w, func(publishing.SegmentID, string) {})
 	})
-	if err := tx.pgx.SendBatch(ctx, b).Close(); err != nil {
-		return nil, err
+	tx.queue(b, restSQL, c.Post, c.Delivery).Query(func(rows pgx.Rows) (err error) {
+		w.Rest, err = readStates(rows)
+		return err
+	})
+	return whole(w, tx.pgx.SendBatch(ctx, b).Close())
+}
+
+// Peek is Work without its locks, in one round trip.
+func (s posts) Peek(ctx context.Context, c publishing.Claim) (*publishing.Work, error) {
+	w := newWork(c)
+	return whole(w, s.db.glance(ctx, c.Tenant, func(tx tx, b *pgx.Batch) {
+		tx.queue(b, workSQL, c.Delivery, c.Post).Query(func(rows pgx.Rows) error {
+			return readWork(rows, w, func(s publishing.SegmentID, parent string) {
+				if s == c.Segment {
+					linkTo(ctx, parent)
+				}
+			})
+		})
+	}))
+}
+
+func newWork(c publishing.Claim) *publishing.Work {
+	return &publishing.Work{Delivery: &publishing.Delivery{ID: c.Delivery}, Settings: publishing.DefaultSettings}
+}
+
+func whole(w *publishing.Work, err error) (*publishing.Work, error) {
+	if err == nil && len(w.Delivery.Segments) == 0 {
+		err = fault.New(fault.NotFound, "segment.not_found", "There is no such part.")
 	}
-	if len(w.Delivery.Segments) == 0 {
-		return nil, sql.ErrNoRows
+	if err != nil {
+		return nil, err
 	}
 	return w, nil
 }
 
-// readWork also calls traced with each segment and the trace it came from.
 func readWork(rows pgx.Rows, w *publishing.Work, traced func(publishing.SegmentID, string)) error {
 	d := w.Delivery
 	for rows.Next() {
@@ -147,16 +166,9 @@ func (tx postTx) SaveSegments(_ context.Context, d *publishing.Delivery, segment
 	return nil
 }
 
-const deliveryStatesSQL = "select s.delivery_id, s.state from segments s where {s} and s.post_id = $2 order by s.delivery_id, s.position"
-
-func (tx postTx) DeliveryStates(ctx context.Context, post publishing.PostID) (out []publishing.State, err error) {
-	tx.queue(&tx.later.batch, deliveryStatesSQL, post).Query(func(rows pgx.Rows) error {
-		out, err = readStates(rows)
-		return err
-	})
-	err = tx.flush(ctx)
-	return out, err
-}
+const restSQL = `
+	select s.delivery_id, s.state from segments s
+	 where {s} and s.post_id = $2 and s.delivery_id <> $3 order by s.delivery_id, s.position`
 
 func readStates(rows pgx.Rows) (out []publishing.State, err error) {
 	var chain []publishing.State

@@ -3,6 +3,7 @@ package rules_test
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -19,18 +20,94 @@ type countCase struct {
 	Want      int          `json:"want"`
 }
 
-// cases are shared with the counter in the browser.
-func cases(t testing.TB) []countCase {
+// conformance is the file that every counter runs.
+type conformance struct {
+	Texts []struct {
+		Name, Text string
+		Counts     map[social.Count]int
+		Links      []string
+		BareLinks  []string `json:"bare_links"`
+	}
+	Rules  []countCase
+	Checks []checkCase
+}
+
+func shared(t testing.TB) (c conformance) {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/counting.json")
+	raw, err := os.ReadFile("testdata/conformance.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []countCase
-	if err := json.Unmarshal(raw, &all); err != nil || len(all) == 0 {
-		t.Fatalf("%d cases, err = %v", len(all), err)
+	if err := json.Unmarshal(raw, &c); err != nil || len(c.Texts) == 0 || len(c.Rules) == 0 || len(c.Checks) == 0 {
+		t.Fatalf("%d texts, err = %v", len(c.Texts), err)
 	}
-	return all
+	return c
+}
+
+func cases(t testing.TB) []countCase { return shared(t).Rules }
+
+func TestTexts(t *testing.T) {
+	units := []social.Count{social.Codepoints, social.Graphemes, social.UTF16, social.Bytes, social.XWeighted}
+	for _, tc := range shared(t).Texts {
+		for _, unit := range units {
+			want, ok := tc.Counts[unit]
+			if got := rules.Count(social.TextRule{Count: unit}, tc.Text); !ok || got != want {
+				t.Errorf("%s: Count(%q) = %d %s, want %d", tc.Name, tc.Text, got, unit, want)
+			}
+		}
+		if got := rules.Links(tc.Text, false); !slices.Equal(got, tc.Links) {
+			t.Errorf("%s: links %q, want %q", tc.Name, got, tc.Links)
+		}
+		if got := rules.Links(tc.Text, true); !slices.Equal(got, tc.BareLinks) {
+			t.Errorf("%s: links with bare domains %q, want %q", tc.Name, got, tc.BareLinks)
+		}
+	}
+}
+
+// checkCase is an object held to a format, in the words of the API.
+type checkCase struct {
+	Name   string
+	Format struct {
+		Text struct {
+			Max       int
+			Count     social.Count
+			MaxBytes  int `json:"max_bytes"`
+			URLWeight int `json:"url_weight"`
+			Optional  bool
+		}
+		Media struct {
+			Kinds     []social.MediaKind
+			Max       int
+			MIMEs     []string `json:"mimes"`
+			MaxBytes  int64    `json:"max_bytes"`
+			MaxWidth  int      `json:"max_width"`
+			MaxHeight int      `json:"max_height"`
+			MaxAlt    int      `json:"max_alt"`
+		}
+	}
+	Limits     *social.Limits
+	Text       string
+	Media      []social.Media
+	Violations []struct {
+		Field, Reason string
+		Limit, Actual float64
+	}
+}
+
+func TestChecks(t *testing.T) {
+	for _, tc := range shared(t).Checks {
+		format := social.Format{Text: social.TextRule(tc.Format.Text), Media: social.MediaRule(tc.Format.Media)}
+		got := rules.Check(format, tc.Limits, tc.Text, tc.Media, "")
+		if len(got) != len(tc.Violations) {
+			t.Errorf("%s: %+v, want %+v", tc.Name, got, tc.Violations)
+			continue
+		}
+		for i, want := range tc.Violations {
+			if v := got[i]; v.Field != want.Field || v.Reason != want.Reason || v.Limit != want.Limit || v.Actual != want.Actual {
+				t.Errorf("%s: %+v, want %+v", tc.Name, v, want)
+			}
+		}
+	}
 }
 
 func TestCount(t *testing.T) {

@@ -3,8 +3,8 @@
 //
 // Every platform counts something else and calls it characters, and the person
 // sees a counter in the browser before the kernel counts again. So the cases in
-// testdata/counting.json are shared: what counts here and what counts there run
-// the same file.
+// testdata/conformance.json are shared: what counts here and what counts there
+// run the same file. Its figures were compared with twitter-text's own.
 //
 // Start with Rules.Check; count.go and url.go do the counting.
 package rules

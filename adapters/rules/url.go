@@ -12,6 +12,15 @@ import (
 // A span is a part of a text, in bytes.
 type span struct{ start, end int }
 
+// Links lists what counts as a link in text: addresses with a scheme, and with
+// bare also domains without one, as X finds them.
+func Links(text string, bare bool) (found []string) {
+	for _, l := range links(text, bare) {
+		found = append(found, text[l.start:l.end])
+	}
+	return found
+}
+
 // links finds what platforms shorten: http and https addresses with a domain
 // that ends in a top-level domain that exists, and with bare also domains
 // without a scheme. It is the grammar of twitter-text, which X and Mastodon

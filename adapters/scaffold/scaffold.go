@@ -13,6 +13,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"go/format"
 	"io/fs"
 	"os"
 	"path"
@@ -182,11 +183,16 @@ func (p plan) write(from string) ([]string, error) {
 
 func (p plan) fill(name string) ([]byte, error) {
 	// Delimiters that none of the languages uses.
-	t, err := template.New(path.Base(name)).Delims("<<", ">>").Option("missingkey=error").ParseFS(templates, name)
+	t, err := template.New(path.Base(name)).Delims("«", "»").Option("missingkey=error").ParseFS(templates, name)
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
-	err = t.Execute(&b, p)
-	return b.Bytes(), err
+	if err := t.Execute(&b, p); err != nil {
+		return nil, err
+	}
+	if strings.HasSuffix(name, ".go.tmpl") {
+		return format.Source(b.Bytes())
+	}
+	return b.Bytes(), nil
 }

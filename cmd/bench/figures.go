@@ -12,6 +12,7 @@ type measurement struct {
 // the next: what needs an empty house comes first.
 var measurements = []measurement{
 	{"footprint", footprint},
+	{"plugins", plugins},
 	{"late", lateness},
 	{"burst", burst},
 	{"nodes", nodes},

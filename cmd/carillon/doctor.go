@@ -158,6 +158,9 @@ func (k *kernel) checkPlugins(ctx context.Context) (string, error) {
 		}
 		m := p.Manifest()
 		said += m.Name + " " + m.Version + "  "
+		if ending := m.Ending(time.Now()); ending != "" {
+			said += "(" + ending + ")  "
+		}
 	}
 	return said, nil
 }

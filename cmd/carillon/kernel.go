@@ -66,17 +66,18 @@ type kernel struct {
 	mail    mail.Sender
 	mailbox *mailbox.Box
 
-	tenants  *registry.Service
-	people   *identity.Service
-	names    *identity.Directory
-	keys     *identity.Keys
-	channels *channels.Service
-	catalog  *catalog.Service
-	bundles  bundles
-	deployer *catalog.Deployer
-	media    *media.Service
-	posts    *publishing.Service
-	events   *events.Service
+	tenants   *registry.Service
+	people    *identity.Service
+	names     *identity.Directory
+	keys      *identity.Keys
+	channels  *channels.Service
+	catalog   *catalog.Service
+	bundles   bundles
+	deployer  *catalog.Deployer
+	media     *media.Service
+	posts     *publishing.Service
+	rehearsal *publishing.Service // posts that keeps nothing
+	events    *events.Service
 
 	following atomic.Bool // the catalog; see follow
 
@@ -211,6 +212,7 @@ func (k *kernel) openPlugins(ctx context.Context) (err error) {
 		Egress:   func(id string) pluginhost.Egress { return k.proxy.Grant(id, nil) },
 		Direct:   []string{ln.Addr().String()},
 		Breakers: true,
+		Timeouts: pluginhost.Timeouts{Unused: k.cfg.PluginUnused},
 		Sandbox:  pluginhost.Sandbox{Mode: k.cfg.Sandbox, ReadOnly: k.cfg.SandboxRead},
 		Observe:  func(o pluginhost.Observation) { k.metrics.Plugin(o.Plugin, o.Method, o.Outcome, o.Took) },
 	}, specs(k.cfg))
@@ -279,6 +281,7 @@ func (k *kernel) openServices(context.Context) error {
 		return err
 	}
 	k.posts = publishing.New(k.db.Posts(), k.channels, k.media, k.rules, k.authz)
+	k.rehearsal = publishing.New(publishing.Rehearsal(k.db.Posts()), k.channels, k.media, k.rules, k.authz)
 	k.events = events.New(k.db.Events(), k.authz, envelope, webhooks.New(k.egress, version), time.Now)
 	return nil
 }

@@ -49,6 +49,7 @@ func flags() (o options) {
 	flag.IntVar(&o.Kills, "kills", 100, "how many processes are killed")
 	flag.IntVar(&o.Control, "control", 60, "posts of the control run; 0 leaves it out")
 	flag.BoolVar(&o.NativeKey, "native-key", false, "the network remembers keys; otherwise it is asked what it has")
+	flag.BoolVar(&o.Plugins, "plugins", false, "most of what is killed and frozen are plugins, until their hosts leave them alone for a while")
 	flag.StringVar(&o.Binary, "binary", "", "a program built with -tags faultpoints; empty builds it")
 	flag.StringVar(&o.Dir, "dir", "", "where everything is kept; empty is a new folder that a good run removes")
 	flag.StringVar(&o.DatabaseURL, "database", os.Getenv("CRASH_DATABASE_URL"), "a PostgreSQL server, as somebody who may make databases and roles; empty runs a private one, which is also restarted")

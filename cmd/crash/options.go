@@ -15,6 +15,7 @@ type options struct {
 	Kills       int
 	Control     int
 	NativeKey   bool
+	Plugins     bool
 	Binary      string
 	Dir         string
 	DatabaseURL string
@@ -29,13 +30,14 @@ type experiment struct {
 	Freezes   int
 	Restarts  int // of the database
 	NativeKey bool
+	Plugins   bool // most of the kills and all of the freezes are of plugins
 	Protocol  bool
 }
 
 func (o options) experiment() experiment {
 	return experiment{
 		Name: "main", Seed: o.Seed, Posts: o.Posts, Kills: o.Kills, Freezes: o.Kills / 6,
-		Restarts: (o.Kills + 19) / 20, NativeKey: o.NativeKey, Protocol: true,
+		Restarts: (o.Kills + 19) / 20, NativeKey: o.NativeKey, Plugins: o.Plugins, Protocol: true,
 	}
 }
 
@@ -74,6 +76,14 @@ func (e experiment) length() time.Duration {
 // to die at. A long run has time to wait for it.
 func (e experiment) chance() float64 {
 	return min(float64(e.Kills)/2/float64(e.Posts)*(1+100/float64(e.Posts)), 0.3)
+}
+
+// atPoints is how many of the kills workers inflict on themselves.
+func (e experiment) atPoints() int {
+	if e.Plugins {
+		return e.Kills / 10
+	}
+	return e.Kills / 2
 }
 
 // pace is how long the control takes in percent: nobody waits for its kills.

@@ -44,6 +44,8 @@ type trouble struct {
 	restarts int
 	fell     int          // ends by themselves that nobody wished for
 	mercy    map[int]int  // plugins killed, by the host's pid
+	most     int          // of them
+	plugins  bool         // they are what is frozen
 	still    map[int]bool // pids that were frozen, by whomever
 	missed   []string     // there was no time for
 	over     bool
@@ -54,9 +56,12 @@ func begin(ctx context.Context, r *rig, e experiment) *trouble {
 	ctx, stop := context.WithCancel(ctx)
 	t := &trouble{
 		rig: r, stop: stop, dice: e.dice(1), kills: map[string]int{}, atPoints: map[string]int{}, mercy: map[int]int{}, still: map[int]bool{},
-		chance: e.chance(), freezes: map[string]int{},
+		chance: e.chance(), freezes: map[string]int{}, most: 3, plugins: e.Plugins,
 	}
-	for i := range e.Kills / 2 {
+	if e.Plugins {
+		t.most = 12
+	}
+	for i := range e.atPoints() {
 		t.fates = append(t.fates, points[i%len(points)])
 	}
 	for i := range e.Freezes {
@@ -76,7 +81,10 @@ func begin(ctx context.Context, r *rig, e experiment) *trouble {
 // acts are the things done from outside, in the order in which they are done.
 func (t *trouble) acts(e experiment, done int) (acts []string) {
 	kinds := []string{killWorker, killPlugin, killServer}
-	for i := range max(e.Kills-e.Kills/2-done, 0) {
+	if e.Plugins {
+		kinds = []string{killPlugin, killPlugin, killPlugin, killWorker, killPlugin, killServer}
+	}
+	for i := range max(e.Kills-e.atPoints()-done, 0) {
 		acts = append(acts, kinds[i%len(kinds)])
 	}
 	for range e.Freezes {
@@ -151,7 +159,7 @@ func (t *trouble) kill(what string) bool {
 	w := t.worker()
 	host, pid := w.pid(), w.plugin()
 	t.mu.Lock()
-	spared := t.mercy[host] >= 3 // hosts rest a plugin that falls too often
+	spared := t.mercy[host] >= t.most // hosts rest a plugin that falls too often
 	t.mu.Unlock()
 	if pid == 0 || spared || syscall.Kill(pid, syscall.SIGKILL) != nil {
 		return false
@@ -170,7 +178,7 @@ func (t *trouble) freeze(ctx context.Context) {
 	w := t.worker()
 	long := []time.Duration{timing.Fresh * 3 / 2, timing.Commit * 3 / 2, timing.Lease + settle + 2*time.Second}[t.roll(3)]
 	host, child := w.pid(), w.plugin()
-	if t.roll(3) == 0 && child != 0 {
+	if (t.plugins || t.roll(3) == 0) && child != 0 {
 		if syscall.Kill(child, syscall.SIGSTOP) != nil {
 			return
 		}

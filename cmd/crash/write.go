@@ -179,7 +179,7 @@ func (s *stage) send(ctx context.Context, w *written) (*http.Response, []byte, e
 	default:
 		return res, body, nil
 	}
-	now, err := c.GetPostWithResponse(ctx, w.id)
+	now, err := c.GetPostWithResponse(ctx, w.id, nil)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -158,7 +158,7 @@ func (t *trial) settle(ctx context.Context) (client.PostState, error) {
 	defer tick.Stop()
 	var last client.PostState
 	for seen := 0; ; {
-		got, err := t.author.GetPostWithResponse(ctx, t.author.post.Id)
+		got, err := t.author.GetPostWithResponse(ctx, t.author.post.Id, nil)
 		if err != nil {
 			return last, err
 		}

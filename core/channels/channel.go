@@ -149,6 +149,20 @@ type Target struct {
 	Account social.Account
 	// Missing lists what cannot be used because the sign-in did not include it.
 	Missing []MissingScopes
+	// Lacking are the scopes that the platform's sign-in asks for and this
+	// one did not bring.
+	Lacking []string
+}
+
+// Format says whether the channel can be posted to in a format, and if not,
+// which scopes it lacks for that; none if this account never has the format.
+func (t Target) Format(id string) (missing []string, ok bool) {
+	for _, m := range t.Missing {
+		if m.Format == id {
+			return m.Scopes, false
+		}
+	}
+	return nil, slices.Contains(t.Account.Formats, id)
 }
 
 // MissingScopes is a format and the scopes it lacks.
@@ -160,6 +174,9 @@ type MissingScopes struct {
 // target works out what c can do under m.
 func target(c Channel, m social.Manifest) Target {
 	t := Target{Channel: c, Manifest: m, Account: c.Account}
+	if o := m.Auth.OAuth2; o != nil {
+		t.Lacking = lacking(o.Scopes, c.Scopes)
+	}
 	t.Account.Formats = nil
 	for _, f := range m.Formats {
 		if len(c.Account.Formats) > 0 && !slices.Contains(c.Account.Formats, f.ID) {

@@ -58,12 +58,15 @@ func subject(scope social.QuotaScope, c *Channel, g *Grant) string {
 	return ""
 }
 
-// parked asks whether calls of u's kind are closed for the tenant or account.
-func (u use) parked(c *Channel, g *Grant) []Claim {
-	return []Claim{
-		{Name: u.kind, Scope: social.ScopeTenant, Subject: subject(social.ScopeTenant, c, g)},
-		{Name: u.kind, Scope: social.ScopeAccount, Subject: subject(social.ScopeAccount, c, g)},
+// closedFor is the first of the closures that holds for calls of u's kind, for
+// the whole tenant or this account; nil if none does.
+func (u use) closedFor(closed []Refusal, c *Channel, g *Grant) *Refusal {
+	for _, r := range closed {
+		if r.Name == u.kind && r.Scope != social.ScopeApp && r.Subject == subject(r.Scope, c, g) {
+			return &r
+		}
 	}
+	return nil
 }
 
 // claims splits what u takes into the tenant's own and the app's.

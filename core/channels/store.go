@@ -13,6 +13,10 @@ type Store interface {
 	// View and Update run fn in one transaction of one tenant.
 	View(ctx context.Context, t tenants.ID, fn func(ctx context.Context, tx Tx) error) error
 	Update(ctx context.Context, t tenants.ID, fn func(ctx context.Context, tx Tx) error) error
+	// Look reads in one go what a call on a channel starts from: the channel,
+	// its grant, nil if it has none, and which of its platform's allowances are
+	// closed for the tenant now, the longest first.
+	Look(ctx context.Context, t tenants.ID, id ID) (*Channel, *Grant, []Refusal, error)
 	System
 }
 

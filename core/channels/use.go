@@ -18,7 +18,7 @@ func (s *Service) Describe(ctx context.Context, who tenants.Scope, id ID) (Targe
 	if err := s.Authz.Allow(ctx, who, ActRead); err != nil {
 		return Target{}, err
 	}
-	ch, err := s.get(ctx, who.Tenant, id)
+	ch, _, _, err := s.Store.Look(ctx, who.Tenant, id)
 	if err != nil {
 		return Target{}, err
 	}
@@ -26,7 +26,7 @@ func (s *Service) Describe(ctx context.Context, who tenants.Scope, id ID) (Targe
 	if err != nil {
 		return Target{}, err
 	}
-	return target(ch, p.Manifest()), nil
+	return target(*ch, p.Manifest()), nil
 }
 
 // Publish takes one step of req on a channel. It fills in Call (but for
@@ -132,20 +132,20 @@ func lend[T any](ctx context.Context, s *Service, who tenants.Scope, id ID, u us
 // the credential, renewed first if it is due.
 func (s *Service) borrow(ctx context.Context, t tenants.ID, id ID, u use) (*loan, error) {
 	l := &loan{tenant: t, use: u}
-	err := s.Store.View(ctx, t, func(ctx context.Context, tx Tx) (err error) {
-		if l.channel, err = tx.Channel(ctx, id); err != nil {
-			return err
-		}
-		if err = l.channel.open(u); err != nil {
-			return err
-		}
-		if l.grant, err = tx.Grant(ctx, l.channel.Grant); err != nil {
-			return err
-		}
-		return refused(tx.Spend(ctx, l.channel.Platform, u.parked(l.channel, l.grant)))
-	})
-	if fault.Is(err, fault.NotFound) && l.channel == nil {
+	var closed []Refusal
+	var err error
+	l.channel, l.grant, closed, err = s.Store.Look(ctx, t, id)
+	if fault.Is(err, fault.NotFound) {
 		return nil, gone(err)
+	}
+	if err == nil {
+		err = l.channel.open(u)
+	}
+	if err == nil && l.grant == nil {
+		err = fault.New(fault.NotFound, "grant.not_found", "There is no such sign-in.")
+	}
+	if err == nil {
+		err = refused(u.closedFor(closed, l.channel, l.grant), nil)
 	}
 	if err != nil {
 		return nil, err

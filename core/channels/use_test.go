@@ -261,6 +261,13 @@ func (f failing) View(ctx context.Context, t tenants.ID, fn func(context.Context
 	return f.Store.View(ctx, t, fn)
 }
 
+func (f failing) Look(ctx context.Context, t tenants.ID, id channels.ID) (*channels.Channel, *channels.Grant, []channels.Refusal, error) {
+	if f.err != nil {
+		return nil, nil, nil, f.err
+	}
+	return f.Store.Look(ctx, t, id)
+}
+
 func (failing) SpendApp(context.Context, string, []channels.Claim) (*channels.Refusal, error) {
 	return nil, errors.New("connection refused")
 }

@@ -66,11 +66,7 @@ func (w *work) settled(ctx context.Context) error {
 	if err := w.tx.SaveSegments(ctx, w.d, changed...); err != nil {
 		return err
 	}
-	all, err := w.tx.DeliveryStates(ctx, w.d.Post)
-	if err != nil {
-		return err
-	}
-	sum := Sum(all)
+	sum := Sum(append(w.rest, w.d.State()))
 	if err := w.tx.SetState(ctx, w.d.Post, sum); err != nil {
 		return err
 	}

@@ -72,8 +72,8 @@ const blockedPause = 5 * time.Second
 // means the database could not be reached, and the lease will run out.
 func (r *Runner) Run(ctx context.Context, c Claim) error {
 	r.observe.At(AtClaimed)
-	for range maxSteps {
-		w, err := r.load(ctx, c)
+	for i := range maxSteps {
+		w, err := r.load(ctx, c, i == 0)
 		if err != nil && ctx.Err() != nil { // told to stop before it began
 			err = r.release(context.WithoutCancel(ctx), c)
 			return ignoreLost(err)
@@ -103,6 +103,7 @@ type work struct {
 	d       *Delivery
 	s       *Segment
 	was     State     // of the post, inside change
+	rest    []State   // of the post's other deliveries, inside change
 	now     time.Time // the database's
 	blocked string    // as of load
 	rules   Settings
@@ -138,25 +139,26 @@ func (r *Runner) step(ctx context.Context, w *work) (done bool, err error) {
 }
 
 // load reads the claimed segment, or answers errLost if it was taken over.
-func (r *Runner) load(ctx context.Context, c Claim) (*work, error) {
+// What has just been claimed, and is not in doubt, was not held back a moment
+// ago; that is asked again before anything leaves.
+func (r *Runner) load(ctx context.Context, c Claim, justClaimed bool) (*work, error) {
 	w := &work{c: c}
-	err := r.store.View(ctx, c.Tenant, func(ctx context.Context, tx Tx) error { return w.read(ctx, tx, false) })
+	got, err := r.store.Peek(ctx, c)
 	if err == nil {
+		err = w.take(got)
+	}
+	if err == nil && !(justClaimed && w.s.State.Untouched()) {
 		w.blocked, err = r.queue.Blocked(ctx, c.Tenant, w.d.Channel)
 	}
 	return w, err
 }
 
-func (w *work) read(ctx context.Context, tx Tx, lock bool) error {
-	got, err := tx.Work(ctx, w.c, lock)
-	if err != nil {
-		return err
-	}
+func (w *work) take(got *Work) error {
 	w.d, w.s = got.Delivery, got.Delivery.Segment(w.c.Segment)
 	if w.s == nil || w.s.Generation != w.c.Generation {
 		return errLost
 	}
-	w.was, w.now, w.rules, w.tx = got.State, got.Now, got.Settings, tx
+	w.was, w.rest, w.now, w.rules = got.State, got.Rest, got.Now, got.Settings
 	return nil
 }
 
@@ -165,9 +167,14 @@ func (w *work) read(ctx context.Context, tx Tx, lock bool) error {
 func (r *Runner) change(ctx context.Context, c Claim, fn func(*work) error) (*work, error) {
 	w := &work{c: c}
 	return w, r.store.Update(ctx, c.Tenant, func(ctx context.Context, tx Tx) error {
-		if err := w.read(ctx, tx, true); err != nil {
+		got, err := tx.Work(ctx, c)
+		if err == nil {
+			err = w.take(got)
+		}
+		if err != nil {
 			return err
 		}
+		w.tx = tx
 		if err := fn(w); err != nil || w.saved {
 			return err
 		}

@@ -51,10 +51,20 @@ func settleSegment(ctx context.Context, tx Tx, d *Detail, id SegmentID, v Verdic
 		if err != nil {
 			return err
 		}
-		w := &work{d: dl, s: sg, was: d.State, now: now, tx: tx}
+		w := &work{d: dl, s: sg, was: d.State, rest: d.rest(dl), now: now, tx: tx}
 		return w.decide(ctx, v, url)
 	}
 	return fault.New(fault.NotFound, "segment.not_found", "There is no such part.")
+}
+
+// rest is the states of all deliveries but one.
+func (d *Detail) rest(but *Delivery) (out []State) {
+	for _, dl := range d.Deliveries {
+		if dl != but {
+			out = append(out, dl.State())
+		}
+	}
+	return out
 }
 
 func (w *work) decide(ctx context.Context, v Verdict, url string) error {

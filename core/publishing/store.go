@@ -16,6 +16,8 @@ type Store interface {
 	// Update runs fn in a transaction: all of it happens, or none of it. fn
 	// must not call the outside world; a rollback cannot take that back.
 	Update(ctx context.Context, who tenants.ID, fn func(context.Context, Tx) error) error
+	// Peek reads what a claim is about, locks nothing and is one look.
+	Peek(ctx context.Context, c Claim) (*Work, error)
 }
 
 // Tx is what publishing may do inside a transaction. It sees one tenant. What
@@ -46,13 +48,11 @@ type Tx interface {
 	SaveDelivery(ctx context.Context, d *Delivery) error
 	DeleteDelivery(ctx context.Context, id DeliveryID) error
 
-	// Work reads what a claim is about in one go; with lock, nobody else
-	// changes the post or its deliveries until the transaction ends.
-	Work(ctx context.Context, c Claim, lock bool) (*Work, error)
+	// Work reads what a claim is about in one go, and nobody else changes the
+	// post or its deliveries until the transaction ends.
+	Work(ctx context.Context, c Claim) (*Work, error)
 	// SaveSegments writes known segments of one delivery.
 	SaveSegments(ctx context.Context, d *Delivery, segments ...*Segment) error
-	// DeliveryStates returns the state of each of a post's deliveries.
-	DeliveryStates(ctx context.Context, post PostID) ([]State, error)
 
 	// OpenAttempt journals a; fault.Conflict if its segment has an open one.
 	OpenAttempt(ctx context.Context, a *Attempt) error
@@ -84,10 +84,11 @@ type Tx interface {
 // Filter selects posts, newest first by ID or by due time within a window.
 type Filter struct {
 	From, To time.Time // due in [From, To), ordered by due time
-	After    PostID    // older than this one, for cursors
+	After    PostID    // past this one, for cursors
 	States   []State
 	Channel  channels.ID
 	Limit    int
+	Reverse  bool // the other way: oldest first, or by due time backwards
 }
 
 // Queue hands out due segments of all tenants. It is the dispatcher's way
@@ -106,7 +107,8 @@ type Queue interface {
 // Work is a claimed segment's delivery, with the database's clock and the
 // tenant's rules.
 type Work struct {
-	State    State // of the post; only with lock
+	State    State   // of the post; not in a Peek
+	Rest     []State // of the post's other deliveries; not in a Peek
 	Delivery *Delivery
 	Now      time.Time
 	Settings Settings

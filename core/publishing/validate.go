@@ -3,7 +3,7 @@ package publishing
 import (
 	"context"
 	"fmt"
-	"slices"
+	"strings"
 
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/core/media"
@@ -61,7 +61,12 @@ func (s *Service) checkVariant(ctx context.Context, who tenants.Scope, c Content
 		return []fault.Violation{{Field: at + "/channel_id", Reason: "channel." + string(target.Channel.State), Message: target.Channel.Remedy}}, nil
 	}
 	format, ok := target.Manifest.Format(v.Format)
-	if !ok || !slices.Contains(target.Account.Formats, format.ID) {
+	if missing, can := target.Format(format.ID); ok && !can && len(missing) > 0 {
+		return []fault.Violation{{
+			Field: at + "/format", Reason: "channel.missing_scope",
+			Message: "The sign-in of this channel did not include " + strings.Join(missing, ", ") + ". Connect it again to post this.",
+		}}, nil
+	} else if !ok || !can {
 		return []fault.Violation{{Field: at + "/format", Reason: "channel.no_format", Message: "This channel has no such format."}}, nil
 	}
 	found := s.rules.Settings(format.Settings, v.Settings, at+"/settings")

@@ -20,12 +20,19 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/pluginhost"
+	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/plugins/examples/chirpfake"
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/ports/social/socialtest"
 )
 
-var tokens = map[string]string{"ann": "chirp-practice-token-of-ann", "ben": "chirp-practice-token-of-ben"}
+// TestMain lets the test binary be the shim that confines a plugin.
+func TestMain(m *testing.M) {
+	sandbox.Main()
+	os.Exit(m.Run())
+}
+
+var tokens = map[string]string{"ann": "token-of-ann", "bob": "token-of-bob"}
 
 func TestContractInGo(t *testing.T)         { hold(t, inGo(t)) }
 func TestContractInTypeScript(t *testing.T) { hold(t, inTypeScript(t)) }
@@ -33,11 +40,22 @@ func TestContractInPython(t *testing.T)     { hold(t, inPython(t)) }
 
 func inGo(t *testing.T) pluginhost.Spec {
 	t.Helper()
-	bin := filepath.Join(t.TempDir(), "plugin")
-	if out, err := exec.Command("go", "build", "-o", bin, "./go-chirp").CombinedOutput(); err != nil {
+	return pluginhost.Spec{ID: "example.chirp-go", Name: "go-chirp", Binary: compiled(t, "./go-chirp")}
+}
+
+// chirpCommand is the platform as a program.
+func chirpCommand(t *testing.T) string {
+	t.Helper()
+	return compiled(t, "./chirpfake/cmd/chirpfake")
+}
+
+func compiled(t *testing.T, pkg string) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "program")
+	if out, err := exec.Command("go", "build", "-o", bin, pkg).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	return pluginhost.Spec{ID: "example.chirp-go", Name: "go-chirp", Binary: bin}
+	return bin
 }
 
 func inTypeScript(t *testing.T) pluginhost.Spec {
@@ -177,7 +195,7 @@ func chirp(t *testing.T) socialtest.Harness {
 	for user, token := range tokens {
 		users[token] = user
 	}
-	fake := &server{Server: chirpfake.New(users, now.Now)}
+	fake := &server{Server: chirpfake.New(users, chirpfake.Options{Now: now.Now, Lag: 2 * time.Second})}
 	web := httptest.NewServer(fake)
 	t.Cleanup(web.Close)
 	return socialtest.Harness{

@@ -154,7 +154,7 @@ func TestTenantsDoNotMix(t *testing.T) {
 		h := chirp(t)
 		var wg sync.WaitGroup
 		for i := range 16 {
-			user := []string{"ann", "ben"}[i%2]
+			user := []string{"ann", "bob"}[i%2]
 			wg.Go(func() {
 				req := committing(h, "key-"+user+string(rune('a'+i)), "From "+user)
 				req.Call.Tenant, req.Call.Credential.AccessToken = user, tokens[user]

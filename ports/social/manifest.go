@@ -1,6 +1,9 @@
 package social
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // A Manifest is what the host knows of a platform without calling it. From it
 // come sign-in, forms, counters, validation, quotas and recovery.
@@ -58,6 +61,23 @@ func (m Manifest) Reads(version int) bool {
 
 // DefaultSettle is the quiet period of a platform that has not been measured.
 const DefaultSettle = 120 * time.Second
+
+// SunsetNotice is how long before its sunset an API version is warned about.
+const SunsetNotice = 90 * 24 * time.Hour
+
+// Ending says, for people, that the platform's API version stops working soon
+// or has stopped. It is empty while there is nothing to say.
+func (m Manifest) Ending(now time.Time) string {
+	day := m.Sunset.Format(time.DateOnly)
+	switch left := m.Sunset.Sub(now); {
+	case m.Sunset.IsZero() || left > SunsetNotice:
+		return ""
+	case left <= 0:
+		return fmt.Sprintf("%s has ended API version %q on %s. The plugin has to be upgraded.", m.Name, m.APIVersion, day)
+	default:
+		return fmt.Sprintf("%s ends API version %q on %s, in %d days. The plugin has to be upgraded by then.", m.Name, m.APIVersion, day, int(left.Hours()/24))
+	}
+}
 
 // Capability is an optional ability, as the host may rely on it.
 type Capability string

@@ -57,6 +57,24 @@ func (e ChannelState) Valid() bool {
 	}
 }
 
+// Defines values for ChannelFormatReason.
+const (
+	MissingScope  ChannelFormatReason = "missing_scope"
+	NotForAccount ChannelFormatReason = "not_for_account"
+)
+
+// Valid indicates whether the value is a known member of the ChannelFormatReason enum.
+func (e ChannelFormatReason) Valid() bool {
+	switch e {
+	case MissingScope:
+		return true
+	case NotForAccount:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChildObject.
 const (
 	ChildObjectTenant ChildObject = "tenant"
@@ -1026,6 +1044,30 @@ func (e AddPluginParamsChannel) Valid() bool {
 	}
 }
 
+// Defines values for ListPostsParamsSort.
+const (
+	CreatedAt        ListPostsParamsSort = "created_at"
+	MinusCreatedAt   ListPostsParamsSort = "-created_at"
+	MinusScheduledAt ListPostsParamsSort = "-scheduled_at"
+	ScheduledAt      ListPostsParamsSort = "scheduled_at"
+)
+
+// Valid indicates whether the value is a known member of the ListPostsParamsSort enum.
+func (e ListPostsParamsSort) Valid() bool {
+	switch e {
+	case CreatedAt:
+		return true
+	case MinusCreatedAt:
+		return true
+	case MinusScheduledAt:
+		return true
+	case ScheduledAt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Account defines model for Account.
 type Account struct {
 	AvatarUrl *string `json:"avatar_url,omitempty"`
@@ -1058,19 +1100,49 @@ type Attempt struct {
 	Replay *bool `json:"replay,omitempty"`
 }
 
+// BatchItem defines model for BatchItem.
+type BatchItem struct {
+	// Index Its place in the request.
+	Index   int      `json:"index"`
+	Post    *Post    `json:"post,omitempty"`
+	Problem *Problem `json:"problem,omitempty"`
+
+	// Status What `POST /posts` would have answered, such as `201`.
+	Status int `json:"status"`
+}
+
+// BatchPost A `PostInput`; read by itself, so that one that is wrong refuses no other.
+type BatchPost = json.RawMessage
+
+// BatchResult defines model for BatchResult.
+type BatchResult struct {
+	Created int         `json:"created"`
+	Data    []BatchItem `json:"data" validate:"dive"`
+	Failed  int         `json:"failed"`
+}
+
 // Channel defines model for Channel.
 type Channel struct {
-	Account     Account       `json:"account"`
-	ConnectedAt time.Time     `json:"connected_at"`
-	Id          string        `json:"id"`
-	Instance    *string       `json:"instance,omitempty"`
-	Limits      *Limits       `json:"limits,omitempty"`
-	Name        string        `json:"name"`
-	Object      ChannelObject `json:"object" validate:"oneof=channel"`
-	PauseReason *string       `json:"pause_reason,omitempty"`
-	Paused      bool          `json:"paused"`
-	Platform    string        `json:"platform"`
-	Reason      *string       `json:"reason,omitempty"`
+	Account Account `json:"account"`
+
+	// Capabilities What else the channel can, such as `reply`. Only when one channel is asked for.
+	Capabilities []string  `json:"capabilities,omitempty" validate:"dive"`
+	ConnectedAt  time.Time `json:"connected_at"`
+
+	// Formats What can be posted here, and what cannot and why. Only when one channel is asked for.
+	Formats  []ChannelFormat `json:"formats,omitempty" validate:"dive"`
+	Id       string          `json:"id"`
+	Instance *string         `json:"instance,omitempty"`
+	Limits   *Limits         `json:"limits,omitempty"`
+
+	// MissingScopes What the sign-in asked for and did not get.
+	MissingScopes []string      `json:"missing_scopes,omitempty" validate:"dive"`
+	Name          string        `json:"name"`
+	Object        ChannelObject `json:"object" validate:"oneof=channel"`
+	PauseReason   *string       `json:"pause_reason,omitempty"`
+	Paused        bool          `json:"paused"`
+	Platform      string        `json:"platform"`
+	Reason        *string       `json:"reason,omitempty"`
 
 	// Remedy For people: what to do about it.
 	Remedy    *string      `json:"remedy,omitempty"`
@@ -1085,6 +1157,20 @@ type ChannelObject string
 // ChannelState defines model for Channel.State.
 type ChannelState string
 
+// ChannelFormat defines model for ChannelFormat.
+type ChannelFormat struct {
+	Available bool   `json:"available"`
+	Id        string `json:"id"`
+
+	// MissingScopes Connect the channel again with these.
+	MissingScopes []string             `json:"missing_scopes,omitempty" validate:"dive"`
+	Name          string               `json:"name"`
+	Reason        *ChannelFormatReason `json:"reason,omitempty" validate:"omitempty,oneof=missing_scope not_for_account"`
+}
+
+// ChannelFormatReason defines model for ChannelFormat.Reason.
+type ChannelFormatReason string
+
 // ChannelList defines model for ChannelList.
 type ChannelList struct {
 	Data       []Channel `json:"data" validate:"dive"`
@@ -1092,7 +1178,7 @@ type ChannelList struct {
 	NextCursor *string   `json:"next_cursor,omitempty"`
 }
 
-// ChannelPatch defines model for ChannelPatch.
+// ChannelPatch Example: {"name":"Harbour Bakery on Mastodon"}
 type ChannelPatch = json.RawMessage
 
 // Child defines model for Child.
@@ -1153,7 +1239,7 @@ type ConnectionObject string
 // ConnectionStage defines model for Connection.Stage.
 type ConnectionStage string
 
-// ConnectionAnswer defines model for ConnectionAnswer.
+// ConnectionAnswer Example: {"input":{"identifier":"ann.example","password":"abcd-efgh-ijkl-mnop"}}
 type ConnectionAnswer struct {
 	// Accounts The chosen accounts.
 	Accounts []string `json:"accounts,omitempty" validate:"omitempty,max=200,dive,min=1,max=256"`
@@ -1162,7 +1248,7 @@ type ConnectionAnswer struct {
 	Input map[string]string `json:"input,omitempty"`
 }
 
-// ConnectionInput defines model for ConnectionInput.
+// ConnectionInput Example: {"input":{"instance":"mastodon.example"},"platform":"org.joinmastodon","return_url":"/docs"}
 type ConnectionInput struct {
 	// Input `instance`, where the platform has many, and what is already known of the form.
 	Input    map[string]string `json:"input,omitempty"`
@@ -1207,7 +1293,7 @@ type DeliverySummary struct {
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
-// EmailInput defines model for EmailInput.
+// EmailInput Example: {"email":"ann@example.com"}
 type EmailInput struct {
 	Email string `json:"email" validate:"min=3,max=254,email"`
 }
@@ -1237,6 +1323,9 @@ type Format struct {
 	Id    string    `json:"id"`
 	Media MediaRule `json:"media"`
 	Name  string    `json:"name"`
+
+	// Scopes What a sign-in has to include for it.
+	Scopes []string `json:"scopes,omitempty" validate:"dive"`
 
 	// Settings JSON Schema of `settings`.
 	Settings map[string]interface{} `json:"settings,omitempty"`
@@ -1293,7 +1382,7 @@ type Key struct {
 // KeyObject defines model for Key.Object.
 type KeyObject string
 
-// KeyInput defines model for KeyInput.
+// KeyInput Example: {"expires_at":"2027-12-31T00:00:00Z","name":"Nightly import","scopes":["post.read","post.create"]}
 type KeyInput struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 	Name      string     `json:"name" validate:"min=1,max=100"`
@@ -1314,7 +1403,7 @@ type Limits struct {
 	UrlWeight     *int   `json:"url_weight,omitempty"`
 }
 
-// Login defines model for Login.
+// Login Example: {"email":"ann@example.com","password":"mist orchard velvet quarry"}
 type Login struct {
 	Email    string `json:"email" validate:"min=3,max=254,email"`
 	Password string `json:"password" validate:"min=1,max=1024"`
@@ -1356,7 +1445,7 @@ type MediaList struct {
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
-// MediaPatch defines model for MediaPatch.
+// MediaPatch Example: {"alt":"Three bells in a tower"}
 type MediaPatch = json.RawMessage
 
 // MediaRule defines model for MediaRule.
@@ -1388,7 +1477,7 @@ type Member struct {
 // MemberObject defines model for Member.Object.
 type MemberObject string
 
-// MemberInput defines model for MemberInput.
+// MemberInput Example: {"email":"ben@example.com","role":"editor"}
 type MemberInput struct {
 	Email string `json:"email" validate:"min=3,max=254,email"`
 	Role  string `json:"role" validate:"min=1,max=72"`
@@ -1401,7 +1490,7 @@ type MemberList struct {
 	NextCursor *string  `json:"next_cursor,omitempty"`
 }
 
-// MemberRole defines model for MemberRole.
+// MemberRole Example: {"role":"manager"}
 type MemberRole struct {
 	Role string `json:"role" validate:"min=1,max=72"`
 }
@@ -1431,19 +1520,19 @@ type NewWebhook struct {
 	Webhook Webhook `json:"webhook"`
 }
 
-// PasswordChange defines model for PasswordChange.
+// PasswordChange Example: {"current":"mist orchard velvet quarry","password":"lantern gravel tuesday umbrella"}
 type PasswordChange struct {
 	Current  string `json:"current" validate:"min=1,max=1024"`
 	Password string `json:"password" validate:"min=1,max=1024"`
 }
 
-// PasswordReset defines model for PasswordReset.
+// PasswordReset Example: {"password":"lantern gravel tuesday umbrella","token":"crs_…"}
 type PasswordReset struct {
 	Password string `json:"password" validate:"min=1,max=1024"`
 	Token    string `json:"token" validate:"min=1,max=512"`
 }
 
-// Pause defines model for Pause.
+// Pause Example: {"reason":"The client asked us to wait."}
 type Pause struct {
 	// Reason For people.
 	Reason *string `json:"reason,omitempty" validate:"omitempty,max=1000"`
@@ -1477,6 +1566,8 @@ type PlaceList struct {
 
 // Platform defines model for Platform.
 type Platform struct {
+	// ApiVersion The version of the platform's API that is spoken.
+	ApiVersion   *string       `json:"api_version,omitempty"`
 	Auth         PlatformAuth  `json:"auth" validate:"oneof=none oauth2 form custom"`
 	Capabilities []string      `json:"capabilities" validate:"dive"`
 	Dedup        PlatformDedup `json:"dedup" validate:"oneof=native_key find none"`
@@ -1491,8 +1582,17 @@ type Platform struct {
 	// NeedsInstance Send `instance` when connecting.
 	NeedsInstance *bool          `json:"needs_instance,omitempty"`
 	Object        PlatformObject `json:"object" validate:"oneof=platform"`
-	Summary       *string        `json:"summary,omitempty"`
-	Version       string         `json:"version"`
+
+	// OperatorSettings JSON Schema of what an operator sets for everyone here.
+	OperatorSettings map[string]interface{} `json:"operator_settings,omitempty"`
+	Summary          *string                `json:"summary,omitempty"`
+
+	// Sunset When the platform ends that version.
+	Sunset  *time.Time `json:"sunset,omitempty"`
+	Version string     `json:"version"`
+
+	// Warning For people, from 90 days before the sunset.
+	Warning *string `json:"warning,omitempty"`
 }
 
 // PlatformAuth defines model for Platform.Auth.
@@ -1701,8 +1801,14 @@ type Post struct {
 	FirstComment *Comment          `json:"first_comment,omitempty"`
 
 	// Held Why what is due does not leave, as it stands now. It leaves once this has ended, or is missed.
-	Held      *Held      `json:"held,omitempty"`
-	Id        string     `json:"id"`
+	Held *Held  `json:"held,omitempty"`
+	Id   string `json:"id"`
+
+	// Media With `include=media`: what it shows, as far as it is still there.
+	Media []Media `json:"media,omitempty" validate:"dive"`
+
+	// Metrics With `include=metrics`.
+	Metrics   []Metrics  `json:"metrics,omitempty" validate:"dive"`
 	Object    PostObject `json:"object" validate:"oneof=post"`
 	Schedule  *Schedule  `json:"schedule,omitempty"`
 	Segments  []Segment  `json:"segments" validate:"dive"`
@@ -1717,11 +1823,20 @@ type Post struct {
 // PostObject defines model for Post.Object.
 type PostObject string
 
-// PostInput defines model for PostInput.
+// PostBatch Example: {"atomic":false,"posts":[{"channels":[{"channel_id":"chn_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"segments":[{"text":"Monday's bread."}]},{"channels":[{"channel_id":"chn_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"segments":[{"text":"Tuesday's bread."}]}]}
+type PostBatch struct {
+	// Atomic All of them or none.
+	Atomic *bool       `json:"atomic,omitempty"`
+	Posts  []BatchPost `json:"posts" validate:"min=1,max=100,dive"`
+}
+
+// PostInput Example: {"channels":[{"channel_id":"chn_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"first_comment":{"text":"Come and listen."},"schedule":{"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"},"segments":[{"media":[{"alt":"Three bells in a tower","id":"med_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"text":"The bells ring at nine."},{"text":"And again at noon."}]}
 type PostInput struct {
-	Channels     []Variant      `json:"channels,omitempty" validate:"omitempty,max=50,dive"`
-	FirstComment *Comment       `json:"first_comment,omitempty"`
-	Schedule     *ScheduleInput `json:"schedule,omitempty"`
+	Channels     []Variant `json:"channels,omitempty" validate:"omitempty,max=50,dive"`
+	FirstComment *Comment  `json:"first_comment,omitempty"`
+
+	// Schedule Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+	Schedule *ScheduleInput `json:"schedule,omitempty"`
 
 	// Segments The post, then what follows it as a thread.
 	Segments []Segment `json:"segments" validate:"min=1,max=25,dive"`
@@ -1734,7 +1849,7 @@ type PostList struct {
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
-// PostPatch defines model for PostPatch.
+// PostPatch Example: {"first_comment":{"text":"Come and listen."},"segments":[{"text":"The bells ring at ten."}]}
 type PostPatch = json.RawMessage
 
 // PostState defines model for PostState.
@@ -1770,7 +1885,7 @@ type Problem struct {
 // ProblemClass defines model for Problem.Class.
 type ProblemClass string
 
-// PublishingSettings defines model for PublishingSettings.
+// PublishingSettings Example: {"missed_after_s":21600}
 type PublishingSettings struct {
 	// MissedAfterS How many seconds late a post may start; one that is later is `missed`. 0 means it is sent however late.
 	MissedAfterS int `json:"missed_after_s" validate:"min=0,max=2592000"`
@@ -1790,12 +1905,12 @@ type Receipt struct {
 // ReceiptObject defines model for Receipt.Object.
 type ReceiptObject string
 
-// RefreshInput defines model for RefreshInput.
+// RefreshInput Example: {"refresh_token":"crt_…"}
 type RefreshInput struct {
 	RefreshToken *string `json:"refresh_token,omitempty" validate:"omitempty,min=1,max=512"`
 }
 
-// Registration defines model for Registration.
+// Registration Example: {"email":"ann@example.com","name":"Ann","password":"mist orchard velvet quarry"}
 type Registration struct {
 	Email    string `json:"email" validate:"min=3,max=254,email"`
 	Name     string `json:"name" validate:"min=1,max=100"`
@@ -1810,7 +1925,7 @@ type Replay struct {
 	WebhookId string    `json:"webhook_id"`
 }
 
-// ReplayInput defines model for ReplayInput.
+// ReplayInput Example: {"since":"2026-11-23T00:00:00Z"}
 type ReplayInput struct {
 	Since time.Time `json:"since"`
 }
@@ -1829,13 +1944,13 @@ type Role struct {
 // RoleObject defines model for Role.Object.
 type RoleObject string
 
-// RoleChange defines model for RoleChange.
+// RoleChange Example: {"actions":["post.read","post.create","post.edit"],"title":"Copywriter"}
 type RoleChange struct {
 	Actions []string `json:"actions" validate:"min=1,max=100,dive,min=1,max=64"`
 	Title   string   `json:"title" validate:"min=1,max=120"`
 }
 
-// RoleInput defines model for RoleInput.
+// RoleInput Example: {"actions":["post.read","post.create","post.edit","media.upload"],"name":"copywriter","title":"Copywriter"}
 type RoleInput struct {
 	Actions []string `json:"actions" validate:"min=1,max=100,dive,min=1,max=64"`
 
@@ -1856,7 +1971,7 @@ type Schedule struct {
 	Timezone  *string   `json:"timezone,omitempty"`
 }
 
-// ScheduleInput defines model for ScheduleInput.
+// ScheduleInput Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 type ScheduleInput struct {
 	// LocalTime Wall time, such as `2026-03-01T09:00:00`.
 	//
@@ -1928,7 +2043,7 @@ type SessionList struct {
 	Data []Session `json:"data" validate:"dive"`
 }
 
-// Settlement defines model for Settlement.
+// Settlement Example: {"url":"https://mastodon.example/@harbour/113","verdict":"there"}
 type Settlement struct {
 	// Url With `there`: where it is.
 	Url     *string           `json:"url,omitempty" validate:"omitempty,max=2048"`
@@ -1971,7 +2086,7 @@ type TenantState string
 // TenantTier The plan that counts here, its own or one from above.
 type TenantTier string
 
-// TenantInput defines model for TenantInput.
+// TenantInput Example: {"kind":"workspace","name":"Harbour Bakery","timezone":"Europe/Lisbon"}
 type TenantInput struct {
 	Kind   TenantKind `json:"kind"`
 	Locale *string    `json:"locale,omitempty" validate:"omitempty,max=35"`
@@ -1988,7 +2103,7 @@ type TenantInputTier string
 // TenantKind defines model for TenantKind.
 type TenantKind string
 
-// TenantPatch defines model for TenantPatch.
+// TenantPatch Example: {"name":"Harbour Bakery","timezone":"Europe/Lisbon"}
 type TenantPatch = json.RawMessage
 
 // TextRule defines model for TextRule.
@@ -2059,7 +2174,7 @@ type Variant struct {
 	Settings map[string]interface{} `json:"settings,omitempty"`
 }
 
-// VerifyInput defines model for VerifyInput.
+// VerifyInput Example: {"password":"mist orchard velvet quarry","token":"cvf_…"}
 type VerifyInput struct {
 	Password string `json:"password" validate:"min=1,max=512"`
 	Token    string `json:"token" validate:"min=1,max=512"`
@@ -2128,7 +2243,7 @@ type WebhookDeliveryList struct {
 	NextCursor *string           `json:"next_cursor,omitempty"`
 }
 
-// WebhookInput defines model for WebhookInput.
+// WebhookInput Example: {"types":["post.published","post.failed","post.needs_review"],"url":"https://example.com/hooks/carillon"}
 type WebhookInput struct {
 	Description *string `json:"description,omitempty" validate:"omitempty,max=500"`
 
@@ -2142,7 +2257,7 @@ type WebhookList struct {
 	Data []Webhook `json:"data" validate:"dive"`
 }
 
-// WebhookPatch defines model for WebhookPatch.
+// WebhookPatch Example: {"state":"enabled","types":["post.*"]}
 type WebhookPatch = json.RawMessage
 
 // ChannelID defines model for channelID.
@@ -2159,6 +2274,9 @@ type Cursor = string
 
 // DeliveryID defines model for deliveryID.
 type DeliveryID = string
+
+// DryRun defines model for dryRun.
+type DryRun = bool
 
 // IdempotencyKey defines model for idempotencyKey.
 type IdempotencyKey = string
@@ -2330,6 +2448,9 @@ type ListPostsParams struct {
 	State          *PostState `form:"state,omitempty" json:"state,omitempty"`
 	Channel        *string    `form:"channel,omitempty" json:"channel,omitempty"`
 
+	// Sort A page: `-created_at` (newest first, as without) or `created_at`. A window: `scheduled_at` (as without) or `-scheduled_at`.
+	Sort *ListPostsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
 	// Limit Page size.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -2337,8 +2458,14 @@ type ListPostsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListPostsParamsSort defines parameters for ListPosts.
+type ListPostsParamsSort string
+
 // CreatePostParams defines parameters for CreatePost.
 type CreatePostParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -2347,6 +2474,12 @@ type CreatePostParams struct {
 type DeletePostParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetPostParams defines parameters for GetPost.
+type GetPostParams struct {
+	// Include `media`, `metrics` or both with a comma: what the post shows, and how it did, in the same answer.
+	Include *string `form:"include,omitempty" json:"include,omitempty"`
 }
 
 // UpdatePostParams defines parameters for UpdatePost.
@@ -2378,6 +2511,9 @@ type CancelPostParams struct {
 
 // PublishPostParams defines parameters for PublishPost.
 type PublishPostParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
@@ -2387,8 +2523,20 @@ type PublishPostParams struct {
 
 // SchedulePostParams defines parameters for SchedulePost.
 type SchedulePostParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey RequiredKey `json:"Idempotency-Key"`
+}
+
+// BatchPostsParams defines parameters for BatchPosts.
+type BatchPostsParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey RequiredKey `json:"Idempotency-Key"`
@@ -2537,6 +2685,9 @@ type SettleSegmentJSONRequestBody = Settlement
 
 // SchedulePostJSONRequestBody defines body for SchedulePost for application/json ContentType.
 type SchedulePostJSONRequestBody = ScheduleInput
+
+// BatchPostsJSONRequestBody defines body for BatchPosts for application/json ContentType.
+type BatchPostsJSONRequestBody = PostBatch
 
 // ValidatePostJSONRequestBody defines body for ValidatePost for application/json ContentType.
 type ValidatePostJSONRequestBody = PostInput
@@ -2758,7 +2909,7 @@ type ServerInterface interface {
 	DeletePost(c *fiber.Ctx, post PostID, params DeletePostParams) error
 	// GetPost One post.
 	// (GET /posts/{post})
-	GetPost(c *fiber.Ctx, post PostID) error
+	GetPost(c *fiber.Ctx, post PostID, params GetPostParams) error
 	// UpdatePost Change a post that has not left.
 	// (PATCH /posts/{post})
 	UpdatePost(c *fiber.Ctx, post PostID, params UpdatePostParams) error
@@ -2783,6 +2934,9 @@ type ServerInterface interface {
 	// SchedulePost Set or change when a post goes out.
 	// (POST /posts/{post}:schedule)
 	SchedulePost(c *fiber.Ctx, post PostID, params SchedulePostParams) error
+	// BatchPosts Create many drafts at once.
+	// (POST /posts:batch)
+	BatchPosts(c *fiber.Ctx, params BatchPostsParams) error
 	// ValidatePost What each platform would say to this post.
 	// (POST /posts:validate)
 	ValidatePost(c *fiber.Ctx) error
@@ -4635,6 +4789,13 @@ func (siw *ServerInterfaceWrapper) ListPosts(c *fiber.Ctx) error {
 		return BadParameter("/query/channel")
 	}
 
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", query, &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/sort")
+	}
+
 	// ------------- Optional query parameter "limit" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", query, &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
@@ -4672,6 +4833,19 @@ func (siw *ServerInterfaceWrapper) CreatePost(c *fiber.Ctx) error {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params CreatePostParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", query, &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return BadParameter("/query/dry_run")
+	}
 
 	headers := c.GetReqHeaders()
 
@@ -4772,8 +4946,24 @@ func (siw *ServerInterfaceWrapper) GetPost(c *fiber.Ctx) error {
 		return BadParameter("/path/post")
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPostParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "include" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include", query, &params.Include, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/include")
+	}
+
 	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.GetPost(c, post)
+		return siw.Handler.GetPost(c, post, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -5093,6 +5283,19 @@ func (siw *ServerInterfaceWrapper) PublishPost(c *fiber.Ctx) error {
 	// Parameter object where we will unmarshal all parameters from the context
 	var params PublishPostParams
 
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", query, &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return BadParameter("/query/dry_run")
+	}
+
 	headers := c.GetReqHeaders()
 
 	// ------------- Optional header parameter "If-Match" -------------
@@ -5163,6 +5366,19 @@ func (siw *ServerInterfaceWrapper) SchedulePost(c *fiber.Ctx) error {
 	// Parameter object where we will unmarshal all parameters from the context
 	var params SchedulePostParams
 
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", query, &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return BadParameter("/query/dry_run")
+	}
+
 	headers := c.GetReqHeaders()
 
 	// ------------- Optional header parameter "If-Match" -------------
@@ -5203,6 +5419,64 @@ func (siw *ServerInterfaceWrapper) SchedulePost(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.SchedulePost(c, post, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// BatchPosts operation middleware
+func (siw *ServerInterfaceWrapper) BatchPosts(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BatchPostsParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", query, &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return BadParameter("/query/dry_run")
+	}
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredKey
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		return BadParameter("/header/Idempotency-Key")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.BatchPosts(c, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -6280,16 +6554,16 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/plugins/{plugin}:rollback", Operation: "RollbackPlugin", Handler: wrapper.RollbackPlugin, Action: "plugin.manage", IDs: map[string]string{},
 		},
 		{
-			Method: "GET", Path: "/posts", Operation: "ListPosts", Handler: wrapper.ListPosts, Action: "post.read", Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel", "limit", "cursor"},
+			Method: "GET", Path: "/posts", Operation: "ListPosts", Handler: wrapper.ListPosts, Action: "post.read", Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel", "sort", "limit", "cursor"},
 		},
 		{
-			Method: "POST", Path: "/posts", Operation: "CreatePost", Handler: wrapper.CreatePost, Action: "post.create", Keyed: true,
+			Method: "POST", Path: "/posts", Operation: "CreatePost", Handler: wrapper.CreatePost, Action: "post.create", Keyed: true, Query: []string{"dry_run"},
 		},
 		{
 			Method: "DELETE", Path: "/posts/{post}", Operation: "DeletePost", Handler: wrapper.DeletePost, Action: "post.delete", IfMatch: "required", IDs: map[string]string{"post": "post"},
 		},
 		{
-			Method: "GET", Path: "/posts/{post}", Operation: "GetPost", Handler: wrapper.GetPost, Action: "post.read", IDs: map[string]string{"post": "post"},
+			Method: "GET", Path: "/posts/{post}", Operation: "GetPost", Handler: wrapper.GetPost, Action: "post.read", IDs: map[string]string{"post": "post"}, Query: []string{"include"},
 		},
 		{
 			Method: "PATCH", Path: "/posts/{post}", Operation: "UpdatePost", Handler: wrapper.UpdatePost, Action: "post.edit", IfMatch: "required", IDs: map[string]string{"post": "post"},
@@ -6310,10 +6584,13 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/posts/{post}:cancel", Operation: "CancelPost", Handler: wrapper.CancelPost, Action: "post.cancel", Keyed: true, IDs: map[string]string{"post": "post"},
 		},
 		{
-			Method: "POST", Path: "/posts/{post}:publish", Operation: "PublishPost", Handler: wrapper.PublishPost, Action: "post.publish", Idempotency: "required", IfMatch: "required", Keyed: true, IDs: map[string]string{"post": "post"},
+			Method: "POST", Path: "/posts/{post}:publish", Operation: "PublishPost", Handler: wrapper.PublishPost, Action: "post.publish", Idempotency: "required", IfMatch: "required", Keyed: true, IDs: map[string]string{"post": "post"}, Query: []string{"dry_run"},
 		},
 		{
-			Method: "POST", Path: "/posts/{post}:schedule", Operation: "SchedulePost", Handler: wrapper.SchedulePost, Action: "post.schedule", Idempotency: "required", IfMatch: "required", Keyed: true, IDs: map[string]string{"post": "post"},
+			Method: "POST", Path: "/posts/{post}:schedule", Operation: "SchedulePost", Handler: wrapper.SchedulePost, Action: "post.schedule", Idempotency: "required", IfMatch: "required", Keyed: true, IDs: map[string]string{"post": "post"}, Query: []string{"dry_run"},
+		},
+		{
+			Method: "POST", Path: "/posts:batch", Operation: "BatchPosts", Handler: wrapper.BatchPosts, Action: "post.create", Idempotency: "required", Keyed: true, Query: []string{"dry_run"},
 		},
 		{
 			Method: "POST", Path: "/posts:validate", Operation: "ValidatePost", Handler: wrapper.ValidatePost, Action: "post.create",
@@ -8227,7 +8504,8 @@ func (response DeletePostdefaultApplicationProblemPlusJSONResponse) VisitDeleteP
 }
 
 type GetPostRequestObject struct {
-	Post PostID `json:"post"`
+	Post   PostID `json:"post"`
+	Params GetPostParams
 }
 
 type GetPostResponseObject interface {
@@ -8498,6 +8776,36 @@ type SchedulePostdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SchedulePostdefaultApplicationProblemPlusJSONResponse) VisitSchedulePostResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type BatchPostsRequestObject struct {
+	Params BatchPostsParams
+	Body   *BatchPostsJSONRequestBody
+}
+
+type BatchPostsResponseObject interface {
+	VisitBatchPostsResponse(ctx *fiber.Ctx) error
+}
+
+type BatchPosts207JSONResponse BatchResult
+
+func (response BatchPosts207JSONResponse) VisitBatchPostsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(207)
+
+	return ctx.JSON(&response)
+}
+
+type BatchPostsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BatchPostsdefaultApplicationProblemPlusJSONResponse) VisitBatchPostsResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -9500,6 +9808,9 @@ type StrictServerInterface interface {
 	// SchedulePost Set or change when a post goes out.
 	// (POST /posts/{post}:schedule)
 	SchedulePost(ctx context.Context, request SchedulePostRequestObject) (SchedulePostResponseObject, error)
+	// BatchPosts Create many drafts at once.
+	// (POST /posts:batch)
+	BatchPosts(ctx context.Context, request BatchPostsRequestObject) (BatchPostsResponseObject, error)
 	// ValidatePost What each platform would say to this post.
 	// (POST /posts:validate)
 	ValidatePost(ctx context.Context, request ValidatePostRequestObject) (ValidatePostResponseObject, error)
@@ -11415,10 +11726,11 @@ func (sh *strictHandler) DeletePost(ctx *fiber.Ctx, post PostID, params DeletePo
 }
 
 // GetPost operation middleware
-func (sh *strictHandler) GetPost(ctx *fiber.Ctx, post PostID) error {
+func (sh *strictHandler) GetPost(ctx *fiber.Ctx, post PostID, params GetPostParams) error {
 	var request GetPostRequestObject
 
 	request.Post = post
+	request.Params = params
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.GetPost(ctx.UserContext(), request.(GetPostRequestObject))
@@ -11680,6 +11992,41 @@ func (sh *strictHandler) SchedulePost(ctx *fiber.Ctx, post PostID, params Schedu
 		return err
 	} else if validResponse, ok := response.(SchedulePostResponseObject); ok {
 		if err := validResponse.VisitSchedulePostResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// BatchPosts operation middleware
+func (sh *strictHandler) BatchPosts(ctx *fiber.Ctx, params BatchPostsParams) error {
+	var request BatchPostsRequestObject
+
+	request.Params = params
+
+	var body BatchPostsJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.BatchPosts(ctx.UserContext(), request.(BatchPostsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BatchPosts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BatchPostsResponseObject); ok {
+		if err := validResponse.VisitBatchPostsResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

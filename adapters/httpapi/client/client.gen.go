@@ -54,6 +54,24 @@ func (e ChannelState) Valid() bool {
 	}
 }
 
+// Defines values for ChannelFormatReason.
+const (
+	MissingScope  ChannelFormatReason = "missing_scope"
+	NotForAccount ChannelFormatReason = "not_for_account"
+)
+
+// Valid indicates whether the value is a known member of the ChannelFormatReason enum.
+func (e ChannelFormatReason) Valid() bool {
+	switch e {
+	case MissingScope:
+		return true
+	case NotForAccount:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChildObject.
 const (
 	ChildObjectTenant ChildObject = "tenant"
@@ -1056,6 +1074,30 @@ func (e AddPluginParamsChannel) Valid() bool {
 	}
 }
 
+// Defines values for ListPostsParamsSort.
+const (
+	CreatedAt        ListPostsParamsSort = "created_at"
+	MinusCreatedAt   ListPostsParamsSort = "-created_at"
+	MinusScheduledAt ListPostsParamsSort = "-scheduled_at"
+	ScheduledAt      ListPostsParamsSort = "scheduled_at"
+)
+
+// Valid indicates whether the value is a known member of the ListPostsParamsSort enum.
+func (e ListPostsParamsSort) Valid() bool {
+	switch e {
+	case CreatedAt:
+		return true
+	case MinusCreatedAt:
+		return true
+	case MinusScheduledAt:
+		return true
+	case ScheduledAt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Account defines model for Account.
 type Account struct {
 	AvatarUrl *string `json:"avatar_url,omitempty"`
@@ -1088,19 +1130,49 @@ type Attempt struct {
 	Replay *bool `json:"replay,omitempty"`
 }
 
+// BatchItem defines model for BatchItem.
+type BatchItem struct {
+	// Index Its place in the request.
+	Index   int      `json:"index"`
+	Post    *Post    `json:"post,omitempty"`
+	Problem *Problem `json:"problem,omitempty"`
+
+	// Status What `POST /posts` would have answered, such as `201`.
+	Status int `json:"status"`
+}
+
+// BatchPost A `PostInput`; read by itself, so that one that is wrong refuses no other.
+type BatchPost = map[string]interface{}
+
+// BatchResult defines model for BatchResult.
+type BatchResult struct {
+	Created int         `json:"created"`
+	Data    []BatchItem `json:"data"`
+	Failed  int         `json:"failed"`
+}
+
 // Channel defines model for Channel.
 type Channel struct {
-	Account     Account       `json:"account"`
-	ConnectedAt time.Time     `json:"connected_at"`
-	Id          string        `json:"id"`
-	Instance    *string       `json:"instance,omitempty"`
-	Limits      *Limits       `json:"limits,omitempty"`
-	Name        string        `json:"name"`
-	Object      ChannelObject `json:"object"`
-	PauseReason *string       `json:"pause_reason,omitempty"`
-	Paused      bool          `json:"paused"`
-	Platform    string        `json:"platform"`
-	Reason      *string       `json:"reason,omitempty"`
+	Account Account `json:"account"`
+
+	// Capabilities What else the channel can, such as `reply`. Only when one channel is asked for.
+	Capabilities *[]string `json:"capabilities,omitempty"`
+	ConnectedAt  time.Time `json:"connected_at"`
+
+	// Formats What can be posted here, and what cannot and why. Only when one channel is asked for.
+	Formats  *[]ChannelFormat `json:"formats,omitempty"`
+	Id       string           `json:"id"`
+	Instance *string          `json:"instance,omitempty"`
+	Limits   *Limits          `json:"limits,omitempty"`
+
+	// MissingScopes What the sign-in asked for and did not get.
+	MissingScopes *[]string     `json:"missing_scopes,omitempty"`
+	Name          string        `json:"name"`
+	Object        ChannelObject `json:"object"`
+	PauseReason   *string       `json:"pause_reason,omitempty"`
+	Paused        bool          `json:"paused"`
+	Platform      string        `json:"platform"`
+	Reason        *string       `json:"reason,omitempty"`
 
 	// Remedy For people: what to do about it.
 	Remedy    *string      `json:"remedy,omitempty"`
@@ -1115,6 +1187,20 @@ type ChannelObject string
 // ChannelState defines model for Channel.State.
 type ChannelState string
 
+// ChannelFormat defines model for ChannelFormat.
+type ChannelFormat struct {
+	Available bool   `json:"available"`
+	Id        string `json:"id"`
+
+	// MissingScopes Connect the channel again with these.
+	MissingScopes *[]string            `json:"missing_scopes,omitempty"`
+	Name          string               `json:"name"`
+	Reason        *ChannelFormatReason `json:"reason,omitempty"`
+}
+
+// ChannelFormatReason defines model for ChannelFormat.Reason.
+type ChannelFormatReason string
+
 // ChannelList defines model for ChannelList.
 type ChannelList struct {
 	Data       []Channel `json:"data"`
@@ -1122,7 +1208,7 @@ type ChannelList struct {
 	NextCursor *string   `json:"next_cursor,omitempty"`
 }
 
-// ChannelPatch defines model for ChannelPatch.
+// ChannelPatch Example: {"name":"Harbour Bakery on Mastodon"}
 type ChannelPatch struct {
 	Name *string `json:"name,omitempty"`
 }
@@ -1185,7 +1271,7 @@ type ConnectionObject string
 // ConnectionStage defines model for Connection.Stage.
 type ConnectionStage string
 
-// ConnectionAnswer defines model for ConnectionAnswer.
+// ConnectionAnswer Example: {"input":{"identifier":"ann.example","password":"abcd-efgh-ijkl-mnop"}}
 type ConnectionAnswer struct {
 	// Accounts The chosen accounts.
 	Accounts *[]string `json:"accounts,omitempty"`
@@ -1194,7 +1280,7 @@ type ConnectionAnswer struct {
 	Input *map[string]string `json:"input,omitempty"`
 }
 
-// ConnectionInput defines model for ConnectionInput.
+// ConnectionInput Example: {"input":{"instance":"mastodon.example"},"platform":"org.joinmastodon","return_url":"/docs"}
 type ConnectionInput struct {
 	// Input `instance`, where the platform has many, and what is already known of the form.
 	Input    *map[string]string `json:"input,omitempty"`
@@ -1239,7 +1325,7 @@ type DeliverySummary struct {
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
-// EmailInput defines model for EmailInput.
+// EmailInput Example: {"email":"ann@example.com"}
 type EmailInput struct {
 	Email openapi_types.Email `json:"email"`
 }
@@ -1290,6 +1376,9 @@ type Format struct {
 	Id    string    `json:"id"`
 	Media MediaRule `json:"media"`
 	Name  string    `json:"name"`
+
+	// Scopes What a sign-in has to include for it.
+	Scopes *[]string `json:"scopes,omitempty"`
 
 	// Settings JSON Schema of `settings`.
 	Settings *map[string]interface{} `json:"settings,omitempty"`
@@ -1346,7 +1435,7 @@ type Key struct {
 // KeyObject defines model for Key.Object.
 type KeyObject string
 
-// KeyInput defines model for KeyInput.
+// KeyInput Example: {"expires_at":"2027-12-31T00:00:00Z","name":"Nightly import","scopes":["post.read","post.create"]}
 type KeyInput struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 	Name      string     `json:"name"`
@@ -1367,7 +1456,7 @@ type Limits struct {
 	UrlWeight     *int   `json:"url_weight,omitempty"`
 }
 
-// Login defines model for Login.
+// Login Example: {"email":"ann@example.com","password":"mist orchard velvet quarry"}
 type Login struct {
 	Email    openapi_types.Email `json:"email"`
 	Password string              `json:"password"`
@@ -1409,7 +1498,7 @@ type MediaList struct {
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
-// MediaPatch defines model for MediaPatch.
+// MediaPatch Example: {"alt":"Three bells in a tower"}
 type MediaPatch struct {
 	Alt *string `json:"alt,omitempty"`
 }
@@ -1443,7 +1532,7 @@ type Member struct {
 // MemberObject defines model for Member.Object.
 type MemberObject string
 
-// MemberInput defines model for MemberInput.
+// MemberInput Example: {"email":"ben@example.com","role":"editor"}
 type MemberInput struct {
 	Email openapi_types.Email `json:"email"`
 	Role  string              `json:"role"`
@@ -1456,7 +1545,7 @@ type MemberList struct {
 	NextCursor *string  `json:"next_cursor,omitempty"`
 }
 
-// MemberRole defines model for MemberRole.
+// MemberRole Example: {"role":"manager"}
 type MemberRole struct {
 	Role string `json:"role"`
 }
@@ -1486,19 +1575,19 @@ type NewWebhook struct {
 	Webhook Webhook `json:"webhook"`
 }
 
-// PasswordChange defines model for PasswordChange.
+// PasswordChange Example: {"current":"mist orchard velvet quarry","password":"lantern gravel tuesday umbrella"}
 type PasswordChange struct {
 	Current  string `json:"current"`
 	Password string `json:"password"`
 }
 
-// PasswordReset defines model for PasswordReset.
+// PasswordReset Example: {"password":"lantern gravel tuesday umbrella","token":"crs_…"}
 type PasswordReset struct {
 	Password string `json:"password"`
 	Token    string `json:"token"`
 }
 
-// Pause defines model for Pause.
+// Pause Example: {"reason":"The client asked us to wait."}
 type Pause struct {
 	// Reason For people.
 	Reason *string `json:"reason,omitempty"`
@@ -1532,6 +1621,8 @@ type PlaceList struct {
 
 // Platform defines model for Platform.
 type Platform struct {
+	// ApiVersion The version of the platform's API that is spoken.
+	ApiVersion   *string       `json:"api_version,omitempty"`
 	Auth         PlatformAuth  `json:"auth"`
 	Capabilities []string      `json:"capabilities"`
 	Dedup        PlatformDedup `json:"dedup"`
@@ -1546,8 +1637,17 @@ type Platform struct {
 	// NeedsInstance Send `instance` when connecting.
 	NeedsInstance *bool          `json:"needs_instance,omitempty"`
 	Object        PlatformObject `json:"object"`
-	Summary       *string        `json:"summary,omitempty"`
-	Version       string         `json:"version"`
+
+	// OperatorSettings JSON Schema of what an operator sets for everyone here.
+	OperatorSettings *map[string]interface{} `json:"operator_settings,omitempty"`
+	Summary          *string                 `json:"summary,omitempty"`
+
+	// Sunset When the platform ends that version.
+	Sunset  *time.Time `json:"sunset,omitempty"`
+	Version string     `json:"version"`
+
+	// Warning For people, from 90 days before the sunset.
+	Warning *string `json:"warning,omitempty"`
 }
 
 // PlatformAuth defines model for Platform.Auth.
@@ -1756,8 +1856,14 @@ type Post struct {
 	FirstComment *Comment          `json:"first_comment,omitempty"`
 
 	// Held Why what is due does not leave, as it stands now. It leaves once this has ended, or is missed.
-	Held      *Held      `json:"held,omitempty"`
-	Id        string     `json:"id"`
+	Held *Held  `json:"held,omitempty"`
+	Id   string `json:"id"`
+
+	// Media With `include=media`: what it shows, as far as it is still there.
+	Media *[]Media `json:"media,omitempty"`
+
+	// Metrics With `include=metrics`.
+	Metrics   *[]Metrics `json:"metrics,omitempty"`
 	Object    PostObject `json:"object"`
 	Schedule  *Schedule  `json:"schedule,omitempty"`
 	Segments  []Segment  `json:"segments"`
@@ -1772,11 +1878,20 @@ type Post struct {
 // PostObject defines model for Post.Object.
 type PostObject string
 
-// PostInput defines model for PostInput.
+// PostBatch Example: {"atomic":false,"posts":[{"channels":[{"channel_id":"chn_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"segments":[{"text":"Monday's bread."}]},{"channels":[{"channel_id":"chn_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"segments":[{"text":"Tuesday's bread."}]}]}
+type PostBatch struct {
+	// Atomic All of them or none.
+	Atomic *bool       `json:"atomic,omitempty"`
+	Posts  []BatchPost `json:"posts"`
+}
+
+// PostInput Example: {"channels":[{"channel_id":"chn_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"first_comment":{"text":"Come and listen."},"schedule":{"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"},"segments":[{"media":[{"alt":"Three bells in a tower","id":"med_01kb3x2v7r8q4m9t0zc5d6e7f8"}],"text":"The bells ring at nine."},{"text":"And again at noon."}]}
 type PostInput struct {
-	Channels     *[]Variant     `json:"channels,omitempty"`
-	FirstComment *Comment       `json:"first_comment,omitempty"`
-	Schedule     *ScheduleInput `json:"schedule,omitempty"`
+	Channels     *[]Variant `json:"channels,omitempty"`
+	FirstComment *Comment   `json:"first_comment,omitempty"`
+
+	// Schedule Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+	Schedule *ScheduleInput `json:"schedule,omitempty"`
 
 	// Segments The post, then what follows it as a thread.
 	Segments []Segment `json:"segments"`
@@ -1789,12 +1904,14 @@ type PostList struct {
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
-// PostPatch defines model for PostPatch.
+// PostPatch Example: {"first_comment":{"text":"Come and listen."},"segments":[{"text":"The bells ring at ten."}]}
 type PostPatch struct {
-	Channels     *[]Variant     `json:"channels,omitempty"`
-	FirstComment *Comment       `json:"first_comment,omitempty"`
-	Schedule     *ScheduleInput `json:"schedule,omitempty"`
-	Segments     *[]Segment     `json:"segments,omitempty"`
+	Channels     *[]Variant `json:"channels,omitempty"`
+	FirstComment *Comment   `json:"first_comment,omitempty"`
+
+	// Schedule Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+	Schedule *ScheduleInput `json:"schedule,omitempty"`
+	Segments *[]Segment     `json:"segments,omitempty"`
 }
 
 // PostState defines model for PostState.
@@ -1830,7 +1947,7 @@ type Problem struct {
 // ProblemClass defines model for Problem.Class.
 type ProblemClass string
 
-// PublishingSettings defines model for PublishingSettings.
+// PublishingSettings Example: {"missed_after_s":21600}
 type PublishingSettings struct {
 	// MissedAfterS How many seconds late a post may start; one that is later is `missed`. 0 means it is sent however late.
 	MissedAfterS int `json:"missed_after_s"`
@@ -1850,12 +1967,12 @@ type Receipt struct {
 // ReceiptObject defines model for Receipt.Object.
 type ReceiptObject string
 
-// RefreshInput defines model for RefreshInput.
+// RefreshInput Example: {"refresh_token":"crt_…"}
 type RefreshInput struct {
 	RefreshToken *string `json:"refresh_token,omitempty"`
 }
 
-// Registration defines model for Registration.
+// Registration Example: {"email":"ann@example.com","name":"Ann","password":"mist orchard velvet quarry"}
 type Registration struct {
 	Email    openapi_types.Email `json:"email"`
 	Name     string              `json:"name"`
@@ -1870,7 +1987,7 @@ type Replay struct {
 	WebhookId string    `json:"webhook_id"`
 }
 
-// ReplayInput defines model for ReplayInput.
+// ReplayInput Example: {"since":"2026-11-23T00:00:00Z"}
 type ReplayInput struct {
 	Since time.Time `json:"since"`
 }
@@ -1889,13 +2006,13 @@ type Role struct {
 // RoleObject defines model for Role.Object.
 type RoleObject string
 
-// RoleChange defines model for RoleChange.
+// RoleChange Example: {"actions":["post.read","post.create","post.edit"],"title":"Copywriter"}
 type RoleChange struct {
 	Actions []string `json:"actions"`
 	Title   string   `json:"title"`
 }
 
-// RoleInput defines model for RoleInput.
+// RoleInput Example: {"actions":["post.read","post.create","post.edit","media.upload"],"name":"copywriter","title":"Copywriter"}
 type RoleInput struct {
 	Actions []string `json:"actions"`
 
@@ -1916,7 +2033,7 @@ type Schedule struct {
 	Timezone  *string   `json:"timezone,omitempty"`
 }
 
-// ScheduleInput defines model for ScheduleInput.
+// ScheduleInput Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 type ScheduleInput struct {
 	// LocalTime Wall time, such as `2026-03-01T09:00:00`.
 	//
@@ -1988,7 +2105,7 @@ type SessionList struct {
 	Data []Session `json:"data"`
 }
 
-// Settlement defines model for Settlement.
+// Settlement Example: {"url":"https://mastodon.example/@harbour/113","verdict":"there"}
 type Settlement struct {
 	// Url With `there`: where it is.
 	Url     *string           `json:"url,omitempty"`
@@ -2031,7 +2148,7 @@ type TenantState string
 // TenantTier The plan that counts here, its own or one from above.
 type TenantTier string
 
-// TenantInput defines model for TenantInput.
+// TenantInput Example: {"kind":"workspace","name":"Harbour Bakery","timezone":"Europe/Lisbon"}
 type TenantInput struct {
 	Kind   TenantKind `json:"kind"`
 	Locale *string    `json:"locale,omitempty"`
@@ -2048,7 +2165,7 @@ type TenantInputTier string
 // TenantKind defines model for TenantKind.
 type TenantKind string
 
-// TenantPatch defines model for TenantPatch.
+// TenantPatch Example: {"name":"Harbour Bakery","timezone":"Europe/Lisbon"}
 type TenantPatch struct {
 	Locale   *string `json:"locale,omitempty"`
 	Name     *string `json:"name,omitempty"`
@@ -2123,7 +2240,7 @@ type Variant struct {
 	Settings *map[string]interface{} `json:"settings,omitempty"`
 }
 
-// VerifyInput defines model for VerifyInput.
+// VerifyInput Example: {"password":"mist orchard velvet quarry","token":"cvf_…"}
 type VerifyInput struct {
 	Password string `json:"password"`
 	Token    string `json:"token"`
@@ -2192,7 +2309,7 @@ type WebhookDeliveryList struct {
 	NextCursor *string           `json:"next_cursor,omitempty"`
 }
 
-// WebhookInput defines model for WebhookInput.
+// WebhookInput Example: {"types":["post.published","post.failed","post.needs_review"],"url":"https://example.com/hooks/carillon"}
 type WebhookInput struct {
 	Description *string `json:"description,omitempty"`
 
@@ -2206,7 +2323,7 @@ type WebhookList struct {
 	Data []Webhook `json:"data"`
 }
 
-// WebhookPatch defines model for WebhookPatch.
+// WebhookPatch Example: {"state":"enabled","types":["post.*"]}
 type WebhookPatch struct {
 	Description *string            `json:"description,omitempty"`
 	State       *WebhookPatchState `json:"state,omitempty"`
@@ -2231,6 +2348,9 @@ type Cursor = string
 
 // DeliveryID defines model for deliveryID.
 type DeliveryID = string
+
+// DryRun defines model for dryRun.
+type DryRun = bool
 
 // IdempotencyKey defines model for idempotencyKey.
 type IdempotencyKey = string
@@ -2402,6 +2522,9 @@ type ListPostsParams struct {
 	State          *PostState `form:"state,omitempty" json:"state,omitempty"`
 	Channel        *string    `form:"channel,omitempty" json:"channel,omitempty"`
 
+	// Sort A page: `-created_at` (newest first, as without) or `created_at`. A window: `scheduled_at` (as without) or `-scheduled_at`.
+	Sort *ListPostsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
 	// Limit Page size.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -2409,8 +2532,14 @@ type ListPostsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListPostsParamsSort defines parameters for ListPosts.
+type ListPostsParamsSort string
+
 // CreatePostParams defines parameters for CreatePost.
 type CreatePostParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -2419,6 +2548,12 @@ type CreatePostParams struct {
 type DeletePostParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetPostParams defines parameters for GetPost.
+type GetPostParams struct {
+	// Include `media`, `metrics` or both with a comma: what the post shows, and how it did, in the same answer.
+	Include *string `form:"include,omitempty" json:"include,omitempty"`
 }
 
 // UpdatePostParams defines parameters for UpdatePost.
@@ -2450,6 +2585,9 @@ type CancelPostParams struct {
 
 // PublishPostParams defines parameters for PublishPost.
 type PublishPostParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
@@ -2459,8 +2597,20 @@ type PublishPostParams struct {
 
 // SchedulePostParams defines parameters for SchedulePost.
 type SchedulePostParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey RequiredKey `json:"Idempotency-Key"`
+}
+
+// BatchPostsParams defines parameters for BatchPosts.
+type BatchPostsParams struct {
+	// DryRun Do everything and keep nothing: the same answer and the same problems, marked `Carillon-Dry-Run: true`. An `Idempotency-Key` is not used up.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey RequiredKey `json:"Idempotency-Key"`
@@ -2609,6 +2759,9 @@ type SettleSegmentJSONRequestBody = Settlement
 
 // SchedulePostJSONRequestBody defines body for SchedulePost for application/json ContentType.
 type SchedulePostJSONRequestBody = ScheduleInput
+
+// BatchPostsJSONRequestBody defines body for BatchPosts for application/json ContentType.
+type BatchPostsJSONRequestBody = PostBatch
 
 // ValidatePostJSONRequestBody defines body for ValidatePost for application/json ContentType.
 type ValidatePostJSONRequestBody = PostInput
@@ -3315,7 +3468,7 @@ type ClientInterface interface {
 	// GetPost One post.
 	//
 	// Corresponds with GET /posts/{post} (the `GetPost` operationId).
-	GetPost(ctx context.Context, post PostID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetPost(ctx context.Context, post PostID, params *GetPostParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdatePostWithBody Change a post that has not left.
 	//
@@ -3399,6 +3552,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /posts/{post}:schedule (the `SchedulePost` operationId).
 	SchedulePost(ctx context.Context, post PostID, params *SchedulePostParams, body SchedulePostJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BatchPostsWithBody Create many drafts at once.
+	//
+	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+	// `/posts/N`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+	BatchPostsWithBody(ctx context.Context, params *BatchPostsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BatchPosts Create many drafts at once.
+	//
+	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+	// `/posts/N`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+	BatchPosts(ctx context.Context, params *BatchPostsParams, body BatchPostsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ValidatePostWithBody What each platform would say to this post.
 	//
@@ -5094,8 +5269,8 @@ func (c *Client) DeletePost(ctx context.Context, post PostID, params *DeletePost
 // GetPost One post.
 //
 // Corresponds with GET /posts/{post} (the `GetPost` operationId).
-func (c *Client) GetPost(ctx context.Context, post PostID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetPostRequest(c.Server, post)
+func (c *Client) GetPost(ctx context.Context, post PostID, params *GetPostParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPostRequest(c.Server, post, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5289,6 +5464,48 @@ func (c *Client) SchedulePostWithBody(ctx context.Context, post PostID, params *
 // Corresponds with POST /posts/{post}:schedule (the `SchedulePost` operationId).
 func (c *Client) SchedulePost(ctx context.Context, post PostID, params *SchedulePostParams, body SchedulePostJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSchedulePostRequest(c.Server, post, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BatchPostsWithBody Create many drafts at once.
+//
+// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+// `/posts/N`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+func (c *Client) BatchPostsWithBody(ctx context.Context, params *BatchPostsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBatchPostsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BatchPosts Create many drafts at once.
+//
+// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+// `/posts/N`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+func (c *Client) BatchPosts(ctx context.Context, params *BatchPostsParams, body BatchPostsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBatchPostsRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8443,6 +8660,18 @@ func NewListPostsRequest(server string, params *ListPostsParams) (*http.Request,
 
 		}
 
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Limit != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
@@ -8509,6 +8738,33 @@ func NewCreatePostRequestWithBody(server string, params *CreatePostParams, conte
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -8586,7 +8842,7 @@ func NewDeletePostRequest(server string, post PostID, params *DeletePostParams) 
 }
 
 // NewGetPostRequest constructs an http.Request for the GetPost method
-func NewGetPostRequest(server string, post PostID) (*http.Request, error) {
+func NewGetPostRequest(server string, post PostID, params *GetPostParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -8609,6 +8865,33 @@ func NewGetPostRequest(server string, post PostID) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Include != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include", *params.Include, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -8951,6 +9234,33 @@ func NewPublishPostRequest(server string, post PostID, params *PublishPostParams
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -9020,6 +9330,33 @@ func NewSchedulePostRequestWithBody(server string, post PostID, params *Schedule
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -9048,6 +9385,86 @@ func NewSchedulePostRequestWithBody(server string, post PostID, params *Schedule
 		}
 
 		req.Header.Set("Idempotency-Key", headerParam1)
+
+	}
+
+	return req, nil
+}
+
+// NewBatchPostsRequest calls the generic BatchPosts builder with application/json body
+func NewBatchPostsRequest(server string, params *BatchPostsParams, body BatchPostsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBatchPostsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewBatchPostsRequestWithBody constructs an http.Request for the BatchPosts method, with any body, and a specified content type
+func NewBatchPostsRequestWithBody(server string, params *BatchPostsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/posts:batch")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
 
 	}
 
@@ -10938,7 +11355,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /posts/{post} (the `GetPost` operationId).
-	GetPostWithResponse(ctx context.Context, post PostID, reqEditors ...RequestEditorFn) (*GetPostResponse, error)
+	GetPostWithResponse(ctx context.Context, post PostID, params *GetPostParams, reqEditors ...RequestEditorFn) (*GetPostResponse, error)
 
 	// UpdatePostWithBodyWithResponse Change a post that has not left.
 	//
@@ -11032,6 +11449,28 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /posts/{post}:schedule (the `SchedulePost` operationId).
 	SchedulePostWithResponse(ctx context.Context, post PostID, params *SchedulePostParams, body SchedulePostJSONRequestBody, reqEditors ...RequestEditorFn) (*SchedulePostResponse, error)
+
+	// BatchPostsWithBodyWithResponse Create many drafts at once.
+	//
+	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+	// `/posts/N`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+	BatchPostsWithBodyWithResponse(ctx context.Context, params *BatchPostsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BatchPostsResponse, error)
+
+	// BatchPostsWithResponse Create many drafts at once.
+	//
+	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+	// `/posts/N`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+	BatchPostsWithResponse(ctx context.Context, params *BatchPostsParams, body BatchPostsJSONRequestBody, reqEditors ...RequestEditorFn) (*BatchPostsResponse, error)
 
 	// ValidatePostWithBodyWithResponse What each platform would say to this post.
 	//
@@ -14560,6 +14999,54 @@ func (r SchedulePostResponse) ContentType() string {
 	return ""
 }
 
+type BatchPostsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON207 the response for an HTTP 207 `application/json` response
+	JSON207 *BatchResult
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON207 returns the response for an HTTP 207 `application/json` response
+func (r BatchPostsResponse) GetJSON207() *BatchResult {
+	return r.JSON207
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r BatchPostsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BatchPostsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BatchPostsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BatchPostsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BatchPostsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ValidatePostResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16970,8 +17457,8 @@ func (c *ClientWithResponses) DeletePostWithResponse(ctx context.Context, post P
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /posts/{post} (the `GetPost` operationId).
-func (c *ClientWithResponses) GetPostWithResponse(ctx context.Context, post PostID, reqEditors ...RequestEditorFn) (*GetPostResponse, error) {
-	rsp, err := c.GetPost(ctx, post, reqEditors...)
+func (c *ClientWithResponses) GetPostWithResponse(ctx context.Context, post PostID, params *GetPostParams, reqEditors ...RequestEditorFn) (*GetPostResponse, error) {
+	rsp, err := c.GetPost(ctx, post, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -17135,6 +17622,40 @@ func (c *ClientWithResponses) SchedulePostWithResponse(ctx context.Context, post
 		return nil, err
 	}
 	return ParseSchedulePostResponse(rsp)
+}
+
+// BatchPostsWithBodyWithResponse Create many drafts at once.
+//
+// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+// `/posts/N`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+func (c *ClientWithResponses) BatchPostsWithBodyWithResponse(ctx context.Context, params *BatchPostsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BatchPostsResponse, error) {
+	rsp, err := c.BatchPostsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBatchPostsResponse(rsp)
+}
+
+// BatchPostsWithResponse Create many drafts at once.
+//
+// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
+// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
+// `/posts/N`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /posts:batch (the `BatchPosts` operationId).
+func (c *ClientWithResponses) BatchPostsWithResponse(ctx context.Context, params *BatchPostsParams, body BatchPostsJSONRequestBody, reqEditors ...RequestEditorFn) (*BatchPostsResponse, error) {
+	rsp, err := c.BatchPosts(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBatchPostsResponse(rsp)
 }
 
 // ValidatePostWithBodyWithResponse What each platform would say to this post.
@@ -19876,6 +20397,39 @@ func ParseSchedulePostResponse(rsp *http.Response) (*SchedulePostResponse, error
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBatchPostsResponse parses an HTTP response from a BatchPostsWithResponse call
+func ParseBatchPostsResponse(rsp *http.Response) (*BatchPostsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BatchPostsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 207:
+		var dest BatchResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON207 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

@@ -91,6 +91,21 @@ func (s *Store) Update(ctx context.Context, t tenants.ID, fn func(context.Contex
 	return s.run(ctx, t, fn, true)
 }
 
+// Look implements channels.Store.
+func (s *Store) Look(ctx context.Context, t tenants.ID, id channels.ID) (ch *channels.Channel, g *channels.Grant, closed []channels.Refusal, err error) {
+	err = s.View(ctx, t, func(ctx context.Context, tx channels.Tx) (err error) {
+		if ch, err = tx.Channel(ctx, id); err != nil {
+			return err
+		}
+		if g, err = tx.Grant(ctx, ch.Grant); fault.Is(err, fault.NotFound) {
+			g, err = nil, nil
+		}
+		closed = s.rows(t).quotas.closed(s.now(), ch.Platform)
+		return err
+	})
+	return ch, g, closed, err
+}
+
 func (s *Store) run(ctx context.Context, t tenants.ID, fn func(context.Context, channels.Tx) error, keep bool) error {
 	if !t.Valid() {
 		return fault.New(fault.Unauthenticated, "auth.required", "Please sign in.")

@@ -246,6 +246,16 @@ func keyOf(platform string, c channels.Claim) quotaKey {
 	return quotaKey{platform, c.Name, c.Scope, c.Subject}
 }
 
+func (q quotas) closed(now time.Time, platform string) (out []channels.Refusal) {
+	for k, row := range q {
+		if left := row.parked.Sub(now); left > 0 && k.platform == platform {
+			out = append(out, channels.Refusal{Name: k.name, Scope: k.scope, Subject: k.subject, RetryAfter: left})
+		}
+	}
+	slices.SortFunc(out, func(a, b channels.Refusal) int { return cmp.Compare(b.RetryAfter, a.RetryAfter) })
+	return out
+}
+
 func (q quotas) spend(now time.Time, platform string, claims []channels.Claim) *channels.Refusal {
 	for _, c := range claims {
 		if left := q[keyOf(platform, c)].parked.Sub(now); left > 0 {

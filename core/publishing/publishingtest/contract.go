@@ -179,12 +179,34 @@ func roundTrip(t *testing.T, o Opened) {
 	s.Hidden, s.Warnings = publishing.Processing, nil
 	s.Label, s.Attempt, s.Part.Text, s.Ref.URL = "", 3, "other words", "https://x.test/3"
 	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error { return tx.SaveSegments(ctx, d, s) })
-	err = o.Store.View(t.Context(), o.Us, func(ctx context.Context, tx publishing.Tx) error {
-		w, err := tx.Work(ctx, publishing.Claim{Tenant: o.Us, Post: p.ID, Delivery: d.ID, Segment: s.ID}, false)
+	c := publishing.Claim{Tenant: o.Us, Post: p.ID, Delivery: d.ID, Segment: s.ID}
+	other := delivery(p, o.Theirs, at)
+	other.ID += "x"
+	for _, s := range other.Segments {
+		s.ID += "x"
+	}
+	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error {
+		if err := tx.SaveDelivery(ctx, other); err != nil {
+			return err
+		}
+		w, err := tx.Work(ctx, c)
 		if err != nil {
 			return err
 		}
 		same(t, d, w.Delivery)
+		same(t, []publishing.State{publishing.Scheduled}, w.Rest)
+		return tx.DeleteDelivery(ctx, other.ID)
+	})
+	w, err := o.Store.Peek(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, d, w.Delivery)
+	c.Tenant = o.Them
+	if _, err := o.Store.Peek(t.Context(), c); !fault.Is(err, fault.NotFound) {
+		t.Errorf("another tenant's claim: err = %v, want %s", err, fault.NotFound)
+	}
+	err = o.Store.View(t.Context(), o.Us, func(ctx context.Context, tx publishing.Tx) error {
 		outline(d)
 		got, err := tx.Outlines(ctx, p.ID)
 		same(t, []*publishing.Delivery{d}, got)

@@ -182,6 +182,9 @@ func (tx *memTx) Posts(_ context.Context, f publishing.Filter) ([]*publishing.Po
 		}
 	}
 	sort.Slice(out, func(i, j int) bool {
+		if f.Reverse {
+			i, j = j, i
+		}
 		if !f.From.IsZero() && !out[i].Schedule.At.Equal(out[j].Schedule.At) {
 			return out[i].Schedule.At.Before(out[j].Schedule.At)
 		}
@@ -195,7 +198,7 @@ func (tx *memTx) Posts(_ context.Context, f publishing.Filter) ([]*publishing.Po
 
 func (tx *memTx) matches(p *publishing.Post, f publishing.Filter) bool {
 	switch at := p.Schedule.At; {
-	case f.After != "" && p.ID >= f.After,
+	case f.After != "" && (p.ID == f.After || p.ID > f.After != f.Reverse),
 		len(f.States) > 0 && !slices.Contains(f.States, p.State),
 		!f.From.IsZero() && (at.IsZero() || at.Before(f.From)),
 		!f.To.IsZero() && (at.IsZero() || !at.Before(f.To)):
@@ -315,13 +318,36 @@ func (tx *memTx) Attempts(_ context.Context, post publishing.PostID) ([]publishi
 	return out, nil
 }
 
-func (tx *memTx) Work(ctx context.Context, c publishing.Claim, _ bool) (*publishing.Work, error) {
+// Peek implements publishing.Store.
+func (s *Store) Peek(ctx context.Context, c publishing.Claim) (w *publishing.Work, err error) {
+	err = s.View(ctx, c.Tenant, func(ctx context.Context, tx publishing.Tx) (err error) {
+		w, err = tx.Work(ctx, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	w.State, w.Rest = "", nil
+	return w, nil
+}
+
+func (tx *memTx) Work(ctx context.Context, c publishing.Claim) (*publishing.Work, error) {
 	d, ok := tx.st.deliveries[c.Delivery]
 	if !ok {
 		return nil, fault.New(fault.NotFound, "segment.not_found", "There is no such part.")
 	}
-	settings, err := tx.Settings(ctx)
-	return &publishing.Work{State: tx.st.posts[c.Post].State, Delivery: clone(d), Now: tx.s.now(), Settings: settings}, err
+	all, err := tx.Deliveries(ctx, c.Post)
+	if err != nil {
+		return nil, err
+	}
+	w := &publishing.Work{State: tx.st.posts[c.Post].State, Delivery: clone(d), Now: tx.s.now()}
+	for _, other := range all {
+		if other.ID != d.ID {
+			w.Rest = append(w.Rest, other.State())
+		}
+	}
+	w.Settings, err = tx.Settings(ctx)
+	return w, err
 }
 
 func (tx *memTx) SaveSegments(_ context.Context, d *publishing.Delivery, segments ...*publishing.Segment) error {
@@ -329,15 +355,6 @@ func (tx *memTx) SaveSegments(_ context.Context, d *publishing.Delivery, segment
 		tx.st.deliveries[d.ID].Segments[s.Position] = clone(s)
 	}
 	return nil
-}
-
-func (tx *memTx) DeliveryStates(ctx context.Context, post publishing.PostID) ([]publishing.State, error) {
-	ds, err := tx.Deliveries(ctx, post)
-	out := make([]publishing.State, len(ds))
-	for i, d := range ds {
-		out[i] = d.State()
-	}
-	return out, err
 }
 
 func (tx *memTx) Settings(context.Context) (publishing.Settings, error) {

@@ -3,7 +3,8 @@
 // Its API is what a plugin author meets everywhere: a bearer token, a limit on
 // texts, a marker by which a post of one's own is found again, and bad days.
 // A post meets one when a test arms a trouble, or when its text has a word for
-// it: see Words. Start with New.
+// it: see Words. GET /_objects tells a test, without a token, what is there.
+// Start with New.
 package chirpfake
 
 import (
@@ -22,12 +23,15 @@ import (
 // MaxText is the longest text, in code points.
 const MaxText = 280
 
-// Lag is how long a post takes to appear in the lists.
-const Lag = 2 * time.Second
+// Options are the switches. The zero value is Chirp on a good day.
+type Options struct {
+	Now func() time.Time // nil is the clock's
+	Lag time.Duration    // how long a post takes to appear in the lists
+}
 
 // A Server is one server of Chirp. It is an http.Handler.
 type Server struct {
-	now   func() time.Time
+	opt   Options
 	mux   *http.ServeMux
 	queue faulty.Queue
 
@@ -51,13 +55,12 @@ type Post struct {
 	Likes   int       `json:"likes"`
 }
 
-// New makes a server whose users are the handles in users, by token. A nil now
-// is the clock's.
-func New(users map[string]string, now func() time.Time) *Server {
-	if now == nil {
-		now = time.Now
+// New makes a server whose users are the handles in users, by token.
+func New(users map[string]string, opt Options) *Server {
+	if opt.Now == nil {
+		opt.Now = time.Now
 	}
-	s := &Server{now: now, mux: http.NewServeMux(), users: users, media: map[string]string{}}
+	s := &Server{opt: opt, mux: http.NewServeMux(), users: users, media: map[string]string{}}
 	for pattern, serve := range map[string]func(http.ResponseWriter, *http.Request, string){
 		"GET /api/me":         s.me,
 		"POST /api/media":     s.upload,
@@ -67,6 +70,7 @@ func New(users map[string]string, now func() time.Time) *Server {
 	} {
 		s.mux.HandleFunc(pattern, s.signedIn(serve))
 	}
+	s.mux.HandleFunc("GET /_objects", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, s.Posts()) })
 	return s
 }
 
@@ -81,7 +85,7 @@ func (s *Server) Trouble(name string) { s.queue.Arm(faulty.Trouble(name)) }
 func (s *Server) Posts() []Post {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]Post(nil), s.posts...)
+	return append([]Post{}, s.posts...)
 }
 
 // Alt is the description of an attachment.
@@ -178,7 +182,7 @@ func (s *Server) keep(p Post, handle, host string) (made Post, status int, messa
 			return p, http.StatusUnprocessableEntity, "no such picture"
 		}
 	}
-	p.ID, p.Author, p.At, p.Likes = s.nextID("p-"), handle, s.now().UTC(), 1
+	p.ID, p.Author, p.At, p.Likes = s.nextID("p-"), handle, s.opt.Now().UTC(), 1
 	p.URL = "http://" + host + "/@" + handle + "/" + p.ID
 	s.posts = append(s.posts, p)
 	return p, 0, ""
@@ -207,7 +211,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, handle string) {
 	marker := r.URL.Query().Get("marker")
 	for i := len(s.posts) - 1; i >= 0; i-- {
 		p := s.posts[i]
-		if p.Author == handle && (marker == "" || p.Marker == marker) && s.now().Sub(p.At) >= Lag {
+		if p.Author == handle && (marker == "" || p.Marker == marker) && s.opt.Now().Sub(p.At) >= s.opt.Lag {
 			found = append(found, p)
 		}
 	}

@@ -44,6 +44,7 @@ func (c *Chirp) send(ctx context.Context, req social.PublishRequest, s state) (s
 	if err != nil {
 		return social.Step{}, err
 	}
+	defer func() { _ = res.Body.Close() }()
 	var made post
 	switch {
 	case res.StatusCode != http.StatusCreated:

@@ -35,7 +35,7 @@ class Plugins(unittest.TestCase):
         self.assertEqual(describe(Finding(capabilities=["reply"])).capabilities, ["find", "metrics.post", "reply"])
 
     def test_what_is_bad_in_a_manifest_is_named(self) -> None:
-        for field, change in {
+        cases: dict[str, dict[str, Any]] = {
             "id": {"id": "nodots"},
             "name": {"name": ""},
             "version": {"version": "1"},
@@ -48,7 +48,9 @@ class Plugins(unittest.TestCase):
             "formats/0/settings": {"formats": [replace(GOOD.formats[0], settings=[])]},
             "dedup": {"dedup": "find"},
             "capabilities": {"capabilities": ["refresh"]},
-        }.items():
+            "settings": {"settings": []},
+        }
+        for field, change in cases.items():
             with self.subTest(field), self.assertRaisesRegex(InvalidManifest, f"^manifest.invalid: {field}: "):
                 describe(Plain(**change))
         describe(Plain(auth=Auth("oauth2", OAuth2("https://a.example/", "https://b.example/", ["post"]))))

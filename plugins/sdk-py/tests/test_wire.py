@@ -10,7 +10,7 @@ from carillon_plugin import types as t
 from carillon_plugin import wire
 from carillon_plugin.faults import Violation
 
-NAMES = {"TextRule": t.TextRule, "MediaRule": t.MediaRule, "Format": t.Format, "Quota": t.Quota, "OAuth2": t.OAuth2,
+NAMES: dict[str, Any] = {"TextRule": t.TextRule, "MediaRule": t.MediaRule, "Format": t.Format, "Quota": t.Quota, "OAuth2": t.OAuth2,
          "Auth": t.Auth, "Credential": t.Credential, "Call": t.Call, "Account": t.Account, "Limits": t.Limits,
          "Content": t.Content, "Media": t.Media, "Ref": t.Ref, "Next": t.Next, "Receipt": t.Receipt,
          "PublishRequest": t.PublishRequest, "FindRequest": t.FindRequest, "ConnectRequest": t.ConnectRequest,
@@ -46,7 +46,7 @@ class TheWire(unittest.TestCase):
                 self.assertEqual(wire.decode(name, wire.encode(name, value), cls), value)
 
     def test_every_field_has_a_place(self) -> None:
-        for name, cls in {**NAMES, "Manifest": t.Manifest}.items():
+        for name, cls in [*NAMES.items(), ("Manifest", t.Manifest)]:
             known = {f.name for f in fields(cls)} | {"model", "social"}
             for f in wire.message(name).DESCRIPTOR.fields:
                 self.assertIn(wire._name(f), known, name)

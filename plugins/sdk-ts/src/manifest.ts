@@ -41,6 +41,7 @@ function checkManifest(m: Manifest): void {
   for (const q of m.quotas ?? []) {
     if (!SLUG.test(q.id) || !(q.limit > 0) || !(q.window > 0)) throw invalid("quotas", `"${q.id}" needs a slug, a limit and a window`);
   }
+  if (m.settings !== undefined && !isObject(m.settings)) throw invalid("settings", "not a JSON object");
   checkAuth(m);
   checkFormats(m.formats);
   checkRecovery(m);

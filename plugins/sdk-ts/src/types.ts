@@ -32,6 +32,12 @@ export interface Manifest {
   apiVersion?: string;
   /** When apiVersion stops working. */
   sunset?: Date;
+  /** The shape of a step's state, raised when an older version of the plugin could not read it. */
+  stateVersion?: number;
+  /** The shapes that this version goes on with; empty means stateVersion alone. */
+  readsState?: number[];
+  /** JSON Schema of what an operator sets for everybody, such as a client id. It comes in Call.app. */
+  settings?: Json;
 }
 
 export interface Auth {

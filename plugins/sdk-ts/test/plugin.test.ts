@@ -38,6 +38,7 @@ for (const [field, change] of Object.entries<Partial<Manifest>>({
   "formats/0/settings": { formats: [{ ...manifest.formats[0]!, settings: [] }] },
   dedup: { dedup: "find" },
   capabilities: { capabilities: ["refresh"] },
+  settings: { settings: [] },
 })) {
   test(`a bad ${field} is named`, () => {
     assert.throws(() => describe(plugin(change)), (error: Error) => error.message.startsWith(`manifest.invalid: ${field}: `));

@@ -17,20 +17,21 @@ from pathlib import Path
 
 
 def bundle(main: Path, out: Path, requirements: Path | None = None) -> None:
-    """Makes out anew. Modules and packages beside main go in, too."""
+    """Makes out anew. Modules and packages beside main go in, too. Who runs a
+    plugin is not who wrote it: what is private here is not private there."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     if requirements is not None:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(out), "-r", str(requirements)]
         subprocess.run(pip, check=True)
     sdk = Path(__file__).parent
-    shutil.copytree(sdk, out / sdk.name, dirs_exist_ok=True, ignore=_caches)
+    shutil.copytree(sdk, out / sdk.name, dirs_exist_ok=True, ignore=_caches, copy_function=shutil.copyfile)
     for one in sorted(main.parent.iterdir()):
         if one.suffix == ".py" and one != main:
-            shutil.copy(one, out / one.name)
+            shutil.copyfile(one, out / one.name)
         elif (one / "__init__.py").exists() and one.resolve() != out.resolve():
-            shutil.copytree(one, out / one.name, ignore=_caches)
-    shutil.copy(main, out / "__main__.py")
+            shutil.copytree(one, out / one.name, ignore=_caches, copy_function=shutil.copyfile)
+    shutil.copyfile(main, out / "__main__.py")
 
 
 _caches = shutil.ignore_patterns("__pycache__", "*.pyc")

@@ -116,6 +116,7 @@ def _check(m: Manifest) -> None:
     for q in m.quotas:
         sound = _SLUG.fullmatch(q.id) is not None and q.limit > 0 and q.window.total_seconds() > 0
         _want(sound, "quotas", f'"{q.id}" needs a slug, a limit and a window')
+    _want(m.settings is None or isinstance(m.settings, dict), "settings", "not a JSON object")
     _check_auth(m)
     _check_formats(m)
     _want(m.dedup == "none" or "find" in m.capabilities, "dedup", f"{m.dedup} needs find")

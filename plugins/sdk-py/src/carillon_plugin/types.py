@@ -104,6 +104,12 @@ class Manifest:
     key_life: timedelta | None = None
     api_version: str = ""
     sunset: datetime | None = None
+    state_version: int = 0
+    """The shape of a step's state, raised when an older version of the plugin could not read it."""
+    reads_state: list[int] = field(default_factory=list)
+    """The shapes that this version goes on with; empty means state_version alone."""
+    settings: Json = None
+    """JSON Schema of what an operator sets for everybody, such as a client id. It comes in Call.app."""
 
 
 @dataclass

@@ -1,9 +1,10 @@
 // Command chirpfake serves Chirp, the platform of the examples, on this
-// machine. Its one user is ann, with the token that it prints.
+// machine, until it is stopped. Its users are ann and bob, whose tokens are
+// token-of-ann and token-of-bob. It listens on the port in PORT, or 8088.
 package main
 
 import (
-	"flag"
+	"cmp"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,23 +14,16 @@ import (
 	"github.com/carillonhq/carillon/plugins/examples/chirpfake"
 )
 
-const token = "chirp-practice-token"
-
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8088", "where to listen")
-	flag.Parse()
-	if err := run(*addr); err != nil {
+	if err := run(net.JoinHostPort("127.0.0.1", cmp.Or(os.Getenv("PORT"), "8088"))); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
 func run(addr string) error {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("Chirp is at http://%s; ann's token is %s\n", l.Addr(), token)
-	server := &http.Server{Handler: chirpfake.New(map[string]string{token: "ann"}, nil), ReadHeaderTimeout: 10 * time.Second}
-	return server.Serve(l)
+	chirp := chirpfake.New(map[string]string{"token-of-ann": "ann", "token-of-bob": "bob"}, chirpfake.Options{})
+	server := &http.Server{Addr: addr, Handler: chirp, ReadHeaderTimeout: 10 * time.Second}
+	_, _ = fmt.Fprintf(os.Stdout, "Chirp is at http://%s\n", addr)
+	return server.ListenAndServe()
 }

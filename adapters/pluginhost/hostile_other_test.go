@@ -1,0 +1,5 @@
+//go:build unix && !linux
+
+package pluginhost_test
+
+func call(string) error { return nil }

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/carillonhq/carillon/adapters/pluginhost"
+	"github.com/carillonhq/carillon/ports/social"
+)
+
+// The plugins of this program, as specs for a host of the bench's own.
+var benched = []pluginhost.Spec{
+	{ID: "org.carillonhq.pigeon", Name: "pigeon"},
+	{ID: "org.joinmastodon", Name: "mastodon"},
+	{ID: "app.bsky", Name: "bluesky"},
+}
+
+// plugins measures the boundary to a plugin: its start, its end, its price.
+func plugins(ctx context.Context, h *house, r *report) error {
+	for _, measure := range []func(context.Context, *house, *report) error{coldStarts, callsAndCrashes, upgrades, memoryOfPlugins} {
+		if err := measure(ctx, h, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hostOf opens a host of some of the plugins, as the program does.
+func (h *house) hostOf(of ...pluginhost.Spec) (*pluginhost.Host, error) {
+	specs := slices.Clone(of)
+	dir, err := os.MkdirTemp("", "crlb") // a socket's path is short by law
+	if err != nil {
+		return nil, err
+	}
+	h.onClose(func() { _ = os.RemoveAll(dir) })
+	for i, s := range specs {
+		specs[i] = withEnv(s, h)
+	}
+	return pluginhost.New(pluginhost.Config{
+		Binary: h.opt.binary, Args: func(name string) []string { return []string{"plugin", "serve", name} },
+		Dir: dir, Log: slog.New(slog.DiscardHandler), Breakers: true,
+	}, specs)
+}
+
+// coldStarts measures the first plugin of a host, whose program has to be
+// hashed, and one more of the same program, as any later start is.
+func coldStarts(ctx context.Context, h *house, r *report) error {
+	var first, further sample
+	for range max(h.scale(200), 20) / 10 {
+		host, err := h.hostOf(benched[:2]...)
+		if err != nil {
+			return err
+		}
+		for i, took := range []*sample{&first, &further} {
+			began := time.Now()
+			if _, err := host.Platform(ctx, benched[i].ID); err != nil {
+				return errors.Join(err, host.Close(ctx))
+			}
+			*took = append(*took, time.Since(began))
+		}
+		if err := host.Close(ctx); err != nil {
+			return err
+		}
+	}
+	r.atMost("plugin cold start p50", further.ms(.5), 150, "ms", fmt.Sprintf("fork, handshake, mutual TLS, manifest; of %d; p95 %s ms", len(further), number(further.ms(.95))))
+	r.plain("plugin cold start, the host's first p50", first.ms(.5), "ms", "and its program's digest; p95 "+number(first.ms(.95))+" ms")
+	return nil
+}
+
+// unary is the cheapest call there is: a state that the plugin refuses to read.
+func unary(ctx context.Context, p pluginhost.Plugin, tenant string) error {
+	_, err := p.Publish(ctx, social.PublishRequest{
+		Call: social.Call{Tenant: tenant}, Content: social.Content{Text: "hello"}, State: []byte("not one of its states"),
+	})
+	var f *social.Fault
+	if errors.As(err, &f) && f.Kind != social.Transient && f.Kind != social.Ambiguous {
+		return nil // it was asked, and answered
+	}
+	return fmt.Errorf("the plugin did not answer: %w", err)
+}
+
+func callsAndCrashes(ctx context.Context, h *house, r *report) error {
+	host, err := h.hostOf(benched[0])
+	if err != nil {
+		return err
+	}
+	defer func() { _ = host.Close(ctx) }()
+	p, err := host.Platform(ctx, benched[0].ID)
+	if err != nil {
+		return err
+	}
+	var calls, crashes sample
+	for range h.scale(5000) {
+		began := time.Now()
+		if err := unary(ctx, p, "t"); err != nil {
+			return err
+		}
+		calls = append(calls, time.Since(began))
+	}
+	r.plain("plugin call p50", calls.ms(.5), "ms", "there and back, one at a time, without the network behind it")
+	r.plain("plugin call p99", calls.ms(.99), "ms", "")
+	for range 4 { // one more and it would be left alone
+		began := time.Now()
+		if err := syscall.Kill(host.Status()[0].PID, syscall.SIGKILL); err != nil {
+			return err
+		}
+		for unary(ctx, p, "t") != nil || ctx.Err() != nil {
+			if time.Since(began) > 30*time.Second {
+				return errors.New("the plugin did not come back")
+			}
+		}
+		crashes = append(crashes, time.Since(began))
+	}
+	r.atMost("plugin crash to serving", crashes.ms(1), 500, "ms", "from kill -9 to the next answer, back-off included; the worst of four in a row")
+	return nil
+}
+
+// upgrades replaces the plugin again and again under 200 calls a second.
+func upgrades(ctx context.Context, h *house, r *report) error {
+	host, err := h.hostOf(benched[0])
+	if err != nil {
+		return err
+	}
+	defer func() { _ = host.Close(ctx) }()
+	p, err := host.Platform(ctx, benched[0].ID)
+	if err != nil {
+		return err
+	}
+	loaded, stop := context.WithCancel(ctx)
+	defer stop()
+	var made, failed atomic.Int64
+	var quiet, during sample
+	var upgrading atomic.Bool
+	var mu sync.Mutex
+	var load sync.WaitGroup
+	load.Go(func() {
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for n := 0; ; n++ {
+			select {
+			case <-loaded.Done():
+				return
+			case <-tick.C:
+			}
+			load.Go(func() {
+				began, of := time.Now(), &quiet
+				if upgrading.Load() {
+					of = &during
+				}
+				if made.Add(1); unary(ctx, p, "t"+strconv.Itoa(n%32)) != nil {
+					failed.Add(1)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				*of = append(*of, time.Since(began))
+			})
+		}
+	})
+	var took sample
+	for range max(h.scale(100)/10, 3) {
+		pause(ctx, time.Second)
+		upgrading.Store(true)
+		began := time.Now()
+		if err := host.Upgrade(ctx, withEnv(benched[0], h)); err != nil {
+			return err
+		}
+		took = append(took, time.Since(began))
+		upgrading.Store(false)
+	}
+	stop()
+	load.Wait()
+	r.atMost("upgrade under load, failed calls", float64(failed.Load()), 0, "calls", fmt.Sprintf("of %d at 200 a second, %d upgrades", made.Load(), len(took)))
+	r.plain("upgrade, from asked to serving p50", took.ms(.5), "ms", "")
+	r.plain("upgrade, call p99 during to p99 beside", during.ms(.99)/quiet.ms(.99), "", fmt.Sprintf("%s to %s ms", number(during.ms(.99)), number(quiet.ms(.99))))
+	return nil
+}
+
+func withEnv(s pluginhost.Spec, h *house) pluginhost.Spec {
+	s.Env = []string{"CARILLON_PIGEON_URL=" + h.netURL, "CARILLON_PIGEON_SETTLE=10s"}
+	return s
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// memoryOfPlugins starts more and more plugins and looks at what each adds.
+// They are the three there are, several times over: a host has one process an
+// ID, so each set has a host of its own.
+func memoryOfPlugins(ctx context.Context, h *house, r *report) error {
+	const sets = 4
+	var first, last float64
+	for i := range sets {
+		host, err := h.hostOf(benched...)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = host.Close(ctx) }()
+		if n := len(host.List(ctx)); n != len(benched) {
+			return fmt.Errorf("%d of %d plugins started", n, len(benched))
+		}
+		if last, err = proportional(h.opt.binary); err != nil {
+			return err
+		}
+		if i == 0 {
+			first = last
+		}
+	}
+	each := (last - first) / float64((sets-1)*len(benched))
+	r.plain("memory of one more plugin", each, "MB", fmt.Sprintf("proportional set size, %d to %d processes of the program", len(benched), sets*len(benched)))
+	r.atMost("memory of 40 plugins", first+each*float64(40-len(benched)), 200, "MB", "extrapolated: three as measured, 37 more at what one more costs; idle, just started")
+	return nil
+}
+
+// proportional sums the proportional set size of every process of a program's
+// plugins that is a child of this one, in MB.
+func proportional(binary string) (mb float64, err error) {
+	all, err := filepath.Glob("/proc/[0-9]*/exe")
+	if err != nil {
+		return 0, err
+	}
+	me := strconv.Itoa(os.Getpid())
+	for _, link := range all {
+		dir := filepath.Dir(link)
+		exe, _ := os.Readlink(link) // gone by now, or somebody else's
+		stat, _ := os.ReadFile(filepath.Join(dir, "stat"))
+		_, rest, _ := strings.Cut(string(stat), ") ")
+		if f := strings.Fields(rest); exe != binary || len(f) < 2 || f[1] != me {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(dir, "smaps_rollup"))
+		if err != nil {
+			return 0, err
+		}
+		for _, line := range strings.Split(string(b), "\n") {
+			if f := strings.Fields(line); len(f) == 3 && f[0] == "Pss:" {
+				kb, err := strconv.ParseFloat(f[1], 64)
+				if err != nil {
+					return 0, err
+				}
+				mb += kb / 1024
+			}
+		}
+	}
+	return mb, nil
+}

@@ -1,0 +1,105 @@
+package publishing
+
+import (
+	"context"
+	"errors"
+
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// MaxBatch is how many posts CreateMany makes at most.
+const MaxBatch = 100
+
+// Composed is a post to be made, as one of many.
+type Composed struct {
+	Content  Content
+	Schedule Schedule
+}
+
+// Made is what became of one of many: a draft, or why there is none.
+type Made struct {
+	Draft *Detail
+	Err   error
+}
+
+// CreateMany keeps many drafts in one transaction and says of each what became
+// of it, in order. Those that break a rule are left out; with atomic, one of
+// them leaves out all, and the others have neither a draft nor an error. It
+// returns fault.Invalid for none and for more than MaxBatch.
+func (s *Service) CreateMany(ctx context.Context, who tenants.Scope, all []Composed, atomic bool) ([]Made, error) {
+	if err := s.authz.Allow(ctx, who, ActCreate); err != nil {
+		return nil, err
+	}
+	if len(all) == 0 || len(all) > MaxBatch {
+		return nil, fault.New(fault.Invalid, "batch.size", "Send 1 to %d at a time.", MaxBatch).On("/posts")
+	}
+	posts, out, sound := composed(all, who.Actor())
+	if sound == 0 || atomic && sound < len(all) {
+		return out, nil
+	}
+	err := s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		for _, p := range posts {
+			if p == nil {
+				continue
+			}
+			if err := tx.SavePost(ctx, p); err != nil {
+				return err
+			}
+			if err := emit(ctx, tx, "post.created", p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range posts {
+		if p != nil {
+			out[i].Draft = &Detail{Post: p}
+		}
+	}
+	return out, nil
+}
+
+// composed makes the posts that break no rule, each in its place.
+func composed(all []Composed, by string) (posts []*Post, out []Made, sound int) {
+	posts, out = make([]*Post, len(all)), make([]Made, len(all))
+	for i, c := range all {
+		p := NewPost(c.Content, by)
+		var err error
+		if p.Schedule, err = c.Schedule.intent(); err == nil {
+			err = p.Check()
+		}
+		if err != nil {
+			out[i].Err = err
+			continue
+		}
+		posts[i] = p
+		sound++
+	}
+	return posts, out, sound
+}
+
+// Rehearsal is a store that keeps nothing: a Service on it does everything and
+// answers as it would, and every transaction is taken back.
+func Rehearsal(s Store) Store { return rehearsal{s} }
+
+type rehearsal struct{ Store }
+
+var errTakenBack = errors.New("publishing: only a rehearsal")
+
+// Update implements Store.
+func (r rehearsal) Update(ctx context.Context, who tenants.ID, fn func(context.Context, Tx) error) error {
+	err := r.Store.Update(ctx, who, func(ctx context.Context, tx Tx) error {
+		if err := fn(ctx, tx); err != nil {
+			return err
+		}
+		return errTakenBack
+	})
+	if errors.Is(err, errTakenBack) {
+		return nil
+	}
+	return err
+}
