@@ -1719,7 +1719,7 @@ type PluginObject string
 // PluginState defines model for Plugin.State.
 type PluginState string
 
-// PluginApproval defines model for PluginApproval.
+// PluginApproval Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
 type PluginApproval struct {
 	// Digest The version that was looked at. Another is a conflict.
 	Digest *string `json:"digest,omitempty"`
@@ -1732,7 +1732,7 @@ type PluginChange struct {
 	What string `json:"what"`
 }
 
-// PluginChannelInput defines model for PluginChannelInput.
+// PluginChannelInput Example: {"channel":"pinned"}
 type PluginChannelInput struct {
 	Channel PluginChannelInputChannel `json:"channel"`
 }
@@ -1746,7 +1746,7 @@ type PluginGrant struct {
 	Tenant  string `json:"tenant"`
 }
 
-// PluginGrants defines model for PluginGrants.
+// PluginGrants Example: {"opt_in":false,"tenants":[{"allowed":true,"tenant":"ten_01jd0000000000000000000000"}],"tiers":["pro","agency"]}
 type PluginGrants struct {
 	// OptIn A tenant has it only once it is enabled there or above.
 	OptIn *bool `json:"opt_in,omitempty"`
@@ -1788,7 +1788,7 @@ type PluginKey struct {
 // PluginKeyObject defines model for PluginKey.Object.
 type PluginKeyObject string
 
-// PluginKeyInput defines model for PluginKeyInput.
+// PluginKeyInput Example: {"name":"Example Ltd","public":"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n"}
 type PluginKeyInput struct {
 	// Name Whose it is.
 	Name string `json:"name"`
@@ -1807,7 +1807,7 @@ type PluginList struct {
 	Data []Plugin `json:"data"`
 }
 
-// PluginRollback defines model for PluginRollback.
+// PluginRollback Example: {"version":"1.0.0"}
 type PluginRollback struct {
 	// Version A version or a digest. Without it, the one before.
 	Version *string `json:"version,omitempty"`
@@ -1825,7 +1825,7 @@ type PluginSettings struct {
 	Values map[string]interface{} `json:"values"`
 }
 
-// PluginSettingsInput defines model for PluginSettingsInput.
+// PluginSettingsInput Example: {"values":{"client_id":"carillon","client_secret":"…"}}
 type PluginSettingsInput struct {
 	Values map[string]interface{} `json:"values"`
 }
