@@ -79,6 +79,22 @@ func (d *Dispatcher) Claimed() time.Time {
 // Busy is how many segments are at work now.
 func (d *Dispatcher) Busy() int { return int(d.busy.Load()) }
 
+// Calm returns when fewer than half of the slots are at work, when the time is
+// over or when ctx is. What can wait for publishing asks it first.
+func (d *Dispatcher) Calm(ctx context.Context, within time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	tick := time.NewTicker(d.cfg.Tick)
+	defer tick.Stop()
+	for 2*d.Busy() >= d.cfg.Slots {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
 // Run claims until ctx is done, then waits for what it holds. The work itself
 // is told by ctx to stop at the next safe place; a call that is under way is
 // seen through.

@@ -171,3 +171,28 @@ func TestStoppingWaitsForWhatIsHeld(t *testing.T) {
 	}
 	<-stopped
 }
+
+// What can wait goes ahead when there is little to publish, and not before.
+func TestCalmIsFewAtWork(t *testing.T) {
+	q, r := &queue{}, &runner{started: make(chan publishing.SegmentID, 4), letGo: make(chan struct{})}
+	for _, id := range []publishing.SegmentID{"a", "b"} {
+		q.due = append(q.due, publishing.Claim{Segment: id})
+	}
+	d := dispatch.New(q, r, nil, dispatch.Config{Slots: 4, Tick: time.Millisecond, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- d.Run(ctx) }()
+	<-r.started
+	<-r.started
+	began := time.Now()
+	d.Calm(t.Context(), 30*time.Millisecond)
+	if time.Since(began) < 30*time.Millisecond {
+		t.Error("half of the slots were at work, and it went ahead")
+	}
+	close(r.letGo)
+	d.Calm(t.Context(), time.Minute)
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}

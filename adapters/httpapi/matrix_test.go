@@ -49,6 +49,12 @@ var bodies = map[string]string{
 // pluginKey is somebody's public key.
 const pluginKey = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n"
 
+// queries are the parameters that an operation insists on. One that it insists
+// on and that is not here fails the matrix.
+var queries = map[string]string{
+	"getCalendar": "?scheduled_at[gte]=2027-03-01T00:00:00Z&scheduled_at[lt]=2027-04-01T00:00:00Z",
+}
+
 // A route is one operation of the contract.
 type route struct {
 	op           *openapi3.Operation
@@ -77,6 +83,9 @@ func (r route) fill(t testing.TB, names map[string]string) string {
 	t.Helper()
 	path := "/api/v1" + r.path
 	for _, p := range r.op.Parameters {
+		if p.Value.In == "query" && p.Value.Required && queries[r.op.OperationID] == "" {
+			t.Fatalf("%s: no query", r.op.OperationID)
+		}
 		if p.Value.In != "path" {
 			continue
 		}
@@ -86,7 +95,7 @@ func (r route) fill(t testing.TB, names map[string]string) string {
 		}
 		path = strings.ReplaceAll(path, "{"+p.Value.Name+"}", name)
 	}
-	return path
+	return path + queries[r.op.OperationID]
 }
 
 func (r route) body(t testing.TB) string {

@@ -19,6 +19,7 @@ type Posts interface {
 	Delete(ctx context.Context, who tenants.Scope, id publishing.PostID, version int) error
 	Get(ctx context.Context, who tenants.Scope, id publishing.PostID) (*publishing.Detail, error)
 	List(ctx context.Context, who tenants.Scope, f publishing.Filter) ([]*publishing.Detail, error)
+	Calendar(ctx context.Context, who tenants.Scope, f publishing.Filter) ([]publishing.Entry, error)
 	Validate(ctx context.Context, who tenants.Scope, c publishing.Content) ([]fault.Violation, error)
 	Schedule(ctx context.Context, who tenants.Scope, id publishing.PostID, version int, when publishing.Schedule) (*publishing.Detail, error)
 	Publish(ctx context.Context, who tenants.Scope, id publishing.PostID, version int) (*publishing.Detail, error)

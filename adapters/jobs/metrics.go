@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"time"
 
 	"github.com/riverqueue/river"
 
@@ -32,9 +33,15 @@ type Metrics interface {
 	RefreshMetrics(ctx context.Context, who tenants.Scope, id publishing.PostID) error
 }
 
-// RegisterMetrics registers the worker for RefreshMetrics.
-func RegisterMetrics(ws *river.Workers, m Metrics) {
+// metricsWait is how long a refresh lets publishing go first. It is less than a
+// job may take.
+const metricsWait = 20 * time.Second
+
+// RegisterMetrics registers the worker for RefreshMetrics. calm returns when
+// this process has little to publish, or after a time.
+func RegisterMetrics(ws *river.Workers, m Metrics, calm func(context.Context, time.Duration)) {
 	river.AddWorker(ws, river.WorkFunc(func(ctx context.Context, job *river.Job[RefreshMetrics]) error {
+		calm(ctx, metricsWait)
 		return Verdict(m.RefreshMetrics(ctx, tenants.SystemScope(job.Args.Tenant), job.Args.Post))
 	}))
 }

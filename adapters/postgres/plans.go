@@ -20,7 +20,7 @@ import (
 
 // maxPlanAge is how long a connection keeps its plans. All of a worker's
 // statements take some milliseconds to plan.
-const maxPlanAge = 5 * time.Second
+const maxPlanAge = 10 * time.Second
 
 const plannedKey = "carillon.planned"
 

@@ -22,7 +22,7 @@ func (tx postTx) Posts(ctx context.Context, f publishing.Filter) ([]*publishing.
 	if err := tx.flush(ctx); err != nil {
 		return nil, err
 	}
-	sql, args := postsQuery(f)
+	sql, args := postsQuery(postsSQL, f)
 	rows, err := tx.query(ctx, sql, args...)
 	if err != nil {
 		return nil, err
@@ -38,9 +38,9 @@ func (tx postTx) Posts(ctx context.Context, f publishing.Filter) ([]*publishing.
 
 // postsQuery writes a filter as a statement. There are as many statements as
 // combinations of conditions, none of which holds a value.
-func postsQuery(f publishing.Filter) (sql string, args []any) {
+func postsQuery(find string, f publishing.Filter) (sql string, args []any) {
 	var b strings.Builder
-	b.WriteString(postsSQL)
+	b.WriteString(find)
 	add := func(condition string, arg any) {
 		args = append(args, arg)
 		fmt.Fprintf(&b, condition, len(args)+1) // $1 is the tenant
@@ -59,7 +59,7 @@ func postsQuery(f publishing.Filter) (sql string, args []any) {
 	}
 	if f.Channel != "" {
 		// A draft has no deliveries yet; its channels are in its content.
-		add(" and exists (select from jsonb_array_elements(p.content->'variants') v where v->>'channel' = $%d)", f.Channel)
+		add(" and jsonb_path_query_array(p.content, '$.variants[*].channel') ? $%d", f.Channel)
 	}
 	switch {
 	case f.From.IsZero() && f.Reverse:
@@ -75,6 +75,29 @@ func postsQuery(f publishing.Filter) (sql string, args []any) {
 		add(" limit $%d", f.Limit)
 	}
 	return b.String(), args
+}
+
+// calendarSQL takes apart in the database what a calendar shows a part of.
+const calendarSQL = `
+	select p.post_id, p.state, p.publish_at, p.timezone,
+	       coalesce(left(ltrim(p.content #>> '{parts,0,text}', E' \t\r\n'), 200), ''), coalesce(p.content #>> '{parts,0,media,0,media}', ''),
+	       coalesce(jsonb_array_length(nullif(p.content -> 'parts', 'null')), 0), jsonb_path_query_array(p.content, '$.variants[*].channel')
+	  from posts p where {p}`
+
+func (tx postTx) Calendar(ctx context.Context, f publishing.Filter) ([]publishing.Entry, error) {
+	if err := tx.flush(ctx); err != nil {
+		return nil, err
+	}
+	sql, args := postsQuery(calendarSQL, f)
+	rows, err := tx.query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.AppendRows(make([]publishing.Entry, 0, 64), rows, func(r pgx.CollectableRow) (e publishing.Entry, err error) {
+		err = r.Scan(&e.ID, &e.State, &e.At, &e.Zone, &e.Text, &e.Media, &e.Parts, &e.Channels)
+		e.At, e.Text = e.At.UTC(), publishing.FirstLine(e.Text)
+		return e, err
+	})
 }
 
 const outlinesSQL = `

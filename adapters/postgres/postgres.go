@@ -97,10 +97,9 @@ func connect(ctx context.Context, c Config, url, name string) (role, error) {
 	for name, value := range map[string]string{
 		"application_name":                    name,
 		"timezone":                            "UTC",
-		"standard_conforming_strings":         "on",                 // bun quotes literals itself
-		"jit":                                 "off",                // our statements are short; compiling one would not pay
-		"enable_seqscan":                      "off",                // see plans.go
-		"plan_cache_mode":                     "force_generic_plan", // planning most statements costs more than running them
+		"standard_conforming_strings":         "on",  // bun quotes literals itself
+		"jit":                                 "off", // our statements are short; compiling one would not pay
+		"enable_seqscan":                      "off", // see plans.go
 		"statement_timeout":                   "30s",
 		"lock_timeout":                        "10s",
 		"idle_in_transaction_session_timeout": "60s",

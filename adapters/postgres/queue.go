@@ -185,34 +185,36 @@ type look struct {
 	full   bool // a lane may have more than was looked at
 }
 
+// look keeps the claim's plan from being made anew each time, which would cost
+// more than the claim.
 func (q queue) look(ctx context.Context, from lane, holder string, n int, lease time.Duration) (l look, err error) {
 	hops := max(256, 4*n)
-	rows, err := q.db.sys.pool.Query(ctx, "/* "+string(pathClaim)+" */ "+claimSQL, n, lease, holder,
-		publishing.DefaultSettings.MissedAfter.Seconds(), from.minute, from.tenant, from.channel, hops)
-	if err != nil {
-		return l, err
-	}
-	defer rows.Close()
+	b := new(pgx.Batch)
+	b.Queue("select set_config('plan_cache_mode', 'force_generic_plan', true)")
+	b.Queue("/* "+string(pathClaim)+" */ "+claimSQL, n, lease, holder, publishing.DefaultSettings.MissedAfter.Seconds(),
+		from.minute, from.tenant, from.channel, hops).Query(func(rows pgx.Rows) error { return l.read(rows, hops) })
+	return l, q.db.sys.pool.SendBatch(ctx, b).Close()
+}
+
+func (l *look) read(rows pgx.Rows, hops int) error {
 	for rows.Next() {
 		var hop int
-		var c struct {
-			tenant, post, delivery, segment *string
-			generation                      *int64
-			due                             *time.Time
-		}
+		var generation *int64
+		var due *time.Time
+		var c struct{ tenant, post, delivery, segment *string }
 		if err := rows.Scan(&l.last.minute, &l.last.tenant, &l.last.channel, &hop, &l.full,
-			&c.tenant, &c.post, &c.delivery, &c.segment, &c.generation, &c.due); err != nil {
-			return l, err
+			&c.tenant, &c.post, &c.delivery, &c.segment, &generation, &due); err != nil {
+			return err
 		}
 		l.end = hop < hops
 		if c.segment != nil {
 			l.claims = append(l.claims, publishing.Claim{
 				Tenant: tenants.ID(*c.tenant), Post: publishing.PostID(*c.post), Delivery: publishing.DeliveryID(*c.delivery),
-				Segment: publishing.SegmentID(*c.segment), Generation: *c.generation, DueAt: *c.due,
+				Segment: publishing.SegmentID(*c.segment), Generation: *generation, DueAt: *due,
 			})
 		}
 	}
-	return l, rows.Err()
+	return rows.Err()
 }
 
 // blockedSQL names what keeps channels of one tenant from sending; the widest

@@ -20,12 +20,11 @@ type Session struct {
 
 // Start runs the plugin under a host of its own.
 func (s *Stage) Start(ctx context.Context) (*Session, error) {
-	p := s.opt.Program
 	host, err := pluginhost.New(pluginhost.Config{
 		Args: s.opt.Self, Dir: filepath.Join(s.dir, "s"), Log: slog.New(&listener{hear: s.opt.Output}), Env: s.environ(),
 		Egress: func(string) pluginhost.Egress { return door{s.Proxy} }, Direct: []string{s.Gateway.addr},
 		Timeouts: pluginhost.Timeouts{Start: s.patience(), Idle: time.Minute, Probe: 10 * time.Second},
-	}, []pluginhost.Spec{{ID: s.Manifest.ID, Name: p.Name, Binary: p.Binary, Args: p.Args, Dir: p.Dir}})
+	}, []pluginhost.Spec{s.spec()})
 	if err != nil {
 		return nil, err
 	}
@@ -35,6 +34,25 @@ func (s *Stage) Start(ctx context.Context) (*Session, error) {
 		return nil, err
 	}
 	return &Session{Host: host, Plugin: plugin}, nil
+}
+
+func (s *Stage) spec() pluginhost.Spec {
+	p := s.opt.Program
+	return pluginhost.Spec{ID: s.Manifest.ID, Name: p.Name, Binary: p.Binary, Args: p.Args, Dir: p.Dir}
+}
+
+// Renew puts what was built since in the place of what runs, as an upgrade.
+// What runs stays if the new one does not start or may not take over.
+func (s *Stage) Renew(ctx context.Context, x *Session) error {
+	if err := s.learn(ctx); err != nil {
+		return err
+	}
+	if err := x.Host.Upgrade(ctx, s.spec()); err != nil {
+		return err
+	}
+	var err error
+	x.Plugin, err = x.Host.Platform(ctx, s.Manifest.ID)
+	return err
 }
 
 // PID is the number of the process that serves now; 0 if none does.
@@ -91,8 +109,8 @@ func (l *listener) Handle(_ context.Context, r slog.Record) error {
 		switch {
 		case a.Key == "line":
 			line = a.Value.String()
-		case a.Key == "error" || a.Key == "version":
-			line += ": " + a.Value.String()
+		case a.Key == "error" || a.Key == "version" || a.Key == "state" || a.Key == "to":
+			line += " " + a.Key + "=" + a.Value.String()
 		}
 		return true
 	})

@@ -126,6 +126,9 @@ func (d detected) attempt() (Level, error) {
 		}
 		level.Parts[i].Missing = reason
 	}
+	if !d.plan.Namespaces {
+		level = level.Without("counted together with all processes of this user", processes)
+	}
 	return level, nil
 }
 

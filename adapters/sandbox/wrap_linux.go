@@ -66,6 +66,9 @@ func (d detected) wrap(mode Mode, cmd *exec.Cmd, program *os.File, p Policy) (*C
 
 // cage takes cmd apart into an order and makes it start the shim instead.
 func (d detected) cage(cmd *exec.Cmd, program *os.File, p Policy, uid int) (*Cage, error) {
+	if !d.plan.Namespaces {
+		p.Processes += crowd()
+	}
 	ours, theirs, err := pair()
 	if err != nil {
 		return nil, err
@@ -213,6 +216,21 @@ func readable(cmd *exec.Cmd, program *os.File, p Policy) bool {
 		}
 	}
 	return true
+}
+
+// crowd is how many processes and threads a guest has to be left besides its
+// own where it shares this user's count: those that there are, and some more.
+func crowd() uint64 {
+	var n uint64 = 512
+	tasks, _ := filepath.Glob("/proc/[0-9]*/task/[0-9]*")
+	for _, t := range tasks {
+		if info, err := os.Stat(t); err == nil {
+			if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) == os.Getuid() {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // uidRange are users of this machine that nobody is.

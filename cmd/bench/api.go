@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/client"
+	"github.com/carillonhq/carillon/cmd/internal/proc"
 )
 
 // pages fills each workspace with posts to read, once.
@@ -137,7 +138,7 @@ func (c *caller) same(ctx context.Context, a, b request) error {
 
 // bare starts the baseline, this program's other face.
 func (h *house) bare(ctx context.Context) (string, error) {
-	addr, err := freeAddr(ctx)
+	addr, err := proc.FreeAddr(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -145,14 +146,14 @@ func (h *house) bare(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p := &process{Cmd: exec.Command(self, "bare", addr), done: make(chan struct{})}
-	p.Env, p.Stderr = h.env(), os.Stderr
-	if err := p.Start(); err != nil {
+	cmd := exec.Command(self, "bare", addr)
+	cmd.Env = h.env()
+	p, err := proc.Start(h.dir, "bare", cmd)
+	if err != nil {
 		return "", err
 	}
-	go func() { p.err = p.Wait(); close(p.done) }()
-	h.onClose(p.stop)
-	return "http://" + addr, p.ready(ctx, "http://"+addr+"/readyz")
+	h.onClose(p.Stop)
+	return "http://" + addr, p.Ready(ctx, "http://"+addr+"/readyz", tick)
 }
 
 func median(v []float64) float64 {

@@ -55,5 +55,6 @@ var calendarViews = []struct {
 	name, path string
 	target     float64
 }{
-	{"calendar, whole posts", "/posts", 100},
+	{"calendar", "/calendar", 100},
+	{"calendar, whole posts", "/posts", 0},
 }

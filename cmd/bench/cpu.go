@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/carillonhq/carillon/cmd/internal/proc"
 )
 
 // ticks is how many of a process's clock ticks make a second; Linux has told
@@ -47,11 +49,11 @@ func used(pid int) (seconds float64, parent int) {
 // spent is the processor time of an installation by part.
 type spent struct{ database, workers, plugins, driver float64 }
 
-func (h *house) spent(workers []*process) (s spent) {
+func (h *house) spent(workers []*proc.Process) (s spent) {
 	own, backends := cpu(h.server.PID)
 	s.database = own + backends
 	for _, w := range workers {
-		own, plugins := cpu(w.Process.Pid)
+		own, plugins := cpu(w.PID())
 		s.workers += own
 		s.plugins += plugins
 	}

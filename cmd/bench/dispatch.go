@@ -4,14 +4,16 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/carillonhq/carillon/cmd/internal/proc"
 )
 
 // workers starts n worker processes and returns when each has claimed.
-func (h *house) workers(ctx context.Context, n int) ([]*process, func(), error) {
-	var all []*process
+func (h *house) workers(ctx context.Context, n int) ([]*proc.Process, func(), error) {
+	var all []*proc.Process
 	stop := func() {
 		for _, p := range all {
-			p.stop()
+			p.Stop()
 		}
 	}
 	for i := range n {

@@ -16,7 +16,7 @@ func footprint(ctx context.Context, h *house, r *report) error {
 			return err
 		}
 		starts = append(starts, time.Since(began))
-		p.stop()
+		p.Stop()
 	}
 	slices.Sort(starts)
 	r.atMost("cold start of serve", starts.ms(.5)/1000, 1, "s", "from exec to a 200 from /livez, database up; median of five")
@@ -33,7 +33,7 @@ func settled(ctx context.Context, h *house, r *report) error {
 		return ctx.Err()
 	case <-time.After(10 * time.Second):
 	}
-	own, plugins, err := rss(h.api.Process.Pid)
+	own, plugins, err := rss(h.api.PID())
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/localpg"
 	"github.com/carillonhq/carillon/adapters/postgres"
+	"github.com/carillonhq/carillon/cmd/internal/proc"
 	"github.com/carillonhq/carillon/plugins/pigeon/network"
 )
 
@@ -34,7 +35,7 @@ type house struct {
 	people  *people // seeded when first asked for
 	paged   bool
 	apiAddr string
-	api     *process
+	api     *proc.Process
 	closers []func()
 }
 

@@ -34,7 +34,7 @@ func nodes(ctx context.Context, h *house, r *report) error {
 	if err := h.awaitAll(ctx, n/4, due.Add(time.Minute), "many"); err != nil {
 		return err
 	}
-	workers[0].kill()
+	workers[0].Kill()
 	killed := time.Now()
 	for i, addr := range []string{h.apiAddr, second} {
 		p := people.places[i]

@@ -4,57 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/carillonhq/carillon/cmd/internal/proc"
 )
 
-// A process is one program of the installation.
-type process struct {
-	*exec.Cmd
-	done chan struct{}
-	err  error
-}
-
-// start runs `carillon args` until stop or close.
-func (h *house) start(name string, env []string, args ...string) (*process, error) {
-	log, err := os.OpenFile(filepath.Join(h.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+// start runs `carillon args` until it is stopped or the house closes.
+func (h *house) start(name string, env []string, args ...string) (*proc.Process, error) {
+	cmd := exec.Command(h.opt.binary, args...)
+	cmd.Env = append(h.env(), env...)
+	p, err := proc.Start(h.dir, name, cmd)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = log.Close() }()
-	p := &process{Cmd: exec.Command(h.opt.binary, args...), done: make(chan struct{})}
-	p.Env, p.Stdout, p.Stderr = append(h.env(), env...), log, log
-	p.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := p.Start(); err != nil {
-		return nil, err
-	}
-	go func() { p.err = p.Wait(); close(p.done) }()
-	h.onClose(p.stop)
+	h.onClose(p.Stop)
 	return p, nil
 }
 
-// stop asks the process to drain, and insists after a while.
-func (p *process) stop() {
-	_ = p.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-p.done:
-	case <-time.After(25 * time.Second):
-		p.kill()
-	}
-}
-
-// kill ends the process as a crash would; its plugins notice.
-func (p *process) kill() {
-	_ = p.Process.Kill()
-	<-p.done
-}
+// tick is how often a program that was started is asked whether it is ready.
+const tick = 5 * time.Millisecond
 
 // serve starts the API server, once, and returns when it is ready.
 func (h *house) serve(ctx context.Context) error {
@@ -66,8 +39,8 @@ func (h *house) serve(ctx context.Context) error {
 	return err
 }
 
-func (h *house) newServer(ctx context.Context, name string) (*process, string, error) {
-	addr, err := freeAddr(ctx)
+func (h *house) newServer(ctx context.Context, name string) (*proc.Process, string, error) {
+	addr, err := proc.FreeAddr(ctx)
 	if err != nil {
 		return nil, "", err
 	}
@@ -75,42 +48,7 @@ func (h *house) newServer(ctx context.Context, name string) (*process, string, e
 	if err != nil {
 		return nil, "", err
 	}
-	return p, addr, p.ready(ctx, "http://"+addr+"/livez") // /readyz also waits for a worker
-}
-
-// ready polls an address until it answers 200.
-func (p *process) ready(ctx context.Context, address string) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	client := &http.Client{Timeout: time.Second}
-	defer client.CloseIdleConnections()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
-		if err != nil {
-			return err
-		}
-		if res, err := client.Do(req); err == nil {
-			_ = res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-p.done:
-			return fmt.Errorf("it ended: %w", errors.Join(p.err, errors.New("see its log")))
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-}
-
-func freeAddr(ctx context.Context) (string, error) {
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return ln.Addr().String(), ln.Close()
+	return p, addr, p.Ready(ctx, "http://"+addr+"/livez", tick) // /readyz also waits for a worker
 }
 
 // rss is a process's resident memory in MB, and that of its children by name.

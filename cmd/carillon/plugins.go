@@ -79,6 +79,6 @@ func pluginCommand() *cobra.Command {
 	})
 	c.AddCommand(packCommands()...)
 	c.AddCommand(catalogCommands()...)
-	c.AddCommand(pluginNewCommand(), pluginTestCommand())
+	c.AddCommand(pluginNewCommand(), pluginDevCommand(), pluginTestCommand())
 	return c
 }

@@ -104,7 +104,7 @@ func (k *kernel) beat(ctx context.Context, w worker) {
 // work publishes and works the queue until ctx is done, then finishes what it
 // holds.
 func (k *kernel) work(ctx context.Context, w worker) error {
-	client, err := k.queue()
+	client, err := k.queue(w)
 	if err != nil {
 		return err
 	}
@@ -158,14 +158,14 @@ func (k *kernel) sameDatabase(ctx context.Context) {
 }
 
 // queue is River's client with every worker there is.
-func (k *kernel) queue() (interface {
+func (k *kernel) queue(w worker) (interface {
 	Start(context.Context) error
 	Stop(context.Context) error
 }, error) {
 	ws := river.NewWorkers()
 	jobs.RegisterIdentity(ws, identity.NewPostman(k.db.Identity(), k.mail, k.cfg.URL, time.Now), k.names)
 	jobs.RegisterRenewal(ws, k.channels)
-	jobs.RegisterMetrics(ws, k.posts)
+	jobs.RegisterMetrics(ws, k.posts, w.Calm)
 	jobs.RegisterWebhooks(ws, k.events, k.db)
 	jobs.RegisterMedia(ws, k.db, k.media)
 	jobs.RegisterIdempotency(ws, k.db)

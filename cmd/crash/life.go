@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/carillonhq/carillon/cmd/internal/proc"
 )
 
 // life is one process that is started again whenever it ends.
@@ -31,16 +33,14 @@ type life struct {
 
 // live starts a process and keeps it alive.
 func (r *rig) live(name string, args ...string) (*life, error) {
-	log, err := os.OpenFile(filepath.Join(r.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := proc.Log(r.dir, name)
 	if err != nil {
 		return nil, err
 	}
 	l := &life{name: name, over: make(chan struct{}), make: func(env ...string) *exec.Cmd {
 		cmd := r.command(args...)
 		cmd.Env = append(append([]string{}, cmd.Env...), env...)
-		cmd.Stdout, cmd.Stderr = log, log
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		return cmd
+		return proc.Apart(cmd, log)
 	}}
 	if err := l.start(); err != nil {
 		return nil, err

@@ -6,8 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/carillonhq/carillon/adapters/postgres"
+	"github.com/carillonhq/carillon/cmd/internal/proc"
 )
 
 // rig is an installation and the network it publishes to.
@@ -53,7 +52,7 @@ func openRig(ctx context.Context, p *place, e experiment) (r *rig, err error) {
 	if err := r.startNetwork(e); err != nil {
 		return nil, fmt.Errorf("network: %w", err)
 	}
-	addr, err := freeAddr()
+	addr, err := proc.FreeAddr(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -167,19 +166,6 @@ func (r *rig) close() {
 		_ = r.post.Process.Signal(syscall.SIGTERM)
 		_ = r.post.Wait()
 	}
-}
-
-// freeAddr has a port that is given to no client: one that called a dead
-// server at such a port would now and then be connected to itself.
-func freeAddr() (addr string, err error) {
-	for range 100 {
-		var ln net.Listener
-		addr = fmt.Sprint("127.0.0.1:", 10_000+mathrand.N(10_000))
-		if ln, err = net.Listen("tcp", addr); err == nil {
-			return addr, ln.Close()
-		}
-	}
-	return "", err
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -6,13 +6,13 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/localpg"
+	"github.com/carillonhq/carillon/cmd/internal/proc"
 )
 
 // trial is everything that runs, and what was found out so far.
@@ -29,7 +29,7 @@ type trial struct {
 
 	env    []string // what each process of the installation is told
 	api    string
-	worker *process
+	worker *proc.Process
 	author *author
 
 	verdict verdict
@@ -109,7 +109,7 @@ func (t *trial) openInstallation(ctx context.Context) error {
 		return err
 	}
 	t.onClose(func() { _ = db.Stop() })
-	addr, err := freeAddr(ctx)
+	addr, err := proc.FreeAddr(ctx)
 	if err != nil {
 		return err
 	}
@@ -134,12 +134,12 @@ func (t *trial) openInstallation(ctx context.Context) error {
 	if t.worker, err = t.start("work"); err != nil {
 		return err
 	}
-	return server.ready(ctx, t.api+"/readyz") // which says that somebody publishes, too
+	return server.Ready(ctx, t.api+"/readyz", 50*time.Millisecond) // which says that somebody publishes, too
 }
 
 // revive kills the worker as a crash would, and starts the next.
 func (t *trial) revive() (err error) {
-	t.worker.kill()
+	t.worker.Kill()
 	t.worker, err = t.start("work")
 	return err
 }
@@ -148,13 +148,4 @@ func masterKey() string {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails, see crypto/rand
 	return base64.StdEncoding.EncodeToString(key)
-}
-
-// freeAddr is an address on this machine that nobody listens on.
-func freeAddr(ctx context.Context) (string, error) {
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return ln.Addr().String(), ln.Close()
 }

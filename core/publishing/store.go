@@ -31,6 +31,8 @@ type Tx interface {
 	// until the transaction ends.
 	LockPost(ctx context.Context, id PostID) (*Post, error)
 	Posts(ctx context.Context, f Filter) ([]*Post, error)
+	// Calendar returns what f selects as entries, by time. f has a window.
+	Calendar(ctx context.Context, f Filter) ([]Entry, error)
 	// SavePost checks and writes p; fault.Conflict if p is stale. It sets
 	// Version and the timestamps.
 	SavePost(ctx context.Context, p *Post) error

@@ -2,6 +2,7 @@ package examples_test
 
 import (
 	"bytes"
+	"path/filepath"
 	"testing"
 
 	"github.com/carillonhq/carillon/adapters/conformance"
@@ -17,7 +18,7 @@ func TestConformance(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		settings.Upstream.Command = []string{chirpCommand(t)} // built once, where the file says go run
+		settings.Upstream.Command = []string{filepath.Join(made(t, compiled), "chirpfake")} // built once, where the file says go run
 		program := rehearsal.Program{Name: spec.Name, Binary: spec.Binary, Args: spec.Args, Dir: spec.Dir, Slow: spec.Start > 0}
 		report, err := conformance.Run(t.Context(), conformance.Options{Level: 4, Options: rehearsal.Options{Program: program, Settings: settings}})
 		if err != nil {

@@ -5,12 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"image"
-	"image/png"
-	"io"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,7 +16,6 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/pluginhost"
 	"github.com/carillonhq/carillon/adapters/sandbox"
-	"github.com/carillonhq/carillon/plugins/examples/chirpfake"
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/ports/social/socialtest"
 )
@@ -29,8 +23,18 @@ import (
 // TestMain lets the test binary be the shim that confines a plugin.
 func TestMain(m *testing.M) {
 	sandbox.Main()
-	os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "chirp")
+	if err != nil {
+		panic(err)
+	}
+	programs = dir
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
 }
+
+// programs is where what is compiled lies.
+var programs string
 
 var tokens = map[string]string{"ann": "token-of-ann", "bob": "token-of-bob"}
 
@@ -40,22 +44,8 @@ func TestContractInPython(t *testing.T)     { hold(t, inPython(t)) }
 
 func inGo(t *testing.T) pluginhost.Spec {
 	t.Helper()
-	return pluginhost.Spec{ID: "example.chirp-go", Name: "go-chirp", Binary: compiled(t, "./go-chirp")}
-}
-
-// chirpCommand is the platform as a program.
-func chirpCommand(t *testing.T) string {
-	t.Helper()
-	return compiled(t, "./chirpfake/cmd/chirpfake")
-}
-
-func compiled(t *testing.T, pkg string) string {
-	t.Helper()
-	bin := filepath.Join(t.TempDir(), "program")
-	if out, err := exec.Command("go", "build", "-o", bin, pkg).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return bin
+	bin := made(t, compiled)
+	return pluginhost.Spec{ID: "example.chirp-go", Name: "go-chirp", Binary: filepath.Join(bin, "go-chirp")}
 }
 
 func inTypeScript(t *testing.T) pluginhost.Spec {
@@ -68,17 +58,38 @@ func inPython(t *testing.T) pluginhost.Spec {
 	return built(t, "py-chirp", pluginhost.Spec{ID: "example.chirp-py", Binary: "python3", Args: []string{"dist"}})
 }
 
-// built is a plugin of an interpreter, built with the SDKs of this tree.
-func built(t *testing.T, folder string, spec pluginhost.Spec) pluginhost.Spec {
-	t.Helper()
+// compiled is the folder with what is written in Go.
+var compiled = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("go", "build", "-o", programs+"/", "./go-chirp", "./chirpfake/cmd/chirpfake").CombinedOutput() //nolint:gosec // a folder of our own
+	if err != nil {
+		err = fmt.Errorf("%w\n%s", err, out)
+	}
+	return programs, err
+})
+
+// interpreters is the PATH with the right ones, once the examples that they
+// run are built with the SDKs of this tree.
+var interpreters = sync.OnceValues(func() (string, error) {
 	if _, err := tool("build"); err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	path, err := tool("path")
+	return strings.TrimSpace(path), err
+})
+
+func made(t *testing.T, once func() (string, error)) string {
+	t.Helper()
+	what, err := once()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("PATH", strings.TrimSpace(path))
+	return what
+}
+
+// built is a plugin of an interpreter.
+func built(t *testing.T, folder string, spec pluginhost.Spec) pluginhost.Spec {
+	t.Helper()
+	t.Setenv("PATH", made(t, interpreters))
 	dir, err := filepath.Abs(folder)
 	if err != nil {
 		t.Fatal(err)
@@ -89,10 +100,9 @@ func built(t *testing.T, folder string, spec pluginhost.Spec) pluginhost.Spec {
 
 // tool runs tools/sdks.sh, which builds once per change.
 func tool(verb string) (string, error) {
-	cmd := exec.Command("../../tools/sdks.sh", verb)
-	out, err := cmd.Output()
+	out, err := exec.Command("../../tools/sdks.sh", verb).Output()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		return "", fmt.Errorf("tools/sdks.sh %s: %w\n%s", verb, err, append(exit.Stderr, out...))
+		err = fmt.Errorf("tools/sdks.sh %s: %w\n%s", verb, err, append(exit.Stderr, out...))
 	}
 	return string(out), err
 }
@@ -185,104 +195,4 @@ func (l *logs) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
-}
-
-// chirp is a fresh platform with its one account.
-func chirp(t *testing.T) socialtest.Harness {
-	t.Helper()
-	now := &clock{now: time.Now()}
-	users := map[string]string{}
-	for user, token := range tokens {
-		users[token] = user
-	}
-	fake := &server{Server: chirpfake.New(users, chirpfake.Options{Now: now.Now, Lag: 2 * time.Second})}
-	web := httptest.NewServer(fake)
-	t.Cleanup(web.Close)
-	return socialtest.Harness{
-		Server: fake, Account: social.Account{ID: "u-ann", Handle: "ann"},
-		Call:  social.Call{Credential: social.Credential{AccessToken: tokens["ann"], Public: map[string]string{"instance": web.URL}}},
-		Image: picture(t), TooLong: strings.Repeat("é", chirpfake.MaxText+1), Wait: now.advance, Deadline: time.Second,
-	}
-}
-
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// harness is what the tests of this package share with the contract.
-type harness = socialtest.Harness
-
-// server is Chirp with a back door and a gate.
-type server struct {
-	*chirpfake.Server
-	gate *gate
-}
-
-// A gate holds the next request until it is opened, or the caller has left.
-type gate struct{ reached, open, left chan struct{} }
-
-func (s *server) slow() *gate {
-	s.gate = &gate{make(chan struct{}), make(chan struct{}), make(chan struct{})}
-	return s.gate
-}
-
-// ServeHTTP implements http.Handler.
-func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if g := s.gate; g != nil {
-		body, _ := io.ReadAll(r.Body) // only then is it seen that the caller leaves
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		close(g.reached)
-		select {
-		case <-g.open:
-		case <-r.Context().Done():
-			close(g.left)
-		}
-	}
-	s.Server.ServeHTTP(w, r)
-}
-
-// Trouble implements socialtest.Server.
-func (s *server) Trouble(t socialtest.Trouble) { s.Server.Trouble(string(t)) }
-
-// Objects implements socialtest.Server.
-func (s *server) Objects() []socialtest.Object {
-	var list []socialtest.Object
-	for _, p := range s.Posts() {
-		o := socialtest.Object{ID: p.ID, ReplyTo: p.ReplyTo, Text: p.Text}
-		for _, id := range p.Media {
-			o.Alts = append(o.Alts, s.Alt(id))
-		}
-		list = append(list, o)
-	}
-	return list
-}
-
-// picture is an attachment served as the host's gateway does.
-func picture(t *testing.T) social.Media {
-	t.Helper()
-	var raw bytes.Buffer
-	if err := png.Encode(&raw, image.NewGray(image.Rect(0, 0, 40, 30))); err != nil {
-		t.Fatal(err)
-	}
-	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.ServeContent(w, r, "boats.png", time.Time{}, bytes.NewReader(raw.Bytes()))
-	}))
-	t.Cleanup(gateway.Close)
-	return social.Media{
-		ID: "med_1", Kind: social.Image, MIME: "image/png", Bytes: int64(raw.Len()), Width: 40, Height: 30,
-		Alt: "Boats & nets", URL: gateway.URL + "/boats.png",
-	}
 }

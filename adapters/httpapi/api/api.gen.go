@@ -21,6 +21,21 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for CalendarEntryObject.
+const (
+	CalendarEntryObjectCalendarEntry CalendarEntryObject = "calendar_entry"
+)
+
+// Valid indicates whether the value is a known member of the CalendarEntryObject enum.
+func (e CalendarEntryObject) Valid() bool {
+	switch e {
+	case CalendarEntryObjectCalendarEntry:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChannelObject.
 const (
 	ChannelObjectChannel ChannelObject = "channel"
@@ -1120,6 +1135,35 @@ type BatchResult struct {
 	Data    []BatchItem `json:"data" validate:"dive"`
 	Failed  int         `json:"failed"`
 }
+
+// Calendar defines model for Calendar.
+type Calendar struct {
+	Data    []CalendarEntry `json:"data" validate:"dive"`
+	HasMore bool            `json:"has_more"`
+}
+
+// CalendarEntry defines model for CalendarEntry.
+type CalendarEntry struct {
+	// Channels Where it goes, by channel id.
+	Channels []string `json:"channels" validate:"dive"`
+	Id       string   `json:"id"`
+
+	// MediaId The first attachment, for a thumbnail.
+	MediaId   *string             `json:"media_id,omitempty"`
+	Object    CalendarEntryObject `json:"object" validate:"oneof=calendar_entry"`
+	PublishAt time.Time           `json:"publish_at"`
+
+	// Segments How many parts the thread has.
+	Segments int       `json:"segments"`
+	State    PostState `json:"state"`
+
+	// Text The first line, at most 140 characters of it.
+	Text     string  `json:"text"`
+	Timezone *string `json:"timezone,omitempty"`
+}
+
+// CalendarEntryObject defines model for CalendarEntry.Object.
+type CalendarEntryObject string
 
 // Channel defines model for Channel.
 type Channel struct {
@@ -2329,6 +2373,14 @@ type UserID = string
 // WebhookID defines model for webhookID.
 type WebhookID = string
 
+// GetCalendarParams defines parameters for GetCalendar.
+type GetCalendarParams struct {
+	ScheduledFrom  time.Time  `form:"scheduled_at[gte]" json:"scheduled_at[gte]"`
+	ScheduledUntil time.Time  `form:"scheduled_at[lt]" json:"scheduled_at[lt]"`
+	State          *PostState `form:"state,omitempty" json:"state,omitempty"`
+	Channel        *string    `form:"channel,omitempty" json:"channel,omitempty"`
+}
+
 // ListChannelsParams defines parameters for ListChannels.
 type ListChannelsParams struct {
 	// Limit Page size.
@@ -2757,6 +2809,9 @@ type ServerInterface interface {
 	// ResendVerification Send the verification mail again.
 	// (POST /auth/verify:resend)
 	ResendVerification(c *fiber.Ctx) error
+	// GetCalendar What is due in a time window, at a glance.
+	// (GET /calendar)
+	GetCalendar(c *fiber.Ctx, params GetCalendarParams) error
 	// ListChannels The connected accounts.
 	// (GET /channels)
 	ListChannels(c *fiber.Ctx, params ListChannelsParams) error
@@ -3222,6 +3277,64 @@ func (siw *ServerInterfaceWrapper) ResendVerification(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.ResendVerification(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetCalendar operation middleware
+func (siw *ServerInterfaceWrapper) GetCalendar(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetCalendarParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Required query parameter "scheduled_at[gte]" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "scheduled_at[gte]", query, &params.ScheduledFrom, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return BadParameter("/query/scheduled_at[gte]")
+	}
+
+	// ------------- Required query parameter "scheduled_at[lt]" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "scheduled_at[lt]", query, &params.ScheduledUntil, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return BadParameter("/query/scheduled_at[lt]")
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", query, &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/state")
+	}
+
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", query, &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/channel")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetCalendar(c, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -6413,6 +6526,9 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/auth/verify:resend", Operation: "ResendVerification", Handler: wrapper.ResendVerification, Public: "nobody is signed in yet", Rate: "sign_in",
 		},
 		{
+			Method: "GET", Path: "/calendar", Operation: "GetCalendar", Handler: wrapper.GetCalendar, Action: "post.read", Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel"},
+		},
+		{
 			Method: "GET", Path: "/channels", Operation: "ListChannels", Handler: wrapper.ListChannels, Action: "channel.read", Query: []string{"limit", "cursor"},
 		},
 		{
@@ -6979,6 +7095,35 @@ type ResendVerificationdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ResendVerificationdefaultApplicationProblemPlusJSONResponse) VisitResendVerificationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GetCalendarRequestObject struct {
+	Params GetCalendarParams
+}
+
+type GetCalendarResponseObject interface {
+	VisitGetCalendarResponse(ctx *fiber.Ctx) error
+}
+
+type GetCalendar200JSONResponse Calendar
+
+func (response GetCalendar200JSONResponse) VisitGetCalendarResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetCalendardefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetCalendardefaultApplicationProblemPlusJSONResponse) VisitGetCalendarResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -9631,6 +9776,9 @@ type StrictServerInterface interface {
 	// ResendVerification Send the verification mail again.
 	// (POST /auth/verify:resend)
 	ResendVerification(ctx context.Context, request ResendVerificationRequestObject) (ResendVerificationResponseObject, error)
+	// GetCalendar What is due in a time window, at a glance.
+	// (GET /calendar)
+	GetCalendar(ctx context.Context, request GetCalendarRequestObject) (GetCalendarResponseObject, error)
 	// ListChannels The connected accounts.
 	// (GET /channels)
 	ListChannels(ctx context.Context, request ListChannelsRequestObject) (ListChannelsResponseObject, error)
@@ -10239,6 +10387,33 @@ func (sh *strictHandler) ResendVerification(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(ResendVerificationResponseObject); ok {
 		if err := validResponse.VisitResendVerificationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetCalendar operation middleware
+func (sh *strictHandler) GetCalendar(ctx *fiber.Ctx, params GetCalendarParams) error {
+	var request GetCalendarRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCalendar(ctx.UserContext(), request.(GetCalendarRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCalendar")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetCalendarResponseObject); ok {
+		if err := validResponse.VisitGetCalendarResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

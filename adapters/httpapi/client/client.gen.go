@@ -18,6 +18,21 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for CalendarEntryObject.
+const (
+	CalendarEntryObjectCalendarEntry CalendarEntryObject = "calendar_entry"
+)
+
+// Valid indicates whether the value is a known member of the CalendarEntryObject enum.
+func (e CalendarEntryObject) Valid() bool {
+	switch e {
+	case CalendarEntryObjectCalendarEntry:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChannelObject.
 const (
 	ChannelObjectChannel ChannelObject = "channel"
@@ -1150,6 +1165,35 @@ type BatchResult struct {
 	Data    []BatchItem `json:"data"`
 	Failed  int         `json:"failed"`
 }
+
+// Calendar defines model for Calendar.
+type Calendar struct {
+	Data    []CalendarEntry `json:"data"`
+	HasMore bool            `json:"has_more"`
+}
+
+// CalendarEntry defines model for CalendarEntry.
+type CalendarEntry struct {
+	// Channels Where it goes, by channel id.
+	Channels []string `json:"channels"`
+	Id       string   `json:"id"`
+
+	// MediaId The first attachment, for a thumbnail.
+	MediaId   *string             `json:"media_id,omitempty"`
+	Object    CalendarEntryObject `json:"object"`
+	PublishAt time.Time           `json:"publish_at"`
+
+	// Segments How many parts the thread has.
+	Segments int       `json:"segments"`
+	State    PostState `json:"state"`
+
+	// Text The first line, at most 140 characters of it.
+	Text     string  `json:"text"`
+	Timezone *string `json:"timezone,omitempty"`
+}
+
+// CalendarEntryObject defines model for CalendarEntry.Object.
+type CalendarEntryObject string
 
 // Channel defines model for Channel.
 type Channel struct {
@@ -2403,6 +2447,14 @@ type UserID = string
 // WebhookID defines model for webhookID.
 type WebhookID = string
 
+// GetCalendarParams defines parameters for GetCalendar.
+type GetCalendarParams struct {
+	ScheduledFrom  time.Time  `form:"scheduled_at[gte]" json:"scheduled_at[gte]"`
+	ScheduledUntil time.Time  `form:"scheduled_at[lt]" json:"scheduled_at[lt]"`
+	State          *PostState `form:"state,omitempty" json:"state,omitempty"`
+	Channel        *string    `form:"channel,omitempty" json:"channel,omitempty"`
+}
+
 // ListChannelsParams defines parameters for ListChannels.
 type ListChannelsParams struct {
 	// Limit Page size.
@@ -3022,6 +3074,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /auth/verify:resend (the `ResendVerification` operationId).
 	ResendVerification(ctx context.Context, body ResendVerificationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetCalendar What is due in a time window, at a glance.
+	//
+	// One line per post, by time: what a calendar draws. The window is at most 62 days long. The first 10,000 posts of it are
+	// returned; `has_more` says that there are others, and a shorter window returns them. A post itself is at `/posts/{post}`.
+	//
+	// Corresponds with GET /calendar (the `GetCalendar` operationId).
+	GetCalendar(ctx context.Context, params *GetCalendarParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListChannels The connected accounts.
 	//
@@ -4164,6 +4224,24 @@ func (c *Client) ResendVerificationWithBody(ctx context.Context, contentType str
 // Corresponds with POST /auth/verify:resend (the `ResendVerification` operationId).
 func (c *Client) ResendVerification(ctx context.Context, body ResendVerificationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewResendVerificationRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCalendar What is due in a time window, at a glance.
+//
+// One line per post, by time: what a calendar draws. The window is at most 62 days long. The first 10,000 posts of it are
+// returned; `has_more` says that there are others, and a shorter window returns them. A post itself is at `/posts/{post}`.
+//
+// Corresponds with GET /calendar (the `GetCalendar` operationId).
+func (c *Client) GetCalendar(ctx context.Context, params *GetCalendarParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCalendarRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6545,6 +6623,88 @@ func NewResendVerificationRequestWithBody(server string, contentType string, bod
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetCalendarRequest constructs an http.Request for the GetCalendar method
+func NewGetCalendarRequest(server string, params *GetCalendarParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/calendar")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "scheduled_at[gte]", params.ScheduledFrom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "scheduled_at[lt]", params.ScheduledUntil, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Channel != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", *params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -10842,6 +11002,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /auth/verify:resend (the `ResendVerification` operationId).
 	ResendVerificationWithResponse(ctx context.Context, body ResendVerificationJSONRequestBody, reqEditors ...RequestEditorFn) (*ResendVerificationResponse, error)
 
+	// GetCalendarWithResponse What is due in a time window, at a glance.
+	//
+	// One line per post, by time: what a calendar draws. The window is at most 62 days long. The first 10,000 posts of it are
+	// returned; `has_more` says that there are others, and a shorter window returns them. A post itself is at `/posts/{post}`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /calendar (the `GetCalendar` operationId).
+	GetCalendarWithResponse(ctx context.Context, params *GetCalendarParams, reqEditors ...RequestEditorFn) (*GetCalendarResponse, error)
+
 	// ListChannelsWithResponse The connected accounts.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -12231,6 +12401,54 @@ func (r ResendVerificationResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ResendVerificationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetCalendarResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Calendar
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetCalendarResponse) GetJSON200() *Calendar {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetCalendarResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetCalendarResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCalendarResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCalendarResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetCalendarResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -16554,6 +16772,22 @@ func (c *ClientWithResponses) ResendVerificationWithResponse(ctx context.Context
 	return ParseResendVerificationResponse(rsp)
 }
 
+// GetCalendarWithResponse What is due in a time window, at a glance.
+//
+// One line per post, by time: what a calendar draws. The window is at most 62 days long. The first 10,000 posts of it are
+// returned; `has_more` says that there are others, and a shorter window returns them. A post itself is at `/posts/{post}`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /calendar (the `GetCalendar` operationId).
+func (c *ClientWithResponses) GetCalendarWithResponse(ctx context.Context, params *GetCalendarParams, reqEditors ...RequestEditorFn) (*GetCalendarResponse, error) {
+	rsp, err := c.GetCalendar(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCalendarResponse(rsp)
+}
+
 // ListChannelsWithResponse The connected accounts.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -18487,6 +18721,39 @@ func ParseResendVerificationResponse(rsp *http.Response) (*ResendVerificationRes
 	switch {
 	case rsp.StatusCode == 202:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetCalendarResponse parses an HTTP response from a GetCalendarWithResponse call
+func ParseGetCalendarResponse(rsp *http.Response) (*GetCalendarResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCalendarResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Calendar
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) Opened) {
 	t.Run("one attempt is open at a time", func(t *testing.T) { oneAttempt(t, open(t)) })
 	t.Run("a due segment is claimed once", func(t *testing.T) { claimOnce(t, open(t)) })
 	t.Run("posts are listed by window and by name", func(t *testing.T) { lists(t, open(t)) })
+	t.Run("a calendar shows a line of each post", func(t *testing.T) { calendar(t, open(t)) })
 	t.Run("deleting a post deletes its deliveries", func(t *testing.T) { deletes(t, open(t)) })
 }
 
@@ -327,6 +328,44 @@ func lists(t *testing.T, o Opened) {
 			if d := cmp.Diff(tc.want, got); d != "" {
 				t.Errorf("%s: %s", name, d)
 			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func calendar(t *testing.T, o Opened) {
+	at := time.Date(2032, 5, 1, 12, 0, 0, 0, time.UTC)
+	p := draft(o.Ours)
+	p.Schedule = publishing.Schedule{Local: "2032-05-01T13:00:00", Zone: "Europe/Lisbon", At: at}
+	p.Content.Parts[0] = publishing.Part{Text: "\n  Bells at seven \nand more", Media: []publishing.Attachment{{Media: "med_1"}, {Media: "med_2"}}}
+	p.Content.Variants = append(p.Content.Variants, publishing.Variant{Channel: o.Theirs})
+	bare := publishing.NewPost(publishing.Content{Parts: []publishing.Part{{Text: "to nobody"}}}, "usr_1")
+	bare.Schedule.At = at.Add(time.Hour)
+	late := draft(o.Ours)
+	late.Schedule.At = at.AddDate(0, 0, 7)
+	for _, p := range []*publishing.Post{bare, p, late} {
+		update(t, o.Store, o.Us, savePost(p))
+	}
+	window := publishing.Filter{From: at, To: at.AddDate(0, 0, 7), Limit: 10}
+	first := publishing.Entry{ID: p.ID, State: publishing.Draft, At: at, Zone: "Europe/Lisbon", Text: "Bells at seven", Media: "med_1", Parts: 2, Channels: []channels.ID{o.Ours, o.Theirs}}
+	second := publishing.Entry{ID: bare.ID, State: publishing.Draft, At: bare.Schedule.At, Text: "to nobody", Parts: 1}
+	onChannel := window
+	onChannel.Channel = o.Ours
+	for _, tc := range []struct {
+		who  tenants.ID
+		f    publishing.Filter
+		want []publishing.Entry
+	}{
+		{o.Us, window, []publishing.Entry{first, second}},
+		{o.Us, onChannel, []publishing.Entry{first}},
+		{o.Them, window, nil},
+	} {
+		err := o.Store.View(t.Context(), tc.who, func(ctx context.Context, tx publishing.Tx) error {
+			got, err := tx.Calendar(ctx, tc.f)
+			same(t, tc.want, got)
 			return err
 		})
 		if err != nil {

@@ -196,6 +196,22 @@ func (tx *memTx) Posts(_ context.Context, f publishing.Filter) ([]*publishing.Po
 	return out, nil
 }
 
+func (tx *memTx) Calendar(ctx context.Context, f publishing.Filter) ([]publishing.Entry, error) {
+	posts, err := tx.Posts(ctx, f)
+	out := make([]publishing.Entry, len(posts))
+	for i, p := range posts {
+		first := p.Content.Parts[0]
+		out[i] = publishing.Entry{ID: p.ID, State: p.State, At: p.Schedule.At, Zone: p.Schedule.Zone, Text: publishing.FirstLine(first.Text), Parts: len(p.Content.Parts)}
+		if len(first.Media) > 0 {
+			out[i].Media = first.Media[0].Media
+		}
+		for _, v := range p.Content.Variants {
+			out[i].Channels = append(out[i].Channels, v.Channel)
+		}
+	}
+	return out, err
+}
+
 func (tx *memTx) matches(p *publishing.Post, f publishing.Filter) bool {
 	switch at := p.Schedule.At; {
 	case f.After != "" && (p.ID == f.After || p.ID > f.After != f.Reverse),

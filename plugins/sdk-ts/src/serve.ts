@@ -75,9 +75,14 @@ function security(client: string | undefined): { credentials: grpc.ServerCredent
   return { credentials: grpc.ServerCredentials.createSsl(Buffer.from(client), [pair], true), der: own.der };
 }
 
+/** How long the last answers have to reach the socket. */
+const FLUSH = 250;
+
 function leave(server: Server): void {
   const exit = (): never => process.exit(0);
   setTimeout(exit, DRAIN);
-  // The last answer is written in a later turn of the loop.
-  void server.drain().then(() => server.grpc.tryShutdown(exit));
+  void server.drain().then(() => {
+    setTimeout(exit, FLUSH); // the host may keep its connection
+    server.grpc.tryShutdown(exit);
+  });
 }

@@ -10,6 +10,8 @@ pip; without it, what the plugin imports has to be on the machine it runs on.
 from __future__ import annotations
 
 import argparse
+import compileall
+import py_compile
 import shutil
 import subprocess
 import sys
@@ -32,6 +34,9 @@ def bundle(main: Path, out: Path, requirements: Path | None = None) -> None:
         elif (one / "__init__.py").exists() and one.resolve() != out.resolve():
             shutil.copytree(one, out / one.name, ignore=_caches, copy_function=shutil.copyfile)
     shutil.copyfile(main, out / "__main__.py")
+    # Where it runs it may not write, and would be compiled at each start.
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    compileall.compile_dir(out, quiet=1, stripdir=str(out), invalidation_mode=mode)
 
 
 _caches = shutil.ignore_patterns("__pycache__", "*.pyc")

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"github.com/carillonhq/carillon/adapters/playground"
+)
+
+func pluginDevCommand() *cobra.Command {
+	var addr string
+	c := &cobra.Command{
+		Use: "dev PATH", Short: "Try a plugin by hand, on a page that follows its source", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			p, err := openPlayground(args[0])
+			if err != nil {
+				return err
+			}
+			ln, err := new(net.ListenConfig).Listen(c.Context(), "tcp", addr)
+			if err != nil {
+				return err
+			}
+			if _, err := fmt.Fprintf(c.OutOrStdout(), "\n  The playground is at http://%s\n  It follows %s. Ctrl-C ends it.\n\n", ln.Addr(), args[0]); err != nil {
+				return err
+			}
+			return p.Run(c.Context(), ln)
+		},
+	}
+	c.Flags().StringVar(&addr, "addr", "127.0.0.1:8782", "where the page is, on this machine")
+	return c
+}
+
+// openPlayground makes a playground for the plugin in a folder.
+func openPlayground(path string) (*playground.Playground, error) {
+	opt, build, err := authorsPlugin(path)
+	if err != nil {
+		return nil, err
+	}
+	o := playground.Options{Options: opt, Watch: opt.Files}
+	if len(build) > 0 {
+		o.Build = func(ctx context.Context) (string, error) {
+			var out bytes.Buffer
+			err := runBuild(ctx, &out, opt.Files, build)
+			return out.String(), err
+		}
+	}
+	return playground.New(o), nil
+}
