@@ -200,7 +200,7 @@ func TestHostileBundles(t *testing.T) {
 				t.Errorf("inspect: %v, want %s", err, tc.code)
 			}
 			s := store(t)
-			if _, err := s.Add(t.Context(), bytes.NewReader(raw)); fault.Of(err).Reason != tc.code {
+			if _, err := s.Add(t.Context(), bytes.NewReader(raw), whatever); fault.Of(err).Reason != tc.code {
 				t.Errorf("add: %v, want %s", err, tc.code)
 			}
 			left, err := os.ReadDir(s.dir)

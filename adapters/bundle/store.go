@@ -52,8 +52,9 @@ func OpenStore(state string, blobs storage.Blobs, tenant string) (*Store, error)
 
 // Add takes a bundle in: its bytes among the blobs, its files unpacked and
 // verified here. Adding one that is there changes nothing, but mends what was
-// damaged. Errors: fault.Invalid, r's own, and those of storage.
-func (s *Store) Add(ctx context.Context, r io.Reader) (Contents, error) {
+// damaged. Nothing is kept of one that accept refuses. Errors: fault.Invalid,
+// r's own, accept's own, and those of storage.
+func (s *Store) Add(ctx context.Context, r io.Reader, accept func(Contents) error) (Contents, error) {
 	file, err := os.CreateTemp(s.dir, aside)
 	if err != nil {
 		return Contents{}, err
@@ -62,7 +63,7 @@ func (s *Store) Add(ctx context.Context, r io.Reader) (Contents, error) {
 	if _, err := io.Copy(file, &source{r: r}); err != nil {
 		return Contents{}, err
 	}
-	c, err := s.unpack(file)
+	c, err := s.unpack(file, accept)
 	if err != nil {
 		return Contents{}, err
 	}
@@ -78,7 +79,7 @@ func (s *Store) key(digest string) storage.Key {
 }
 
 // unpack puts a bundle's files in place.
-func (s *Store) unpack(file *os.File) (c Contents, err error) {
+func (s *Store) unpack(file *os.File, accept func(Contents) error) (c Contents, err error) {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return c, err
 	}
@@ -93,6 +94,9 @@ func (s *Store) unpack(file *os.File) (c Contents, err error) {
 	}
 	defer root.Close()
 	if c, err = unpack(file, root); err != nil {
+		return c, err
+	}
+	if err := accept(c); err != nil {
 		return c, err
 	}
 	if err := seal(dir); err != nil {
@@ -159,10 +163,12 @@ func (s *Store) fetch(ctx context.Context, digest string) error {
 	if _, err := io.Copy(file, &source{r: blob}); err != nil {
 		return err
 	}
-	c, err := s.unpack(file)
-	if err == nil && c.Digest != digest {
-		return fault.New(fault.Invalid, "bundle.changed", "What is kept as bundle %.12s is another one.", digest)
-	}
+	_, err = s.unpack(file, func(c Contents) error {
+		if c.Digest != digest {
+			return fault.New(fault.Invalid, "bundle.changed", "What is kept as bundle %.12s is another one.", digest)
+		}
+		return nil
+	})
 	return err
 }
 

@@ -33,9 +33,24 @@ func beside(t testing.TB, s *Store) *Store {
 	return other
 }
 
+func whatever(Contents) error { return nil }
+
+// Nothing is kept of what is refused, also not of one whose files are fine.
+func TestARefusedBundleLeavesNothing(t *testing.T) {
+	s, no := store(t), errors.New("no")
+	if _, err := s.Add(t.Context(), bytes.NewReader(pack(t, script(t))), func(Contents) error { return no }); !errors.Is(err, no) {
+		t.Error(err)
+	}
+	left, err := os.ReadDir(s.dir)
+	must(t, err)
+	if blobs, ok := s.blobs.(*storagetest.Memory); !ok || blobs.Len() != 0 || len(left) != 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
 func add(t testing.TB, s *Store) Contents {
 	t.Helper()
-	c, err := s.Add(t.Context(), bytes.NewReader(pack(t, script(t))))
+	c, err := s.Add(t.Context(), bytes.NewReader(pack(t, script(t))), whatever)
 	must(t, err)
 	return c
 }
@@ -129,7 +144,7 @@ func TestTwoAddsAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	errs := make([]error, 8)
 	for i := range errs {
-		wg.Go(func() { _, errs[i] = s.Add(t.Context(), bytes.NewReader(raw)) })
+		wg.Go(func() { _, errs[i] = s.Add(t.Context(), bytes.NewReader(raw), whatever) })
 	}
 	wg.Wait()
 	must(t, errors.Join(errs...))
@@ -144,7 +159,7 @@ func TestAnAbortedUploadLeavesNothing(t *testing.T) {
 	s := store(t)
 	raw := pack(t, script(t))
 	gone := errors.New("gone")
-	if _, err := s.Add(t.Context(), io.MultiReader(bytes.NewReader(raw[:len(raw)/2]), failing{gone})); !errors.Is(err, gone) {
+	if _, err := s.Add(t.Context(), io.MultiReader(bytes.NewReader(raw[:len(raw)/2]), failing{gone}), whatever); !errors.Is(err, gone) {
 		t.Error(err)
 	}
 	left, err := os.ReadDir(s.dir)

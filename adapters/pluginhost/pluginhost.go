@@ -90,6 +90,9 @@ type Spec struct {
 	Env    []string      // besides Config.Env
 	Start  time.Duration // from fork to the manifest; 0 means Timeouts.Start. Interpreters take longer: 20 s
 	Check  func() error  // asked before each start, which fails with what it says; nil: nothing is
+	// Accept is asked about what the plugin says of itself, with each start,
+	// which fails with what it says; nil: everything is fine.
+	Accept func(social.Manifest) error
 }
 
 // An Observation is one call that ended.

@@ -57,6 +57,9 @@ func launch(s *supervisor) (*process, error) {
 	unwatch := context.AfterFunc(ctx, func() { r.killFor(context.Cause(ctx)) })
 	p := &process{run: r, client: plugin.NewClient(clientConfig(s, r)), probeTimeout: s.host.cfg.Timeouts.Probe, gate: newGate()}
 	err = p.attach(ctx, s.spec.ID)
+	if err == nil && s.spec.Accept != nil {
+		err = s.spec.Accept(p.manifest)
+	}
 	if !unwatch() && err == nil {
 		err = context.Cause(ctx)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +47,7 @@ type config struct {
 	BlueskyView   string         // CARILLON_BLUESKY_APPVIEW, if not Bluesky's own
 	AllowLoopback bool           // CARILLON_ALLOW_LOOPBACK: instances and webhooks on this machine
 	Mailbox       string         // CARILLON_MAILBOX, a folder that mail goes to instead
+	LocalPlugins  bool           // CARILLON_PLUGINS_LOCAL=allow: plugins that nobody signed
 	Sandbox       sandbox.Mode   // CARILLON_SANDBOX: required, best (if not set) or off
 	SandboxRead   []string       // CARILLON_SANDBOX_READ, folders that plugins may read, with colons between
 }
@@ -80,6 +82,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 	c.MasterNumber, c.MasterKey = e.master("CARILLON_MASTER_KEY")
 	c.MasterKeysOld = e.oldMasters("CARILLON_MASTER_KEYS_OLD", c.MasterNumber)
 	c.Sandbox, c.SandboxRead = e.sandbox("CARILLON_SANDBOX"), e.folders("CARILLON_SANDBOX_READ")
+	c.LocalPlugins = e.word("CARILLON_PLUGINS_LOCAL", "allow", "refuse") == "allow"
 	c.URL = strings.TrimRight(e.text("CARILLON_URL", "http://"+c.Addr), "/")
 	c.BlobURL = e.text("CARILLON_BLOB_URL", "file://"+c.StateDir+"/blobs")
 	return c, errors.Join(e.errs...)
@@ -119,6 +122,15 @@ func (e *env) text(name, def string) string {
 		return v
 	}
 	return def
+}
+
+// word is one of allowed, or empty.
+func (e *env) word(name string, allowed ...string) string {
+	v := e.get(name)
+	if v != "" && !slices.Contains(allowed, v) {
+		e.errs = append(e.errs, fmt.Errorf("%s: %q is none of %s", name, v, strings.Join(allowed, ", ")))
+	}
+	return v
 }
 
 func (e *env) flag(name string) bool { return e.get(name) == "1" }

@@ -100,6 +100,7 @@ func (d *dev) listen(ctx context.Context, at devAddrs) error {
 		d.cfg.PigeonSettle = "10s" // it is on this machine: no need to wait as for the internet
 	}
 	d.cfg.AllowLoopback = true
+	d.cfg.LocalPlugins = os.Getenv("CARILLON_PLUGINS_LOCAL") != "refuse"
 	d.cfg.MetricsAddr = at.metrics
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -33,6 +34,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/tracing"
 	"github.com/carillonhq/carillon/adapters/vault"
 	"github.com/carillonhq/carillon/adapters/webhooks"
+	"github.com/carillonhq/carillon/core/catalog"
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/core/events"
 	"github.com/carillonhq/carillon/core/identity"
@@ -69,10 +71,15 @@ type kernel struct {
 	names     *identity.Directory
 	keys      *identity.Keys
 	channels  *channels.Service
+	catalog   *catalog.Service
+	bundles   bundles
+	deployer  *catalog.Deployer
 	media     *media.Service
 	posts     *publishing.Service
 	rehearsal *publishing.Service // posts that keeps nothing
 	events    *events.Service
+
+	following atomic.Bool // the catalog; see follow
 
 	fresh   bool // seed had something to do
 	closers []func()
@@ -264,15 +271,33 @@ func (k *kernel) openServices(context.Context) error {
 	k.keys = identity.NewKeys(k.db.Keys(), k.authz, apiVersion, time.Now)
 	k.channels = channels.New(channels.Deps{
 		Store: k.db.Channels(), Plugins: pluginsOf{k.plugins}, OAuth: oauth.New(k.egress.Client(20*time.Second, 1<<20), time.Now),
-		Sealer: envelope, Members: k.tenants, Authz: k.authz, Now: time.Now,
+		Sealer: envelope, Members: k.tenants, Authz: k.authz, Now: time.Now, Access: catalog.Access{Store: k.db.Plugins()},
 	}, channels.Config{
 		CallbackURL: k.cfg.URL + "/oauth/callback", AppName: "Carillon", Website: k.cfg.URL,
 		PseudonymKey: k.vault.Key(vault.Pseudonym), AllowLocal: k.cfg.AllowLoopback,
 	})
 	k.rules = rules.New()
+	if err := k.openCatalog(); err != nil {
+		return err
+	}
 	k.posts = publishing.New(k.db.Posts(), k.channels, k.media, k.rules, k.authz)
 	k.rehearsal = publishing.New(publishing.Rehearsal(k.db.Posts()), k.channels, k.media, k.rules, k.authz)
 	k.events = events.New(k.db.Events(), k.authz, envelope, webhooks.New(k.egress, version), time.Now)
+	return nil
+}
+
+func (k *kernel) openCatalog() error {
+	own, err := builtins(k.cfg)
+	if err != nil {
+		return err
+	}
+	k.bundles = bundles{k.cfg.StateDir, k.blobs, k.db.Registry().Operator}
+	k.deployer = catalog.NewDeployer(k.db.Plugins(), machine{k.plugins, k.bundles, specs(k.cfg)}, own)
+	k.catalog = catalog.New(catalog.Deps{
+		Store: k.db.Plugins(), Bundles: k.bundles, Apps: apps{k.channels}, Rules: k.rules, Authz: k.authz, Builtins: own,
+		Runtime:    func() map[string]catalog.Health { return health(k.plugins, k.deployer.Failing()) },
+		AllowLocal: k.cfg.LocalPlugins, Now: time.Now,
+	})
 	return nil
 }
 

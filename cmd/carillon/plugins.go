@@ -1,12 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"slices"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -23,15 +19,21 @@ import (
 
 // firstParty are the plugins inside this program. Each runs as a process of
 // its own: `carillon plugin serve <name>`.
-var firstParty = map[string]func() (social.Platform, error){
-	"bluesky": func() (social.Platform, error) {
-		return bluesky.New(bluesky.Options{HTTP: sdk.HTTPClient(), AppView: os.Getenv("CARILLON_BLUESKY_APPVIEW")}), nil
+var firstParty = map[string]func(getenv func(string) string) (social.Platform, error){
+	"bluesky": func(getenv func(string) string) (social.Platform, error) {
+		return bluesky.New(bluesky.Options{HTTP: sdk.HTTPClient(), AppView: getenv("CARILLON_BLUESKY_APPVIEW")}), nil
 	},
-	"mastodon": func() (social.Platform, error) { return mastodon.New(mastodon.Options{HTTP: sdk.HTTPClient()}), nil },
-	"discord":  func() (social.Platform, error) { return discord.New(declarative.FromEnv(os.Getenv)) },
-	"telegram": func() (social.Platform, error) { return telegram.New(declarative.FromEnv(os.Getenv)) },
-	"pigeon": func() (social.Platform, error) {
-		opt, err := pigeon.FromEnv(os.Getenv)
+	"mastodon": func(func(string) string) (social.Platform, error) {
+		return mastodon.New(mastodon.Options{HTTP: sdk.HTTPClient()}), nil
+	},
+	"discord": func(getenv func(string) string) (social.Platform, error) {
+		return discord.New(declarative.FromEnv(getenv))
+	},
+	"telegram": func(getenv func(string) string) (social.Platform, error) {
+		return telegram.New(declarative.FromEnv(getenv))
+	},
+	"pigeon": func(getenv func(string) string) (social.Platform, error) {
+		opt, err := pigeon.FromEnv(getenv)
 		opt.HTTP = sdk.HTTPClient()
 		return pigeon.New(opt), err
 	},
@@ -67,34 +69,16 @@ func pluginCommand() *cobra.Command {
 			if !ok {
 				return fmt.Errorf("there is no plugin %q", args[0])
 			}
-			p, err := open()
+			p, err := open(os.Getenv)
 			if err != nil {
 				return err
 			}
 			sdk.Serve(p)
 			return nil
 		},
-	}, &cobra.Command{
-		Use: "list", Short: "List them", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return listPlugins(c) },
 	})
+	c.AddCommand(packCommands()...)
+	c.AddCommand(catalogCommands()...)
 	c.AddCommand(pluginNewCommand(), pluginDevCommand(), pluginTestCommand())
 	return c
-}
-
-func listPlugins(c *cobra.Command) error {
-	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tID\tVERSION\tSIGN-IN\tRECOVERY")
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(firstParty)) {
-		p, err := firstParty[name]()
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		m, err := sdk.Describe(p)
-		errs = append(errs, err)
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", name, m.ID, m.Version, m.Auth.Kind, m.Dedup)
-	}
-	return errors.Join(append(errs, w.Flush())...)
 }

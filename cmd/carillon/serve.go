@@ -93,6 +93,7 @@ func (k *kernel) serveOn(ctx context.Context, ln net.Listener, ready func(contex
 	k.log.InfoContext(ctx, "listening", "addr", ln.Addr().String())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return ended(hub.Run(ctx)) })
+	g.Go(func() error { k.follow(ctx); return nil })
 	g.Go(func() error {
 		err := app.Listener(ln)
 		if ctx.Err() != nil { // it was told to stop, perhaps before it began
@@ -131,7 +132,7 @@ func (k *kernel) server(hub *stream.Hub) *httpapi.Server {
 		People: k.people, Names: k.names, APIKeys: k.keys, Tenants: k.tenants, Members: k.tenants,
 		Channels: k.channels, Media: k.media, Posts: k.posts, Rehearsal: k.rehearsal,
 		Events: k.events, Streams: streams{hub}, Webhooks: k.events,
-		Jobs: jobs.New(k.db.JobNames(), k.authz),
+		Jobs: jobs.New(k.db.JobNames(), k.authz), Plugins: k.catalog,
 	}
 }
 

@@ -34,9 +34,8 @@ type Deployer struct {
 	turn sync.Mutex // one Sync at a time
 
 	mu      sync.Mutex
-	runs    map[string]Unit   // what the host was given
-	lines   map[string]Plugin // what it may do
-	used    map[string]bool   // digests in use
+	runs    map[string]Unit // what the host was given
+	used    map[string]bool // digests in use
 	failing map[string]error
 }
 
@@ -85,9 +84,9 @@ func (d *Deployer) Sync(ctx context.Context) error {
 	return joined(failing)
 }
 
-// wanted is what this process has to run, and takes note of what each may do.
+// wanted is what this process has to run, and takes note of what is in use.
 func (d *Deployer) wanted(lines []Line) map[string]Unit {
-	want, may, used := map[string]Unit{}, map[string]Plugin{}, map[string]bool{}
+	want, used := map[string]Unit{}, map[string]bool{}
 	for _, b := range d.builtins {
 		want[b.Manifest.ID] = Unit{ID: b.Manifest.ID}
 	}
@@ -101,12 +100,11 @@ func (d *Deployer) wanted(lines []Line) map[string]Unit {
 			delete(want, l.Plugin.ID)
 		case !builtin && l.Active != nil:
 			want[l.Plugin.ID] = Unit{ID: l.Plugin.ID, Digest: l.Active.Digest}
-			may[l.Plugin.ID] = l.Plugin
 		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.lines, d.used = may, used
+	d.used = used
 	return want
 }
 
@@ -144,20 +142,6 @@ func joined(failing map[string]error) error {
 		errs = append(errs, fmt.Errorf("plugin %s: %w", id, failing[id]))
 	}
 	return errors.Join(errs...)
-}
-
-// Within returns the hosts that plugin id may reach, of those it asks for. A
-// builtin is as trusted as this program.
-func (d *Deployer) Within(id string, hosts []string) []string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if p, ok := d.lines[id]; ok {
-		return p.Within(hosts)
-	}
-	if slices.ContainsFunc(d.builtins, func(b Builtin) bool { return b.Manifest.ID == id }) {
-		return hosts
-	}
-	return nil
 }
 
 // Failing is why plugins do not run in this process, by id.

@@ -133,11 +133,6 @@ func covered(approved []string, host string) bool {
 	})
 }
 
-// Within returns the hosts that are approved for the plugin, of those asked for.
-func (p *Plugin) Within(hosts []string) []string {
-	return slices.DeleteFunc(slices.Clone(hosts), func(h string) bool { return !covered(p.Hosts, h) })
-}
-
 // compareVersions orders two semantic versions as semver.org does; build
 // metadata does not count.
 func compareVersions(a, b string) int {

@@ -1,0 +1,315 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/carillonhq/carillon/adapters/blob"
+	"github.com/carillonhq/carillon/adapters/casbin"
+	"github.com/carillonhq/carillon/adapters/postgres"
+	"github.com/carillonhq/carillon/adapters/rules"
+	"github.com/carillonhq/carillon/adapters/vault"
+	"github.com/carillonhq/carillon/core/catalog"
+	"github.com/carillonhq/carillon/core/channels"
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/social"
+	"github.com/carillonhq/carillon/tenants"
+)
+
+// A counter is the catalog from an operator's shell. It talks to the database,
+// and every process of the installation hears of it.
+type counter struct {
+	*catalog.Service
+	bundles bundles
+	who     tenants.Scope
+	out     io.Writer
+}
+
+// atCounter runs one command of an operator on the catalog.
+func atCounter(c *cobra.Command, run func(context.Context, counter) error) error {
+	return withDatabase(c, func(ctx context.Context, cfg config, db *postgres.DB) error {
+		root, err := db.Registry().Operator(ctx)
+		if fault.Is(err, fault.NotFound) {
+			return errors.New("this installation has no operator yet: start the server first")
+		}
+		if err != nil {
+			return err
+		}
+		blobs, err := blob.Open(ctx, cfg.BlobURL)
+		if err != nil {
+			return fmt.Errorf("CARILLON_BLOB_URL: %w", err)
+		}
+		defer func() { _ = blobs.Close() }()
+		at := counter{bundles: bundles{cfg.StateDir, blobs, db.Registry().Operator}, out: c.OutOrStdout()}
+		at.who = tenants.Scope{Tenant: root, Kind: tenants.Operator, Role: tenants.Owner, Tier: tenants.Team}
+		if at.Service, err = counterService(cfg, db, at.bundles); err != nil {
+			return err
+		}
+		return run(ctx, at)
+	})
+}
+
+func counterService(cfg config, db *postgres.DB, b bundles) (*catalog.Service, error) {
+	authz, err := casbin.New(db)
+	if err != nil {
+		return nil, err
+	}
+	own, err := builtins(cfg)
+	if err != nil {
+		return nil, err
+	}
+	envelope, err := vault.NewEnvelope(db.DataKeys(), cfg.wrappers(), time.Now)
+	if err != nil {
+		return nil, err
+	}
+	// It runs nothing, and so neither signs in nor publishes.
+	settings := channels.New(channels.Deps{Store: db.Channels(), Plugins: unasked{}, Sealer: envelope, Authz: authz, Now: time.Now}, channels.Config{})
+	return catalog.New(catalog.Deps{
+		Store: db.Plugins(), Bundles: b, Apps: apps{settings}, Rules: rules.New(), Authz: authz, Builtins: own,
+		Runtime: func() map[string]catalog.Health { return nil }, AllowLocal: cfg.LocalPlugins, Now: time.Now,
+	}), nil
+}
+
+// unasked knows every platform by name. The catalog has looked already.
+type unasked struct{}
+
+// List implements channels.Plugins.
+func (unasked) List(context.Context) []social.Manifest { return nil }
+
+// Platform implements channels.Plugins.
+func (unasked) Platform(context.Context, string) (social.Platform, error) { return nil, nil } //nolint:nilnil // nobody calls it
+
+func catalogCommands() []*cobra.Command {
+	return []*cobra.Command{
+		addCommand(),
+		{
+			Use: "list", Short: "List the plugins of this installation", Args: cobra.NoArgs,
+			RunE: func(c *cobra.Command, _ []string) error {
+				return atCounter(c, func(ctx context.Context, at counter) error { return at.list(ctx) })
+			},
+		},
+		on("show PLUGIN", "Show one plugin: what runs, what waits and what that would change", func(ctx context.Context, at counter, id string) error {
+			e, err := at.Get(ctx, at.who, id)
+			return at.show(e, err)
+		}),
+		on("enable PLUGIN", "Switch a plugin on for the installation", func(ctx context.Context, at counter, id string) error {
+			e, err := at.Enable(ctx, at.who, id)
+			return at.show(e, err)
+		}),
+		on("disable PLUGIN", "Switch a plugin off for the installation; what is planned waits", func(ctx context.Context, at counter, id string) error {
+			e, err := at.Disable(ctx, at.who, id)
+			return at.show(e, err)
+		}),
+		on("approve PLUGIN", "Let the version that waits run, with all that it asks for", func(ctx context.Context, at counter, id string) error {
+			e, err := at.Approve(ctx, at.who, id, "")
+			return at.show(e, err)
+		}),
+		on("remove PLUGIN", "Remove a plugin and its bundles; its channels stay", func(ctx context.Context, at counter, id string) error {
+			return at.Remove(ctx, at.who, id)
+		}),
+		rollbackCommand(), settingsCommand(), trustCommand(), lockCommand(),
+	}
+}
+
+// on is a command about one plugin.
+func on(use, short string, run func(context.Context, counter, string) error) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return atCounter(c, func(ctx context.Context, at counter) error { return run(ctx, at, args[0]) })
+		},
+	}
+}
+
+func addCommand() *cobra.Command {
+	var channel string
+	c := &cobra.Command{
+		Use: "add BUNDLE|DIR", Short: "Add a plugin, or a version of one", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return atCounter(c, func(ctx context.Context, at counter) error {
+				raw, err := bundleAt(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				e, err := at.Add(ctx, at.who, catalog.Upload{Bundle: bytes.NewReader(raw), Channel: catalog.Channel(channel)})
+				return at.show(e, err)
+			})
+		},
+	}
+	c.Flags().StringVar(&channel, "channel", "", "which versions a new plugin takes by itself: pinned, stable or latest")
+	return c
+}
+
+// bundleAt is a bundle's file, or a folder packed as it is.
+func bundleAt(ctx context.Context, path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return os.ReadFile(path)
+	}
+	var out bytes.Buffer
+	_, err = packInto(ctx, path, &out)
+	return out.Bytes(), err
+}
+
+func rollbackCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "rollback PLUGIN [VERSION]", Short: "Run the version before, or another that is kept, and pin it", Args: cobra.RangeArgs(1, 2),
+		RunE: func(c *cobra.Command, args []string) error {
+			return atCounter(c, func(ctx context.Context, at counter) error {
+				e, err := at.Rollback(ctx, at.who, args[0], strings.Join(args[1:], ""))
+				return at.show(e, err)
+			})
+		},
+	}
+}
+
+func settingsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "settings PLUGIN [FILE]", Short: "Show what is set for a plugin, or replace it by a JSON file (- is standard input)", Args: cobra.RangeArgs(1, 2),
+		RunE: func(c *cobra.Command, args []string) error {
+			return atCounter(c, func(ctx context.Context, at counter) error {
+				if len(args) == 1 {
+					got, err := at.Settings(ctx, at.who, args[0])
+					return at.tellSettings(got, err)
+				}
+				values, err := readValues(c.InOrStdin(), args[1])
+				if err != nil {
+					return err
+				}
+				got, err := at.SetSettings(ctx, at.who, args[0], values)
+				return at.tellSettings(got, err)
+			})
+		},
+	}
+}
+
+func readValues(stdin io.Reader, path string) (values map[string]any, err error) {
+	var raw []byte
+	if path == "-" {
+		raw, err = io.ReadAll(io.LimitReader(stdin, 1<<20))
+	} else {
+		raw, err = os.ReadFile(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(raw, &values); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return values, nil
+}
+
+func (at counter) tellSettings(s catalog.Settings, err error) error {
+	if err != nil {
+		return explain(err)
+	}
+	e := json.NewEncoder(at.out)
+	e.SetIndent("", "  ")
+	return e.Encode(map[string]any{"schema": json.RawMessage(orNull(s.Schema)), "values": s.Values, "secrets": s.Secrets})
+}
+
+func orNull(raw []byte) []byte {
+	if raw == nil {
+		return []byte("null")
+	}
+	return raw
+}
+
+// explain adds to a fault what is wrong with which field.
+func explain(err error) error {
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		return err
+	}
+	for _, v := range f.Violations {
+		err = fmt.Errorf("%w\n  %s: %s", err, v.Field, v.Message)
+	}
+	return err
+}
+
+func trustCommand() *cobra.Command {
+	var name string
+	var revoke bool
+	c := &cobra.Command{
+		Use: "trust KEY", Short: "Trust a public key's signature, or stop to with --revoke and its id", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return atCounter(c, func(ctx context.Context, at counter) error {
+				if revoke {
+					return at.Distrust(ctx, at.who, args[0])
+				}
+				text, err := os.ReadFile(args[0])
+				if err != nil {
+					return err
+				}
+				k, err := catalog.ParseKey(string(text))
+				if err != nil {
+					return fmt.Errorf("%s: %w", args[0], err)
+				}
+				k.Name = name
+				if k, err = at.Trust(ctx, at.who, k); err != nil {
+					return err
+				}
+				return say(c, "key %s of %s is trusted\n", k.ID, k.Name)
+			})
+		},
+	}
+	c.Flags().StringVar(&name, "name", "", "whose key it is")
+	c.Flags().BoolVar(&revoke, "revoke", false, "trust it no more")
+	return c
+}
+
+func (at counter) list(ctx context.Context) error {
+	all, err := at.List(ctx, at.who)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(at.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ID\tVERSION\tLEVEL\tSTATE\tCHANNEL\tWAITS")
+	for _, e := range all {
+		waits := ""
+		if e.Pending != nil {
+			waits = fmt.Sprintf("%s, %d changes", e.Pending.Version, len(e.Diff))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Plugin.ID, e.Manifest.Version, e.Plugin.Level, e.Plugin.State, e.Plugin.Channel, waits)
+	}
+	return w.Flush()
+}
+
+// show says all there is to say of one plugin.
+func (at counter) show(e catalog.Entry, err error) error {
+	if err != nil {
+		return explain(err)
+	}
+	p := e.Plugin
+	fmt.Fprintf(at.out, "%s  %s\n  %s, %s, takes %s versions\n", p.ID, e.Manifest.Name, p.Level, p.State, p.Channel)
+	for _, v := range e.Versions {
+		mark := ""
+		switch v.Digest {
+		case p.Active:
+			mark = "  runs"
+		case p.Pending:
+			mark = "  waits for approval"
+		}
+		fmt.Fprintf(at.out, "  %s  %.12s  %s%s\n", v.Version, v.Digest, v.Level, mark)
+	}
+	for _, c := range e.Diff {
+		fmt.Fprintf(at.out, "    %s: %s\n", c.Kind, c.What)
+	}
+	if e.Pending != nil {
+		fmt.Fprintf(at.out, "  approve it with: carillon plugin approve %s\n", p.ID)
+	}
+	return nil
+}
