@@ -13,6 +13,7 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/conformance"
 	"github.com/carillonhq/carillon/adapters/rehearsal"
+	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/plugins/bluesky"
 	"github.com/carillonhq/carillon/plugins/bluesky/blueskyfake"
 	"github.com/carillonhq/carillon/plugins/mastodon"
@@ -25,6 +26,7 @@ import (
 
 // TestMain lets the test binary be every plugin: "plugin NAME".
 func TestMain(m *testing.M) {
+	sandbox.Main()
 	if len(os.Args) == 3 && os.Args[1] == "plugin" {
 		serve(os.Args[2])
 	}

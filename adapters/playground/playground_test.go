@@ -18,6 +18,7 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/playground"
 	"github.com/carillonhq/carillon/adapters/rehearsal"
+	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/plugins/pigeon"
 	"github.com/carillonhq/carillon/plugins/pigeon/network"
 	"github.com/carillonhq/carillon/plugins/sdk"
@@ -25,6 +26,7 @@ import (
 
 // TestMain lets the test binary be the plugin.
 func TestMain(m *testing.M) {
+	sandbox.Main()
 	if len(os.Args) == 2 && os.Args[1] == "plugin" {
 		opt, err := pigeon.FromEnv(os.Getenv)
 		if err != nil {

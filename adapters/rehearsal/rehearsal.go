@@ -181,7 +181,7 @@ func (s *Stage) Fill(text string) string {
 
 // environ is what the plugin gets besides what every plugin gets.
 func (s *Stage) environ() []string {
-	ca := filepath.Join(s.dir, caFile)
+	ca := filepath.Join(s.dir, caDir, caFile)
 	env := []string{"SSL_CERT_FILE=" + ca, "NODE_EXTRA_CA_CERTS=" + ca, "REQUESTS_CA_BUNDLE=" + ca}
 	for k, v := range s.Settings.Env {
 		env = append(env, k+"="+s.Fill(v))

@@ -33,7 +33,7 @@ func through(t *testing.T) (*Proxy, *http.Client) {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Close)
-	pem, err := os.ReadFile(filepath.Join(dir, caFile))
+	pem, err := os.ReadFile(filepath.Join(dir, caDir, caFile))
 	if err != nil {
 		t.Fatal(err)
 	}

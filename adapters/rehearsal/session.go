@@ -23,6 +23,7 @@ func (s *Stage) Start(ctx context.Context) (*Session, error) {
 	host, err := pluginhost.New(pluginhost.Config{
 		Args: s.opt.Self, Dir: filepath.Join(s.dir, "s"), Log: slog.New(&listener{hear: s.opt.Output}), Env: s.environ(),
 		Egress: func(string) pluginhost.Egress { return door{s.Proxy} }, Direct: []string{s.Gateway.addr},
+		Sandbox:  pluginhost.Sandbox{ReadOnly: []string{filepath.Join(s.dir, caDir)}},
 		Timeouts: pluginhost.Timeouts{Start: s.patience(), Idle: time.Minute, Probe: 10 * time.Second},
 	}, []pluginhost.Spec{s.spec()})
 	if err != nil {

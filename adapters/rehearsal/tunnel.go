@@ -17,8 +17,12 @@ import (
 	"time"
 )
 
-// caFile is what plugins are told to trust, in the stage's directory.
-const caFile = "ca.pem"
+// caFile is what plugins are told to trust, in a folder of the stage's
+// directory that holds nothing else: a caged plugin gets to see it.
+const (
+	caDir  = "trust"
+	caFile = "ca.pem"
+)
 
 // authority signs a certificate for every host that a plugin asks for. Only
 // plugins of this stage trust it, and its key never leaves this process.
@@ -46,7 +50,10 @@ func newAuthority(dir string) (*authority, error) {
 		return nil, err
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return &authority{cert: cert, key: key, hosts: map[string]*tls.Certificate{}}, os.WriteFile(filepath.Join(dir, caFile), text, 0o600)
+	if err := os.Mkdir(filepath.Join(dir, caDir), 0o755); err != nil { //nolint:gosec // a certificate is public
+		return nil, err
+	}
+	return &authority{cert: cert, key: key, hosts: map[string]*tls.Certificate{}}, os.WriteFile(filepath.Join(dir, caDir, caFile), text, 0o644) //nolint:gosec // as above
 }
 
 func certificate(name string) *x509.Certificate {
