@@ -77,7 +77,7 @@ func ParseLock(raw []byte) (Lock, error) {
 	if err := d.Decode(&l); err != nil {
 		return Lock{}, bad("%s is not one: %v", lockName, err)
 	}
-	if _, err := d.Token(); err != io.EOF { //nolint:errorlint // the decoder's own
+	if _, err := d.Token(); err != io.EOF {
 		return Lock{}, bad("%s goes on after its end", lockName)
 	}
 	return l, l.check()

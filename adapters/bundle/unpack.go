@@ -114,14 +114,14 @@ func readArchive(r *bufio.Reader, keep func(File, io.Reader) error) (c Contents,
 		}
 		next, err = in.Next()
 	}
-	if err != io.EOF { //nolint:errorlint // the reader's own
+	if err != io.EOF {
 		return c, bad("there is more in it than its lock says")
 	}
 	return c, ended(zip, r)
 }
 
 func missing(err error, f File) error {
-	if err == io.EOF { //nolint:errorlint // the reader's own
+	if err == io.EOF {
 		return bad("%.80q is not in it", f.Path)
 	}
 	return err
@@ -137,8 +137,8 @@ func ended(zip io.Reader, r *bufio.Reader) error {
 				return bad("there is something after its end")
 			}
 		}
-		if err == io.EOF { //nolint:errorlint // the reader's own
-			if _, err := r.ReadByte(); err != io.EOF { //nolint:errorlint // the reader's own
+		if err == io.EOF {
+			if _, err := r.ReadByte(); err != io.EOF {
 				return bad("there is something after its end")
 			}
 			return nil

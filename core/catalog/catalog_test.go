@@ -529,7 +529,7 @@ func TestUpdateChannel(t *testing.T) {
 	if _, err := w.Update(t.Context(), w.boss, plugin, catalog.ChannelChange{Channel: &latest, Row: e.Plugin.Row + 1}); reason(err) != "plugin.stale" {
 		t.Error(err)
 	}
-	e, err := w.Update(t.Context(), w.boss, plugin, catalog.ChannelChange{Channel: &latest, Row: e.Plugin.Row})
+	_, err := w.Update(t.Context(), w.boss, plugin, catalog.ChannelChange{Channel: &latest, Row: e.Plugin.Row})
 	must(t, err)
 	rc := bundle(plugin, "2.0.0-rc.1", signer('a'))
 	if e = w.add(t, rc); e.Plugin.Active != rc.Digest {

@@ -194,9 +194,3 @@ func union(have, more []string) []string {
 	slices.Sort(out)
 	return slices.Compact(out)
 }
-
-// clone is a copy that shares nothing with p that changes.
-func (p *Plugin) clone() *Plugin {
-	out := *p
-	return &out
-}

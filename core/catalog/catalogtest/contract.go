@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) Opened) {
 		"only the operator's catalog counts": onlyOperators,
 		"who may use what":                   closed,
 		"choices are the tenant's own":       choices,
+		"what has no line is open":           lineless,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
