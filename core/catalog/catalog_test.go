@@ -340,7 +340,7 @@ func TestRollback(t *testing.T) {
 	if e.Plugin.Active != two.Digest {
 		t.Errorf("%+v", e.Plugin)
 	}
-	for version, want := range map[string]string{"2.0.0": "plugin.runs_already", "7.0.0": "plugin.no_such_version"} {
+	for version, want := range map[string]string{"2.0.0": "plugin.runs_already", "7.0.0": "plugin.no_such_version", "3.0.0": "plugin.never_ran"} {
 		if _, err := w.Rollback(t.Context(), w.boss, plugin, version); reason(err) != want {
 			t.Errorf("%s: %v", version, err)
 		}
