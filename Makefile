@@ -74,8 +74,9 @@ crash: deps ## Try to lose or double a post: SEED=1 POSTS=1000 KILLS=100
 	$(GO) run ./cmd/crash -seed $(SEED) -posts $(POSTS) -kills $(KILLS)
 
 .PHONY: crash-short
-crash-short: deps ## The short form of it, with its control, for CI
+crash-short: deps ## The short form of it, with its control, then mostly about plugins, for CI
 	$(GO) run ./cmd/crash -short
+	$(GO) run ./cmd/crash -short -plugins
 
 .PHONY: bench
 bench: deps build ## Measure; docs/benchmarks.md explains the figures
