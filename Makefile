@@ -6,7 +6,8 @@ SHELL := /bin/bash
 GO    ?= go
 BIN   := bin/carillon
 LINT  := $(GO) tool -modfile=tools/lint.mod golangci-lint
-BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(shell git describe --tags --always --dirty 2>/dev/null || echo dev)"
+FLAGS := -s -w -X main.version=$(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath
 
 SEED  ?= 1
 POSTS ?= 1000
@@ -18,8 +19,9 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build the one binary, bin/carillon
-	$(BUILD) -o $(BIN) ./cmd/carillon
+build: ## Build the one binary, bin/carillon, and the one of its plugins that it knows by digest
+	$(BUILD) -ldflags "-s -w" -o $(BIN)-plugins ./cmd/carillon-plugins
+	$(BUILD) -ldflags "$(FLAGS) -X main.pluginsDigest=$$(sha256sum $(BIN)-plugins | cut -d' ' -f1)" -o $(BIN) ./cmd/carillon
 
 .PHONY: run
 run: deps build ## Run everything on this machine: database, server, worker, practice network; ARGS="--addr …"

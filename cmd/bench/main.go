@@ -39,9 +39,11 @@ func main() {
 // options are how much to measure.
 type options struct {
 	binary string
-	only   string
-	out    string
-	short  bool
+	// plugins is the program of the plugins; empty: as an installation has it.
+	plugins string
+	only    string
+	out     string
+	short   bool
 	// statements prints what the database was busy with, at some cost.
 	statements bool
 }
