@@ -38,7 +38,7 @@ const (
 //
 // What is paused, suspended or disconnected is left out, except a look at what
 // is in doubt, which sends nothing, and what has waited for longer than its
-// tenant lets it, which is then missed. The row's due time moves to the end of
+// tenant lets it, begun or not, which is then missed. The row's due time moves to the end of
 // the lease, so a holder that dies is found like anything else due.
 //
 // More is chosen than taken: what another process is taking at this moment is
@@ -86,7 +86,7 @@ due as materialized (
        ` + byLane + ` limit $1::int)
      union all
      (select s.segment_id, s.next_at from segments s
-       where not p.open and ` + inLane + ` and ` + kind + ` = 2 and s.next_at < p.missed
+       where not p.open and ` + inLane + ` and ` + kind + ` > 0 and s.position = 0 and s.due_at < p.missed and s.next_at <= statement_timestamp()
        ` + byLane + ` limit $1::int)) r),
 fair as (
   select *, row_number() over (partition by tenant_id order by turn, next_at, segment_id) as place
