@@ -43,15 +43,21 @@ func (tx tx) emit(ctx context.Context, eventType, subject string, data any) erro
 	return err
 }
 
-const recordSQL = `
+// writeEventSQL writes an event, and its notification if $8.
+const writeEventSQL = `
 	with recorded as (
 		insert into events (id, n, type, subject, data, request_id, idempotency_key)
 		select $2::text, coalesce(max(e.n), 0) + 1, $3::text, $4::text, $5::text::jsonb, $6::text, $7::text
 		  from events e where {e} and e.xid = pg_current_xact_id()
 		returning 1)
-	select exists (select from webhook_endpoints w where {w} and w.state = 'enabled'
-	                  and (w.types = '{}' or w.types && $8::text[])),
-	       case when $9::bool then pg_notify($10::text, $1::text) is null end
+	select case when $8::bool then pg_notify($9::text, $1::text) is null end` + fromRecorded
+
+// recordSQL also answers whether an endpoint may want it, which $10 chooses.
+var recordSQL = strings.Replace(writeEventSQL, fromRecorded, `,
+	       exists (select from webhook_endpoints w where {w} and w.state = 'enabled'
+	                  and (w.types = '{}' or w.types && $10::text[]))`+fromRecorded, 1)
+
+const fromRecorded = `
 	  from recorded`
 
 // record writes the event, its notification unless that would be one too many
@@ -62,24 +68,28 @@ func (tx tx) record(ctx context.Context, d events.Draft) (events.ID, error) {
 		return "", err
 	}
 	var wanted bool
-	err = tx.row(ctx, recordSQL, args...).Scan(&wanted, nil)
+	err = tx.row(ctx, recordSQL, append(args, choosing(d.Type))...).Scan(nil, &wanted)
 	if err != nil || !wanted || d.Type == events.WebhookTest {
 		return eid, err
 	}
 	return eid, tx.fanOut(ctx, eid)
 }
 
-// draft is d's name and the arguments of recordSQL.
+// draft is d's name and the arguments of writeEventSQL.
 func (tx tx) draft(ctx context.Context, d events.Draft) (events.ID, []any, error) {
 	data, err := d.Encode()
 	eid, by := events.NewID(), events.RequestOf(ctx)
 	return eid, []any{
-		eid, d.Type, d.Subject, string(data), by.ID, by.IdempotencyKey, choosing(d.Type), tx.db.hint(tx.tenant), eventsChannel,
+		eid, d.Type, d.Subject, string(data), by.ID, by.IdempotencyKey, tx.db.hint(tx.tenant), eventsChannel,
 	}, err
 }
 
 func (tx tx) fanOut(ctx context.Context, eid events.ID) error {
-	return tx.enqueue(ctx, jobs.WebhookFanOut{Tenant: string(tx.tenant), Event: string(eid)}, nil)
+	return tx.enqueue(ctx, tx.fanOutArgs(eid), nil)
+}
+
+func (tx tx) fanOutArgs(eid events.ID) jobs.WebhookFanOut {
+	return jobs.WebhookFanOut{Tenant: string(tx.tenant), Event: string(eid)}
 }
 
 // choosing lists every filter that matches t.
