@@ -43,22 +43,26 @@ func (tx tx) emit(ctx context.Context, eventType, subject string, data any) erro
 	return err
 }
 
-// writeEventSQL writes an event, and its notification if $8.
-const writeEventSQL = `
+const recordSQL = `
 	with recorded as (
 		insert into events (id, n, type, subject, data, request_id, idempotency_key)
 		select $2::text, coalesce(max(e.n), 0) + 1, $3::text, $4::text, $5::text::jsonb, $6::text, $7::text
 		  from events e where {e} and e.xid = pg_current_xact_id()
 		returning 1)
-	select case when $8::bool then pg_notify($9::text, $1::text) is null end` + fromRecorded
-
-// recordSQL also answers whether an endpoint may want it, which $10 chooses.
-var recordSQL = strings.Replace(writeEventSQL, fromRecorded, `,
-	       exists (select from webhook_endpoints w where {w} and w.state = 'enabled'
-	                  and (w.types = '{}' or w.types && $10::text[]))`+fromRecorded, 1)
-
-const fromRecorded = `
+	select exists (select from webhook_endpoints w where {w} and w.state = 'enabled'
+	                  and (w.types = '{}' or w.types && $8::text[])),
+	       case when $9::bool then pg_notify($10::text, $1::text) is null end
 	  from recorded`
+
+// recordNthSQL is for who has counted, $8 being the event's place among those
+// of its transaction, and knows what endpoints want. The tenant is the column's
+// default, as everywhere; $1 is not its source.
+const (
+	recordNthSQL = `
+	insert into events (id, type, subject, data, request_id, idempotency_key, n)
+	select $2::text, $3::text, $4::text, $5::text::jsonb, $6::text, $7::text, $8::bigint where $1::text is not null`
+	notifySQL = "select pg_notify($2::text, $1::text)"
+)
 
 // record writes the event, its notification unless that would be one too many
 // (see hints), and, if an endpoint may want it, its fan-out.
@@ -68,21 +72,22 @@ func (tx tx) record(ctx context.Context, d events.Draft) (events.ID, error) {
 		return "", err
 	}
 	var wanted bool
-	err = tx.row(ctx, recordSQL, append(args, choosing(d.Type))...).Scan(nil, &wanted)
+	err = tx.row(ctx, recordSQL, append(args, tx.asks(d.Type)...)...).Scan(&wanted, nil)
 	if err != nil || !wanted || d.Type == events.WebhookTest {
 		return eid, err
 	}
 	return eid, tx.fanOut(ctx, eid)
 }
 
-// draft is d's name and the arguments of writeEventSQL.
+// draft is d's name and the arguments that all statements begin with.
 func (tx tx) draft(ctx context.Context, d events.Draft) (events.ID, []any, error) {
 	data, err := d.Encode()
 	eid, by := events.NewID(), events.RequestOf(ctx)
-	return eid, []any{
-		eid, d.Type, d.Subject, string(data), by.ID, by.IdempotencyKey, tx.db.hint(tx.tenant), eventsChannel,
-	}, err
+	return eid, []any{eid, d.Type, d.Subject, string(data), by.ID, by.IdempotencyKey}, err
 }
+
+// asks is what follows them in recordSQL.
+func (tx tx) asks(t events.Type) []any { return []any{choosing(t), tx.db.hint(tx.tenant), eventsChannel} }
 
 func (tx tx) fanOut(ctx context.Context, eid events.ID) error {
 	return tx.enqueue(ctx, tx.fanOutArgs(eid), nil)

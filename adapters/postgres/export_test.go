@@ -68,7 +68,7 @@ var Hot = map[string]string{
 	"read the work":     workHooksSQL,
 	"save a segment":    saveSegmentSQL,
 	"record an event":   recordSQL,
-	"write an event":    writeEventSQL,
+	"tell of an event":  recordNthSQL,
 	"read a channel":    channelSQL,
 	"read a grant":      lentGrantSQL,
 	"read closures":     closedSQL,

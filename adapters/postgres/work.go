@@ -24,9 +24,11 @@ type deferred struct {
 	batch  pgx.Batch
 	asked  bool        // the batch asks whether an endpoint may want an event
 	wanted []events.ID // those that one may want
-	// hooks is what the tenant's endpoints want, once Work has read it.
-	hooks []string
+	// known: Work came first, so hooks is what the tenant's endpoints want, and
+	// told is how many events this transaction has.
 	known bool
+	hooks []string
+	told  int64
 }
 
 func (tx postTx) defers(sql string, args ...any) error {
@@ -71,22 +73,32 @@ func (tx postTx) Emit(ctx context.Context, event, subject string, data any) erro
 		return err
 	}
 	if tx.later.known {
-		tx.queue(&tx.later.batch, writeEventSQL, args...)
-		if !wantedBy(tx.later.hooks, d.Type) {
-			return nil
-		}
-		return tx.enqueueIn(ctx, &tx.later.batch, tx.fanOutArgs(eid))
+		return tx.tell(ctx, eid, d.Type, args)
 	}
 	tx.later.asked = true
-	tx.queue(&tx.later.batch, recordSQL, append(args, choosing(d.Type))...).QueryRow(func(row pgx.Row) error {
+	tx.queue(&tx.later.batch, recordSQL, append(args, tx.asks(d.Type)...)...).QueryRow(func(row pgx.Row) error {
 		var wanted bool
-		if err := row.Scan(nil, &wanted); err != nil || !wanted {
+		if err := row.Scan(&wanted, nil); err != nil || !wanted {
 			return err
 		}
 		tx.later.wanted = append(tx.later.wanted, eid)
 		return nil
 	})
 	return nil
+}
+
+// tell is Emit with nothing to ask.
+func (tx postTx) tell(ctx context.Context, eid events.ID, t events.Type, args []any) error {
+	tx.later.told++
+	b := &tx.later.batch
+	tx.queue(b, recordNthSQL, append(args, tx.later.told)...)
+	if tx.db.hint(tx.tenant) {
+		tx.queue(b, notifySQL, eventsChannel)
+	}
+	if !wantedBy(tx.later.hooks, t) {
+		return nil
+	}
+	return tx.enqueueIn(ctx, b, tx.fanOutArgs(eid))
 }
 
 // wantedBy reports whether one of hooks matches t: each is an endpoint's
@@ -130,6 +142,7 @@ func (tx postTx) Work(ctx context.Context, c publishing.Claim) (*publishing.Work
 	if err := tx.flush(ctx); err != nil {
 		return nil, err
 	}
+	first := tx.pgx.tx == nil
 	b := new(pgx.Batch)
 	w := newWork(c)
 	tx.queue(b, lockPostSQL, c.Post).QueryRow(func(row pgx.Row) error { return row.Scan(&w.State) })
@@ -141,7 +154,7 @@ func (tx postTx) Work(ctx context.Context, c publishing.Claim) (*publishing.Work
 		return readWork(rows, w, func(publishing.SegmentID, string) {}, &tx.later.hooks)
 	})
 	err := tx.pgx.SendBatch(ctx, b).Close()
-	tx.later.known = err == nil
+	tx.later.known = first && err == nil
 	return whole(w, err)
 }
 
