@@ -185,12 +185,15 @@ type look struct {
 	full   bool // a lane may have more than was looked at
 }
 
-// look keeps the claim's plan from being made anew each time, which would cost
-// more than the claim.
+// keepPlan, in front of a statement, keeps its plan from being made anew each
+// time. Of a claim, and of a question whether something is paused, planning
+// costs several times what running does.
+const keepPlan = "select set_config('plan_cache_mode', 'force_generic_plan', true)"
+
 func (q queue) look(ctx context.Context, from lane, holder string, n int, lease time.Duration) (l look, err error) {
 	hops := max(256, 4*n)
 	b := new(pgx.Batch)
-	b.Queue("select set_config('plan_cache_mode', 'force_generic_plan', true)")
+	b.Queue(keepPlan)
 	b.Queue("/* "+string(pathClaim)+" */ "+claimSQL, n, lease, holder, publishing.DefaultSettings.MissedAfter.Seconds(),
 		from.minute, from.tenant, from.channel, hops).Query(func(rows pgx.Rows) error { return l.read(rows, hops) })
 	return l, q.db.sys.pool.SendBatch(ctx, b).Close()
@@ -241,16 +244,17 @@ func (q queue) Blocked(ctx context.Context, who tenants.ID, ch channels.ID) (str
 }
 
 func (q queue) blocked(ctx context.Context, who tenants.ID, chs []channels.ID) (map[channels.ID]string, error) {
-	rows, err := q.db.sys.pool.Query(ctx, "/* "+string(pathBlocked)+" */ "+blockedSQL, who, chs)
-	if err != nil {
-		return nil, asFault(err)
-	}
 	out := map[channels.ID]string{}
 	var id channels.ID
 	var reason string
-	_, err = pgx.ForEachRow(rows, []any{&id, &reason}, func() error {
-		out[id] = reason
-		return nil
+	b := new(pgx.Batch)
+	b.Queue(keepPlan)
+	b.Queue("/* "+string(pathBlocked)+" */ "+blockedSQL, who, chs).Query(func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{&id, &reason}, func() error {
+			out[id] = reason
+			return nil
+		})
+		return err
 	})
-	return out, asFault(err)
+	return out, asFault(q.db.sys.pool.SendBatch(ctx, b).Close())
 }
