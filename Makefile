@@ -35,8 +35,12 @@ demo: deps build ## Do the main job once, over HTTP, and say how it went
 deps: ## Install what is missing: a PostgreSQL server, if this machine has none
 	@tools/deps.sh
 
+.PHONY: sdks
+sdks: ## Build the plugin SDKs in TypeScript and Python; the tests need them
+	@tools/sdks.sh build
+
 .PHONY: test
-test: deps ## Run the tests: unit, contract, integration, and the race detector on the core
+test: deps sdks ## Run the tests: unit, contract, integration, and the race detector on the core
 	$(GO) test ./...
 	$(GO) test -race $(RACE)
 
@@ -53,13 +57,15 @@ format: ## Format the source
 	gofmt -w $$(git ls-files '*.go')
 
 .PHONY: generate
-generate: ## Generate the HTTP server and client, and the plugin wire
+generate: ## Generate the HTTP server and client, and the plugin wire in each language
 	$(GO) generate ./adapters/httpapi/... ./plugins/proto
+	tools/sdks.sh generate
 
 .PHONY: verify
-verify: ## Check that generated code and go.mod are what is committed
+verify: ## Check that generated code and go.mod are what is committed, and that the contract breaks nobody
 	$(GO) mod verify
 	$(GO) mod tidy -diff
+	tools/breaking.sh
 	@before=$$(git status --porcelain | sha256sum); diff=$$(git diff | sha256sum); \
 	$(MAKE) -s generate; \
 	[ "$$before" = "$$(git status --porcelain | sha256sum)" ] && [ "$$diff" = "$$(git diff | sha256sum)" ] \
@@ -70,8 +76,9 @@ crash: deps ## Try to lose or double a post: SEED=1 POSTS=1000 KILLS=100
 	$(GO) run ./cmd/crash -seed $(SEED) -posts $(POSTS) -kills $(KILLS)
 
 .PHONY: crash-short
-crash-short: deps ## The short form of it, with its control, for CI
+crash-short: deps ## The short form of it, with its control, then mostly about plugins, for CI
 	$(GO) run ./cmd/crash -short
+	$(GO) run ./cmd/crash -short -plugins
 
 .PHONY: bench
 bench: deps build ## Measure; docs/benchmarks.md explains the figures
