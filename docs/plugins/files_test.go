@@ -1,7 +1,6 @@
 package plugins_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -71,24 +70,25 @@ func replaced(source []byte, name, with, imports string) ([]byte, error) {
 }
 
 // passage makes sure that a block is in a file of this repository, but for
-// indentation.
+// indentation and what "…" stands for.
 func passage(b block) error {
 	raw, err := os.ReadFile(filepath.Join("../..", b.Words["from"]))
 	if err != nil {
 		return err
 	}
-	if !bytes.Contains(flat(raw), flat([]byte(b.Text))) {
+	if !saidSoFar(flat(string(raw)), flat(b.Text)) {
 		return fmt.Errorf("line %d: this is not in %s", b.Line, b.Words["from"])
 	}
 	return nil
 }
 
-func flat(text []byte) []byte {
-	var out [][]byte
-	for line := range bytes.Lines(text) {
-		out = append(out, bytes.Join(bytes.Fields(line), []byte(" ")))
+// flat is text without its indentation.
+func flat(text string) string {
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		out.WriteString(strings.TrimSpace(line) + "\n")
 	}
-	return append(append([]byte("\n"), bytes.TrimSpace(bytes.Join(out, []byte("\n")))...), '\n')
+	return out.String()
 }
 
 // parse reads a block of data.

@@ -13,7 +13,15 @@ func anInstallation(r *reader) {
 	r.follow(block{Lang: "text", Text: "  Carillon is running. …"})
 }
 
-func anInstallationAndAClub(r *reader) { anInstallation(r) }
+// anInstallationAndAClub also has the folder of a declarative plugin.
+func anInstallationAndAClub(r *reader) {
+	anInstallation(r)
+	r.copy("plugins/telegram", "plugin.yaml")
+	r.commands(block{Text: `mkdir club
+sed 's/^id: .*/id: org.example.club/; s/^name: .*/name: Club/' plugin.yaml >club/plugin.yaml
+echo 'settings: {type: object, properties: {sign_off: {type: string}}}' >>club/plugin.yaml
+`})
+}
 
 func (r *reader) copy(from string, names ...string) {
 	r.Helper()
