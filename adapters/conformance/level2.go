@@ -173,7 +173,7 @@ func (b *bench) spoiled(ctx context.Context, s spot, t trouble) error {
 		}
 	}
 	if !take.Phase.Over() {
-		records = append(records, take.Run(ctx, b.stage, p, 200*time.Millisecond, nil)...)
+		records = append(records, take.Run(ctx, b.stage, p, min(b.opt.Pause, 200*time.Millisecond), nil)...)
 	}
 	return b.ended(ctx, before, take, records, t)
 }
@@ -201,7 +201,7 @@ func (b *bench) meet(ctx context.Context, take *rehearsal.Take, p rehearsal.Acto
 		if take.Phase.Over() {
 			break
 		}
-		pause(ctx, min(r.After, hurry))
+		pause(ctx, min(r.After, b.opt.Pause))
 	}
 	if err := outcome(take, records); err != nil {
 		return nil, last(records), err

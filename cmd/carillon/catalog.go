@@ -13,6 +13,7 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/bundle"
 	"github.com/carillonhq/carillon/adapters/pluginhost"
+	"github.com/carillonhq/carillon/cmd/internal/firstparty"
 	"github.com/carillonhq/carillon/core/catalog"
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/plugins/sdk"
@@ -27,7 +28,7 @@ import (
 func builtins(cfg config) ([]catalog.Builtin, error) {
 	var out []catalog.Builtin
 	for _, s := range specs(cfg) {
-		p, err := firstParty[s.Name](settingsOf(s))
+		p, err := firstparty.Open(s.Name, settingsOf(s))
 		if err != nil {
 			return nil, fmt.Errorf("plugin %s: %w", s.Name, err)
 		}

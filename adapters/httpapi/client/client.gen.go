@@ -1393,7 +1393,9 @@ type Event struct {
 	// `post.created`, `post.updated`, `post.deleted`, `post.scheduled`, `post.canceled`, `post.published`,
 	// `post.failed`, `post.missed`, `post.needs_review`, `post.at_risk`, `post.revalidated`, `delivery.updated`, `metrics.updated`, `channel.connected`,
 	// `channel.updated`, `channel.disconnected`, `channel.needs_reconnect`, `media.ready`, `media.failed`,
-	// `member.changed`, `tenant.updated`, `job.updated`, `webhook.disabled`.
+	// `member.changed`, `tenant.updated`, `job.updated`, `webhook.disabled`, `platform.sunset`, and, of a tenant's own
+	// choice and in the operator's tenant, `plugin.added`, `plugin.pending`, `plugin.upgraded`, `plugin.enabled`,
+	// `plugin.disabled`, `plugin.updated`, `plugin.removed`. docs/events.md says what each carries.
 	Type string `json:"type"`
 }
 
