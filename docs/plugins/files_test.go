@@ -10,6 +10,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -111,3 +112,33 @@ func parse(t *testing.T, b block) error {
 }
 
 func offset(files *token.FileSet, p token.Pos) int { return files.Position(p).Offset }
+
+// What the documents refer to is there, sections included.
+func TestLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:]*)(?:#([^)]*))?\)`)
+	found, err := filepath.Glob("*.md")
+	must(t, err)
+	for _, name := range found {
+		for _, m := range link.FindAllStringSubmatch(text(t, name), -1) {
+			to := m[1]
+			if to == "" {
+				to = name
+			}
+			if _, err := os.Stat(to); err != nil {
+				t.Errorf("%s: %v", name, err)
+			} else if m[2] != "" && !headed(text(t, to), m[2]) {
+				t.Errorf("%s: %s has no section %s", name, to, m[2])
+			}
+		}
+	}
+}
+
+func headed(document, anchor string) bool {
+	for line := range strings.Lines(document) {
+		title := strings.TrimSpace(strings.TrimLeft(line, "#"))
+		if strings.HasPrefix(line, "#") && strings.NewReplacer(" ", "-", ".", "", ",", "").Replace(strings.ToLower(title)) == anchor {
+			return true
+		}
+	}
+	return false
+}
