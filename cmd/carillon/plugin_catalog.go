@@ -37,7 +37,16 @@ type counter struct {
 
 // atCounter runs one command of an operator on the catalog.
 func atCounter(c *cobra.Command, run func(context.Context, counter) error) error {
-	return withDatabase(c, func(ctx context.Context, cfg config, db *postgres.DB) error {
+	cfg, err := loadConfig(os.Getenv)
+	if err != nil {
+		return err
+	}
+	leave, err := joinDev(c.Context(), &cfg, c.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return withDatabaseOf(c, cfg, func(ctx context.Context, cfg config, db *postgres.DB) error {
 		root, err := db.Registry().Operator(ctx)
 		if fault.Is(err, fault.NotFound) {
 			return errNoOperator
