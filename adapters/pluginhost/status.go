@@ -14,6 +14,7 @@ type Status struct {
 	Digest      string    // of the program, once it ran
 	Version     string    // of the plugin, once it ran
 	PID         int       // 0: not running
+	Alone       []int     // processes that one suspect each runs in
 	InFlight    int
 	Starts      int       // since the host began, of this version
 	Crashes     int       // in the last 10 minutes
@@ -83,6 +84,9 @@ func (s *supervisor) status() Status {
 	}
 	if s.current != nil && s.current.alive() {
 		st.PID, st.Sandbox = s.current.run.pid(), s.current.run.level
+	}
+	for _, p := range s.lone {
+		st.Alone = append(st.Alone, p.run.pid())
 	}
 	if s.state == Quarantined {
 		st.Quarantined = s.notBefore
