@@ -149,12 +149,16 @@ func (p *poison) parked() (n int) {
 // parked is the fault of an operation that is not tried again for now. This
 // call had no effect. What came of the ones before it, if they were commits,
 // is for its journal to say: a segment in doubt stays in doubt whatever a
-// later call answers. What nobody gives up, such as a lookup, waits.
+// later call answers. What nobody gives up, such as a lookup, waits. Whoever
+// orders it anew gives it another key, and so another try.
 func parked(r request, left time.Duration) *social.Fault {
 	f := social.Fail(social.Transient, "plugin.operation_parked", "This stopped the platform's plugin twice, so it is not tried again for now.")
 	f.Source, f.RetryAfter = social.FromPlugin, left
 	if r.method == "publish" || r.method == "commit" {
 		f.Kind = social.Permanent
+	}
+	if r.method == "publish" { // of a commit, nobody here knows whether an earlier one went out
+		f.Message = "This stopped the platform's plugin twice, and nothing of it went out. Change it, or send it once more as it is."
 	}
 	return f
 }

@@ -38,6 +38,8 @@ func TestAnOperationThatKillsThePluginTwiceIsParked(t *testing.T) {
 		_, err := p.Publish(t.Context(), operation("seg_1.0", "exit", commit))
 		if f := social.FaultOf(err, commit); f.Kind != social.Permanent || f.Key != "plugin.operation_parked" {
 			t.Errorf("the third time: %+v", f)
+		} else if told := strings.Contains(f.Message, "once more"); told == commit {
+			t.Errorf("it says %q", f.Message)
 		}
 	}
 	other := operation("seg_1.0", "now", true)
