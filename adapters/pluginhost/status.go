@@ -1,6 +1,7 @@
 package pluginhost
 
 import (
+	"slices"
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/sandbox"
@@ -44,6 +45,20 @@ func (h *Host) Status() []Status {
 		out[i] = e.status()
 	}
 	return out
+}
+
+// Bundles names the bundles of all versions that run or may be started, those
+// that only finish what they began included.
+func (h *Host) Bundles() (out []string) {
+	for _, e := range h.all() {
+		e.mu.Lock()
+		out = append(out, e.current.spec.Bundle)
+		for _, o := range e.older {
+			out = append(out, o.spec.Bundle)
+		}
+		e.mu.Unlock()
+	}
+	return slices.DeleteFunc(out, func(b string) bool { return b == "" })
 }
 
 func (e *entry) status() Status {
