@@ -142,7 +142,7 @@ func (b bundles) spec(ctx context.Context, u catalog.Unit) (pluginhost.Spec, err
 	run := lock.Spec(dir)
 	out := pluginhost.Spec{
 		ID: u.ID, Name: cmp.Or(run.Name, u.ID), Binary: run.Binary, Args: run.Args, Dir: run.Dir, Digest: lock.Program(),
-		Check:  func() error { return s.Check(u.Digest) },
+		Bundle: u.Digest, Check: func(ctx context.Context) error { return mend(ctx, s, u.Digest) },
 		Accept: func(m social.Manifest) error { return packedAs(lock, m) },
 	}
 	if run.Interpreter {
@@ -150,6 +150,18 @@ func (b bundles) spec(ctx context.Context, u catalog.Unit) (pluginhost.Spec, err
 		out.Start, out.Env = 20*time.Second, []string{"PYTHONDONTWRITEBYTECODE=1"}
 	}
 	return out, nil
+}
+
+// mendTime is how long getting a bundle again may take.
+const mendTime = 2 * time.Minute
+
+// mend sees to it that a bundle is there and sound: its folder may have been
+// damaged since the plugin was last started.
+func mend(ctx context.Context, s *bundle.Store, digest string) error {
+	ctx, cancel := context.WithTimeout(ctx, mendTime)
+	defer cancel()
+	_, _, err := s.Dir(ctx, digest)
+	return err
 }
 
 // packedAs holds a plugin to what it was packed, looked at and approved as.
@@ -211,6 +223,9 @@ func (m machine) Remove(ctx context.Context, id string) error {
 	}
 	return err
 }
+
+// Running implements catalog.Host.
+func (m machine) Running() []string { return m.host.Bundles() }
 
 // health is how the plugins of this process are doing.
 func health(host *pluginhost.Host, failing map[string]error) map[string]catalog.Health {

@@ -101,7 +101,7 @@ type loan struct {
 
 // call fills in what only this package knows.
 func (l *loan) call(c social.Call) social.Call {
-	c.Tenant, c.Credential, c.App = l.pseudo, l.secret.Credential, l.app
+	c.Tenant, c.Credential, c.App = l.pseudo, pinned(l.manifest, l.secret.Credential, l.grant.Instance), l.app
 	return c
 }
 

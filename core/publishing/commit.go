@@ -131,10 +131,27 @@ func (w *work) outcome(ctx context.Context, replay bool, step social.Step, sendE
 	if sendErr == nil { // "call again" is no answer to a commit
 		f = &social.Fault{Kind: social.Ambiguous, Source: social.FromPlugin, Key: "plugin.contract", Message: "The plugin did not say whether it published."}
 	}
-	if replay {
+	switch {
+	case f.Local && f.Kind == social.Transient:
+		return w.stayed(ctx, replay, f)
+	case replay:
 		return w.replayFailed(ctx, f)
 	}
 	return w.refused(ctx, f)
+}
+
+// stayed takes an attempt back that this process could not even begin: its
+// plugin rests, say. Nothing left, and there may be thousands of them in a day,
+// so the journal does not keep them.
+func (w *work) stayed(ctx context.Context, replay bool, f *social.Fault) error {
+	if err := w.tx.DropAttempt(ctx, w.s.ID); err != nil {
+		return err
+	}
+	w.s.Attempt--
+	if replay {
+		return w.stillUnknown(ctx, f, 0)
+	}
+	return w.later(ctx, f)
 }
 
 // refused decides what a failed first call means.

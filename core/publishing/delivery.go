@@ -84,7 +84,7 @@ type Segment struct {
 	Position int
 	Comment  bool // the first comment; otherwise a part of the thread
 	Part     Part
-	Revision int // bumped when the part is replaced; part of the key
+	Revision int // bumped when the part is replaced or ordered anew; part of the key
 	State    State
 
 	// NextAt is when this row needs somebody: its due time, the end of its

@@ -60,6 +60,9 @@ type Tx interface {
 	OpenAttempt(ctx context.Context, a *Attempt) error
 	// CloseAttempt ends the segment's open attempt. No open attempt is no error.
 	CloseAttempt(ctx context.Context, s SegmentID, o Outcome, p *Problem) error
+	// DropAttempt takes the segment's open attempt back, as if it had not been
+	// opened: nothing of it left this process. No open attempt is no error.
+	DropAttempt(ctx context.Context, s SegmentID) error
 	// ResolveAttempts turns the segment's unknown attempts into o.
 	ResolveAttempts(ctx context.Context, s SegmentID, o Outcome) error
 	Attempts(ctx context.Context, post PostID) ([]Attempt, error)

@@ -2,6 +2,7 @@ package publishing
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"time"
 
@@ -162,15 +163,24 @@ func backoff(tries int, floor time.Duration) time.Duration {
 	return max(d, floor)
 }
 
-// reset puts a segment that had no effect back to its start.
+// reset puts a segment that had no effect back to its start. Other content, and
+// a person's new order after something was tried, are another operation: a
+// platform may remember the old key with the old answer, and so may whoever
+// runs its plugin. Of a restored segment that nothing is known of, the key is
+// all that tells the platform that it may have it.
 func (s *Segment) reset(part Part, at time.Time) {
-	if s.Attempt > 0 { // a platform may remember the old key with the old answer
+	if s.Attempt > 0 || !s.Verify && (s.tried() || !reflect.DeepEqual(s.Part, part)) {
 		s.Revision++
 	}
 	s.Part, s.State, s.Step, s.Label, s.Tries, s.Problem, s.ArmedHash = part, Scheduled, nil, "", 0, nil, ""
 	s.ReplyTo, s.Root, s.DoubtAt, s.CalledAt, s.Verify, s.Canceling = nil, nil, time.Time{}, time.Time{}, false, false
 	s.Generation++
 	s.wake(at)
+}
+
+// tried reports whether a step of the segment may have been taken.
+func (s *Segment) tried() bool {
+	return s.State != Scheduled || s.Step != nil || s.Tries > 0 || s.Problem != nil
 }
 
 // next starts the segment after i, or ends the chain behind a dead one. It

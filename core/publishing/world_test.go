@@ -34,6 +34,7 @@ type world struct {
 	live     map[string][]string // idempotency key → the objects it made
 	answer   func(req social.PublishRequest) (apply bool, err error)
 	findErr  error
+	prepErr  func(req social.PublishRequest) error
 	calls    []string // "prepare" and "commit", in order
 	crashAt  publishing.Point
 	crashIf  func() bool
@@ -195,6 +196,11 @@ func (w *world) send(req social.PublishRequest) (social.Step, error) {
 	defer w.mu.Unlock()
 	if !req.Commit {
 		w.calls = append(w.calls, "prepare")
+		if w.prepErr != nil {
+			if err := w.prepErr(req); err != nil {
+				return social.Step{}, err
+			}
+		}
 		if len(req.State) < w.uploads {
 			return social.Step{Next: &social.Next{State: append(req.State, '.')}}, nil
 		}

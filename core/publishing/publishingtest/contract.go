@@ -244,8 +244,14 @@ func oneAttempt(t *testing.T, o Opened) {
 	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error {
 		return tx.CloseAttempt(ctx, d.Segments[0].ID, publishing.OutcomeLost, &publishing.Problem{Reason: "r"})
 	})
+	for range 2 { // the first of them never left
+		if err := attempt(2); err != nil {
+			t.Errorf("after closing: %v", err)
+		}
+		update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error { return tx.DropAttempt(ctx, d.Segments[0].ID) })
+	}
 	if err := attempt(2); err != nil {
-		t.Errorf("after closing: %v", err)
+		t.Errorf("after dropping: %v", err)
 	}
 	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error {
 		return tx.ResolveAttempts(ctx, d.Segments[0].ID, publishing.FoundLater)

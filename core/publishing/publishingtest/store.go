@@ -316,6 +316,11 @@ func (tx *memTx) CloseAttempt(_ context.Context, s publishing.SegmentID, o publi
 	return nil
 }
 
+func (tx *memTx) DropAttempt(_ context.Context, s publishing.SegmentID) error {
+	tx.st.attempts = slices.DeleteFunc(tx.st.attempts, func(a publishing.Attempt) bool { return a.Segment == s && a.EndedAt.IsZero() })
+	return nil
+}
+
 func (tx *memTx) ResolveAttempts(_ context.Context, s publishing.SegmentID, o publishing.Outcome) error {
 	for i := range tx.st.attempts {
 		if a := &tx.st.attempts[i]; a.Segment == s && a.Outcome == publishing.OutcomeLost {
