@@ -87,7 +87,9 @@ func (tx tx) draft(ctx context.Context, d events.Draft) (events.ID, []any, error
 }
 
 // asks is what follows them in recordSQL.
-func (tx tx) asks(t events.Type) []any { return []any{choosing(t), tx.db.hint(tx.tenant), eventsChannel} }
+func (tx tx) asks(t events.Type) []any {
+	return []any{choosing(t), tx.db.hint(tx.tenant), eventsChannel}
+}
 
 func (tx tx) fanOut(ctx context.Context, eid events.ID) error {
 	return tx.enqueue(ctx, tx.fanOutArgs(eid), nil)

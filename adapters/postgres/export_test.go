@@ -66,6 +66,8 @@ var Hot = map[string]string{
 	"lock its segments": lockSegmentsSQL,
 	"look at the work":  workSQL,
 	"read the work":     workHooksSQL,
+	"lock a segment":    lockSegmentSQL,
+	"arm a segment":     armSQL,
 	"save a segment":    saveSegmentSQL,
 	"record an event":   recordSQL,
 	"tell of an event":  recordNthSQL,

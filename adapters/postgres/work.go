@@ -253,13 +253,6 @@ func (tx postTx) SetState(_ context.Context, id publishing.PostID, s publishing.
 	return tx.defers("update posts p set state = $3 where {p} and p.post_id = $2 and p.state <> $3", id, s)
 }
 
-func (tx postTx) OpenAttempt(_ context.Context, a *publishing.Attempt) error {
-	// The tenant is the column's default, as everywhere; $1 is not its source.
-	return tx.defers(`insert into attempts (segment_id, n, key, request_hash, replay, holder, armed_at)
-		select $2::text, $3, $4, $5, $6, $7, $8 where $1::text is not null`,
-		a.Segment, a.N, a.Key, a.RequestHash, a.Replay, a.Holder, a.ArmedAt)
-}
-
 func (tx postTx) CloseAttempt(_ context.Context, s publishing.SegmentID, o publishing.Outcome, p *publishing.Problem) error {
 	return tx.defers(`update attempts a set outcome = $3, problem = $4, ended_at = clock_timestamp()
 		where {a} and a.segment_id = $2 and a.ended_at is null`, s, o, p)
