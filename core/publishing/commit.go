@@ -118,8 +118,10 @@ func (w *work) outcome(ctx context.Context, replay bool, step social.Step, sendE
 		if err := w.closeAttempt(ctx, Applied, nil); err != nil {
 			return err
 		}
-		if err := w.tx.ResolveAttempts(ctx, w.s.ID, FoundLater); err != nil {
-			return err
+		if w.s.Attempt > 1 { // there are others
+			if err := w.tx.ResolveAttempts(ctx, w.s.ID, FoundLater); err != nil {
+				return err
+			}
 		}
 		return w.settled(ctx)
 	}
