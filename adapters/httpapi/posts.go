@@ -189,7 +189,7 @@ func (s *Server) SchedulePost(ctx context.Context, req api.SchedulePostRequestOb
 	d, err := s.post(ctx, req.Post, func(who tenants.Scope, id publishing.PostID) (*publishing.Detail, error) {
 		return s.posts(ctx, req.Params.DryRun).Schedule(ctx, who, id, versionOf(ctx), when)
 	})
-	return api.SchedulePost200JSONResponse(d), err
+	return api.SchedulePost200JSONResponse(d), fromRoot(err, "/schedule")
 }
 
 // PublishPost implements POST /posts/{post}:publish.

@@ -18,6 +18,10 @@ type Store interface {
 	Update(ctx context.Context, who tenants.ID, fn func(context.Context, Tx) error) error
 	// Peek reads what a claim is about, locks nothing and is one look.
 	Peek(ctx context.Context, c Claim) (*Work, error)
+	// Arm is Delivery.Arm on what is stored, with the attempt in the journal:
+	// committed when it returns nil, and ErrLost or another fault.Conflict if
+	// somebody was there before. It is one trip.
+	Arm(ctx context.Context, c Claim, a Arming) error
 }
 
 // Tx is what publishing may do inside a transaction. It sees one tenant. What
@@ -56,8 +60,6 @@ type Tx interface {
 	// SaveSegments writes known segments of one delivery.
 	SaveSegments(ctx context.Context, d *Delivery, segments ...*Segment) error
 
-	// OpenAttempt journals a; fault.Conflict if its segment has an open one.
-	OpenAttempt(ctx context.Context, a *Attempt) error
 	// CloseAttempt ends the segment's open attempt. No open attempt is no error.
 	CloseAttempt(ctx context.Context, s SegmentID, o Outcome, p *Problem) error
 	// DropAttempt takes the segment's open attempt back, as if it had not been

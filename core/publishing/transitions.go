@@ -35,20 +35,6 @@ func (s *Segment) advance(next *social.Next, now time.Time, lease time.Duration)
 	s.NextAt = now.Add(lease)
 }
 
-// arm opens attempt n. From here on nobody sends this segment until the
-// attempt's outcome is known. The lease begins anew, because nobody may take
-// the call for a dead process's while it can still be under way.
-func (s *Segment) arm(step []byte, hash string, now time.Time, lease time.Duration) *Attempt {
-	replay := s.State == Unknown
-	s.Attempt++
-	s.State, s.Step, s.ArmedHash, s.Label = Sending, step, hash, ""
-	s.NextAt, s.CalledAt = now.Add(lease), now
-	if s.DoubtAt.IsZero() {
-		s.DoubtAt = now
-	}
-	return &Attempt{Segment: s.ID, N: s.Attempt, Key: s.Key(), RequestHash: hash, Replay: replay, Holder: s.Holder, ArmedAt: now}
-}
-
 // applied ends a segment: it is on the platform, and here is how we know.
 func (s *Segment) applied(r social.Receipt, by Evidence, now time.Time) {
 	ref := r.Ref
@@ -244,6 +230,6 @@ func problemOf(f *social.Fault) *Problem {
 	return &Problem{Kind: f.Kind, Reason: f.Key, Message: f.Message, Source: string(f.Source), Detail: f.Upstream}
 }
 
-// errLost says that somebody else holds the segment now. The loser stops
+// ErrLost says that somebody else holds the segment now. The loser stops
 // without a word: whatever it knew, the new holder finds out by itself.
-var errLost = fault.New(fault.Conflict, "segment.lost", "Somebody else is at work on this.")
+var ErrLost = fault.New(fault.Conflict, "segment.lost", "Somebody else is at work on this.")

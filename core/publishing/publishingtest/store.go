@@ -297,14 +297,26 @@ func (tx *memTx) DeleteDelivery(_ context.Context, id publishing.DeliveryID) err
 	return nil
 }
 
-func (tx *memTx) OpenAttempt(_ context.Context, a *publishing.Attempt) error {
-	for _, old := range tx.st.attempts {
-		if old.Segment == a.Segment && old.EndedAt.IsZero() {
-			return fault.New(fault.Conflict, "attempt.open", "Another attempt is open.")
+// Arm implements publishing.Store.
+func (s *Store) Arm(ctx context.Context, c publishing.Claim, a publishing.Arming) error {
+	return s.Update(ctx, c.Tenant, func(_ context.Context, tx publishing.Tx) error {
+		st := tx.(*memTx).st
+		d, ok := st.deliveries[c.Delivery]
+		if !ok {
+			return publishing.ErrLost
 		}
-	}
-	tx.st.attempts = append(tx.st.attempts, *a)
-	return nil
+		opened, err := d.Arm(c, a, s.now())
+		if err != nil {
+			return err
+		}
+		for _, old := range st.attempts {
+			if old.Segment == c.Segment && old.EndedAt.IsZero() {
+				return fault.New(fault.Conflict, "attempt.open", "Another attempt is open.")
+			}
+		}
+		st.attempts = append(st.attempts, *opened)
+		return nil
+	})
 }
 
 func (tx *memTx) CloseAttempt(_ context.Context, s publishing.SegmentID, o publishing.Outcome, p *publishing.Problem) error {
