@@ -71,16 +71,16 @@ func (e ChannelState) Valid() bool {
 
 // Defines values for ChannelFormatReason.
 const (
-	MissingScope  ChannelFormatReason = "missing_scope"
-	NotForAccount ChannelFormatReason = "not_for_account"
+	ChannelFormatReasonMissingScope  ChannelFormatReason = "missing_scope"
+	ChannelFormatReasonNotForAccount ChannelFormatReason = "not_for_account"
 )
 
 // Valid indicates whether the value is a known member of the ChannelFormatReason enum.
 func (e ChannelFormatReason) Valid() bool {
 	switch e {
-	case MissingScope:
+	case ChannelFormatReasonMissingScope:
 		return true
-	case NotForAccount:
+	case ChannelFormatReasonNotForAccount:
 		return true
 	default:
 		return false
@@ -156,6 +156,21 @@ func (e ConnectionStage) Valid() bool {
 	case ConnectionStageForm:
 		return true
 	case ConnectionStageRedirect:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DisabledCapabilityReason.
+const (
+	DisabledCapabilityReasonMissingScope DisabledCapabilityReason = "missing_scope"
+)
+
+// Valid indicates whether the value is a known member of the DisabledCapabilityReason enum.
+func (e DisabledCapabilityReason) Valid() bool {
+	switch e {
+	case DisabledCapabilityReasonMissingScope:
 		return true
 	default:
 		return false
@@ -1203,6 +1218,9 @@ type Channel struct {
 	Capabilities *[]string `json:"capabilities,omitempty"`
 	ConnectedAt  time.Time `json:"connected_at"`
 
+	// DisabledCapabilities What the platform can besides, and this channel cannot, and why. Only when one channel is asked for.
+	DisabledCapabilities *[]DisabledCapability `json:"disabled_capabilities,omitempty"`
+
 	// Formats What can be posted here, and what cannot and why. Only when one channel is asked for.
 	Formats  *[]ChannelFormat `json:"formats,omitempty"`
 	Id       string           `json:"id"`
@@ -1370,6 +1388,19 @@ type DeliverySummary struct {
 	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
+
+// DisabledCapability defines model for DisabledCapability.
+type DisabledCapability struct {
+	// Id Such as `metrics.post` or `reply`.
+	Id string `json:"id"`
+
+	// MissingScopes Connect the channel again with these.
+	MissingScopes []string                 `json:"missing_scopes"`
+	Reason        DisabledCapabilityReason `json:"reason"`
+}
+
+// DisabledCapabilityReason defines model for DisabledCapability.Reason.
+type DisabledCapabilityReason string
 
 // EmailInput Example: {"email":"ann@example.com"}
 type EmailInput struct {
