@@ -298,6 +298,7 @@ func (k *kernel) follow(ctx context.Context) {
 func (k *kernel) listenPlugins(ctx context.Context, changed chan<- struct{}) {
 	for ctx.Err() == nil {
 		err := k.db.ListenPlugins(ctx, func() {
+			k.channels.ForgetApps()
 			select {
 			case changed <- struct{}{}:
 			default: // it is about to look anyway
