@@ -98,6 +98,7 @@ type Filter struct {
 	After    PostID    // past this one, for cursors
 	States   []State
 	Channel  channels.ID
+	AtRisk   bool // only what is scheduled and the last look has something against
 	Limit    int
 	Reverse  bool // the other way: oldest first, or by due time backwards
 }

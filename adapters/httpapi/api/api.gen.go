@@ -1342,7 +1342,7 @@ type Delivery struct {
 
 // DeliverySummary defines model for DeliverySummary.
 type DeliverySummary struct {
-	// AtRisk What the platform would refuse it for since its rules, the plugin or the sign-in changed. Only when one post is asked for.
+	// AtRisk What the platform would refuse it for since its rules, the plugin or the sign-in changed.
 	AtRisk    []FieldError `json:"at_risk,omitempty" validate:"dive"`
 	ChannelId string       `json:"channel_id"`
 
@@ -2532,6 +2532,9 @@ type ListPostsParams struct {
 	ScheduledUntil *time.Time `form:"scheduled_at[lt],omitempty" json:"scheduled_at[lt],omitempty"`
 	State          *PostState `form:"state,omitempty" json:"state,omitempty"`
 	Channel        *string    `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// AtRisk `true`: only what is scheduled and would be refused today.
+	AtRisk *bool `form:"at_risk,omitempty" json:"at_risk,omitempty"`
 
 	// Sort A page: `-created_at` (newest first, as without) or `created_at`. A window: `scheduled_at` (as without) or `-scheduled_at`.
 	Sort *ListPostsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
@@ -4935,6 +4938,13 @@ func (siw *ServerInterfaceWrapper) ListPosts(c *fiber.Ctx) error {
 		return BadParameter("/query/channel")
 	}
 
+	// ------------- Optional query parameter "at_risk" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "at_risk", query, &params.AtRisk, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return BadParameter("/query/at_risk")
+	}
+
 	// ------------- Optional query parameter "sort" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", query, &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -6703,7 +6713,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/plugins/{plugin}:rollback", Operation: "RollbackPlugin", Handler: wrapper.RollbackPlugin, Action: "plugin.manage", IDs: map[string]string{},
 		},
 		{
-			Method: "GET", Path: "/posts", Operation: "ListPosts", Handler: wrapper.ListPosts, Action: "post.read", Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel", "sort", "limit", "cursor"},
+			Method: "GET", Path: "/posts", Operation: "ListPosts", Handler: wrapper.ListPosts, Action: "post.read", Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel", "at_risk", "sort", "limit", "cursor"},
 		},
 		{
 			Method: "POST", Path: "/posts", Operation: "CreatePost", Handler: wrapper.CreatePost, Action: "post.create", Keyed: true, Query: []string{"dry_run"},

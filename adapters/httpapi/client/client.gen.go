@@ -1374,7 +1374,7 @@ type Delivery struct {
 
 // DeliverySummary defines model for DeliverySummary.
 type DeliverySummary struct {
-	// AtRisk What the platform would refuse it for since its rules, the plugin or the sign-in changed. Only when one post is asked for.
+	// AtRisk What the platform would refuse it for since its rules, the plugin or the sign-in changed.
 	AtRisk    *[]FieldError `json:"at_risk,omitempty"`
 	ChannelId string        `json:"channel_id"`
 
@@ -2608,6 +2608,9 @@ type ListPostsParams struct {
 	ScheduledUntil *time.Time `form:"scheduled_at[lt],omitempty" json:"scheduled_at[lt],omitempty"`
 	State          *PostState `form:"state,omitempty" json:"state,omitempty"`
 	Channel        *string    `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// AtRisk `true`: only what is scheduled and would be refused today.
+	AtRisk *bool `form:"at_risk,omitempty" json:"at_risk,omitempty"`
 
 	// Sort A page: `-created_at` (newest first, as without) or `created_at`. A window: `scheduled_at` (as without) or `-scheduled_at`.
 	Sort *ListPostsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
@@ -8846,6 +8849,18 @@ func NewListPostsRequest(server string, params *ListPostsParams) (*http.Request,
 		if params.Channel != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", *params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AtRisk != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "at_risk", *params.AtRisk, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
