@@ -73,6 +73,9 @@ type Tx interface {
 	// job names it for whoever asked, "job_…"; empty, nobody did.
 	RefreshMetrics(ctx context.Context, post PostID, job string) error
 
+	// FollowUp asks for a Service.FollowUp call after a time, if the Tx commits.
+	FollowUp(ctx context.Context, post PostID, after time.Duration) error
+
 	// Findings returns what the last look has against posts; of those that
 	// are fine, nothing.
 	Findings(ctx context.Context, posts ...PostID) ([]Finding, error)

@@ -967,6 +967,7 @@ func (e UserObject) Valid() bool {
 const (
 	InReview   Visibility = "in_review"
 	Processing Visibility = "processing"
+	Refused    Visibility = "refused"
 )
 
 // Valid indicates whether the value is a known member of the Visibility enum.
@@ -975,6 +976,8 @@ func (e Visibility) Valid() bool {
 	case InReview:
 		return true
 	case Processing:
+		return true
+	case Refused:
 		return true
 	default:
 		return false
@@ -1336,7 +1339,8 @@ type Delivery struct {
 	Segments []SegmentReceipt `json:"segments" validate:"dive"`
 	State    string           `json:"state"`
 
-	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
@@ -1353,7 +1357,8 @@ type DeliverySummary struct {
 	State  string  `json:"state"`
 	Url    *string `json:"url,omitempty"`
 
-	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
@@ -1893,7 +1898,8 @@ type Post struct {
 	UpdatedAt time.Time  `json:"updated_at"`
 	Version   int        `json:"version"`
 
-	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
@@ -2090,7 +2096,8 @@ type SegmentReceipt struct {
 	State string  `json:"state"`
 	Url   *string `json:"url,omitempty"`
 
-	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 	Visibility *Visibility `json:"visibility,omitempty"`
 
 	// Warnings What the platform left out or changed, in its words.
@@ -2257,7 +2264,8 @@ type VerifyInput struct {
 	Token    string `json:"token" validate:"min=1,max=512"`
 }
 
-// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 type Visibility string
 
 // Webhook defines model for Webhook.

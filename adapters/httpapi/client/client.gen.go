@@ -979,6 +979,7 @@ func (e UserObject) Valid() bool {
 const (
 	InReview   Visibility = "in_review"
 	Processing Visibility = "processing"
+	Refused    Visibility = "refused"
 )
 
 // Valid indicates whether the value is a known member of the Visibility enum.
@@ -987,6 +988,8 @@ func (e Visibility) Valid() bool {
 	case InReview:
 		return true
 	case Processing:
+		return true
+	case Refused:
 		return true
 	default:
 		return false
@@ -1368,7 +1371,8 @@ type Delivery struct {
 	Segments []SegmentReceipt `json:"segments"`
 	State    string           `json:"state"`
 
-	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
@@ -1385,7 +1389,8 @@ type DeliverySummary struct {
 	State  string  `json:"state"`
 	Url    *string `json:"url,omitempty"`
 
-	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
@@ -1950,7 +1955,8 @@ type Post struct {
 	UpdatedAt time.Time  `json:"updated_at"`
 	Version   int        `json:"version"`
 
-	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
@@ -2154,7 +2160,8 @@ type SegmentReceipt struct {
 	State string  `json:"state"`
 	Url   *string `json:"url,omitempty"`
 
-	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 	Visibility *Visibility `json:"visibility,omitempty"`
 
 	// Warnings What the platform left out or changed, in its words.
@@ -2325,7 +2332,8 @@ type VerifyInput struct {
 	Token    string `json:"token"`
 }
 
-// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 type Visibility string
 
 // Webhook defines model for Webhook.

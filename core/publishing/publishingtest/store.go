@@ -467,6 +467,11 @@ func (tx *memTx) RefreshMetrics(_ context.Context, post publishing.PostID, _ str
 	return nil
 }
 
+func (tx *memTx) FollowUp(_ context.Context, post publishing.PostID, _ time.Duration) error {
+	tx.st.events = append(tx.st.events, "job follow "+string(post))
+	return nil
+}
+
 func (tx *memTx) Blocked(_ context.Context, chs ...channels.ID) (map[channels.ID]string, error) {
 	out := map[channels.ID]string{}
 	for _, ch := range chs {
