@@ -6,7 +6,8 @@ SHELL := /bin/bash
 GO    ?= go
 BIN   := bin/carillon
 LINT  := $(GO) tool -modfile=tools/lint.mod golangci-lint
-BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(shell git describe --tags --always --dirty 2>/dev/null || echo dev)"
+FLAGS := -s -w -X main.version=$(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath
 
 SEED  ?= 1
 POSTS ?= 1000
@@ -18,8 +19,9 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build the one binary, bin/carillon
-	$(BUILD) -o $(BIN) ./cmd/carillon
+build: ## Build the one binary, bin/carillon, and the one of its plugins that it knows by digest
+	$(BUILD) -ldflags "-s -w" -o $(BIN)-plugins ./cmd/carillon-plugins
+	$(BUILD) -ldflags "$(FLAGS) -X main.pluginsDigest=$$(sha256sum $(BIN)-plugins | cut -d' ' -f1)" -o $(BIN) ./cmd/carillon
 
 .PHONY: run
 run: deps build ## Run everything on this machine: database, server, worker, practice network; ARGS="--addr …"
@@ -33,8 +35,12 @@ demo: deps build ## Do the main job once, over HTTP, and say how it went
 deps: ## Install what is missing: a PostgreSQL server, if this machine has none
 	@tools/deps.sh
 
+.PHONY: sdks
+sdks: ## Build the plugin SDKs in TypeScript and Python; the tests need them
+	@tools/sdks.sh build
+
 .PHONY: test
-test: deps ## Run the tests: unit, contract, integration, and the race detector on the core
+test: deps sdks ## Run the tests: unit, contract, integration, and the race detector on the core
 	$(GO) test ./...
 	$(GO) test -race $(RACE)
 
@@ -51,13 +57,15 @@ format: ## Format the source
 	gofmt -w $$(git ls-files '*.go')
 
 .PHONY: generate
-generate: ## Generate the HTTP server and client, and the plugin wire
+generate: ## Generate the HTTP server and client, and the plugin wire in each language
 	$(GO) generate ./adapters/httpapi/... ./plugins/proto
+	tools/sdks.sh generate
 
 .PHONY: verify
-verify: ## Check that generated code and go.mod are what is committed
+verify: ## Check that generated code and go.mod are what is committed, and that the contract breaks nobody
 	$(GO) mod verify
 	$(GO) mod tidy -diff
+	tools/breaking.sh
 	@before=$$(git status --porcelain | sha256sum); diff=$$(git diff | sha256sum); \
 	$(MAKE) -s generate; \
 	[ "$$before" = "$$(git status --porcelain | sha256sum)" ] && [ "$$diff" = "$$(git diff | sha256sum)" ] \
@@ -68,8 +76,9 @@ crash: deps ## Try to lose or double a post: SEED=1 POSTS=1000 KILLS=100
 	$(GO) run ./cmd/crash -seed $(SEED) -posts $(POSTS) -kills $(KILLS)
 
 .PHONY: crash-short
-crash-short: deps ## The short form of it, with its control, for CI
+crash-short: deps ## The short form of it, with its control, then mostly about plugins, for CI
 	$(GO) run ./cmd/crash -short
+	$(GO) run ./cmd/crash -short -plugins
 
 .PHONY: bench
 bench: deps build ## Measure; docs/benchmarks.md explains the figures

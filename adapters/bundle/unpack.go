@@ -6,7 +6,6 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -114,14 +113,14 @@ func readArchive(r *bufio.Reader, keep func(File, io.Reader) error) (c Contents,
 		}
 		next, err = in.Next()
 	}
-	if err != io.EOF { //nolint:errorlint // the reader's own
+	if err != io.EOF {
 		return c, bad("there is more in it than its lock says")
 	}
 	return c, ended(zip, r)
 }
 
 func missing(err error, f File) error {
-	if err == io.EOF { //nolint:errorlint // the reader's own
+	if err == io.EOF {
 		return bad("%.80q is not in it", f.Path)
 	}
 	return err
@@ -137,8 +136,8 @@ func ended(zip io.Reader, r *bufio.Reader) error {
 				return bad("there is something after its end")
 			}
 		}
-		if err == io.EOF { //nolint:errorlint // the reader's own
-			if _, err := r.ReadByte(); err != io.EOF { //nolint:errorlint // the reader's own
+		if err == io.EOF {
+			if _, err := r.ReadByte(); err != io.EOF {
 				return bad("there is something after its end")
 			}
 			return nil
@@ -198,8 +197,8 @@ func readSignature(in io.Reader, h *tar.Header) (*Signature, error) {
 		return nil, err
 	}
 	var s Signature
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return nil, bad("its signature is none")
+	if err := canonical(raw, &s); err != nil {
+		return nil, bad("its signature is none: %v", err)
 	}
 	return &s, nil
 }

@@ -18,6 +18,7 @@ import (
 // open file ever after. It is hashed again if it was written to since.
 type executable struct {
 	path   string // empty: the running program
+	must   string // the digest it has to have for anyone; empty: any
 	byPath bool   // an interpreter of the system, which finds its libraries by where it is
 
 	mu      sync.Mutex
@@ -27,7 +28,8 @@ type executable struct {
 	changed time.Time
 }
 
-// open returns the file to execute, if its digest is want or want is empty.
+// open returns the file to execute, if its digest is want and the one that it
+// must have. Empty, each is any.
 func (e *executable) open(want string) (*os.File, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -46,8 +48,10 @@ func (e *executable) open(want string) (*os.File, error) {
 		}
 		e.size, e.changed = info.Size(), info.ModTime()
 	}
-	if want != "" && want != e.sum {
-		return nil, fmt.Errorf("%s has digest %s, not %s", e.path, e.sum, want)
+	for _, right := range []string{want, e.must} {
+		if right != "" && right != e.sum {
+			return nil, fmt.Errorf("%s has digest %s, not %s", e.path, e.sum, right)
+		}
 	}
 	return e.file, nil
 }

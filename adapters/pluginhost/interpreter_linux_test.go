@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/carillonhq/carillon/adapters/egress"
 	"github.com/carillonhq/carillon/adapters/pluginhost"
@@ -80,6 +81,7 @@ func TestInterpretersWorkInTheSandbox(t *testing.T) {
 			h := host(t, "good", "test.good", func(c *pluginhost.Config, s *pluginhost.Spec) {
 				c.Log, c.Sandbox = slog.New(slog.NewTextHandler(said, nil)), pluginhost.Sandbox{Mode: sandbox.Required, ReadOnly: []string{path}}
 				c.Egress = func(id string) pluginhost.Egress { return proxy.Grant(id, []string{"127.0.0.1"}) }
+				c.Timeouts.Probe = 5 * time.Second // a namespace's first process that handles no SIGTERM outlives it
 				s.Binary, s.Args, s.Dir = interpreter, []string{"main", platform.Listener.Addr().String(), path}, dir
 			})
 			if _, err := h.Platform(t.Context(), "test.good"); err != nil {

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -35,6 +36,11 @@ type Config struct {
 	// Binary is the program of every plugin that names none of its own. Empty
 	// means the running one.
 	Binary string
+	// Program, if set, is Binary opened by the caller: that file runs, whatever
+	// is at its path later. The host closes it.
+	Program *os.File
+	// Digest is the hexadecimal SHA-256 that Binary must have; empty means any.
+	Digest string
 	// Args are the arguments that make Binary serve the plugin with that name,
 	// such as "plugin", "serve", name.
 	Args func(name string) []string
@@ -139,7 +145,7 @@ func New(cfg Config, specs []Spec) (*Host, error) {
 		return nil, err
 	}
 	h := &Host{
-		cfg: cfg, sockets: sockets, fork: newForker(), own: &executable{path: cfg.Binary},
+		cfg: cfg, sockets: sockets, fork: newForker(), own: &executable{path: cfg.Binary, file: cfg.Program, must: cfg.Digest},
 		tracer:  otel.Tracer("github.com/carillonhq/carillon/adapters/pluginhost"),
 		plugins: map[string]*entry{},
 	}

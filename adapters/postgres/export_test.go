@@ -64,10 +64,11 @@ func (tx Tx) Name(ctx context.Context, job jobs.ID, kind, subject string, args r
 var Hot = map[string]string{
 	"lock a post":       lockPostSQL,
 	"lock its segments": lockSegmentsSQL,
-	"read the work":     workSQL,
+	"look at the work":  workSQL,
+	"read the work":     workHooksSQL,
 	"save a segment":    saveSegmentSQL,
-	"sum up a post":     restSQL,
 	"record an event":   recordSQL,
+	"tell of an event":  recordNthSQL,
 	"read a channel":    channelSQL,
 	"read a grant":      lentGrantSQL,
 	"read closures":     closedSQL,

@@ -34,7 +34,7 @@ func (s posts) Update(ctx context.Context, who tenants.ID, fn func(context.Conte
 		if err := fn(ctx, p); err != nil {
 			return err
 		}
-		return p.flush(ctx)
+		return p.end(ctx)
 	})
 }
 
@@ -163,7 +163,7 @@ func (tx postTx) WakeDispatch(context.Context) error {
 func (tx postTx) RefreshMetrics(ctx context.Context, post publishing.PostID, job string) error {
 	args := jobs.RefreshMetrics{Tenant: tx.tenant, Post: post}
 	if job == "" {
-		return tx.enqueue(ctx, args, nil)
+		return tx.enqueueIn(ctx, &tx.later.batch, args)
 	}
 	return tx.name(ctx, names.ID(job), "metrics.refresh", string(post), args, nil)
 }

@@ -290,24 +290,35 @@ func channelOf(t *testing.T, db *postgres.DB, who tenants.ID) channels.ID {
 	return id
 }
 
-// What is held back for too long is handed out once more, to be missed.
+// What is held back for too long is handed out once more, to be missed, also if
+// it had begun. What follows a part that is out is not missed.
 func TestAPausedPostIsMissedInTheEnd(t *testing.T) {
 	db := postgrestest.Open(t)
 	for name, tc := range map[string]struct {
 		settings string
 		late     time.Duration
+		begun    string
 		want     int
 	}{
-		"in time":              {"", 5 * time.Hour, 0},
-		"by default":           {"", 7 * time.Hour, 1},
-		"by its own rule":      {"60", 2 * time.Minute, 1},
-		"never, by its choice": {"0", 100 * time.Hour, 0},
+		"in time":                     {"", 5 * time.Hour, "", 0},
+		"by default":                  {"", 7 * time.Hour, "", 1},
+		"by its own rule":             {"60", 2 * time.Minute, "", 1},
+		"never, by its choice":        {"0", 100 * time.Hour, "", 0},
+		"preparing":                   {"", 7 * time.Hour, "state = 'preparing', next_at = now() - interval '1 second'", 1},
+		"armed, nothing sent":         {"", 7 * time.Hour, "state = 'armed', next_at = now() - interval '1 second'", 1},
+		"armed, in time":              {"", 5 * time.Hour, "state = 'armed', next_at = now() - interval '1 second'", 0},
+		"armed, never, by its choice": {"0", 100 * time.Hour, "state = 'armed'", 0},
+		"scheduled again, for later":  {"", 7 * time.Hour, "next_at = now() - interval '1 second'", 1},
+		"the rest of a thread":        {"", 7 * time.Hour, "position = 1", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			us := postgrestest.Tenant(t, db)
 			ch := channelOf(t, db, us)
 			duePost(t, db, us, ch, time.Now().Add(-tc.late))
-			postgrestest.Exec(t, db, fmt.Sprintf("update channels set paused = true where tenant_id = '%s'", us))
+			postgrestest.Exec(t, db, fmt.Sprintf("update channels set state = 'needs_reconnect' where tenant_id = '%s'", us))
+			if tc.begun != "" {
+				postgrestest.Exec(t, db, fmt.Sprintf("update segments set %s where tenant_id = '%s'", tc.begun, us))
+			}
 			if tc.settings != "" {
 				postgrestest.Exec(t, db, fmt.Sprintf("insert into publishing_settings (tenant_id, missed_after_s) values ('%s', %s)", us, tc.settings))
 			}

@@ -38,7 +38,7 @@ const (
 //
 // What is paused, suspended or disconnected is left out, except a look at what
 // is in doubt, which sends nothing, and what has waited for longer than its
-// tenant lets it, which is then missed. The row's due time moves to the end of
+// tenant lets it, begun or not, which is then missed. The row's due time moves to the end of
 // the lease, so a holder that dies is found like anything else due.
 //
 // More is chosen than taken: what another process is taking at this moment is
@@ -86,7 +86,7 @@ due as materialized (
        ` + byLane + ` limit $1::int)
      union all
      (select s.segment_id, s.next_at from segments s
-       where not p.open and ` + inLane + ` and ` + kind + ` = 2 and s.next_at < p.missed
+       where not p.open and ` + inLane + ` and ` + kind + ` > 0 and s.position = 0 and s.due_at < p.missed and s.next_at <= statement_timestamp()
        ` + byLane + ` limit $1::int)) r),
 fair as (
   select *, row_number() over (partition by tenant_id order by turn, next_at, segment_id) as place
@@ -185,12 +185,15 @@ type look struct {
 	full   bool // a lane may have more than was looked at
 }
 
-// look keeps the claim's plan from being made anew each time, which would cost
-// more than the claim.
+// keepPlan, in front of a statement, keeps its plan from being made anew each
+// time. Of a claim, and of a question whether something is paused, planning
+// costs several times what running does.
+const keepPlan = "select set_config('plan_cache_mode', 'force_generic_plan', true)"
+
 func (q queue) look(ctx context.Context, from lane, holder string, n int, lease time.Duration) (l look, err error) {
 	hops := max(256, 4*n)
 	b := new(pgx.Batch)
-	b.Queue("select set_config('plan_cache_mode', 'force_generic_plan', true)")
+	b.Queue(keepPlan)
 	b.Queue("/* "+string(pathClaim)+" */ "+claimSQL, n, lease, holder, publishing.DefaultSettings.MissedAfter.Seconds(),
 		from.minute, from.tenant, from.channel, hops).Query(func(rows pgx.Rows) error { return l.read(rows, hops) })
 	return l, q.db.sys.pool.SendBatch(ctx, b).Close()
@@ -241,16 +244,17 @@ func (q queue) Blocked(ctx context.Context, who tenants.ID, ch channels.ID) (str
 }
 
 func (q queue) blocked(ctx context.Context, who tenants.ID, chs []channels.ID) (map[channels.ID]string, error) {
-	rows, err := q.db.sys.pool.Query(ctx, "/* "+string(pathBlocked)+" */ "+blockedSQL, who, chs)
-	if err != nil {
-		return nil, asFault(err)
-	}
 	out := map[channels.ID]string{}
 	var id channels.ID
 	var reason string
-	_, err = pgx.ForEachRow(rows, []any{&id, &reason}, func() error {
-		out[id] = reason
-		return nil
+	b := new(pgx.Batch)
+	b.Queue(keepPlan)
+	b.Queue("/* "+string(pathBlocked)+" */ "+blockedSQL, who, chs).Query(func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{&id, &reason}, func() error {
+			out[id] = reason
+			return nil
+		})
+		return err
 	})
-	return out, asFault(err)
+	return out, asFault(q.db.sys.pool.SendBatch(ctx, b).Close())
 }

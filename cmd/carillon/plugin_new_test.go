@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/carillonhq/carillon/adapters/conformance"
@@ -27,6 +30,9 @@ func sourceDir(t *testing.T) string {
 // begun writes a new plugin, builds it and runs its own tests.
 func begun(t *testing.T, lang string, finished bool) rehearsal.Options {
 	t.Helper()
+	if err := interpreters(); err != nil {
+		t.Fatal(err)
+	}
 	dir := filepath.Join(t.TempDir(), "grey-tern")
 	if _, err := scaffold.New(scaffold.Options{Name: "grey-tern", Lang: lang, Dir: dir, Replace: sourceDir(t), Finished: finished}); err != nil {
 		t.Fatal(err)
@@ -42,10 +48,27 @@ func begun(t *testing.T, lang string, finished bool) rehearsal.Options {
 	}
 	var out bytes.Buffer
 	if err := runBuild(t.Context(), &out, dir, build); err != nil {
-		t.Fatalf("%v (has tools/sdks.sh been run?)\n%s", err, &out)
+		t.Fatalf("%v\n%s", err, &out)
 	}
 	return opt
 }
+
+// interpreters builds the SDKs and puts the right node and python3 first in PATH.
+var interpreters = sync.OnceValue(func() error {
+	for _, verb := range []string{"build", "path"} {
+		out, err := exec.Command("../../tools/sdks.sh", verb).Output()
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+			return fmt.Errorf("tools/sdks.sh %s: %w\n%s", verb, err, exit.Stderr)
+		}
+		if err != nil {
+			return err
+		}
+		if verb == "path" {
+			return os.Setenv("PATH", strings.TrimSpace(string(out)))
+		}
+	}
+	return nil
+})
 
 var languages = map[string][]string{"go": {"go", "test", "./..."}, "py": {"python3", "-m", "unittest"}, "ts": {"node", "--test", "fake/"}}
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/bundle"
 	"github.com/carillonhq/carillon/adapters/pluginhost"
+	"github.com/carillonhq/carillon/cmd/internal/firstparty"
 	"github.com/carillonhq/carillon/core/catalog"
 	"github.com/carillonhq/carillon/plugins/sdk/wire"
 	"github.com/carillonhq/carillon/ports/social"
@@ -109,7 +110,7 @@ func ask(ctx context.Context, p bundle.Project) (social.Manifest, error) {
 	}
 	run := p.Spec()
 	host, err := pluginhost.New(pluginhost.Config{
-		Binary: binary, Args: func(name string) []string { return []string{"plugin", "serve", name} }, Dir: dir, Log: slog.New(slog.DiscardHandler),
+		Binary: binary, Args: firstparty.Args, Dir: dir, Log: slog.New(slog.DiscardHandler),
 	}, []pluginhost.Spec{{Name: run.Name, Binary: run.Binary, Args: run.Args, Dir: run.Dir, Start: 20 * time.Second}})
 	if err != nil {
 		return social.Manifest{}, err

@@ -124,7 +124,7 @@ func (s *Service) admit(ctx context.Context, tx Tx, who tenants.Scope, v Version
 			return nil, fault.New(fault.Conflict, "plugin.version_taken", "Version %s of %s is another bundle. A version never changes: raise it.", v.Version, v.Plugin)
 		}
 	}
-	runs := p.receive(v, find(all, p.Active))
+	runs := p.receive(&v, find(all, p.Active))
 	if err := tx.SaveVersion(ctx, &v); err != nil {
 		return nil, err
 	}

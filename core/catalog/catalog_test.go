@@ -343,7 +343,7 @@ func TestRollback(t *testing.T) {
 	if e.Plugin.Active != two.Digest {
 		t.Errorf("%+v", e.Plugin)
 	}
-	for version, want := range map[string]string{"2.0.0": "plugin.runs_already", "7.0.0": "plugin.no_such_version"} {
+	for version, want := range map[string]string{"2.0.0": "plugin.runs_already", "7.0.0": "plugin.no_such_version", "3.0.0": "plugin.never_ran"} {
 		if _, err := w.Rollback(t.Context(), w.boss, plugin, version); reason(err) != want {
 			t.Errorf("%s: %v", version, err)
 		}
@@ -532,7 +532,7 @@ func TestUpdateChannel(t *testing.T) {
 	if _, err := w.Update(t.Context(), w.boss, plugin, catalog.ChannelChange{Channel: &latest, Row: e.Plugin.Row + 1}); reason(err) != "plugin.stale" {
 		t.Error(err)
 	}
-	e, err := w.Update(t.Context(), w.boss, plugin, catalog.ChannelChange{Channel: &latest, Row: e.Plugin.Row})
+	_, err := w.Update(t.Context(), w.boss, plugin, catalog.ChannelChange{Channel: &latest, Row: e.Plugin.Row})
 	must(t, err)
 	rc := bundle(plugin, "2.0.0-rc.1", signer('a'))
 	if e = w.add(t, rc); e.Plugin.Active != rc.Digest {

@@ -147,7 +147,7 @@ func (r *Runner) load(ctx context.Context, c Claim, justClaimed bool) (*work, er
 	if err == nil {
 		err = w.take(got)
 	}
-	if err == nil && !(justClaimed && w.s.State.Untouched()) {
+	if err == nil && (!justClaimed || !w.s.State.Untouched()) {
 		w.blocked, err = r.queue.Blocked(ctx, c.Tenant, w.d.Channel)
 	}
 	return w, err
