@@ -78,6 +78,9 @@ type Tx interface {
 	// job names it for whoever asked, "job_…"; empty, nobody did.
 	RefreshMetrics(ctx context.Context, post PostID, job string) error
 
+	// FollowUp asks for a Service.FollowUp call after a time, if the Tx commits.
+	FollowUp(ctx context.Context, post PostID, after time.Duration) error
+
 	// Findings returns what the last look has against posts; of those that
 	// are fine, nothing.
 	Findings(ctx context.Context, posts ...PostID) ([]Finding, error)
@@ -103,6 +106,7 @@ type Filter struct {
 	After    PostID    // past this one, for cursors
 	States   []State
 	Channel  channels.ID
+	AtRisk   bool // only what is scheduled and the last look has something against
 	Limit    int
 	Reverse  bool // the other way: oldest first, or by due time backwards
 }

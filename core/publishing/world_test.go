@@ -176,6 +176,9 @@ func (p platform) Publish(_ context.Context, _ tenants.Scope, _ channels.ID, req
 }
 
 func (p platform) Find(_ context.Context, _ tenants.Scope, _ channels.ID, req social.FindRequest) (social.Finding, error) {
+	if req.Ref != nil {
+		return p.w.shown(req)
+	}
 	return p.w.lookUp(req)
 }
 

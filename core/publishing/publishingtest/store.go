@@ -219,6 +219,7 @@ func (tx *memTx) matches(p *publishing.Post, f publishing.Filter) bool {
 	switch at := p.Schedule.At; {
 	case f.After != "" && (p.ID == f.After || p.ID > f.After != f.Reverse),
 		len(f.States) > 0 && !slices.Contains(f.States, p.State),
+		f.AtRisk && !tx.atRisk(p),
 		!f.From.IsZero() && (at.IsZero() || at.Before(f.From)),
 		!f.To.IsZero() && (at.IsZero() || !at.Before(f.To)):
 		return false
@@ -483,6 +484,11 @@ func (tx *memTx) RefreshMetrics(_ context.Context, post publishing.PostID, _ str
 	return nil
 }
 
+func (tx *memTx) FollowUp(_ context.Context, post publishing.PostID, _ time.Duration) error {
+	tx.st.events = append(tx.st.events, "job follow "+string(post))
+	return nil
+}
+
 func (tx *memTx) Blocked(_ context.Context, chs ...channels.ID) (map[channels.ID]string, error) {
 	out := map[channels.ID]string{}
 	for _, ch := range chs {
@@ -499,3 +505,9 @@ func (tx *memTx) Emit(_ context.Context, event, _ string, _ any) error {
 }
 
 func (tx *memTx) WakeDispatch(context.Context) error { return nil }
+
+func (tx *memTx) atRisk(p *publishing.Post) bool {
+	return p.State == publishing.Scheduled && slices.ContainsFunc(tx.st.findings, func(f publishing.Finding) bool {
+		return f.Post == p.ID && f.Version == p.Version
+	})
+}
