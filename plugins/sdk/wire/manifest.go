@@ -32,7 +32,7 @@ func ToManifest(m *pb.Manifest) social.Manifest {
 		APIVersion:   m.GetApiVersion(), Sunset: toTime(m.GetSunset()),
 		StateVersion: int(m.GetStateVersion()), ReadsState: each(m.GetReadsState(), func(v int64) int { return int(v) }),
 		SettingsSchema: m.GetSettingsSchema(), CapabilityScopes: each(m.GetCapabilityScopes(), toCapabilityScopes),
-		Formats:        each(s.GetFormats(), toFormat), Dedup: dedups.word[s.GetDedup()],
+		Formats: each(s.GetFormats(), toFormat), Dedup: dedups.word[s.GetDedup()],
 		Settle: toDuration(s.GetSettle()), KeyLife: toDuration(s.GetKeyLife()),
 	}
 }
