@@ -115,6 +115,6 @@ func (db *DB) ClaimCost(ctx context.Context, n int) (pages int, err error) {
 		}
 	}
 	err = t.QueryRow(ctx, "explain (analyze, buffers, format json) "+claimSQL, n, time.Hour, "w", 3600.0,
-		firstLane.minute, firstLane.tenant, firstLane.channel, max(256, 4*n)).Scan(&plan)
+		firstLane.minute, firstLane.tenant, firstLane.channel, max(wide, 4*n), "", "", max(wide, 4*n), parkMost).Scan(&plan)
 	return plan[0].Plan.Hit + plan[0].Plan.Read, err
 }

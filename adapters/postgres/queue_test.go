@@ -102,3 +102,68 @@ func TestClaimsGetPastManyPausedChannels(t *testing.T) {
 		t.Errorf("claimed %v from what is held or taken", got)
 	}
 }
+
+// minutes spreads the segments of one channel over as many minutes.
+func minutes(t *testing.T, db *postgres.DB, who tenants.ID) {
+	t.Helper()
+	postgrestest.Exec(t, db, fmt.Sprintf(`update segments s set next_at = s.next_at - n * interval '1 minute', due_at = s.due_at - n * interval '1 minute'
+		from (select segment_id, row_number() over () as n from segments where tenant_id = '%[1]s') r
+		where s.tenant_id = '%[1]s' and r.segment_id = s.segment_id`, who))
+}
+
+// A closed channel delays nobody, however much has become due on it and however
+// long ago, and what is due there leaves as soon as it opens.
+func TestAClosedBacklogIsInNobodysWay(t *testing.T) {
+	db := postgrestest.Isolated(t)
+	them, us := postgrestest.Tenant(t, db), postgrestest.Tenant(t, db)
+	theirs, ours := channelOf(t, db, them), channelOf(t, db, us)
+	backlog(t, db, them, theirs, 5000, time.Now().Add(-10*time.Minute))
+	minutes(t, db, them)
+	postgrestest.Exec(t, db, fmt.Sprintf("insert into publishing_settings (tenant_id, missed_after_s) values ('%s', 0)", them))
+	postgrestest.Exec(t, db, fmt.Sprintf("update channels set paused = true where tenant_id = '%s'", them))
+	for i, late := range []time.Duration{time.Second, 5 * time.Minute, 2400 * time.Minute} {
+		duePost(t, db, us, ours, time.Now().Add(-late))
+		if got := take(t, db, 10, us, them); got[us] != 1 || got[them] != 0 {
+			t.Errorf("claim %d: %d of ours and %d of what is paused, want 1 and 0", i, got[us], got[them])
+		}
+	}
+	pages, err := db.ClaimCost(t.Context(), 50)
+	if err != nil || pages > 300 {
+		t.Errorf("with all of that parked, a claim of nothing touches %d pages, %v", pages, err)
+	}
+	postgrestest.Exec(t, db, fmt.Sprintf("update channels set paused = false where tenant_id = '%s'", them))
+	duePost(t, db, us, ours, time.Now().Add(-time.Second))
+	if got := take(t, db, 10, us, them); got[us] != 1 || got[them] != 9 {
+		t.Errorf("after it opened: %d of ours and %d of theirs, want 1 and 9", got[us], got[them])
+	}
+}
+
+// That something is parked is a hint. Who moves it needs not know of it, and it
+// is found where it is although its channel was never closed.
+func TestWhatIsParkedIsNeverLost(t *testing.T) {
+	db := postgrestest.Isolated(t)
+	for name, tc := range map[string]struct {
+		then string
+		want int
+	}{
+		"its channel is open":      {"select", 1},
+		"it was moved, to be due":  {"update segments set next_at = next_at + interval '1 second' where tenant_id = '%s'", 1},
+		"it was moved, to be late": {"update segments set next_at = next_at + interval '1 day' where tenant_id = '%s'", 0},
+		"it began elsewhere":       {"update segments set state = 'armed' where tenant_id = '%s'", 1},
+		"it is in doubt":           {"update segments set state = 'unknown' where tenant_id = '%s'", 1},
+		"it was canceled":          {"update segments set state = 'canceled', next_at = null where tenant_id = '%s'", 0},
+		"its channel is gone":      {"delete from channels where tenant_id = '%s'", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			us := postgrestest.Tenant(t, db)
+			duePost(t, db, us, channelOf(t, db, us), time.Now().Add(-time.Minute))
+			postgrestest.Exec(t, db, fmt.Sprintf("update segments set parked_for = next_at where tenant_id = '%s'", us))
+			if tc.then != "select" {
+				postgrestest.Exec(t, db, fmt.Sprintf(tc.then, us))
+			}
+			if got := take(t, db, 10, us); got[us] != tc.want {
+				t.Errorf("%d were claimed, want %d", got[us], tc.want)
+			}
+		})
+	}
+}
