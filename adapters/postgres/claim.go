@@ -70,6 +70,10 @@ const (
 )
 
 func (q queue) Claim(ctx context.Context, holder string, n int, lease time.Duration) (all []publishing.Claim, err error) {
+	if n <= 0 { // whether the queue answers; nothing moves
+		_, err := q.look(ctx, walk{at: firstLane}, walk{at: firstLane}, holder, 0, lease)
+		return nil, asFault(err)
+	}
 	waiting, parked := q.db.lanes.load()
 	defer func() { q.db.lanes.store(waiting, parked) }()
 	cleared := false
@@ -118,7 +122,7 @@ type look struct {
 // more than the claim.
 func (q queue) look(ctx context.Context, waiting, parked walk, holder string, n int, lease time.Duration) (l look, err error) {
 	hops := func(w walk) int {
-		if w.over {
+		if w.over || n == 0 {
 			return 0
 		}
 		return max(wide, 4*n)

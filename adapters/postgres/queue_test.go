@@ -167,3 +167,16 @@ func TestWhatIsParkedIsNeverLost(t *testing.T) {
 		})
 	}
 }
+
+// Who asks for nothing, as a busy worker does to show that it is alive, moves nothing.
+func TestAClaimOfNothingMovesNothing(t *testing.T) {
+	db := postgrestest.Isolated(t)
+	us := postgrestest.Tenant(t, db)
+	backlog(t, db, us, channelOf(t, db, us), 600, time.Now())
+	minutes(t, db, us)
+	take(t, db, 0)
+	got, err := db.Queue().Claim(t.Context(), "w", 1, time.Hour)
+	if err != nil || len(got) != 1 || time.Since(got[0].DueAt) < 599*time.Minute {
+		t.Errorf("claimed %+v, %v, want what is due since 600 minutes", got, err)
+	}
+}
