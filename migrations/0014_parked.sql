@@ -19,7 +19,38 @@ create index segments_waiting on segments (
 create index segments_parked on segments (tenant_id, channel_id, position desc, due_at) where parked_for = next_at;
 drop index segments_lanes;
 
+-- platform_closed as a set, of one row or none, so that a statement that asks
+-- about many takes it in instead of calling it for each.
+-- +goose StatementBegin
+create function platform_closures(tenant text, platform text) returns setof text stable parallel safe rows 1 language sql as $$
+  select case
+           when p.state <> 'enabled' or (p.level <> 'builtin' and p.active = '') then 'platform.disabled'
+           when p.id is not null and not coalesce(
+             (select w.allowed from plugin_words w join tenants a on a.tenant_id = w.about
+               where w.tenant_id = p.tenant_id and w.plugin = p.id and w.about = any (t.ancestors)
+               order by cardinality(a.ancestors) desc limit 1),
+             coalesce((select a.tier from tenants a where a.tenant_id = any (t.ancestors) and a.tier is not null
+                        order by cardinality(a.ancestors) desc limit 1), 'free') = any (p.tiers)) then 'platform.not_included'
+           else 'platform.switched_off'
+         end
+    from tenants t
+    left join (plugins p join tenants o on o.tenant_id = p.tenant_id and o.kind = 'operator') on p.id = $2
+   where t.tenant_id = $1
+     and (p.state <> 'enabled' or (p.level <> 'builtin' and p.active = '')
+          or p.id is not null and not coalesce(
+             (select w.allowed from plugin_words w join tenants a on a.tenant_id = w.about
+               where w.tenant_id = p.tenant_id and w.plugin = p.id and w.about = any (t.ancestors)
+               order by cardinality(a.ancestors) desc limit 1),
+             coalesce((select a.tier from tenants a where a.tenant_id = any (t.ancestors) and a.tier is not null
+                        order by cardinality(a.ancestors) desc limit 1), 'free') = any (p.tiers))
+          or exists (select from plugin_choices c where c.tenant_id = any (t.ancestors) and c.plugin = $2 and not c.wanted)
+          or p.opt_in and not exists (select from plugin_choices c where c.tenant_id = any (t.ancestors) and c.plugin = $2 and c.wanted))
+$$;
+-- +goose StatementEnd
+grant execute on function platform_closures(text, text) to carillon_system;
+
 -- +goose Down
+drop function platform_closures(text, text);
 create index segments_lanes on segments (
   date_trunc('minute', next_at at time zone 'UTC'), tenant_id, channel_id,
   (case when state in ('sending', 'unknown') then 0 when state = 'scheduled' and position = 0 then 2 else 1 end),

@@ -84,12 +84,17 @@ houses as materialized (
          not exists (select from tenants t join tenants up on up.tenant_id = any (t.ancestors)
                       where t.tenant_id = h.tenant_id and (up.paused or up.state = 'suspended')) as open
     from (select distinct tenant_id from visited) h),
+shut as materialized (
+  select k.tenant_id, k.platform
+    from (select distinct c.tenant_id, c.platform from visited v join channels c on c.tenant_id = v.tenant_id and c.id = v.channel_id
+           where c.platform = any (array(select id from platforms_restricted))) k
+   cross join lateral platform_closures(k.tenant_id, k.platform)),
 doors as materialized (
   select v.tenant_id, v.channel_id, statement_timestamp() - h.patience as missed,
          h.open and not exists (select from channels c where c.tenant_id = v.tenant_id and c.id = v.channel_id
                                    and (c.paused or c.state <> 'connected'
                                         or exists (select from platform_pauses pp where pp.platform = c.platform)
-                                        or c.platform = any (array(select id from platforms_restricted)) and platform_closed(c.tenant_id, c.platform) is not null)) as open
+                                        or (c.tenant_id, c.platform) in (select tenant_id, platform from shut))) as open
     from visited v join houses h using (tenant_id)),
 places as materialized (
   select l.minute, d.* from lanes l join doors d using (tenant_id, channel_id) where l.hop > 0

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -178,5 +179,54 @@ func TestAClaimOfNothingMovesNothing(t *testing.T) {
 	got, err := db.Queue().Claim(t.Context(), "w", 1, time.Hour)
 	if err != nil || len(got) != 1 || time.Since(got[0].DueAt) < 599*time.Minute {
 		t.Errorf("claimed %+v, %v, want what is due since 600 minutes", got, err)
+	}
+}
+
+// One tenant that switches a platform off does not make everybody's claims dear.
+func TestAClaimAsksAboutPlatformsTogether(t *testing.T) {
+	db := postgrestest.Isolated(t)
+	var last tenants.ID
+	for range 3 {
+		last = postgrestest.Tenant(t, db)
+		duePost(t, db, last, channelOf(t, db, last), time.Now().Add(-time.Minute))
+	}
+	postgrestest.Exec(t, db, fmt.Sprintf(`insert into plugin_choices (tenant_id, plugin, wanted, chosen_by, chosen_at)
+		values ('%s', 'test.platform', false, 'usr_x', now())`, last))
+	plan, err := db.ClaimPlan(t.Context())
+	if err != nil || !strings.Contains(plan, "plugin_choices") || strings.Contains(plan, "platform_clos") {
+		t.Errorf("the question is not a part of the statement but a function called for each: %v\n%s", err, plan)
+	}
+	if got := take(t, db, 100, last); got[last] != 0 {
+		t.Error("it was claimed where the platform is switched off")
+	}
+}
+
+// The two ways to ask whether a tenant may use a platform give one answer.
+func TestPlatformsAreClosedInOneWay(t *testing.T) {
+	db := postgrestest.Isolated(t)
+	us := postgrestest.Tenant(t, db)
+	up := "(select parent_id from tenants where tenant_id = '%[1]s')"
+	operator := "(select tenant_id from tenants where kind = 'operator')"
+	postgrestest.Exec(t, db, "insert into plugins (tenant_id, id, name, level, channel, state, tiers, version) select "+operator+", 'p', 'plg_1', 'builtin', 'stable', 'enabled', '{free,creator,pro,agency}', 1")
+	for _, step := range []string{
+		"update plugins set level = 'verified'", "update plugins set active = 'x'", "update plugins set tiers = '{}'",
+		"insert into plugin_words (tenant_id, plugin, about, allowed) select " + operator + ", 'p', " + up + ", true",
+		"insert into plugin_words (tenant_id, plugin, about, allowed) select " + operator + ", 'p', '%[1]s', false",
+		"update plugin_words set allowed = not allowed", "update plugin_words set allowed = not allowed",
+		"delete from plugin_words where about = '%[1]s'", "update plugins set opt_in = true",
+		"insert into plugin_choices (tenant_id, plugin, wanted, chosen_by, chosen_at) select " + up + ", 'p', true, 'u', now()",
+		"insert into plugin_choices (tenant_id, plugin, wanted, chosen_by, chosen_at) select '%[1]s', 'p', false, 'u', now()",
+		"delete from plugin_words", "update plugins set tiers = '{pro}'", "update tenants set tier = 'pro' where tenant_id = " + up,
+		"delete from plugin_choices where not wanted", "update tenants set tier = 'free' where tenant_id = '%[1]s'", "update plugins set state = 'disabled'", "delete from plugins",
+		"update plugin_choices set wanted = false",
+	} {
+		if strings.Contains(step, "%[1]s") {
+			step = fmt.Sprintf(step, us)
+		}
+		postgrestest.Exec(t, db, step)
+		one, set, err := db.Closed(t.Context(), us, "p")
+		if err != nil || one != set {
+			t.Errorf("after %s: %q and %q, %v", step, one, set, err)
+		}
 	}
 }
