@@ -19,6 +19,10 @@ create index segments_waiting on segments (
 create index segments_parked on segments (tenant_id, channel_id, position desc, due_at) where parked_for = next_at;
 drop index segments_lanes;
 
+-- What is planned and has not begun, by channel: what to check again when the
+-- rules of a channel change.
+create index segments_planned on segments (tenant_id, channel_id, post_id) where state = 'scheduled' and position = 0;
+
 -- platform_closed as a set, of one row or none, so that a statement that asks
 -- about many takes it in instead of calling it for each.
 -- +goose StatementBegin
@@ -55,6 +59,7 @@ create index segments_lanes on segments (
   date_trunc('minute', next_at at time zone 'UTC'), tenant_id, channel_id,
   (case when state in ('sending', 'unknown') then 0 when state = 'scheduled' and position = 0 then 2 else 1 end),
   next_at) where next_at is not null;
+drop index segments_planned;
 drop index segments_parked;
 drop index segments_waiting;
 alter table segments drop column parked_for;
