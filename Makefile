@@ -6,7 +6,8 @@ SHELL := /bin/bash
 GO    ?= go
 BIN   := bin/carillon
 LINT  := $(GO) tool -modfile=tools/lint.mod golangci-lint
-BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(shell git describe --tags --always --dirty 2>/dev/null || echo dev)"
+FLAGS := -s -w -X main.version=$(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath
 
 SEED  ?= 1
 POSTS ?= 1000
@@ -18,8 +19,9 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build the one binary, bin/carillon
-	$(BUILD) -o $(BIN) ./cmd/carillon
+build: ## Build the one binary, bin/carillon, and the one of its plugins that it knows by digest
+	$(BUILD) -ldflags "-s -w" -o $(BIN)-plugins ./cmd/carillon-plugins
+	$(BUILD) -ldflags "$(FLAGS) -X main.pluginsDigest=$$(sha256sum $(BIN)-plugins | cut -d' ' -f1)" -o $(BIN) ./cmd/carillon
 
 .PHONY: run
 run: deps build ## Run everything on this machine: database, server, worker, practice network; ARGS="--addr …"
@@ -74,8 +76,9 @@ crash: deps ## Try to lose or double a post: SEED=1 POSTS=1000 KILLS=100
 	$(GO) run ./cmd/crash -seed $(SEED) -posts $(POSTS) -kills $(KILLS)
 
 .PHONY: crash-short
-crash-short: deps ## The short form of it, with its control, for CI
+crash-short: deps ## The short form of it, with its control, then mostly about plugins, for CI
 	$(GO) run ./cmd/crash -short
+	$(GO) run ./cmd/crash -short -plugins
 
 .PHONY: bench
 bench: deps build ## Measure; docs/benchmarks.md explains the figures

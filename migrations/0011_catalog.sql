@@ -40,6 +40,7 @@ create table plugin_versions (
   manifest  jsonb not null,
   added_by  text collate "C" not null,
   added_at  timestamptz not null,
+  ran       boolean not null default false, -- so that there is a way back to it
   primary key (tenant_id, plugin, digest),
   foreign key (tenant_id) references tenants
 );

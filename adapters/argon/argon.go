@@ -13,6 +13,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -44,11 +45,17 @@ const (
 // the last in the queue waits a quarter of a second.
 const queuePerWorker = 8
 
+// quiet is how long nothing is hashed before the memory that it took is given
+// back. The collector, which nothing hurries then, would keep it for minutes:
+// three or four times what the rest of an idle server needs.
+const quiet = 2 * time.Second
+
 // Hasher computes hashes. It is safe for concurrent use; make one per process.
 type Hasher struct {
 	params  Params
 	queue   chan struct{} // running and waiting
 	workers chan struct{} // running
+	rest    *time.Timer   // until nothing was hashed for a while
 	nobody  string        // a hash that no password made
 	compute func(password, salt []byte, p Params) []byte
 }
@@ -61,6 +68,8 @@ func newHasher(p Params, workers int) *Hasher {
 		params: p, compute: compute,
 		queue: make(chan struct{}, workers*(1+queuePerWorker)), workers: make(chan struct{}, workers),
 	}
+	h.rest = time.AfterFunc(quiet, debug.FreeOSMemory)
+	h.rest.Stop()
 	h.nobody = encode(p, random(saltSize), random(keySize))
 	return h
 }
@@ -126,6 +135,7 @@ func (h *Hasher) run(ctx context.Context, password secret.Secret, salt []byte, p
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	defer h.rest.Reset(quiet)
 	// One key press may arrive as one code point or as two (NIST SP 800-63B-4, 3.1.1.2).
 	return h.compute(norm.NFKC.Bytes([]byte(password.Reveal())), salt, p), nil
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/secret"
@@ -164,4 +166,28 @@ func BenchmarkHash(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// What hashes took is given back once nobody signs in any more, and not while
+// they do.
+func TestMemoryIsGivenBackWhenItIsQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHasher(cheap, 1)
+		var given atomic.Int64
+		h.rest = time.AfterFunc(quiet, func() { given.Add(1) })
+		h.rest.Stop()
+		for range 5 {
+			<-time.After(quiet - 1)
+			if _, err := h.Hash(t.Context(), "seven bells at noon"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if synctest.Wait(); given.Load() != 0 {
+			t.Errorf("given back %d times in between", given.Load())
+		}
+		<-time.After(time.Hour)
+		if synctest.Wait(); given.Load() != 1 {
+			t.Errorf("given back %d times", given.Load())
+		}
+	})
 }

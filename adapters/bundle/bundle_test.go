@@ -167,10 +167,18 @@ func TestHostileBundles(t *testing.T) {
 		spoil func(entries) entries
 		code  string
 	}{
-		"a changed byte":    {func(e entries) entries { e[4].body[0] ^= 1; return e }, "bundle.changed"},
-		"a file too many":   {func(e entries) entries { x := e[4]; x.h.Name = "z.py"; return append(e, x) }, "bundle.malformed"},
-		"a file too few":    {func(e entries) entries { return e[:4] }, "bundle.malformed"},
-		"another order":     {func(e entries) entries { e[1], e[2] = e[2], e[1]; return e }, "bundle.malformed"},
+		"a changed byte":  {func(e entries) entries { e[4].body[0] ^= 1; return e }, "bundle.changed"},
+		"a file too many": {func(e entries) entries { x := e[4]; x.h.Name = "z.py"; return append(e, x) }, "bundle.malformed"},
+		"a file too few":  {func(e entries) entries { return e[:4] }, "bundle.malformed"},
+		"another order":   {func(e entries) entries { e[1], e[2] = e[2], e[1]; return e }, "bundle.malformed"},
+		"a member in another case": {func(e entries) entries {
+			e[0].body = bytes.Replace(e[0].body, []byte(`"files":`), []byte(`"FILES":[],"files":`), 1)
+			return e
+		}, "bundle.malformed"},
+		"a member twice": {func(e entries) entries {
+			e[0].body = bytes.Replace(e[0].body, []byte(`"manifest":`), []byte(`"manifest":{},"manifest":`), 1)
+			return e
+		}, "bundle.malformed"},
 		"no lock":           {func(e entries) entries { return e[1:] }, "bundle.malformed"},
 		"a longer file":     {func(e entries) entries { e[4].body = append(e[4].body, 'x'); return e }, "bundle.malformed"},
 		"a link for a file": {func(e entries) entries { e[4].h.Typeflag, e[4].h.Linkname = tar.TypeSymlink, "/etc/passwd"; return e }, "bundle.malformed"},

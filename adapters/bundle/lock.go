@@ -5,8 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -68,19 +68,29 @@ var (
 	digestPattern   = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
-// ParseLock reads a lock, strictly: what two readers could read differently is
-// refused. Errors: fault.Invalid.
+// ParseLock reads a lock, strictly: only what Pack would write, byte for byte,
+// because what two readers could read differently is approved by one and run by
+// the other. Errors: fault.Invalid.
 func ParseLock(raw []byte) (Lock, error) {
 	var l Lock
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&l); err != nil {
+	if err := canonical(raw, &l); err != nil {
 		return Lock{}, bad("%s is not one: %v", lockName, err)
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return Lock{}, bad("%s goes on after its end", lockName)
-	}
 	return l, l.check()
+}
+
+// canonical reads raw into the value that into points to, if that value is all it
+// says and it is written as this program writes it: no member twice, in another
+// case, in another order or unknown, and nothing after the end.
+func canonical(raw []byte, into any) error {
+	if err := json.Unmarshal(raw, into); err != nil {
+		return err
+	}
+	written, err := json.Marshal(into)
+	if err == nil && !bytes.Equal(written, raw) {
+		err = errors.New("it is not written as this program writes it")
+	}
+	return err
 }
 
 func (l Lock) check() error {

@@ -6,7 +6,6 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -198,8 +197,8 @@ func readSignature(in io.Reader, h *tar.Header) (*Signature, error) {
 		return nil, err
 	}
 	var s Signature
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return nil, bad("its signature is none")
+	if err := canonical(raw, &s); err != nil {
+		return nil, bad("its signature is none: %v", err)
 	}
 	return &s, nil
 }

@@ -18,7 +18,7 @@ func (b *bench) put(ctx context.Context, content social.Content) (*rehearsal.Tak
 		return nil, err
 	}
 	t := b.take(content)
-	return t, outcome(t, t.Run(ctx, b.stage, p, hurry, nil))
+	return t, outcome(t, t.Run(ctx, b.stage, p, b.opt.Pause, nil))
 }
 
 // prepared is an object that is ready for its commit.
@@ -28,7 +28,7 @@ func (b *bench) prepared(ctx context.Context, content social.Content) (*rehearsa
 		return nil, nil, err
 	}
 	t := b.take(content)
-	records := t.Run(ctx, b.stage, p, hurry, func(t *rehearsal.Take, _ rehearsal.Record) bool { return t.Phase == rehearsal.Committing })
+	records := t.Run(ctx, b.stage, p, b.opt.Pause, func(t *rehearsal.Take, _ rehearsal.Record) bool { return t.Phase == rehearsal.Committing })
 	if t.Phase != rehearsal.Committing {
 		if err := outcome(t, records); err != nil {
 			return nil, nil, err
@@ -88,7 +88,7 @@ func (b *bench) found(ctx context.Context, p rehearsalPlugin, t *rehearsal.Take,
 		if f.Verdict != social.Unsure {
 			return f, b.stage.Proxy.Since(mark), nil
 		}
-		pause(ctx, min(max(f.After, 50*time.Millisecond), hurry))
+		pause(ctx, min(max(f.After, 50*time.Millisecond), b.opt.Pause))
 	}
 	return social.Finding{}, nil, broke("an answer that is sure at last", "was still unsure after 20 questions").with(b.stage.Proxy.Since(mark))
 }

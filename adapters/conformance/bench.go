@@ -189,9 +189,6 @@ func (b *bench) take(c social.Content) *rehearsal.Take {
 	return b.stage.Take(account, call, c)
 }
 
-// hurry is the longest pause between two steps: fakes run on this machine.
-const hurry = 2 * time.Second
-
 // count is how many objects are live once nothing is under way.
 func (b *bench) count(ctx context.Context) (int, error) {
 	if err := b.stage.Proxy.Settle(ctx); err != nil {

@@ -7,10 +7,11 @@
 // against each other; how the plugin works is its own affair. Levels build on
 // each other: 0 the process, 1 the happy path, 2 every way a request can go
 // wrong, 3 the plugin killed at every point, 4 two tenants at once, 5 load.
-// Start with Run; level2.go has the table of faults.
+// Start with Run; troubles.go has the table of faults.
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,9 @@ type Options struct {
 	rehearsal.Options
 	Level int // 0 to Top
 	Load  Load
+	// Pause is the longest pause between two steps, whatever the plugin asks
+	// for. Zero means 2 s: fakes run on this machine.
+	Pause time.Duration
 	// Only, if set, leaves out checks whose ID begins with none of these.
 	// L1.publish is made all the same where a later level rests on it.
 	Only []string
@@ -91,6 +95,7 @@ func (r Report) Failed() []Result {
 // Run holds the plugin to every level up to opt.Level. Its error is a plugin
 // that cannot be tried at all; a plugin that fails is in the report.
 func Run(ctx context.Context, opt Options) (Report, error) {
+	opt.Pause = cmp.Or(opt.Pause, 2*time.Second)
 	b := &bench{opt: opt, report: Report{Level: opt.Level, Started: time.Now()}}
 	defer b.close()
 	if err := b.open(ctx); err != nil {

@@ -133,6 +133,7 @@ func serveDefect(name string) {
 // TestEachCheckNoticesItsDefect runs the suite against each defect and wants
 // the check that is there for it to fail.
 func TestEachCheckNoticesItsDefect(t *testing.T) {
+	t.Parallel()
 	for name, d := range defects() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -140,7 +141,7 @@ func TestEachCheckNoticesItsDefect(t *testing.T) {
 			opt.Program.Name = name
 			opt.Settings.Connect = []map[string]string{{"code": "1"}}
 			report, err := conformance.Run(t.Context(), conformance.Options{
-				Options: opt, Level: int(d.notices[1] - '0'), Only: []string{d.notices}, Load: d.load,
+				Options: opt, Level: int(d.notices[1] - '0'), Only: []string{d.notices}, Load: d.load, Pause: pause,
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,19 +19,31 @@ import (
 	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/plugins/bluesky"
 	"github.com/carillonhq/carillon/plugins/bluesky/blueskyfake"
+	"github.com/carillonhq/carillon/plugins/declarative"
+	"github.com/carillonhq/carillon/plugins/discord"
 	"github.com/carillonhq/carillon/plugins/mastodon"
 	"github.com/carillonhq/carillon/plugins/mastodon/mastodonfake"
 	"github.com/carillonhq/carillon/plugins/pigeon"
 	"github.com/carillonhq/carillon/plugins/pigeon/network"
 	"github.com/carillonhq/carillon/plugins/sdk"
+	"github.com/carillonhq/carillon/plugins/telegram"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
-// TestMain lets the test binary be every plugin: "plugin NAME".
+// pause is between two steps: the fakes are in this process and quick.
+const pause = 50 * time.Millisecond
+
+// TestMain lets the test binary be every plugin: "plugin NAME". As a test it
+// waits for processes and stalled requests far more than it computes, so more
+// run side by side than there are processors.
 func TestMain(m *testing.M) {
 	sandbox.Main()
 	if len(os.Args) == 3 && os.Args[1] == "plugin" {
 		serve(os.Args[2])
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", strconv.Itoa(max(8, runtime.GOMAXPROCS(0)))); err != nil {
+		panic(err)
 	}
 	os.Exit(m.Run())
 }
@@ -36,19 +51,26 @@ func TestMain(m *testing.M) {
 func serve(name string) {
 	switch name {
 	case "pigeon":
-		opt, err := pigeon.FromEnv(os.Getenv)
-		if err != nil {
-			panic(err)
-		}
-		sdk.Serve(pigeon.New(opt))
+		sdk.Serve(pigeon.New(must(pigeon.FromEnv(os.Getenv))))
 	case "mastodon":
 		sdk.Serve(mastodon.New(mastodon.Options{}))
 	case "bluesky":
 		at := os.Getenv("SERVER")
 		sdk.Serve(bluesky.New(bluesky.Options{Entry: at, AppView: at, PLC: at}))
+	case "telegram":
+		sdk.Serve(must(telegram.New(declarative.Options{})))
+	case "discord":
+		sdk.Serve(must(discord.New(declarative.Options{})))
 	default:
 		serveDefect(name)
 	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 func self(name string) []string { return []string{"plugin", name} }
@@ -158,6 +180,7 @@ func blueskyOptions(t *testing.T) rehearsal.Options {
 
 // TestFirstParty holds every plugin of this repository to levels 0 to 4.
 func TestFirstParty(t *testing.T) {
+	t.Parallel()
 	for name, options := range map[string]func(*testing.T) rehearsal.Options{
 		"pigeon":        func(t *testing.T) rehearsal.Options { return pigeonOptions(t, false) },
 		"pigeon by key": func(t *testing.T) rehearsal.Options { return pigeonOptions(t, true) },
@@ -165,11 +188,11 @@ func TestFirstParty(t *testing.T) {
 		"mastodon by words": func(t *testing.T) rehearsal.Options {
 			return mastodonOptions(t, mastodonfake.Options{IgnoreKey: true}, social.ByFind)
 		},
-		"bluesky": blueskyOptions,
+		"bluesky": blueskyOptions, "telegram": telegramOptions, "discord": discordOptions,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			report, err := conformance.Run(t.Context(), conformance.Options{Options: options(t), Level: 4})
+			report, err := conformance.Run(t.Context(), conformance.Options{Options: options(t), Level: 4, Pause: pause})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -128,7 +128,7 @@ func (b *bench) drains(ctx context.Context) error {
 	}
 	go func() {
 		// One step past the held request is enough: later ones find nobody.
-		done <- t.Run(ctx, b.stage, raw, hurry, func(_ *rehearsal.Take, r rehearsal.Record) bool { return len(r.Exchanges) > 0 })
+		done <- t.Run(ctx, b.stage, raw, b.opt.Pause, func(_ *rehearsal.Take, r rehearsal.Record) bool { return len(r.Exchanges) > 0 })
 	}()
 	select {
 	case <-met:

@@ -61,7 +61,7 @@ func (b *bench) publishes(ctx context.Context, s sample) error {
 		return err
 	}
 	t := b.take(s.fresh())
-	records := t.Run(ctx, b.stage, p, hurry, nil)
+	records := t.Run(ctx, b.stage, p, b.opt.Pause, nil)
 	if err := outcome(t, records); err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (b *bench) repeats(ctx context.Context, s sample) error {
 		if r.Fault != nil {
 			return outcome(t, all)
 		}
-		pause(ctx, min(r.After, hurry))
+		pause(ctx, min(r.After, b.opt.Pause))
 	}
 	if t.Phase != rehearsal.Committing {
 		return broke("a step that asks for the commit", "is %s after %d steps: %s", t.Phase, len(all), told(last(all))).with(exchangesOf(all))
@@ -200,7 +200,7 @@ func (b *bench) refusedByName(ctx context.Context, content social.Content) error
 		return err
 	}
 	t := b.take(content)
-	records := t.Run(ctx, b.stage, p, hurry, nil)
+	records := t.Run(ctx, b.stage, p, b.opt.Pause, nil)
 	r := last(records)
 	if err := written(r.Fault); err != nil {
 		return err

@@ -91,7 +91,7 @@ func (b *bench) survives(ctx context.Context, s sample, strike func(step int) bo
 				return err
 			}
 		}
-		pause(ctx, min(r.After, hurry))
+		pause(ctx, min(r.After, b.opt.Pause))
 	}
 	if struck = strike(-1) || struck; !struck {
 		return skip{"the step made no request this time"}

@@ -140,7 +140,7 @@ func (b *bench) tenants(ctx context.Context, rule func(rehearsal.Exchange) *rehe
 			if takes[0].Phase.Over() && takes[1].Phase.Over() {
 				break
 			}
-			pause(ctx, min(wait, hurry))
+			pause(ctx, min(wait, b.opt.Pause))
 		}
 		if rule == nil {
 			for _, t := range takes {
@@ -223,7 +223,7 @@ func (b *bench) together(ctx context.Context) error {
 			c, words[i][n] = p.content(b.cases[n%len(b.cases)])
 			t := b.stage.Take(p.account, p.call, c)
 			takes[i][n] = t
-			wg.Go(func() { t.Run(ctx, b.stage, raw, hurry, nil) })
+			wg.Go(func() { t.Run(ctx, b.stage, raw, b.opt.Pause, nil) })
 		}
 	}
 	wg.Wait()

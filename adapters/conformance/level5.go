@@ -116,7 +116,7 @@ func (b *bench) loaded(ctx context.Context, n int) (time.Duration, error) {
 	t := b.take(b.textOnly().fresh())
 	t.Request.Call.Tenant = fmt.Sprintf("tenant-%d", n%8)
 	begun := time.Now()
-	records := t.Run(ctx, b.stage, b.session.Plugin, hurry, nil)
+	records := t.Run(ctx, b.stage, b.session.Plugin, b.opt.Pause, nil)
 	if t.Phase != rehearsal.Published {
 		if err := written(last(records).Fault); err != nil {
 			return 0, err

@@ -90,7 +90,7 @@ func TestReferenceIsSelfContained(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := pages.ExecuteTemplate(&out, "reference", d); err != nil {
+	if err := pages().ExecuteTemplate(&out, "reference", d); err != nil {
 		t.Fatal(err)
 	}
 	if at := regexp.MustCompile(`<script|<img|<iframe|(src|href)="(https?:|//)|\son\w+="|style="`).FindString(out.String()); at != "" {

@@ -24,7 +24,9 @@ var contractJSON []byte
 //go:embed pages.html
 var pagesHTML string
 
-var pages = template.Must(template.New("pages").Funcs(template.FuncMap{"prose": prose}).Parse(pagesHTML))
+var pages = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("pages").Funcs(template.FuncMap{"prose": prose}).Parse(pagesHTML))
+})
 
 // pagePolicy allows a page its own style sheet and nothing else.
 const pagePolicy = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
@@ -69,7 +71,7 @@ func (s *surface) reference() fiber.Handler {
 			return nil, err
 		}
 		var out bytes.Buffer
-		err = pages.ExecuteTemplate(&out, "reference", doc)
+		err = pages().ExecuteTemplate(&out, "reference", doc)
 		return out.Bytes(), err
 	})
 	return func(c *fiber.Ctx) error {
@@ -99,7 +101,7 @@ func codePage(c *fiber.Ctx) error {
 
 func html(c *fiber.Ctx, name string, data any) error {
 	var out bytes.Buffer
-	if err := pages.ExecuteTemplate(&out, name, data); err != nil {
+	if err := pages().ExecuteTemplate(&out, name, data); err != nil {
 		return err
 	}
 	asPage(c)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/carillonhq/carillon/ports/fault"
 )
@@ -107,7 +108,7 @@ func parts(text string) (list []part) {
 
 func render(w http.ResponseWriter, name string, data any) {
 	var page strings.Builder
-	if err := pages.ExecuteTemplate(&page, name, data); err != nil {
+	if err := pages().ExecuteTemplate(&page, name, data); err != nil {
 		fail(w, err)
 		return
 	}
@@ -124,7 +125,9 @@ pre{white-space:pre-wrap;overflow-wrap:anywhere;padding:1em;border:1px solid #88
 
 const styleHash = "LVouCwxxW0nkCkvJmCDig2JAOYcpq27c83D76il8cS4="
 
-var pages = template.Must(template.New("").Parse(`
+var pages = sync.OnceValue(func() *template.Template { return template.Must(template.New("").Parse(pagesHTML)) })
+
+const pagesHTML = `
 {{define "top"}}<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{.}}</title><style>` + style + `</style></head><body>{{end}}
 
@@ -137,4 +140,4 @@ var pages = template.Must(template.New("").Parse(`
 {{define "message"}}{{template "top" .Subject}}<p><a href="../">All mail</a>{{if .HTML}} · <a href="{{.ID}}/html">as HTML</a>{{end}}</p>
 <h1>{{.Subject}}</h1><p>To {{.To}}, {{.At.Format "2006-01-02 15:04:05 MST"}}</p>
 <pre>{{range .Parts}}{{if .Link}}<a href="{{.Text}}" rel="noreferrer">{{.Text}}</a>{{else}}{{.Text}}{{end}}{{end}}</pre></body></html>{{end}}
-`))
+`

@@ -18,6 +18,7 @@ import (
 // open file ever after. It is hashed again if it was written to since.
 type executable struct {
 	path   string // empty: the running program
+	must   string // the digest it has to have for anyone; empty: any
 	byPath bool   // an interpreter of the system, which finds its libraries by where it is
 
 	mu      sync.Mutex
@@ -27,29 +28,49 @@ type executable struct {
 	changed time.Time
 }
 
-// open returns the file to execute, if its digest is want or want is empty.
+// open returns the file to execute, if its digest is want and the one that it
+// must have. Empty, each is any.
 func (e *executable) open(want string) (*os.File, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	held := e.file != nil
+	if err := e.known(); err != nil {
+		return nil, err
+	}
+	if want != "" && want != e.sum && held {
+		// It was damaged; what is in its place by now may not be. Whoever
+		// starts it this moment has it open still.
+		e.file, e.sum = nil, ""
+		if err := e.known(); err != nil {
+			return nil, err
+		}
+	}
+	for _, right := range []string{want, e.must} {
+		if right != "" && right != e.sum {
+			return nil, fmt.Errorf("%s has digest %s, not %s", e.path, e.sum, right)
+		}
+	}
+	return e.file, nil
+}
+
+// known opens the file if it is not, and hashes it if that was not done since
+// it was written to. Called with the lock held.
+func (e *executable) known() error {
 	if e.file == nil {
 		if err := e.openOnce(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	info, err := e.file.Stat()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if e.sum == "" || info.Size() != e.size || !info.ModTime().Equal(e.changed) {
-		if e.sum, err = hash(e.file, info.Size()); err != nil {
-			return nil, err
-		}
-		e.size, e.changed = info.Size(), info.ModTime()
+	if e.sum != "" && info.Size() == e.size && info.ModTime().Equal(e.changed) {
+		return nil
 	}
-	if want != "" && want != e.sum {
-		return nil, fmt.Errorf("%s has digest %s, not %s", e.path, e.sum, want)
-	}
-	return e.file, nil
+	e.sum, err = hash(e.file, info.Size())
+	e.size, e.changed = info.Size(), info.ModTime()
+	return err
 }
 
 func (e *executable) openOnce() error {

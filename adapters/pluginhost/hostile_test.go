@@ -174,10 +174,19 @@ func bomb() string {
 // how many MiB it got. All of it is touched.
 func hog(kind string) string {
 	const step = 16 << 20
-	flags := map[string]int{"private": unix.MAP_PRIVATE, "shared": unix.MAP_SHARED}[kind] | unix.MAP_ANONYMOUS
-	got := 0
+	fd, flags, got := -1, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, 0
+	switch kind {
+	case "shared":
+		flags = unix.MAP_SHARED | unix.MAP_ANONYMOUS
+	case "device":
+		var err error
+		if fd, err = unix.Open("/dev/zero", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+			return "0"
+		}
+		flags = unix.MAP_SHARED
+	}
 	for range 128 {
-		b, err := unix.Mmap(-1, 0, step, unix.PROT_READ|unix.PROT_WRITE, flags)
+		b, err := unix.Mmap(fd, 0, step, unix.PROT_READ|unix.PROT_WRITE, flags)
 		if err != nil {
 			break
 		}

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -35,6 +36,11 @@ type Config struct {
 	// Binary is the program of every plugin that names none of its own. Empty
 	// means the running one.
 	Binary string
+	// Program, if set, is Binary opened by the caller: that file runs, whatever
+	// is at its path later. The host closes it.
+	Program *os.File
+	// Digest is the hexadecimal SHA-256 that Binary must have; empty means any.
+	Digest string
 	// Args are the arguments that make Binary serve the plugin with that name,
 	// such as "plugin", "serve", name.
 	Args func(name string) []string
@@ -89,7 +95,10 @@ type Spec struct {
 	Digest string        // hexadecimal SHA-256 that the program must have; empty means any
 	Env    []string      // besides Config.Env
 	Start  time.Duration // from fork to the manifest; 0 means Timeouts.Start. Interpreters take longer: 20 s
-	Check  func() error  // asked before each start, which fails with what it says; nil: nothing is
+	Bundle string        // that it is of, for Host.Bundles; empty: none
+	// Check is asked before each start, which fails with what it says, and may
+	// put right what it finds wrong. Its time is not the start's. Nil: nothing is.
+	Check func(context.Context) error
 	// Accept is asked about what the plugin says of itself, with each start,
 	// which fails with what it says; nil: everything is fine.
 	Accept func(social.Manifest) error
@@ -139,7 +148,7 @@ func New(cfg Config, specs []Spec) (*Host, error) {
 		return nil, err
 	}
 	h := &Host{
-		cfg: cfg, sockets: sockets, fork: newForker(), own: &executable{path: cfg.Binary},
+		cfg: cfg, sockets: sockets, fork: newForker(), own: &executable{path: cfg.Binary, file: cfg.Program, must: cfg.Digest},
 		tracer:  otel.Tracer("github.com/carillonhq/carillon/adapters/pluginhost"),
 		plugins: map[string]*entry{},
 	}

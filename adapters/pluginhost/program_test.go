@@ -150,3 +150,29 @@ func TestASilentPluginIsProbed(t *testing.T) {
 	freeze(t, pid)
 	eventually(t, time.Minute, "the frozen process is killed", func() bool { return gone(pid) })
 }
+
+// The host's own program is the file that was handed over, for as long as it
+// is what it was.
+func TestTheHostsProgramIsHeldToItsDigest(t *testing.T) {
+	_, content := self(t)
+	path, digest := program(t, content)
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	h := host(t, "good", "test.good", func(c *pluginhost.Config, s *pluginhost.Spec) {
+		c.Binary, c.Program, c.Digest = path, file, digest
+	})
+	if _, err := publish(open(t, h, "test.good"), "now", false); err != nil {
+		t.Error(err)
+	}
+
+	path, _ = program(t, append(content, '!'))
+	h = host(t, "good", "test.good", func(c *pluginhost.Config, s *pluginhost.Spec) { c.Binary, c.Digest = path, digest })
+	if _, err := h.Platform(t.Context(), "test.good"); err == nil || !strings.Contains(h.Status()[0].LastError, "has digest") {
+		t.Errorf("%v; %+v", err, h.Status()[0])
+	}
+}

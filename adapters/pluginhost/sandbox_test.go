@@ -274,7 +274,7 @@ func TestAPluginHasNoMoreMemoryThanItMay(t *testing.T) {
 		c.Egress = func(string) pluginhost.Egress { return &door{url: "http://x:y@127.0.0.1:9"} }
 	})
 	pr := &prison{hostile: open(t, h, "test.hostile")}
-	for kind, limit := range map[string]int{"private": 512, "shared": 0} {
+	for kind, limit := range map[string]int{"private": 512, "shared": 0, "device": 0} {
 		if got, err := strconv.Atoi(pr.tell(t, "hog "+kind)); err != nil || got > limit {
 			t.Errorf("%s: %d MiB, %v", kind, got, err)
 		}

@@ -118,8 +118,11 @@ type look struct {
 	cleared               int  // segments that were parked
 }
 
-// look keeps the claim's plan from being made anew each time, which would cost
-// more than the claim.
+// keepPlan, in front of a statement, keeps its plan from being made anew each
+// time. Of a claim, and of a question whether something is paused, planning
+// costs several times what running does.
+const keepPlan = "select set_config('plan_cache_mode', 'force_generic_plan', true)"
+
 func (q queue) look(ctx context.Context, waiting, parked walk, holder string, n int, lease time.Duration) (l look, err error) {
 	hops := func(w walk) int {
 		if w.over || n == 0 {
@@ -127,11 +130,15 @@ func (q queue) look(ctx context.Context, waiting, parked walk, holder string, n 
 		}
 		return max(wide, 4*n)
 	}
+	without := []string{}
+	if q.without != nil {
+		without = append(without, q.without()...)
+	}
 	b := new(pgx.Batch)
-	b.Queue("select set_config('plan_cache_mode', 'force_generic_plan', true)")
+	b.Queue(keepPlan)
 	b.Queue("/* "+string(pathClaim)+" */ "+claimSQL, n, lease, holder, publishing.DefaultSettings.MissedAfter.Seconds(),
 		waiting.at.minute, waiting.at.tenant, waiting.at.channel, hops(waiting),
-		parked.at.tenant, parked.at.channel, hops(parked), parkMost).Query(func(rows pgx.Rows) error {
+		parked.at.tenant, parked.at.channel, hops(parked), parkMost, without).Query(func(rows pgx.Rows) error {
 		return l.read(rows, hops(waiting), hops(parked))
 	})
 	return l, q.db.sys.pool.SendBatch(ctx, b).Close()

@@ -17,9 +17,10 @@ import (
 // tx is one open transaction: bun's and, on the same connection, pgx's.
 type tx struct {
 	bun.Tx
-	pgx    pgx.Tx
+	pgx    *lazyTx
 	tenant tenants.ID // empty on a system path across tenants
 	db     *DB
+	last   *pgx.Batch // goes out with the commit; what fails there undoes the rest
 }
 
 // view runs fn on a read-only snapshot of one tenant.
@@ -38,7 +39,7 @@ func (db *DB) update(ctx context.Context, tenant tenants.ID, fn func(context.Con
 // system runs fn as the system role, across tenants, for a path listed in
 // system.go. Its grants and policies say what it may touch.
 func (db *DB) system(ctx context.Context, path systemPath, fn func(context.Context, tx) error) error {
-	return db.run(ctx, db.sys, "begin; set local app.path = '"+string(path)+"'", "", fn)
+	return db.run(ctx, db.sys, opening{mode: "begin", path: path}, fn)
 }
 
 // systemIn is system with one tenant as the transaction's own: what it inserts
@@ -47,15 +48,14 @@ func (db *DB) systemIn(ctx context.Context, path systemPath, tenant tenants.ID, 
 	if !tenant.Valid() {
 		return noTenant()
 	}
-	begin := "begin; set local app.path = '" + string(path) + "'; set local app.tenant_id = '" + string(tenant) + "'"
-	return db.run(ctx, db.sys, begin, tenant, markingFor(fn))
+	return db.run(ctx, db.sys, opening{"begin", path, tenant}, markingFor(fn))
 }
 
-func (db *DB) inTenant(ctx context.Context, begin string, tenant tenants.ID, fn func(context.Context, tx) error) error {
+func (db *DB) inTenant(ctx context.Context, mode string, tenant tenants.ID, fn func(context.Context, tx) error) error {
 	if !tenant.Valid() { // which also makes it safe to write into a statement
 		return noTenant()
 	}
-	return db.run(ctx, db.app, begin+"; set local app.tenant_id = '"+string(tenant)+"'", tenant, fn)
+	return db.run(ctx, db.app, opening{mode: mode, tenant: tenant}, fn)
 }
 
 func noTenant() error {
@@ -65,50 +65,63 @@ func noTenant() error {
 type insideKey struct{}
 
 // run opens one transaction and closes it, whatever fn does. A connection that
-// turns out dead at BEGIN is replaced, and the idle ones with it: the server
-// has probably been restarted.
-func (db *DB) run(ctx context.Context, r role, begin string, tenant tenants.ID, fn func(context.Context, tx) error) error {
+// turns out dead at the first statement is replaced, and the idle ones with it:
+// the server has probably been restarted. fn is then called again.
+func (db *DB) run(ctx context.Context, r role, o opening, fn func(context.Context, tx) error) error {
 	if ctx.Value(insideKey{}) != nil {
 		return errors.New("postgres: a transaction inside a transaction")
 	}
 	for attempt := 1; ; attempt++ {
-		began, err := db.once(ctx, r, begin, tenant, fn)
-		if began || attempt == 3 || !errors.Is(err, driver.ErrBadConn) {
+		lost, err := db.once(ctx, r, o, fn)
+		if !lost || attempt == 3 {
 			return asFault(err)
 		}
 		r.pool.Reset()
 	}
 }
 
-func (db *DB) once(ctx context.Context, r role, begin string, tenant tenants.ID, fn func(context.Context, tx) error) (began bool, err error) {
+// once reports whether the connection was lost before anything was done.
+func (db *DB) once(ctx context.Context, r role, o opening, fn func(context.Context, tx) error) (lost bool, err error) {
 	c, err := r.bun.Conn(ctx)
 	if err != nil {
-		return false, err
+		return errors.Is(err, driver.ErrBadConn), err
 	}
 	defer func() { _ = c.Close() }()
-	t, err := c.BeginTx(context.WithValue(context.WithoutCancel(ctx), openingKey{}, opening{ctx, begin}), nil)
+	// database/sql is given a context that never ends, or it would roll back
+	// from a goroutine of its own, in the middle of a statement that pgx sends.
+	t, err := c.BeginTx(context.WithValue(context.WithoutCancel(ctx), openingKey{}, o), nil)
 	if err != nil {
-		return false, err
+		return errors.Is(err, driver.ErrBadConn), err
 	}
 	defer func() { _ = t.Rollback() }() // a no-op after Commit; the way out of errors and panics
-	var under pgx.Tx
+	tx := tx{Tx: t, tenant: o.tenant, db: db, last: new(pgx.Batch)}
 	if err := c.Raw(func(dc any) error {
 		pc, ok := dc.(*conn)
 		if !ok {
 			return fmt.Errorf("postgres: unexpected driver connection %T", dc)
 		}
-		under = pc.tx
+		tx.pgx = pc.tx
 		return nil
 	}); err != nil {
-		return true, err
+		return false, err
 	}
-	if err := fn(context.WithValue(ctx, insideKey{}, true), tx{Tx: t, pgx: under, tenant: tenant, db: db}); err != nil {
-		return true, err
+	if err = fn(context.WithValue(ctx, insideKey{}, true), tx); err == nil {
+		err = ctx.Err()
 	}
-	if err := ctx.Err(); err != nil {
-		return true, err
+	if err == nil {
+		err = tx.commit(ctx)
 	}
-	return true, t.Commit()
+	return tx.pgx.lost && err != nil, err
+}
+
+// commit ends tx, with what was kept for that.
+func (tx tx) commit(ctx context.Context) error {
+	ctx, cancel := ending(ctx)
+	defer cancel()
+	if err := tx.pgx.commitAfter(ctx, tx.last); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 // glance sends reads of one tenant in a single round trip: what fill queues,

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -20,8 +19,8 @@ import (
 // of rubbish. Here they go as unnamed statements: one round trip, and a second
 // statement smuggled in behind a semicolon is refused by the server.
 //
-// BEGIN carries the tenant along, which saves the round trip that SET LOCAL
-// would take.
+// BEGIN carries the tenant along and waits for the first statement, which saves
+// two round trips.
 //
 // The pgx transaction under bun's is kept at hand, for River.
 
@@ -48,44 +47,53 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 
 type conn struct {
 	*stdlib.Conn
-	tx pgx.Tx // the open transaction, if any
+	tx *lazyTx // the open transaction, if any
 }
 
-// opening is how a door tells BeginTx what to send. Without one no transaction
-// opens, so no code can get around the doors.
-type opening struct {
-	// ctx is the request's. BeginTx itself is given one that never ends, or
-	// database/sql would roll back from a goroutine of its own, in the middle
-	// of a statement that River sends on the same connection.
-	ctx   context.Context
-	begin string
-}
-
+// openingKey is how a door tells BeginTx what to send. Without an opening no
+// transaction opens, so no code can get around the doors.
 type openingKey struct{}
 
+// BeginTx sends nothing yet: see lazyTx.
 func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, error) {
 	o, ok := ctx.Value(openingKey{}).(opening)
 	if !ok {
-		return nil, errors.New("postgres: a transaction outside view, update and system")
+		return nil, errOutside
 	}
 	pc := c.Conn.Conn()
 	if pc.IsClosed() {
 		return nil, driver.ErrBadConn
 	}
-	tx, err := pc.BeginTx(o.ctx, pgx.TxOptions{BeginQuery: o.begin})
-	if err != nil {
-		if pc.IsClosed() && o.ctx.Err() == nil {
-			return nil, errors.Join(driver.ErrBadConn, err) // nothing was done yet: safe on another connection
-		}
-		return nil, err
+	c.tx = &lazyTx{conn: pc, open: o}
+	return transaction{c}, nil
+}
+
+var errOutside = errors.New("postgres: a statement or a transaction outside view, update and system")
+
+// begun makes sure that a transaction is open before bun's statement runs.
+func (c *conn) begun(ctx context.Context) error {
+	if c.tx == nil {
+		return errOutside
 	}
-	c.tx = tx
-	return &transaction{c}, nil
+	return c.tx.start(ctx)
+}
+
+// PrepareContext is a way to run statements that nobody needs.
+func (c *conn) PrepareContext(context.Context, string) (driver.Stmt, error) {
+	return nil, errors.New("postgres: bun's statements are not prepared")
+}
+
+// Prepare is PrepareContext.
+func (c *conn) Prepare(query string) (driver.Stmt, error) {
+	return c.PrepareContext(context.Background(), query)
 }
 
 // ExecContext sends one statement. pgx's own would use the simple protocol
 // when there are no arguments, which runs as many as there are.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if err := c.begun(ctx); err != nil {
+		return nil, err
+	}
 	if len(args) > 0 {
 		return c.Conn.ExecContext(ctx, query, args)
 	}
@@ -105,6 +113,9 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 }
 
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if err := c.begun(ctx); err != nil {
+		return nil, err
+	}
 	if len(args) == 0 {
 		args = []driver.NamedValue{{Ordinal: 1, Value: pgx.QueryExecModeExec}}
 	}
@@ -120,22 +131,19 @@ func badConn(err error) error {
 	return err
 }
 
-// transaction ends on its own clock: a request that is gone must still leave
-// the connection clean, and a commit that has begun should not be left unknown.
+// transaction is conn's, for database/sql.
 type transaction struct{ c *conn }
 
-const endTimeout = 5 * time.Second
+func (t transaction) Commit() error   { return t.end(pgx.Tx.Commit) }
+func (t transaction) Rollback() error { return t.end(pgx.Tx.Rollback) }
 
-func (t *transaction) Commit() error   { return t.end(pgx.Tx.Commit) }
-func (t *transaction) Rollback() error { return t.end(pgx.Tx.Rollback) }
-
-func (t *transaction) end(how func(pgx.Tx, context.Context) error) error {
+func (t transaction) end(how func(pgx.Tx, context.Context) error) error {
 	tx := t.c.tx
 	t.c.tx = nil
 	if tx == nil {
 		return sql.ErrTxDone
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+	ctx, cancel := ending(context.Background())
 	defer cancel()
 	return how(tx, ctx)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -54,6 +55,22 @@ const recordSQL = `
 	       case when $9::bool then pg_notify($10::text, $1::text) is null end
 	  from recorded`
 
+// tellSQL writes so many events for who has counted those of the transaction,
+// and knows what endpoints want. The tenant is the column's default, as
+// everywhere; $1 is not its source.
+func tellSQL(events int) string {
+	rows, arg := make([]string, events), 1
+	for i := range rows {
+		next := func(kind string) string { arg++; return fmt.Sprintf("$%d::%s", arg, kind) }
+		rows[i] = "(" + next("text") + ", " + next("text") + ", " + next("text") + ", " + next("text") + "::jsonb, " +
+			next("text") + ", " + next("text") + ", " + next("bigint") + ")"
+	}
+	return "insert into events (id, type, subject, data, request_id, idempotency_key, n) select * from (values " +
+		strings.Join(rows, ", ") + ") told where $1::text is not null"
+}
+
+const notifySQL = "select pg_notify($2::text, $1::text)"
+
 // record writes the event, its notification unless that would be one too many
 // (see hints), and, if an endpoint may want it, its fan-out.
 func (tx tx) record(ctx context.Context, d events.Draft) (events.ID, error) {
@@ -62,24 +79,31 @@ func (tx tx) record(ctx context.Context, d events.Draft) (events.ID, error) {
 		return "", err
 	}
 	var wanted bool
-	err = tx.row(ctx, recordSQL, args...).Scan(&wanted, nil)
+	err = tx.row(ctx, recordSQL, append(args, tx.asks(d.Type)...)...).Scan(&wanted, nil)
 	if err != nil || !wanted || d.Type == events.WebhookTest {
 		return eid, err
 	}
 	return eid, tx.fanOut(ctx, eid)
 }
 
-// draft is d's name and the arguments of recordSQL.
+// draft is d's name and the arguments that all statements begin with.
 func (tx tx) draft(ctx context.Context, d events.Draft) (events.ID, []any, error) {
 	data, err := d.Encode()
 	eid, by := events.NewID(), events.RequestOf(ctx)
-	return eid, []any{
-		eid, d.Type, d.Subject, string(data), by.ID, by.IdempotencyKey, choosing(d.Type), tx.db.hint(tx.tenant), eventsChannel,
-	}, err
+	return eid, []any{eid, d.Type, d.Subject, string(data), by.ID, by.IdempotencyKey}, err
+}
+
+// asks is what follows them in recordSQL.
+func (tx tx) asks(t events.Type) []any {
+	return []any{choosing(t), tx.db.hint(tx.tenant), eventsChannel}
 }
 
 func (tx tx) fanOut(ctx context.Context, eid events.ID) error {
-	return tx.enqueue(ctx, jobs.WebhookFanOut{Tenant: string(tx.tenant), Event: string(eid)}, nil)
+	return tx.enqueue(ctx, tx.fanOutArgs(eid), nil)
+}
+
+func (tx tx) fanOutArgs(eid events.ID) jobs.WebhookFanOut {
+	return jobs.WebhookFanOut{Tenant: string(tx.tenant), Event: string(eid)}
 }
 
 // choosing lists every filter that matches t.

@@ -64,10 +64,12 @@ func (tx Tx) Name(ctx context.Context, job jobs.ID, kind, subject string, args r
 var Hot = map[string]string{
 	"lock a post":       lockPostSQL,
 	"lock its segments": lockSegmentsSQL,
-	"read the work":     workSQL,
+	"look at the work":  workSQL,
+	"read the work":     workHooksSQL,
+	"arm a segment":     armSQL,
 	"save a segment":    saveSegmentSQL,
-	"sum up a post":     restSQL,
 	"record an event":   recordSQL,
+	"tell of an event":  tellSQL(2),
 	"read a channel":    channelSQL,
 	"read a grant":      lentGrantSQL,
 	"read closures":     closedSQL,
@@ -102,7 +104,7 @@ func (db *DB) GenericPlan(ctx context.Context, t tenants.ID, sql string) (lines 
 }
 
 // ClaimCost is how many pages a claim of n touches. It takes nothing.
-func (db *DB) ClaimCost(ctx context.Context, n int) (pages int, err error) {
+func (db *DB) ClaimCost(ctx context.Context, n int, without ...string) (pages int, err error) {
 	t, err := db.sys.pool.Begin(ctx)
 	if err != nil {
 		return 0, err
@@ -115,14 +117,14 @@ func (db *DB) ClaimCost(ctx context.Context, n int) (pages int, err error) {
 		}
 	}
 	err = t.QueryRow(ctx, "explain (analyze, buffers, format json) "+claimSQL, n, time.Hour, "w", 3600.0,
-		firstLane.minute, firstLane.tenant, firstLane.channel, max(wide, 4*n), "", "", max(wide, 4*n), parkMost).Scan(&plan)
+		firstLane.minute, firstLane.tenant, firstLane.channel, max(wide, 4*n), "", "", max(wide, 4*n), parkMost, append([]string{}, without...)).Scan(&plan)
 	return plan[0].Plan.Hit + plan[0].Plan.Read, err
 }
 
 // ClaimPlan is how a claim is carried out.
 func (db *DB) ClaimPlan(ctx context.Context) (string, error) {
 	rows, err := db.sys.pool.Query(ctx, "explain (verbose) "+claimSQL, 10, time.Hour, "w", 3600.0,
-		firstLane.minute, firstLane.tenant, firstLane.channel, wide, "", "", wide, parkMost)
+		firstLane.minute, firstLane.tenant, firstLane.channel, wide, "", "", wide, parkMost, []string{})
 	if err != nil {
 		return "", err
 	}

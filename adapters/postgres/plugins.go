@@ -151,20 +151,21 @@ type versionRow struct {
 	Manifest json.RawMessage `bun:"manifest,type:jsonb"`
 	AddedBy  string          `bun:"added_by"`
 	AddedAt  time.Time       `bun:"added_at"`
+	Ran      bool            `bun:"ran"`
 }
 
 func versionToRow(v *catalog.Version) (*versionRow, error) {
 	manifest, err := json.Marshal(v.Manifest)
 	return &versionRow{
 		Plugin: v.Plugin, Digest: v.Digest, Version: v.Version, Level: string(v.Level), KeyID: v.Key, Platform: v.Platform,
-		Manifest: manifest, AddedBy: v.AddedBy, AddedAt: v.AddedAt,
+		Manifest: manifest, AddedBy: v.AddedBy, AddedAt: v.AddedAt, Ran: v.Ran,
 	}, err
 }
 
 func (r *versionRow) version() (*catalog.Version, error) {
 	v := &catalog.Version{
 		Plugin: r.Plugin, Digest: r.Digest, Version: r.Version, Level: catalog.Level(r.Level), Key: r.KeyID, Platform: r.Platform,
-		AddedBy: r.AddedBy, AddedAt: r.AddedAt.UTC(),
+		AddedBy: r.AddedBy, AddedAt: r.AddedAt.UTC(), Ran: r.Ran,
 	}
 	return v, json.Unmarshal(r.Manifest, &v.Manifest)
 }

@@ -116,7 +116,7 @@ func (tx pluginTx) SaveVersion(ctx context.Context, v *catalog.Version) error {
 		return err
 	}
 	_, err = tx.NewInsert().Model(r).On("conflict (tenant_id, plugin, digest) do update").
-		Set("level = excluded.level").Set("key_id = excluded.key_id").Exec(ctx)
+		Set("level = excluded.level").Set("key_id = excluded.key_id").Set("ran = v.ran or excluded.ran").Exec(ctx)
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
 	"github.com/uptrace/bun"
 
 	"github.com/carillonhq/carillon/adapters/jobs"
@@ -33,7 +34,7 @@ func (s posts) Update(ctx context.Context, who tenants.ID, fn func(context.Conte
 		if err := fn(ctx, p); err != nil {
 			return err
 		}
-		return p.flush(ctx)
+		return p.end(ctx)
 	})
 }
 
@@ -162,13 +163,17 @@ func (tx postTx) WakeDispatch(context.Context) error {
 func (tx postTx) RefreshMetrics(ctx context.Context, post publishing.PostID, job string) error {
 	args := jobs.RefreshMetrics{Tenant: tx.tenant, Post: post}
 	if job == "" {
-		return tx.enqueue(ctx, args, nil)
+		return tx.enqueueIn(ctx, &tx.later.batch, args)
 	}
 	return tx.name(ctx, names.ID(job), "metrics.refresh", string(post), args, nil)
 }
 
+func (tx postTx) FollowUp(ctx context.Context, post publishing.PostID, after time.Duration) error {
+	return tx.enqueue(ctx, jobs.FollowUp{Tenant: tx.tenant, Post: post}, &river.InsertOpts{ScheduledAt: time.Now().Add(after)})
+}
+
 func (tx postTx) Blocked(ctx context.Context, chs ...channels.ID) (map[channels.ID]string, error) {
-	return queue{tx.db}.blocked(ctx, tx.tenant, chs)
+	return queue{db: tx.db}.blocked(ctx, tx.tenant, chs)
 }
 
 // settingsRow is a row of publishing_settings.

@@ -12,9 +12,17 @@ import (
 
 // Queue is the publishing.Queue in this database: the dispatcher's way across
 // tenants. Its role sees that a segment is due and whose it is, and no content.
-func (db *DB) Queue() publishing.Queue { return queue{db} }
+func (db *DB) Queue() publishing.Queue { return queue{db: db} }
 
-type queue struct{ db *DB }
+// QueueWithout is a Queue that leaves the platforms that without names, before
+// each claim anew, to other processes: all of what is due on them, also what is
+// in doubt.
+func (db *DB) QueueWithout(without func() []string) publishing.Queue { return queue{db, without} }
+
+type queue struct {
+	db      *DB
+	without func() []string // nil: nothing is left to others
+}
 
 // lane and kind are the keys of the dispatcher's index, segments_waiting;
 // segments_parked has what claims found closed (migrations 0009 and 0014 say
@@ -46,6 +54,8 @@ const (
 // tenant lets it, begun or not, is taken to be missed. The row's due time moves
 // to the end of the lease, so a holder that dies is found like anything else
 // due; and, as at every change of it, the row is parked no more.
+//
+// The platforms in $13 are left to others: this process cannot serve them now.
 //
 // More is chosen than taken: what another process is taking at this moment is
 // passed over. The statement's own time, unlike the clock's, lets it use the
@@ -95,7 +105,9 @@ doors as materialized (
                                    and (c.paused or c.state <> 'connected'
                                         or exists (select from platform_pauses pp where pp.platform = c.platform)
                                         or (c.tenant_id, c.platform) in (select tenant_id, platform from shut))) as open
-    from visited v join houses h using (tenant_id)),
+    from visited v join houses h using (tenant_id)
+   where cardinality($13::text[]) = 0
+      or not exists (select from channels c where c.tenant_id = v.tenant_id and c.id = v.channel_id and c.platform = any ($13::text[]))),
 places as materialized (
   select l.minute, d.* from lanes l join doors d using (tenant_id, channel_id) where l.hop > 0
   union all
@@ -182,16 +194,17 @@ func (q queue) Blocked(ctx context.Context, who tenants.ID, ch channels.ID) (str
 }
 
 func (q queue) blocked(ctx context.Context, who tenants.ID, chs []channels.ID) (map[channels.ID]string, error) {
-	rows, err := q.db.sys.pool.Query(ctx, "/* "+string(pathBlocked)+" */ "+blockedSQL, who, chs)
-	if err != nil {
-		return nil, asFault(err)
-	}
 	out := map[channels.ID]string{}
 	var id channels.ID
 	var reason string
-	_, err = pgx.ForEachRow(rows, []any{&id, &reason}, func() error {
-		out[id] = reason
-		return nil
+	b := new(pgx.Batch)
+	b.Queue(keepPlan)
+	b.Queue("/* "+string(pathBlocked)+" */ "+blockedSQL, who, chs).Query(func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{&id, &reason}, func() error {
+			out[id] = reason
+			return nil
+		})
+		return err
 	})
-	return out, asFault(err)
+	return out, asFault(q.db.sys.pool.SendBatch(ctx, b).Close())
 }

@@ -50,6 +50,8 @@ const (
 	pathPurge systemPath = "channels.purge"
 	// Allowances that a platform gives to an app, which tenants share.
 	pathAppQuota systemPath = "channels.app_quota"
+	// Tenants with channels on a platform whose API version ends: names alone.
+	pathSunset systemPath = "channels.sunset"
 	// Data keys that are wrapped by an old key-encryption key.
 	pathRewrap systemPath = "vault.rewrap"
 )

@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -20,7 +22,15 @@ import (
 // deferred are statements whose answers nobody waits for.
 type deferred struct {
 	batch  pgx.Batch
-	wanted []events.ID // events that an endpoint may want
+	asked  bool        // the batch asks whether an endpoint may want an event
+	wanted []events.ID // those that one may want
+	// known: Work came first, so hooks is what the tenant's endpoints want, and
+	// told is how many events this transaction has.
+	known  bool
+	hooks  []string
+	told   int64
+	tell   []any // the arguments of events that are not in the batch yet
+	notify bool
 }
 
 func (tx postTx) defers(sql string, args ...any) error {
@@ -29,11 +39,12 @@ func (tx postTx) defers(sql string, args ...any) error {
 }
 
 // flush sends what was deferred. Every method that reads, or that writes in
-// another way, does so first; the end of Update does.
+// another way, does so first.
 func (tx postTx) flush(ctx context.Context) error {
+	tx.telling()
 	if tx.later.batch.Len() > 0 {
 		b := tx.later.batch
-		tx.later.batch = pgx.Batch{}
+		tx.later.batch, tx.later.asked = pgx.Batch{}, false
 		if err := tx.pgx.SendBatch(ctx, &b).Close(); err != nil {
 			return err
 		}
@@ -48,13 +59,28 @@ func (tx postTx) flush(ctx context.Context) error {
 	return nil
 }
 
+// end leaves what was deferred to the commit, unless something depends on an
+// answer.
+func (tx postTx) end(ctx context.Context) error {
+	if tx.later.asked {
+		return tx.flush(ctx)
+	}
+	tx.telling()
+	*tx.last = tx.later.batch
+	return nil
+}
+
 func (tx postTx) Emit(ctx context.Context, event, subject string, data any) error {
 	d := events.Draft{Type: events.Type(event), Subject: subject, Data: data}
 	eid, args, err := tx.draft(ctx, d)
 	if err != nil {
 		return err
 	}
-	tx.queue(&tx.later.batch, recordSQL, args...).QueryRow(func(row pgx.Row) error {
+	if tx.later.known {
+		return tx.tell(ctx, eid, d.Type, args)
+	}
+	tx.later.asked = true
+	tx.queue(&tx.later.batch, recordSQL, append(args, tx.asks(d.Type)...)...).QueryRow(func(row pgx.Row) error {
 		var wanted bool
 		if err := row.Scan(&wanted, nil); err != nil || !wanted {
 			return err
@@ -65,38 +91,85 @@ func (tx postTx) Emit(ctx context.Context, event, subject string, data any) erro
 	return nil
 }
 
+// tell is Emit with nothing to ask.
+func (tx postTx) tell(ctx context.Context, eid events.ID, t events.Type, args []any) error {
+	tx.later.told++
+	tx.later.tell = append(append(tx.later.tell, args...), tx.later.told)
+	tx.later.notify = tx.db.hint(tx.tenant) || tx.later.notify
+	if !wantedBy(tx.later.hooks, t) {
+		return nil
+	}
+	return tx.enqueueIn(ctx, &tx.later.batch, tx.fanOutArgs(eid))
+}
+
+// telling puts the events there are into one statement of the batch.
+func (tx postTx) telling() {
+	const each = 7 // arguments
+	if n := len(tx.later.tell) / each; n > 0 {
+		tx.queue(&tx.later.batch, tellSQL(n), tx.later.tell...)
+		tx.later.tell = nil
+	}
+	if tx.later.notify {
+		tx.queue(&tx.later.batch, notifySQL, eventsChannel)
+		tx.later.notify = false
+	}
+}
+
+// wantedBy reports whether one of hooks matches t: each is an endpoint's
+// filters with blanks between them, and none is all.
+func wantedBy(hooks []string, t events.Type) bool {
+	if len(hooks) == 0 {
+		return false
+	}
+	matching := choosing(t)
+	return slices.ContainsFunc(hooks, func(filters string) bool {
+		return filters == "" || slices.ContainsFunc(strings.Fields(filters), func(f string) bool { return slices.Contains(matching, f) })
+	})
+}
+
 // A post is locked together with its segments: the dispatcher takes those
 // without asking the post, and passes over what is locked. The order is that of
 // the index by post; by name, the index of all the tenant's names would do, and
 // be read from end to end.
 const (
 	lockPostSQL     = "select p.state from posts p where {p} and p.post_id = $2 for update"
-	lockSegmentsSQL = "select from segments s where {s} and s.post_id = $2 order by s.delivery_id, s.position for update"
+	lockSegmentsSQL = "select s.delivery_id, s.state from segments s where {s} and s.post_id = $2 order by s.delivery_id, s.position for update"
 )
 
-var workSQL = "select " + segmentSelect + `, clock_timestamp(), ps.missed_after_s, s.trace
+// workSQL is what Peek reads, and workHooksSQL has what the tenant's endpoints
+// want besides.
+var (
+	workSQL      = workWith("")
+	workHooksSQL = workWith(", array(select array_to_string(w.types, ' ') from webhook_endpoints w where {w} and w.state = 'enabled')")
+)
+
+func workWith(more string) string {
+	return "select " + segmentSelect + `, clock_timestamp(), ps.missed_after_s, s.trace` + more + `
 	  from deliveries d
 	  join segments s on s.tenant_id = d.tenant_id and s.delivery_id = d.delivery_id
 	  left join publishing_settings ps on ps.tenant_id = d.tenant_id
 	 where {d} and {s} and d.delivery_id = $2 and s.post_id = $3
 	 order by s.position`
+}
 
 func (tx postTx) Work(ctx context.Context, c publishing.Claim) (*publishing.Work, error) {
 	if err := tx.flush(ctx); err != nil {
 		return nil, err
 	}
+	first := tx.pgx.tx == nil
 	b := new(pgx.Batch)
 	w := newWork(c)
 	tx.queue(b, lockPostSQL, c.Post).QueryRow(func(row pgx.Row) error { return row.Scan(&w.State) })
-	tx.queue(b, lockSegmentsSQL, c.Post)
-	tx.queue(b, workSQL, c.Delivery, c.Post).Query(func(rows pgx.Rows) error {
-		return readWork(rows, w, func(publishing.SegmentID, string) {})
-	})
-	tx.queue(b, restSQL, c.Post, c.Delivery).Query(func(rows pgx.Rows) (err error) {
-		w.Rest, err = readStates(rows)
+	tx.queue(b, lockSegmentsSQL, c.Post).Query(func(rows pgx.Rows) (err error) {
+		w.Rest, err = readStates(rows, c.Delivery)
 		return err
 	})
-	return whole(w, tx.pgx.SendBatch(ctx, b).Close())
+	tx.queue(b, workHooksSQL, c.Delivery, c.Post).Query(func(rows pgx.Rows) error {
+		return readWork(rows, w, func(publishing.SegmentID, string) {}, &tx.later.hooks)
+	})
+	err := tx.pgx.SendBatch(ctx, b).Close()
+	tx.later.known = first && err == nil
+	return whole(w, err)
 }
 
 // Peek is Work without its locks, in one round trip.
@@ -127,13 +200,13 @@ func whole(w *publishing.Work, err error) (*publishing.Work, error) {
 	return w, nil
 }
 
-func readWork(rows pgx.Rows, w *publishing.Work, traced func(publishing.SegmentID, string)) error {
+func readWork(rows pgx.Rows, w *publishing.Work, traced func(publishing.SegmentID, string), more ...any) error {
 	d := w.Delivery
 	for rows.Next() {
 		var now time.Time
 		var missed *int
 		var parent string
-		s, err := readSegment(rows, d, &now, &missed, &parent)
+		s, err := readSegment(rows, d, append([]any{&now, &missed, &parent}, more...)...)
 		if err != nil {
 			return err
 		}
@@ -166,11 +239,8 @@ func (tx postTx) SaveSegments(_ context.Context, d *publishing.Delivery, segment
 	return nil
 }
 
-const restSQL = `
-	select s.delivery_id, s.state from segments s
-	 where {s} and s.post_id = $2 and s.delivery_id <> $3 order by s.delivery_id, s.position`
-
-func readStates(rows pgx.Rows) (out []publishing.State, err error) {
+// readStates sums up the deliveries but one, from the rows of lockSegmentsSQL.
+func readStates(rows pgx.Rows, but publishing.DeliveryID) (out []publishing.State, err error) {
 	var chain []publishing.State
 	var last publishing.DeliveryID
 	for rows.Next() {
@@ -178,6 +248,9 @@ func readStates(rows pgx.Rows) (out []publishing.State, err error) {
 		var s publishing.State
 		if err := rows.Scan(&d, &s); err != nil {
 			return nil, err
+		}
+		if d == but {
+			continue
 		}
 		if d != last && len(chain) > 0 {
 			out, chain = append(out, publishing.SumSegments(chain)), nil
@@ -192,13 +265,6 @@ func readStates(rows pgx.Rows) (out []publishing.State, err error) {
 
 func (tx postTx) SetState(_ context.Context, id publishing.PostID, s publishing.State) error {
 	return tx.defers("update posts p set state = $3 where {p} and p.post_id = $2 and p.state <> $3", id, s)
-}
-
-func (tx postTx) OpenAttempt(_ context.Context, a *publishing.Attempt) error {
-	// The tenant is the column's default, as everywhere; $1 is not its source.
-	return tx.defers(`insert into attempts (segment_id, n, key, request_hash, replay, holder, armed_at)
-		select $2::text, $3, $4, $5, $6, $7, $8 where $1::text is not null`,
-		a.Segment, a.N, a.Key, a.RequestHash, a.Replay, a.Holder, a.ArmedAt)
 }
 
 func (tx postTx) CloseAttempt(_ context.Context, s publishing.SegmentID, o publishing.Outcome, p *publishing.Problem) error {

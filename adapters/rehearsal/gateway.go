@@ -63,7 +63,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // Lend makes an attachment of f, whose file is relative to dir.
 func (g *Gateway) Lend(dir string, f File) (social.Media, error) {
-	raw := picture
+	raw := picture()
 	if f.File != "" {
 		var err error
 		if raw, err = os.ReadFile(filepath.Join(dir, f.File)); err != nil {
@@ -91,7 +91,7 @@ func (g *Gateway) Lend(dir string, f File) (social.Media, error) {
 }
 
 // picture is a small one, for projects that bring none.
-var picture = func() []byte {
+var picture = sync.OnceValue(func() []byte {
 	img := image.NewRGBA(image.Rect(0, 0, 64, 48))
 	for y := range 48 {
 		for x := range 64 {
@@ -103,4 +103,4 @@ var picture = func() []byte {
 		panic(err) // a picture in memory has a form
 	}
 	return b.Bytes()
-}()
+})

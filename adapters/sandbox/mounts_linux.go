@@ -32,7 +32,9 @@ func systemPaths(network bool) []string {
 	return paths
 }
 
-var devices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"}
+// devices are without /dev/zero: mapped and shared, it is memory that is counted
+// nowhere, and nothing needs it.
+var devices = []string{"/dev/null", "/dev/full", "/dev/random", "/dev/urandom"}
 
 // enter furnishes the namespaces that this process was started in.
 func enter(o order) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -63,4 +64,18 @@ func (h *house) spent(workers []*proc.Process) (s spent) {
 
 func (s spent) since(before spent) spent {
 	return spent{s.database - before.database, s.workers - before.workers, s.plugins - before.plugins, s.driver - before.driver}
+}
+
+func (s spent) and(more spent) spent {
+	return spent{s.database + more.database, s.workers + more.workers, s.plugins + more.plugins, s.driver + more.driver}
+}
+
+// each is the milliseconds of all parts for one of n.
+func (s spent) each(n int) float64 {
+	return (s.database + s.workers + s.plugins + s.driver) / float64(n) * 1000
+}
+
+// parts says what each is made of, where no process but this one takes part.
+func (s spent) parts(n int) string {
+	return fmt.Sprintf("database %.2f, client %.2f", s.database/float64(n)*1000, s.driver/float64(n)*1000)
 }

@@ -39,7 +39,7 @@ func settled(ctx context.Context, h *house, r *report) error {
 	}
 	r.atMost("idle memory of serve", own, 80, "MB", "resident, after connecting 32 accounts")
 	for name, mb := range plugins {
-		r.plain("idle memory of plugin "+name, mb, "MB", "resident; its code is the server's own and shared with it")
+		r.plain("idle memory of plugin "+name, mb, "MB", "resident, with the code that all processes of plugins share")
 	}
 	return nil
 }

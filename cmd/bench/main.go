@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"strings"
 	"syscall"
 	"time"
@@ -39,11 +40,14 @@ func main() {
 // options are how much to measure.
 type options struct {
 	binary string
-	only   string
-	out    string
-	short  bool
+	// plugins is the program of the plugins; empty: as an installation has it.
+	plugins string
+	only    string
+	out     string
+	short   bool
 	// statements prints what the database was busy with, at some cost.
 	statements bool
+	profile    string
 }
 
 func run(ctx context.Context) error {
@@ -56,7 +60,13 @@ func run(ctx context.Context) error {
 	flag.StringVar(&o.out, "json", "", "also write the report to this file")
 	flag.BoolVar(&o.short, "short", false, "a tenth of the load: to see that it works")
 	flag.BoolVar(&o.statements, "statements", false, "print what the database was busy with; this slows it down")
+	flag.StringVar(&o.profile, "cpuprofile", "", "write this process's own processor profile to a file")
 	flag.Parse()
+	stop, err := profiled(o.profile)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	h, err := openHouse(ctx, o)
 	if err != nil {
 		return err
@@ -66,6 +76,21 @@ func run(ctx context.Context) error {
 	err = measure(ctx, h, r)
 	r.print(os.Stdout)
 	return errors.Join(err, r.write(o.out))
+}
+
+// profiled records where this process spends its time until stop is called.
+func profiled(path string) (stop func(), err error) {
+	if path == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() { pprof.StopCPUProfile(); _ = f.Close() }, nil
 }
 
 // measure takes what was chosen. One that fails does not stop the others.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/egress"
 	"github.com/carillonhq/carillon/adapters/pluginhost"
 	"github.com/carillonhq/carillon/adapters/sandbox"
+	"github.com/carillonhq/carillon/cmd/internal/firstparty"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -35,7 +37,35 @@ func plugins(ctx context.Context, h *house, r *report) error {
 			return err
 		}
 	}
-	return nil
+	return withoutTheOther(ctx, h, r)
+}
+
+// withoutTheOther measures what plugins cost where there is but one program.
+func withoutTheOther(ctx context.Context, h *house, r *report) error {
+	if h.pluginProgram() == h.opt.binary {
+		return nil
+	}
+	alone := *h
+	alone.opt.plugins = h.opt.binary
+	each, all, err := alone.memory(ctx)
+	h.closers = alone.closers
+	if err == nil {
+		r.plain("memory of one more plugin, one program alone", each, "MB", "where there is no carillon-plugins; 40 of them: "+number(all)+" MB")
+	}
+	return err
+}
+
+// pluginProgram is what runs the plugins: as in an installation, the one
+// beside the program if it is there.
+func (h *house) pluginProgram() string {
+	if h.opt.plugins != "" {
+		return h.opt.plugins
+	}
+	beside := filepath.Join(filepath.Dir(h.opt.binary), "carillon-plugins")
+	if _, err := os.Stat(beside); err != nil {
+		return h.opt.binary
+	}
+	return beside
 }
 
 // hostOf opens a host of some of the plugins, as the program does.
@@ -55,7 +85,7 @@ func (h *house) hostOf(of ...pluginhost.Spec) (*pluginhost.Host, error) {
 		specs[i] = withEnv(s, h)
 	}
 	return pluginhost.New(pluginhost.Config{
-		Binary: h.opt.binary, Args: func(name string) []string { return []string{"plugin", "serve", name} },
+		Binary: h.pluginProgram(), Args: firstparty.Args,
 		Dir: dir, Log: slog.New(slog.DiscardHandler), Breakers: true,
 		Egress: func(id string) pluginhost.Egress { return proxy.Grant(id, nil) },
 	}, specs)
@@ -206,36 +236,46 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// memoryOfPlugins starts more and more plugins and looks at what each adds.
-// They are the three there are, several times over: a host has one process an
-// ID, so each set has a host of its own.
 func memoryOfPlugins(ctx context.Context, h *house, r *report) error {
-	const sets = 4
+	each, all, err := h.memory(ctx)
+	if err != nil {
+		return err
+	}
+	r.plain("memory of one more plugin", each, "MB", fmt.Sprintf("proportional set size, from %d processes of %s to %d", len(benched), filepath.Base(h.pluginProgram()), sets*len(benched)))
+	r.atMost("memory of 40 plugins", all, 200, "MB", "extrapolated: three as measured, 37 more at what one more costs; idle, just started")
+	return nil
+}
+
+// sets is how many times over the plugins that there are are started.
+const sets = 4
+
+// memory starts more and more plugins and looks at what each adds, and what 40
+// would have, in MB. A host has one process an ID, so each set has a host of
+// its own.
+func (h *house) memory(ctx context.Context) (each, forty float64, err error) {
 	var first, last float64
 	var pids []int
 	for i := range sets {
 		host, err := h.hostOf(benched...)
 		if err != nil {
-			return err
+			return 0, 0, err
 		}
 		defer func() { _ = host.Close(ctx) }()
 		if n := len(host.List(ctx)); n != len(benched) {
-			return fmt.Errorf("%d of %d plugins started", n, len(benched))
+			return 0, 0, fmt.Errorf("%d of %d plugins started", n, len(benched))
 		}
 		for _, s := range host.Status() {
 			pids = append(pids, s.PID)
 		}
 		if last, err = proportional(pids); err != nil {
-			return err
+			return 0, 0, err
 		}
 		if i == 0 {
 			first = last
 		}
 	}
-	each := (last - first) / float64((sets-1)*len(benched))
-	r.plain("memory of one more plugin", each, "MB", fmt.Sprintf("proportional set size, from %d processes of the program to %d", len(benched), sets*len(benched)))
-	r.atMost("memory of 40 plugins", first+each*float64(40-len(benched)), 200, "MB", "extrapolated: three as measured, 37 more at what one more costs; idle, just started")
-	return nil
+	each = (last - first) / float64((sets-1)*len(benched))
+	return each, first + each*float64(40-len(benched)), nil
 }
 
 // proportional sums the proportional set size of processes, in MB.

@@ -31,6 +31,13 @@ const abreast = 64 // at work at a time, on either side
 // dispatchRatio compares the protocol, with a platform that costs nothing, to
 // bare River doing the same commits: what it writes and when, without claims
 // that are fair, locks, policies or a question whether anything is paused.
+//
+// Both sides run in this process, on one server that flushes every commit,
+// with as many connections for commits and as many posts at a time, and each
+// in turn on rows that were put there the same way before its clock began, as
+// were River's jobs. Bare River logs in as the owner, whom no policy binds.
+// What it sends for a commit is one batch, as ours; its begin, its commit and
+// its job each go alone, as River's own API and pgx's have it.
 func dispatchRatio(ctx context.Context, h *house, r *report) error {
 	people, err := h.seed(ctx)
 	if err != nil {
@@ -46,18 +53,24 @@ func dispatchRatio(ctx context.Context, h *house, r *report) error {
 	}
 	defer b.pool.Close()
 	var us, them, ratios []float64
+	var usCPU, themCPU spent
 	for i := range rounds {
-		one, err := h.dispatched(ctx, people.places, fmt.Sprintf("d%d", i), n)
+		one, oneCPU, err := h.dispatched(ctx, people.places, fmt.Sprintf("d%d", i), n)
 		if err != nil {
 			return err
 		}
-		two, err := b.drained(ctx, h, people.places, fmt.Sprintf("r%d", i), n)
+		two, twoCPU, err := b.drained(ctx, h, people.places, fmt.Sprintf("r%d", i), n)
 		if err != nil {
 			return err
+		}
+		if i == 0 { // which warms up
+			continue
 		}
 		us, them, ratios = append(us, one), append(them, two), append(ratios, one/two)
+		usCPU, themCPU = usCPU.and(oneCPU), themCPU.and(twoCPU)
 	}
-	us, them, ratios = us[1:], them[1:], ratios[1:] // the first warms up
+	r.plain("dispatch, carillon: processor time per post", usCPU.each(n*len(us)), "ms", usCPU.parts(n*len(us)))
+	r.plain("dispatch, bare River: processor time per job", themCPU.each(n*len(us)), "ms", themCPU.parts(n*len(us)))
 	r.plain("dispatch, carillon", median(us), "posts/s", fmt.Sprintf("%d at a time, a platform that answers at once, no plugin process", abreast))
 	r.plain("dispatch, bare River", median(them), "jobs/s", "the same rows in the same two commits")
 	r.atLeast("dispatch, ratio to bare River", median(ratios), 0.8, "", fmt.Sprintf("median of %d rounds in turns, %s to %s", len(ratios), number(slices.Min(ratios)), number(slices.Max(ratios))))
@@ -65,21 +78,21 @@ func dispatchRatio(ctx context.Context, h *house, r *report) error {
 }
 
 // dispatched plans n posts over the places and has them carried.
-func (h *house) dispatched(ctx context.Context, places []place, tag string, n int) (perSecond float64, err error) {
+func (h *house) dispatched(ctx context.Context, places []place, tag string, n int) (perSecond float64, used spent, err error) {
 	if err := h.spread(ctx, places, tag, n); err != nil {
-		return 0, err
+		return 0, used, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	watch := &counter{left: int64(n), done: cancel}
 	runner := publishing.NewRunner(h.db.Posts(), h.db.Queue(), instant{}, instant{}, rules.New(), watch, time.Now)
 	d := dispatch.New(h.db.Queue(), runner, nil, dispatch.Config{Holder: "bench", Slots: abreast, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	began := time.Now()
+	began, before := time.Now(), h.spent(nil)
 	err = d.Run(ctx)
 	if watch.lost() > 0 {
-		return 0, fmt.Errorf("%d posts never left", watch.lost())
+		return 0, used, fmt.Errorf("%d posts never left", watch.lost())
 	}
-	return float64(n) / watch.at.Sub(began).Seconds(), err
+	return float64(n) / watch.at.Sub(began).Seconds(), h.spent(nil).since(before), err
 }
 
 // spread plans n posts, due now, over the first sixteen places.
@@ -147,7 +160,8 @@ func newRiverSide(ctx context.Context, h *house) (*riverSide, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.MaxConns = 16 + 2 // as many for commits as on the other side, and two for River itself
+	cfg.ConnConfig.RuntimeParams["jit"] = "off" // as on the other side
+	cfg.MaxConns = 16 + 2                       // as many for commits as on the other side, and two for River itself
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	return &riverSide{pool}, err
 }
@@ -167,9 +181,9 @@ func (afterArgs) Kind() string { return "bench.after" }
 // InsertOpts implements river.JobArgsWithInsertOpts: nobody works these here.
 func (afterArgs) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: "after"} }
 
-func (b *riverSide) drained(ctx context.Context, h *house, places []place, tag string, n int) (perSecond float64, err error) {
+func (b *riverSide) drained(ctx context.Context, h *house, places []place, tag string, n int) (perSecond float64, used spent, err error) {
 	if err := h.spread(ctx, places, tag, n); err != nil {
-		return 0, err
+		return 0, used, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
@@ -177,7 +191,7 @@ func (b *riverSide) drained(ctx context.Context, h *house, places []place, tag s
 	workers := river.NewWorkers()
 	insert, err := river.NewClient(riverpgxv5.New(b.pool), &river.Config{Schema: "river"}) // one that knows every kind of job
 	if err != nil {
-		return 0, err
+		return 0, used, err
 	}
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[publishArgs]) error {
 		if err := b.publish(ctx, insert, job.Args); err != nil {
@@ -191,23 +205,23 @@ func (b *riverSide) drained(ctx context.Context, h *house, places []place, tag s
 		FetchCooldown: 5 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
-		return 0, err
+		return 0, used, err
 	}
 	if err := b.enqueue(ctx, insert, tag); err != nil {
-		return 0, err
+		return 0, used, err
 	}
-	began := time.Now()
+	began, before := time.Now(), h.spent(nil)
 	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
-		return 0, err
+		return 0, used, err
 	}
 	<-ctx.Done()
 	if err := client.Stop(context.WithoutCancel(ctx)); err != nil {
-		return 0, err
+		return 0, used, err
 	}
 	if watch.lost() > 0 {
-		return 0, fmt.Errorf("%d jobs never ran", watch.lost())
+		return 0, used, fmt.Errorf("%d jobs never ran", watch.lost())
 	}
-	return float64(n) / watch.at.Sub(began).Seconds(), nil
+	return float64(n) / watch.at.Sub(began).Seconds(), h.spent(nil).since(before), nil
 }
 
 // enqueue makes a job of each planned segment, and takes it from our own queue.

@@ -85,6 +85,7 @@ func checks(cfg config) []check {
 		{"dispatch", with(func(ctx context.Context) (string, error) { return k.checkDispatch(ctx) })},
 		{"workers", with(func(ctx context.Context) (string, error) { return k.checkWorkers(ctx) })},
 		{"plugins", with(func(ctx context.Context) (string, error) { return k.checkPlugins(ctx) })},
+		{"run by", with(func(context.Context) (string, error) { return k.runs, nil })},
 		{"media", with(func(ctx context.Context) (string, error) { return cfg.BlobURL, nil })},
 		{"closing", with(func(context.Context) (string, error) { k.close(); return "nothing left behind", nil })},
 	}

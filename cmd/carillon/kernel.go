@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -29,7 +27,6 @@ import (
 	"github.com/carillonhq/carillon/adapters/pluginhost"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/rules"
-	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/adapters/smtp"
 	"github.com/carillonhq/carillon/adapters/tracing"
 	"github.com/carillonhq/carillon/adapters/vault"
@@ -58,6 +55,7 @@ type kernel struct {
 	egress  *egress.Egress
 	proxy   *egress.Proxy
 	plugins *pluginhost.Host
+	runs    string // the program of plugins, for people
 	blobs   *blob.Store
 	links   *gateway.Signer
 	files   net.Listener // the gateway's
@@ -185,60 +183,6 @@ func (k *kernel) openMail() (err error) {
 	}
 	k.mail, err = smtp.New(c)
 	return err
-}
-
-func (k *kernel) openPlugins(ctx context.Context) (err error) {
-	if level := sandbox.Effective(); k.cfg.Sandbox != sandbox.Off && level.Name() != "full" {
-		k.log.WarnContext(ctx, "the sandbox of plugins is not whole; run: carillon doctor", "mode", k.cfg.Sandbox, "level", level.String())
-	} else {
-		k.log.InfoContext(ctx, "sandbox of plugins", "mode", k.cfg.Sandbox, "level", level.String())
-	}
-	binary, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	ln, err := net.Listen("tcp", k.cfg.GatewayAddr)
-	if err != nil {
-		return fmt.Errorf("CARILLON_GATEWAY_ADDR: %w", err)
-	}
-	k.onClose(func() { _ = ln.Close() })
-	k.files = ln
-	k.links = gateway.NewSigner(k.vault.Key(vault.Gateway), "http://"+ln.Addr().String(), time.Now)
-	k.plugins, err = pluginhost.New(pluginhost.Config{
-		Binary:   binary,
-		Args:     func(name string) []string { return []string{"plugin", "serve", name} },
-		Dir:      socketDir(k.cfg.StateDir),
-		Log:      k.log,
-		Egress:   func(id string) pluginhost.Egress { return k.proxy.Grant(id, nil) },
-		Direct:   []string{ln.Addr().String()},
-		Breakers: true,
-		Timeouts: pluginhost.Timeouts{Unused: k.cfg.PluginUnused},
-		Sandbox:  pluginhost.Sandbox{Mode: k.cfg.Sandbox, ReadOnly: k.cfg.SandboxRead},
-		Observe:  func(o pluginhost.Observation) { k.metrics.Plugin(o.Plugin, o.Method, o.Outcome, o.Took) },
-	}, specs(k.cfg))
-	if err != nil {
-		return fmt.Errorf("plugins: %w", err)
-	}
-	k.onClose(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
-		defer cancel()
-		_ = k.plugins.Close(ctx)
-	})
-	return nil
-}
-
-// socketDir is where every process of an installation keeps the sockets of its
-// plugins: always the same place, so that one finds what another left behind
-// when it was killed. The path of a socket is short by law, and pluginhost
-// takes 50 bytes of it.
-func socketDir(state string) string {
-	name := "crl-" + strconv.Itoa(os.Getuid()) // of this user, for /tmp is everybody's
-	for _, parent := range []string{state, os.TempDir()} {
-		if dir := filepath.Join(parent, name); len(dir) <= 50 {
-			return dir
-		}
-	}
-	return filepath.Join("/tmp", name)
 }
 
 func (k *kernel) openMedia(ctx context.Context) (err error) {

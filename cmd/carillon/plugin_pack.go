@@ -15,7 +15,9 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/bundle"
 	"github.com/carillonhq/carillon/adapters/pluginhost"
+	"github.com/carillonhq/carillon/cmd/internal/firstparty"
 	"github.com/carillonhq/carillon/core/catalog"
+	"github.com/carillonhq/carillon/plugins/declarative"
 	"github.com/carillonhq/carillon/plugins/sdk/wire"
 	"github.com/carillonhq/carillon/ports/social"
 )
@@ -85,6 +87,11 @@ func packInto(ctx context.Context, dir string, w io.Writer) (bundle.Lock, error)
 	if err != nil {
 		return bundle.Lock{}, err
 	}
+	if len(p.Command) == 0 { // the file's own mistakes, where they are
+		if _, err := declarative.Open(p.Dir, declarative.Options{}); err != nil {
+			return bundle.Lock{}, err
+		}
+	}
 	m, err := ask(ctx, p)
 	if err != nil {
 		return bundle.Lock{}, fmt.Errorf("%s does not say what it is: %w", dir, err)
@@ -109,7 +116,7 @@ func ask(ctx context.Context, p bundle.Project) (social.Manifest, error) {
 	}
 	run := p.Spec()
 	host, err := pluginhost.New(pluginhost.Config{
-		Binary: binary, Args: func(name string) []string { return []string{"plugin", "serve", name} }, Dir: dir, Log: slog.New(slog.DiscardHandler),
+		Binary: binary, Args: firstparty.Args, Dir: dir, Log: slog.New(slog.DiscardHandler),
 	}, []pluginhost.Spec{{Name: run.Name, Binary: run.Binary, Args: run.Args, Dir: run.Dir, Start: 20 * time.Second}})
 	if err != nil {
 		return social.Manifest{}, err

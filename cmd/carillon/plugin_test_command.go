@@ -16,6 +16,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/bundle"
 	"github.com/carillonhq/carillon/adapters/conformance"
 	"github.com/carillonhq/carillon/adapters/rehearsal"
+	"github.com/carillonhq/carillon/cmd/internal/firstparty"
 )
 
 // trial is what `carillon plugin test` was asked for.
@@ -127,7 +128,7 @@ func authorsPlugin(path string) (opt rehearsal.Options, build []string, err erro
 	if err != nil {
 		return opt, nil, err
 	}
-	opt.Self = serveArgs
+	opt.Self = firstparty.Args
 	if info.Mode().IsRegular() && filepath.Ext(abs) != ".yaml" {
 		opt.Program = rehearsal.Program{Name: filepath.Base(abs), Binary: abs, Dir: filepath.Dir(abs)}
 		opt.Files = filepath.Dir(abs)
@@ -144,9 +145,6 @@ func authorsPlugin(path string) (opt rehearsal.Options, build []string, err erro
 	opt.Settings, err = rehearsal.Load(project.Dir)
 	return opt, project.Build, err
 }
-
-// serveArgs make this program the plugin with that name.
-func serveArgs(name string) []string { return []string{"plugin", "serve", name} }
 
 // runBuild runs a project's build command, if it has one.
 func runBuild(ctx context.Context, out io.Writer, dir string, build []string) error {

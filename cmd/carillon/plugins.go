@@ -1,43 +1,22 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"os"
+	"path/filepath"
+	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/carillonhq/carillon/adapters/gateway"
 	"github.com/carillonhq/carillon/adapters/pluginhost"
-	"github.com/carillonhq/carillon/plugins/bluesky"
-	"github.com/carillonhq/carillon/plugins/declarative"
-	"github.com/carillonhq/carillon/plugins/discord"
-	"github.com/carillonhq/carillon/plugins/mastodon"
-	"github.com/carillonhq/carillon/plugins/pigeon"
-	"github.com/carillonhq/carillon/plugins/sdk"
-	"github.com/carillonhq/carillon/plugins/telegram"
-	"github.com/carillonhq/carillon/ports/social"
+	"github.com/carillonhq/carillon/adapters/sandbox"
+	"github.com/carillonhq/carillon/adapters/vault"
+	"github.com/carillonhq/carillon/cmd/internal/firstparty"
 )
-
-// firstParty are the plugins inside this program. Each runs as a process of
-// its own: `carillon plugin serve <name>`.
-var firstParty = map[string]func(getenv func(string) string) (social.Platform, error){
-	"bluesky": func(getenv func(string) string) (social.Platform, error) {
-		return bluesky.New(bluesky.Options{HTTP: sdk.HTTPClient(), AppView: getenv("CARILLON_BLUESKY_APPVIEW")}), nil
-	},
-	"mastodon": func(func(string) string) (social.Platform, error) {
-		return mastodon.New(mastodon.Options{HTTP: sdk.HTTPClient()}), nil
-	},
-	"discord": func(getenv func(string) string) (social.Platform, error) {
-		return discord.New(declarative.FromEnv(getenv))
-	},
-	"telegram": func(getenv func(string) string) (social.Platform, error) {
-		return telegram.New(declarative.FromEnv(getenv))
-	},
-	"pigeon": func(getenv func(string) string) (social.Platform, error) {
-		opt, err := pigeon.FromEnv(getenv)
-		opt.HTTP = sdk.HTTPClient()
-		return pigeon.New(opt), err
-	},
-}
 
 // specs are the plugins that cfg enables.
 func specs(cfg config) []pluginhost.Spec {
@@ -57,25 +36,62 @@ func specs(cfg config) []pluginhost.Spec {
 	return all
 }
 
+func (k *kernel) openPlugins(ctx context.Context) (err error) {
+	if level := sandbox.Effective(); k.cfg.Sandbox != sandbox.Off && level.Name() != "full" {
+		k.log.WarnContext(ctx, "the sandbox of plugins is not whole; run: carillon doctor", "mode", k.cfg.Sandbox, "level", level.String())
+	} else {
+		k.log.InfoContext(ctx, "sandbox of plugins", "mode", k.cfg.Sandbox, "level", level.String())
+	}
+	program, how := programOfPlugins()
+	k.log.InfoContext(ctx, "program of plugins", "path", how)
+	k.runs = how
+	ln, err := net.Listen("tcp", k.cfg.GatewayAddr)
+	if err != nil {
+		return fmt.Errorf("CARILLON_GATEWAY_ADDR: %w", err)
+	}
+	k.onClose(func() { _ = ln.Close() })
+	k.files = ln
+	k.links = gateway.NewSigner(k.vault.Key(vault.Gateway), "http://"+ln.Addr().String(), time.Now)
+	k.plugins, err = pluginhost.New(program.run(pluginhost.Config{
+		Dir:      socketDir(k.cfg.StateDir),
+		Log:      k.log,
+		Egress:   func(id string) pluginhost.Egress { return k.proxy.Grant(id, nil) },
+		Direct:   []string{ln.Addr().String()},
+		Breakers: true,
+		Timeouts: pluginhost.Timeouts{Unused: k.cfg.PluginUnused},
+		Sandbox:  pluginhost.Sandbox{Mode: k.cfg.Sandbox, ReadOnly: k.cfg.SandboxRead},
+		Observe:  func(o pluginhost.Observation) { k.metrics.Plugin(o.Plugin, o.Method, o.Outcome, o.Took) },
+	}), specs(k.cfg))
+	if err != nil {
+		return fmt.Errorf("plugins: %w", err)
+	}
+	k.onClose(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+		defer cancel()
+		_ = k.plugins.Close(ctx)
+	})
+	return nil
+}
+
+// socketDir is where every process of an installation keeps the sockets of its
+// plugins: always the same place, so that one finds what another left behind
+// when it was killed. The path of a socket is short by law, and pluginhost
+// takes 50 bytes of it.
+func socketDir(state string) string {
+	name := "crl-" + strconv.Itoa(os.Getuid()) // of this user, for /tmp is everybody's
+	for _, parent := range []string{state, os.TempDir()} {
+		if dir := filepath.Join(parent, name); len(dir) <= 50 {
+			return dir
+		}
+	}
+	return filepath.Join("/tmp", name)
+}
+
 func pluginCommand() *cobra.Command {
 	c := &cobra.Command{Use: "plugin", Short: "The platforms this program can speak to"}
 	c.AddCommand(&cobra.Command{
 		Use: "serve NAME [FILE]", Short: "Be a plugin; the plugin host runs this", Args: cobra.RangeArgs(1, 2), Hidden: true,
-		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) == 2 && args[0] == "declarative" {
-				return serveDeclarative(args[1])
-			}
-			open, ok := firstParty[args[0]]
-			if !ok {
-				return fmt.Errorf("there is no plugin %q", args[0])
-			}
-			p, err := open(os.Getenv)
-			if err != nil {
-				return err
-			}
-			sdk.Serve(p)
-			return nil
-		},
+		RunE: func(_ *cobra.Command, args []string) error { return firstparty.Serve(args) },
 	})
 	c.AddCommand(packCommands()...)
 	c.AddCommand(catalogCommands()...)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -9,8 +10,9 @@ import (
 	"github.com/carillonhq/carillon/core/publishing"
 )
 
-// lookout checks again what is scheduled, and says in the log, once a day,
-// which platforms are about to end the version of their API that is spoken.
+// lookout checks again what is scheduled, and says in the log, once a day, and
+// to each tenant with channels there, once, which platforms are about to end
+// the version of their API that is spoken.
 type lookout struct {
 	*publishing.Revalidator
 	k       *kernel
@@ -30,5 +32,5 @@ func (l *lookout) Revalidate(ctx context.Context) error {
 			l.k.log.WarnContext(ctx, "a platform's API version ends", "plugin", m.ID, "api_version", m.APIVersion, "sunset", m.Sunset, "what", ending)
 		}
 	}
-	return l.Revalidator.Revalidate(ctx)
+	return errors.Join(l.k.channels.TellSunsets(ctx), l.Revalidator.Revalidate(ctx))
 }

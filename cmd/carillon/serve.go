@@ -50,6 +50,10 @@ func withDatabase(c *cobra.Command, run func(context.Context, config, *postgres.
 	if err != nil {
 		return err
 	}
+	return withDatabaseOf(c, cfg, run)
+}
+
+func withDatabaseOf(c *cobra.Command, cfg config, run func(context.Context, config, *postgres.DB) error) error {
 	if cfg.AppURL == "" || cfg.SystemURL == "" {
 		if _, err := cfg.databases(); err != nil {
 			return err

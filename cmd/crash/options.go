@@ -51,7 +51,7 @@ func (o options) limit() time.Duration {
 	return 5*time.Minute + o.experiment().length() + o.experiment().patience() + o.control().length() + o.control().patience()
 }
 
-// timing is production's, shortened so that a run ends today. The proportions
+// timing is production's, shortened so that a run ends in minutes. The proportions
 // are kept: what must be longer than what.
 var timing = publishing.Timing{Lease: 10 * time.Second, Step: 4 * time.Second, Commit: 4 * time.Second, Fresh: time.Second}
 

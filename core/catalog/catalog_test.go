@@ -201,8 +201,8 @@ func TestAddRefuses(t *testing.T) {
 			if _, err := w.Add(t.Context(), who, catalog.Upload{Bundle: bytes.NewReader(catalogtest.Of(tc.b))}); reason(err) != tc.want {
 				t.Errorf("%v, want %s", err, tc.want)
 			}
-			if len(w.store.Events) > 0 {
-				t.Errorf("events %v", w.events())
+			if len(w.store.Events) > 0 || len(w.bundles.Kept) > 0 {
+				t.Errorf("events %v, bundles kept %v", w.events(), w.bundles.Kept)
 			}
 		})
 	}
@@ -223,6 +223,9 @@ func TestAVersionNeverChanges(t *testing.T) {
 	_, err := w.Add(t.Context(), w.boss, catalog.Upload{Bundle: bytes.NewReader(catalogtest.Of(bundle(plugin, "1.0.0", signer('a'))))})
 	if reason(err) != "plugin.version_taken" {
 		t.Error(err)
+	}
+	if len(w.bundles.Kept) != 1 {
+		t.Errorf("kept %v, want the first alone", w.bundles.Kept)
 	}
 	w = newWorld(t)
 	w.AllowLocal = true
@@ -340,7 +343,7 @@ func TestRollback(t *testing.T) {
 	if e.Plugin.Active != two.Digest {
 		t.Errorf("%+v", e.Plugin)
 	}
-	for version, want := range map[string]string{"2.0.0": "plugin.runs_already", "7.0.0": "plugin.no_such_version"} {
+	for version, want := range map[string]string{"2.0.0": "plugin.runs_already", "7.0.0": "plugin.no_such_version", "3.0.0": "plugin.never_ran"} {
 		if _, err := w.Rollback(t.Context(), w.boss, plugin, version); reason(err) != want {
 			t.Errorf("%s: %v", version, err)
 		}

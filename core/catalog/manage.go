@@ -43,14 +43,15 @@ func (s *Service) Approve(ctx context.Context, who tenants.Scope, id, digest str
 		if err != nil {
 			return nil, nil, err
 		}
-		p.activate(*v)
-		return v, []string{EventUpgraded}, nil
+		p.activate(v)
+		return v, []string{EventUpgraded}, tx.SaveVersion(ctx, v)
 	})
 }
 
-// Rollback runs another version that is still kept: the one before, or the one
-// that version names by number or digest. The plugin is pinned by it, so that
-// nothing undoes it.
+// Rollback runs another version that is still kept and that ran before: the one
+// before, or the one that version names by number or digest. The plugin is
+// pinned by it, so that nothing undoes it. One that never ran is for Approve,
+// which shows what it asks for.
 func (s *Service) Rollback(ctx context.Context, who tenants.Scope, id, version string) (Entry, error) {
 	return s.change(ctx, who, id, func(ctx context.Context, tx Tx, p *Plugin) (*Version, []string, error) {
 		all, err := tx.Versions(ctx, id)
@@ -66,10 +67,12 @@ func (s *Service) Rollback(ctx context.Context, who tenants.Scope, id, version s
 			return nil, nil, fault.New(fault.Conflict, "plugin.no_such_version", "That version is not kept here.").On("/version")
 		case v.Digest == p.Active:
 			return nil, nil, fault.New(fault.Conflict, "plugin.runs_already", "That version runs already.").On("/version")
+		case !v.Ran:
+			return nil, nil, fault.New(fault.Conflict, "plugin.never_ran", "That version never ran here, so there is no way back to it. Approve it while it waits, or add it again.").On("/version")
 		}
-		p.activate(*v)
+		p.activate(v)
 		p.Channel = Pinned
-		return v, []string{EventUpgraded}, nil
+		return v, []string{EventUpgraded}, tx.SaveVersion(ctx, v)
 	})
 }
 

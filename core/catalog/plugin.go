@@ -75,6 +75,7 @@ type Version struct {
 	Manifest social.Manifest
 	AddedBy  string
 	AddedAt  time.Time
+	Ran      bool // it ran once, so somebody or a rule let it
 }
 
 // Grants are who may use a plugin, besides their own choice.
@@ -140,7 +141,7 @@ func (p *Plugin) Runs() bool { return p.State == Enabled && (p.Level == BuiltIn 
 
 // receive takes a new version in: it runs, or it waits. active is the version
 // that runs, nil if none does.
-func (p *Plugin) receive(v Version, active *Version) (runs bool) {
+func (p *Plugin) receive(v *Version, active *Version) (runs bool) {
 	if p.State == Removed {
 		p.State = Enabled
 	}
@@ -148,7 +149,7 @@ func (p *Plugin) receive(v Version, active *Version) (runs bool) {
 		p.Level, p.Signer = v.Level, v.Key
 		return false
 	}
-	if p.waits(v, active) {
+	if p.waits(*v, active) {
 		p.Pending = v.Digest
 		if active == nil {
 			p.Level = v.Level
@@ -171,7 +172,8 @@ func (p *Plugin) waits(v Version, active *Version) bool {
 }
 
 // activate makes a version the one that runs, with all that it asks for.
-func (p *Plugin) activate(v Version) {
+func (p *Plugin) activate(v *Version) {
+	v.Ran = true
 	if p.Active != v.Digest {
 		p.Previous = p.Active
 	}

@@ -59,7 +59,8 @@ type Tx interface {
 	Version(ctx context.Context, plugin, digest string) (*Version, error)
 	// Versions lists them, the last added first.
 	Versions(ctx context.Context, plugin string) ([]Version, error)
-	// SaveVersion keeps a version, in place of one with the same digest.
+	// SaveVersion keeps a version, in place of one with the same digest. That it
+	// ran is never forgotten.
 	SaveVersion(ctx context.Context, v *Version) error
 	// DropVersion forgets one; forgetting what is not there succeeds.
 	DropVersion(ctx context.Context, plugin, digest string) error

@@ -34,6 +34,9 @@ type System interface {
 	PurgeConnections(ctx context.Context, before time.Time) (int, error)
 	// PurgeQuotas forgets allowances whose window and closure ended a time ago.
 	PurgeQuotas(ctx context.Context, ago time.Duration) (int, error)
+	// Untold lists up to limit tenants with a channel on x's platform that is
+	// not disconnected, for which ChannelTx.NoteSunset has not noted x.
+	Untold(ctx context.Context, x Sunset, limit int) ([]tenants.ID, error)
 	// SpendApp takes from allowances of ScopeApp, see QuotaTx.Spend.
 	SpendApp(ctx context.Context, platform string, claims []Claim) (*Refusal, error)
 	// ParkApp closes an allowance of ScopeApp, see QuotaTx.Park.
@@ -70,6 +73,9 @@ type ChannelTx interface {
 	// fault.Conflict if the stored version is not c.Version or if the account
 	// of its home is connected already under another ID.
 	SaveChannel(ctx context.Context, c *Channel) error
+	// NoteSunset notes that the tenant is told of x. It reports whether that
+	// is news.
+	NoteSunset(ctx context.Context, x Sunset) (bool, error)
 }
 
 // Query narrows a list. The zero Query is the first 20 channels.

@@ -48,6 +48,14 @@ const (
 	TenantUpdated         Type = "tenant.updated"
 	JobUpdated            Type = "job.updated"
 	WebhookDisabled       Type = "webhook.disabled"
+	PlatformSunset        Type = "platform.sunset"
+	PluginAdded           Type = "plugin.added"
+	PluginPending         Type = "plugin.pending"
+	PluginUpgraded        Type = "plugin.upgraded"
+	PluginEnabled         Type = "plugin.enabled"
+	PluginDisabled        Type = "plugin.disabled"
+	PluginUpdated         Type = "plugin.updated"
+	PluginRemoved         Type = "plugin.removed"
 	// WebhookTest goes to the one endpoint it was asked for.
 	WebhookTest Type = "webhook.test"
 )
@@ -60,6 +68,8 @@ func Types() []Type {
 		DeliveryUpdated, MetricsUpdated,
 		ChannelConnected, ChannelUpdated, ChannelDisconnected, ChannelNeedsReconnect,
 		MediaReady, MediaFailed, MemberChanged, TenantUpdated, JobUpdated, WebhookDisabled,
+		PlatformSunset,
+		PluginAdded, PluginPending, PluginUpgraded, PluginEnabled, PluginDisabled, PluginUpdated, PluginRemoved,
 	}
 }
 

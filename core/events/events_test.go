@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -173,4 +174,15 @@ func FuzzEnvelope(f *testing.F) {
 			t.Errorf("%q gives %q", data, body)
 		}
 	})
+}
+
+// Everything that can be subscribed to is explained.
+func TestTypesAreExplained(t *testing.T) {
+	page, err := os.ReadFile("../../docs/events.md")
+	must(t, err)
+	for _, typ := range append(events.Types(), events.WebhookTest) {
+		if !strings.Contains(string(page), "`"+string(typ)+"`") {
+			t.Errorf("docs/events.md does not explain %s", typ)
+		}
+	}
 }

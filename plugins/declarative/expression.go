@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/expr-lang/expr"
@@ -89,7 +90,7 @@ func (e *Expr) compile(want kind, known names, f *flaws) {
 	guard := &guard{known: known}
 	options := slices.Concat([]expr.Option{
 		expr.Env(scope{}), expr.MaxNodes(maxNodes), expr.DisableAllBuiltins(), expr.Patch(guard),
-	}, functions)
+	}, functions())
 	for _, name := range builtins {
 		options = append(options, expr.EnableBuiltin(name))
 	}
@@ -136,14 +137,16 @@ var builtins = []string{
 	"lower", "map", "max", "min", "none", "one", "split", "string", "sum", "take", "trim", "trimPrefix", "trimSuffix", "upper", "values",
 }
 
-// functions are ours.
-var functions = []expr.Option{
-	expr.Function("match", matchFunc, new(func(string, string, int) string), new(func(any, string, int) string)),
-	expr.Function("json", jsonFunc, new(func(any) string)),
-	expr.Function("units", unitsFunc, new(func(string, string) int), new(func(any, string) int)),
-	expr.Function("escape", escapeFunc, new(func(string) string), new(func(any) string)),
-	expr.Function("text", textFunc, new(func(any) string)),
-}
+// functions are ours, for a process that has a file to read.
+var functions = sync.OnceValue(func() []expr.Option {
+	return []expr.Option{
+		expr.Function("match", matchFunc, new(func(string, string, int) string), new(func(any, string, int) string)),
+		expr.Function("json", jsonFunc, new(func(any) string)),
+		expr.Function("units", unitsFunc, new(func(string, string) int), new(func(any, string) int)),
+		expr.Function("escape", escapeFunc, new(func(string) string), new(func(any) string)),
+		expr.Function("text", textFunc, new(func(any) string)),
+	}
+})
 
 // matchFunc is match(text, pattern, group): what the group of a regular
 // expression (RE2) matched, or "".

@@ -167,13 +167,14 @@ func rollback(t *testing.T, o Opened) {
 func versions(t *testing.T, o Opened) {
 	p := NewPlugin()
 	one, two := NewVersion(p.ID, "1.0.0", digest('a')), NewVersion(p.ID, "1.1.0", digest('b'))
-	two.AddedAt = at.Add(time.Hour)
+	two.AddedAt, one.Ran = at.Add(time.Hour), true
 	o.update(t, o.Operator, func(ctx context.Context, tx catalog.Tx) error {
 		return errors.Join(tx.SavePlugin(ctx, p), tx.SaveVersion(ctx, one), tx.SaveVersion(ctx, two))
 	})
 	o.update(t, o.Operator, func(ctx context.Context, tx catalog.Tx) error {
-		one.Level = catalog.Community
-		if err := tx.SaveVersion(ctx, one); err != nil {
+		again := *one // as it comes in a second time
+		one.Level, again.Level, again.Ran = catalog.Community, catalog.Community, false
+		if err := tx.SaveVersion(ctx, &again); err != nil {
 			return err
 		}
 		all, err := tx.Versions(ctx, p.ID)

@@ -221,7 +221,7 @@ func (tx *tx) SaveVersion(_ context.Context, v *catalog.Version) error {
 	for i := range tx.versions {
 		if tx.versions[i].Digest == v.Digest && tx.versions[i].Plugin == v.Plugin {
 			kept := *v
-			kept.AddedAt, kept.AddedBy = tx.versions[i].AddedAt, tx.versions[i].AddedBy
+			kept.AddedAt, kept.AddedBy, kept.Ran = tx.versions[i].AddedAt, tx.versions[i].AddedBy, v.Ran || tx.versions[i].Ran
 			tx.versions[i] = kept
 			return nil
 		}

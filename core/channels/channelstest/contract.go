@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(*testing.T) Opened) {
 		"a parked allowance is closed, also to viewers": parkTenant,
 		"apps have allowances across tenants":           quotaApp,
 		"allowances long unused are forgotten":          quotaPurge,
+		"a sunset is noted once":                        sunsets,
 		"the lineage starts with the tenant":            lineage,
 	} {
 		t.Run(name, func(t *testing.T) { test(&world{T: t, Opened: open(t), ctx: t.Context()}) })

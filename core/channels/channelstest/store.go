@@ -39,6 +39,7 @@ type rows struct {
 	apps        map[[2]string]channels.App
 	quotas      quotas
 	events      []Event
+	sunsets     []channels.Sunset // that the tenant was told of
 }
 
 type grant struct {
@@ -75,7 +76,7 @@ func (r *rows) clone() *rows {
 	return &rows{
 		channels: maps.Clone(r.channels), grants: maps.Clone(r.grants), renewals: maps.Clone(r.renewals),
 		connections: maps.Clone(r.connections), apps: maps.Clone(r.apps), quotas: maps.Clone(r.quotas),
-		events: slices.Clone(r.events),
+		events: slices.Clone(r.events), sunsets: slices.Clone(r.sunsets),
 	}
 }
 

@@ -39,10 +39,11 @@ const (
 
 // A Server is Discord with one webhook. It is an http.Handler.
 type Server struct {
-	Token string
-	opt   Options
-	mux   *http.ServeMux
-	queue faulty.Queue
+	Token   string
+	Another string // if set, a second token of the same webhook
+	opt     Options
+	mux     *http.ServeMux
+	queue   faulty.Queue
 
 	mu       sync.Mutex
 	messages []Message
@@ -106,7 +107,7 @@ func (s *Server) known(serve http.HandlerFunc) http.HandlerFunc {
 		switch {
 		case r.PathValue("id") != WebhookID || s.opt.Deleted:
 			refuse(w, http.StatusNotFound, 10015, "Unknown Webhook", nil)
-		case r.PathValue("token") != s.Token:
+		case r.PathValue("token") != s.Token && (s.Another == "" || r.PathValue("token") != s.Another):
 			refuse(w, http.StatusUnauthorized, 50027, "Invalid Webhook Token", nil)
 		default:
 			serve(w, r)

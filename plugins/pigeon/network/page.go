@@ -8,13 +8,18 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 )
 
 //go:embed assets
 var assets embed.FS
 
-var pages = template.Must(template.New("").Funcs(template.FuncMap{"ago": ago, "rich": rich, "count": count}).ParseFS(assets, "assets/*.html"))
+// pages are read when somebody looks at one: the plugin, which shows none, has
+// this package in its program too.
+var pages = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{"ago": ago, "rich": rich, "count": count}).ParseFS(assets, "assets/*.html"))
+})
 
 // pageSize is how many threads a page shows.
 const pageSize = 50
@@ -113,7 +118,7 @@ func (n *Network) authorizePage(w http.ResponseWriter, r *http.Request) {
 
 func render(w http.ResponseWriter, name string, data any) {
 	var out strings.Builder
-	if err := pages.ExecuteTemplate(&out, name, data); err != nil {
+	if err := pages().ExecuteTemplate(&out, name, data); err != nil {
 		http.Error(w, "This page could not be drawn.", http.StatusInternalServerError)
 		return
 	}
