@@ -69,34 +69,37 @@ type Stage struct {
 }
 
 // Open starts the surroundings and asks the plugin for its manifest.
-func Open(ctx context.Context, opt Options) (s *Stage, err error) {
-	s = &Stage{opt: opt, Settings: opt.Settings, upstream: opt.Upstream}
-	defer func() {
-		if err != nil {
-			s.Close()
-		}
-	}()
-	if s.dir, err = os.MkdirTemp("", "crl"); err != nil {
+func Open(ctx context.Context, opt Options) (*Stage, error) {
+	s := &Stage{opt: opt, Settings: opt.Settings, upstream: opt.Upstream}
+	if err := s.begin(ctx); err != nil {
+		s.Close()
 		return nil, err
 	}
+	return s, nil
+}
+
+func (s *Stage) begin(ctx context.Context) (err error) {
+	if s.dir, err = os.MkdirTemp("", "crl"); err != nil {
+		return err
+	}
 	s.later(func() { _ = os.RemoveAll(s.dir) })
-	if s.upstream == nil && len(opt.Settings.Upstream.Command) > 0 {
-		fake, err := startFake(ctx, cmp.Or(opt.Files, opt.Program.Dir), opt.Settings.Upstream)
+	if up := s.opt.Settings.Upstream; s.upstream == nil && len(up.Command) > 0 {
+		fake, err := startFake(ctx, cmp.Or(s.opt.Files, s.opt.Program.Dir), up)
 		if err != nil {
-			return nil, fmt.Errorf("the fake platform did not start: %w", err)
+			return fmt.Errorf("the fake of the platform, test.upstream.command in carillon.yaml: %w", err)
 		}
 		s.upstream = fake
 		s.later(fake.Close)
 	}
 	if s.Proxy, err = newProxy(s.dir, s.upstream); err != nil {
-		return nil, err
+		return err
 	}
 	s.later(s.Proxy.Close)
 	if s.Gateway, err = newGateway(); err != nil {
-		return nil, err
+		return err
 	}
 	s.later(s.Gateway.Close)
-	return s, s.learn(ctx)
+	return s.learn(ctx)
 }
 
 // learn asks a process of its own for the manifest, and opens its hosts.
