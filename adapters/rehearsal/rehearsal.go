@@ -161,8 +161,29 @@ func (s *Stage) Account(n int) (social.Account, social.Call, bool) {
 			Public: s.fill(a.Credential.Public), Scopes: a.Credential.Scopes,
 		},
 	}
-	s.Proxy.Allow(hostOf(call.Credential.Public["instance"]))
+	for _, public := range []map[string]string{account.Public, call.Credential.Public} {
+		asInProduction(public)
+	}
+	s.Proxy.Allow(call.Credential.Public["instance"])
 	return account, call, true
+}
+
+// Input is what a person enters in the sign-in's screen with that number.
+func (s *Stage) Input(screen int) (map[string]string, bool) {
+	if screen >= len(s.Settings.Connect) {
+		return nil, false
+	}
+	in := s.fill(s.Settings.Connect[screen])
+	asInProduction(in)
+	s.Proxy.Allow(in["instance"])
+	return in, true
+}
+
+// asInProduction writes an account's own server as the product does: a host.
+func asInProduction(values map[string]string) {
+	if at := values["instance"]; at != "" {
+		values["instance"] = hostOf(at)
+	}
 }
 
 // fill puts the fake's address where the settings name it.

@@ -200,7 +200,7 @@ func (a *attempt) screen(ctx context.Context, input map[string]string) error {
 	switch {
 	case step.Done != nil:
 		if host, err := CleanInstance(step.Done.Public["instance"], a.cfg.AllowLocal); err == nil {
-			a.conn.Instance = host
+			a.conn.Instance, step.Done.Public["instance"] = host, host
 		}
 		return a.signedIn(ctx, secret{Credential: *step.Done})
 	case step.Redirect != "":
