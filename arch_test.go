@@ -211,10 +211,11 @@ func underAny(pkg string, dirs []string) bool {
 
 // unscoped lists the use cases that have no scope to ask with, and why.
 var unscoped = map[string]string{
-	"core/identity":          "people are of no tenant; who asks is a Client or a Principal",
-	"core/channels.Callback": "a platform sends the person back; the state says who they were",
-	"core/channels.Due":      "workers look for what to renew, in every tenant",
-	"core/channels.Purge":    "workers clear away sign-ins nobody finished, in every tenant",
+	"core/identity":             "people are of no tenant; who asks is a Client or a Principal",
+	"core/channels.Callback":    "a platform sends the person back; the state says who they were",
+	"core/channels.Due":         "workers look for what to renew, in every tenant",
+	"core/channels.Purge":       "workers clear away sign-ins nobody finished, in every tenant",
+	"core/channels.TellSunsets": "workers tell every tenant that posts to a platform",
 }
 
 // Every use case says who is asking: the first argument of an exported method

@@ -172,8 +172,9 @@ func BenchmarkHash(b *testing.B) {
 // they do.
 func TestMemoryIsGivenBackWhenItIsQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h, given := newHasher(cheap, 1), 0
-		h.rest = time.AfterFunc(quiet, func() { given++ })
+		h := newHasher(cheap, 1)
+		var given atomic.Int64
+		h.rest = time.AfterFunc(quiet, func() { given.Add(1) })
 		h.rest.Stop()
 		for range 5 {
 			<-time.After(quiet - 1)
@@ -181,12 +182,12 @@ func TestMemoryIsGivenBackWhenItIsQuiet(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if synctest.Wait(); given != 0 {
-			t.Errorf("given back %d times in between", given)
+		if synctest.Wait(); given.Load() != 0 {
+			t.Errorf("given back %d times in between", given.Load())
 		}
 		<-time.After(time.Hour)
-		if synctest.Wait(); given != 1 {
-			t.Errorf("given back %d times", given)
+		if synctest.Wait(); given.Load() != 1 {
+			t.Errorf("given back %d times", given.Load())
 		}
 	})
 }

@@ -67,13 +67,14 @@ func ruled(t *testing.T) []tenants.Action {
 			lists[f[0]] = append(lists[f[0]], tenants.Action(f[len(f)-1]))
 		}
 	}
-	for _, l := range lists {
+	for kind, l := range lists {
 		slices.Sort(l)
+		lists[kind] = slices.Compact(l)
 	}
-	if diff := cmp.Diff(slices.Compact(lists["p"]), slices.Compact(lists["p2"])); diff != "" {
+	if diff := cmp.Diff(lists["p"], lists["p2"]); diff != "" {
 		t.Fatalf("an action needs a role (p, -) and a plan (p2, +):\n%s", diff)
 	}
-	return slices.Compact(lists["p"])
+	return lists["p"]
 }
 
 // constants is every tenants.Action constant below dirs, read from the source.

@@ -103,7 +103,7 @@ func (db *DB) GenericPlan(ctx context.Context, t tenants.ID, sql string) (lines 
 }
 
 // ClaimCost is how many pages a claim of n touches. It takes nothing.
-func (db *DB) ClaimCost(ctx context.Context, n int) (pages int, err error) {
+func (db *DB) ClaimCost(ctx context.Context, n int, without ...string) (pages int, err error) {
 	t, err := db.sys.pool.Begin(ctx)
 	if err != nil {
 		return 0, err
@@ -116,6 +116,6 @@ func (db *DB) ClaimCost(ctx context.Context, n int) (pages int, err error) {
 		}
 	}
 	err = t.QueryRow(ctx, "explain (analyze, buffers, format json) "+claimSQL, n, time.Hour, "w", 3600.0,
-		firstLane.minute, firstLane.tenant, firstLane.channel, max(256, 4*n)).Scan(&plan)
+		firstLane.minute, firstLane.tenant, firstLane.channel, max(256, 4*n), append([]string{}, without...)).Scan(&plan)
 	return plan[0].Plan.Hit + plan[0].Plan.Read, err
 }

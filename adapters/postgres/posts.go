@@ -168,7 +168,7 @@ func (tx postTx) RefreshMetrics(ctx context.Context, post publishing.PostID, job
 }
 
 func (tx postTx) Blocked(ctx context.Context, chs ...channels.ID) (map[channels.ID]string, error) {
-	return queue{tx.db}.blocked(ctx, tx.tenant, chs)
+	return queue{db: tx.db}.blocked(ctx, tx.tenant, chs)
 }
 
 // settingsRow is a row of publishing_settings.

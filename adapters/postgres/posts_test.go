@@ -218,7 +218,12 @@ func TestAClaimDoesNotCrossAChange(t *testing.T) {
 // take claims n and counts those of the given tenants.
 func take(t *testing.T, db *postgres.DB, n int, of ...tenants.ID) map[tenants.ID]int {
 	t.Helper()
-	claims, err := db.Queue().Claim(t.Context(), "w", n, time.Hour)
+	return takeFrom(t, db.Queue(), n, of...)
+}
+
+func takeFrom(t *testing.T, q publishing.Queue, n int, of ...tenants.ID) map[tenants.ID]int {
+	t.Helper()
+	claims, err := q.Claim(t.Context(), "w", n, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,9 +15,17 @@ import (
 
 // Queue is the publishing.Queue in this database: the dispatcher's way across
 // tenants. Its role sees that a segment is due and whose it is, and no content.
-func (db *DB) Queue() publishing.Queue { return queue{db} }
+func (db *DB) Queue() publishing.Queue { return queue{db: db} }
 
-type queue struct{ db *DB }
+// QueueWithout is a Queue that leaves the platforms that without names, before
+// each claim anew, to other processes: all of what is due on them, also what is
+// in doubt.
+func (db *DB) QueueWithout(without func() []string) publishing.Queue { return queue{db, without} }
+
+type queue struct {
+	db      *DB
+	without func() []string // nil: nothing is left to others
+}
 
 // lane and kind are the keys of the dispatcher's index, segments_lanes; its
 // migration says why. A statement orders by all of them even where some are
@@ -40,6 +48,8 @@ const (
 // is in doubt, which sends nothing, and what has waited for longer than its
 // tenant lets it, begun or not, which is then missed. The row's due time moves to the end of
 // the lease, so a holder that dies is found like anything else due.
+//
+// The platforms in $9 are left to others: this process cannot serve them now.
 //
 // More is chosen than taken: what another process is taking at this moment is
 // passed over. The statement's own time, unlike the clock's, lets it use the
@@ -71,7 +81,9 @@ places as materialized (
                                         or exists (select from platform_pauses pp where pp.platform = c.platform)
                                         or c.platform = any (array(select id from platforms_restricted)) and platform_closed(c.tenant_id, c.platform) is not null)) as open
     from lanes l join houses h using (tenant_id)
-   where l.hop > 0),
+   where l.hop > 0
+     and (cardinality($9::text[]) = 0
+          or not exists (select from channels c where c.tenant_id = l.tenant_id and c.id = l.channel_id and c.platform = any ($9::text[])))),
 share as materialized (select ceil(4.0 * $1::int / greatest(count(*), 1))::int as n from places where open),
 due as materialized (
   select p.minute, p.tenant_id, p.channel_id, r.*
@@ -192,10 +204,14 @@ const keepPlan = "select set_config('plan_cache_mode', 'force_generic_plan', tru
 
 func (q queue) look(ctx context.Context, from lane, holder string, n int, lease time.Duration) (l look, err error) {
 	hops := max(256, 4*n)
+	without := []string{}
+	if q.without != nil {
+		without = append(without, q.without()...)
+	}
 	b := new(pgx.Batch)
 	b.Queue(keepPlan)
 	b.Queue("/* "+string(pathClaim)+" */ "+claimSQL, n, lease, holder, publishing.DefaultSettings.MissedAfter.Seconds(),
-		from.minute, from.tenant, from.channel, hops).Query(func(rows pgx.Rows) error { return l.read(rows, hops) })
+		from.minute, from.tenant, from.channel, hops, without).Query(func(rows pgx.Rows) error { return l.read(rows, hops) })
 	return l, q.db.sys.pool.SendBatch(ctx, b).Close()
 }
 

@@ -62,6 +62,38 @@ func TestAClaimCostsWhatItTakes(t *testing.T) {
 	}
 }
 
+// A process that cannot serve a platform leaves it to those who can, however
+// much of it is due and whatever stands, and takes the rest.
+func TestAClaimLeavesAPlatformToOthers(t *testing.T) {
+	db := postgrestest.Isolated(t)
+	us, them := postgrestest.Tenant(t, db), postgrestest.Tenant(t, db)
+	ours, theirs := channelOf(t, db, us), channelOf(t, db, them)
+	postgrestest.Exec(t, db, "update channels set platform = 'test.resting' where tenant_id = $1", string(them))
+	long := time.Now().Add(-100 * time.Hour) // it would be missed by now
+	backlog(t, db, them, theirs, 300, long)
+	backlog(t, db, us, ours, 2, time.Now().Add(-time.Minute))
+	postgrestest.Exec(t, db, "update segments set state = 'unknown' where segment_id in (select segment_id from segments where tenant_id = $1 limit 20)", string(them))
+	resting := []string{"test.resting", "test.other"}
+	q := db.QueueWithout(func() []string { return resting })
+	whole, err := db.ClaimCost(t.Context(), 50)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if less, err := db.ClaimCost(t.Context(), 50, resting...); err != nil || less > whole {
+		t.Errorf("a claim that leaves a platform to others touches %d pages, one that does not %d; %v", less, whole, err)
+	}
+	if got := takeFrom(t, q, 50, us, them); got[us] != 2 || got[them] != 0 {
+		t.Errorf("claimed %d of ours and %d of what was to be left, want 2 and 0", got[us], got[them])
+	}
+	if got := take(t, db, 50, us, them); got[them] != 50 {
+		t.Errorf("another process claimed %d, want 50", got[them])
+	}
+	resting = nil
+	if got := takeFrom(t, q, 50, us, them); got[them] != 50 {
+		t.Errorf("once it is back, it claimed %d, want 50", got[them])
+	}
+}
+
 // With more channels due than a claim visits, each still has its turn.
 func TestClaimsGoAround(t *testing.T) {
 	db := postgrestest.Isolated(t)

@@ -13,15 +13,12 @@ import (
 
 func main() {
 	sandbox.Main()
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "carillon-plugins:", err)
-		os.Exit(1)
-	}
-}
-
-func run(args []string) error {
+	args := os.Args[1:]
 	if len(args) < 3 || args[0] != "plugin" || args[1] != "serve" {
-		return fmt.Errorf("carillon runs this program; there is nothing in it to run by hand")
+		fmt.Fprintln(os.Stderr, "carillon-plugins: carillon runs this program; there is nothing in it to run by hand")
+		os.Exit(2)
 	}
-	return firstparty.Serve(args[2:])
+	// It does not come back from being a plugin.
+	fmt.Fprintln(os.Stderr, "carillon-plugins:", firstparty.Serve(args[2:]))
+	os.Exit(1)
 }

@@ -45,6 +45,6 @@ func root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	c.AddCommand(devCommand(), serveCommand(), workCommand(), migrateCommand(), pluginCommand(), doctorCommand(),
-		networkCommand(), mediaWorkerCommand(), demoCommand(), citusCommand(), pauseCommand(), seedCommand(), keysCommand())
+		networkCommand(), mediaWorkerCommand(), demoCommand(), citusCommand(), pauseCommand(), operatorCommand(), seedCommand(), keysCommand())
 	return c
 }

@@ -40,7 +40,7 @@ func atCounter(c *cobra.Command, run func(context.Context, counter) error) error
 	return withDatabase(c, func(ctx context.Context, cfg config, db *postgres.DB) error {
 		root, err := db.Registry().Operator(ctx)
 		if fault.Is(err, fault.NotFound) {
-			return errors.New("this installation has no operator yet: start the server first")
+			return errNoOperator
 		}
 		if err != nil {
 			return err

@@ -30,6 +30,7 @@ type story struct {
 	token   string
 	client  *client.ClientWithResponses
 	events  *listener
+	hook    *hook
 	channel string
 	media   string
 }
@@ -48,7 +49,9 @@ func (s *story) tell(ctx context.Context) error {
 		{"connect an account", s.connect},
 		{"upload a photograph", s.upload},
 		{"be told about mistakes", s.mistake},
+		{"register a webhook", s.subscribe},
 		{"publish now and later", s.publish},
+		{"hear by webhook", s.hooked},
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/dispatch"
 	"github.com/carillonhq/carillon/adapters/jobs"
+	"github.com/carillonhq/carillon/adapters/pluginhost"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/core/publishing"
@@ -49,7 +50,20 @@ func (k *kernel) dispatcher() worker {
 	runner := publishing.NewRunner(k.db.Posts(), k.db.Queue(), k.channels, k.media, k.rules, mortal(observer(k)), time.Now)
 	wake := make(chan struct{}, 1)
 	c := dispatch.Config{Holder: holder(), Slots: k.cfg.Slots, Lease: hurry(runner), Log: k.log}
-	return worker{dispatch.New(k.db.Queue(), runner, wake, c), wake, k.cfg.Slots}
+	return worker{dispatch.New(k.db.QueueWithout(k.resting), runner, wake, c), wake, k.cfg.Slots}
+}
+
+// resting are the platforms whose plugin is left alone here for a while. In
+// another process it may do well.
+func (k *kernel) resting() []string { return quarantined(k.plugins.Status()) }
+
+func quarantined(of []pluginhost.Status) (all []string) {
+	for _, s := range of {
+		if s.State == pluginhost.Quarantined {
+			all = append(all, s.ID)
+		}
+	}
+	return all
 }
 
 // holder names this process in the journal.

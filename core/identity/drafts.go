@@ -55,6 +55,15 @@ func resetDraft(link string) *draft {
 	}
 }
 
+func invitedDraft(link string) *draft {
+	return &draft{
+		Subject: "Choose a password",
+		Before:  "The people who run this service made a Carillon account for this address. Follow the link to choose its password. It works once, within 24 hours; after that, ask for a new password where you sign in.",
+		Label:   "Choose a password", Link: link,
+		After: "If you expected no such mail, there is nothing to do.",
+	}
+}
+
 func changedDraft() *draft {
 	return &draft{
 		Subject: "Your password was changed",

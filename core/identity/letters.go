@@ -7,6 +7,8 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/mail"
+	"github.com/carillonhq/carillon/ports/secret"
+	"github.com/carillonhq/carillon/tenants"
 )
 
 // LetterKind is what a letter is about.
@@ -16,6 +18,7 @@ type LetterKind string
 const (
 	LetterVerify  LetterKind = "verify"  // follow this link, or: you have an account already
 	LetterReset   LetterKind = "reset"   // choose a new password here
+	LetterInvited LetterKind = "invited" // an account was made for you, choose a password here
 	LetterChanged LetterKind = "changed" // your password was changed
 )
 
@@ -68,6 +71,8 @@ func (p *Postman) write(ctx context.Context, l Letter) (*draft, error) {
 		return p.verify(ctx, l)
 	case LetterReset:
 		return p.reset(ctx, l)
+	case LetterInvited:
+		return p.invited(ctx, l)
 	case LetterChanged:
 		return changedDraft(), nil
 	}
@@ -115,15 +120,26 @@ func (p *Postman) link(ctx context.Context, tx Tx, name PendingID) (*draft, erro
 	return d, tx.AddOneTime(ctx, one)
 }
 
-func (p *Postman) reset(ctx context.Context, l Letter) (d *draft, err error) {
+func (p *Postman) reset(ctx context.Context, l Letter) (*draft, error) {
+	return p.choose(ctx, l, resetDraft, func(user tenants.UserID, now time.Time) (secret.Secret, *OneTime) {
+		return mint(ForReset, string(user), now)
+	})
+}
+
+func (p *Postman) invited(ctx context.Context, l Letter) (*draft, error) {
+	return p.choose(ctx, l, invitedDraft, invite)
+}
+
+// choose writes a link that lets the owner of an account choose a password.
+func (p *Postman) choose(ctx context.Context, l Letter, words func(link string) *draft, mint func(tenants.UserID, time.Time) (secret.Secret, *OneTime)) (d *draft, err error) {
 	now := p.now()
 	err = p.store.Update(ctx, func(tx Tx) error {
 		cred, err := tx.Credential(ctx, l.Email, now)
 		if err != nil || !cred.Verified {
 			return err
 		}
-		token, one := mint(ForReset, string(cred.User), now)
-		d = resetDraft(p.links + "/reset-password#token=" + token.Reveal())
+		token, one := mint(cred.User, now)
+		d = words(p.links + "/reset-password#token=" + token.Reveal())
 		return tx.AddOneTime(ctx, one)
 	})
 	return d, err

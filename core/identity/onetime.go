@@ -8,6 +8,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/secret"
+	"github.com/carillonhq/carillon/tenants"
 )
 
 // Hash is how a random token is kept. Tokens here are 256 random bits, which
@@ -29,6 +30,7 @@ const (
 const (
 	VerifyTTL = 24 * time.Hour
 	ResetTTL  = 30 * time.Minute
+	InviteTTL = 24 * time.Hour
 )
 
 // OneTime is a token that was mailed, as it is kept.
@@ -64,6 +66,14 @@ func (p Purpose) ttl() time.Duration {
 func mint(p Purpose, subject string, now time.Time) (secret.Secret, *OneTime) {
 	token := newToken(p.prefix())
 	return token, &OneTime{Hash: hash(token), Purpose: p, Subject: subject, ExpiresAt: now.Add(p.ttl())}
+}
+
+// invite mints what lets user choose a first password. It opens the same door
+// as a reset, for longer: nobody asked for it, so nobody waits for it.
+func invite(user tenants.UserID, now time.Time) (secret.Secret, *OneTime) {
+	token, one := mint(ForReset, string(user), now)
+	one.ExpiresAt = now.Add(InviteTTL)
+	return token, one
 }
 
 // tokenSize is the length of a token after its prefix: 256 bits in base 32.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/id"
+	"github.com/carillonhq/carillon/ports/secret"
 	"github.com/carillonhq/carillon/tenants"
 )
 
@@ -78,6 +80,33 @@ func (d *Directory) Add(ctx context.Context, r Registration, home tenants.ID) (*
 		return nil, err
 	}
 	return user, nil
+}
+
+// Invite makes a user who has no password yet, for the operator's command
+// line, which vouches for the address. Link or MailLink lets them choose one.
+// It returns fault.Conflict if the address has a user.
+func (d *Directory) Invite(ctx context.Context, email, name string) (*User, error) {
+	return d.Add(ctx, Registration{Email: email, Name: name, Password: newToken(resetPrefix)}, "") // which nobody is told
+}
+
+// Link returns a token for user to choose a password with. It works once, within
+// InviteTTL, and is for whoever hands it on.
+func (d *Directory) Link(ctx context.Context, user tenants.UserID) (secret.Secret, error) {
+	token, one := invite(user, d.now())
+	err := d.store.Update(ctx, func(tx Tx) error {
+		if _, err := tx.User(ctx, user); err != nil {
+			return err
+		}
+		return tx.AddOneTime(ctx, one)
+	})
+	return token, err
+}
+
+// MailLink has a worker mail such a token to user.
+func (d *Directory) MailLink(ctx context.Context, user *User) error {
+	return d.store.Update(ctx, func(tx Tx) error {
+		return tx.Send(ctx, Letter{ID: id.At("let", d.now()), Kind: LetterInvited, Email: user.Email})
+	})
 }
 
 // SetHome says in which tenant a person starts.

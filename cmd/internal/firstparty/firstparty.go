@@ -7,6 +7,7 @@
 package firstparty
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -64,7 +65,7 @@ func Serve(args []string) error {
 	case len(args) > 0:
 		p, err = Open(args[0], os.Getenv)
 	default:
-		err = fmt.Errorf("plugin serve NAME [FILE]")
+		err = errors.New("plugin serve NAME [FILE]")
 	}
 	if err != nil {
 		return err

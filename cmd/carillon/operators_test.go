@@ -1,0 +1,65 @@
+package main
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
+	"github.com/carillonhq/carillon/adapters/vault"
+)
+
+// A new installation gets its first operator from a shell beside the database,
+// with nothing but that: no mail, no files, no server.
+func TestOperators(t *testing.T) {
+	url := postgrestest.Of(t, postgrestest.Isolated(t))
+	owner, err := pgx.Connect(t.Context(), url.Admin)
+	must(t, err)
+	defer func() { _ = owner.Close(t.Context()) }()
+	_, err = owner.Exec(t.Context(), "truncate tenants cascade") // as it is after migrate
+	must(t, err)
+	t.Setenv("DATABASE_APP_URL", url.App)
+	t.Setenv("DATABASE_SYSTEM_URL", url.System)
+	t.Setenv("CARILLON_URL", "https://social.example.com")
+	t.Setenv("CARILLON_BLOB_URL", "nosuch://place")
+	t.Setenv("CARILLON_MASTER_KEY", base64.StdEncoding.EncodeToString(make([]byte, vault.KeySize)))
+
+	const link = "https://social.example.com/reset-password#token=crs_"
+	for _, tc := range []struct{ args, says, not, fails string }{
+		{args: "operator list", fails: "no operator yet"},
+		{args: "plugin list", fails: "no operator yet; run: carillon operator add"},
+		{args: "operator remove ann@example.com", fails: "no operator yet"},
+		{args: "operator add", fails: "accepts 1 arg"},
+		{args: "operator add nonsense", fails: "address"},
+		{args: "operator add ann@example.com --name " + strings.Repeat("x", 200), fails: "At most 100"},
+		{args: "operator add ann@example.com --link --mail", fails: "none of the others"},
+		{args: "operator list", fails: "no operator yet"}, // nothing of that did anything
+		{args: "operator add Ann@Example.com", says: link},
+		{args: "operator list", says: "ann@example.com"},
+		{args: "operator add ann@example.com", says: "is an operator", not: "token"},
+		{args: "operator add ann@example.com --link", says: link},
+		{args: "operator remove ann@example.com", fails: "needs an owner"},
+		{args: "operator add bob@example.com --name Bob --mail", says: "will be mailed", not: "token"},
+		{args: "operator list", says: "bob@example.com"},
+		{args: "operator remove nobody@example.com", fails: "Nobody with this address"},
+		{args: "operator remove ann@example.com", says: "no operator any more"},
+		{args: "operator list", says: "bob@example.com", not: "ann"},
+		{args: "operator remove ann@example.com", fails: "member"},
+		{args: "operator remove bob@example.com", fails: "needs an owner"},
+		{args: "operator add ann@example.com", says: "is an operator", not: "token"},
+		{args: "operator list", says: "ann@example.com"},
+	} {
+		said, err := command(t, tc.args)
+		if tc.fails != "" {
+			if err == nil || !strings.Contains(err.Error(), tc.fails) {
+				t.Errorf("%s: %v, want %q", tc.args, err, tc.fails)
+			}
+			continue
+		}
+		if err != nil || !strings.Contains(said, tc.says) || tc.not != "" && strings.Contains(said, tc.not) {
+			t.Errorf("%s: %v\n%s", tc.args, err, said)
+		}
+	}
+}
