@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 
@@ -49,6 +50,14 @@ func withDatabase(c *cobra.Command, run func(context.Context, config, *postgres.
 	cfg, err := loadConfig(os.Getenv)
 	if err != nil {
 		return err
+	}
+	joined, leave, err := cfg.joinDev(c.Context())
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if joined {
+		fmt.Fprintln(c.ErrOrStderr(), "This is about the development installation in "+cfg.StateDir+"; DATABASE_URL names another.")
 	}
 	if cfg.AppURL == "" || cfg.SystemURL == "" {
 		if _, err := cfg.databases(); err != nil {
