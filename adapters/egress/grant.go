@@ -66,13 +66,23 @@ func (g *Grant) add(hosts []string, n int) {
 	defer g.mu.Unlock()
 	for _, h := range hosts {
 		h = normal(h)
-		if h == "" || h == "*" || strings.ContainsAny(h, "{}/") {
+		if h == "" || strings.ContainsAny(h, "{}/") || tooWide(h) {
 			continue
 		}
 		if g.hosts[h] += n; g.hosts[h] <= 0 {
 			delete(g.hosts, h)
 		}
 	}
+}
+
+// tooWide reports whether a pattern is of more than one name's own: of every
+// name, of all below a whole top-level domain, or of what matches knows nothing of.
+func tooWide(pattern string) bool {
+	if h, _, err := net.SplitHostPort(pattern); err == nil {
+		pattern = h
+	}
+	suffix, wild := strings.CutPrefix(pattern, "*.")
+	return strings.Contains(suffix, "*") || wild && !strings.Contains(strings.Trim(suffix, "."), ".")
 }
 
 // permits reports whether the plugin may name target, "host" or "host:port".

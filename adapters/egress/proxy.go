@@ -90,7 +90,7 @@ func (p *Proxy) Close() error {
 }
 
 // Grant lets plugin name hosts: "api.example.com", "*.example.com" for every
-// name below it, either with ":port" for that port only. Entries that are
+// name below it, either with ":port" for that port only; "*.com" is too wide and left out. Entries that are
 // templates, such as "{instance}", are left out: Grant.Allow opens those for
 // the time of a call.
 func (p *Proxy) Grant(plugin string, hosts []string) *Grant {

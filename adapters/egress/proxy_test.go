@@ -124,6 +124,7 @@ func TestProxyHostPatterns(t *testing.T) {
 	resolver := resolverFunc(func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("10.9.9.9")} })
 	p := listen(t, egress.New(egress.Options{Resolver: resolver}), egress.Limits{})
 	g := p.Grant("x", []string{"api.x.com", "*.Googleapis.com", "files.example:8443", "*", "{instance}"})
+	g.Allow("*.com", "*.com:443", "*.com.", "a*.example", "*.*.example", "*:443")
 	for target, named := range map[string]bool{
 		"api.x.com:443": true, "API.X.COM:443": true, "api.x.com.:443": true, "x.com:443": false, "evilapi.x.com:443": false,
 		"a.googleapis.com:443": true, "a.b.googleapis.com:443": true, "googleapis.com:443": false, "evilgoogleapis.com:443": false,

@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
@@ -68,6 +70,17 @@ func fromSchedule(in *api.ScheduleInput, at string) (publishing.Schedule, error)
 	// A second is the finest that a wall time says; round up, never early.
 	when.Local = in.PublishAt.Add(time.Second - time.Nanosecond).In(loc).Format(publishing.LocalLayout)
 	return when, nil
+}
+
+// fromRoot is err, pointing into a request that has for itself what is at
+// elsewhere.
+func fromRoot(err error, at string) error {
+	var f *fault.Error
+	if !errors.As(err, &f) || !strings.HasPrefix(f.Field, at+"/") {
+		return err
+	}
+	moved := *f
+	return moved.On(strings.TrimPrefix(f.Field, at))
 }
 
 // toInput is a post as it could have been sent, for a merge patch.

@@ -47,7 +47,7 @@ func (s *Server) ListPosts(ctx context.Context, req api.ListPostsRequestObject) 
 	}
 	f := publishing.Filter{
 		From: or(req.Params.ScheduledFrom), To: or(req.Params.ScheduledUntil),
-		Channel: channels.ID(or(req.Params.Channel)), After: publishing.PostID(q.after), Limit: q.limit + 1,
+		Channel: channels.ID(or(req.Params.Channel)), AtRisk: or(req.Params.AtRisk), After: publishing.PostID(q.after), Limit: q.limit + 1,
 	}
 	if req.Params.State != nil {
 		if !req.Params.State.Valid() {
@@ -189,7 +189,7 @@ func (s *Server) SchedulePost(ctx context.Context, req api.SchedulePostRequestOb
 	d, err := s.post(ctx, req.Post, func(who tenants.Scope, id publishing.PostID) (*publishing.Detail, error) {
 		return s.posts(ctx, req.Params.DryRun).Schedule(ctx, who, id, versionOf(ctx), when)
 	})
-	return api.SchedulePost200JSONResponse(d), err
+	return api.SchedulePost200JSONResponse(d), fromRoot(err, "/schedule")
 }
 
 // PublishPost implements POST /posts/{post}:publish.

@@ -187,6 +187,11 @@ func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 	case "deadline":
 		until, _ := ctx.Deadline()
 		receipt.Ref.ID = fmt.Sprint(until.UnixNano())
+	case "wait":
+		select {
+		case <-time.After(2 * time.Second):
+		case <-ctx.Done():
+		}
 	case "hang":
 		<-ctx.Done()
 		return social.Step{}, ctx.Err()

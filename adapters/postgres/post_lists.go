@@ -61,6 +61,10 @@ func postsQuery(find string, f publishing.Filter) (sql string, args []any) {
 		// A draft has no deliveries yet; its channels are in its content.
 		add(" and jsonb_path_query_array(p.content, '$.variants[*].channel') ? $%d", f.Channel)
 	}
+	if f.AtRisk {
+		b.WriteString(` and p.state = 'scheduled' and exists (select from post_findings f
+			where f.tenant_id = p.tenant_id and f.post_id = p.post_id and f.post_version = p.version)`)
+	}
 	switch {
 	case f.From.IsZero() && f.Reverse:
 		b.WriteString(" order by p.post_id")

@@ -99,6 +99,8 @@ func (d *dev) listen(ctx context.Context, at devAddrs) error {
 	if d.cfg.PigeonSettle == "" {
 		d.cfg.PigeonSettle = "10s" // it is on this machine: no need to wait as for the internet
 	}
+	d.cfg.AllowLoopback = true
+	d.cfg.LocalPlugins = os.Getenv("CARILLON_PLUGINS_LOCAL") != "refuse"
 	d.cfg.MetricsAddr = at.metrics
 	return nil
 }
@@ -107,7 +109,8 @@ func (d *dev) prepare(ctx context.Context, dir string) (err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	d.cfg.asDev(dir)
+	d.cfg.BlobURL = "file://" + filepath.Join(dir, "blobs")
+	d.cfg.Mailbox = filepath.Join(dir, "mail")
 	d.network.Dir = filepath.Join(dir, "network")
 	if len(d.cfg.MasterKey) == 0 {
 		if d.cfg.MasterKey, err = masterKey(filepath.Join(dir, "master.key")); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/pluginhost"
 	"github.com/carillonhq/carillon/cmd/internal/firstparty"
 	"github.com/carillonhq/carillon/core/catalog"
+	"github.com/carillonhq/carillon/plugins/declarative"
 	"github.com/carillonhq/carillon/plugins/sdk/wire"
 	"github.com/carillonhq/carillon/ports/social"
 )
@@ -101,6 +102,11 @@ func packInto(ctx context.Context, dir string, w io.Writer) (bundle.Lock, error)
 	p, err := bundle.Open(dir)
 	if err != nil {
 		return bundle.Lock{}, err
+	}
+	if len(p.Command) == 0 { // the file's own mistakes, where they are
+		if _, err := declarative.Open(p.Dir, declarative.Options{}); err != nil {
+			return bundle.Lock{}, err
+		}
 	}
 	m, err := ask(ctx, p)
 	if err != nil {

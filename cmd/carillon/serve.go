@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 
@@ -51,14 +50,10 @@ func withDatabase(c *cobra.Command, run func(context.Context, config, *postgres.
 	if err != nil {
 		return err
 	}
-	joined, leave, err := cfg.joinDev(c.Context())
-	if err != nil {
-		return err
-	}
-	defer leave()
-	if joined {
-		fmt.Fprintln(c.ErrOrStderr(), "This is about the development installation in "+cfg.StateDir+"; DATABASE_URL names another.")
-	}
+	return withDatabaseOf(c, cfg, run)
+}
+
+func withDatabaseOf(c *cobra.Command, cfg config, run func(context.Context, config, *postgres.DB) error) error {
 	if cfg.AppURL == "" || cfg.SystemURL == "" {
 		if _, err := cfg.databases(); err != nil {
 			return err

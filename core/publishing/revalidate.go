@@ -200,12 +200,23 @@ func riskOf(f Finding) risk {
 }
 
 // weigh marks the deliveries that the last look found something against.
-func weigh(ctx context.Context, tx Tx, d *Detail) error {
-	found, err := tx.Findings(ctx, d.ID)
+func weigh(ctx context.Context, tx Tx, posts ...*Detail) error {
+	byID := map[PostID]*Detail{}
+	var ids []PostID
+	for _, d := range posts {
+		if slices.ContainsFunc(d.Deliveries, (*Delivery).waits) {
+			ids, byID[d.ID] = append(ids, d.ID), d
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	found, err := tx.Findings(ctx, ids...)
 	if err != nil {
 		return err
 	}
 	for _, f := range found {
+		d := byID[f.Post]
 		for _, dl := range d.Deliveries {
 			if dl.Channel == f.Channel && f.Version == d.Version && dl.waits() {
 				dl.AtRisk = f.Violations

@@ -74,6 +74,10 @@ func TestWhatIsScheduledIsCheckedAgainWhenTheRulesChange(t *testing.T) {
 			t.Errorf("post %d: %+v", i, v)
 		}
 	}
+	list, err := w.List(t.Context(), w.who, publishing.Filter{AtRisk: true, Limit: 100})
+	if err != nil || len(list) != 60 || len(list[0].Deliveries[0].AtRisk) != 1 {
+		t.Errorf("%d listed, want 60 with what is wrong: %v", len(list), err)
+	}
 	if w.risky(t, short) != nil {
 		t.Error("a short one is at risk")
 	}
@@ -83,6 +87,9 @@ func TestWhatIsScheduledIsCheckedAgainWhenTheRulesChange(t *testing.T) {
 
 	w.manifest = before
 	run()
+	if list, err := w.List(t.Context(), w.who, publishing.Filter{AtRisk: true}); err != nil || len(list) != 0 {
+		t.Errorf("%d are still listed: %v", len(list), err)
+	}
 	if n := told(publishing.EventRevalidated); n != 60 || w.risky(t, posts[0]) != nil {
 		t.Errorf("%d are fine again, want 60", n)
 	}

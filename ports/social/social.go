@@ -215,6 +215,10 @@ type FindRequest struct {
 	Content Content
 	State   []byte    // the last persisted state: container id, record key
 	Since   time.Time // when the first commit was armed
+	// Ref is set only for a platform that CanStatus: the object is known, and
+	// the question is how public it is now. Absent means that the platform
+	// took it back.
+	Ref *Ref
 }
 
 // Finding is the answer to Find.

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/carillonhq/carillon/adapters/localpg"
+)
+
+// joinDev completes cfg, which names no database, by the installation that
+// `carillon dev` made in this user's state folder, whether that runs at the
+// moment or not. It says so on out: what is meant for another installation
+// must not go there unseen. Call leave when done.
+func joinDev(ctx context.Context, cfg *config, out io.Writer) (leave func(), err error) {
+	leave = func() {}
+	if cfg.DatabaseURL != "" || cfg.AppURL != "" {
+		return leave, nil
+	}
+	dir, err := stateDir()
+	if err != nil {
+		return leave, err
+	}
+	cluster := filepath.Join(dir, "postgres")
+	if _, err := os.Stat(filepath.Join(cluster, "data")); errors.Is(err, fs.ErrNotExist) {
+		return leave, nil // there is none, and the caller says what is missing
+	}
+	if cfg.MasterKey, err = masterKey(filepath.Join(dir, "master.key")); err != nil {
+		return leave, err
+	}
+	db, err := localpg.Start(ctx, localpg.Options{Dir: cluster, Database: "carillon"})
+	if err != nil {
+		return leave, err
+	}
+	cfg.DatabaseURL, cfg.StateDir, cfg.BlobURL = db.URL, dir, "file://"+filepath.Join(dir, "blobs")
+	cfg.LocalPlugins = os.Getenv("CARILLON_PLUGINS_LOCAL") != "refuse"
+	_, err = fmt.Fprintf(out, "DATABASE_URL is not set: this is about `carillon dev` in %s\n", dir)
+	return func() { _ = db.Stop() }, err
+}
