@@ -155,6 +155,8 @@ func (b *bench) judge(r rehearsal.Record, allowed []social.Kind, t trouble) erro
 		return broke(expected, "%s", told(r)).with(r.Exchanges)
 	case r.Fault.Kind == social.RateLimited && t.id == "429" && r.Fault.RetryAfter <= 0:
 		return broke("the time to wait that the platform asked for", "gave %s", r.Fault.RetryAfter).with(r.Exchanges)
+	case r.Fault.Kind == social.RateLimited && t.asksFor() > 0 && r.Fault.RetryAfter < t.asksFor()-time.Second:
+		return broke(fmt.Sprintf("the time to wait that the platform asked for, %s", t.asksFor()), "gave %s", r.Fault.RetryAfter).with(r.Exchanges)
 	case r.Fault.Key == "" || r.Fault.Message == "" || r.Fault.Source == "":
 		return broke("a fault with a key, a message for people and a source", "gave %+v", *r.Fault).with(r.Exchanges)
 	case len(r.Fault.Upstream) > 2<<10:

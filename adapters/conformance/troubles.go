@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"strconv"
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/rehearsal"
@@ -70,8 +71,17 @@ func (b *bench) words(name string, status int) *rehearsal.Answer {
 	if a.Header == nil {
 		a.Header = map[string]string{}
 	}
-	if name == "429" && a.Header["Retry-After"] == "" {
+	if name == "429" && len(b.stage.Settings.Answers[name].Header) == 0 { // else the platform has its own way to say when
 		a.Header["Retry-After"] = fmt.Sprint(int(retryAfter.Seconds()))
 	}
 	return &a
+}
+
+// asksFor is the time to wait that a spoiled 429 names in Retry-After, if it does.
+func (t trouble) asksFor() time.Duration {
+	if t.id != "429" || t.action.Answer == nil {
+		return 0
+	}
+	seconds, _ := strconv.Atoi(t.action.Answer.Header["Retry-After"]) // a date, or none: 0
+	return time.Duration(seconds) * time.Second
 }

@@ -21,6 +21,9 @@ type Limits struct {
 	Bytes    int64         // each way, per connection; 1 GiB
 	Idle     time.Duration // without a byte either way; 60 s
 	Lifetime time.Duration // of one connection; 15 min
+	// Refused, if set, hears of a host that a plugin asked for and its manifest
+	// does not list: of each once an hour.
+	Refused func(plugin, host string)
 }
 
 // Proxy is the door to the network for processes that are not ours to trust:
@@ -135,6 +138,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		target = r.URL.Host
 	}
 	if !g.permits(target) {
+		g.tell(target)
 		g.refuse(w, http.StatusForbidden, "http_request_denied")
 		return
 	}

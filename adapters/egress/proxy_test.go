@@ -72,6 +72,29 @@ func TestProxyRefuses(t *testing.T) {
 	}
 }
 
+// A host that is not in a manifest is told to the operator, once for all that
+// ask for it.
+func TestProxyTellsOfRefusedHosts(t *testing.T) {
+	srv := httptest.NewTLSServer(http.NotFoundHandler())
+	defer srv.Close()
+	told := make(chan string, 10)
+	p := listen(t, local(), egress.Limits{Refused: func(plugin, host string) { told <- plugin + " " + host }})
+	g := p.Grant("pigeon", []string{"example.com", "10.0.0.1"})
+	for _, target := range []string{"https://Perch.example", "https://perch.example", "https://10.0.0.1"} {
+		if _, err := post(t, through(t, g.URL(), srv), target, ""); err == nil {
+			t.Errorf("%s was reached", target)
+		}
+	}
+	close(told)
+	var all []string
+	for one := range told {
+		all = append(all, one)
+	}
+	if len(all) != 1 || all[0] != "pigeon perch.example:443" {
+		t.Errorf("told of %q", all)
+	}
+}
+
 // The account's own instance is open for as long as a call about it lasts.
 func TestProxyAllow(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))

@@ -69,6 +69,7 @@ func guarded[A answer](ctx context.Context, e *entry, r request, rpc func(contex
 		asked = e.upstream(ctx, res.GetNotes())
 		if f := wire.ToFault(res.GetFault()); f != nil {
 			err = e.redacted(f)
+			e.explain(ctx, r, f)
 		}
 	}
 	t.done(healthOf(err, asked), err)
@@ -183,6 +184,16 @@ func (e *entry) redacted(f *social.Fault) *social.Fault {
 		f.Err = errors.New(e.secrets.redact(f.Err.Error()))
 	}
 	return f
+}
+
+// explain logs what is behind a fault. The fault itself goes to people, and
+// what a plugin's own error says is for the operator.
+func (e *entry) explain(ctx context.Context, r request, f *social.Fault) {
+	if f.Err == nil {
+		return
+	}
+	e.host.cfg.Log.WarnContext(ctx, "plugin call failed", "plugin", e.id, "method", r.method, "tenant", r.call.Tenant,
+		"key", f.Key, "kind", string(f.Kind), "cause", f.Err.Error())
 }
 
 // maxUpstream is the most requests of one call that become spans.
