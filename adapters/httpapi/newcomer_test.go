@@ -1,6 +1,8 @@
 package httpapi_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
@@ -38,5 +40,63 @@ func TestATenantHasItsName(t *testing.T) {
 		if code != 200 || decode(t, body)["id"] != string(tenant) {
 			t.Errorf("%s %s: %d %s", step.method, step.path, code, body)
 		}
+	}
+}
+
+// compose makes a draft for a channel of the tenant's and returns where it is.
+func (w *world) compose(headers map[string]string, ch, schedule string) (at string) {
+	w.t.Helper()
+	code, _, body := w.call("POST", "/api/v1/posts", headers, fmt.Sprintf(`{"segments":[{"text":"x"}],"channels":[{"channel_id":%q}]%s}`, ch, schedule))
+	if code != 201 {
+		w.t.Fatal(code, body)
+	}
+	return "/api/v1/posts/" + fmt.Sprint(decode(w.t, body)["id"])
+}
+
+// planned is a post that goes out tomorrow.
+func (w *world) planned(headers map[string]string, tenant tenants.ID, body string) (at string) {
+	w.t.Helper()
+	at = w.compose(headers, w.channel(tenant), "")
+	code, _, answer := w.call("POST", at+":schedule", with(with(headers, "If-Match", `"v1"`), "Idempotency-Key", "plan-"+at), body)
+	if code != 200 {
+		w.t.Fatal(code, answer)
+	}
+	return at
+}
+
+const wallTime = `{"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}`
+
+// Taking the time away stops a post, and giving one moves it however the old
+// one was written.
+func TestAPatchOfTheTime(t *testing.T) {
+	w, tenant, headers := newcomer(t)
+	for name, tc := range map[string]struct {
+		patch, state, at string
+	}{
+		"null":            {`{"schedule":null}`, "draft", ""},
+		"an instant":      {`{"schedule":{"publish_at":"2027-03-02T10:00:00Z"}}`, "scheduled", "2027-03-02T10:00:00Z"},
+		"a wall time":     {`{"schedule":{"local_time":"2027-03-02T10:00:00"}}`, "scheduled", "2027-03-02T10:00:00Z"},
+		"another zone":    {`{"schedule":{"timezone":"Europe/Paris"}}`, "scheduled", "2027-03-01T08:00:00Z"},
+		"words":           {`{"segments":[{"text":"y"}]}`, "scheduled", "2027-03-01T09:00:00Z"},
+		"the same, again": {`{"schedule":` + wallTime + `}`, "scheduled", "2027-03-01T09:00:00Z"},
+	} {
+		post := w.planned(headers, tenant, wallTime)
+		code, _, body := w.call("PATCH", post, with(headers, "If-Match", `"v2"`), tc.patch)
+		got := decode(t, body)
+		schedule, _ := got["schedule"].(map[string]any)
+		if at, _ := schedule["publish_at"].(string); code != 200 || got["state"] != tc.state || at != tc.at {
+			t.Errorf("%s: %d %s", name, code, body)
+		}
+	}
+}
+
+// What goes out now has no time to take away: silence would let it go.
+func TestAPatchDoesNotSilentlyKeepWhatGoesOutNow(t *testing.T) {
+	w, tenant, headers := newcomer(t)
+	post := w.compose(headers, w.channel(tenant), "")
+	w.call("POST", post+":publish", with(with(headers, "If-Match", `"v1"`), "Idempotency-Key", "now"), "")
+	code, _, body := w.call("PATCH", post, with(headers, "If-Match", `"v2"`), `{"schedule":null}`)
+	if code != 409 || !strings.Contains(body, `"pointer":"/schedule"`) {
+		t.Errorf("%d %s", code, body)
 	}
 }

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/adapters/httpapi/strictjson"
@@ -154,7 +155,7 @@ func (s *Server) UpdatePost(ctx context.Context, req api.UpdatePostRequestObject
 		if err != nil {
 			return nil, err
 		}
-		next, err := strictjson.Merge(toInput(now), *req.Body)
+		next, err := patched(now, *req.Body)
 		if err != nil {
 			return nil, err
 		}
@@ -165,6 +166,27 @@ func (s *Server) UpdatePost(ctx context.Context, req api.UpdatePostRequestObject
 		return s.Posts.Edit(ctx, who, id, version, content, when)
 	})
 	return api.UpdatePost200JSONResponse(d), err
+}
+
+// patched is the post as the patch would have it. A time replaces one that was
+// written the other way.
+func patched(d *publishing.Detail, patch json.RawMessage) (next api.PostInput, err error) {
+	current := toInput(d)
+	var said map[string]json.RawMessage
+	_ = json.Unmarshal(patch, &said) // Merge says what is wrong with it
+	schedule, timed := said["schedule"]
+	var time map[string]json.RawMessage
+	_ = json.Unmarshal(schedule, &time)
+	if _, instant := time["publish_at"]; instant && current.Schedule != nil {
+		current.Schedule.LocalTime = nil
+	}
+	if next, err = strictjson.Merge(current, patch); err != nil {
+		return next, err
+	}
+	if timed && next.Schedule == nil && d.State == publishing.Scheduled && d.Schedule.Local == "" {
+		return next, fault.New(fault.Conflict, "post.not_planned", "This post goes out now, not at a time that could be taken away. Cancel it to stop it.").On("/schedule")
+	}
+	return next, nil
 }
 
 // DeletePost implements DELETE /posts/{post}.

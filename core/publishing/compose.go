@@ -32,7 +32,8 @@ func (s *Service) Create(ctx context.Context, who tenants.Scope, c Content, when
 }
 
 // Edit replaces the content and the planned time. What is already on its way
-// is refused with fault.Conflict; what is only planned is planned anew.
+// is refused with fault.Conflict; what is only planned is planned anew, and
+// what had a time and is given none becomes a draft again.
 func (s *Service) Edit(ctx context.Context, who tenants.Scope, id PostID, version int, c Content, when Schedule) (*Detail, error) {
 	if err := s.authz.Allow(ctx, who, ActEdit); err != nil {
 		return nil, err
@@ -82,6 +83,9 @@ func (s *Service) edit(ctx context.Context, tx Tx, d *Detail, c Content, when Sc
 		}
 		return tx.SavePost(ctx, d.Post)
 	}
+	if d.unplans(when) {
+		return unplan(ctx, tx, d)
+	}
 	if d.moves(when) {
 		if err := d.moveTo(ctx, tx, when); err != nil {
 			return err
@@ -101,6 +105,8 @@ func (s *Service) mayEdit(ctx context.Context, who tenants.Scope, id PostID, ver
 		return stale(now.Version)
 	case !now.pending():
 		return nil
+	case now.unplans(when):
+		return s.authz.Allow(ctx, who, ActCancel)
 	}
 	if now.moves(when) || !slices.Equal(now.Content.channels(), c.channels()) {
 		if err := s.authz.Allow(ctx, who, ActSchedule); err != nil {
@@ -118,6 +124,12 @@ func (d *Detail) pending() bool {
 // moves reports whether when is another time than the planned one.
 func (d *Detail) moves(when Schedule) bool {
 	return when.Local != "" && (when.Local != d.Schedule.Local || when.Zone != d.Schedule.Zone)
+}
+
+// unplans reports whether when takes a planned time away. What goes out now has
+// none to take.
+func (d *Detail) unplans(when Schedule) bool {
+	return when.Local == "" && d.Schedule.Local != ""
 }
 
 // channels lists where the content goes, in order.

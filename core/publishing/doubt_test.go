@@ -151,6 +151,31 @@ func TestAnEditSendsNothingThatHasEnded(t *testing.T) {
 	}
 }
 
+// A post that loses its time is a draft: it does not go out, and can be planned
+// again.
+func TestAPostWithoutItsTimeIsADraft(t *testing.T) {
+	w := newWorld(t, social.ByFind, 2)
+	d := w.schedule(t, w.compose(t, "x"), "2026-03-01T13:00:00")
+	w.denied = publishing.ActCancel
+	if _, err := w.Edit(t.Context(), w.who, d.ID, d.Version, d.Content, publishing.Schedule{}); !fault.Is(err, fault.Forbidden) {
+		t.Errorf("err = %v, want forbidden: it is a cancelation", err)
+	}
+	w.denied = ""
+	got, err := w.Edit(t.Context(), w.who, d.ID, d.Version, d.Content, publishing.Schedule{})
+	if err != nil || got.State != publishing.Draft || got.Schedule != (publishing.Schedule{}) || len(got.Deliveries) != 0 {
+		t.Fatalf("%+v %v, want a draft", got, err)
+	}
+	w.pass(t, 2*time.Hour)
+	if w.objects(t) != 0 {
+		t.Fatal("it went out")
+	}
+	w.schedule(t, w.detail(t, d.ID), "2026-03-01T15:00:00")
+	w.pass(t, 2*time.Hour)
+	if w.objects(t) != 2 {
+		t.Error("it could not be planned again")
+	}
+}
+
 // Who may edit but not schedule can change words, and neither time nor place.
 func TestAnEditorWhoMayNotScheduleMovesNothing(t *testing.T) {
 	w := newWorld(t, social.ByFind, 2)
@@ -158,13 +183,14 @@ func TestAnEditorWhoMayNotScheduleMovesNothing(t *testing.T) {
 	w.chans = all[:1]
 	d := w.schedule(t, w.compose(t, "x"), "2026-03-01T13:00:00")
 	w.denied = publishing.ActSchedule
+	same := d.Schedule
 	for name, tc := range map[string]struct {
 		chans []channels.ID
 		when  publishing.Schedule
 		want  fault.Code
 	}{
-		"words":           {all[:1], publishing.Schedule{}, ""},
-		"another channel": {all, publishing.Schedule{}, fault.Forbidden},
+		"words":           {all[:1], same, ""},
+		"another channel": {all, same, fault.Forbidden},
 		"another time":    {all[:1], publishing.Schedule{Local: "2026-03-01T14:00:00", Zone: "UTC"}, fault.Forbidden},
 	} {
 		w.chans = tc.chans
