@@ -100,3 +100,39 @@ func TestAPatchDoesNotSilentlyKeepWhatGoesOutNow(t *testing.T) {
 		t.Errorf("%d %s", code, body)
 	}
 }
+
+// A draft's time is a wish until it is armed; none is taken that cannot come.
+// What is wrong is named where it was written.
+func TestTheTimeOfADraft(t *testing.T) {
+	w, tenant, headers := newcomer(t)
+	ch := w.channel(tenant)
+	for body, want := range map[string]string{
+		`"publish_at":"2020-01-01T00:00:00Z"`:                       `"pointer":"/schedule/publish_at"`,
+		`"local_time":"2020-01-01T00:00:00","timezone":"UTC"`:       `"pointer":"/schedule/local_time"`,
+		`"local_time":"2027-01-01T00:00:00","timezone":"Nope/Nope"`: `"pointer":"/schedule/timezone"`,
+	} {
+		code, _, answer := w.call("POST", "/api/v1/posts", headers, `{"segments":[{"text":"x"}],"schedule":{`+body+`}}`)
+		if code != 422 || !strings.Contains(answer, want) {
+			t.Errorf("%s: %d %s", body, code, answer)
+		}
+	}
+	post := w.compose(headers, ch, `,"schedule":`+wallTime)
+	arm := func(body string) (int, string) {
+		code, _, answer := w.call("POST", post+":schedule", with(with(headers, "If-Match", `"v1"`), "Idempotency-Key", "arm"+body), body)
+		return code, answer
+	}
+	for body, want := range map[string]string{
+		`{"publish_at":"2020-01-01T00:00:00Z"}`:                        `"pointer":"/publish_at"`,
+		`{"local_time":"2020-01-01T00:00:00","timezone":"UTC"}`:        `"pointer":"/local_time"`,
+		`{"local_time":"2027-01-01T00:00:00","timezone":"Nope/Nope"}`:  `"pointer":"/timezone"`,
+		`{"publish_at":"2027-01-01T00:00:00Z","timezone":"Nope/Nope"}`: `"pointer":"/timezone"`,
+	} {
+		if code, answer := arm(body); code != 422 || !strings.Contains(answer, want) {
+			t.Errorf("%s: %d %s", body, code, answer)
+		}
+	}
+	code, answer := arm("")
+	if got := decode(t, answer); code != 200 || got["state"] != "scheduled" || !strings.Contains(answer, `"publish_at":"2027-03-01T09:00:00Z"`) {
+		t.Errorf("%d %s", code, answer)
+	}
+}

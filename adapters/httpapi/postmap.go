@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"strings"
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
@@ -68,6 +69,24 @@ func fromSchedule(in *api.ScheduleInput, at string) (publishing.Schedule, error)
 	// A second is the finest that a wall time says; round up, never early.
 	when.Local = in.PublishAt.Add(time.Second - time.Nanosecond).In(loc).Format(publishing.LocalLayout)
 	return when, nil
+}
+
+// asSent points at the member that somebody wrote: the core knows times as wall
+// times at /schedule, and they may have come as an instant, or elsewhere.
+func asSent(err error, in api.ScheduleInput, at string) error {
+	f := fault.Of(err)
+	if f == nil || len(f.Violations) > 0 {
+		return err
+	}
+	member, ok := strings.CutPrefix(f.Field, "/schedule")
+	switch {
+	case !ok:
+		return err
+	case member == "/local_time" && in.PublishAt != nil:
+		member = "/publish_at"
+	}
+	out := *f
+	return out.On(at + member)
 }
 
 // toInput is a post as it could have been sent, for a merge patch.

@@ -102,7 +102,7 @@ func (s *Server) CreatePost(ctx context.Context, req api.CreatePostRequestObject
 	}
 	d, err := s.posts(ctx, req.Params.DryRun).Create(ctx, who, content, when)
 	if err != nil {
-		return nil, err
+		return nil, asSent(err, or(req.Body.Schedule), "/schedule")
 	}
 	etag(ctx, d.Version)
 	return api.CreatePost201JSONResponse(toPost(d)), nil
@@ -163,7 +163,8 @@ func (s *Server) UpdatePost(ctx context.Context, req api.UpdatePostRequestObject
 		if err != nil {
 			return nil, err
 		}
-		return s.Posts.Edit(ctx, who, id, version, content, when)
+		d, err := s.Posts.Edit(ctx, who, id, version, content, when)
+		return d, asSent(err, or(next.Schedule), "/schedule")
 	})
 	return api.UpdatePost200JSONResponse(d), err
 }
@@ -211,7 +212,7 @@ func (s *Server) SchedulePost(ctx context.Context, req api.SchedulePostRequestOb
 	d, err := s.post(ctx, req.Post, func(who tenants.Scope, id publishing.PostID) (*publishing.Detail, error) {
 		return s.posts(ctx, req.Params.DryRun).Schedule(ctx, who, id, versionOf(ctx), when)
 	})
-	return api.SchedulePost200JSONResponse(d), err
+	return api.SchedulePost200JSONResponse(d), asSent(err, or(req.Body), "")
 }
 
 // PublishPost implements POST /posts/{post}:publish.

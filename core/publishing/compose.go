@@ -9,7 +9,8 @@ import (
 	"github.com/carillonhq/carillon/tenants"
 )
 
-// Create keeps a draft. Nothing leaves until it is scheduled or published.
+// Create keeps a draft. Nothing leaves until it is scheduled or published: a
+// time that comes with it is a wish, which Schedule fulfills.
 func (s *Service) Create(ctx context.Context, who tenants.Scope, c Content, when Schedule) (*Detail, error) {
 	if err := s.authz.Allow(ctx, who, ActCreate); err != nil {
 		return nil, err
@@ -20,6 +21,9 @@ func (s *Service) Create(ctx context.Context, who tenants.Scope, c Content, when
 		return nil, err
 	}
 	err = s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		if err := p.Schedule.feasible(ctx, tx); err != nil {
+			return err
+		}
 		if err := tx.SavePost(ctx, p); err != nil {
 			return err
 		}
@@ -72,16 +76,13 @@ func (s *Service) change(ctx context.Context, who tenants.Scope, id PostID, fn f
 	return out, nil
 }
 
-func (s *Service) edit(ctx context.Context, tx Tx, d *Detail, c Content, when Schedule) (err error) {
+func (s *Service) edit(ctx context.Context, tx Tx, d *Detail, c Content, when Schedule) error {
 	if err := untouched(d, "it can no longer be edited"); err != nil {
 		return err
 	}
 	d.Content = c
 	if !d.pending() { // a draft, or one that ended: it goes out when somebody says so
-		if d.Schedule, err = when.intent(); err != nil {
-			return err
-		}
-		return tx.SavePost(ctx, d.Post)
+		return redraft(ctx, tx, d, when)
 	}
 	if d.unplans(when) {
 		return unplan(ctx, tx, d)
@@ -92,6 +93,21 @@ func (s *Service) edit(ctx context.Context, tx Tx, d *Detail, c Content, when Sc
 		}
 	}
 	return replan(ctx, tx, d, editOne)
+}
+
+// redraft gives a draft a wished time, or none. One that went by meanwhile is
+// no reason to refuse other words.
+func redraft(ctx context.Context, tx Tx, d *Detail, when Schedule) (err error) {
+	moved := d.moves(when)
+	if d.Schedule, err = when.intent(); err != nil {
+		return err
+	}
+	if moved {
+		if err := d.Schedule.feasible(ctx, tx); err != nil {
+			return err
+		}
+	}
+	return tx.SavePost(ctx, d.Post)
 }
 
 // mayEdit checks what an edit of a planned post brings with it: it must stay

@@ -12152,9 +12152,12 @@ func (sh *strictHandler) SchedulePost(ctx *fiber.Ctx, post PostID, params Schedu
 	var err error
 	err = strictjson.Decode(ctx.Request().Body(), &body)
 	if err != nil {
-		return err
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
 	}
-	request.Body = &body
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.SchedulePost(ctx.UserContext(), request.(SchedulePostRequestObject))

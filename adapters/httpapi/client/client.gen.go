@@ -3512,12 +3512,18 @@ type ClientInterface interface {
 
 	// CreatePostWithBody Create a draft.
 	//
+	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
+	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /posts (the `CreatePost` operationId).
 	CreatePostWithBody(ctx context.Context, params *CreatePostParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreatePost Create a draft.
+	//
+	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
+	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3536,7 +3542,8 @@ type ClientInterface interface {
 
 	// UpdatePostWithBody Change a post that has not left.
 	//
-	// A merge patch of PostInput. Arrays are replaced as a whole.
+	// A merge patch of PostInput. Arrays are replaced as a whole, and a time replaces one that was written the other way. `schedule: null`
+	// makes a scheduled post a draft again; it takes the permission `post.cancel`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3545,7 +3552,8 @@ type ClientInterface interface {
 
 	// UpdatePostWithApplicationMergePatchPlusJSONBody Change a post that has not left.
 	//
-	// A merge patch of PostInput. Arrays are replaced as a whole.
+	// A merge patch of PostInput. Arrays are replaced as a whole, and a time replaces one that was written the other way. `schedule: null`
+	// makes a scheduled post a draft again; it takes the permission `post.cancel`.
 	//
 	// Takes a body of the `application/merge-patch+json` content type.
 	//
@@ -3602,6 +3610,7 @@ type ClientInterface interface {
 	// SchedulePostWithBody Set or change when a post goes out.
 	//
 	// Either an instant, or a wall time with its zone: then the wall time is what is kept, also when the zone's rules change.
+	// Without a body, the time that the draft itself has.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3611,6 +3620,7 @@ type ClientInterface interface {
 	// SchedulePost Set or change when a post goes out.
 	//
 	// Either an instant, or a wall time with its zone: then the wall time is what is kept, also when the zone's rules change.
+	// Without a body, the time that the draft itself has.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5301,6 +5311,9 @@ func (c *Client) ListPosts(ctx context.Context, params *ListPostsParams, reqEdit
 
 // CreatePostWithBody Create a draft.
 //
+// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
+// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /posts (the `CreatePost` operationId).
@@ -5317,6 +5330,9 @@ func (c *Client) CreatePostWithBody(ctx context.Context, params *CreatePostParam
 }
 
 // CreatePost Create a draft.
+//
+// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
+// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5365,7 +5381,8 @@ func (c *Client) GetPost(ctx context.Context, post PostID, params *GetPostParams
 
 // UpdatePostWithBody Change a post that has not left.
 //
-// A merge patch of PostInput. Arrays are replaced as a whole.
+// A merge patch of PostInput. Arrays are replaced as a whole, and a time replaces one that was written the other way. `schedule: null`
+// makes a scheduled post a draft again; it takes the permission `post.cancel`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5384,7 +5401,8 @@ func (c *Client) UpdatePostWithBody(ctx context.Context, post PostID, params *Up
 
 // UpdatePostWithApplicationMergePatchPlusJSONBody Change a post that has not left.
 //
-// A merge patch of PostInput. Arrays are replaced as a whole.
+// A merge patch of PostInput. Arrays are replaced as a whole, and a time replaces one that was written the other way. `schedule: null`
+// makes a scheduled post a draft again; it takes the permission `post.cancel`.
 //
 // Takes a body of the `application/merge-patch+json` content type.
 //
@@ -5521,6 +5539,7 @@ func (c *Client) PublishPost(ctx context.Context, post PostID, params *PublishPo
 // SchedulePostWithBody Set or change when a post goes out.
 //
 // Either an instant, or a wall time with its zone: then the wall time is what is kept, also when the zone's rules change.
+// Without a body, the time that the draft itself has.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5540,6 +5559,7 @@ func (c *Client) SchedulePostWithBody(ctx context.Context, post PostID, params *
 // SchedulePost Set or change when a post goes out.
 //
 // Either an instant, or a wall time with its zone: then the wall time is what is kept, also when the zone's rules change.
+// Without a body, the time that the draft itself has.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -11505,12 +11525,18 @@ type ClientWithResponsesInterface interface {
 
 	// CreatePostWithBodyWithResponse Create a draft.
 	//
+	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
+	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /posts (the `CreatePost` operationId).
 	CreatePostWithBodyWithResponse(ctx context.Context, params *CreatePostParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePostResponse, error)
 
 	// CreatePostWithResponse Create a draft.
+	//
+	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
+	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11533,7 +11559,8 @@ type ClientWithResponsesInterface interface {
 
 	// UpdatePostWithBodyWithResponse Change a post that has not left.
 	//
-	// A merge patch of PostInput. Arrays are replaced as a whole.
+	// A merge patch of PostInput. Arrays are replaced as a whole, and a time replaces one that was written the other way. `schedule: null`
+	// makes a scheduled post a draft again; it takes the permission `post.cancel`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11542,7 +11569,8 @@ type ClientWithResponsesInterface interface {
 
 	// UpdatePostWithApplicationMergePatchPlusJSONBodyWithResponse Change a post that has not left.
 	//
-	// A merge patch of PostInput. Arrays are replaced as a whole.
+	// A merge patch of PostInput. Arrays are replaced as a whole, and a time replaces one that was written the other way. `schedule: null`
+	// makes a scheduled post a draft again; it takes the permission `post.cancel`.
 	//
 	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11609,6 +11637,7 @@ type ClientWithResponsesInterface interface {
 	// SchedulePostWithBodyWithResponse Set or change when a post goes out.
 	//
 	// Either an instant, or a wall time with its zone: then the wall time is what is kept, also when the zone's rules change.
+	// Without a body, the time that the draft itself has.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11618,6 +11647,7 @@ type ClientWithResponsesInterface interface {
 	// SchedulePostWithResponse Set or change when a post goes out.
 	//
 	// Either an instant, or a wall time with its zone: then the wall time is what is kept, also when the zone's rules change.
+	// Without a body, the time that the draft itself has.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -17653,6 +17683,9 @@ func (c *ClientWithResponses) ListPostsWithResponse(ctx context.Context, params 
 
 // CreatePostWithBodyWithResponse Create a draft.
 //
+// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
+// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /posts (the `CreatePost` operationId).
@@ -17665,6 +17698,9 @@ func (c *ClientWithResponses) CreatePostWithBodyWithResponse(ctx context.Context
 }
 
 // CreatePostWithResponse Create a draft.
+//
+// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
+// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17705,7 +17741,8 @@ func (c *ClientWithResponses) GetPostWithResponse(ctx context.Context, post Post
 
 // UpdatePostWithBodyWithResponse Change a post that has not left.
 //
-// A merge patch of PostInput. Arrays are replaced as a whole.
+// A merge patch of PostInput. Arrays are replaced as a whole, and a time replaces one that was written the other way. `schedule: null`
+// makes a scheduled post a draft again; it takes the permission `post.cancel`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17720,7 +17757,8 @@ func (c *ClientWithResponses) UpdatePostWithBodyWithResponse(ctx context.Context
 
 // UpdatePostWithApplicationMergePatchPlusJSONBodyWithResponse Change a post that has not left.
 //
-// A merge patch of PostInput. Arrays are replaced as a whole.
+// A merge patch of PostInput. Arrays are replaced as a whole, and a time replaces one that was written the other way. `schedule: null`
+// makes a scheduled post a draft again; it takes the permission `post.cancel`.
 //
 // Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17835,6 +17873,7 @@ func (c *ClientWithResponses) PublishPostWithResponse(ctx context.Context, post 
 // SchedulePostWithBodyWithResponse Set or change when a post goes out.
 //
 // Either an instant, or a wall time with its zone: then the wall time is what is kept, also when the zone's rules change.
+// Without a body, the time that the draft itself has.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17850,6 +17889,7 @@ func (c *ClientWithResponses) SchedulePostWithBodyWithResponse(ctx context.Conte
 // SchedulePostWithResponse Set or change when a post goes out.
 //
 // Either an instant, or a wall time with its zone: then the wall time is what is kept, also when the zone's rules change.
+// Without a body, the time that the draft itself has.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
