@@ -125,6 +125,8 @@ func (l *limited) Read(p []byte) (int, error) {
 		l.err = tooLarge(l.limit)
 		return 0, l.err
 	}
-	l.err = err
-	return n, err
+	if l.err = err; err != nil && !errors.Is(err, io.EOF) {
+		l.err = unread(err)
+	}
+	return n, l.err
 }

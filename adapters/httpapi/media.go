@@ -76,11 +76,22 @@ func filePart(form *multipart.Reader, u media.UploadRequest) (media.UploadReques
 			if u.Name == "" {
 				u.Name = part.FileName()
 			}
-			u.DeclaredMIME, u.Reader = part.Header.Get(fiber.HeaderContentType), part
+			u.DeclaredMIME, u.Reader = part.Header.Get(fiber.HeaderContentType), whole{part}
 			return u, nil
 		}
 	}
 	return u, fault.New(fault.Invalid, "media.no_file", "Send the file as a part named file.").On("/file")
+}
+
+// whole is a part of a form that says so when the form ends within it.
+type whole struct{ io.Reader }
+
+func (w whole) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = unread(err)
+	}
+	return n, err
 }
 
 // GetMedia implements GET /media/{media}.

@@ -136,3 +136,13 @@ func TestTheTimeOfADraft(t *testing.T) {
 		t.Errorf("%d %s", code, answer)
 	}
 }
+
+// An upload that breaks off is the sender's to repeat, not our fault.
+func TestAnUploadThatBreaksOff(t *testing.T) {
+	w, _, headers := newcomer(t)
+	code, _, body := w.call("POST", "/api/v1/media", with(headers, "Content-Type", "multipart/form-data; boundary=b"),
+		"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\nhalf of a pict")
+	if code != 400 || !strings.Contains(body, `"code":"request.incomplete"`) {
+		t.Errorf("%d %s", code, body)
+	}
+}
