@@ -146,3 +146,27 @@ func TestAnUploadThatBreaksOff(t *testing.T) {
 		t.Errorf("%d %s", code, body)
 	}
 }
+
+// A parameter that cannot be read is named, with what would do.
+func TestABadParameterIsNamed(t *testing.T) {
+	w, tenant, headers := newcomer(t)
+	post := w.compose(headers, w.channel(tenant), "")
+	for _, tc := range []struct{ method, path, header, value, pointer, says string }{
+		{"DELETE", post, "If-Match", "*", "/header/If-Match", `such as \"v3\"`},
+		{"DELETE", post, "If-Match", `W/"v1"`, "/header/If-Match", "If-Match is missing or cannot be read."},
+		{"GET", "/api/v1/posts?state=nope", "", "", "/query/state", "one of: draft, scheduled"},
+		{"GET", "/api/v1/posts?limit=abc", "", "", "/query/limit", "a whole number"},
+		{"POST", "/api/v1/posts?dry_run=maybe", "", "", "/query/dry_run", "true or false"},
+		{"GET", "/api/v1/calendar", "", "", "/query/scheduled_at[gte]", "such as 2027-03-01T00:00:00Z"},
+		{"POST", "/api/v1/posts", "Idempotency-Key", strings.Repeat("k", 256), "/header/Idempotency-Key", "1 to 255"},
+	} {
+		body := ""
+		if tc.method == "POST" {
+			body = `{"segments":[{"text":"x"}]}`
+		}
+		code, _, answer := w.call(tc.method, tc.path, with(headers, tc.header, tc.value), body)
+		if code != 400 || !strings.Contains(answer, fmt.Sprintf(`"pointer":%q`, tc.pointer)) || !strings.Contains(answer, tc.says) {
+			t.Errorf("%s %s %s: %d %s", tc.method, tc.path, tc.value, code, answer)
+		}
+	}
+}

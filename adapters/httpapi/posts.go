@@ -52,7 +52,7 @@ func (s *Server) ListPosts(ctx context.Context, req api.ListPostsRequestObject) 
 	}
 	if req.Params.State != nil {
 		if !req.Params.State.Valid() {
-			return nil, api.BadParameter("/query/state")
+			return nil, api.BadParameter("/query/state", states()...)
 		}
 		f.States = []publishing.State{publishing.State(*req.Params.State)}
 	}
