@@ -170,3 +170,26 @@ func TestABadParameterIsNamed(t *testing.T) {
 		}
 	}
 }
+
+// What is wrong is named by the member that was sent.
+func TestPointersAreOfWhatWasSent(t *testing.T) {
+	w, tenant, headers := newcomer(t)
+	agency := postgrestest.Child(t, w.db, postgrestest.Operator, tenants.Agency)
+	_, token := w.member(agency, tenants.Owner)
+	above := map[string]string{"Authorization": "Bearer " + token, "Carillon-Tenant": string(agency)}
+	children := "/api/v1/tenants/" + string(agency) + "/children"
+	post := fmt.Sprintf(`{"segments":[{"text":"x","media":[{"id":"med_nope"}]}],"channels":[{"channel_id":%q}]}`, w.channel(tenant))
+	for _, tc := range []struct {
+		headers             map[string]string
+		path, body, pointer string
+	}{
+		{above, children, `{"kind":"workspace","name":"x","timezone":"Nope"}`, "/timezone"},
+		{above, children, `{"kind":"workspace","name":"x","locale":"?"}`, "/locale"},
+		{headers, "/api/v1/api-keys", `{"name":"x","scopes":["post.read","nope.read"]}`, "/scopes/1"},
+		{headers, "/api/v1/posts:validate", post, "/segments/0/media/0/id"},
+	} {
+		if _, _, answer := w.call("POST", tc.path, tc.headers, tc.body); !strings.Contains(answer, fmt.Sprintf(`"pointer":%q`, tc.pointer)) {
+			t.Errorf("%s: %s", tc.path, answer)
+		}
+	}
+}
