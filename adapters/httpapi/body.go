@@ -10,6 +10,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
+	"github.com/carillonhq/carillon/adapters/httpapi/strictjson"
 	"github.com/carillonhq/carillon/ports/fault"
 )
 
@@ -30,6 +31,12 @@ func (s *surface) body(r api.Route) fiber.Handler {
 		}
 		if len(data) > 0 && !isJSON(c.Get(fiber.HeaderContentType)) {
 			return fault.New(fault.Invalid, "request.unsupported_media_type", "Send application/json.").On("/header/Content-Type")
+		}
+		if r.Bodyless && len(data) > 0 {
+			// A member here would be somebody's wish, and would not be heard.
+			if err := strictjson.Decode(data, new(struct{})); err != nil {
+				return err
+			}
 		}
 		c.Request().SetBodyRaw(data)
 		return c.Next()

@@ -193,3 +193,18 @@ func TestPointersAreOfWhatWasSent(t *testing.T) {
 		}
 	}
 }
+
+// An action that takes no body refuses one that says something.
+func TestABodyThatNobodyWouldReadIsRefused(t *testing.T) {
+	w, tenant, headers := newcomer(t)
+	for body, want := range map[string]string{
+		`{"foo":1}`: `"pointer":"/foo"`, `{"publish_at":"2027-01-01T00:00:00Z"}`: `"pointer":"/publish_at"`, `[]`: "json.wrong_type", `{`: "request.malformed",
+		``: `"state":"scheduled"`, `{}`: `"state":"scheduled"`,
+	} {
+		post := w.compose(headers, w.channel(tenant), "")
+		code, _, answer := w.call("POST", post+":publish", with(with(headers, "If-Match", `"v1"`), "Idempotency-Key", "p"+post), body)
+		if !strings.Contains(answer, want) {
+			t.Errorf("%s: %d %s", body, code, answer)
+		}
+	}
+}

@@ -20,6 +20,7 @@ type Route struct {
 	Session bool   // needs a person, but no tenant
 
 	Keyed       bool              // takes an Idempotency-Key
+	Bodyless    bool              // takes no body
 	Stream      bool              // reads its body as it arrives
 	Ticket      bool              // may be opened with ?ticket=
 	Rate        string            // which limiter: "sign_in", "refresh", "upload", or by method
