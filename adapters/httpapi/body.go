@@ -21,6 +21,9 @@ func (s *surface) body(r api.Route) fiber.Handler {
 		if r.Method == fiber.MethodGet || r.Method == fiber.MethodHead {
 			return c.Next()
 		}
+		if coding := c.Get(fiber.HeaderContentEncoding); coding != "" && !strings.EqualFold(coding, "identity") {
+			return fault.New(fault.Invalid, "request.unsupported_encoding", "Send the body as it is, without compression.").On("/header/Content-Encoding")
+		}
 		if r.Stream {
 			return s.stream(c, s.most(r))
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"mime/multipart"
+	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -44,6 +45,9 @@ func (s *Server) UploadMedia(ctx context.Context, req api.UploadMediaRequestObje
 	if err != nil {
 		return nil, err
 	}
+	if err := described(req.Params); err != nil {
+		return nil, err
+	}
 	upload := media.UploadRequest{Name: or(req.Params.Name), DeclaredMIME: req.ContentType, Alt: or(req.Params.Alt), Reader: req.Body}
 	if req.MultipartBody != nil {
 		if upload, err = filePart(req.MultipartBody, upload); err != nil {
@@ -59,6 +63,18 @@ func (s *Server) UploadMedia(ctx context.Context, req api.UploadMediaRequestObje
 	}
 	etag(ctx, m.Version)
 	return api.UploadMedia201JSONResponse(toMedia(m)), nil
+}
+
+// described refuses what the contract says is too long: the generator checks
+// the lengths of members, and not those of parameters.
+func described(p api.UploadMediaParams) error {
+	switch {
+	case utf8.RuneCountInString(or(p.Alt)) > 2000:
+		return fault.New(fault.Invalid, "field.too_large", "This must be at most %d characters long.", 2000).On("/query/alt")
+	case utf8.RuneCountInString(or(p.Name)) > 255:
+		return fault.New(fault.Invalid, "field.too_large", "This must be at most %d characters long.", 255).On("/query/name")
+	}
+	return nil
 }
 
 // filePart finds the part named file. Parts before it are skipped, those

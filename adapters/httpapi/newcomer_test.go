@@ -208,3 +208,20 @@ func TestABodyThatNobodyWouldReadIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// What the contract bounds is bounded, and what is compressed is not taken for
+// what it is not.
+func TestAnUploadIsWithinTheContract(t *testing.T) {
+	w, _, headers := newcomer(t)
+	headers["Content-Type"] = "image/png"
+	for query, want := range map[string]string{
+		"?alt=" + strings.Repeat("a", 2001): `"pointer":"/query/alt"`, "?name=" + strings.Repeat("a", 256): `"pointer":"/query/name"`, "?alt=" + strings.Repeat("a", 2000): `"object":"media"`,
+	} {
+		if code, _, answer := w.call("POST", "/api/v1/media"+query, headers, "x"); !strings.Contains(answer, want) {
+			t.Errorf("%.20s: %d %s", query, code, answer)
+		}
+	}
+	if code, _, answer := w.call("POST", "/api/v1/media", with(headers, "Content-Encoding", "gzip"), "x"); code != 415 || !strings.Contains(answer, "request.unsupported_encoding") {
+		t.Errorf("gzip: %d %s", code, answer)
+	}
+}
