@@ -21,14 +21,15 @@ func (s *Server) BatchPosts(ctx context.Context, req api.BatchPostsRequestObject
 	atomic := or(req.Body.Atomic)
 	made := make([]publishing.Made, len(req.Body.Posts))
 	var good []publishing.Composed
-	var at []int // where each of good was
+	var at []int                  // where each of good was
+	var times []api.ScheduleInput // as each of good had it
 	for i, raw := range req.Body.Posts {
-		c, err := composed(raw)
+		c, time, err := composed(raw)
 		if err != nil {
 			made[i].Err = err
 			continue
 		}
-		good, at = append(good, c), append(at, i)
+		good, at, times = append(good, c), append(at, i), append(times, time)
 	}
 	posts := s.posts(ctx, req.Params.DryRun)
 	if atomic && len(good) < len(made) {
@@ -40,6 +41,7 @@ func (s *Server) BatchPosts(ctx context.Context, req api.BatchPostsRequestObject
 			return nil, err
 		}
 		for i, m := range done {
+			m.Err = asSent(m.Err, times[i], "/schedule")
 			made[at[i]] = m
 		}
 	}
@@ -57,13 +59,13 @@ func (s *Server) BatchPosts(ctx context.Context, req api.BatchPostsRequestObject
 	return out, nil
 }
 
-func composed(raw api.BatchPost) (c publishing.Composed, err error) {
+func composed(raw api.BatchPost) (c publishing.Composed, time api.ScheduleInput, err error) {
 	var in api.PostInput
 	if err := strictjson.Decode(raw, &in); err != nil {
-		return c, err
+		return c, time, err
 	}
 	c.Content, c.Schedule, err = fromPost(in)
-	return c, err
+	return c, or(in.Schedule), err
 }
 
 func (s *Server) batchItem(ctx context.Context, i int, m publishing.Made) api.BatchItem {

@@ -10,6 +10,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
+	"github.com/carillonhq/carillon/adapters/httpapi/strictjson"
 	"github.com/carillonhq/carillon/ports/fault"
 )
 
@@ -19,6 +20,9 @@ func (s *surface) body(r api.Route) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		if r.Method == fiber.MethodGet || r.Method == fiber.MethodHead {
 			return c.Next()
+		}
+		if coding := c.Get(fiber.HeaderContentEncoding); coding != "" && !strings.EqualFold(coding, "identity") {
+			return fault.New(fault.Invalid, "request.unsupported_encoding", "Send the body as it is, without compression.").On("/header/Content-Encoding")
 		}
 		if r.Stream {
 			return s.stream(c, s.most(r))
@@ -30,6 +34,12 @@ func (s *surface) body(r api.Route) fiber.Handler {
 		}
 		if len(data) > 0 && !isJSON(c.Get(fiber.HeaderContentType)) {
 			return fault.New(fault.Invalid, "request.unsupported_media_type", "Send application/json.").On("/header/Content-Type")
+		}
+		if r.Bodyless && len(data) > 0 {
+			// A member here would be somebody's wish, and would not be heard.
+			if err := strictjson.Decode(data, new(struct{})); err != nil {
+				return err
+			}
 		}
 		c.Request().SetBodyRaw(data)
 		return c.Next()
@@ -125,6 +135,8 @@ func (l *limited) Read(p []byte) (int, error) {
 		l.err = tooLarge(l.limit)
 		return 0, l.err
 	}
-	l.err = err
-	return n, err
+	if l.err = err; err != nil && !errors.Is(err, io.EOF) {
+		l.err = unread(err)
+	}
+	return n, l.err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"mime/multipart"
+	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -44,6 +45,9 @@ func (s *Server) UploadMedia(ctx context.Context, req api.UploadMediaRequestObje
 	if err != nil {
 		return nil, err
 	}
+	if err := described(req.Params); err != nil {
+		return nil, err
+	}
 	upload := media.UploadRequest{Name: or(req.Params.Name), DeclaredMIME: req.ContentType, Alt: or(req.Params.Alt), Reader: req.Body}
 	if req.MultipartBody != nil {
 		if upload, err = filePart(req.MultipartBody, upload); err != nil {
@@ -61,6 +65,18 @@ func (s *Server) UploadMedia(ctx context.Context, req api.UploadMediaRequestObje
 	return api.UploadMedia201JSONResponse(toMedia(m)), nil
 }
 
+// described refuses what the contract says is too long: the generator checks
+// the lengths of members, and not those of parameters.
+func described(p api.UploadMediaParams) error {
+	switch {
+	case utf8.RuneCountInString(or(p.Alt)) > 2000:
+		return fault.New(fault.Invalid, "field.too_large", "This must be at most %d characters long.", 2000).On("/query/alt")
+	case utf8.RuneCountInString(or(p.Name)) > 255:
+		return fault.New(fault.Invalid, "field.too_large", "This must be at most %d characters long.", 255).On("/query/name")
+	}
+	return nil
+}
+
 // filePart finds the part named file. Parts before it are skipped, those
 // after it are not read.
 func filePart(form *multipart.Reader, u media.UploadRequest) (media.UploadRequest, error) {
@@ -76,11 +92,22 @@ func filePart(form *multipart.Reader, u media.UploadRequest) (media.UploadReques
 			if u.Name == "" {
 				u.Name = part.FileName()
 			}
-			u.DeclaredMIME, u.Reader = part.Header.Get(fiber.HeaderContentType), part
+			u.DeclaredMIME, u.Reader = part.Header.Get(fiber.HeaderContentType), whole{part}
 			return u, nil
 		}
 	}
 	return u, fault.New(fault.Invalid, "media.no_file", "Send the file as a part named file.").On("/file")
+}
+
+// whole is a part of a form that says so when the form ends within it.
+type whole struct{ io.Reader }
+
+func (w whole) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = unread(err)
+	}
+	return n, err
 }
 
 // GetMedia implements GET /media/{media}.

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"errors"
 	"strings"
 	"time"
 
@@ -72,15 +71,22 @@ func fromSchedule(in *api.ScheduleInput, at string) (publishing.Schedule, error)
 	return when, nil
 }
 
-// fromRoot is err, pointing into a request that has for itself what is at
-// elsewhere.
-func fromRoot(err error, at string) error {
-	var f *fault.Error
-	if !errors.As(err, &f) || !strings.HasPrefix(f.Field, at+"/") {
+// asSent points at the member that somebody wrote: the core knows times as wall
+// times at /schedule, and they may have come as an instant, or elsewhere.
+func asSent(err error, in api.ScheduleInput, at string) error {
+	f := fault.Of(err)
+	if f == nil || len(f.Violations) > 0 {
 		return err
 	}
-	moved := *f
-	return moved.On(strings.TrimPrefix(f.Field, at))
+	member, ok := strings.CutPrefix(f.Field, "/schedule")
+	switch {
+	case !ok:
+		return err
+	case member == "/local_time" && in.PublishAt != nil:
+		member = "/publish_at"
+	}
+	out := *f
+	return out.On(at + member)
 }
 
 // toInput is a post as it could have been sent, for a merge patch.

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/adapters/httpapi/strictjson"
@@ -51,7 +52,7 @@ func (s *Server) ListPosts(ctx context.Context, req api.ListPostsRequestObject) 
 	}
 	if req.Params.State != nil {
 		if !req.Params.State.Valid() {
-			return nil, api.BadParameter("/query/state")
+			return nil, api.BadParameter("/query/state", states()...)
 		}
 		f.States = []publishing.State{publishing.State(*req.Params.State)}
 	}
@@ -101,7 +102,7 @@ func (s *Server) CreatePost(ctx context.Context, req api.CreatePostRequestObject
 	}
 	d, err := s.posts(ctx, req.Params.DryRun).Create(ctx, who, content, when)
 	if err != nil {
-		return nil, err
+		return nil, asSent(err, or(req.Body.Schedule), "/schedule")
 	}
 	etag(ctx, d.Version)
 	return api.CreatePost201JSONResponse(toPost(d)), nil
@@ -154,7 +155,7 @@ func (s *Server) UpdatePost(ctx context.Context, req api.UpdatePostRequestObject
 		if err != nil {
 			return nil, err
 		}
-		next, err := strictjson.Merge(toInput(now), *req.Body)
+		next, err := patched(now, *req.Body)
 		if err != nil {
 			return nil, err
 		}
@@ -162,9 +163,31 @@ func (s *Server) UpdatePost(ctx context.Context, req api.UpdatePostRequestObject
 		if err != nil {
 			return nil, err
 		}
-		return s.Posts.Edit(ctx, who, id, version, content, when)
+		d, err := s.Posts.Edit(ctx, who, id, version, content, when)
+		return d, asSent(err, or(next.Schedule), "/schedule")
 	})
 	return api.UpdatePost200JSONResponse(d), err
+}
+
+// patched is the post as the patch would have it. A time replaces one that was
+// written the other way.
+func patched(d *publishing.Detail, patch json.RawMessage) (next api.PostInput, err error) {
+	current := toInput(d)
+	var said map[string]json.RawMessage
+	_ = json.Unmarshal(patch, &said) // Merge says what is wrong with it
+	schedule, timed := said["schedule"]
+	var time map[string]json.RawMessage
+	_ = json.Unmarshal(schedule, &time)
+	if _, instant := time["publish_at"]; instant && current.Schedule != nil {
+		current.Schedule.LocalTime = nil
+	}
+	if next, err = strictjson.Merge(current, patch); err != nil {
+		return next, err
+	}
+	if timed && next.Schedule == nil && d.State == publishing.Scheduled && d.Schedule.Local == "" {
+		return next, fault.New(fault.Conflict, "post.not_planned", "This post goes out now, not at a time that could be taken away. Cancel it to stop it.").On("/schedule")
+	}
+	return next, nil
 }
 
 // DeletePost implements DELETE /posts/{post}.
@@ -189,7 +212,7 @@ func (s *Server) SchedulePost(ctx context.Context, req api.SchedulePostRequestOb
 	d, err := s.post(ctx, req.Post, func(who tenants.Scope, id publishing.PostID) (*publishing.Detail, error) {
 		return s.posts(ctx, req.Params.DryRun).Schedule(ctx, who, id, versionOf(ctx), when)
 	})
-	return api.SchedulePost200JSONResponse(d), fromRoot(err, "/schedule")
+	return api.SchedulePost200JSONResponse(d), asSent(err, or(req.Body), "")
 }
 
 // PublishPost implements POST /posts/{post}:publish.

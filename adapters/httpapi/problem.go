@@ -36,6 +36,7 @@ var exact = map[string]int{
 	"request.wrong_host":             http.StatusBadRequest,
 	"request.too_large":              http.StatusRequestEntityTooLarge,
 	"request.unsupported_media_type": http.StatusUnsupportedMediaType,
+	"request.unsupported_encoding":   http.StatusUnsupportedMediaType,
 	"request.headers_too_large":      http.StatusRequestHeaderFieldsTooLarge,
 	"request.timeout":                http.StatusRequestTimeout,
 	"route.method_not_allowed":       http.StatusMethodNotAllowed,

@@ -20,6 +20,7 @@ func (tx registryTx) Tenant(ctx context.Context) (*registry.Tenant, error) {
 	if err := one(tx.find(&r).Scan(ctx), missingTenant); err != nil {
 		return nil, err
 	}
+	r.ID = string(tx.tenant) // no query selects it: see tenantRow
 	return r.tenant(), nil
 }
 

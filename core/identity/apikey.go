@@ -76,9 +76,9 @@ func (n NewKey) check(now time.Time) (NewKey, error) {
 	n.Scopes = slices.Compact(slices.Sorted(slices.Values(n.Scopes)))
 	switch {
 	case len(n.Scopes) == 0:
-		return n, fault.New(fault.Invalid, "key.no_scopes", "Choose at least one thing the key may do.").On("/actions")
+		return n, fault.New(fault.Invalid, "key.no_scopes", "Choose at least one thing the key may do.").On("/scopes")
 	case len(n.Scopes) > MaxScopes:
-		return n, fault.New(fault.Invalid, "key.too_many_scopes", "At most %d scopes.", MaxScopes).On("/actions")
+		return n, fault.New(fault.Invalid, "key.too_many_scopes", "At most %d scopes.", MaxScopes).On("/scopes")
 	case !n.ExpiresAt.IsZero() && (!n.ExpiresAt.After(now) || n.ExpiresAt.Sub(now) > maxAhead):
 		return n, fault.New(fault.Invalid, "key.expiry", "Choose a time in the future, at most five years away.").On("/expires_at")
 	}

@@ -40,11 +40,12 @@ func (k *Keys) Create(ctx context.Context, who tenants.Scope, n NewKey) (*Issued
 		return nil, fault.New(fault.Forbidden, "key.needs_a_person", "A key belongs to a person.")
 	}
 	now := k.now()
+	asked := n.Scopes // in the caller's order, for pointers
 	n, err := n.check(now)
 	if err != nil {
 		return nil, err
 	}
-	if err := k.mayHandOn(ctx, who, n.Scopes); err != nil {
+	if err := k.mayHandOn(ctx, who, asked); err != nil {
 		return nil, err
 	}
 	issued := k.issue(who, n, now)
@@ -74,7 +75,7 @@ func (k *Keys) mayHandOn(ctx context.Context, who tenants.Scope, scopes []tenant
 		err := k.authz.Allow(ctx, who, act)
 		if fault.Is(err, fault.Forbidden) {
 			return fault.New(fault.Forbidden, "key.scope_not_yours", "You cannot give a key %q.", act).
-				On(fmt.Sprintf("/actions/%d", i)).Because(err)
+				On(fmt.Sprintf("/scopes/%d", i)).Because(err)
 		}
 		if err != nil {
 			return err

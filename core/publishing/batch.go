@@ -3,6 +3,7 @@ package publishing
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
@@ -34,11 +35,15 @@ func (s *Service) CreateMany(ctx context.Context, who tenants.Scope, all []Compo
 	if len(all) == 0 || len(all) > MaxBatch {
 		return nil, fault.New(fault.Invalid, "batch.size", "Send 1 to %d at a time.", MaxBatch).On("/posts")
 	}
-	posts, out, sound := composed(all, who.Actor())
+	now, err := s.clock(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	posts, out, sound := composed(all, who.Actor(), now)
 	if sound == 0 || atomic && sound < len(all) {
 		return out, nil
 	}
-	err := s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+	err = s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
 		for _, p := range posts {
 			if p == nil {
 				continue
@@ -63,13 +68,26 @@ func (s *Service) CreateMany(ctx context.Context, who tenants.Scope, all []Compo
 	return out, nil
 }
 
+// clock is the database's.
+func (s *Service) clock(ctx context.Context, who tenants.Scope) (now time.Time, err error) {
+	err = s.store.View(ctx, who.Tenant, func(ctx context.Context, tx Tx) (err error) {
+		now, err = tx.Now(ctx)
+		return err
+	})
+	return now, err
+}
+
 // composed makes the posts that break no rule, each in its place.
-func composed(all []Composed, by string) (posts []*Post, out []Made, sound int) {
+func composed(all []Composed, by string, now time.Time) (posts []*Post, out []Made, sound int) {
 	posts, out = make([]*Post, len(all)), make([]Made, len(all))
 	for i, c := range all {
 		p := NewPost(c.Content, by)
 		var err error
-		if p.Schedule, err = c.Schedule.intent(); err == nil {
+		p.Schedule, err = c.Schedule.intent()
+		if err == nil && p.Schedule.Local != "" {
+			err = p.Schedule.ahead(now)
+		}
+		if err == nil {
 			err = p.Check()
 		}
 		if err != nil {

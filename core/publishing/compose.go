@@ -9,7 +9,8 @@ import (
 	"github.com/carillonhq/carillon/tenants"
 )
 
-// Create keeps a draft. Nothing leaves until it is scheduled or published.
+// Create keeps a draft. Nothing leaves until it is scheduled or published: a
+// time that comes with it is a wish, which Schedule fulfills.
 func (s *Service) Create(ctx context.Context, who tenants.Scope, c Content, when Schedule) (*Detail, error) {
 	if err := s.authz.Allow(ctx, who, ActCreate); err != nil {
 		return nil, err
@@ -20,6 +21,9 @@ func (s *Service) Create(ctx context.Context, who tenants.Scope, c Content, when
 		return nil, err
 	}
 	err = s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		if err := p.Schedule.feasible(ctx, tx); err != nil {
+			return err
+		}
 		if err := tx.SavePost(ctx, p); err != nil {
 			return err
 		}
@@ -32,7 +36,8 @@ func (s *Service) Create(ctx context.Context, who tenants.Scope, c Content, when
 }
 
 // Edit replaces the content and the planned time. What is already on its way
-// is refused with fault.Conflict; what is only planned is planned anew.
+// is refused with fault.Conflict; what is only planned is planned anew, and
+// what had a time and is given none becomes a draft again.
 func (s *Service) Edit(ctx context.Context, who tenants.Scope, id PostID, version int, c Content, when Schedule) (*Detail, error) {
 	if err := s.authz.Allow(ctx, who, ActEdit); err != nil {
 		return nil, err
@@ -71,16 +76,16 @@ func (s *Service) change(ctx context.Context, who tenants.Scope, id PostID, fn f
 	return out, nil
 }
 
-func (s *Service) edit(ctx context.Context, tx Tx, d *Detail, c Content, when Schedule) (err error) {
+func (s *Service) edit(ctx context.Context, tx Tx, d *Detail, c Content, when Schedule) error {
 	if err := untouched(d, "it can no longer be edited"); err != nil {
 		return err
 	}
 	d.Content = c
 	if !d.pending() { // a draft, or one that ended: it goes out when somebody says so
-		if d.Schedule, err = when.intent(); err != nil {
-			return err
-		}
-		return tx.SavePost(ctx, d.Post)
+		return redraft(ctx, tx, d, when)
+	}
+	if d.unplans(when) {
+		return unplan(ctx, tx, d)
 	}
 	if d.moves(when) {
 		if err := d.moveTo(ctx, tx, when); err != nil {
@@ -88,6 +93,21 @@ func (s *Service) edit(ctx context.Context, tx Tx, d *Detail, c Content, when Sc
 		}
 	}
 	return replan(ctx, tx, d, editOne)
+}
+
+// redraft gives a draft a wished time, or none. One that went by meanwhile is
+// no reason to refuse other words.
+func redraft(ctx context.Context, tx Tx, d *Detail, when Schedule) (err error) {
+	moved := d.moves(when)
+	if d.Schedule, err = when.intent(); err != nil {
+		return err
+	}
+	if moved {
+		if err := d.Schedule.feasible(ctx, tx); err != nil {
+			return err
+		}
+	}
+	return tx.SavePost(ctx, d.Post)
 }
 
 // mayEdit checks what an edit of a planned post brings with it: it must stay
@@ -101,6 +121,8 @@ func (s *Service) mayEdit(ctx context.Context, who tenants.Scope, id PostID, ver
 		return stale(now.Version)
 	case !now.pending():
 		return nil
+	case now.unplans(when):
+		return s.authz.Allow(ctx, who, ActCancel)
 	}
 	if now.moves(when) || !slices.Equal(now.Content.channels(), c.channels()) {
 		if err := s.authz.Allow(ctx, who, ActSchedule); err != nil {
@@ -118,6 +140,12 @@ func (d *Detail) pending() bool {
 // moves reports whether when is another time than the planned one.
 func (d *Detail) moves(when Schedule) bool {
 	return when.Local != "" && (when.Local != d.Schedule.Local || when.Zone != d.Schedule.Zone)
+}
+
+// unplans reports whether when takes a planned time away. What goes out now has
+// none to take.
+func (d *Detail) unplans(when Schedule) bool {
+	return when.Local == "" && d.Schedule.Local != ""
 }
 
 // channels lists where the content goes, in order.

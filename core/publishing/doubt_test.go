@@ -151,6 +151,62 @@ func TestAnEditSendsNothingThatHasEnded(t *testing.T) {
 	}
 }
 
+// A post that loses its time is a draft: it does not go out, and can be planned
+// again.
+func TestAPostWithoutItsTimeIsADraft(t *testing.T) {
+	w := newWorld(t, social.ByFind, 2)
+	d := w.schedule(t, w.compose(t, "x"), "2026-03-01T13:00:00")
+	w.denied = publishing.ActCancel
+	if _, err := w.Edit(t.Context(), w.who, d.ID, d.Version, d.Content, publishing.Schedule{}); !fault.Is(err, fault.Forbidden) {
+		t.Errorf("err = %v, want forbidden: it is a cancelation", err)
+	}
+	w.denied = ""
+	got, err := w.Edit(t.Context(), w.who, d.ID, d.Version, d.Content, publishing.Schedule{})
+	if err != nil || got.State != publishing.Draft || got.Schedule != (publishing.Schedule{}) || len(got.Deliveries) != 0 {
+		t.Fatalf("%+v %v, want a draft", got, err)
+	}
+	w.pass(t, 2*time.Hour)
+	if w.objects(t) != 0 {
+		t.Fatal("it went out")
+	}
+	w.schedule(t, w.detail(t, d.ID), "2026-03-01T15:00:00")
+	w.pass(t, 2*time.Hour)
+	if w.objects(t) != 2 {
+		t.Error("it could not be planned again")
+	}
+}
+
+// A draft's own time must be one that can come, sends nothing, and is what
+// Schedule takes if it is given none.
+func TestADraftsTimeIsAWish(t *testing.T) {
+	w := newWorld(t, social.ByFind, 1)
+	past, soon := publishing.Schedule{Local: "2026-03-01T11:00:00", Zone: "UTC"}, publishing.Schedule{Local: "2026-03-01T13:00:00", Zone: "UTC"}
+	if _, err := w.Create(t.Context(), w.who, w.content("x"), past); fault.Of(err) == nil || fault.Of(err).Reason != "schedule.past" {
+		t.Errorf("past: err = %v", err)
+	}
+	if made, err := w.CreateMany(t.Context(), w.who, []publishing.Composed{{Content: w.content("x"), Schedule: past}}, false); err != nil || fault.Of(made[0].Err).Reason != "schedule.past" {
+		t.Errorf("past, of many: %+v %v", made, err)
+	}
+	none := w.compose(t, "x")
+	if _, err := w.Schedule(t.Context(), w.who, none.ID, none.Version, publishing.Schedule{}); fault.Of(err) == nil || fault.Of(err).Reason != "schedule.none" {
+		t.Errorf("no time: err = %v", err)
+	}
+	if _, err := w.Edit(t.Context(), w.who, none.ID, none.Version, none.Content, past); fault.Of(err) == nil || fault.Of(err).Reason != "schedule.past" {
+		t.Errorf("past, edited: err = %v", err)
+	}
+	d, err := w.Create(t.Context(), w.who, w.content("x"), soon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err = w.Schedule(t.Context(), w.who, d.ID, d.Version, publishing.Schedule{}); err != nil || d.State != publishing.Scheduled || d.Schedule.Local != soon.Local {
+		t.Fatalf("%+v %v", d, err)
+	}
+	w.pass(t, 2*time.Hour)
+	if w.objects(t) != 1 {
+		t.Error("it did not go out")
+	}
+}
+
 // Who may edit but not schedule can change words, and neither time nor place.
 func TestAnEditorWhoMayNotScheduleMovesNothing(t *testing.T) {
 	w := newWorld(t, social.ByFind, 2)
@@ -158,13 +214,14 @@ func TestAnEditorWhoMayNotScheduleMovesNothing(t *testing.T) {
 	w.chans = all[:1]
 	d := w.schedule(t, w.compose(t, "x"), "2026-03-01T13:00:00")
 	w.denied = publishing.ActSchedule
+	same := d.Schedule
 	for name, tc := range map[string]struct {
 		chans []channels.ID
 		when  publishing.Schedule
 		want  fault.Code
 	}{
-		"words":           {all[:1], publishing.Schedule{}, ""},
-		"another channel": {all, publishing.Schedule{}, fault.Forbidden},
+		"words":           {all[:1], same, ""},
+		"another channel": {all, same, fault.Forbidden},
 		"another time":    {all[:1], publishing.Schedule{Local: "2026-03-01T14:00:00", Zone: "UTC"}, fault.Forbidden},
 	} {
 		w.chans = tc.chans

@@ -8,11 +8,20 @@ import (
 	"github.com/carillonhq/carillon/tenants"
 )
 
-// Schedule plans a post for a wall time in a zone. Scheduling what is planned
-// moves it.
+// Schedule plans a post for a wall time in a zone, or without one for the time
+// that the post itself has. Scheduling what is planned moves it.
 func (s *Service) Schedule(ctx context.Context, who tenants.Scope, id PostID, version int, when Schedule) (*Detail, error) {
 	if err := s.authz.Allow(ctx, who, ActSchedule); err != nil {
 		return nil, err
+	}
+	if when.Local == "" && when.Zone == "" {
+		now, err := s.Get(ctx, who, id)
+		if err != nil {
+			return nil, err
+		}
+		if when = now.Schedule; when.Local == "" {
+			return nil, fault.New(fault.Invalid, "schedule.none", "This post has no time of its own. Say when it is to go out.").On("/schedule")
+		}
 	}
 	if _, err := when.Resolve(); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package publishing
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/carillonhq/carillon/core/channels"
@@ -106,6 +107,29 @@ func (d *Delivery) resume(at time.Time) bool {
 		return true
 	}
 	return false
+}
+
+// unplan takes a post back to before it was scheduled. What was tried already
+// stays on record, as canceled.
+func unplan(ctx context.Context, tx Tx, d *Detail) (err error) {
+	d.Schedule = Schedule{}
+	d.Deliveries = slices.DeleteFunc(d.Deliveries, func(dl *Delivery) bool {
+		if err != nil || !dl.pending() {
+			return false
+		}
+		if tried := slices.ContainsFunc(dl.Segments, func(s *Segment) bool { return s.Attempt > 0 }); tried {
+			dl.cancel()
+			err = tx.SaveDelivery(ctx, dl)
+			return false
+		}
+		err = tx.DeleteDelivery(ctx, dl.ID)
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	d.State = Sum(states(d.Deliveries))
+	return tx.SavePost(ctx, d.Post)
 }
 
 func planned(ctx context.Context, tx Tx, d *Detail) error {

@@ -1,6 +1,7 @@
 package publishing
 
 import (
+	"context"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
@@ -50,6 +51,19 @@ func (s Schedule) intent() (Schedule, error) {
 		return Schedule{}, nil
 	}
 	return s.Resolve()
+}
+
+// feasible refuses a wished time that no plan could keep, by the database's
+// clock. None is feasible.
+func (s Schedule) feasible(ctx context.Context, tx Tx) error {
+	if s.Local == "" {
+		return nil
+	}
+	now, err := tx.Now(ctx)
+	if err != nil {
+		return err
+	}
+	return s.ahead(now)
 }
 
 // first is the earliest instant that reads wall in loc.

@@ -66,13 +66,13 @@ func (t *Tenant) Check() error {
 
 func (s Settings) check() error {
 	if _, err := time.LoadLocation(s.TimeZone); err != nil || s.TimeZone == "Local" {
-		return fault.New(fault.Invalid, "tenant.time_zone", "There is no time zone %q.", s.TimeZone).On("/settings/time_zone")
+		return fault.New(fault.Invalid, "tenant.time_zone", "There is no time zone %q.", s.TimeZone).On("/timezone")
 	}
 	notTag := func(r rune) bool {
 		return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 	}
 	if len(s.Locale) > 35 || strings.ContainsFunc(s.Locale, notTag) { // RFC 5646, section 4.4.1
-		return fault.New(fault.Invalid, "tenant.locale", "%q is not a language tag.", s.Locale).On("/settings/locale")
+		return fault.New(fault.Invalid, "tenant.locale", "%q is not a language tag.", s.Locale).On("/locale")
 	}
 	return nil
 }

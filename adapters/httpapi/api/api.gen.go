@@ -6544,19 +6544,19 @@ func Routes(si ServerInterface) []Route {
 	wrapper := ServerInterfaceWrapper{Handler: si}
 	return []Route{
 		{
-			Method: "GET", Path: "/api-keys", Operation: "ListKeys", Handler: wrapper.ListKeys, Action: "key.read",
+			Method: "GET", Path: "/api-keys", Operation: "ListKeys", Handler: wrapper.ListKeys, Action: "key.read", Bodyless: true,
 		},
 		{
 			Method: "POST", Path: "/api-keys", Operation: "CreateKey", Handler: wrapper.CreateKey, Action: "key.manage",
 		},
 		{
-			Method: "DELETE", Path: "/api-keys/{key}", Operation: "RevokeKey", Handler: wrapper.RevokeKey, Action: "key.manage", IDs: map[string]string{"key": "key"},
+			Method: "DELETE", Path: "/api-keys/{key}", Operation: "RevokeKey", Handler: wrapper.RevokeKey, Action: "key.manage", Bodyless: true, IDs: map[string]string{"key": "key"},
 		},
 		{
 			Method: "POST", Path: "/auth/login", Operation: "Login", Handler: wrapper.Login, Public: "the password in the body is the proof", Rate: "sign_in",
 		},
 		{
-			Method: "POST", Path: "/auth/logout", Operation: "Logout", Handler: wrapper.Logout, Session: true,
+			Method: "POST", Path: "/auth/logout", Operation: "Logout", Handler: wrapper.Logout, Session: true, Bodyless: true,
 		},
 		{
 			Method: "POST", Path: "/auth/password:forgot", Operation: "ForgotPassword", Handler: wrapper.ForgotPassword, Public: "nobody is signed in yet", Rate: "sign_in",
@@ -6577,16 +6577,16 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/auth/verify:resend", Operation: "ResendVerification", Handler: wrapper.ResendVerification, Public: "nobody is signed in yet", Rate: "sign_in",
 		},
 		{
-			Method: "GET", Path: "/calendar", Operation: "GetCalendar", Handler: wrapper.GetCalendar, Action: "post.read", Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel"},
+			Method: "GET", Path: "/calendar", Operation: "GetCalendar", Handler: wrapper.GetCalendar, Action: "post.read", Bodyless: true, Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel"},
 		},
 		{
-			Method: "GET", Path: "/channels", Operation: "ListChannels", Handler: wrapper.ListChannels, Action: "channel.read", Query: []string{"limit", "cursor"},
+			Method: "GET", Path: "/channels", Operation: "ListChannels", Handler: wrapper.ListChannels, Action: "channel.read", Bodyless: true, Query: []string{"limit", "cursor"},
 		},
 		{
-			Method: "DELETE", Path: "/channels/{channel}", Operation: "DeleteChannel", Handler: wrapper.DeleteChannel, Action: "channel.manage", IDs: map[string]string{"channel": "chn"},
+			Method: "DELETE", Path: "/channels/{channel}", Operation: "DeleteChannel", Handler: wrapper.DeleteChannel, Action: "channel.manage", Bodyless: true, IDs: map[string]string{"channel": "chn"},
 		},
 		{
-			Method: "GET", Path: "/channels/{channel}", Operation: "GetChannel", Handler: wrapper.GetChannel, Action: "channel.read", IDs: map[string]string{"channel": "chn"},
+			Method: "GET", Path: "/channels/{channel}", Operation: "GetChannel", Handler: wrapper.GetChannel, Action: "channel.read", Bodyless: true, IDs: map[string]string{"channel": "chn"},
 		},
 		{
 			Method: "PATCH", Path: "/channels/{channel}", Operation: "UpdateChannel", Handler: wrapper.UpdateChannel, Action: "channel.manage", IDs: map[string]string{"channel": "chn"},
@@ -6595,115 +6595,115 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/channels/{channel}:pause", Operation: "PauseChannel", Handler: wrapper.PauseChannel, Action: "channel.manage", IDs: map[string]string{"channel": "chn"},
 		},
 		{
-			Method: "POST", Path: "/channels/{channel}:resume", Operation: "ResumeChannel", Handler: wrapper.ResumeChannel, Action: "channel.manage", IDs: map[string]string{"channel": "chn"},
+			Method: "POST", Path: "/channels/{channel}:resume", Operation: "ResumeChannel", Handler: wrapper.ResumeChannel, Action: "channel.manage", Bodyless: true, IDs: map[string]string{"channel": "chn"},
 		},
 		{
 			Method: "POST", Path: "/connections", Operation: "StartConnection", Handler: wrapper.StartConnection, Action: "channel.connect",
 		},
 		{
-			Method: "GET", Path: "/connections/{connection}", Operation: "GetConnection", Handler: wrapper.GetConnection, Action: "channel.connect", IDs: map[string]string{"connection": "con"},
+			Method: "GET", Path: "/connections/{connection}", Operation: "GetConnection", Handler: wrapper.GetConnection, Action: "channel.connect", Bodyless: true, IDs: map[string]string{"connection": "con"},
 		},
 		{
 			Method: "POST", Path: "/connections/{connection}:continue", Operation: "ContinueConnection", Handler: wrapper.ContinueConnection, Action: "channel.connect", IDs: map[string]string{"connection": "con"},
 		},
 		{
-			Method: "GET", Path: "/events", Operation: "ListEvents", Handler: wrapper.ListEvents, Action: "event.read", Query: []string{"type", "limit", "cursor"},
+			Method: "GET", Path: "/events", Operation: "ListEvents", Handler: wrapper.ListEvents, Action: "event.read", Bodyless: true, Query: []string{"type", "limit", "cursor"},
 		},
 		{
-			Method: "GET", Path: "/events/stream", Operation: "StreamEvents", Handler: wrapper.StreamEvents, Action: "event.read", Ticket: true, Query: []string{"ticket"},
+			Method: "GET", Path: "/events/stream", Operation: "StreamEvents", Handler: wrapper.StreamEvents, Action: "event.read", Ticket: true, Bodyless: true, Query: []string{"ticket"},
 		},
 		{
-			Method: "POST", Path: "/events/ticket", Operation: "CreateStreamTicket", Handler: wrapper.CreateStreamTicket, Action: "event.read",
+			Method: "POST", Path: "/events/ticket", Operation: "CreateStreamTicket", Handler: wrapper.CreateStreamTicket, Action: "event.read", Bodyless: true,
 		},
 		{
-			Method: "GET", Path: "/jobs/{job}", Operation: "GetJob", Handler: wrapper.GetJob, Action: "job.read", IDs: map[string]string{"job": "job"},
+			Method: "GET", Path: "/jobs/{job}", Operation: "GetJob", Handler: wrapper.GetJob, Action: "job.read", Bodyless: true, IDs: map[string]string{"job": "job"},
 		},
 		{
-			Method: "POST", Path: "/jobs/{job}:cancel", Operation: "CancelJob", Handler: wrapper.CancelJob, Action: "job.cancel", IDs: map[string]string{"job": "job"},
+			Method: "POST", Path: "/jobs/{job}:cancel", Operation: "CancelJob", Handler: wrapper.CancelJob, Action: "job.cancel", Bodyless: true, IDs: map[string]string{"job": "job"},
 		},
 		{
-			Method: "GET", Path: "/me", Operation: "GetMe", Handler: wrapper.GetMe, Session: true,
+			Method: "GET", Path: "/me", Operation: "GetMe", Handler: wrapper.GetMe, Session: true, Bodyless: true,
 		},
 		{
 			Method: "POST", Path: "/me/password:change", Operation: "ChangePassword", Handler: wrapper.ChangePassword, Session: true, Rate: "sign_in",
 		},
 		{
-			Method: "GET", Path: "/me/sessions", Operation: "ListSessions", Handler: wrapper.ListSessions, Session: true,
+			Method: "GET", Path: "/me/sessions", Operation: "ListSessions", Handler: wrapper.ListSessions, Session: true, Bodyless: true,
 		},
 		{
-			Method: "DELETE", Path: "/me/sessions/{session}", Operation: "RevokeSession", Handler: wrapper.RevokeSession, Session: true, IDs: map[string]string{"session": "ses"},
+			Method: "DELETE", Path: "/me/sessions/{session}", Operation: "RevokeSession", Handler: wrapper.RevokeSession, Session: true, Bodyless: true, IDs: map[string]string{"session": "ses"},
 		},
 		{
-			Method: "POST", Path: "/me/sessions:revoke-others", Operation: "RevokeOtherSessions", Handler: wrapper.RevokeOtherSessions, Session: true,
+			Method: "POST", Path: "/me/sessions:revoke-others", Operation: "RevokeOtherSessions", Handler: wrapper.RevokeOtherSessions, Session: true, Bodyless: true,
 		},
 		{
-			Method: "GET", Path: "/media", Operation: "ListMedia", Handler: wrapper.ListMedia, Action: "media.read", Query: []string{"limit", "cursor"},
+			Method: "GET", Path: "/media", Operation: "ListMedia", Handler: wrapper.ListMedia, Action: "media.read", Bodyless: true, Query: []string{"limit", "cursor"},
 		},
 		{
 			Method: "POST", Path: "/media", Operation: "UploadMedia", Handler: wrapper.UploadMedia, Action: "media.upload", Stream: true, Rate: "upload", Query: []string{"alt", "name"},
 		},
 		{
-			Method: "DELETE", Path: "/media/{media}", Operation: "DeleteMedia", Handler: wrapper.DeleteMedia, Action: "media.manage", IDs: map[string]string{"media": "med"},
+			Method: "DELETE", Path: "/media/{media}", Operation: "DeleteMedia", Handler: wrapper.DeleteMedia, Action: "media.manage", Bodyless: true, IDs: map[string]string{"media": "med"},
 		},
 		{
-			Method: "GET", Path: "/media/{media}", Operation: "GetMedia", Handler: wrapper.GetMedia, Action: "media.read", IDs: map[string]string{"media": "med"},
+			Method: "GET", Path: "/media/{media}", Operation: "GetMedia", Handler: wrapper.GetMedia, Action: "media.read", Bodyless: true, IDs: map[string]string{"media": "med"},
 		},
 		{
 			Method: "PATCH", Path: "/media/{media}", Operation: "UpdateMedia", Handler: wrapper.UpdateMedia, Action: "media.manage", IDs: map[string]string{"media": "med"},
 		},
 		{
-			Method: "GET", Path: "/media/{media}/content", Operation: "GetMediaContent", Handler: wrapper.GetMediaContent, Action: "media.read", IDs: map[string]string{"media": "med"},
+			Method: "GET", Path: "/media/{media}/content", Operation: "GetMediaContent", Handler: wrapper.GetMediaContent, Action: "media.read", Bodyless: true, IDs: map[string]string{"media": "med"},
 		},
 		{
-			Method: "GET", Path: "/members", Operation: "ListMembers", Handler: wrapper.ListMembers, Action: "member.read", Query: []string{"limit", "cursor"},
+			Method: "GET", Path: "/members", Operation: "ListMembers", Handler: wrapper.ListMembers, Action: "member.read", Bodyless: true, Query: []string{"limit", "cursor"},
 		},
 		{
 			Method: "POST", Path: "/members", Operation: "AddMember", Handler: wrapper.AddMember, Action: "member.manage", Keyed: true,
 		},
 		{
-			Method: "DELETE", Path: "/members/{user}", Operation: "RemoveMember", Handler: wrapper.RemoveMember, Action: "member.manage", IDs: map[string]string{"user": "usr"},
+			Method: "DELETE", Path: "/members/{user}", Operation: "RemoveMember", Handler: wrapper.RemoveMember, Action: "member.manage", Bodyless: true, IDs: map[string]string{"user": "usr"},
 		},
 		{
 			Method: "PUT", Path: "/members/{user}", Operation: "SetMemberRole", Handler: wrapper.SetMemberRole, Action: "member.manage", IDs: map[string]string{"user": "usr"},
 		},
 		{
-			Method: "GET", Path: "/platforms", Operation: "ListPlatforms", Handler: wrapper.ListPlatforms, Action: "channel.read",
+			Method: "GET", Path: "/platforms", Operation: "ListPlatforms", Handler: wrapper.ListPlatforms, Action: "channel.read", Bodyless: true,
 		},
 		{
-			Method: "GET", Path: "/platforms/{platform}", Operation: "GetPlatform", Handler: wrapper.GetPlatform, Action: "channel.read", IDs: map[string]string{},
+			Method: "GET", Path: "/platforms/{platform}", Operation: "GetPlatform", Handler: wrapper.GetPlatform, Action: "channel.read", Bodyless: true, IDs: map[string]string{},
 		},
 		{
-			Method: "GET", Path: "/plugin-keys", Operation: "ListPluginKeys", Handler: wrapper.ListPluginKeys, Action: "plugin.manage",
+			Method: "GET", Path: "/plugin-keys", Operation: "ListPluginKeys", Handler: wrapper.ListPluginKeys, Action: "plugin.manage", Bodyless: true,
 		},
 		{
 			Method: "POST", Path: "/plugin-keys", Operation: "TrustPluginKey", Handler: wrapper.TrustPluginKey, Action: "plugin.manage",
 		},
 		{
-			Method: "DELETE", Path: "/plugin-keys/{plugin_key}", Operation: "DistrustPluginKey", Handler: wrapper.DistrustPluginKey, Action: "plugin.manage", IDs: map[string]string{},
+			Method: "DELETE", Path: "/plugin-keys/{plugin_key}", Operation: "DistrustPluginKey", Handler: wrapper.DistrustPluginKey, Action: "plugin.manage", Bodyless: true, IDs: map[string]string{},
 		},
 		{
-			Method: "GET", Path: "/plugins", Operation: "ListPlugins", Handler: wrapper.ListPlugins, Action: "plugin.read",
+			Method: "GET", Path: "/plugins", Operation: "ListPlugins", Handler: wrapper.ListPlugins, Action: "plugin.read", Bodyless: true,
 		},
 		{
 			Method: "POST", Path: "/plugins", Operation: "AddPlugin", Handler: wrapper.AddPlugin, Action: "plugin.manage", Stream: true, Rate: "upload", Query: []string{"channel"},
 		},
 		{
-			Method: "DELETE", Path: "/plugins/{plugin}", Operation: "RemovePlugin", Handler: wrapper.RemovePlugin, Action: "plugin.manage", IDs: map[string]string{},
+			Method: "DELETE", Path: "/plugins/{plugin}", Operation: "RemovePlugin", Handler: wrapper.RemovePlugin, Action: "plugin.manage", Bodyless: true, IDs: map[string]string{},
 		},
 		{
-			Method: "GET", Path: "/plugins/{plugin}", Operation: "GetPlugin", Handler: wrapper.GetPlugin, Action: "plugin.read", IDs: map[string]string{},
+			Method: "GET", Path: "/plugins/{plugin}", Operation: "GetPlugin", Handler: wrapper.GetPlugin, Action: "plugin.read", Bodyless: true, IDs: map[string]string{},
 		},
 		{
 			Method: "PUT", Path: "/plugins/{plugin}/channel", Operation: "SetPluginChannel", Handler: wrapper.SetPluginChannel, Action: "plugin.manage", IDs: map[string]string{},
 		},
 		{
-			Method: "GET", Path: "/plugins/{plugin}/grants", Operation: "GetPluginGrants", Handler: wrapper.GetPluginGrants, Action: "plugin.manage", IDs: map[string]string{},
+			Method: "GET", Path: "/plugins/{plugin}/grants", Operation: "GetPluginGrants", Handler: wrapper.GetPluginGrants, Action: "plugin.manage", Bodyless: true, IDs: map[string]string{},
 		},
 		{
 			Method: "PUT", Path: "/plugins/{plugin}/grants", Operation: "SetPluginGrants", Handler: wrapper.SetPluginGrants, Action: "plugin.manage", IDs: map[string]string{},
 		},
 		{
-			Method: "GET", Path: "/plugins/{plugin}/settings", Operation: "GetPluginSettings", Handler: wrapper.GetPluginSettings, Action: "plugin.manage", IDs: map[string]string{},
+			Method: "GET", Path: "/plugins/{plugin}/settings", Operation: "GetPluginSettings", Handler: wrapper.GetPluginSettings, Action: "plugin.manage", Bodyless: true, IDs: map[string]string{},
 		},
 		{
 			Method: "PUT", Path: "/plugins/{plugin}/settings", Operation: "SetPluginSettings", Handler: wrapper.SetPluginSettings, Action: "plugin.manage", IDs: map[string]string{},
@@ -6712,46 +6712,46 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/plugins/{plugin}:approve", Operation: "ApprovePlugin", Handler: wrapper.ApprovePlugin, Action: "plugin.manage", IDs: map[string]string{},
 		},
 		{
-			Method: "POST", Path: "/plugins/{plugin}:disable", Operation: "DisablePlugin", Handler: wrapper.DisablePlugin, Action: "plugin.enable", IDs: map[string]string{},
+			Method: "POST", Path: "/plugins/{plugin}:disable", Operation: "DisablePlugin", Handler: wrapper.DisablePlugin, Action: "plugin.enable", Bodyless: true, IDs: map[string]string{},
 		},
 		{
-			Method: "POST", Path: "/plugins/{plugin}:enable", Operation: "EnablePlugin", Handler: wrapper.EnablePlugin, Action: "plugin.enable", IDs: map[string]string{},
+			Method: "POST", Path: "/plugins/{plugin}:enable", Operation: "EnablePlugin", Handler: wrapper.EnablePlugin, Action: "plugin.enable", Bodyless: true, IDs: map[string]string{},
 		},
 		{
 			Method: "POST", Path: "/plugins/{plugin}:rollback", Operation: "RollbackPlugin", Handler: wrapper.RollbackPlugin, Action: "plugin.manage", IDs: map[string]string{},
 		},
 		{
-			Method: "GET", Path: "/posts", Operation: "ListPosts", Handler: wrapper.ListPosts, Action: "post.read", Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel", "at_risk", "sort", "limit", "cursor"},
+			Method: "GET", Path: "/posts", Operation: "ListPosts", Handler: wrapper.ListPosts, Action: "post.read", Bodyless: true, Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel", "at_risk", "sort", "limit", "cursor"},
 		},
 		{
 			Method: "POST", Path: "/posts", Operation: "CreatePost", Handler: wrapper.CreatePost, Action: "post.create", Keyed: true, Query: []string{"dry_run"},
 		},
 		{
-			Method: "DELETE", Path: "/posts/{post}", Operation: "DeletePost", Handler: wrapper.DeletePost, Action: "post.delete", IfMatch: "required", IDs: map[string]string{"post": "post"},
+			Method: "DELETE", Path: "/posts/{post}", Operation: "DeletePost", Handler: wrapper.DeletePost, Action: "post.delete", IfMatch: "required", Bodyless: true, IDs: map[string]string{"post": "post"},
 		},
 		{
-			Method: "GET", Path: "/posts/{post}", Operation: "GetPost", Handler: wrapper.GetPost, Action: "post.read", IDs: map[string]string{"post": "post"}, Query: []string{"include"},
+			Method: "GET", Path: "/posts/{post}", Operation: "GetPost", Handler: wrapper.GetPost, Action: "post.read", Bodyless: true, IDs: map[string]string{"post": "post"}, Query: []string{"include"},
 		},
 		{
 			Method: "PATCH", Path: "/posts/{post}", Operation: "UpdatePost", Handler: wrapper.UpdatePost, Action: "post.edit", IfMatch: "required", IDs: map[string]string{"post": "post"},
 		},
 		{
-			Method: "GET", Path: "/posts/{post}/metrics", Operation: "GetMetrics", Handler: wrapper.GetMetrics, Action: "metrics.read", IDs: map[string]string{"post": "post"},
+			Method: "GET", Path: "/posts/{post}/metrics", Operation: "GetMetrics", Handler: wrapper.GetMetrics, Action: "metrics.read", Bodyless: true, IDs: map[string]string{"post": "post"},
 		},
 		{
-			Method: "POST", Path: "/posts/{post}/metrics:refresh", Operation: "RefreshMetrics", Handler: wrapper.RefreshMetrics, Action: "metrics.read", Keyed: true, IDs: map[string]string{"post": "post"},
+			Method: "POST", Path: "/posts/{post}/metrics:refresh", Operation: "RefreshMetrics", Handler: wrapper.RefreshMetrics, Action: "metrics.read", Bodyless: true, Keyed: true, IDs: map[string]string{"post": "post"},
 		},
 		{
-			Method: "GET", Path: "/posts/{post}/receipt", Operation: "GetReceipt", Handler: wrapper.GetReceipt, Action: "post.read", IDs: map[string]string{"post": "post"},
+			Method: "GET", Path: "/posts/{post}/receipt", Operation: "GetReceipt", Handler: wrapper.GetReceipt, Action: "post.read", Bodyless: true, IDs: map[string]string{"post": "post"},
 		},
 		{
 			Method: "POST", Path: "/posts/{post}/segments/{segment}:settle", Operation: "SettleSegment", Handler: wrapper.SettleSegment, Action: "post.settle", Idempotency: "required", Keyed: true, IDs: map[string]string{"post": "post", "segment": "seg"},
 		},
 		{
-			Method: "POST", Path: "/posts/{post}:cancel", Operation: "CancelPost", Handler: wrapper.CancelPost, Action: "post.cancel", Keyed: true, IDs: map[string]string{"post": "post"},
+			Method: "POST", Path: "/posts/{post}:cancel", Operation: "CancelPost", Handler: wrapper.CancelPost, Action: "post.cancel", Bodyless: true, Keyed: true, IDs: map[string]string{"post": "post"},
 		},
 		{
-			Method: "POST", Path: "/posts/{post}:publish", Operation: "PublishPost", Handler: wrapper.PublishPost, Action: "post.publish", Idempotency: "required", IfMatch: "required", Keyed: true, IDs: map[string]string{"post": "post"}, Query: []string{"dry_run"},
+			Method: "POST", Path: "/posts/{post}:publish", Operation: "PublishPost", Handler: wrapper.PublishPost, Action: "post.publish", Idempotency: "required", IfMatch: "required", Bodyless: true, Keyed: true, IDs: map[string]string{"post": "post"}, Query: []string{"dry_run"},
 		},
 		{
 			Method: "POST", Path: "/posts/{post}:schedule", Operation: "SchedulePost", Handler: wrapper.SchedulePost, Action: "post.schedule", Idempotency: "required", IfMatch: "required", Keyed: true, IDs: map[string]string{"post": "post"}, Query: []string{"dry_run"},
@@ -6763,40 +6763,40 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/posts:validate", Operation: "ValidatePost", Handler: wrapper.ValidatePost, Action: "post.create",
 		},
 		{
-			Method: "GET", Path: "/publishing/settings", Operation: "GetPublishingSettings", Handler: wrapper.GetPublishingSettings, Action: "post.read",
+			Method: "GET", Path: "/publishing/settings", Operation: "GetPublishingSettings", Handler: wrapper.GetPublishingSettings, Action: "post.read", Bodyless: true,
 		},
 		{
 			Method: "PUT", Path: "/publishing/settings", Operation: "UpdatePublishingSettings", Handler: wrapper.UpdatePublishingSettings, Action: "tenant.update",
 		},
 		{
-			Method: "GET", Path: "/roles", Operation: "ListRoles", Handler: wrapper.ListRoles, Action: "member.read",
+			Method: "GET", Path: "/roles", Operation: "ListRoles", Handler: wrapper.ListRoles, Action: "member.read", Bodyless: true,
 		},
 		{
 			Method: "POST", Path: "/roles", Operation: "CreateRole", Handler: wrapper.CreateRole, Action: "role.manage", Keyed: true,
 		},
 		{
-			Method: "DELETE", Path: "/roles/{role}", Operation: "DeleteRole", Handler: wrapper.DeleteRole, Action: "role.manage", IDs: map[string]string{},
+			Method: "DELETE", Path: "/roles/{role}", Operation: "DeleteRole", Handler: wrapper.DeleteRole, Action: "role.manage", Bodyless: true, IDs: map[string]string{},
 		},
 		{
 			Method: "PUT", Path: "/roles/{role}", Operation: "UpdateRole", Handler: wrapper.UpdateRole, Action: "role.manage", IfMatch: "required", IDs: map[string]string{},
 		},
 		{
-			Method: "GET", Path: "/tenants", Operation: "ListTenants", Handler: wrapper.ListTenants, Session: true,
+			Method: "GET", Path: "/tenants", Operation: "ListTenants", Handler: wrapper.ListTenants, Session: true, Bodyless: true,
 		},
 		{
-			Method: "GET", Path: "/tenants/{tenant}", Operation: "GetTenant", Handler: wrapper.GetTenant, Action: "tenant.read", IDs: map[string]string{"tenant": "ten"},
+			Method: "GET", Path: "/tenants/{tenant}", Operation: "GetTenant", Handler: wrapper.GetTenant, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
 			Method: "PATCH", Path: "/tenants/{tenant}", Operation: "UpdateTenant", Handler: wrapper.UpdateTenant, Action: "tenant.update", IDs: map[string]string{"tenant": "ten"},
 		},
 		{
-			Method: "GET", Path: "/tenants/{tenant}/children", Operation: "ListChildTenants", Handler: wrapper.ListChildTenants, Action: "tenant.read", IDs: map[string]string{"tenant": "ten"}, Query: []string{"limit", "cursor"},
+			Method: "GET", Path: "/tenants/{tenant}/children", Operation: "ListChildTenants", Handler: wrapper.ListChildTenants, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"}, Query: []string{"limit", "cursor"},
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/children", Operation: "CreateChildTenant", Handler: wrapper.CreateChildTenant, Action: "tenant.create_child", Keyed: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
-			Method: "POST", Path: "/tenants/{tenant}/children/{child}:resume", Operation: "ResumeTenant", Handler: wrapper.ResumeTenant, Action: "tenant.suspend", IDs: map[string]string{"tenant": "ten", "child": "ten"},
+			Method: "POST", Path: "/tenants/{tenant}/children/{child}:resume", Operation: "ResumeTenant", Handler: wrapper.ResumeTenant, Action: "tenant.suspend", Bodyless: true, IDs: map[string]string{"tenant": "ten", "child": "ten"},
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/children/{child}:suspend", Operation: "SuspendTenant", Handler: wrapper.SuspendTenant, Action: "tenant.suspend", IDs: map[string]string{"tenant": "ten", "child": "ten"},
@@ -6805,37 +6805,37 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/tenants/{tenant}/publishing:pause", Operation: "PausePublishing", Handler: wrapper.PausePublishing, Action: "tenant.pause", IDs: map[string]string{"tenant": "ten"},
 		},
 		{
-			Method: "POST", Path: "/tenants/{tenant}/publishing:resume", Operation: "ResumePublishing", Handler: wrapper.ResumePublishing, Action: "tenant.pause", IDs: map[string]string{"tenant": "ten"},
+			Method: "POST", Path: "/tenants/{tenant}/publishing:resume", Operation: "ResumePublishing", Handler: wrapper.ResumePublishing, Action: "tenant.pause", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
-			Method: "POST", Path: "/webhook-deliveries/{delivery}:replay", Operation: "ReplayWebhookDelivery", Handler: wrapper.ReplayWebhookDelivery, Action: "webhook.manage", Keyed: true, IDs: map[string]string{"delivery": "whd"},
+			Method: "POST", Path: "/webhook-deliveries/{delivery}:replay", Operation: "ReplayWebhookDelivery", Handler: wrapper.ReplayWebhookDelivery, Action: "webhook.manage", Bodyless: true, Keyed: true, IDs: map[string]string{"delivery": "whd"},
 		},
 		{
-			Method: "GET", Path: "/webhooks", Operation: "ListWebhooks", Handler: wrapper.ListWebhooks, Action: "webhook.read",
+			Method: "GET", Path: "/webhooks", Operation: "ListWebhooks", Handler: wrapper.ListWebhooks, Action: "webhook.read", Bodyless: true,
 		},
 		{
 			Method: "POST", Path: "/webhooks", Operation: "CreateWebhook", Handler: wrapper.CreateWebhook, Action: "webhook.manage",
 		},
 		{
-			Method: "DELETE", Path: "/webhooks/{webhook}", Operation: "DeleteWebhook", Handler: wrapper.DeleteWebhook, Action: "webhook.manage", IDs: map[string]string{"webhook": "whk"},
+			Method: "DELETE", Path: "/webhooks/{webhook}", Operation: "DeleteWebhook", Handler: wrapper.DeleteWebhook, Action: "webhook.manage", Bodyless: true, IDs: map[string]string{"webhook": "whk"},
 		},
 		{
-			Method: "GET", Path: "/webhooks/{webhook}", Operation: "GetWebhook", Handler: wrapper.GetWebhook, Action: "webhook.read", IDs: map[string]string{"webhook": "whk"},
+			Method: "GET", Path: "/webhooks/{webhook}", Operation: "GetWebhook", Handler: wrapper.GetWebhook, Action: "webhook.read", Bodyless: true, IDs: map[string]string{"webhook": "whk"},
 		},
 		{
 			Method: "PATCH", Path: "/webhooks/{webhook}", Operation: "UpdateWebhook", Handler: wrapper.UpdateWebhook, Action: "webhook.manage", IDs: map[string]string{"webhook": "whk"},
 		},
 		{
-			Method: "GET", Path: "/webhooks/{webhook}/deliveries", Operation: "ListWebhookDeliveries", Handler: wrapper.ListWebhookDeliveries, Action: "webhook.read", IDs: map[string]string{"webhook": "whk"}, Query: []string{"limit", "cursor"},
+			Method: "GET", Path: "/webhooks/{webhook}/deliveries", Operation: "ListWebhookDeliveries", Handler: wrapper.ListWebhookDeliveries, Action: "webhook.read", Bodyless: true, IDs: map[string]string{"webhook": "whk"}, Query: []string{"limit", "cursor"},
 		},
 		{
 			Method: "POST", Path: "/webhooks/{webhook}:replay", Operation: "ReplayWebhook", Handler: wrapper.ReplayWebhook, Action: "webhook.manage", Keyed: true, IDs: map[string]string{"webhook": "whk"},
 		},
 		{
-			Method: "POST", Path: "/webhooks/{webhook}:rotate", Operation: "RotateWebhook", Handler: wrapper.RotateWebhook, Action: "webhook.manage", IDs: map[string]string{"webhook": "whk"},
+			Method: "POST", Path: "/webhooks/{webhook}:rotate", Operation: "RotateWebhook", Handler: wrapper.RotateWebhook, Action: "webhook.manage", Bodyless: true, IDs: map[string]string{"webhook": "whk"},
 		},
 		{
-			Method: "POST", Path: "/webhooks/{webhook}:test", Operation: "TestWebhook", Handler: wrapper.TestWebhook, Action: "webhook.manage", IDs: map[string]string{"webhook": "whk"},
+			Method: "POST", Path: "/webhooks/{webhook}:test", Operation: "TestWebhook", Handler: wrapper.TestWebhook, Action: "webhook.manage", Bodyless: true, IDs: map[string]string{"webhook": "whk"},
 		},
 	}
 }
@@ -12201,9 +12201,12 @@ func (sh *strictHandler) SchedulePost(ctx *fiber.Ctx, post PostID, params Schedu
 	var err error
 	err = strictjson.Decode(ctx.Request().Body(), &body)
 	if err != nil {
-		return err
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
 	}
-	request.Body = &body
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.SchedulePost(ctx.UserContext(), request.(SchedulePostRequestObject))

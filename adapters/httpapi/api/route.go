@@ -20,6 +20,7 @@ type Route struct {
 	Session bool   // needs a person, but no tenant
 
 	Keyed       bool              // takes an Idempotency-Key
+	Bodyless    bool              // takes no body
 	Stream      bool              // reads its body as it arrives
 	Ticket      bool              // may be opened with ?ticket=
 	Rate        string            // which limiter: "sign_in", "refresh", "upload", or by method
@@ -48,7 +49,28 @@ func Sent(c *fiber.Ctx, kind string) bool {
 	return strings.HasPrefix(strings.ToLower(c.Get(fiber.HeaderContentType)), strings.TrimSuffix(kind, "*"))
 }
 
-// BadParameter reports a parameter that is missing or cannot be read.
-func BadParameter(pointer string) error {
-	return fault.New(fault.Invalid, "request.bad_parameter", "A parameter is missing or cannot be read.").On(pointer)
+// BadParameter reports a parameter that is missing or cannot be read, such as
+// "/query/limit", and what would do: one of values if there are any.
+func BadParameter(pointer string, values ...string) error {
+	f := fault.New(fault.Invalid, "request.bad_parameter", "A parameter is missing or cannot be read.").On(pointer)
+	name := pointer[strings.LastIndex(pointer, "/")+1:]
+	would := would[name]
+	if len(values) > 0 {
+		would = "one of: " + strings.Join(values, ", ")
+	}
+	f.Message = name + " is missing or cannot be read."
+	if would != "" {
+		f.Message += " Send " + would + "."
+	}
+	return f
+}
+
+// would is what the parameters of many operations take.
+var would = map[string]string{
+	"If-Match":          `the ETag of the version you have, such as "v3"`,
+	"Idempotency-Key":   "1 to 255 visible ASCII characters, without a space",
+	"limit":             "a whole number",
+	"dry_run":           "true or false",
+	"scheduled_at[gte]": "an instant, such as 2027-03-01T00:00:00Z",
+	"scheduled_at[lt]":  "an instant, such as 2027-03-01T00:00:00Z",
 }

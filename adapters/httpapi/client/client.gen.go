@@ -3554,12 +3554,18 @@ type ClientInterface interface {
 
 	// CreatePostWithBody Create a draft.
 	//
+	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
+	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /posts (the `CreatePost` operationId).
 	CreatePostWithBody(ctx context.Context, params *CreatePostParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreatePost Create a draft.
+	//
+	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
+	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3578,7 +3584,8 @@ type ClientInterface interface {
 
 	// UpdatePostWithBody Change a post that has not left.
 	//
-	// A merge patch of PostInput. Arrays are replaced as a whole.
+	// A merge patch of PostInput. Arrays are replaced as a whole, and a time replaces one that was written the other way. `schedule: null`
+	// makes a scheduled post a draft again; it takes the permission `post.cancel`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3587,7 +3594,8 @@ type ClientInterface interface {
 
 	// UpdatePostWithApplicationMergePatchPlusJSONBody Change a post that has not left.
 	//
-	// A merge patch of PostInput. Arrays are replaced as a whole.
+	// A merge patch of PostInput. Arrays are replaced as a whole, and a time replaces one that was written the other way. `schedule: null`
+	// makes a scheduled post a draft again; it takes the permission `post.cancel`.
 	//
 	// Takes a body of the `application/merge-patch+json` content type.
 	//
@@ -3644,6 +3652,7 @@ type ClientInterface interface {
 	// SchedulePostWithBody Set or change when a post goes out.
 	//
 	// Either an instant, or a wall time with its zone: then the wall time is what is kept, also when the zone's rules change.
+	// Without a body, the time that the draft itself has.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3653,6 +3662,7 @@ type ClientInterface interface {
 	// SchedulePost Set or change when a post goes out.
 	//
 	// Either an instant, or a wall time with its zone: then the wall time is what is kept, also when the zone's rules change.
+	// Without a body, the time that the draft itself has.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5343,6 +5353,9 @@ func (c *Client) ListPosts(ctx context.Context, params *ListPostsParams, reqEdit
 
 // CreatePostWithBody Create a draft.
 //
+// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
+// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /posts (the `CreatePost` operationId).
@@ -5359,6 +5372,9 @@ func (c *Client) CreatePostWithBody(ctx context.Context, params *CreatePostParam
 }
 
 // CreatePost Create a draft.
+//
+// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
+// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5407,7 +5423,8 @@ func (c *Client) GetPost(ctx context.Context, post PostID, params *GetPostParams
 
 // UpdatePostWithBody Change a post that has not left.
 //
-// A merge patch of PostInput. Arrays are replaced as a whole.
+// A merge patch of PostInput. Arrays are replaced as a whole, and a time replaces one that was written the other way. `schedule: null`
+// makes a scheduled post a draft again; it takes the permission `post.cancel`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5426,7 +5443,8 @@ func (c *Client) UpdatePostWithBody(ctx context.Context, post PostID, params *Up
 
 // UpdatePostWithApplicationMergePatchPlusJSONBody Change a post that has not left.
 //
-// A merge patch of PostInput. Arrays are replaced as a whole.
+// A merge patch of PostInput. Arrays are replaced as a whole, and a time replaces one that was written the other way. `schedule: null`
+// makes a scheduled post a draft again; it takes the permission `post.cancel`.
 //
 // Takes a body of the `application/merge-patch+json` content type.
 //
@@ -5563,6 +5581,7 @@ func (c *Client) PublishPost(ctx context.Context, post PostID, params *PublishPo
 // SchedulePostWithBody Set or change when a post goes out.
 //
 // Either an instant, or a wall time with its zone: then the wall time is what is kept, also when the zone's rules change.
+// Without a body, the time that the draft itself has.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5582,6 +5601,7 @@ func (c *Client) SchedulePostWithBody(ctx context.Context, post PostID, params *
 // SchedulePost Set or change when a post goes out.
 //
 // Either an instant, or a wall time with its zone: then the wall time is what is kept, also when the zone's rules change.
+// Without a body, the time that the draft itself has.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -11559,12 +11579,18 @@ type ClientWithResponsesInterface interface {
 
 	// CreatePostWithBodyWithResponse Create a draft.
 	//
+	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
+	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /posts (the `CreatePost` operationId).
 	CreatePostWithBodyWithResponse(ctx context.Context, params *CreatePostParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePostResponse, error)
 
 	// CreatePostWithResponse Create a draft.
+	//
+	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
+	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11587,7 +11613,8 @@ type ClientWithResponsesInterface interface {
 
 	// UpdatePostWithBodyWithResponse Change a post that has not left.
 	//
-	// A merge patch of PostInput. Arrays are replaced as a whole.
+	// A merge patch of PostInput. Arrays are replaced as a whole, and a time replaces one that was written the other way. `schedule: null`
+	// makes a scheduled post a draft again; it takes the permission `post.cancel`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11596,7 +11623,8 @@ type ClientWithResponsesInterface interface {
 
 	// UpdatePostWithApplicationMergePatchPlusJSONBodyWithResponse Change a post that has not left.
 	//
-	// A merge patch of PostInput. Arrays are replaced as a whole.
+	// A merge patch of PostInput. Arrays are replaced as a whole, and a time replaces one that was written the other way. `schedule: null`
+	// makes a scheduled post a draft again; it takes the permission `post.cancel`.
 	//
 	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11663,6 +11691,7 @@ type ClientWithResponsesInterface interface {
 	// SchedulePostWithBodyWithResponse Set or change when a post goes out.
 	//
 	// Either an instant, or a wall time with its zone: then the wall time is what is kept, also when the zone's rules change.
+	// Without a body, the time that the draft itself has.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11672,6 +11701,7 @@ type ClientWithResponsesInterface interface {
 	// SchedulePostWithResponse Set or change when a post goes out.
 	//
 	// Either an instant, or a wall time with its zone: then the wall time is what is kept, also when the zone's rules change.
+	// Without a body, the time that the draft itself has.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -17707,6 +17737,9 @@ func (c *ClientWithResponses) ListPostsWithResponse(ctx context.Context, params 
 
 // CreatePostWithBodyWithResponse Create a draft.
 //
+// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
+// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /posts (the `CreatePost` operationId).
@@ -17719,6 +17752,9 @@ func (c *ClientWithResponses) CreatePostWithBodyWithResponse(ctx context.Context
 }
 
 // CreatePostWithResponse Create a draft.
+//
+// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
+// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17759,7 +17795,8 @@ func (c *ClientWithResponses) GetPostWithResponse(ctx context.Context, post Post
 
 // UpdatePostWithBodyWithResponse Change a post that has not left.
 //
-// A merge patch of PostInput. Arrays are replaced as a whole.
+// A merge patch of PostInput. Arrays are replaced as a whole, and a time replaces one that was written the other way. `schedule: null`
+// makes a scheduled post a draft again; it takes the permission `post.cancel`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17774,7 +17811,8 @@ func (c *ClientWithResponses) UpdatePostWithBodyWithResponse(ctx context.Context
 
 // UpdatePostWithApplicationMergePatchPlusJSONBodyWithResponse Change a post that has not left.
 //
-// A merge patch of PostInput. Arrays are replaced as a whole.
+// A merge patch of PostInput. Arrays are replaced as a whole, and a time replaces one that was written the other way. `schedule: null`
+// makes a scheduled post a draft again; it takes the permission `post.cancel`.
 //
 // Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17889,6 +17927,7 @@ func (c *ClientWithResponses) PublishPostWithResponse(ctx context.Context, post 
 // SchedulePostWithBodyWithResponse Set or change when a post goes out.
 //
 // Either an instant, or a wall time with its zone: then the wall time is what is kept, also when the zone's rules change.
+// Without a body, the time that the draft itself has.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17904,6 +17943,7 @@ func (c *ClientWithResponses) SchedulePostWithBodyWithResponse(ctx context.Conte
 // SchedulePostWithResponse Set or change when a post goes out.
 //
 // Either an instant, or a wall time with its zone: then the wall time is what is kept, also when the zone's rules change.
+// Without a body, the time that the draft itself has.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -47,7 +47,7 @@ func parse(data []byte, t reflect.Type) error {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return malformed("The body is empty.").Because(io.EOF)
 	}
-	w := &walker{dec: json.NewDecoder(bytes.NewReader(data))}
+	w := &walker{data: data, dec: json.NewDecoder(bytes.NewReader(data))}
 	w.dec.UseNumber()
 	if err := w.value("", t, 0); err != nil {
 		return err

@@ -10,12 +10,15 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/carillonhq/carillon/ports/fault"
 )
 
 // A walker reads the tokens of a body beside the type they are meant for.
 type walker struct {
+	data  []byte
 	dec   *json.Decoder
 	found []fault.Violation
 }
@@ -32,6 +35,7 @@ func (w *walker) value(at string, t reflect.Type, depth int) error {
 	if depth > MaxDepth {
 		return fault.New(fault.Invalid, "json.too_deep", "Arrays and objects may nest %d deep.", MaxDepth).On(at)
 	}
+	start := w.dec.InputOffset()
 	token, err := w.dec.Token()
 	if err != nil {
 		return malformed("The body is not valid JSON.")
@@ -44,8 +48,10 @@ func (w *walker) value(at string, t reflect.Type, depth int) error {
 		}
 		return w.array(at, w.expect(at, s, "an array"), depth)
 	case string:
-		w.expect(at, s, "a string")
-		w.text(at, token)
+		if s = w.expect(at, s, "a string"); s.instant {
+			w.instant(at, token)
+		}
+		w.text(at, token, start)
 	case json.Number:
 		if s = w.expect(at, s, "a number"); s.integer && strings.ContainsAny(token.String(), ".eE") {
 			w.report(at, "json.wrong_type", "This must be a whole number.")
@@ -65,10 +71,51 @@ func (w *walker) null(at string, t reflect.Type, s shape) {
 	}
 }
 
-// text refuses the one character that Postgres cannot keep.
-func (w *walker) text(at, s string) {
-	if strings.ContainsRune(s, 0) {
+// text refuses the one character that Postgres cannot keep, and halves of
+// characters, which encoding/json would replace. It was read from start on.
+func (w *walker) text(at, s string, start int64) {
+	switch {
+	case strings.ContainsRune(s, 0):
 		w.report(at, "json.nul", "A text cannot contain the character U+0000.")
+	case strings.ContainsRune(s, utf8.RuneError) && halved(w.data[start:w.dec.InputOffset()]):
+		w.report(at, "json.half_character", "A text cannot contain half of a surrogate pair, such as \\ud800 alone.")
+	}
+}
+
+// halved reports whether a string, as it is written, escapes a surrogate that
+// is no half of a pair.
+func halved(raw []byte) bool {
+	for i := 0; i+1 < len(raw); i++ {
+		if raw[i] != '\\' {
+			continue
+		}
+		if i++; raw[i] != 'u' {
+			continue
+		}
+		r := escaped(raw[i:])
+		if i += 4; !utf16.IsSurrogate(r) {
+			continue
+		}
+		if i+2 >= len(raw) || raw[i+1] != '\\' || utf16.DecodeRune(r, escaped(raw[i+2:])) == utf8.RuneError {
+			return true
+		}
+		i += 6
+	}
+	return false
+}
+
+// escaped is the code unit of "uXXXX", or 0.
+func escaped(raw []byte) rune {
+	if len(raw) < 5 || raw[0] != 'u' {
+		return 0
+	}
+	n, _ := strconv.ParseUint(string(raw[1:5]), 16, 16)
+	return rune(n)
+}
+
+func (w *walker) instant(at, s string) {
+	if err := new(time.Time).UnmarshalText([]byte(s)); err != nil {
+		w.report(at, "json.not_a_time", "Write an instant that exists, with an offset, such as 2027-03-01T09:00:00Z.")
 	}
 }
 
@@ -93,13 +140,14 @@ func (w *walker) array(at string, s shape, depth int) error {
 func (w *walker) object(at string, s shape, depth int) error {
 	seen, folded := map[string]bool{}, map[string]string{}
 	for w.dec.More() {
+		start := w.dec.InputOffset()
 		token, err := w.dec.Token()
 		if err != nil {
 			return malformed("The body is not valid JSON.")
 		}
 		name, _ := token.(string)
 		here := at + "/" + escape(name)
-		w.text(here, name)
+		w.text(here, name, start)
 		w.member(here, name, s, seen, folded)
 		seen[name], folded[strings.ToLower(name)] = true, name
 		if err := w.value(here, s.of(name), depth+1); err != nil {
@@ -146,6 +194,7 @@ func escape(name string) string {
 type shape struct {
 	kind     string
 	integer  bool
+	instant  bool
 	elem     reflect.Type            // of an array or a map
 	members  map[string]reflect.Type // of a struct
 	required []string
@@ -184,7 +233,9 @@ func newShape(t reflect.Type) shape {
 		t = t.Elem()
 	}
 	switch p := reflect.PointerTo(t); {
-	case t == reflect.TypeFor[time.Time](), !p.Implements(marshals) && p.Implements(texts):
+	case t == reflect.TypeFor[time.Time]():
+		return shape{kind: "a string", instant: true}
+	case !p.Implements(marshals) && p.Implements(texts):
 		return shape{kind: "a string"}
 	case p.Implements(marshals):
 		return shape{}

@@ -105,7 +105,7 @@ func childKnowsItsPath(t *testing.T, w world) {
 		if err != nil {
 			return err
 		}
-		if !slices.Equal(got.Ancestors, []tenants.ID{w.root, w.agency.ID, w.us.ID}) || got.Parent != w.agency.ID ||
+		if got.ID != w.us.ID || !slices.Equal(got.Ancestors, []tenants.ID{w.root, w.agency.ID, w.us.ID}) || got.Parent != w.agency.ID ||
 			got.Kind != tenants.Workspace || got.Settings.TimeZone != "Europe/Lisbon" || got.Version != 1 || got.Authz != 1 ||
 			got.State != registry.Active || got.Tier != "" || !got.CreatedAt.Equal(noon) {
 			t.Errorf("tenant = %+v", got)
