@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -98,6 +99,9 @@ func TestClaimsAreFairAndHeldBack(t *testing.T) {
 			}
 			if why, err := db.Queue().Blocked(t.Context(), us, ch); err != nil || why != pause.why {
 				t.Errorf("blocked = %q, %v", why, err)
+			}
+			if ids, err := db.Platforms(t.Context()); err != nil || !slices.Contains(ids, "test.platform") {
+				t.Errorf("the platforms are %q, %v", ids, err)
 			}
 			postgrestest.Exec(t, db, fmt.Sprintf(pause.off, us))
 			if why, err := db.Queue().Blocked(t.Context(), us, ch); err != nil || why != "" {
