@@ -167,8 +167,12 @@ func (tx postTx) RefreshMetrics(ctx context.Context, post publishing.PostID, job
 	return tx.name(ctx, names.ID(job), "metrics.refresh", string(post), args, nil)
 }
 
-func (tx postTx) Blocked(ctx context.Context, chs ...channels.ID) (map[channels.ID]string, error) {
-	return queue{db: tx.db}.blocked(ctx, tx.tenant, chs)
+func (tx postTx) Blocked(ctx context.Context, chs ...channels.ID) (map[channels.ID]publishing.Block, error) {
+	reasons, err := queue{db: tx.db}.blocked(ctx, tx.tenant, chs)
+	if err != nil {
+		return nil, err
+	}
+	return tx.told(ctx, reasons)
 }
 
 // settingsRow is a row of publishing_settings.
