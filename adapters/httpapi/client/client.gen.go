@@ -3011,7 +3011,7 @@ type ClientInterface interface {
 
 	// RefreshSessionWithBody Exchange a refresh token for fresh tokens.
 	//
-	// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session.
+	// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session. Within ten seconds the same client (same address and program) gets the same successor again, since an answer may be lost.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3020,7 +3020,7 @@ type ClientInterface interface {
 
 	// RefreshSession Exchange a refresh token for fresh tokens.
 	//
-	// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session.
+	// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session. Within ten seconds the same client (same address and program) gets the same successor again, since an answer may be lost.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3137,12 +3137,24 @@ type ClientInterface interface {
 
 	// StartConnectionWithBody Start signing in to a platform.
 	//
+	// What comes next is `stage`. At `redirect` a person opens `redirect` and is sent back to `/oauth/callback`. A browser that made this request
+	// has the cookie `carillon_connect` by then, which ties the sign-in to it, and is done.
+	//
+	// A script, or whoever has an API key, has no such browser: it takes `code` and `state` from the address that the person was sent back to, and
+	// delivers them with `POST /connections/{connection}:continue` as `{"input": {"code": "…", "state": "…"}}`. What the callback refused is not used up.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /connections (the `StartConnection` operationId).
 	StartConnectionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StartConnection Start signing in to a platform.
+	//
+	// What comes next is `stage`. At `redirect` a person opens `redirect` and is sent back to `/oauth/callback`. A browser that made this request
+	// has the cookie `carillon_connect` by then, which ties the sign-in to it, and is done.
+	//
+	// A script, or whoever has an API key, has no such browser: it takes `code` and `state` from the address that the person was sent back to, and
+	// delivers them with `POST /connections/{connection}:continue` as `{"input": {"code": "…", "state": "…"}}`. What the callback refused is not used up.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4090,7 +4102,7 @@ func (c *Client) ResetPassword(ctx context.Context, body ResetPasswordJSONReques
 
 // RefreshSessionWithBody Exchange a refresh token for fresh tokens.
 //
-// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session.
+// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session. Within ten seconds the same client (same address and program) gets the same successor again, since an answer may be lost.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4109,7 +4121,7 @@ func (c *Client) RefreshSessionWithBody(ctx context.Context, contentType string,
 
 // RefreshSession Exchange a refresh token for fresh tokens.
 //
-// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session.
+// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session. Within ten seconds the same client (same address and program) gets the same successor again, since an answer may be lost.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4386,6 +4398,12 @@ func (c *Client) ResumeChannel(ctx context.Context, channel ChannelID, reqEditor
 
 // StartConnectionWithBody Start signing in to a platform.
 //
+// What comes next is `stage`. At `redirect` a person opens `redirect` and is sent back to `/oauth/callback`. A browser that made this request
+// has the cookie `carillon_connect` by then, which ties the sign-in to it, and is done.
+//
+// A script, or whoever has an API key, has no such browser: it takes `code` and `state` from the address that the person was sent back to, and
+// delivers them with `POST /connections/{connection}:continue` as `{"input": {"code": "…", "state": "…"}}`. What the callback refused is not used up.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /connections (the `StartConnection` operationId).
@@ -4402,6 +4420,12 @@ func (c *Client) StartConnectionWithBody(ctx context.Context, contentType string
 }
 
 // StartConnection Start signing in to a platform.
+//
+// What comes next is `stage`. At `redirect` a person opens `redirect` and is sent back to `/oauth/callback`. A browser that made this request
+// has the cookie `carillon_connect` by then, which ties the sign-in to it, and is done.
+//
+// A script, or whoever has an API key, has no such browser: it takes `code` and `state` from the address that the person was sent back to, and
+// delivers them with `POST /connections/{connection}:continue` as `{"input": {"code": "…", "state": "…"}}`. What the callback refused is not used up.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -10938,7 +10962,7 @@ type ClientWithResponsesInterface interface {
 
 	// RefreshSessionWithBodyWithResponse Exchange a refresh token for fresh tokens.
 	//
-	// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session.
+	// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session. Within ten seconds the same client (same address and program) gets the same successor again, since an answer may be lost.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -10947,7 +10971,7 @@ type ClientWithResponsesInterface interface {
 
 	// RefreshSessionWithResponse Exchange a refresh token for fresh tokens.
 	//
-	// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session.
+	// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session. Within ten seconds the same client (same address and program) gets the same successor again, since an answer may be lost.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11074,12 +11098,24 @@ type ClientWithResponsesInterface interface {
 
 	// StartConnectionWithBodyWithResponse Start signing in to a platform.
 	//
+	// What comes next is `stage`. At `redirect` a person opens `redirect` and is sent back to `/oauth/callback`. A browser that made this request
+	// has the cookie `carillon_connect` by then, which ties the sign-in to it, and is done.
+	//
+	// A script, or whoever has an API key, has no such browser: it takes `code` and `state` from the address that the person was sent back to, and
+	// delivers them with `POST /connections/{connection}:continue` as `{"input": {"code": "…", "state": "…"}}`. What the callback refused is not used up.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /connections (the `StartConnection` operationId).
 	StartConnectionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartConnectionResponse, error)
 
 	// StartConnectionWithResponse Start signing in to a platform.
+	//
+	// What comes next is `stage`. At `redirect` a person opens `redirect` and is sent back to `/oauth/callback`. A browser that made this request
+	// has the cookie `carillon_connect` by then, which ties the sign-in to it, and is done.
+	//
+	// A script, or whoever has an API key, has no such browser: it takes `code` and `state` from the address that the person was sent back to, and
+	// delivers them with `POST /connections/{connection}:continue` as `{"input": {"code": "…", "state": "…"}}`. What the callback refused is not used up.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16660,7 +16696,7 @@ func (c *ClientWithResponses) ResetPasswordWithResponse(ctx context.Context, bod
 
 // RefreshSessionWithBodyWithResponse Exchange a refresh token for fresh tokens.
 //
-// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session.
+// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session. Within ten seconds the same client (same address and program) gets the same successor again, since an answer may be lost.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16675,7 +16711,7 @@ func (c *ClientWithResponses) RefreshSessionWithBodyWithResponse(ctx context.Con
 
 // RefreshSessionWithResponse Exchange a refresh token for fresh tokens.
 //
-// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session.
+// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session. Within ten seconds the same client (same address and program) gets the same successor again, since an answer may be lost.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16898,6 +16934,12 @@ func (c *ClientWithResponses) ResumeChannelWithResponse(ctx context.Context, cha
 
 // StartConnectionWithBodyWithResponse Start signing in to a platform.
 //
+// What comes next is `stage`. At `redirect` a person opens `redirect` and is sent back to `/oauth/callback`. A browser that made this request
+// has the cookie `carillon_connect` by then, which ties the sign-in to it, and is done.
+//
+// A script, or whoever has an API key, has no such browser: it takes `code` and `state` from the address that the person was sent back to, and
+// delivers them with `POST /connections/{connection}:continue` as `{"input": {"code": "…", "state": "…"}}`. What the callback refused is not used up.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /connections (the `StartConnection` operationId).
@@ -16910,6 +16952,12 @@ func (c *ClientWithResponses) StartConnectionWithBodyWithResponse(ctx context.Co
 }
 
 // StartConnectionWithResponse Start signing in to a platform.
+//
+// What comes next is `stage`. At `redirect` a person opens `redirect` and is sent back to `/oauth/callback`. A browser that made this request
+// has the cookie `carillon_connect` by then, which ties the sign-in to it, and is done.
+//
+// A script, or whoever has an API key, has no such browser: it takes `code` and `state` from the address that the person was sent back to, and
+// delivers them with `POST /connections/{connection}:continue` as `{"input": {"code": "…", "state": "…"}}`. What the callback refused is not used up.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
