@@ -67,6 +67,10 @@ func TestCommandsOfABadDay(t *testing.T) {
 	}
 
 	t.Setenv("CARILLON_BLOB_URL", "file://"+t.TempDir())
+	// No mail is one finding; the rest is looked at nevertheless.
+	if said, err := command(t, "doctor"); !errors.Is(err, errUnwell) || !strings.Contains(said, "CARILLON_MAIL_URL") || strings.Contains(said, "skipped") {
+		t.Errorf("doctor without mail: %v\n%s", err, said)
+	}
 	t.Setenv("CARILLON_MAILBOX", t.TempDir())
 	// Whether this installation's own worker has reported by now is a matter of
 	// moments; nothing else may be wrong.
