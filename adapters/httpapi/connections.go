@@ -8,6 +8,7 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/core/channels"
+	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
 )
@@ -83,6 +84,9 @@ func (s *Server) callback(c *fiber.Ctx) error {
 		query[string(k)] = string(v)
 	}
 	conn, err := s.Channels.Callback(c.UserContext(), c.Cookies(connectCookie), query["state"], query)
+	if err != nil && c.Accepts(fiber.MIMEApplicationJSON, fiber.MIMETextHTML) == fiber.MIMETextHTML {
+		return notConnected(c, fault.Of(err))
+	}
 	if err != nil {
 		return err
 	}
@@ -91,6 +95,16 @@ func (s *Server) callback(c *fiber.Ctx) error {
 		return c.Redirect(conn.ReturnURL, fiber.StatusSeeOther)
 	}
 	return html(c, "connected", conn)
+}
+
+// notConnected tells a person in a browser what they can do about it. A fault
+// that is nobody's doing goes the way of all others, into the log.
+func notConnected(c *fiber.Ctx, f *fault.Error) error {
+	if f.Code == fault.Internal || f.Code == fault.Unavailable {
+		return f
+	}
+	c.Status(statusOf(f))
+	return html(c, "refused", map[string]any{"Message": f.Message, "Reason": f.Reason, "Elsewhere": f.Reason == "connection.unknown_state"})
 }
 
 func toConnection(c channels.Connection) api.Connection {

@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/carillonhq/carillon/ports/fault"
 )
 
@@ -18,6 +20,18 @@ func (db *DB) PausePlatform(ctx context.Context, platform, reason string) error 
 // platform is not paused.
 func (db *DB) ResumePlatform(ctx context.Context, platform string) error {
 	return db.switchOff(ctx, "delete from platform_pauses where platform = $1", platform)
+}
+
+// Platforms are the ids of all that the catalog has, open or closed, and of all
+// that a channel is on.
+func (db *DB) Platforms(ctx context.Context) (ids []string, err error) {
+	return ids, db.system(ctx, pathPlatform, func(ctx context.Context, tx tx) error {
+		rows, err := tx.pgx.Query(ctx, "select id from plugins union select platform from channels order by 1")
+		if err == nil {
+			ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		}
+		return err
+	})
 }
 
 // PauseAll holds back everything, everywhere, until ResumeAll.

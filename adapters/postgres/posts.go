@@ -172,8 +172,12 @@ func (tx postTx) FollowUp(ctx context.Context, post publishing.PostID, after tim
 	return tx.enqueue(ctx, jobs.FollowUp{Tenant: tx.tenant, Post: post}, &river.InsertOpts{ScheduledAt: time.Now().Add(after)})
 }
 
-func (tx postTx) Blocked(ctx context.Context, chs ...channels.ID) (map[channels.ID]string, error) {
-	return queue{db: tx.db}.blocked(ctx, tx.tenant, chs)
+func (tx postTx) Blocked(ctx context.Context, chs ...channels.ID) (map[channels.ID]publishing.Block, error) {
+	reasons, err := queue{db: tx.db}.blocked(ctx, tx.tenant, chs)
+	if err != nil {
+		return nil, err
+	}
+	return tx.told(ctx, reasons)
 }
 
 // settingsRow is a row of publishing_settings.

@@ -3,6 +3,8 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,9 +80,9 @@ func TestClaimsAreFairAndHeldBack(t *testing.T) {
 	}
 
 	for name, pause := range map[string]struct{ on, off, why string }{
-		"channel":      {"update channels set paused = true where tenant_id = '%s'", "update channels set paused = false where tenant_id = '%s'", "channel.paused"},
-		"client":       {"update tenants set paused = true where tenant_id = '%s'", "update tenants set paused = false where tenant_id = '%s'", "tenant.paused"},
-		"agency":       {"update tenants set paused = true where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "update tenants set paused = false where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "tenant.paused_above"},
+		"channel":      {"update channels set paused = true, paused_on = tenant_id where tenant_id = '%s'", "update channels set paused = false where tenant_id = '%s'", "channel.paused"},
+		"client":       {"update tenants set paused = true, paused_reason = tenant_id where tenant_id = '%s'", "update tenants set paused = false where tenant_id = '%s'", "tenant.paused"},
+		"agency":       {"update tenants set paused = true, paused_reason = '%[1]s' where tenant_id = (select parent_id from tenants where tenant_id = '%[1]s')", "update tenants set paused = false where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "tenant.paused_above"},
 		"suspension":   {"update tenants set state = 'suspended' where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "update tenants set state = 'active' where tenant_id = (select parent_id from tenants where tenant_id = '%s')", "tenant.suspended"},
 		"disconnected": {"update channels set state = 'needs_reconnect' where tenant_id = '%s'", "update channels set state = 'connected' where tenant_id = '%s'", "channel.needs_reconnect"},
 		"platform":     {"insert into platform_pauses (platform, reason) select platform, tenant_id from channels where tenant_id = '%s'", "delete from platform_pauses where reason = '%s'", "platform.paused"},
@@ -98,6 +100,16 @@ func TestClaimsAreFairAndHeldBack(t *testing.T) {
 			}
 			if why, err := db.Queue().Blocked(t.Context(), us, ch); err != nil || why != pause.why {
 				t.Errorf("blocked = %q, %v", why, err)
+			}
+			told := ""
+			if strings.Contains(pause.why, ".paused") {
+				told = string(us)
+			}
+			if held := blockOf(t, db, us, ch); held != (publishing.Block{Reason: pause.why, Told: told}) {
+				t.Errorf("people are told %+v", held)
+			}
+			if ids, err := db.Platforms(t.Context()); err != nil || !slices.Contains(ids, "test.platform") {
+				t.Errorf("the platforms are %q, %v", ids, err)
 			}
 			postgrestest.Exec(t, db, fmt.Sprintf(pause.off, us))
 			if why, err := db.Queue().Blocked(t.Context(), us, ch); err != nil || why != "" {
@@ -285,6 +297,19 @@ func deliveriesOf(t *testing.T, db *postgres.DB, who tenants.ID, id publishing.P
 }
 
 // channelOf makes a connected channel without a credential, past the doors.
+func blockOf(t *testing.T, db *postgres.DB, who tenants.ID, ch channels.ID) publishing.Block {
+	t.Helper()
+	var blocks map[channels.ID]publishing.Block
+	err := db.Posts().Update(t.Context(), who, func(ctx context.Context, tx publishing.Tx) (err error) {
+		blocks, err = tx.Blocked(ctx, ch)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return blocks[ch]
+}
+
 func channelOf(t *testing.T, db *postgres.DB, who tenants.ID) channels.ID {
 	t.Helper()
 	id := channels.NewID()

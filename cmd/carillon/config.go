@@ -65,7 +65,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 		MailURL:       e.text("CARILLON_MAIL_URL", ""),
 		MailFrom:      e.text("CARILLON_MAIL_FROM", "Carillon <carillon@localhost>"),
 		Mailbox:       e.text("CARILLON_MAILBOX", ""),
-		LogLevel:      e.text("CARILLON_LOG_LEVEL", "info"),
+		LogLevel:      e.word("CARILLON_LOG_LEVEL", "debug", "info", "warn", "error"),
 		TraceURL:      e.text("CARILLON_TRACE_URL", ""),
 		MetricsAddr:   e.text("CARILLON_METRICS_ADDR", ""),
 		Slots:         e.number("CARILLON_SLOTS", 64),
@@ -108,7 +108,10 @@ func (c *config) databases() (postgres.MigrateOptions, error) {
 	}
 	var err error
 	c.AppURL, c.SystemURL, err = postgres.RoleURLs(c.DatabaseURL, o)
-	return o, err
+	if err != nil || !strings.HasPrefix(c.DatabaseURL, "postgres://") && !strings.HasPrefix(c.DatabaseURL, "postgresql://") {
+		return o, errors.New("DATABASE_URL is no address like postgres://user:password@host/database") // and is not repeated: it has a password
+	}
+	return o, nil
 }
 
 // env reads variables and remembers what was wrong with them.

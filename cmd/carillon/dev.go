@@ -32,6 +32,7 @@ type dev struct {
 	// Listeners that are open before anything that needs their address.
 	api, pigeon, mail net.Listener
 	database          *localpg.Server // nil if DATABASE_URL names one
+	lock              io.Closer       // of the state directory
 }
 
 // devAddrs are where `carillon dev` listens.
@@ -70,6 +71,12 @@ func openDev(ctx context.Context, out io.Writer, at devAddrs, dir string) (d *de
 	}
 	d.cfg.StateDir = dir
 	d.log = logger(d.cfg)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	if d.lock, err = lockDir(dir, "carillon dev on "+at.api); err != nil {
+		return nil, fmt.Errorf("%w; stop that one, or keep this installation elsewhere: CARILLON_STATE_DIR=/another/folder and other addresses (see --help)", err)
+	}
 	if err := d.listen(ctx, at); err != nil {
 		d.close()
 		return nil, err
@@ -106,12 +113,10 @@ func (d *dev) listen(ctx context.Context, at devAddrs) error {
 }
 
 func (d *dev) prepare(ctx context.Context, dir string) (err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
 	d.cfg.BlobURL = "file://" + filepath.Join(dir, "blobs")
 	d.cfg.Mailbox = filepath.Join(dir, "mail")
 	d.network.Dir = filepath.Join(dir, "network")
+	d.network.Warn = func(what string) { d.log.WarnContext(ctx, what) }
 	if len(d.cfg.MasterKey) == 0 {
 		if d.cfg.MasterKey, err = masterKey(filepath.Join(dir, "master.key")); err != nil {
 			return err
@@ -162,6 +167,7 @@ func (d *dev) close() {
 	if d.database != nil {
 		_ = d.database.Stop()
 	}
+	_ = d.lock.Close()
 }
 
 // run serves until ctx is done. then is called once everything is up; what it

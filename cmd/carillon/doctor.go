@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/carillonhq/carillon/adapters/sandbox"
+	"github.com/carillonhq/carillon/adapters/smtp"
 )
 
 // A check is one thing that must be right for an installation to work.
@@ -64,8 +65,17 @@ func checks(cfg config) []check {
 		if _, err := cfg.databases(); err != nil {
 			return "", err
 		}
+		looks := cfg
+		if err := checkMail(cfg); err != nil { // said by itself; the rest is looked at nevertheless
+			dir, err := os.MkdirTemp("", "carillon-doctor-*")
+			if err != nil {
+				return "", err
+			}
+			defer func() { _ = os.RemoveAll(dir) }()
+			looks.MailURL, looks.Mailbox = "", dir
+		}
 		var err error
-		if k, err = open(ctx, cfg, logger(config{LogLevel: "error"})); err != nil {
+		if k, err = open(ctx, looks, logger(config{LogLevel: "error"})); err != nil {
 			return "", err
 		}
 		return "every part opens", nil
@@ -80,6 +90,7 @@ func checks(cfg config) []check {
 	}
 	return []check{
 		{"installation", whole},
+		{"mail", func(context.Context) (string, error) { return "set up; nothing was sent", checkMail(cfg) }},
 		{"sandbox", func(context.Context) (string, error) { return checkSandbox(cfg.Sandbox) }},
 		{"clock", with(func(ctx context.Context) (string, error) { return k.checkClock(ctx) })},
 		{"dispatch", with(func(ctx context.Context) (string, error) { return k.checkDispatch(ctx) })},
@@ -89,6 +100,20 @@ func checks(cfg config) []check {
 		{"media", with(func(ctx context.Context) (string, error) { return cfg.BlobURL, nil })},
 		{"closing", with(func(context.Context) (string, error) { k.close(); return "nothing left behind", nil })},
 	}
+}
+
+// checkMail tells whether there is a way for mail to go.
+func checkMail(cfg config) error {
+	if cfg.Mailbox != "" {
+		return nil
+	}
+	if cfg.MailURL == "" {
+		return errors.New("CARILLON_MAIL_URL is not set; people could not confirm their address")
+	}
+	if _, err := smtp.ParseURL(cfg.MailURL, cfg.MailFrom); err != nil {
+		return fmt.Errorf("CARILLON_MAIL_URL: %w", err)
+	}
+	return nil
 }
 
 // checkSandbox tells how plugins are confined on this machine. What is missing

@@ -20,6 +20,7 @@ func networkCommand() *cobra.Command {
 		Use: "network", Short: "Run Pigeon, the practice network", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Dir = dir
+			o.Warn = func(what string) { fmt.Fprintln(c.ErrOrStderr(), what) }
 			ln, err := net.Listen("tcp", addr)
 			if err != nil {
 				return err
@@ -59,8 +60,16 @@ func networkCommand() *cobra.Command {
 	return c
 }
 
-// runNetwork serves a practice network until ctx is done.
+// runNetwork serves a practice network until ctx is done. Its folder is its own
+// meanwhile.
 func runNetwork(ctx context.Context, ln net.Listener, o network.Options) error {
+	if o.Dir != "" {
+		lock, err := lockDir(o.Dir, "a practice network on "+ln.Addr().String())
+		if err != nil {
+			return fmt.Errorf("%w; stop that one, or choose another --dir", err)
+		}
+		defer func() { _ = lock.Close() }()
+	}
 	n, err := network.Open(o)
 	if err != nil {
 		return err

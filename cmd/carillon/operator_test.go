@@ -39,6 +39,8 @@ func TestCommandsOfABadDay(t *testing.T) {
 		{"pause --resume", "done", 0},
 		{"pause --platform org.joinmastodon --reason smoke", "done", 0},
 		{"pause --platform org.joinmastodon --resume", "done", 0},
+		{"pause --platform org.nope --reason smoke --force", "done", 0},
+		{"pause --platform org.nope --resume", "done", 0},
 		{"citus", "create_distributed_table", 0},
 		{"pause --restored", "done", 1},
 		{"pause --resume", "done", 0},
@@ -53,7 +55,22 @@ func TestCommandsOfABadDay(t *testing.T) {
 		}
 	}
 
+	// A typo would hold nothing back.
+	_, err = command(t, "pause --platform org.nope --reason smoke")
+	if err == nil || !strings.Contains(err.Error(), "org.joinmastodon") || !strings.Contains(err.Error(), "app.bsky") {
+		t.Errorf("an unknown platform: %v", err)
+	}
+	var n int
+	must(t, db.QueryRow(t.Context(), "select count(*) from platform_pauses").Scan(&n))
+	if n != 0 {
+		t.Errorf("%d platforms are paused", n)
+	}
+
 	t.Setenv("CARILLON_BLOB_URL", "file://"+t.TempDir())
+	// No mail is one finding; the rest is looked at nevertheless.
+	if said, err := command(t, "doctor"); !errors.Is(err, errUnwell) || !strings.Contains(said, "CARILLON_MAIL_URL") || strings.Contains(said, "skipped") {
+		t.Errorf("doctor without mail: %v\n%s", err, said)
+	}
 	t.Setenv("CARILLON_MAILBOX", t.TempDir())
 	// Whether this installation's own worker has reported by now is a matter of
 	// moments; nothing else may be wrong.

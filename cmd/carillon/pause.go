@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +16,7 @@ import (
 // nothing else, because it is for bad days.
 func pauseCommand() *cobra.Command {
 	var platform, reason string
-	var resume, restored bool
+	var resume, restored, force bool
 	c := &cobra.Command{
 		Use: "pause", Short: "Hold back all publishing, or that to one platform, or --resume it", Args: cobra.NoArgs,
 		Example: `  carillon pause --reason "Something is wrong; we are looking into it."
@@ -26,15 +28,20 @@ func pauseCommand() *cobra.Command {
 			if reason == "" && !resume && !restored {
 				return errors.New("say why, with --reason: people will see it")
 			}
-			return withDatabase(c, func(ctx context.Context, _ config, db *postgres.DB) error {
+			return withDatabase(c, func(ctx context.Context, cfg config, db *postgres.DB) error {
 				var err error
-				if restored {
+				if platform != "" && !resume && !force {
+					err = knownPlatform(ctx, cfg, db, platform)
+				}
+				switch {
+				case err != nil:
+				case restored:
 					err = db.MarkRestored(ctx)
-				} else {
+				default:
 					err = pause(ctx, db, platform, reason, resume)
 				}
 				if err != nil {
-					return err
+					return explain(err)
 				}
 				_, err = fmt.Fprintln(c.OutOrStdout(), "done; it works everywhere within seconds")
 				return err
@@ -43,9 +50,26 @@ func pauseCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&platform, "platform", "", "plugin id, such as org.joinmastodon; without it, everything")
 	c.Flags().StringVar(&reason, "reason", "", "what people are told")
+	c.Flags().BoolVar(&force, "force", false, "also a platform that is not installed now")
 	c.Flags().BoolVar(&resume, "resume", false, "let it go on")
 	c.Flags().BoolVar(&restored, "restored", false, "this database was put back to an earlier state: pause, and look up what may have gone out since")
 	return c
+}
+
+// knownPlatform refuses a misspelt platform, which would hold nothing back.
+func knownPlatform(ctx context.Context, cfg config, db *postgres.DB, id string) error {
+	known, err := db.Platforms(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range specs(cfg) {
+		known = append(known, s.ID)
+	}
+	if slices.Contains(known, id) {
+		return nil
+	}
+	slices.Sort(known)
+	return fmt.Errorf("nothing is paused: there is no platform %q here; there are %s (--force pauses it nevertheless)", id, strings.Join(slices.Compact(known), ", "))
 }
 
 func pause(ctx context.Context, db *postgres.DB, platform, reason string, resume bool) error {

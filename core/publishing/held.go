@@ -3,6 +3,7 @@ package publishing
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/carillonhq/carillon/core/channels"
 )
@@ -11,7 +12,13 @@ import (
 // it. It is so at the moment of reading, and kept nowhere.
 type Held struct {
 	Reason  string // which level holds it: "tenant.…", "platform.…" or "channel.…"
-	Message string // for people
+	Message string // for people, with what whoever paused it wants them to know
+}
+
+// A Block is what keeps a channel from sending.
+type Block struct {
+	Reason string // see Queue.Blocked
+	Told   string // what whoever paused it said to people; often nothing
 }
 
 // heldMessages says each reason that Queue.Blocked may give.
@@ -48,8 +55,8 @@ func hold(ctx context.Context, tx Tx, details ...*Detail) error {
 	}
 	for _, d := range details {
 		for _, dl := range d.Deliveries {
-			if r := reasons[dl.Channel]; r != "" && dl.waits() {
-				dl.Held = &Held{r, heldMessages[r]}
+			if b, is := reasons[dl.Channel]; is && dl.waits() {
+				dl.Held = &Held{b.Reason, strings.TrimSpace(heldMessages[b.Reason] + " " + b.Told)}
 			}
 		}
 	}

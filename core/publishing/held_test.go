@@ -51,8 +51,9 @@ func TestWhatIsHeldSaysWhy(t *testing.T) {
 func TestAPostThatIsPlannedWhilePausedSaysSo(t *testing.T) {
 	w := newWorld(t, social.NativeKey, 1)
 	w.store.Block = map[channels.ID]string{w.chans[0]: "tenant.paused_above"}
+	w.store.Told = map[channels.ID]string{w.chans[0]: "We are looking into it."}
 	d := w.publishNow(t, w.compose(t, "hello"))
-	if h := d.Held(); h == nil || h.Reason != "tenant.paused_above" {
+	if h := d.Held(); h == nil || h.Reason != "tenant.paused_above" || h.Message != "Publishing is paused above this workspace. We are looking into it." {
 		t.Fatalf("%+v", h)
 	}
 	if d, err := w.Cancel(t.Context(), w.who, d.ID); err != nil || d.Held() != nil {

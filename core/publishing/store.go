@@ -90,9 +90,9 @@ type Tx interface {
 	// SaveLook notes how far the posts of a channel are checked.
 	SaveLook(ctx context.Context, l Look, done bool) error
 
-	// Blocked is Queue.Blocked of several channels; those that are free are
-	// left out.
-	Blocked(ctx context.Context, chs ...channels.ID) (map[channels.ID]string, error)
+	// Blocked is Queue.Blocked of several channels, with what people are told;
+	// those that are free are left out.
+	Blocked(ctx context.Context, chs ...channels.ID) (map[channels.ID]Block, error)
 
 	// Emit tells the tenant's subscribers, if the Tx commits.
 	Emit(ctx context.Context, event, subject string, data any) error

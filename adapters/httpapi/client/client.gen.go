@@ -3053,7 +3053,7 @@ type ClientInterface interface {
 
 	// RefreshSessionWithBody Exchange a refresh token for fresh tokens.
 	//
-	// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session.
+	// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session. Within ten seconds the same client (same address and program) gets the same successor again, since an answer may be lost.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3062,7 +3062,7 @@ type ClientInterface interface {
 
 	// RefreshSession Exchange a refresh token for fresh tokens.
 	//
-	// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session.
+	// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session. Within ten seconds the same client (same address and program) gets the same successor again, since an answer may be lost.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3179,12 +3179,24 @@ type ClientInterface interface {
 
 	// StartConnectionWithBody Start signing in to a platform.
 	//
+	// What comes next is `stage`. At `redirect` a person opens `redirect` and is sent back to `/oauth/callback`. A browser that made this request
+	// has the cookie `carillon_connect` by then, which ties the sign-in to it, and is done.
+	//
+	// A script, or whoever has an API key, has no such browser: it takes `code` and `state` from the address that the person was sent back to, and
+	// delivers them with `POST /connections/{connection}:continue` as `{"input": {"code": "…", "state": "…"}}`. What the callback refused is not used up.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /connections (the `StartConnection` operationId).
 	StartConnectionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StartConnection Start signing in to a platform.
+	//
+	// What comes next is `stage`. At `redirect` a person opens `redirect` and is sent back to `/oauth/callback`. A browser that made this request
+	// has the cookie `carillon_connect` by then, which ties the sign-in to it, and is done.
+	//
+	// A script, or whoever has an API key, has no such browser: it takes `code` and `state` from the address that the person was sent back to, and
+	// delivers them with `POST /connections/{connection}:continue` as `{"input": {"code": "…", "state": "…"}}`. What the callback refused is not used up.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4142,7 +4154,7 @@ func (c *Client) ResetPassword(ctx context.Context, body ResetPasswordJSONReques
 
 // RefreshSessionWithBody Exchange a refresh token for fresh tokens.
 //
-// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session.
+// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session. Within ten seconds the same client (same address and program) gets the same successor again, since an answer may be lost.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4161,7 +4173,7 @@ func (c *Client) RefreshSessionWithBody(ctx context.Context, contentType string,
 
 // RefreshSession Exchange a refresh token for fresh tokens.
 //
-// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session.
+// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session. Within ten seconds the same client (same address and program) gets the same successor again, since an answer may be lost.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4438,6 +4450,12 @@ func (c *Client) ResumeChannel(ctx context.Context, channel ChannelID, reqEditor
 
 // StartConnectionWithBody Start signing in to a platform.
 //
+// What comes next is `stage`. At `redirect` a person opens `redirect` and is sent back to `/oauth/callback`. A browser that made this request
+// has the cookie `carillon_connect` by then, which ties the sign-in to it, and is done.
+//
+// A script, or whoever has an API key, has no such browser: it takes `code` and `state` from the address that the person was sent back to, and
+// delivers them with `POST /connections/{connection}:continue` as `{"input": {"code": "…", "state": "…"}}`. What the callback refused is not used up.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /connections (the `StartConnection` operationId).
@@ -4454,6 +4472,12 @@ func (c *Client) StartConnectionWithBody(ctx context.Context, contentType string
 }
 
 // StartConnection Start signing in to a platform.
+//
+// What comes next is `stage`. At `redirect` a person opens `redirect` and is sent back to `/oauth/callback`. A browser that made this request
+// has the cookie `carillon_connect` by then, which ties the sign-in to it, and is done.
+//
+// A script, or whoever has an API key, has no such browser: it takes `code` and `state` from the address that the person was sent back to, and
+// delivers them with `POST /connections/{connection}:continue` as `{"input": {"code": "…", "state": "…"}}`. What the callback refused is not used up.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -11012,7 +11036,7 @@ type ClientWithResponsesInterface interface {
 
 	// RefreshSessionWithBodyWithResponse Exchange a refresh token for fresh tokens.
 	//
-	// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session.
+	// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session. Within ten seconds the same client (same address and program) gets the same successor again, since an answer may be lost.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11021,7 +11045,7 @@ type ClientWithResponsesInterface interface {
 
 	// RefreshSessionWithResponse Exchange a refresh token for fresh tokens.
 	//
-	// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session.
+	// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session. Within ten seconds the same client (same address and program) gets the same successor again, since an answer may be lost.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11148,12 +11172,24 @@ type ClientWithResponsesInterface interface {
 
 	// StartConnectionWithBodyWithResponse Start signing in to a platform.
 	//
+	// What comes next is `stage`. At `redirect` a person opens `redirect` and is sent back to `/oauth/callback`. A browser that made this request
+	// has the cookie `carillon_connect` by then, which ties the sign-in to it, and is done.
+	//
+	// A script, or whoever has an API key, has no such browser: it takes `code` and `state` from the address that the person was sent back to, and
+	// delivers them with `POST /connections/{connection}:continue` as `{"input": {"code": "…", "state": "…"}}`. What the callback refused is not used up.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /connections (the `StartConnection` operationId).
 	StartConnectionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartConnectionResponse, error)
 
 	// StartConnectionWithResponse Start signing in to a platform.
+	//
+	// What comes next is `stage`. At `redirect` a person opens `redirect` and is sent back to `/oauth/callback`. A browser that made this request
+	// has the cookie `carillon_connect` by then, which ties the sign-in to it, and is done.
+	//
+	// A script, or whoever has an API key, has no such browser: it takes `code` and `state` from the address that the person was sent back to, and
+	// delivers them with `POST /connections/{connection}:continue` as `{"input": {"code": "…", "state": "…"}}`. What the callback refused is not used up.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16744,7 +16780,7 @@ func (c *ClientWithResponses) ResetPasswordWithResponse(ctx context.Context, bod
 
 // RefreshSessionWithBodyWithResponse Exchange a refresh token for fresh tokens.
 //
-// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session.
+// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session. Within ten seconds the same client (same address and program) gets the same successor again, since an answer may be lost.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16759,7 +16795,7 @@ func (c *ClientWithResponses) RefreshSessionWithBodyWithResponse(ctx context.Con
 
 // RefreshSessionWithResponse Exchange a refresh token for fresh tokens.
 //
-// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session.
+// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session. Within ten seconds the same client (same address and program) gets the same successor again, since an answer may be lost.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16982,6 +17018,12 @@ func (c *ClientWithResponses) ResumeChannelWithResponse(ctx context.Context, cha
 
 // StartConnectionWithBodyWithResponse Start signing in to a platform.
 //
+// What comes next is `stage`. At `redirect` a person opens `redirect` and is sent back to `/oauth/callback`. A browser that made this request
+// has the cookie `carillon_connect` by then, which ties the sign-in to it, and is done.
+//
+// A script, or whoever has an API key, has no such browser: it takes `code` and `state` from the address that the person was sent back to, and
+// delivers them with `POST /connections/{connection}:continue` as `{"input": {"code": "…", "state": "…"}}`. What the callback refused is not used up.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /connections (the `StartConnection` operationId).
@@ -16994,6 +17036,12 @@ func (c *ClientWithResponses) StartConnectionWithBodyWithResponse(ctx context.Co
 }
 
 // StartConnectionWithResponse Start signing in to a platform.
+//
+// What comes next is `stage`. At `redirect` a person opens `redirect` and is sent back to `/oauth/callback`. A browser that made this request
+// has the cookie `carillon_connect` by then, which ties the sign-in to it, and is done.
+//
+// A script, or whoever has an API key, has no such browser: it takes `code` and `state` from the address that the person was sent back to, and
+// delivers them with `POST /connections/{connection}:continue` as `{"input": {"code": "…", "state": "…"}}`. What the callback refused is not used up.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

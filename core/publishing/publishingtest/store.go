@@ -25,6 +25,8 @@ type Store struct {
 	tenants map[tenants.ID]*state
 	// Block is what Blocked answers.
 	Block map[channels.ID]string
+	// Told is what was said about it.
+	Told map[channels.ID]string
 	// Fail makes the next updates fail, as a lost database would.
 	Fail int
 }
@@ -489,11 +491,11 @@ func (tx *memTx) FollowUp(_ context.Context, post publishing.PostID, _ time.Dura
 	return nil
 }
 
-func (tx *memTx) Blocked(_ context.Context, chs ...channels.ID) (map[channels.ID]string, error) {
-	out := map[channels.ID]string{}
+func (tx *memTx) Blocked(_ context.Context, chs ...channels.ID) (map[channels.ID]publishing.Block, error) {
+	out := map[channels.ID]publishing.Block{}
 	for _, ch := range chs {
 		if reason := tx.s.Block[ch]; reason != "" {
-			out[ch] = reason
+			out[ch] = publishing.Block{Reason: reason, Told: tx.s.Told[ch]}
 		}
 	}
 	return out, nil

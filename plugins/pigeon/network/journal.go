@@ -1,18 +1,19 @@
 package network
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
 
 // A journal is a file of JSON lines, each the newest version of one thing. A
-// line cut short by a crash was never answered for and is dropped.
+// line cut short by a crash was never answered for and is dropped. Lines that
+// make no sense are left out: the file that has them is put aside as it was.
 type journal struct {
 	dir  string
 	file *os.File // nil in memory
@@ -23,47 +24,68 @@ type entry struct {
 	Value json.RawMessage `json:"value"`
 }
 
-func openJournal(dir string, restore func(entry) error) (*journal, error) {
-	if dir == "" {
+func openJournal(opt Options, restore func(entry) error) (*journal, error) {
+	if opt.Dir == "" {
 		return &journal{}, nil
 	}
-	if err := os.MkdirAll(filepath.Join(dir, "media"), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(opt.Dir, "media"), 0o700); err != nil {
 		return nil, fmt.Errorf("network: %w", err)
 	}
-	file, err := os.OpenFile(filepath.Join(dir, "journal.jsonl"), os.O_CREATE|os.O_RDWR, 0o600)
+	path := filepath.Join(opt.Dir, "journal.jsonl")
+	raw, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("network: %w", err)
+	}
+	whole, bad := replay(raw, restore)
+	if len(bad) > 0 {
+		aside := path + opt.Now().UTC().Format(".bad-20060102T150405")
+		if err := putAside(path, aside, whole); err != nil {
+			return nil, fmt.Errorf("network: %s: %w", path, errors.Join(append(bad, err)...))
+		}
+		opt.Warn(fmt.Sprintf("network: %s: left out %d lines that cannot be read (the first: %v); the file as it was is %s", path, len(bad), bad[0], aside))
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("network: %w", err)
 	}
-	whole, err := replay(file, restore)
-	if err == nil {
-		err = errors.Join(file.Truncate(whole), seek(file, whole))
+	if err := errors.Join(file.Truncate(int64(len(whole))), seek(file, int64(len(whole)))); err != nil {
+		return nil, fmt.Errorf("network: %s: %w", path, errors.Join(err, file.Close()))
 	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("network: journal: %w", err), file.Close())
-	}
-	return &journal{dir: dir, file: file}, nil
+	return &journal{dir: opt.Dir, file: file}, nil
 }
 
-// replay hands every whole line to restore and returns where they end.
-func replay(r io.Reader, restore func(entry) error) (whole int64, err error) {
-	lines := bufio.NewReader(r)
-	for {
-		line, err := lines.ReadBytes('\n')
-		if errors.Is(err, io.EOF) {
-			return whole, nil
-		}
-		if err != nil {
-			return whole, err
+// replay hands every line that ends to restore. It returns those that were
+// taken, and what is wrong with each of the others.
+func replay(raw []byte, restore func(entry) error) (whole []byte, bad []error) {
+	for number := 1; ; number++ {
+		line, rest, ended := bytes.Cut(raw, []byte("\n"))
+		if !ended {
+			return whole, bad
 		}
 		var e entry
-		if err := json.Unmarshal(bytes.TrimSpace(line), &e); err != nil {
-			return whole, err
+		err := json.Unmarshal(line, &e)
+		if err == nil {
+			err = restore(e)
 		}
-		if err := restore(e); err != nil {
-			return whole, err
+		if err == nil {
+			whole = append(append(whole, line...), '\n')
+		} else {
+			bad = append(bad, fmt.Errorf("line %d: %w", number, err))
 		}
-		whole += int64(len(line))
+		raw = rest
 	}
+}
+
+// putAside renames the file at path and writes what is left of it in its place.
+// Killed in between, it leaves the whole of one of them.
+func putAside(path, aside string, left []byte) error {
+	if err := os.WriteFile(path+".new", left, 0o600); err != nil {
+		return err
+	}
+	if err := os.Link(path, aside); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 func seek(file *os.File, to int64) error {

@@ -37,7 +37,8 @@ type Options struct {
 	SlowFor    time.Duration // how long "slow" takes; 0 means five seconds
 	Faults     Faults
 
-	Now func() time.Time // nil means time.Now
+	Now  func() time.Time  // nil means time.Now
+	Warn func(what string) // told of what could not be read back; nil: nobody
 }
 
 // DefaultClientID is the application that a network knows unless told another.
@@ -89,7 +90,7 @@ func Open(opt Options) (*Network, error) {
 		watchers: map[chan struct{}]bool{},
 	}
 	var err error
-	if n.journal, err = openJournal(n.opt.Dir, n.restore); err != nil {
+	if n.journal, err = openJournal(n.opt, n.restore); err != nil {
 		return nil, err
 	}
 	for _, handle := range n.opt.Accounts {
@@ -111,6 +112,9 @@ func withDefaults(opt Options) Options {
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now
+	}
+	if opt.Warn == nil {
+		opt.Warn = func(string) {}
 	}
 	return opt
 }
