@@ -37,11 +37,12 @@ deps: ## Install what is missing: a PostgreSQL server, if this machine has none
 
 .PHONY: sdks
 sdks: ## Build the plugin SDKs in TypeScript and Python; the tests need them
+	@tools/deps.sh test
 	@tools/sdks.sh build
 
 .PHONY: test
 test: deps sdks ## Run the tests: unit, contract, integration, and the race detector on the core
-	$(GO) test ./...
+	$(GO) test -timeout 20m ./...
 	$(GO) test -race $(RACE)
 
 .PHONY: check

@@ -215,7 +215,8 @@ var unscoped = map[string]string{
 	"core/channels.Callback":    "a platform sends the person back; the state says who they were",
 	"core/channels.Due":         "workers look for what to renew, in every tenant",
 	"core/channels.Purge":       "workers clear away sign-ins nobody finished, in every tenant",
-	"core/channels.TellSunsets": "workers tell every tenant that posts to a platform",
+	"core/channels.TellSunsets": "workers tell every tenant what its platforms end",
+	"core/channels.ForgetApps":  "a process hears that something was set, and not for whom",
 }
 
 // Every use case says who is asking: the first argument of an exported method

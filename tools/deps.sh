@@ -1,7 +1,22 @@
 #!/usr/bin/env bash
 # Installs what the targets need and this machine lacks. It asks before nothing
-# but installs nothing either unless it may: as root, with apt-get.
+# but installs nothing either unless it may: as root, with apt-get. With "test"
+# also what only the tests need.
 set -euo pipefail
+
+if [ "${1:-}" = test ]; then
+  missing=()
+  for tool in jq curl; do command -v $tool >/dev/null || missing+=("$tool"); done
+  if [ ${#missing[@]} -gt 0 ]; then
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+      echo "The tests follow the documentation, which uses ${missing[*]}: sudo apt-get install ${missing[*]}" >&2
+      exit 1
+    fi
+    echo "installing ${missing[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  fi
+fi
 
 have_postgres() {
   [ -n "${PG_BINDIR:-}" ] && return 0

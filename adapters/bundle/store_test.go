@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -87,6 +88,8 @@ func TestDamage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := store(t)
 			c := add(t, s)
+			s.seen.margin = 0
+			must(t, s.Check(c.Digest))
 			dir := s.at(c.Digest)
 			must(t, os.Chmod(dir, 0o755))
 			must(t, spoil(dir))
@@ -97,6 +100,50 @@ func TestDamage(t *testing.T) {
 			must(t, err)
 			must(t, s.Check(c.Digest))
 		})
+	}
+}
+
+// Before each start everything is looked at, and what nobody wrote to since it
+// was read is not read again.
+func TestWhatWasReadIsNotReadAgain(t *testing.T) {
+	s := store(t)
+	c := add(t, s)
+	at := filepath.Join(s.at(c.Digest), "main.py")
+	name := c.Digest + "/main.py"
+	look := func() os.FileInfo {
+		t.Helper()
+		info, err := os.Lstat(at)
+		must(t, err)
+		return info
+	}
+	must(t, os.Chmod(at, 0o644))
+	must(t, s.Check(c.Digest))
+	if s.seen.unchanged(name, look()) {
+		t.Error("one that was written a moment ago is trusted")
+	}
+	s.seen.margin = 0
+	must(t, s.Check(c.Digest))
+	before := look()
+	if !s.seen.unchanged(name, before) {
+		t.Error("it is read again")
+	}
+	if beside(t, s).seen.unchanged(name, before) {
+		t.Error("what another one saw is trusted")
+	}
+	// The same size and the same time of writing: the clock of the file system
+	// has to have ticked, which it does in a moment.
+	for range 1_000_000 {
+		must(t, os.WriteFile(at, []byte("print(2)\n"), 0o600))
+		must(t, os.Chtimes(at, time.Time{}, before.ModTime()))
+		if !statusChanged(look()).Equal(statusChanged(before)) || runtime.GOOS != "linux" {
+			break
+		}
+	}
+	if runtime.GOOS != "linux" {
+		must(t, os.Chtimes(at, time.Time{}, time.Now().Add(time.Hour)))
+	}
+	if err := s.Check(c.Digest); !fault.Is(err, fault.Invalid) {
+		t.Errorf("a change that hides is not noticed: %v", err)
 	}
 }
 

@@ -113,14 +113,14 @@ func readArchive(r *bufio.Reader, keep func(File, io.Reader) error) (c Contents,
 		}
 		next, err = in.Next()
 	}
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		return c, bad("there is more in it than its lock says")
 	}
 	return c, ended(zip, r)
 }
 
 func missing(err error, f File) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return bad("%.80q is not in it", f.Path)
 	}
 	return err

@@ -3,7 +3,6 @@ package conformance
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -188,8 +187,7 @@ func (b *bench) accounts(ctx context.Context) error {
 const maxScreens = 10
 
 func (b *bench) connects(ctx context.Context) error {
-	screens := b.stage.Settings.Connect
-	if len(screens) == 0 {
+	if len(b.stage.Settings.Connect) == 0 {
 		return skip{"carillon.yaml does not say in test.connect what a person enters"}
 	}
 	p, err := b.plugin(ctx)
@@ -201,11 +199,8 @@ func (b *bench) connects(ctx context.Context) error {
 	req := social.ConnectRequest{Call: call, RedirectURI: "http://127.0.0.1/callback"}
 	mark := b.stage.Proxy.Label("connect")
 	for n := range maxScreens {
-		if n < len(screens) {
-			req.Input = maps.Clone(screens[n])
-			for k, v := range req.Input {
-				req.Input[k] = b.stage.Fill(v)
-			}
+		if in, ok := b.stage.Input(n); ok {
+			req.Input = in
 		}
 		step, err := p.Connect(ctx, req)
 		switch {

@@ -7,7 +7,7 @@
 // against each other; how the plugin works is its own affair. Levels build on
 // each other: 0 the process, 1 the happy path, 2 every way a request can go
 // wrong, 3 the plugin killed at every point, 4 two tenants at once, 5 load.
-// Start with Run; level2.go has the table of faults.
+// Start with Run; troubles.go has the table of faults.
 package conformance
 
 import (

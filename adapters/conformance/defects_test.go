@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
@@ -242,6 +243,14 @@ func publishDefects() map[string]defect {
 				return step, err
 			}
 		}),
+		"counts bytes": publishing("L1.longest", func(right publisher) publisher {
+			return func(ctx context.Context, r social.PublishRequest) (social.Step, error) {
+				if len(r.Content.Text) > 500 {
+					return social.Step{}, social.Fail(social.Invalid, "pigeon.long", "The text is too long.")
+				}
+				return right(ctx, r)
+			}
+		}),
 		"escapes the text": publishing("L1.publish", func(right publisher) publisher {
 			return func(ctx context.Context, r social.PublishRequest) (social.Step, error) {
 				r.Content.Text = strings.ReplaceAll(r.Content.Text, "&", "&amp;")
@@ -395,6 +404,7 @@ func faultDefects() map[string]defect {
 			}
 		}),
 		"does not say when":   faults(commit+"429", social.RateLimited, func(f *social.Fault) { f.RetryAfter = 0 }),
+		"waits too little":    faults(commit+"429", social.RateLimited, func(f *social.Fault) { f.RetryAfter = time.Second }),
 		"hides the limit":     faults(commit+"429", social.RateLimited, kind(social.Invalid)),
 		"explains nothing":    faults(commit+"429", social.RateLimited, func(f *social.Fault) { f.Message = "" }),
 		"repeats its uploads": faults("L2.post-image.post-api-v1-media.401", social.AuthExpired, kind(social.Transient)),

@@ -22,6 +22,7 @@ func level1(ctx context.Context, b *bench) {
 		b.check(ctx, 1, "repeat."+s.name, "preparing can be repeated and shows nothing: "+s.name, "publishing", func(ctx context.Context) error { return b.repeats(ctx, s) })
 	}
 	b.check(ctx, 1, "long", "a text over the limit is refused by name", "faults", b.tooLong)
+	b.check(ctx, 1, "longest", "a text as long as the limit allows is published", "faults", b.longest)
 	b.check(ctx, 1, "token", "a token that the platform does not know asks for sign-in", "faults", b.badToken)
 	for _, c := range []struct {
 		need  social.Capability
@@ -188,6 +189,50 @@ func (b *bench) tooLong(ctx context.Context) error {
 	}
 	content := social.Content{Format: f.ID, Text: strings.Repeat("é", f.Text.Max+1)}
 	return b.refusedByName(ctx, content)
+}
+
+// longest publishes as many units as the manifest allows, each of several
+// bytes: a plugin that counts otherwise than it says refuses it.
+func (b *bench) longest(ctx context.Context) error {
+	f := b.stage.Manifest.Formats[0]
+	if f.Text.Max == 0 {
+		return skip{"the manifest sets no limit"}
+	}
+	text := full(f.Text)
+	if f.Text.MaxBytes > 0 && len(text) > f.Text.MaxBytes {
+		return skip{"the limit in bytes comes first"}
+	}
+	content := b.textOnly().content
+	if content.Format != "" && content.Format != f.ID || len(content.Media) > 0 {
+		return skip{"no case is a text in the first format"}
+	}
+	content.Text = text
+	before, err := b.count(ctx)
+	if err != nil {
+		return err
+	}
+	t, err := b.put(ctx, content)
+	if err != nil {
+		return err
+	}
+	if t.Phase != rehearsal.Published {
+		return broke(fmt.Sprintf("a text of %d %s to be published", f.Text.Max, f.Text.Count), "ended as %s (%v)", t.Phase, t.Fault)
+	}
+	if after, err := b.count(ctx); err != nil || after != before+1 {
+		return broke("one object at the platform", "left %d (%v)", after-before, err)
+	}
+	return nil
+}
+
+// full is a text of exactly the most units of a rule.
+func full(r social.TextRule) string {
+	switch r.Count {
+	case social.Graphemes:
+		return strings.Repeat("e\u0301", r.Max) // two code points, three bytes
+	case social.Bytes:
+		return strings.Repeat("é", r.Max/2) + strings.Repeat("e", r.Max%2)
+	}
+	return strings.Repeat("é", r.Max)
 }
 
 func (b *bench) refusedByName(ctx context.Context, content social.Content) error {

@@ -1,10 +1,8 @@
 package conformance
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,72 +12,6 @@ import (
 	"github.com/carillonhq/carillon/adapters/rehearsal"
 	"github.com/carillonhq/carillon/ports/social"
 )
-
-// trouble is one way in which a request goes wrong, and what that may mean.
-type trouble struct {
-	id      string
-	what    string
-	action  rehearsal.Action
-	prepare []social.Kind // what it may be called before the commit
-	commit  []social.Kind // and in it
-	slow    bool          // the call gets a short deadline
-}
-
-// The kinds that some answers may be called.
-var (
-	signIn   = []social.Kind{social.AuthExpired, social.AuthRevoked}
-	forbid   = []social.Kind{social.Permission, social.Policy, social.AuthRevoked, social.Permanent}
-	missing  = []social.Kind{social.NotFound, social.Permanent, social.Invalid}
-	invalid  = []social.Kind{social.Invalid, social.Policy, social.Permanent}
-	limited  = []social.Kind{social.RateLimited}
-	doubtful = []social.Kind{social.Ambiguous}
-	harmless = []social.Kind{social.Transient}
-	unsent   = []social.Kind{social.Ambiguous, social.Transient}
-	known    = []social.Kind{social.Duplicate, social.Ambiguous}
-)
-
-// retryAfter is what a spoiled 429 asks for.
-const retryAfter = 7 * time.Second
-
-// troubles is the table. An answer that comes from the proxy says nothing about
-// what the platform did, unless its status does.
-func (b *bench) troubles() []trouble {
-	refuse := func(name string, status int, forward bool) rehearsal.Action {
-		return rehearsal.Action{Name: "answered " + name, Forward: forward, Answer: b.words(name, status)}
-	}
-	return []trouble{
-		{"401", "the platform answers 401", refuse("401", 401, false), signIn, signIn, false},
-		{"403", "the platform answers 403", refuse("403", 403, false), forbid, forbid, false},
-		{"404", "the platform answers 404", refuse("404", 404, false), missing, missing, false},
-		{"422", "the platform answers 422", refuse("422", 422, false), invalid, invalid, false},
-		{"429", "the platform answers 429 with Retry-After", refuse("429", 429, false), limited, limited, false},
-		{"500", "the platform applies it and answers 500", refuse("500", 500, true), harmless, doubtful, false},
-		{"503", "the platform answers 503", refuse("503", 503, false), harmless, doubtful, false},
-		{"garbled", "the platform applies it and the answer is nonsense", rehearsal.Action{
-			Name: "answered with nonsense", Forward: true,
-			Answer: &rehearsal.Answer{Status: 200, Header: map[string]string{"Content-Type": "text/html"}, Body: "<html>Bad gateway"},
-		}, harmless, doubtful, false},
-		{"reset-before", "the connection is reset before the body is read", rehearsal.Action{Name: "reset before the body", Cut: rehearsal.BeforeBody}, harmless, unsent, false},
-		{"reset-after", "the platform applies it and the connection is reset", rehearsal.Action{Name: "reset after the body", Forward: true, Cut: rehearsal.AfterBody}, harmless, doubtful, false},
-		{"stall", "the platform applies it and never answers", rehearsal.Action{Name: "never answered", Forward: true, Stall: true}, harmless, doubtful, true},
-		{"duplicate", "the platform applies it and answers that it was there already", refuse("duplicate", 409, true), nil, known, false},
-	}
-}
-
-// words is how this platform says it.
-func (b *bench) words(name string, status int) *rehearsal.Answer {
-	a := rehearsal.Answer{Status: status, Body: fmt.Sprintf(`{"error":%q,"message":"refused by the test suite"}`, name)}
-	if own, ok := b.stage.Settings.Answers[name]; ok {
-		a = rehearsal.Answer{Status: cmp.Or(own.Status, status), Body: own.Body, Header: maps.Clone(own.Header)}
-	}
-	if a.Header == nil {
-		a.Header = map[string]string{}
-	}
-	if name == "429" && a.Header["Retry-After"] == "" {
-		a.Header["Retry-After"] = fmt.Sprint(int(retryAfter.Seconds()))
-	}
-	return &a
-}
 
 // spot is a request of the happy path that may change something.
 type spot struct {
@@ -223,6 +155,8 @@ func (b *bench) judge(r rehearsal.Record, allowed []social.Kind, t trouble) erro
 		return broke(expected, "%s", told(r)).with(r.Exchanges)
 	case r.Fault.Kind == social.RateLimited && t.id == "429" && r.Fault.RetryAfter <= 0:
 		return broke("the time to wait that the platform asked for", "gave %s", r.Fault.RetryAfter).with(r.Exchanges)
+	case r.Fault.Kind == social.RateLimited && t.asksFor() > 0 && r.Fault.RetryAfter < t.asksFor()-time.Second:
+		return broke(fmt.Sprintf("the time to wait that the platform asked for, %s", t.asksFor()), "gave %s", r.Fault.RetryAfter).with(r.Exchanges)
 	case r.Fault.Key == "" || r.Fault.Message == "" || r.Fault.Source == "":
 		return broke("a fault with a key, a message for people and a source", "gave %+v", *r.Fault).with(r.Exchanges)
 	case len(r.Fault.Upstream) > 2<<10:

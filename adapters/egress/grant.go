@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Grant is what one plugin may do through a Proxy. It is safe for concurrent use.
@@ -21,7 +22,8 @@ type Grant struct {
 	slots  chan struct{}
 
 	mu    sync.Mutex
-	hosts map[string]int // pattern → how many want it open
+	hosts map[string]int       // pattern → how many want it open
+	told  map[string]time.Time // host → when its refusal was last told
 
 	requests, refused, sent, received atomic.Int64
 }
@@ -64,13 +66,23 @@ func (g *Grant) add(hosts []string, n int) {
 	defer g.mu.Unlock()
 	for _, h := range hosts {
 		h = normal(h)
-		if h == "" || h == "*" || strings.ContainsAny(h, "{}/") {
+		if h == "" || strings.ContainsAny(h, "{}/") || tooWide(h) {
 			continue
 		}
 		if g.hosts[h] += n; g.hosts[h] <= 0 {
 			delete(g.hosts, h)
 		}
 	}
+}
+
+// tooWide reports whether a pattern is of more than one name's own: of every
+// name, of all below a whole top-level domain, or of what matches knows nothing of.
+func tooWide(pattern string) bool {
+	if h, _, err := net.SplitHostPort(pattern); err == nil {
+		pattern = h
+	}
+	suffix, wild := strings.CutPrefix(pattern, "*.")
+	return strings.Contains(suffix, "*") || wild && !strings.Contains(strings.Trim(suffix, "."), ".")
 }
 
 // permits reports whether the plugin may name target, "host" or "host:port".
@@ -106,6 +118,33 @@ func matches(pattern, host, port string) bool {
 
 // normal is h as names are compared: lower case, without the root's dot.
 func normal(h string) string { return strings.TrimSuffix(strings.ToLower(strings.TrimSpace(h)), ".") }
+
+// How often a refusal is told, and of how many hosts: a plugin may ask for any.
+const (
+	tellEvery = time.Hour
+	maxTold   = 100
+)
+
+// tell makes a refused host known to the operator.
+func (g *Grant) tell(host string) {
+	if g.proxy.limits.Refused == nil {
+		return
+	}
+	host, now := normal(host), time.Now()
+	g.mu.Lock()
+	last, known := g.told[host]
+	due := now.Sub(last) >= tellEvery && len(host) <= 260 && (known || len(g.told) < maxTold)
+	if due {
+		if g.told == nil {
+			g.told = map[string]time.Time{}
+		}
+		g.told[host] = now
+	}
+	g.mu.Unlock()
+	if due {
+		g.proxy.limits.Refused(g.plugin, host)
+	}
+}
 
 func (g *Grant) refuse(w http.ResponseWriter, code int, reason string) {
 	g.refused.Add(1)

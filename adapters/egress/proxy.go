@@ -21,6 +21,9 @@ type Limits struct {
 	Bytes    int64         // each way, per connection; 1 GiB
 	Idle     time.Duration // without a byte either way; 60 s
 	Lifetime time.Duration // of one connection; 15 min
+	// Refused, if set, hears of a host that a plugin asked for and its manifest
+	// does not list: of each once an hour.
+	Refused func(plugin, host string)
 }
 
 // Proxy is the door to the network for processes that are not ours to trust:
@@ -87,7 +90,7 @@ func (p *Proxy) Close() error {
 }
 
 // Grant lets plugin name hosts: "api.example.com", "*.example.com" for every
-// name below it, either with ":port" for that port only. Entries that are
+// name below it, either with ":port" for that port only; "*.com" is too wide and left out. Entries that are
 // templates, such as "{instance}", are left out: Grant.Allow opens those for
 // the time of a call.
 func (p *Proxy) Grant(plugin string, hosts []string) *Grant {
@@ -135,6 +138,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		target = r.URL.Host
 	}
 	if !g.permits(target) {
+		g.tell(target)
 		g.refuse(w, http.StatusForbidden, "http_request_denied")
 		return
 	}

@@ -72,6 +72,29 @@ func TestProxyRefuses(t *testing.T) {
 	}
 }
 
+// A host that is not in a manifest is told to the operator, once for all that
+// ask for it.
+func TestProxyTellsOfRefusedHosts(t *testing.T) {
+	srv := httptest.NewTLSServer(http.NotFoundHandler())
+	defer srv.Close()
+	told := make(chan string, 10)
+	p := listen(t, local(), egress.Limits{Refused: func(plugin, host string) { told <- plugin + " " + host }})
+	g := p.Grant("pigeon", []string{"example.com", "10.0.0.1"})
+	for _, target := range []string{"https://Perch.example", "https://perch.example", "https://10.0.0.1"} {
+		if _, err := post(t, through(t, g.URL(), srv), target, ""); err == nil {
+			t.Errorf("%s was reached", target)
+		}
+	}
+	close(told)
+	var all []string
+	for one := range told {
+		all = append(all, one)
+	}
+	if len(all) != 1 || all[0] != "pigeon perch.example:443" {
+		t.Errorf("told of %q", all)
+	}
+}
+
 // The account's own instance is open for as long as a call about it lasts.
 func TestProxyAllow(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
@@ -101,6 +124,7 @@ func TestProxyHostPatterns(t *testing.T) {
 	resolver := resolverFunc(func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("10.9.9.9")} })
 	p := listen(t, egress.New(egress.Options{Resolver: resolver}), egress.Limits{})
 	g := p.Grant("x", []string{"api.x.com", "*.Googleapis.com", "files.example:8443", "*", "{instance}"})
+	g.Allow("*.com", "*.com:443", "*.com.", "a*.example", "*.*.example", "*:443")
 	for target, named := range map[string]bool{
 		"api.x.com:443": true, "API.X.COM:443": true, "api.x.com.:443": true, "x.com:443": false, "evilapi.x.com:443": false,
 		"a.googleapis.com:443": true, "a.b.googleapis.com:443": true, "googleapis.com:443": false, "evilgoogleapis.com:443": false,

@@ -115,6 +115,8 @@ func TestADryRunKeepsNothing(t *testing.T) {
 		"schedule":   {":schedule?dry_run=true", `{"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}`, `"state":"scheduled"`},
 		"publish":    {":publish?dry_run=true", "", `"deliveries":[{`},
 		"a mistake":  {":schedule?dry_run=true", `{"local_time":"2027-03-01T09:00:00","timezone":"Nowhere/Land"}`, "schedule.unknown_zone"},
+		"its zone":   {":schedule?dry_run=true", `{"local_time":"2027-03-01T09:00:00","timezone":"Nowhere/Land"}`, `"pointer":"/timezone"`},
+		"its past":   {":schedule?dry_run=true", `{"local_time":"2020-03-01T09:00:00","timezone":"UTC"}`, `"pointer":"/local_time"`},
 		"no boolean": {":publish?dry_run=perhaps", "", `"pointer":"/query/dry_run"`},
 	} {
 		if code, _, body := w.call("POST", post+tc.verb, headers, tc.body); !strings.Contains(body, tc.says) {

@@ -69,11 +69,18 @@ func describe(out *api.Channel, t channels.Target) {
 		switch {
 		case ok:
 		case len(missing) > 0:
-			one.Reason = ptr(api.MissingScope)
+			one.Reason = ptr(api.ChannelFormatReasonMissingScope)
 		default:
-			one.Reason = ptr(api.NotForAccount)
+			one.Reason = ptr(api.ChannelFormatReasonNotForAccount)
 		}
 		out.Formats = append(out.Formats, one)
+	}
+	for _, m := range t.Missing {
+		if m.Capability != "" {
+			out.DisabledCapabilities = append(out.DisabledCapabilities, api.DisabledCapability{
+				Id: string(m.Capability), Reason: api.DisabledCapabilityReasonMissingScope, MissingScopes: m.Scopes,
+			})
+		}
 	}
 }
 

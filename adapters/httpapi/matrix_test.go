@@ -145,7 +145,9 @@ func (w *world) plugin() (plugin, key string) {
 	p.Pending, p.Previous = strings.Repeat("b", 64), strings.Repeat("c", 64)
 	must(w.t, w.db.Plugins().Update(w.t.Context(), postgrestest.Operator, func(ctx context.Context, tx catalog.Tx) error {
 		for number, digest := range map[string]string{"1.0.0": p.Active, "1.1.0": p.Pending, "0.9.0": p.Previous} {
-			if err := tx.SaveVersion(ctx, catalogtest.NewVersion(p.ID, number, digest)); err != nil {
+			v := catalogtest.NewVersion(p.ID, number, digest)
+			v.Ran = digest != p.Pending
+			if err := tx.SaveVersion(ctx, v); err != nil {
 				return err
 			}
 		}

@@ -48,7 +48,7 @@ func (s *Server) ListPosts(ctx context.Context, req api.ListPostsRequestObject) 
 	}
 	f := publishing.Filter{
 		From: or(req.Params.ScheduledFrom), To: or(req.Params.ScheduledUntil),
-		Channel: channels.ID(or(req.Params.Channel)), After: publishing.PostID(q.after), Limit: q.limit + 1,
+		Channel: channels.ID(or(req.Params.Channel)), AtRisk: or(req.Params.AtRisk), After: publishing.PostID(q.after), Limit: q.limit + 1,
 	}
 	if req.Params.State != nil {
 		if !req.Params.State.Valid() {

@@ -69,6 +69,7 @@ func guarded[A answer](ctx context.Context, e *entry, r request, rpc func(contex
 		asked = e.upstream(ctx, res.GetNotes())
 		if f := wire.ToFault(res.GetFault()); f != nil {
 			err = e.redacted(f)
+			e.explain(ctx, r, f)
 		}
 	}
 	t.done(healthOf(err, asked), err)
@@ -89,12 +90,14 @@ func send[A answer](ctx context.Context, e *entry, r request, rpc func(context.C
 		return none, err
 	}
 	defer release()
-	over, err := e.poison.admit(ctx, r)
+	suspect, err := e.poison.admit(r)
 	if err != nil {
 		return none, err
 	}
-	defer over()
 	e.secrets.lend(r.call.Credential)
+	if suspect {
+		return alone(ctx, e, r, rpc)
+	}
 	for range 2 {
 		at, err := e.enter(ctx, r)
 		if err != nil {
@@ -139,7 +142,7 @@ func (e *entry) broken(at seat, r request, err error, sent bool) error {
 	suspect := func(alive bool) {
 		at.leave(alive)
 		if sent {
-			e.blame(at.p, r)
+			e.blame(at.p, r, false)
 		}
 	}
 	switch code := status.Code(err); {
@@ -152,16 +155,22 @@ func (e *entry) broken(at seat, r request, err error, sent bool) error {
 	default:
 		at.leave(true)
 	}
+	return e.unclear(err)
+}
+
+// unclear is the error of a call of which nobody knows what it did.
+func (e *entry) unclear(err error) error {
 	return fmt.Errorf("plugin %s: %s", e.id, e.secrets.redact(wire.Text(err.Error())))
 }
 
-// blame suspects an operation of the end of a process, once.
-func (e *entry) blame(p *process, r request) {
+// blame suspects an operation of the end of a process, once. alone says that no
+// other was ever in it.
+func (e *entry) blame(p *process, r request, alone bool) {
 	weight, op := p.weight(), r.operation()
 	if weight == 0 || op == "" {
 		return
 	}
-	if _, known := p.accused.LoadOrStore(op, true); !known && e.poison.blame(op, weight) {
+	if _, known := p.accused.LoadOrStore(op, true); !known && e.poison.blame(op, weight, alone) {
 		e.host.cfg.Log.Error("plugin operation parked", "plugin", e.id, "method", r.method, "tenant", r.call.Tenant, "key", r.call.Idempotency)
 	}
 }
@@ -175,6 +184,16 @@ func (e *entry) redacted(f *social.Fault) *social.Fault {
 		f.Err = errors.New(e.secrets.redact(f.Err.Error()))
 	}
 	return f
+}
+
+// explain logs what is behind a fault. The fault itself goes to people, and
+// what a plugin's own error says is for the operator.
+func (e *entry) explain(ctx context.Context, r request, f *social.Fault) {
+	if f.Err == nil {
+		return
+	}
+	e.host.cfg.Log.WarnContext(ctx, "plugin call failed", "plugin", e.id, "method", r.method, "tenant", r.call.Tenant,
+		"key", f.Key, "kind", string(f.Kind), "cause", f.Err.Error())
 }
 
 // maxUpstream is the most requests of one call that become spans.

@@ -42,7 +42,8 @@ func (s *supervisor) reach(m social.Manifest) {
 }
 
 // visit opens the host of the account that a call is about until release is
-// called, for a plugin whose platform has no host of its own.
+// called, for a plugin whose platform has no host of its own. Whoever lends the
+// credential has checked it.
 func (s *supervisor) visit(r request) (release func()) {
 	if !roams(s.known()) {
 		return func() {}
@@ -69,7 +70,7 @@ func hostOf(instance string) string {
 		instance = "https://" + instance
 	}
 	u, err := url.Parse(instance)
-	if err != nil {
+	if err != nil || strings.ContainsAny(u.Host, "*{}") { // one host, never a pattern
 		return ""
 	}
 	return u.Host

@@ -78,6 +78,17 @@ func TestAHostIsOpenForAsLongAsItIsNeeded(t *testing.T) {
 			t.Errorf("%q did not open %s: %v", instance, host, d.seen)
 		}
 	}
+	before := len(d.seen)
+	for _, pattern := range []string{"*", "*.com", "https://*.example.com/", "{instance}"} {
+		req := request("now", false)
+		req.Call.Credential.Public = map[string]string{"instance": pattern}
+		if _, err := p.Publish(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if opened := strings.Join(d.seen[before:], ""); opened != "" {
+		t.Errorf("an account's pattern opened %q", opened)
+	}
 	if _, err := p.Connect(t.Context(), social.ConnectRequest{Input: map[string]string{"instance": "new.example"}}); err != nil || !slices.Contains(d.seen, "new.example") {
 		t.Errorf("signing in: %v, opened %v", err, d.seen)
 	}

@@ -33,20 +33,17 @@ type executable struct {
 func (e *executable) open(want string) (*os.File, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.file == nil {
-		if err := e.openOnce(); err != nil {
-			return nil, err
-		}
-	}
-	info, err := e.file.Stat()
-	if err != nil {
+	held := e.file != nil
+	if err := e.known(); err != nil {
 		return nil, err
 	}
-	if e.sum == "" || info.Size() != e.size || !info.ModTime().Equal(e.changed) {
-		if e.sum, err = hash(e.file, info.Size()); err != nil {
+	if want != "" && want != e.sum && held {
+		// It was damaged; what is in its place by now may not be. Whoever
+		// starts it this moment has it open still.
+		e.file, e.sum = nil, ""
+		if err := e.known(); err != nil {
 			return nil, err
 		}
-		e.size, e.changed = info.Size(), info.ModTime()
 	}
 	for _, right := range []string{want, e.must} {
 		if right != "" && right != e.sum {
@@ -54,6 +51,26 @@ func (e *executable) open(want string) (*os.File, error) {
 		}
 	}
 	return e.file, nil
+}
+
+// known opens the file if it is not, and hashes it if that was not done since
+// it was written to. Called with the lock held.
+func (e *executable) known() error {
+	if e.file == nil {
+		if err := e.openOnce(); err != nil {
+			return err
+		}
+	}
+	info, err := e.file.Stat()
+	if err != nil {
+		return err
+	}
+	if e.sum != "" && info.Size() == e.size && info.ModTime().Equal(e.changed) {
+		return nil
+	}
+	e.sum, err = hash(e.file, info.Size())
+	e.size, e.changed = info.Size(), info.ModTime()
+	return err
 }
 
 func (e *executable) openOnce() error {

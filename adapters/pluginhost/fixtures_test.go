@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -163,6 +164,8 @@ func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 		return social.Step{Next: &social.Next{State: make([]byte, social.MaxState+1)}}, nil
 	case "neither":
 		return social.Step{}, nil
+	case "mishap":
+		return social.Step{}, errors.New("no such host: " + rest)
 	case "nameless":
 		receipt.Ref = social.Ref{}
 	case "panic":
@@ -184,6 +187,11 @@ func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 	case "deadline":
 		until, _ := ctx.Deadline()
 		receipt.Ref.ID = fmt.Sprint(until.UnixNano())
+	case "wait":
+		select {
+		case <-time.After(2 * time.Second):
+		case <-ctx.Done():
+		}
 	case "hang":
 		<-ctx.Done()
 		return social.Step{}, ctx.Err()

@@ -11,8 +11,8 @@ import (
 
 func TestSuspicionPassesWithTime(t *testing.T) {
 	p := newPoison()
-	if p.blame("", fellByItself) || p.blame("op", fellByItself) || !p.blame("op", fellByItself) {
-		t.Error("an operation is parked by its second fall")
+	if p.blame("", fellByItself, true) || p.blame("op", fellByItself, false) || p.blame("op", fellByItself, false) || !p.blame("op", fellByItself, true) {
+		t.Error("an operation is parked by a fall alone after another, and by none beside others")
 	}
 	if n := p.parked(); n != 1 {
 		t.Errorf("%d parked", n)
@@ -22,7 +22,7 @@ func TestSuspicionPassesWithTime(t *testing.T) {
 		t.Errorf("an hour later: %d", blame)
 	}
 	for i := range 2 * maxSuspicious {
-		p.blame(fmt.Sprint(i), fellByOthers)
+		p.blame(fmt.Sprint(i), fellByOthers, false)
 	}
 	if n := len(p.suspects); n != maxSuspicious {
 		t.Errorf("remembers %d", n)

@@ -95,7 +95,10 @@ type Spec struct {
 	Digest string        // hexadecimal SHA-256 that the program must have; empty means any
 	Env    []string      // besides Config.Env
 	Start  time.Duration // from fork to the manifest; 0 means Timeouts.Start. Interpreters take longer: 20 s
-	Check  func() error  // asked before each start, which fails with what it says; nil: nothing is
+	Bundle string        // that it is of, for Host.Bundles; empty: none
+	// Check is asked before each start, which fails with what it says, and may
+	// put right what it finds wrong. Its time is not the start's. Nil: nothing is.
+	Check func(context.Context) error
 	// Accept is asked about what the plugin says of itself, with each start,
 	// which fails with what it says; nil: everything is fine.
 	Accept func(social.Manifest) error

@@ -536,6 +536,21 @@ func TestOutputIsLimitedAndRedacted(t *testing.T) {
 	}
 }
 
+// What a plugin's plain error says reaches the operator, without secrets.
+func TestTheCauseOfAFailureIsLogged(t *testing.T) {
+	out := &journal{}
+	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) { c.Log = slog.New(slog.NewTextHandler(out, nil)) })
+	_, err := publish(open(t, h, "test.good"), "mishap tok-0123456789", false)
+	if f := social.FaultOf(err, false); err == nil || f.Key != "plugin.broken" {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"plugin call failed", "plugin=test.good", "method=publish", "tenant=", "key=plugin.broken", `cause="no such host: ***"`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the log lacks %s:\n%s", want, out.String())
+		}
+	}
+}
+
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }

@@ -1,15 +1,14 @@
 package pluginhost
 
 import (
-	"context"
 	"sync"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/social"
 )
 
-// What an operation is blamed for. Two ends of the process by itself park it.
-// An end from outside, by the kernel or a person, may have meant another: it
+// What an operation is blamed for. Two ends of a process by itself park it. An
+// end from outside, by the kernel or a person, may have meant another: it
 // counts half.
 const (
 	fellByItself  = 2
@@ -19,11 +18,20 @@ const (
 	maxSuspicious = 1024
 )
 
-// poison remembers the operations under which the process fell. One of them is
-// a suspect and runs alone among suspects, so that the next fall tells which it
-// was; one that it fell under again is parked, for everybody else's sake.
+// How many suspects run at once, each in a process of its own, in all and of
+// one tenant.
+const (
+	maxAlone          = 4
+	maxAlonePerTenant = 1
+)
+
+// poison remembers the operations under which a process fell. One of them is a
+// suspect: it may have been a bystander, so until it is answered it runs in a
+// process that nobody else is in. What falls with that one is its own doing,
+// and nobody else's call. Only such a fall parks an operation: those that shared
+// a process make it a suspect, however many they are.
 type poison struct {
-	alone chan struct{} // held by the one suspect that runs
+	alone *bulkhead // of the suspects that run
 
 	mu       sync.Mutex
 	suspects map[string]*suspect // by operation
@@ -35,7 +43,7 @@ type suspect struct {
 }
 
 func newPoison() *poison {
-	return &poison{alone: make(chan struct{}, 1), suspects: map[string]*suspect{}}
+	return &poison{alone: newBulkhead(maxAlone, maxAlonePerTenant), suspects: map[string]*suspect{}}
 }
 
 // operation names what a retry of r repeats; "" if nothing does.
@@ -50,27 +58,14 @@ func (r request) operation() string {
 	return r.call.Tenant + "\x00" + r.call.Idempotency + "\x00" + method
 }
 
-// admit lets an operation through, after waiting its turn if it is a suspect,
-// no longer than patience. done is called when the call is over.
-func (p *poison) admit(ctx context.Context, r request) (done func(), err error) {
-	op := r.operation()
-	blame, left := p.of(op)
-	switch {
-	case blame == 0:
-		return func() {}, nil
-	case blame >= enoughToPark:
-		return nil, parked(r, left)
+// admit reports whether r is a suspect. Its error is the fault of one that is
+// parked.
+func (p *poison) admit(r request) (suspect bool, err error) {
+	blame, left := p.of(r.operation())
+	if blame >= enoughToPark {
+		return true, parked(r, left)
 	}
-	turn := time.NewTimer(patience)
-	defer turn.Stop()
-	select {
-	case p.alone <- struct{}{}:
-		return func() { <-p.alone }, nil
-	case <-turn.C:
-		return nil, down("plugin.busy", patience, nil)
-	case <-ctx.Done():
-		return nil, down("plugin.busy", 0, ctx.Err())
-	}
+	return blame > 0, nil
 }
 
 // of is what op is blamed for, and for how long that is remembered.
@@ -88,9 +83,9 @@ func (p *poison) of(op string) (blame int, left time.Duration) {
 	return s.blame, left
 }
 
-// blame notes that the process fell while op was under way. It reports whether
-// that parked it.
-func (p *poison) blame(op string, weight int) bool {
+// blame notes that a process fell while op was under way in it, alone or beside
+// others. It reports whether that parked it.
+func (p *poison) blame(op string, weight int, alone bool) bool {
 	if op == "" {
 		return false
 	}
@@ -103,7 +98,11 @@ func (p *poison) blame(op string, weight int) bool {
 		p.suspects[op] = s
 	}
 	before := s.blame
-	s.blame, s.last = s.blame+weight, time.Now()
+	if s.last = time.Now(); alone {
+		s.blame += weight
+	} else {
+		s.blame = max(s.blame, weight)
+	}
 	return before < enoughToPark && s.blame >= enoughToPark
 }
 
@@ -150,12 +149,16 @@ func (p *poison) parked() (n int) {
 // parked is the fault of an operation that is not tried again for now. This
 // call had no effect. What came of the ones before it, if they were commits,
 // is for its journal to say: a segment in doubt stays in doubt whatever a
-// later call answers. What nobody gives up, such as a lookup, waits.
+// later call answers. What nobody gives up, such as a lookup, waits. Whoever
+// orders it anew gives it another key, and so another try.
 func parked(r request, left time.Duration) *social.Fault {
 	f := social.Fail(social.Transient, "plugin.operation_parked", "This stopped the platform's plugin twice, so it is not tried again for now.")
 	f.Source, f.RetryAfter = social.FromPlugin, left
 	if r.method == "publish" || r.method == "commit" {
 		f.Kind = social.Permanent
+	}
+	if r.method == "publish" { // of a commit, nobody here knows whether an earlier one went out
+		f.Message = "This stopped the platform's plugin twice, and nothing of it went out. Change it, or send it once more as it is."
 	}
 	return f
 }

@@ -56,7 +56,7 @@ type run struct {
 // is not.
 func newRun(s *supervisor) (*run, error) {
 	if s.spec.Check != nil {
-		if err := s.spec.Check(); err != nil {
+		if err := s.spec.Check(s.life); err != nil {
 			return nil, err
 		}
 	}

@@ -1,6 +1,7 @@
 package pluginhost
 
 import (
+	"slices"
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/sandbox"
@@ -14,6 +15,7 @@ type Status struct {
 	Digest      string    // of the program, once it ran
 	Version     string    // of the plugin, once it ran
 	PID         int       // 0: not running
+	Alone       []int     // processes that one suspect each runs in
 	InFlight    int
 	Starts      int       // since the host began, of this version
 	Crashes     int       // in the last 10 minutes
@@ -43,6 +45,20 @@ func (h *Host) Status() []Status {
 		out[i] = e.status()
 	}
 	return out
+}
+
+// Bundles names the bundles of all versions that run or may be started, those
+// that only finish what they began included.
+func (h *Host) Bundles() (out []string) {
+	for _, e := range h.all() {
+		e.mu.Lock()
+		out = append(out, e.current.spec.Bundle)
+		for _, o := range e.older {
+			out = append(out, o.spec.Bundle)
+		}
+		e.mu.Unlock()
+	}
+	return slices.DeleteFunc(out, func(b string) bool { return b == "" })
 }
 
 func (e *entry) status() Status {
@@ -83,6 +99,9 @@ func (s *supervisor) status() Status {
 	}
 	if s.current != nil && s.current.alive() {
 		st.PID, st.Sandbox = s.current.run.pid(), s.current.run.level
+	}
+	for _, p := range s.lone {
+		st.Alone = append(st.Alone, p.run.pid())
 	}
 	if s.state == Quarantined {
 		st.Quarantined = s.notBefore

@@ -23,9 +23,9 @@ const (
 	patience = time.Second
 )
 
-// supervisor keeps one version of a plugin available: at most one process and
-// at most one start at a time, without ever holding the lock while either takes
-// its time.
+// supervisor keeps one version of a plugin available: at most one process that
+// serves and at most one start of it at a time, without ever holding the lock
+// while either takes its time. Suspects have processes of their own besides.
 type supervisor struct {
 	host    *Host
 	spec    Spec
@@ -40,7 +40,8 @@ type supervisor struct {
 	state     State
 	since     time.Time
 	current   *process
-	leaving   *process // ends because nobody needs it
+	leaving   *process   // ends because nobody needs it
+	lone      []*process // that one suspect each runs in
 	starting  *start
 	manifest  *social.Manifest
 	reached   func()      // closes what the manifest opened
@@ -52,6 +53,7 @@ type supervisor struct {
 	lastErr   error
 	closed    bool
 	ended     sync.Once
+	parting   sync.WaitGroup // starts of lone processes; begun with the lock held, before it is closed
 }
 
 // start is one attempt to get a process, shared by every call that waits.
@@ -251,6 +253,10 @@ func (s *supervisor) close(ctx context.Context) error {
 	if st != nil {
 		<-st.done
 	}
+	s.parting.Wait()
+	s.mu.Lock()
+	processes = append(processes, s.lone...)
+	s.mu.Unlock()
 	for _, p := range processes {
 		if p != nil {
 			p.stop(ctx)

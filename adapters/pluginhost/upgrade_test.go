@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -176,11 +177,18 @@ func must(t *testing.T, p social.Platform) []byte {
 
 // A version that is kept for its own operations gets up again like any other.
 func TestAnOldVersionIsStartedAgain(t *testing.T) {
-	h := host(t, "version:1.0.0:1:1", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) { c.Timeouts.Unused = 100 * time.Millisecond })
+	h := host(t, "version:1.0.0:1:1", "test.good", func(c *pluginhost.Config, s *pluginhost.Spec) {
+		c.Timeouts.Unused, s.Bundle = 100*time.Millisecond, "first"
+	})
 	p := open(t, h, "test.good")
 	begun := must(t, p)
-	if err := h.Upgrade(t.Context(), version("2.0.0:2:2")); err != nil {
+	next := version("2.0.0:2:2")
+	next.Bundle = "second"
+	if err := h.Upgrade(t.Context(), next); err != nil {
 		t.Fatal(err)
+	}
+	if got := h.Bundles(); !slices.Equal(got, []string{"second", "first"}) {
+		t.Errorf("needs %v", got)
 	}
 	eventually(t, time.Minute, "nobody runs", func() bool { s := h.Status()[0]; return s.PID == 0 && s.Older[0].PID == 0 })
 	if got, _, err := step(t, p, "now", begun); err != nil || got != "1.0.0 read of 1.0.0" {

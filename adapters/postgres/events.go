@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -54,15 +55,21 @@ const recordSQL = `
 	       case when $9::bool then pg_notify($10::text, $1::text) is null end
 	  from recorded`
 
-// recordNthSQL is for who has counted, $8 being the event's place among those
-// of its transaction, and knows what endpoints want. The tenant is the column's
-// default, as everywhere; $1 is not its source.
-const (
-	recordNthSQL = `
-	insert into events (id, type, subject, data, request_id, idempotency_key, n)
-	select $2::text, $3::text, $4::text, $5::text::jsonb, $6::text, $7::text, $8::bigint where $1::text is not null`
-	notifySQL = "select pg_notify($2::text, $1::text)"
-)
+// tellSQL writes so many events for who has counted those of the transaction,
+// and knows what endpoints want. The tenant is the column's default, as
+// everywhere; $1 is not its source.
+func tellSQL(events int) string {
+	rows, arg := make([]string, events), 1
+	for i := range rows {
+		next := func(kind string) string { arg++; return fmt.Sprintf("$%d::%s", arg, kind) }
+		rows[i] = "(" + next("text") + ", " + next("text") + ", " + next("text") + ", " + next("text") + "::jsonb, " +
+			next("text") + ", " + next("text") + ", " + next("bigint") + ")"
+	}
+	return "insert into events (id, type, subject, data, request_id, idempotency_key, n) select * from (values " +
+		strings.Join(rows, ", ") + ") told where $1::text is not null"
+}
+
+const notifySQL = "select pg_notify($2::text, $1::text)"
 
 // record writes the event, its notification unless that would be one too many
 // (see hints), and, if an endpoint may want it, its fan-out.
@@ -87,7 +94,9 @@ func (tx tx) draft(ctx context.Context, d events.Draft) (events.ID, []any, error
 }
 
 // asks is what follows them in recordSQL.
-func (tx tx) asks(t events.Type) []any { return []any{choosing(t), tx.db.hint(tx.tenant), eventsChannel} }
+func (tx tx) asks(t events.Type) []any {
+	return []any{choosing(t), tx.db.hint(tx.tenant), eventsChannel}
+}
 
 func (tx tx) fanOut(ctx context.Context, eid events.ID) error {
 	return tx.enqueue(ctx, tx.fanOutArgs(eid), nil)

@@ -66,9 +66,10 @@ var Hot = map[string]string{
 	"lock its segments": lockSegmentsSQL,
 	"look at the work":  workSQL,
 	"read the work":     workHooksSQL,
+	"arm a segment":     armSQL,
 	"save a segment":    saveSegmentSQL,
 	"record an event":   recordSQL,
-	"tell of an event":  recordNthSQL,
+	"tell of an event":  tellSQL(2),
 	"read a channel":    channelSQL,
 	"read a grant":      lentGrantSQL,
 	"read closures":     closedSQL,
@@ -116,6 +117,24 @@ func (db *DB) ClaimCost(ctx context.Context, n int, without ...string) (pages in
 		}
 	}
 	err = t.QueryRow(ctx, "explain (analyze, buffers, format json) "+claimSQL, n, time.Hour, "w", 3600.0,
-		firstLane.minute, firstLane.tenant, firstLane.channel, max(256, 4*n), append([]string{}, without...)).Scan(&plan)
+		firstLane.minute, firstLane.tenant, firstLane.channel, max(wide, 4*n), "", "", max(wide, 4*n), parkMost, append([]string{}, without...)).Scan(&plan)
 	return plan[0].Plan.Hit + plan[0].Plan.Read, err
+}
+
+// ClaimPlan is how a claim is carried out.
+func (db *DB) ClaimPlan(ctx context.Context) (string, error) {
+	rows, err := db.sys.pool.Query(ctx, "explain (verbose) "+claimSQL, 10, time.Hour, "w", 3600.0,
+		firstLane.minute, firstLane.tenant, firstLane.channel, wide, "", "", wide, parkMost, []string{})
+	if err != nil {
+		return "", err
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return strings.Join(lines, "\n"), err
+}
+
+// Closed asks why a tenant may not use a platform, in both ways.
+func (db *DB) Closed(ctx context.Context, who tenants.ID, platform string) (one, set string, err error) {
+	err = db.sys.pool.QueryRow(ctx, `select coalesce(platform_closed($1, $2), ''),
+		coalesce((select string_agg(c, ' ') from platform_closures($1, $2) c), '')`, who, platform).Scan(&one, &set)
+	return one, set, err
 }

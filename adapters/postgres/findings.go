@@ -14,8 +14,9 @@ func (db *DB) Watch() publishing.Watch { return watch{db} }
 
 type watch struct{ db *DB }
 
-// staleSQL lists what was never looked at first. A look by the same rules that
-// did not end goes on where it stopped.
+// staleSQL lists what was never looked at first, then what was longest ago, also
+// if that look failed. A look by the same rules that did not end goes on where it
+// stopped.
 const staleSQL = `
 	select c.tenant_id, c.id, m.rules, c.version,
 	       case when k.rules = m.rules and k.channel_version = c.version then k.after_post else '' end
@@ -23,6 +24,7 @@ const staleSQL = `
 	  join unnest($1::text[], $2::text[]) m(platform, rules) on m.platform = c.platform
 	  left join channel_checks k on k.tenant_id = c.tenant_id and k.channel_id = c.id
 	 where c.state <> 'disconnected'
+	   and exists (select from segments s where s.tenant_id = c.tenant_id and s.channel_id = c.id and s.state = 'scheduled' and s.position = 0)
 	   and (k.channel_id is null or not k.done or k.rules <> m.rules or k.channel_version <> c.version)
 	 order by k.checked_at nulls first, c.tenant_id, c.id
 	 limit $3`

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -39,6 +40,22 @@ func TestStaleChannels(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if got := stale("a"); len(got) != 0 {
+		t.Fatalf("%+v, want none while nothing is scheduled", got)
+	}
+	post := duePost(t, db, us, ours, time.Now().Add(time.Hour))
+	postgrestest.Exec(t, db, "update posts set state = 'scheduled' where post_id = $1", string(post))
+	err := db.Posts().View(t.Context(), us, func(ctx context.Context, tx publishing.Tx) error {
+		found, err := tx.Posts(ctx, publishing.Filter{Channel: ours, States: []publishing.State{publishing.Scheduled}, Limit: 10})
+		if err == nil && (len(found) != 1 || found[0].ID != post) {
+			t.Errorf("scheduled on the channel: %v", found)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	duePost(t, db, them, theirs, time.Now().Add(time.Hour))
 	if got := stale("a"); len(got) != 2 {
 		t.Fatalf("%+v, want both that nobody looked at", got)
 	}

@@ -57,6 +57,7 @@ type lazyTx struct {
 	// lost: the connection turned out dead at the beginning. Nothing was done,
 	// so it can be done on another one.
 	lost bool
+	last bool // the commit is on its way, perhaps together with the beginning
 }
 
 var errEnded = errors.New("postgres: this transaction has ended")
@@ -80,9 +81,9 @@ func (t *lazyTx) start(ctx context.Context) error {
 }
 
 // stillborn notes that the beginning failed, and whether that was for a dead
-// connection.
+// connection. With the commit on its way too, that has to be certain.
 func (t *lazyTx) stillborn(ctx context.Context, err error) error {
-	if t.conn.IsClosed() && ctx.Err() == nil {
+	if t.conn.IsClosed() && ctx.Err() == nil && (!t.last || pgconn.SafeToRetry(err)) {
 		t.lost = true
 		return errors.Join(driver.ErrBadConn, err)
 	}
@@ -122,6 +123,7 @@ func (t *lazyTx) commitAfter(ctx context.Context, b *pgx.Batch) error {
 	if b.Len() == 0 {
 		return t.Commit(ctx)
 	}
+	t.last = true
 	var tag pgconn.CommandTag
 	b.Queue("commit").Exec(func(ct pgconn.CommandTag) error { tag = ct; return nil })
 	if err := t.SendBatch(ctx, b).Close(); err != nil {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -57,9 +58,17 @@ func postsQuery(find string, f publishing.Filter) (sql string, args []any) {
 	if len(f.States) > 0 {
 		add(" and p.state = any ($%d)", f.States)
 	}
-	if f.Channel != "" {
+	switch {
+	case f.Channel == "":
+	case slices.Equal(f.States, []publishing.State{publishing.Scheduled}): // there is an index of those
+		add(" and p.post_id in (select s.post_id from segments s where {s} and s.channel_id = $%d and s.state = 'scheduled' and s.position = 0)", f.Channel)
+	default:
 		// A draft has no deliveries yet; its channels are in its content.
 		add(" and jsonb_path_query_array(p.content, '$.variants[*].channel') ? $%d", f.Channel)
+	}
+	if f.AtRisk {
+		b.WriteString(` and p.state = 'scheduled' and exists (select from post_findings f
+			where f.tenant_id = p.tenant_id and f.post_id = p.post_id and f.post_version = p.version)`)
 	}
 	switch {
 	case f.From.IsZero() && f.Reverse:

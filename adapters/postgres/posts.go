@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
 	"github.com/uptrace/bun"
 
 	"github.com/carillonhq/carillon/adapters/jobs"
@@ -165,6 +166,10 @@ func (tx postTx) RefreshMetrics(ctx context.Context, post publishing.PostID, job
 		return tx.enqueueIn(ctx, &tx.later.batch, args)
 	}
 	return tx.name(ctx, names.ID(job), "metrics.refresh", string(post), args, nil)
+}
+
+func (tx postTx) FollowUp(ctx context.Context, post publishing.PostID, after time.Duration) error {
+	return tx.enqueue(ctx, jobs.FollowUp{Tenant: tx.tenant, Post: post}, &river.InsertOpts{ScheduledAt: time.Now().Add(after)})
 }
 
 func (tx postTx) Blocked(ctx context.Context, chs ...channels.ID) (map[channels.ID]string, error) {

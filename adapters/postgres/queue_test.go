@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,5 +133,132 @@ func TestClaimsGetPastManyPausedChannels(t *testing.T) {
 	}
 	if got := take(t, db, 10, us, paused); got[us]+got[paused] != 0 {
 		t.Errorf("claimed %v from what is held or taken", got)
+	}
+}
+
+// minutes spreads the segments of one channel over as many minutes.
+func minutes(t *testing.T, db *postgres.DB, who tenants.ID) {
+	t.Helper()
+	postgrestest.Exec(t, db, fmt.Sprintf(`update segments s set next_at = s.next_at - n * interval '1 minute', due_at = s.due_at - n * interval '1 minute'
+		from (select segment_id, row_number() over () as n from segments where tenant_id = '%[1]s') r
+		where s.tenant_id = '%[1]s' and r.segment_id = s.segment_id`, who))
+}
+
+// A closed channel delays nobody, however much has become due on it and however
+// long ago, and what is due there leaves as soon as it opens.
+func TestAClosedBacklogIsInNobodysWay(t *testing.T) {
+	db := postgrestest.Isolated(t)
+	them, us := postgrestest.Tenant(t, db), postgrestest.Tenant(t, db)
+	theirs, ours := channelOf(t, db, them), channelOf(t, db, us)
+	backlog(t, db, them, theirs, 5000, time.Now().Add(-10*time.Minute))
+	minutes(t, db, them)
+	postgrestest.Exec(t, db, fmt.Sprintf("insert into publishing_settings (tenant_id, missed_after_s) values ('%s', 0)", them))
+	postgrestest.Exec(t, db, fmt.Sprintf("update channels set paused = true where tenant_id = '%s'", them))
+	for i, late := range []time.Duration{time.Second, 5 * time.Minute, 2400 * time.Minute} {
+		duePost(t, db, us, ours, time.Now().Add(-late))
+		if got := take(t, db, 10, us, them); got[us] != 1 || got[them] != 0 {
+			t.Errorf("claim %d: %d of ours and %d of what is paused, want 1 and 0", i, got[us], got[them])
+		}
+	}
+	pages, err := db.ClaimCost(t.Context(), 50)
+	if err != nil || pages > 600 { // 2,000 while it was walked over
+		t.Errorf("with all of that parked, a claim of nothing touches %d pages, %v", pages, err)
+	}
+	postgrestest.Exec(t, db, fmt.Sprintf("update channels set paused = false where tenant_id = '%s'", them))
+	duePost(t, db, us, ours, time.Now().Add(-time.Second))
+	if got := take(t, db, 10, us, them); got[us] != 1 || got[them] != 9 {
+		t.Errorf("after it opened: %d of ours and %d of theirs, want 1 and 9", got[us], got[them])
+	}
+}
+
+// That something is parked is a hint. Who moves it needs not know of it, and it
+// is found where it is although its channel was never closed.
+func TestWhatIsParkedIsNeverLost(t *testing.T) {
+	db := postgrestest.Isolated(t)
+	for name, tc := range map[string]struct {
+		then string
+		want int
+	}{
+		"its channel is open":      {"select", 1},
+		"it was moved, to be due":  {"update segments set next_at = next_at + interval '1 second' where tenant_id = '%s'", 1},
+		"it was moved, to be late": {"update segments set next_at = next_at + interval '1 day' where tenant_id = '%s'", 0},
+		"it began elsewhere":       {"update segments set state = 'armed' where tenant_id = '%s'", 1},
+		"it is in doubt":           {"update segments set state = 'unknown' where tenant_id = '%s'", 1},
+		"it was canceled":          {"update segments set state = 'canceled', next_at = null where tenant_id = '%s'", 0},
+		"its channel is gone":      {"delete from channels where tenant_id = '%s'", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			us := postgrestest.Tenant(t, db)
+			duePost(t, db, us, channelOf(t, db, us), time.Now().Add(-time.Minute))
+			postgrestest.Exec(t, db, fmt.Sprintf("update segments set parked_for = next_at where tenant_id = '%s'", us))
+			if tc.then != "select" {
+				postgrestest.Exec(t, db, fmt.Sprintf(tc.then, us))
+			}
+			if got := take(t, db, 10, us); got[us] != tc.want {
+				t.Errorf("%d were claimed, want %d", got[us], tc.want)
+			}
+		})
+	}
+}
+
+// Who asks for nothing, as a busy worker does to show that it is alive, moves nothing.
+func TestAClaimOfNothingMovesNothing(t *testing.T) {
+	db := postgrestest.Isolated(t)
+	us := postgrestest.Tenant(t, db)
+	backlog(t, db, us, channelOf(t, db, us), 600, time.Now())
+	minutes(t, db, us)
+	take(t, db, 0)
+	got, err := db.Queue().Claim(t.Context(), "w", 1, time.Hour)
+	if err != nil || len(got) != 1 || time.Since(got[0].DueAt) < 599*time.Minute {
+		t.Errorf("claimed %+v, %v, want what is due since 600 minutes", got, err)
+	}
+}
+
+// One tenant that switches a platform off does not make everybody's claims dear.
+func TestAClaimAsksAboutPlatformsTogether(t *testing.T) {
+	db := postgrestest.Isolated(t)
+	var last tenants.ID
+	for range 3 {
+		last = postgrestest.Tenant(t, db)
+		duePost(t, db, last, channelOf(t, db, last), time.Now().Add(-time.Minute))
+	}
+	postgrestest.Exec(t, db, fmt.Sprintf(`insert into plugin_choices (tenant_id, plugin, wanted, chosen_by, chosen_at)
+		values ('%s', 'test.platform', false, 'usr_x', now())`, last))
+	plan, err := db.ClaimPlan(t.Context())
+	if err != nil || !strings.Contains(plan, "plugin_choices") || strings.Contains(plan, "platform_clos") {
+		t.Errorf("the question is not a part of the statement but a function called for each: %v\n%s", err, plan)
+	}
+	if got := take(t, db, 100, last); got[last] != 0 {
+		t.Error("it was claimed where the platform is switched off")
+	}
+}
+
+// The two ways to ask whether a tenant may use a platform give one answer.
+func TestPlatformsAreClosedInOneWay(t *testing.T) {
+	db := postgrestest.Isolated(t)
+	us := postgrestest.Tenant(t, db)
+	up := "(select parent_id from tenants where tenant_id = '%[1]s')"
+	operator := "(select tenant_id from tenants where kind = 'operator')"
+	postgrestest.Exec(t, db, "insert into plugins (tenant_id, id, name, level, channel, state, tiers, version) select "+operator+", 'p', 'plg_1', 'builtin', 'stable', 'enabled', '{free,creator,pro,agency}', 1")
+	for _, step := range []string{
+		"update plugins set level = 'verified'", "update plugins set active = 'x'", "update plugins set tiers = '{}'",
+		"insert into plugin_words (tenant_id, plugin, about, allowed) select " + operator + ", 'p', " + up + ", true",
+		"insert into plugin_words (tenant_id, plugin, about, allowed) select " + operator + ", 'p', '%[1]s', false",
+		"update plugin_words set allowed = not allowed", "update plugin_words set allowed = not allowed",
+		"delete from plugin_words where about = '%[1]s'", "update plugins set opt_in = true",
+		"insert into plugin_choices (tenant_id, plugin, wanted, chosen_by, chosen_at) select " + up + ", 'p', true, 'u', now()",
+		"insert into plugin_choices (tenant_id, plugin, wanted, chosen_by, chosen_at) select '%[1]s', 'p', false, 'u', now()",
+		"delete from plugin_words", "update plugins set tiers = '{pro}'", "update tenants set tier = 'pro' where tenant_id = " + up,
+		"delete from plugin_choices where not wanted", "update tenants set tier = 'free' where tenant_id = '%[1]s'", "update plugins set state = 'disabled'", "delete from plugins",
+		"update plugin_choices set wanted = false",
+	} {
+		if strings.Contains(step, "%[1]s") {
+			step = fmt.Sprintf(step, us)
+		}
+		postgrestest.Exec(t, db, step)
+		one, set, err := db.Closed(t.Context(), us, "p")
+		if err != nil || one != set {
+			t.Errorf("after %s: %q and %q, %v", step, one, set, err)
+		}
 	}
 }

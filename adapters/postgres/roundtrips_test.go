@@ -110,6 +110,6 @@ func TestRoundTripsOfAPost(t *testing.T) {
 	}
 }
 
-// mostTrips: the look; begin, lock and read, write, commit, twice; whether it
+// mostTrips: the look; the arming; lock and read, write with commit; and the
 // is paused; and the job that follows.
 const mostTrips = 11

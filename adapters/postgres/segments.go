@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -75,4 +76,8 @@ func readSegment(row pgx.Rows, d *publishing.Delivery, more ...any) (*publishing
 	}
 	inUTC(&d.DueAt, &s.NextAt, &s.DoubtAt, &s.LiveAt, &s.CalledAt)
 	return s, nil
+}
+
+func (tx postTx) DropAttempt(_ context.Context, s publishing.SegmentID) error {
+	return tx.defers("delete from attempts a where {a} and a.segment_id = $2 and a.ended_at is null", s)
 }

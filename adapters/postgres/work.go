@@ -26,9 +26,11 @@ type deferred struct {
 	wanted []events.ID // those that one may want
 	// known: Work came first, so hooks is what the tenant's endpoints want, and
 	// told is how many events this transaction has.
-	known bool
-	hooks []string
-	told  int64
+	known  bool
+	hooks  []string
+	told   int64
+	tell   []any // the arguments of events that are not in the batch yet
+	notify bool
 }
 
 func (tx postTx) defers(sql string, args ...any) error {
@@ -39,6 +41,7 @@ func (tx postTx) defers(sql string, args ...any) error {
 // flush sends what was deferred. Every method that reads, or that writes in
 // another way, does so first.
 func (tx postTx) flush(ctx context.Context) error {
+	tx.telling()
 	if tx.later.batch.Len() > 0 {
 		b := tx.later.batch
 		tx.later.batch, tx.later.asked = pgx.Batch{}, false
@@ -62,6 +65,7 @@ func (tx postTx) end(ctx context.Context) error {
 	if tx.later.asked {
 		return tx.flush(ctx)
 	}
+	tx.telling()
 	*tx.last = tx.later.batch
 	return nil
 }
@@ -90,15 +94,25 @@ func (tx postTx) Emit(ctx context.Context, event, subject string, data any) erro
 // tell is Emit with nothing to ask.
 func (tx postTx) tell(ctx context.Context, eid events.ID, t events.Type, args []any) error {
 	tx.later.told++
-	b := &tx.later.batch
-	tx.queue(b, recordNthSQL, append(args, tx.later.told)...)
-	if tx.db.hint(tx.tenant) {
-		tx.queue(b, notifySQL, eventsChannel)
-	}
+	tx.later.tell = append(append(tx.later.tell, args...), tx.later.told)
+	tx.later.notify = tx.db.hint(tx.tenant) || tx.later.notify
 	if !wantedBy(tx.later.hooks, t) {
 		return nil
 	}
-	return tx.enqueueIn(ctx, b, tx.fanOutArgs(eid))
+	return tx.enqueueIn(ctx, &tx.later.batch, tx.fanOutArgs(eid))
+}
+
+// telling puts the events there are into one statement of the batch.
+func (tx postTx) telling() {
+	const each = 7 // arguments
+	if n := len(tx.later.tell) / each; n > 0 {
+		tx.queue(&tx.later.batch, tellSQL(n), tx.later.tell...)
+		tx.later.tell = nil
+	}
+	if tx.later.notify {
+		tx.queue(&tx.later.batch, notifySQL, eventsChannel)
+		tx.later.notify = false
+	}
 }
 
 // wantedBy reports whether one of hooks matches t: each is an endpoint's
@@ -251,13 +265,6 @@ func readStates(rows pgx.Rows, but publishing.DeliveryID) (out []publishing.Stat
 
 func (tx postTx) SetState(_ context.Context, id publishing.PostID, s publishing.State) error {
 	return tx.defers("update posts p set state = $3 where {p} and p.post_id = $2 and p.state <> $3", id, s)
-}
-
-func (tx postTx) OpenAttempt(_ context.Context, a *publishing.Attempt) error {
-	// The tenant is the column's default, as everywhere; $1 is not its source.
-	return tx.defers(`insert into attempts (segment_id, n, key, request_hash, replay, holder, armed_at)
-		select $2::text, $3, $4, $5, $6, $7, $8 where $1::text is not null`,
-		a.Segment, a.N, a.Key, a.RequestHash, a.Replay, a.Holder, a.ArmedAt)
 }
 
 func (tx postTx) CloseAttempt(_ context.Context, s publishing.SegmentID, o publishing.Outcome, p *publishing.Problem) error {

@@ -69,34 +69,37 @@ type Stage struct {
 }
 
 // Open starts the surroundings and asks the plugin for its manifest.
-func Open(ctx context.Context, opt Options) (s *Stage, err error) {
-	s = &Stage{opt: opt, Settings: opt.Settings, upstream: opt.Upstream}
-	defer func() {
-		if err != nil {
-			s.Close()
-		}
-	}()
-	if s.dir, err = os.MkdirTemp("", "crl"); err != nil {
+func Open(ctx context.Context, opt Options) (*Stage, error) {
+	s := &Stage{opt: opt, Settings: opt.Settings, upstream: opt.Upstream}
+	if err := s.begin(ctx); err != nil {
+		s.Close()
 		return nil, err
 	}
+	return s, nil
+}
+
+func (s *Stage) begin(ctx context.Context) (err error) {
+	if s.dir, err = os.MkdirTemp("", "crl"); err != nil {
+		return err
+	}
 	s.later(func() { _ = os.RemoveAll(s.dir) })
-	if s.upstream == nil && len(opt.Settings.Upstream.Command) > 0 {
-		fake, err := startFake(ctx, cmp.Or(opt.Files, opt.Program.Dir), opt.Settings.Upstream)
+	if up := s.opt.Settings.Upstream; s.upstream == nil && len(up.Command) > 0 {
+		fake, err := startFake(ctx, cmp.Or(s.opt.Files, s.opt.Program.Dir), up)
 		if err != nil {
-			return nil, fmt.Errorf("the fake platform did not start: %w", err)
+			return fmt.Errorf("the fake of the platform, test.upstream.command in carillon.yaml: %w", err)
 		}
 		s.upstream = fake
 		s.later(fake.Close)
 	}
 	if s.Proxy, err = newProxy(s.dir, s.upstream); err != nil {
-		return nil, err
+		return err
 	}
 	s.later(s.Proxy.Close)
 	if s.Gateway, err = newGateway(); err != nil {
-		return nil, err
+		return err
 	}
 	s.later(s.Gateway.Close)
-	return s, s.learn(ctx)
+	return s.learn(ctx)
 }
 
 // learn asks a process of its own for the manifest, and opens its hosts.
@@ -158,8 +161,29 @@ func (s *Stage) Account(n int) (social.Account, social.Call, bool) {
 			Public: s.fill(a.Credential.Public), Scopes: a.Credential.Scopes,
 		},
 	}
-	s.Proxy.Allow(hostOf(call.Credential.Public["instance"]))
+	for _, public := range []map[string]string{account.Public, call.Credential.Public} {
+		asInProduction(public)
+	}
+	s.Proxy.Allow(call.Credential.Public["instance"])
 	return account, call, true
+}
+
+// Input is what a person enters in the sign-in's screen with that number.
+func (s *Stage) Input(screen int) (map[string]string, bool) {
+	if screen >= len(s.Settings.Connect) {
+		return nil, false
+	}
+	in := s.fill(s.Settings.Connect[screen])
+	asInProduction(in)
+	s.Proxy.Allow(in["instance"])
+	return in, true
+}
+
+// asInProduction writes an account's own server as the product does: a host.
+func asInProduction(values map[string]string) {
+	if at := values["instance"]; at != "" {
+		values["instance"] = hostOf(at)
+	}
 }
 
 // fill puts the fake's address where the settings name it.

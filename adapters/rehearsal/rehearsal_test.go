@@ -168,3 +168,21 @@ func TestPlace(t *testing.T) {
 		}
 	}
 }
+
+// An account's own server comes as the product hands it over: a host, whatever
+// the settings say.
+func TestInstancesHaveTheFormOfProduction(t *testing.T) {
+	p, _ := through(t)
+	for _, written := range []string{"{upstream}", "{upstream}/", "{host}"} {
+		s := &Stage{Proxy: p, Settings: Settings{Accounts: make([]AccountSettings, 1), Connect: []map[string]string{{"instance": written}}}}
+		s.Settings.Accounts[0].Credential.Public = map[string]string{"instance": written}
+		s.Settings.Accounts[0].Public = map[string]string{"instance": written}
+		account, call, _ := s.Account(0)
+		in, _ := s.Input(0)
+		for _, got := range []string{account.Public["instance"], call.Credential.Public["instance"], in["instance"]} {
+			if got != p.addr {
+				t.Errorf("%s: %q, want %q", written, got, p.addr)
+			}
+		}
+	}
+}

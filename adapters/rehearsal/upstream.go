@@ -71,7 +71,7 @@ func startFake(ctx context.Context, dir string, s UpstreamSettings) (*fake, erro
 	f.cmd.Stderr = f.out
 	f.cmd.Stdout = &announced{next: f.out, said: said}
 	if err := f.cmd.Start(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the fake cannot be started: %w", err)
 	}
 	go func() { _ = f.cmd.Wait(); close(f.done) }()
 	if f.url, err = f.await(ctx, "127.0.0.1:"+port, said); err != nil {
@@ -103,9 +103,9 @@ func (f *fake) await(ctx context.Context, addr string, said <-chan string) (stri
 		case url := <-said:
 			return url, nil
 		case <-f.done:
-			return "", fmt.Errorf("it ended: %s", cmp.Or(f.out.String(), "and said nothing"))
+			return "", fmt.Errorf("the fake ended with %s: %s", ending(f.cmd.ProcessState), f.said())
 		case <-ctx.Done():
-			return "", fmt.Errorf("it neither listens on $PORT nor prints its address: %s", f.out.String())
+			return "", fmt.Errorf("the fake runs, but neither listens on the port in $PORT nor prints its address: %s", f.said())
 		case <-tick.C:
 			var d net.Dialer
 			if c, err := d.DialContext(ctx, "tcp", addr); err == nil {
@@ -114,6 +114,17 @@ func (f *fake) await(ctx context.Context, addr string, said <-chan string) (stri
 			}
 		}
 	}
+}
+
+// said is what the fake printed, on either stream.
+func (f *fake) said() string { return cmp.Or(f.out.String(), "it printed nothing") }
+
+// ending is "status 3" or a signal's name.
+func ending(s *os.ProcessState) string {
+	if code := s.ExitCode(); code >= 0 {
+		return fmt.Sprint("status ", code)
+	}
+	return s.String()
 }
 
 func (f *fake) URL() string  { return f.url }

@@ -31,6 +31,13 @@ const abreast = 64 // at work at a time, on either side
 // dispatchRatio compares the protocol, with a platform that costs nothing, to
 // bare River doing the same commits: what it writes and when, without claims
 // that are fair, locks, policies or a question whether anything is paused.
+//
+// Both sides run in this process, on one server that flushes every commit,
+// with as many connections for commits and as many posts at a time, and each
+// in turn on rows that were put there the same way before its clock began, as
+// were River's jobs. Bare River logs in as the owner, whom no policy binds.
+// What it sends for a commit is one batch, as ours; its begin, its commit and
+// its job each go alone, as River's own API and pgx's have it.
 func dispatchRatio(ctx context.Context, h *house, r *report) error {
 	people, err := h.seed(ctx)
 	if err != nil {
@@ -153,7 +160,8 @@ func newRiverSide(ctx context.Context, h *house) (*riverSide, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.MaxConns = 16 + 2 // as many for commits as on the other side, and two for River itself
+	cfg.ConnConfig.RuntimeParams["jit"] = "off" // as on the other side
+	cfg.MaxConns = 16 + 2                       // as many for commits as on the other side, and two for River itself
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	return &riverSide{pool}, err
 }

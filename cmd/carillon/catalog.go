@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -142,7 +141,7 @@ func (b bundles) spec(ctx context.Context, u catalog.Unit) (pluginhost.Spec, err
 	run := lock.Spec(dir)
 	out := pluginhost.Spec{
 		ID: u.ID, Name: cmp.Or(run.Name, u.ID), Binary: run.Binary, Args: run.Args, Dir: run.Dir, Digest: lock.Program(),
-		Check:  func() error { return s.Check(u.Digest) },
+		Bundle: u.Digest, Check: func(ctx context.Context) error { return mend(ctx, s, u.Digest) },
 		Accept: func(m social.Manifest) error { return packedAs(lock, m) },
 	}
 	if run.Interpreter {
@@ -150,6 +149,18 @@ func (b bundles) spec(ctx context.Context, u catalog.Unit) (pluginhost.Spec, err
 		out.Start, out.Env = 20*time.Second, []string{"PYTHONDONTWRITEBYTECODE=1"}
 	}
 	return out, nil
+}
+
+// mendTime is how long getting a bundle again may take.
+const mendTime = 2 * time.Minute
+
+// mend sees to it that a bundle is there and sound: its folder may have been
+// damaged since the plugin was last started.
+func mend(ctx context.Context, s *bundle.Store, digest string) error {
+	ctx, cancel := context.WithTimeout(ctx, mendTime)
+	defer cancel()
+	_, _, err := s.Dir(ctx, digest)
+	return err
 }
 
 // packedAs holds a plugin to what it was packed, looked at and approved as.
@@ -212,6 +223,9 @@ func (m machine) Remove(ctx context.Context, id string) error {
 	return err
 }
 
+// Running implements catalog.Host.
+func (m machine) Running() []string { return m.host.Bundles() }
+
 // health is how the plugins of this process are doing.
 func health(host *pluginhost.Host, failing map[string]error) map[string]catalog.Health {
 	out := map[string]catalog.Health{}
@@ -259,57 +273,4 @@ func (a apps) SetApp(ctx context.Context, who tenants.Scope, plugin string, plai
 	id := plain[clientID]
 	delete(plain, clientID)
 	return a.channels.SetApp(ctx, who, channels.AppSettings{Platform: plugin, ClientID: id, Settings: plain, Secrets: secrets})
-}
-
-// syncEvery is how often the catalog is looked at although nothing was heard:
-// what did not start is tried again then.
-const syncEvery = 30 * time.Second
-
-// follow makes this process run what the catalog says, until ctx is done. It
-// does so once, however often it is asked.
-func (k *kernel) follow(ctx context.Context) {
-	if !k.following.CompareAndSwap(false, true) {
-		return
-	}
-	changed := make(chan struct{}, 1)
-	changed <- struct{}{}
-	go k.listenPlugins(ctx, changed)
-	tick := time.NewTicker(syncEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
-		case <-tick.C:
-		}
-		if err := k.deployer.Sync(ctx); err != nil && ctx.Err() == nil {
-			k.log.WarnContext(ctx, "the catalog is not followed", "err", err)
-			continue
-		}
-		if s, err := k.bundles.store(ctx); err == nil {
-			if err := s.Sweep(k.deployer.InUse()); err != nil {
-				k.log.WarnContext(ctx, "bundles not swept", "dir", filepath.Join(k.cfg.StateDir, "plugins"), "err", err)
-			}
-		}
-	}
-}
-
-// listenPlugins passes notifications on, and begins anew when the database was away.
-func (k *kernel) listenPlugins(ctx context.Context, changed chan<- struct{}) {
-	for ctx.Err() == nil {
-		err := k.db.ListenPlugins(ctx, func() {
-			select {
-			case changed <- struct{}{}:
-			default: // it is about to look anyway
-			}
-		})
-		if ctx.Err() == nil {
-			k.log.WarnContext(ctx, "not listening for plugins", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
-	}
 }

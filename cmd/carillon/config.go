@@ -92,7 +92,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 // also knows them. Their passwords are made from the master key.
 func (c *config) databases() (postgres.MigrateOptions, error) {
 	if len(c.MasterKey) == 0 {
-		return postgres.MigrateOptions{}, errors.New("CARILLON_MASTER_KEY is not set; make one with: openssl rand -base64 32")
+		return postgres.MigrateOptions{}, errors.New("CARILLON_MASTER_KEY is not set: it is the key that this installation was made with; only a new installation gets a new one, with: openssl rand -base64 32")
 	}
 	v := vault.New(c.MasterKey)
 	password := func(role string) string {

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -126,7 +125,7 @@ func catalogCommands() []*cobra.Command {
 		on("remove PLUGIN", "Remove a plugin and its bundles; its channels stay", func(ctx context.Context, at counter, id string) error {
 			return at.Remove(ctx, at.who, id)
 		}),
-		rollbackCommand(), settingsCommand(), trustCommand(), lockCommand(),
+		rollbackCommand(), channelCommand(), grantsCommand(), settingsCommand(), trustCommand(), lockCommand(),
 	}
 }
 
@@ -185,58 +184,6 @@ func rollbackCommand() *cobra.Command {
 	}
 }
 
-func settingsCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "settings PLUGIN [FILE]", Short: "Show what is set for a plugin, or replace it by a JSON file (- is standard input)", Args: cobra.RangeArgs(1, 2),
-		RunE: func(c *cobra.Command, args []string) error {
-			return atCounter(c, func(ctx context.Context, at counter) error {
-				if len(args) == 1 {
-					got, err := at.Settings(ctx, at.who, args[0])
-					return at.tellSettings(got, err)
-				}
-				values, err := readValues(c.InOrStdin(), args[1])
-				if err != nil {
-					return err
-				}
-				got, err := at.SetSettings(ctx, at.who, args[0], values)
-				return at.tellSettings(got, err)
-			})
-		},
-	}
-}
-
-func readValues(stdin io.Reader, path string) (values map[string]any, err error) {
-	var raw []byte
-	if path == "-" {
-		raw, err = io.ReadAll(io.LimitReader(stdin, 1<<20))
-	} else {
-		raw, err = os.ReadFile(path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(raw, &values); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return values, nil
-}
-
-func (at counter) tellSettings(s catalog.Settings, err error) error {
-	if err != nil {
-		return explain(err)
-	}
-	e := json.NewEncoder(at.out)
-	e.SetIndent("", "  ")
-	return e.Encode(map[string]any{"schema": json.RawMessage(orNull(s.Schema)), "values": s.Values, "secrets": s.Secrets})
-}
-
-func orNull(raw []byte) []byte {
-	if raw == nil {
-		return []byte("null")
-	}
-	return raw
-}
-
 // explain adds to a fault what is wrong with which field.
 func explain(err error) error {
 	var f *fault.Error
@@ -247,37 +194,6 @@ func explain(err error) error {
 		err = fmt.Errorf("%w\n  %s: %s", err, v.Field, v.Message)
 	}
 	return err
-}
-
-func trustCommand() *cobra.Command {
-	var name string
-	var revoke bool
-	c := &cobra.Command{
-		Use: "trust KEY", Short: "Trust a public key's signature, or stop to with --revoke and its id", Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			return atCounter(c, func(ctx context.Context, at counter) error {
-				if revoke {
-					return at.Distrust(ctx, at.who, args[0])
-				}
-				text, err := os.ReadFile(args[0])
-				if err != nil {
-					return err
-				}
-				k, err := catalog.ParseKey(string(text))
-				if err != nil {
-					return fmt.Errorf("%s: %w", args[0], err)
-				}
-				k.Name = name
-				if k, err = at.Trust(ctx, at.who, k); err != nil {
-					return err
-				}
-				return say(c, "key %s of %s is trusted\n", k.ID, k.Name)
-			})
-		},
-	}
-	c.Flags().StringVar(&name, "name", "", "whose key it is")
-	c.Flags().BoolVar(&revoke, "revoke", false, "trust it no more")
-	return c
 }
 
 func (at counter) list(ctx context.Context) error {

@@ -5,10 +5,12 @@ import (
 	"encoding/base64"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/carillonhq/carillon/core/catalog"
 	"github.com/carillonhq/carillon/ports/fault"
 )
 
@@ -107,6 +109,13 @@ func TestFromAFolderToAnInstallation(t *testing.T) {
 	d.runs("1.1.0")
 	d.says("rollback org.example.club", "takes pinned versions")
 	d.runs("1.0.0")
+	d.says("channel org.example.club latest", "takes latest versions")
+	d.fails("channel org.example.club nightly", "pinned, stable or latest")
+	d.says("channel org.example.club pinned", "takes pinned versions")
+	d.says("grants org.example.club", "until somebody switches it off")
+	d.says("grants org.example.club --tiers pro,agency --opt-in --deny ten_01jd0000000000000000000000", "plans pro, agency have it, once they switch it on", "ten_01jd0000000000000000000000  denied")
+	d.says("grants org.example.club --forget ten_01jd0000000000000000000000 --opt-in=false", "plans pro, agency have it, until")
+	d.fails("grants org.example.club --tiers gold", "no plan")
 	d.says("disable org.example.club", "disabled")
 	d.runs("")
 	d.says("enable org.example.club", "enabled")
@@ -138,14 +147,27 @@ func TestWhatIsChangedDoesNotRun(t *testing.T) {
 	d.says("add @one", "local, enabled")
 	d.runs("1.0.0")
 
-	// A change on the disk is mended from the blobs before the next start, so
-	// spoil those, too.
-	d.says("disable org.example.club")
-	d.runs("")
+	// A change on the disk is mended from the blobs before the next start, also
+	// of one that runs.
 	files, err := filepath.Glob(filepath.Join(d.in.d.cfg.StateDir, "plugins", "sha256", "*", "plugin.yaml"))
 	if err != nil || len(files) != 1 {
 		t.Fatal(files, err)
 	}
+	digest := filepath.Base(filepath.Dir(files[0]))
+	if got := d.in.k.plugins.Bundles(); !slices.Equal(got, []string{digest}) {
+		t.Errorf("runs %v", got)
+	}
+	spec, err := d.in.k.bundles.spec(t.Context(), catalog.Unit{ID: "org.example.club", Digest: digest})
+	must(t, err)
+	must(t, os.Chmod(filepath.Dir(files[0]), 0o755))
+	must(t, os.Remove(files[0]))
+	must(t, spec.Check(t.Context()))
+	_, err = os.Stat(files[0])
+	must(t, err)
+
+	// So spoil those, too.
+	d.says("disable org.example.club")
+	d.runs("")
 	must(t, os.Chmod(filepath.Dir(files[0]), 0o755))
 	must(t, os.Remove(files[0]))
 	must(t, os.RemoveAll(strings.TrimPrefix(d.in.d.cfg.BlobURL, "file://")))

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +23,9 @@ func pluginDevCommand() *cobra.Command {
 				return err
 			}
 			ln, err := new(net.ListenConfig).Listen(c.Context(), "tcp", addr)
+			if errors.Is(err, syscall.EADDRINUSE) {
+				return fmt.Errorf("%w: name another address with --addr, such as --addr 127.0.0.1:0 for any free port", err)
+			}
 			if err != nil {
 				return err
 			}

@@ -26,9 +26,15 @@ import (
 // installation.
 func packCommands() []*cobra.Command {
 	var out, key string
+	var noBuild bool
 	pack := &cobra.Command{
-		Use: "pack DIR", Short: "Make a bundle of a plugin's folder", Args: cobra.ExactArgs(1),
+		Use: "pack DIR", Short: "Build a plugin's folder and make a bundle of it", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if !noBuild {
+				if err := build(c.Context(), c.ErrOrStderr(), args[0]); err != nil {
+					return err
+				}
+			}
 			at, l, err := packTo(c.Context(), args[0], out)
 			if err != nil {
 				return err
@@ -37,6 +43,7 @@ func packCommands() []*cobra.Command {
 		},
 	}
 	pack.Flags().StringVarP(&out, "output", "o", "", "file or folder to write to; else the present folder")
+	pack.Flags().BoolVar(&noBuild, "no-build", false, "pack what is there, without the build command of carillon.yaml")
 	keygen := &cobra.Command{
 		Use: "keygen", Short: "Make a key to sign bundles with", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -68,6 +75,15 @@ func say(c *cobra.Command, format string, args ...any) error {
 	return err
 }
 
+// build makes the project in dir, if it says how.
+func build(ctx context.Context, out io.Writer, dir string) error {
+	p, err := bundle.Open(dir)
+	if err != nil {
+		return err
+	}
+	return runBuild(ctx, out, p.Dir, p.Build)
+}
+
 // packTo packs the project in dir to a file, by default named after the plugin.
 func packTo(ctx context.Context, dir, out string) (string, bundle.Lock, error) {
 	var packed bytes.Buffer
@@ -81,7 +97,7 @@ func packTo(ctx context.Context, dir, out string) (string, bundle.Lock, error) {
 	return out, l, os.WriteFile(out, packed.Bytes(), 0o644) //nolint:gosec // to be handed on
 }
 
-// packInto builds nothing: what is packed is what is there.
+// packInto builds nothing: what is there is packed.
 func packInto(ctx context.Context, dir string, w io.Writer) (bundle.Lock, error) {
 	p, err := bundle.Open(dir)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -78,11 +79,24 @@ func (t trial) run(ctx context.Context, out io.Writer, path string) error {
 		return err
 	}
 	report.Summary(out)
+	if err := missed(report, t.only); err != nil {
+		return err
+	}
 	if err := t.write(report); err != nil {
 		return err
 	}
 	if n := len(report.Failed()); n > 0 {
 		return fmt.Errorf("%d of %d checks failed", n, len(report.Results))
+	}
+	return nil
+}
+
+// missed says which of only met no check.
+func missed(r conformance.Report, only []string) error {
+	for _, prefix := range only {
+		if !slices.ContainsFunc(r.Results, func(one conformance.Result) bool { return strings.HasPrefix(one.ID, prefix) }) {
+			return fmt.Errorf("--only %s: no check up to L%d has a name that begins so; without --only all names are shown", prefix, r.Level)
+		}
 	}
 	return nil
 }

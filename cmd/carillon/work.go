@@ -180,6 +180,7 @@ func (k *kernel) queue(w worker) (interface {
 	jobs.RegisterIdentity(ws, identity.NewPostman(k.db.Identity(), k.mail, k.cfg.URL, time.Now), k.names)
 	jobs.RegisterRenewal(ws, k.channels)
 	jobs.RegisterMetrics(ws, k.posts, w.Calm)
+	jobs.RegisterFollowUp(ws, k.posts)
 	jobs.RegisterWebhooks(ws, k.events, k.db)
 	jobs.RegisterMedia(ws, k.db, k.media)
 	jobs.RegisterIdempotency(ws, k.db)

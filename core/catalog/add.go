@@ -33,6 +33,26 @@ func (s *Service) Add(ctx context.Context, who tenants.Scope, up Upload) (Entry,
 	if err != nil {
 		return Entry{}, err
 	}
+	e, err := s.accept(ctx, who, b, up.Channel)
+	if err != nil {
+		s.discard(ctx, who, b)
+	}
+	return e, err
+}
+
+// discard forgets a bundle that was refused, unless it was accepted before.
+func (s *Service) discard(ctx context.Context, who tenants.Scope, b Bundle) {
+	ctx = context.WithoutCancel(ctx)
+	err := s.Store.View(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		_, err := tx.Version(ctx, b.Manifest.ID, b.Digest)
+		return err
+	})
+	if fault.Is(err, fault.NotFound) {
+		_ = s.Bundles.Forget(ctx, b.Digest) // what is left of it is waste, not harm
+	}
+}
+
+func (s *Service) accept(ctx context.Context, who tenants.Scope, b Bundle, ch Channel) (Entry, error) {
 	if _, taken := s.builtin(b.Manifest.ID); taken {
 		return Entry{}, fault.New(fault.Conflict, "plugin.builtin", "%s is part of this program.", b.Manifest.ID)
 	}
@@ -40,16 +60,17 @@ func (s *Service) Add(ctx context.Context, who tenants.Scope, up Upload) (Entry,
 		return Entry{}, err
 	}
 	var old []string
-	err = s.Store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+	err := s.Store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
 		v := Version{
 			Plugin: b.Manifest.ID, Digest: b.Digest, Version: b.Manifest.Version, Platform: b.Platform, Manifest: b.Manifest,
 			AddedBy: who.Actor(), AddedAt: s.Now(),
 		}
+		var err error
 		if v.Level, err = s.levelOf(ctx, tx, b); err != nil {
 			return err
 		}
 		v.Key = b.Signer.Key
-		old, err = s.admit(ctx, tx, who, v, up.Channel)
+		old, err = s.admit(ctx, tx, who, v, ch)
 		return err
 	})
 	if err != nil {

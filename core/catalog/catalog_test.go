@@ -201,8 +201,8 @@ func TestAddRefuses(t *testing.T) {
 			if _, err := w.Add(t.Context(), who, catalog.Upload{Bundle: bytes.NewReader(catalogtest.Of(tc.b))}); reason(err) != tc.want {
 				t.Errorf("%v, want %s", err, tc.want)
 			}
-			if len(w.store.Events) > 0 {
-				t.Errorf("events %v", w.events())
+			if len(w.store.Events) > 0 || len(w.bundles.Kept) > 0 {
+				t.Errorf("events %v, bundles kept %v", w.events(), w.bundles.Kept)
 			}
 		})
 	}
@@ -223,6 +223,9 @@ func TestAVersionNeverChanges(t *testing.T) {
 	_, err := w.Add(t.Context(), w.boss, catalog.Upload{Bundle: bytes.NewReader(catalogtest.Of(bundle(plugin, "1.0.0", signer('a'))))})
 	if reason(err) != "plugin.version_taken" {
 		t.Error(err)
+	}
+	if len(w.bundles.Kept) != 1 {
+		t.Errorf("kept %v, want the first alone", w.bundles.Kept)
 	}
 	w = newWorld(t)
 	w.AllowLocal = true

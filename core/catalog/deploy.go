@@ -22,6 +22,9 @@ type Host interface {
 	// if u does not start.
 	Upgrade(ctx context.Context, u Unit) error
 	Remove(ctx context.Context, id string) error
+	// Running names the bundles that it runs or may start, those of versions
+	// that were replaced and finish what they began included.
+	Running() []string
 }
 
 // Deployer makes one process run what the catalog says. Its methods may be
@@ -151,9 +154,16 @@ func (d *Deployer) Failing() map[string]error {
 	return maps.Clone(d.failing)
 }
 
-// InUse names the bundles that the catalog refers to, as of the last Sync.
+// InUse names the bundles that the catalog refers to, as of the last Sync, and
+// those that the host runs whatever the catalog says by now.
 func (d *Deployer) InUse() map[string]bool {
+	running := d.host.Running()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return maps.Clone(d.used)
+	used := map[string]bool{}
+	maps.Copy(used, d.used)
+	for _, digest := range running {
+		used[digest] = true
+	}
+	return used
 }

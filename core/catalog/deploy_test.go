@@ -14,6 +14,7 @@ import (
 type machine struct {
 	did   []string
 	fails map[string]error
+	runs  []string
 }
 
 func (m *machine) do(verb string, u catalog.Unit) error {
@@ -24,6 +25,7 @@ func (m *machine) do(verb string, u catalog.Unit) error {
 	return nil
 }
 
+func (m *machine) Running() []string                               { return m.runs }
 func (m *machine) Install(_ context.Context, u catalog.Unit) error { return m.do("install", u) }
 func (m *machine) Upgrade(_ context.Context, u catalog.Unit) error { return m.do("upgrade", u) }
 func (m *machine) Remove(_ context.Context, id string) error {
@@ -57,6 +59,10 @@ func TestDeploy(t *testing.T) {
 	sync("remove "+builtinID+" ", "remove "+plugin+" ")
 	must(t, one2(w.Enable(t.Context(), w.boss, builtinID)))
 	sync("install " + builtinID + " ")
+	m.runs = []string{"of long ago"} // kept by the host for what it began
+	if !d.InUse()["of long ago"] {
+		t.Errorf("in use: %v", d.InUse())
+	}
 	if !d.InUse()[one.Digest] || !d.InUse()[two.Digest] {
 		t.Errorf("in use: %v", d.InUse())
 	}

@@ -121,6 +121,9 @@ func scopesOf(m social.Manifest) []string {
 	for _, f := range m.Formats {
 		out = append(out, f.Scopes...)
 	}
+	for _, c := range m.CapabilityScopes {
+		out = append(out, c.Scopes...)
+	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }

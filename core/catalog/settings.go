@@ -75,6 +75,12 @@ func (s *Service) SetSettings(ctx context.Context, who tenants.Scope, id string,
 	if err := s.Apps.SetApp(ctx, who, id, plain, secrets); err != nil {
 		return Settings{}, err
 	}
+	// Every process hears of the save, and reads the settings anew.
+	if _, err := s.change(ctx, who, id, func(context.Context, Tx, *Plugin) (*Version, []string, error) {
+		return nil, []string{EventUpdated}, nil
+	}); err != nil {
+		return Settings{}, err
+	}
 	return s.Settings(ctx, who, id)
 }
 

@@ -132,7 +132,9 @@ func (s *Service) keepApp(ctx context.Context, owner tenants.ID, app *App, secre
 			return err
 		}
 	}
-	return s.Store.Update(ctx, owner, func(ctx context.Context, tx Tx) error { return tx.SaveApp(ctx, app) })
+	err = s.Store.Update(ctx, owner, func(ctx context.Context, tx Tx) error { return tx.SaveApp(ctx, app) })
+	s.ForgetApps()
+	return err
 }
 
 func appPlace(a *App, version int) string {

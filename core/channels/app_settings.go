@@ -76,7 +76,8 @@ func (s appSecret) names() []string {
 	return out
 }
 
-// appLife is how long an app's settings may lag behind a change.
+// appLife is how long an app's settings may lag behind a change of which this
+// process heard nothing, see ForgetApps.
 const appLife = 30 * time.Second
 
 // appsKept bounds the cache; past it the cache starts over.
@@ -86,6 +87,16 @@ const appsKept = 10_000
 type appCache struct {
 	mu   sync.Mutex
 	kept map[string]cachedApp
+	turn int // counts the times it was emptied; what was read in another one is not kept
+}
+
+// ForgetApps makes the next call to each platform read anew what an operator
+// set for it. It is for whoever hears of a change in another process.
+func (s *Service) ForgetApps() {
+	s.apps.mu.Lock()
+	defer s.apps.mu.Unlock()
+	s.apps.kept = nil
+	s.apps.turn++
 }
 
 type cachedApp struct {
@@ -132,6 +143,7 @@ func (s *Service) cachedApp(ctx context.Context, owner tenants.ID, platform, ins
 	key := place(string(owner), platform, instance)
 	s.apps.mu.Lock()
 	hit, ok := s.apps.kept[key]
+	turn := s.apps.turn
 	s.apps.mu.Unlock()
 	if ok && s.Now().Before(hit.until) {
 		return hit.app, nil
@@ -146,6 +158,9 @@ func (s *Service) cachedApp(ctx context.Context, owner tenants.ID, platform, ins
 	}
 	s.apps.mu.Lock()
 	defer s.apps.mu.Unlock()
+	if s.apps.turn != turn {
+		return *app, nil
+	}
 	if s.apps.kept == nil || len(s.apps.kept) > appsKept {
 		s.apps.kept = map[string]cachedApp{}
 	}

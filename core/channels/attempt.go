@@ -179,6 +179,7 @@ func (a *attempt) screen(ctx context.Context, input map[string]string) error {
 	}
 	values := map[string]string{}
 	maps.Copy(values, input)
+	delete(values, "instance") // only one that was checked; see locate
 	var cred social.Credential
 	if a.conn.Instance != "" {
 		values["instance"] = a.conn.Instance
@@ -199,7 +200,12 @@ func (a *attempt) screen(ctx context.Context, input map[string]string) error {
 	a.in.Plugin = step.State
 	switch {
 	case step.Done != nil:
-		if host, err := CleanInstance(step.Done.Public["instance"], a.cfg.AllowLocal); err == nil {
+		said := step.Done.Public["instance"]
+		host, err := CleanInstance(said, a.cfg.AllowLocal)
+		if err != nil && said != "" && roams(a.manifest) {
+			return err
+		}
+		if err == nil {
 			a.conn.Instance = host
 		}
 		return a.signedIn(ctx, secret{Credential: *step.Done})
@@ -258,7 +264,7 @@ func (a *attempt) call(ctx context.Context, cred social.Credential) (social.Call
 	}
 	app, err := a.settings(ctx, a.in.App, a.conn.Platform, instance)
 	return social.Call{
-		Tenant: a.pseudonym(a.who.Tenant, a.conn.Platform), Credential: cred, App: app, Idempotency: string(a.conn.ID),
+		Tenant: a.pseudonym(a.who.Tenant, a.conn.Platform), Credential: pinned(a.manifest, cred, a.conn.Instance), App: app, Idempotency: string(a.conn.ID),
 	}, err
 }
 

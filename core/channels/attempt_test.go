@@ -84,6 +84,49 @@ func TestACustomSignInKeepsItsStateSealed(t *testing.T) {
 	}
 }
 
+// What a plugin calls its account's server is checked when it signs in, and
+// stays: it decides which host is opened.
+func TestAPluginDoesNotMoveItsInstance(t *testing.T) {
+	for said, lent := range map[string]string{
+		"https://PDS.example.org/base": "https://PDS.example.org/base", "pds.example.org": "pds.example.org", "@ann@pds.example.org": "pds.example.org",
+		"*.com": "", "https://10.0.0.1": "", "a.example?@b.example": "b.example", "": "",
+	} {
+		t.Run(said, func(t *testing.T) {
+			w := setup(t)
+			w.net.manifest.Auth = social.Auth{Kind: social.AuthForm, Form: []byte(`{"type":"object"}`)}
+			w.net.manifest.Egress = []string{"{instance}"}
+			w.net.connect = func(req social.ConnectRequest) (social.ConnectStep, error) {
+				return social.ConnectStep{Done: &social.Credential{
+					AccessToken: canary, Public: map[string]string{"instance": said}, ExpiresAt: w.clock.now().Add(time.Hour),
+				}}, nil
+			}
+			c, err := w.Start(t.Context(), w.who, channels.StartRequest{Platform: "test.network"})
+			w.must(err)
+			c, err = w.Continue(t.Context(), w.who, c.ID, map[string]string{"password": canary})
+			if said != "" && lent == "" {
+				if fault.Of(err).Reason != "connection.bad_instance" {
+					t.Errorf("signed in: %+v, %v", c, err)
+				}
+				return
+			}
+			w.must(err)
+			w.must(w.publish(c.Channels[0], true))
+			if got := w.net.last().Credential.Public["instance"]; got != lent {
+				t.Errorf("lent with %q, want %q", got, lent)
+			}
+			w.net.refresh = func(call social.Call) (social.Credential, error) {
+				call.Credential.Public = map[string]string{"instance": "*.com"}
+				return call.Credential, nil
+			}
+			w.clock.pass(59 * time.Minute)
+			w.must(w.publish(c.Channels[0], true))
+			if got := w.net.last().Credential.Public["instance"]; got != strings.TrimSpace(lent) && got != "pds.example.org" {
+				t.Errorf("after a renewal lent with %q", got)
+			}
+		})
+	}
+}
+
 func TestAnAppIsFoundUpTheTree(t *testing.T) {
 	w := setup(t)
 	w.net.manifest.Auth.OAuth2.RegisterURL = ""

@@ -143,7 +143,8 @@ func (c *Channel) disconnect() {
 // A Target is a channel as publishing sees it: what the platform takes and
 // what this account of it takes.
 type Target struct {
-	Channel  Channel
+	Channel Channel
+	// Manifest has the capabilities that this sign-in has the scopes for.
 	Manifest social.Manifest
 	// Account has the channel's formats spelled out and its effective limits.
 	Account social.Account
@@ -158,17 +159,29 @@ type Target struct {
 // which scopes it lacks for that; none if this account never has the format.
 func (t Target) Format(id string) (missing []string, ok bool) {
 	for _, m := range t.Missing {
-		if m.Format == id {
+		if m.Format == id && m.Capability == "" {
 			return m.Scopes, false
 		}
 	}
 	return nil, slices.Contains(t.Account.Formats, id)
 }
 
-// MissingScopes is a format and the scopes it lacks.
+// Lacks returns the scopes that the channel lacks for something that its
+// platform can; none if it can, or the platform cannot.
+func (t Target) Lacks(c social.Capability) []string {
+	for _, m := range t.Missing {
+		if m.Capability == c {
+			return m.Scopes
+		}
+	}
+	return nil
+}
+
+// MissingScopes is a format or a capability and the scopes it lacks.
 type MissingScopes struct {
-	Format string
-	Scopes []string
+	Format     string            // empty for a capability
+	Capability social.Capability // empty for a format
+	Scopes     []string
 }
 
 // target works out what c can do under m.
@@ -187,6 +200,14 @@ func target(c Channel, m social.Manifest) Target {
 			continue
 		}
 		t.Account.Formats = append(t.Account.Formats, f.ID)
+	}
+	t.Manifest.Capabilities = nil
+	for _, can := range m.Capabilities {
+		if lacking := lacking(m.ScopesOf(can), c.Scopes); len(lacking) > 0 {
+			t.Missing = append(t.Missing, MissingScopes{Capability: can, Scopes: lacking})
+			continue
+		}
+		t.Manifest.Capabilities = append(t.Manifest.Capabilities, can)
 	}
 	return t
 }

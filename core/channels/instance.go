@@ -1,8 +1,10 @@
 package channels
 
 import (
+	"maps"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/carillonhq/carillon/ports/fault"
@@ -33,6 +35,33 @@ func CleanInstance(raw string, local bool) (string, error) {
 		return host, nil
 	}
 	return "", fault.New(fault.Invalid, "connection.bad_instance", "Give the server's name, such as mastodon.social.").On("/input/instance")
+}
+
+// pinned is c as a plugin gets it: where the account's server is opened to the
+// plugin for the time of a call, it is the one that was checked at the sign-in,
+// whatever the plugin itself wrote there since.
+func pinned(m social.Manifest, c social.Credential, instance string) social.Credential {
+	said, ok := c.Public["instance"]
+	if !ok || !roams(m) || names(said, instance) {
+		return c
+	}
+	c.Public = maps.Clone(c.Public)
+	delete(c.Public, "instance")
+	if instance != "" {
+		c.Public["instance"] = instance
+	}
+	return c
+}
+
+// roams reports whether a platform is where the account says.
+func roams(m social.Manifest) bool { return slices.Contains(m.Egress, instanceMark) }
+
+// names reports whether an address, with or without a scheme, is on host beyond
+// doubt.
+func names(address, host string) bool {
+	address = strings.ToLower(strings.TrimSpace(address))
+	address = strings.TrimPrefix(strings.TrimPrefix(address, "https://"), "http://")
+	return host != "" && (address == host || strings.HasPrefix(address, host+"/"))
 }
 
 // publicName reports whether host is a DNS name (RFC 1123) of two or more

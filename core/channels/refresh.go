@@ -58,7 +58,7 @@ func (s *Service) ask(ctx context.Context, l *loan) (secret, error) {
 		return secret{}, err
 	}
 	cred, err := refresher.Refresh(ctx, social.Call{
-		Tenant: s.pseudonym(l.tenant, g.Platform), Credential: l.secret.Credential, App: app,
+		Tenant: s.pseudonym(l.tenant, g.Platform), Credential: pinned(l.manifest, l.secret.Credential, g.Instance), App: app,
 		Idempotency: place(string(g.ID), strconv.FormatInt(g.Generation, 10)),
 	})
 	if err != nil {

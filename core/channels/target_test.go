@@ -26,6 +26,19 @@ func TestTargetNamesWhatIsMissing(t *testing.T) {
 			t.Errorf("%s: %v %v, want %+v", format, missing, ok, want)
 		}
 	}
+	m.Capabilities = []social.Capability{social.CanFind, social.CanMetrics, social.CanReply}
+	m.CapabilityScopes = []social.CapabilityScopes{{Capability: social.CanMetrics, Scopes: []string{"read", "insights"}}, {Capability: social.CanReply, Scopes: []string{"write"}}}
+	got = target(Channel{Scopes: []string{"read", "write"}}, m)
+	if diff := cmp.Diff([]social.Capability{social.CanFind, social.CanReply}, got.Manifest.Capabilities); diff != "" {
+		t.Error(diff)
+	}
+	if !cmp.Equal(got.Lacks(social.CanMetrics), []string{"insights"}) || got.Lacks(social.CanReply) != nil || got.Lacks(social.CanConnect) != nil {
+		t.Errorf("missing: %+v", got.Missing)
+	}
+	if !m.Can(social.CanMetrics) {
+		t.Error("the platform's own manifest was changed")
+	}
+	m.CapabilityScopes = nil
 	if got := target(Channel{}, m); got.Lacking != nil || len(got.Missing) != 0 {
 		t.Errorf("a platform that does not say what it granted: %+v", got)
 	}

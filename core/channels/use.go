@@ -62,6 +62,9 @@ func (s *Service) Find(ctx context.Context, who tenants.Scope, id ID, req social
 		return social.Finding{}, unreached(err)
 	}
 	return lend(ctx, s, who, id, use{kind: quotaFind}, func(ctx context.Context, l *loan) (social.Finding, error) {
+		if err := l.scoped(social.CanFind); err != nil {
+			return social.Finding{}, err
+		}
 		finder, ok := l.platform.(social.Finder)
 		if !ok || !l.manifest.Can(social.CanFind) {
 			return social.Finding{}, social.Fail(social.Unsupported, "platform.cannot_find", "This platform cannot be asked what is on it.")
@@ -78,6 +81,9 @@ func (s *Service) Metrics(ctx context.Context, who tenants.Scope, id ID, posts [
 		return nil, err
 	}
 	return lend(ctx, s, who, id, use{kind: quotaMetrics}, func(ctx context.Context, l *loan) ([]social.Metrics, error) {
+		if err := l.scoped(social.CanMetrics); err != nil {
+			return nil, err
+		}
 		meter, ok := l.platform.(social.Meter)
 		if !ok || !l.manifest.Can(social.CanMetrics) {
 			return nil, social.Fail(social.Unsupported, "platform.no_metrics", "This platform does not say how posts do.")
@@ -101,8 +107,19 @@ type loan struct {
 
 // call fills in what only this package knows.
 func (l *loan) call(c social.Call) social.Call {
-	c.Tenant, c.Credential, c.App = l.pseudo, l.secret.Credential, l.app
+	c.Tenant, c.Credential, c.App = l.pseudo, pinned(l.manifest, l.secret.Credential, l.grant.Instance), l.app
 	return c
+}
+
+// scoped checks that the sign-in brought what a capability needs.
+func (l *loan) scoped(c social.Capability) error {
+	missing := lacking(l.manifest.ScopesOf(c), l.channel.Scopes)
+	if len(missing) == 0 {
+		return nil
+	}
+	f := social.Fail(social.Unsupported, "platform.missing_scope", "This channel's sign-in does not include that. Connect it again.")
+	f.Missing = missing
+	return f
 }
 
 // lend makes one call and learns from how it went.

@@ -26,6 +26,40 @@ type Attempt struct {
 	Problem     *Problem
 }
 
+// An Arming is an attempt to be opened, and what its segment must still be for
+// that: as it was when the request was built.
+type Arming struct {
+	State     State
+	Canceling bool
+	Attempt   int    // the last one's number
+	Hash      string // the delivery's
+
+	Step        []byte
+	Key         string
+	RequestHash string
+	Replay      bool
+	Lease       time.Duration
+}
+
+// Arm is what Store.Arm does to d, now being the database's clock: it opens the
+// next attempt, or answers ErrLost if the claim or the segment is no longer
+// what a was made for. From here on nobody sends this segment until the
+// attempt's outcome is known. The lease begins anew, because nobody may take
+// the call for a dead process's while it can still be under way.
+func (d *Delivery) Arm(c Claim, a Arming, now time.Time) (*Attempt, error) {
+	s := d.Segment(c.Segment)
+	if s == nil || s.Generation != c.Generation || s.State != a.State || s.Canceling != a.Canceling || s.Attempt != a.Attempt || d.Hash != a.Hash {
+		return nil, ErrLost
+	}
+	s.Attempt++
+	s.State, s.Step, s.ArmedHash, s.Label = Sending, a.Step, a.RequestHash, ""
+	s.NextAt, s.CalledAt = now.Add(a.Lease), now
+	if s.DoubtAt.IsZero() {
+		s.DoubtAt = now
+	}
+	return &Attempt{Segment: s.ID, N: s.Attempt, Key: a.Key, RequestHash: a.RequestHash, Replay: a.Replay, Holder: s.Holder, ArmedAt: now}, nil
+}
+
 // Outcome is how an attempt ended.
 type Outcome string
 

@@ -57,14 +57,10 @@ func (r *Runner) hesitated(started time.Time) bool {
 // was canceled or edited since it was loaded: both bump the generation, and an
 // edit changes the hash.
 func (r *Runner) arm(ctx context.Context, w *work, req social.PublishRequest) error {
-	step, hash := w.s.Step, requestHash(req)
-	_, err := r.change(ctx, w.c, func(now *work) error {
-		if now.d.Hash != w.d.Hash || now.s.State != w.s.State || now.s.Canceling != w.s.Canceling {
-			return errLost
-		}
-		return now.tx.OpenAttempt(ctx, now.s.arm(step, hash, now.now, r.timing.Lease))
+	return r.store.Arm(ctx, w.c, Arming{
+		State: w.s.State, Canceling: w.s.Canceling, Attempt: w.s.Attempt, Hash: w.d.Hash,
+		Step: w.s.Step, Key: w.s.Key(), RequestHash: requestHash(req), Replay: w.s.State == Unknown, Lease: r.timing.Lease,
 	})
-	return err
 }
 
 // notSent closes an attempt that never left, because something was blocked at
@@ -100,7 +96,7 @@ func (r *Runner) insist(ctx context.Context, c Claim, fn func(*work) error) erro
 	defer cancel()
 	for wait := 50 * time.Millisecond; ; wait *= 2 {
 		w, err := r.change(ctx, c, fn)
-		if err == nil || errors.Is(err, errLost) || !retryable(err) {
+		if err == nil || errors.Is(err, ErrLost) || !retryable(err) {
 			return r.rested(w, err)
 		}
 		select {
@@ -122,8 +118,10 @@ func (w *work) outcome(ctx context.Context, replay bool, step social.Step, sendE
 		if err := w.closeAttempt(ctx, Applied, nil); err != nil {
 			return err
 		}
-		if err := w.tx.ResolveAttempts(ctx, w.s.ID, FoundLater); err != nil {
-			return err
+		if w.s.Attempt > 1 { // there are others
+			if err := w.tx.ResolveAttempts(ctx, w.s.ID, FoundLater); err != nil {
+				return err
+			}
 		}
 		return w.settled(ctx)
 	}
@@ -131,10 +129,27 @@ func (w *work) outcome(ctx context.Context, replay bool, step social.Step, sendE
 	if sendErr == nil { // "call again" is no answer to a commit
 		f = &social.Fault{Kind: social.Ambiguous, Source: social.FromPlugin, Key: "plugin.contract", Message: "The plugin did not say whether it published."}
 	}
-	if replay {
+	switch {
+	case f.Local && f.Kind == social.Transient:
+		return w.stayed(ctx, replay, f)
+	case replay:
 		return w.replayFailed(ctx, f)
 	}
 	return w.refused(ctx, f)
+}
+
+// stayed takes an attempt back that this process could not even begin: its
+// plugin rests, say. Nothing left, and there may be thousands of them in a day,
+// so the journal does not keep them.
+func (w *work) stayed(ctx context.Context, replay bool, f *social.Fault) error {
+	if err := w.tx.DropAttempt(ctx, w.s.ID); err != nil {
+		return err
+	}
+	w.s.Attempt--
+	if replay {
+		return w.stillUnknown(ctx, f, 0)
+	}
+	return w.later(ctx, f)
 }
 
 // refused decides what a failed first call means.

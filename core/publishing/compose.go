@@ -227,6 +227,9 @@ func (s *Service) List(ctx context.Context, who tenants.Scope, f Filter) ([]*Det
 		if out, err = details(ctx, tx, posts); err != nil {
 			return err
 		}
+		if err := weigh(ctx, tx, out...); err != nil {
+			return err
+		}
 		return hold(ctx, tx, out...)
 	})
 	return out, err

@@ -84,7 +84,7 @@ type Segment struct {
 	Position int
 	Comment  bool // the first comment; otherwise a part of the thread
 	Part     Part
-	Revision int // bumped when the part is replaced; part of the key
+	Revision int // bumped when the part is replaced or ordered anew; part of the key
 	State    State
 
 	// NextAt is when this row needs somebody: its due time, the end of its
@@ -124,6 +124,7 @@ type Hidden string
 const (
 	Processing Hidden = "processing"
 	InReview   Hidden = "in_review"
+	TakenBack  Hidden = "refused" // the platform took it back
 )
 
 // Hidden is why some of what is live in d cannot be seen yet; empty: it can.
@@ -142,9 +143,9 @@ func (d *Detail) Hidden() (h Hidden) {
 	return h
 }
 
-// or is the one that takes longer.
+// or is the one that takes longer, or is for good.
 func (h Hidden) or(other Hidden) Hidden {
-	if h == "" || other == InReview {
+	if h == "" || other == TakenBack || other == InReview && h != TakenBack {
 		return other
 	}
 	return h

@@ -6,18 +6,25 @@ import (
 	"github.com/carillonhq/carillon/ports/social"
 )
 
-// elsewhereWait is the longest a segment rests after a failure of one process
-// alone. Another one may have the plugin that this one lacks, and whoever is
-// free takes the segment next.
-const elsewhereWait = 15 * time.Second
+// A failure of one process alone says little of the others. Another one may
+// have the plugin that this one lacks, and whoever is free takes the segment
+// next: it rests no longer than elsewhereWait, for elsewhereTries in a row. By
+// then no process has it, and the pauses grow as after any failure.
+const (
+	elsewhereWait  = 15 * time.Second
+	elsewhereTries = 20
+)
 
 // pauseAfter is how long to rest after the tries-th failure in a row. after is
 // what the answer asked for, if there was one.
 func pauseAfter(tries int, f *social.Fault, after time.Duration) time.Duration {
-	if f != nil && f.Local {
+	switch {
+	case f == nil || !f.Local:
+		return backoff(tries, max(after, retryAfter(f)))
+	case tries <= elsewhereTries:
 		return min(backoff(tries, 0), elsewhereWait)
 	}
-	return backoff(tries, max(after, retryAfter(f)))
+	return backoff(tries-elsewhereTries+4, 0) // on from where elsewhereWait cut it off
 }
 
 // lostItsPlace reports whether a step that had no effect cannot go on from

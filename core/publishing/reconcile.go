@@ -14,7 +14,7 @@ func (r *Runner) orphaned(ctx context.Context, w *work) (done bool, err error) {
 	f := &social.Fault{Kind: social.Ambiguous, Source: social.FromPlugin, Key: "segment.sender_died", Message: "The process that was sending this stopped."}
 	_, err = r.change(ctx, w.c, func(w *work) error {
 		if w.s.State != Sending {
-			return errLost
+			return ErrLost
 		}
 		// Its sender may have been at work until this moment, whatever clocks
 		// say of when it began: the quiet period counts from here.

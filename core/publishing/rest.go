@@ -62,6 +62,11 @@ func (w *work) settled(ctx context.Context) error {
 	if err := w.tx.Emit(ctx, "delivery.updated", string(w.d.ID), w.s.news(w.d)); err != nil {
 		return err
 	}
+	if w.s.following() {
+		if err := w.tx.FollowUp(ctx, w.d.Post, followFirst); err != nil {
+			return err
+		}
+	}
 	w.saved = true
 	if err := w.tx.SaveSegments(ctx, w.d, changed...); err != nil {
 		return err

@@ -69,32 +69,56 @@ func NewRevalidator(s *Service, w Watch, p Platforms) *Revalidator { return &Rev
 const (
 	lookBatch = 50
 	lookLimit = 1000
-	lookSteps = 5000
+	lookTime  = 45 * time.Second
 )
 
-// Revalidate takes up every unfinished look, oldest first, in batches. What
-// cannot be checked now, because a plugin is away, stays for the next run and
-// is told as the error.
+// Revalidate takes up every unfinished look, each once, longest ago first, until
+// there is none or it is time to end. What cannot be checked now, because a
+// plugin is away, goes to the end of the line and is told as the error.
 func (r *Revalidator) Revalidate(ctx context.Context) error {
 	rules := map[string]string{}
 	for _, m := range r.platforms.List(ctx) {
 		rules[m.ID] = Fingerprint(m)
 	}
-	looks, err := r.watch.Stale(ctx, rules, lookLimit)
-	if err != nil {
-		return err
-	}
+	within, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
 	var failed []error
-	steps := 0
-	for _, l := range looks {
-		for done := false; !done && steps < lookSteps && ctx.Err() == nil; steps++ {
-			if done, err = r.look(ctx, &l); err != nil {
+	tried := map[tenants.ID]map[channels.ID]bool{}
+	for more := true; more && within.Err() == nil; {
+		looks, err := r.watch.Stale(ctx, rules, lookLimit)
+		if err != nil {
+			return errors.Join(append(failed, err)...)
+		}
+		more = false
+		for _, l := range looks {
+			if tried[l.Tenant][l.Channel] || within.Err() != nil {
+				continue
+			}
+			if tried[l.Tenant] == nil {
+				tried[l.Tenant] = map[channels.ID]bool{}
+			}
+			tried[l.Tenant][l.Channel], more = true, true
+			if err := r.finish(ctx, within, l); err != nil {
 				failed = append(failed, fmt.Errorf("channel %s: %w", l.Channel, err))
-				break
 			}
 		}
 	}
 	return errors.Join(append(failed, ctx.Err())...)
+}
+
+// finish takes a look to its end, unless within ends first. One that fails is
+// noted where it stopped, so that others have their turn before it.
+func (r *Revalidator) finish(ctx, within context.Context, l Look) error {
+	for within.Err() == nil {
+		done, err := r.look(ctx, &l)
+		if err != nil {
+			return errors.Join(err, r.store.Update(ctx, l.Tenant, func(ctx context.Context, tx Tx) error { return tx.SaveLook(ctx, l, false) }))
+		}
+		if done {
+			return nil
+		}
+	}
+	return nil
 }
 
 // Fingerprint tells manifests apart.
@@ -126,11 +150,16 @@ func (r *Revalidator) look(ctx context.Context, l *Look) (done bool, err error) 
 		}
 		found = append(found, f)
 	}
+	next := *l
 	if len(posts) > 0 {
-		l.After = posts[len(posts)-1].ID
+		next.After = posts[len(posts)-1].ID
 	}
 	done = len(posts) < lookBatch
-	return done, r.store.Update(ctx, l.Tenant, func(ctx context.Context, tx Tx) error { return record(ctx, tx, *l, found, done) })
+	err = r.store.Update(ctx, l.Tenant, func(ctx context.Context, tx Tx) error { return record(ctx, tx, next, found, done) })
+	if err == nil {
+		*l = next
+	}
+	return done, err
 }
 
 func (r *Revalidator) examine(ctx context.Context, who tenants.Scope, p *Post, ch channels.ID) (Finding, error) {
@@ -144,8 +173,13 @@ func (r *Revalidator) examine(ctx context.Context, who tenants.Scope, p *Post, c
 	return f, err
 }
 
-// record keeps what changed since the last look, and tells of it.
+// record keeps what changed since the last look, and tells of it. The look is
+// saved first: nobody else saves one of the channel until this is known, so two
+// at once do not both tell.
 func record(ctx context.Context, tx Tx, l Look, found []Finding, done bool) error {
+	if err := tx.SaveLook(ctx, l, done); err != nil {
+		return err
+	}
 	ids := make([]PostID, len(found))
 	for i, f := range found {
 		ids[i] = f.Post
@@ -176,7 +210,7 @@ func record(ctx context.Context, tx Tx, l Look, found []Finding, done bool) erro
 			return err
 		}
 	}
-	return tx.SaveLook(ctx, l, done)
+	return nil
 }
 
 // risk is what the events say.
@@ -200,12 +234,23 @@ func riskOf(f Finding) risk {
 }
 
 // weigh marks the deliveries that the last look found something against.
-func weigh(ctx context.Context, tx Tx, d *Detail) error {
-	found, err := tx.Findings(ctx, d.ID)
+func weigh(ctx context.Context, tx Tx, posts ...*Detail) error {
+	byID := map[PostID]*Detail{}
+	var ids []PostID
+	for _, d := range posts {
+		if slices.ContainsFunc(d.Deliveries, (*Delivery).waits) {
+			ids, byID[d.ID] = append(ids, d.ID), d
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	found, err := tx.Findings(ctx, ids...)
 	if err != nil {
 		return err
 	}
 	for _, f := range found {
+		d := byID[f.Post]
 		for _, dl := range d.Deliveries {
 			if dl.Channel == f.Channel && f.Version == d.Version && dl.waits() {
 				dl.AtRisk = f.Violations

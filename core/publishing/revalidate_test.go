@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/core/publishing"
+	"github.com/carillonhq/carillon/core/publishing/publishingtest"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
+	"github.com/carillonhq/carillon/tenants"
 )
 
 // List implements publishing.Platforms.
@@ -74,6 +76,10 @@ func TestWhatIsScheduledIsCheckedAgainWhenTheRulesChange(t *testing.T) {
 			t.Errorf("post %d: %+v", i, v)
 		}
 	}
+	list, err := w.List(t.Context(), w.who, publishing.Filter{AtRisk: true, Limit: 100})
+	if err != nil || len(list) != 60 || len(list[0].Deliveries[0].AtRisk) != 1 {
+		t.Errorf("%d listed, want 60 with what is wrong: %v", len(list), err)
+	}
 	if w.risky(t, short) != nil {
 		t.Error("a short one is at risk")
 	}
@@ -83,6 +89,9 @@ func TestWhatIsScheduledIsCheckedAgainWhenTheRulesChange(t *testing.T) {
 
 	w.manifest = before
 	run()
+	if list, err := w.List(t.Context(), w.who, publishing.Filter{AtRisk: true}); err != nil || len(list) != 0 {
+		t.Errorf("%d are still listed: %v", len(list), err)
+	}
 	if n := told(publishing.EventRevalidated); n != 60 || w.risky(t, posts[0]) != nil {
 		t.Errorf("%d are fine again, want 60", n)
 	}
@@ -112,5 +121,56 @@ func TestALookIsTakenUpWhereItStopped(t *testing.T) {
 	}
 	if n != 60 {
 		t.Errorf("%d told of, want 60", n)
+	}
+}
+
+// watched is a store that lists one look at a time and knows what is saved, when.
+type watched struct {
+	*publishingtest.Store
+	t     *testing.T
+	saved []bool
+}
+
+type watchedTx struct {
+	publishing.Tx
+	w      *watched
+	locked bool
+}
+
+func (w *watched) Stale(ctx context.Context, rules map[string]string, _ int) ([]publishing.Look, error) {
+	return w.Store.Stale(ctx, rules, 1)
+}
+
+func (w *watched) Update(ctx context.Context, who tenants.ID, fn func(context.Context, publishing.Tx) error) error {
+	return w.Store.Update(ctx, who, func(ctx context.Context, tx publishing.Tx) error { return fn(ctx, &watchedTx{Tx: tx, w: w}) })
+}
+
+func (tx *watchedTx) SaveLook(ctx context.Context, l publishing.Look, done bool) error {
+	tx.locked = true
+	tx.w.saved = append(tx.w.saved, done)
+	return tx.Tx.SaveLook(ctx, l, done)
+}
+
+func (tx *watchedTx) Findings(ctx context.Context, posts ...publishing.PostID) ([]publishing.Finding, error) {
+	if !tx.locked {
+		tx.w.t.Error("what is known was read before the channel's look was taken: another run could tell the same")
+	}
+	return tx.Tx.Findings(ctx, posts...)
+}
+
+// A run goes on until nothing is left, and notes what it could not check.
+func TestARunLeavesNothing(t *testing.T) {
+	w := newWorld(t, social.NativeKey, 3)
+	w.plan(t, "eleven char")
+	s := &watched{Store: w.store, t: t}
+	r := publishing.NewRevalidator(publishing.New(s, platform{w}, platform{w}, platform{w}, w), s, platform{w})
+	if err := r.Revalidate(t.Context()); err != nil || !slices.Equal(s.saved, []bool{true, true, true}) {
+		t.Errorf("looks saved: %v, %v; want three that ended", s.saved, err)
+	}
+	w.manifest.Formats = slices.Clone(w.manifest.Formats)
+	w.manifest.Formats[0].Text.Max = 10
+	w.store.Fail, s.saved = 1, nil
+	if err := r.Revalidate(t.Context()); err == nil || len(s.saved) == 0 || s.saved[0] {
+		t.Errorf("looks saved: %v, %v; want the first noted as not ended", s.saved, err)
 	}
 }

@@ -91,7 +91,7 @@ func (r *Runner) Run(ctx context.Context, c Claim) error {
 }
 
 func ignoreLost(err error) error {
-	if err != nil && (errors.Is(err, errLost) || fault.Is(err, fault.NotFound)) {
+	if err != nil && (errors.Is(err, ErrLost) || fault.Is(err, fault.NotFound)) {
 		return nil
 	}
 	return err
@@ -138,7 +138,7 @@ func (r *Runner) step(ctx context.Context, w *work) (done bool, err error) {
 	return true, nil
 }
 
-// load reads the claimed segment, or answers errLost if it was taken over.
+// load reads the claimed segment, or answers ErrLost if it was taken over.
 // What has just been claimed, and is not in doubt, was not held back a moment
 // ago; that is asked again before anything leaves.
 func (r *Runner) load(ctx context.Context, c Claim, justClaimed bool) (*work, error) {
@@ -156,14 +156,14 @@ func (r *Runner) load(ctx context.Context, c Claim, justClaimed bool) (*work, er
 func (w *work) take(got *Work) error {
 	w.d, w.s = got.Delivery, got.Delivery.Segment(w.c.Segment)
 	if w.s == nil || w.s.Generation != w.c.Generation {
-		return errLost
+		return ErrLost
 	}
 	w.was, w.rest, w.now, w.rules = got.State, got.Rest, got.Now, got.Settings
 	return nil
 }
 
 // change applies fn to the segment under the post's lock and saves the
-// delivery. fn is not called, and errLost returned, if the claim was lost.
+// delivery. fn is not called, and ErrLost returned, if the claim was lost.
 func (r *Runner) change(ctx context.Context, c Claim, fn func(*work) error) (*work, error) {
 	w := &work{c: c}
 	return w, r.store.Update(ctx, c.Tenant, func(ctx context.Context, tx Tx) error {

@@ -18,6 +18,10 @@ type Store interface {
 	Update(ctx context.Context, who tenants.ID, fn func(context.Context, Tx) error) error
 	// Peek reads what a claim is about, locks nothing and is one look.
 	Peek(ctx context.Context, c Claim) (*Work, error)
+	// Arm is Delivery.Arm on what is stored, with the attempt in the journal:
+	// committed when it returns nil, and ErrLost or another fault.Conflict if
+	// somebody was there before. It is one trip.
+	Arm(ctx context.Context, c Claim, a Arming) error
 }
 
 // Tx is what publishing may do inside a transaction. It sees one tenant. What
@@ -56,10 +60,11 @@ type Tx interface {
 	// SaveSegments writes known segments of one delivery.
 	SaveSegments(ctx context.Context, d *Delivery, segments ...*Segment) error
 
-	// OpenAttempt journals a; fault.Conflict if its segment has an open one.
-	OpenAttempt(ctx context.Context, a *Attempt) error
 	// CloseAttempt ends the segment's open attempt. No open attempt is no error.
 	CloseAttempt(ctx context.Context, s SegmentID, o Outcome, p *Problem) error
+	// DropAttempt takes the segment's open attempt back, as if it had not been
+	// opened: nothing of it left this process. No open attempt is no error.
+	DropAttempt(ctx context.Context, s SegmentID) error
 	// ResolveAttempts turns the segment's unknown attempts into o.
 	ResolveAttempts(ctx context.Context, s SegmentID, o Outcome) error
 	Attempts(ctx context.Context, post PostID) ([]Attempt, error)
@@ -72,6 +77,9 @@ type Tx interface {
 	// RefreshMetrics asks for a Service.RefreshMetrics call, if the Tx commits.
 	// job names it for whoever asked, "job_…"; empty, nobody did.
 	RefreshMetrics(ctx context.Context, post PostID, job string) error
+
+	// FollowUp asks for a Service.FollowUp call after a time, if the Tx commits.
+	FollowUp(ctx context.Context, post PostID, after time.Duration) error
 
 	// Findings returns what the last look has against posts; of those that
 	// are fine, nothing.
@@ -98,6 +106,7 @@ type Filter struct {
 	After    PostID    // past this one, for cursors
 	States   []State
 	Channel  channels.ID
+	AtRisk   bool // only what is scheduled and the last look has something against
 	Limit    int
 	Reverse  bool // the other way: oldest first, or by due time backwards
 }

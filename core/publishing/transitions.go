@@ -2,6 +2,7 @@ package publishing
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"time"
 
@@ -32,20 +33,6 @@ func (s *Segment) advance(next *social.Next, now time.Time, lease time.Duration)
 		return
 	}
 	s.NextAt = now.Add(lease)
-}
-
-// arm opens attempt n. From here on nobody sends this segment until the
-// attempt's outcome is known. The lease begins anew, because nobody may take
-// the call for a dead process's while it can still be under way.
-func (s *Segment) arm(step []byte, hash string, now time.Time, lease time.Duration) *Attempt {
-	replay := s.State == Unknown
-	s.Attempt++
-	s.State, s.Step, s.ArmedHash, s.Label = Sending, step, hash, ""
-	s.NextAt, s.CalledAt = now.Add(lease), now
-	if s.DoubtAt.IsZero() {
-		s.DoubtAt = now
-	}
-	return &Attempt{Segment: s.ID, N: s.Attempt, Key: s.Key(), RequestHash: hash, Replay: replay, Holder: s.Holder, ArmedAt: now}
 }
 
 // applied ends a segment: it is on the platform, and here is how we know.
@@ -162,15 +149,24 @@ func backoff(tries int, floor time.Duration) time.Duration {
 	return max(d, floor)
 }
 
-// reset puts a segment that had no effect back to its start.
+// reset puts a segment that had no effect back to its start. Other content, and
+// a person's new order after something was tried, are another operation: a
+// platform may remember the old key with the old answer, and so may whoever
+// runs its plugin. Of a restored segment that nothing is known of, the key is
+// all that tells the platform that it may have it.
 func (s *Segment) reset(part Part, at time.Time) {
-	if s.Attempt > 0 { // a platform may remember the old key with the old answer
+	if s.Attempt > 0 || !s.Verify && (s.tried() || !reflect.DeepEqual(s.Part, part)) {
 		s.Revision++
 	}
 	s.Part, s.State, s.Step, s.Label, s.Tries, s.Problem, s.ArmedHash = part, Scheduled, nil, "", 0, nil, ""
 	s.ReplyTo, s.Root, s.DoubtAt, s.CalledAt, s.Verify, s.Canceling = nil, nil, time.Time{}, time.Time{}, false, false
 	s.Generation++
 	s.wake(at)
+}
+
+// tried reports whether a step of the segment may have been taken.
+func (s *Segment) tried() bool {
+	return s.State != Scheduled || s.Step != nil || s.Tries > 0 || s.Problem != nil
 }
 
 // next starts the segment after i, or ends the chain behind a dead one. It
@@ -234,6 +230,6 @@ func problemOf(f *social.Fault) *Problem {
 	return &Problem{Kind: f.Kind, Reason: f.Key, Message: f.Message, Source: string(f.Source), Detail: f.Upstream}
 }
 
-// errLost says that somebody else holds the segment now. The loser stops
+// ErrLost says that somebody else holds the segment now. The loser stops
 // without a word: whatever it knew, the new holder finds out by itself.
-var errLost = fault.New(fault.Conflict, "segment.lost", "Somebody else is at work on this.")
+var ErrLost = fault.New(fault.Conflict, "segment.lost", "Somebody else is at work on this.")

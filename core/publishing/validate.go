@@ -72,7 +72,7 @@ func (s *Service) checkVariant(ctx context.Context, who tenants.Scope, c Content
 	found := s.rules.Settings(format.Settings, v.Settings, at+"/settings")
 	parts, thread := c.PartsFor(v)
 	if len(parts) > 1 && !target.Manifest.Can(social.CanReply) {
-		found = append(found, fault.Violation{Field: at, Reason: "channel.no_threads", Message: target.Manifest.Name + " takes a single post: no thread, no first comment."})
+		found = append(found, noThreads(target, at))
 	}
 	for i, part := range parts {
 		attached, err := s.media.Attach(ctx, who, mediaIDs(part))
@@ -98,6 +98,17 @@ func (s *Service) culprit(ctx context.Context, who tenants.Scope, part Part) str
 		}
 	}
 	return "/media"
+}
+
+// noThreads says why a channel takes a single post.
+func noThreads(target channels.Target, at string) fault.Violation {
+	if missing := target.Lacks(social.CanReply); len(missing) > 0 {
+		return fault.Violation{
+			Field: at, Reason: "channel.missing_scope",
+			Message: "The sign-in of this channel did not include " + strings.Join(missing, ", ") + ", which threads and first comments need. Connect it again to post this.",
+		}
+	}
+	return fault.Violation{Field: at, Reason: "channel.no_threads", Message: target.Manifest.Name + " takes a single post: no thread, no first comment."}
 }
 
 // pointer is where part i of v was written: in the variant, or in the post.

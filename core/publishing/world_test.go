@@ -34,6 +34,7 @@ type world struct {
 	live     map[string][]string // idempotency key → the objects it made
 	answer   func(req social.PublishRequest) (apply bool, err error)
 	findErr  error
+	prepErr  func(req social.PublishRequest) error
 	calls    []string // "prepare" and "commit", in order
 	crashAt  publishing.Point
 	crashIf  func() bool
@@ -175,6 +176,9 @@ func (p platform) Publish(_ context.Context, _ tenants.Scope, _ channels.ID, req
 }
 
 func (p platform) Find(_ context.Context, _ tenants.Scope, _ channels.ID, req social.FindRequest) (social.Finding, error) {
+	if req.Ref != nil {
+		return p.w.shown(req)
+	}
 	return p.w.lookUp(req)
 }
 
@@ -195,6 +199,11 @@ func (w *world) send(req social.PublishRequest) (social.Step, error) {
 	defer w.mu.Unlock()
 	if !req.Commit {
 		w.calls = append(w.calls, "prepare")
+		if w.prepErr != nil {
+			if err := w.prepErr(req); err != nil {
+				return social.Step{}, err
+			}
+		}
 		if len(req.State) < w.uploads {
 			return social.Step{Next: &social.Next{State: append(req.State, '.')}}, nil
 		}

@@ -24,6 +24,7 @@ type board struct {
 	mu      sync.Mutex
 	busy    int // how often a file is still busy when asked
 	broken  bool
+	garbled bool   // files are answered with nonsense
 	refuse  string // what the next post is answered with: status and body
 	uploads []string
 	posts   []map[string]any
@@ -46,6 +47,10 @@ func (b *board) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "POST /api/files":
 		_, _, err := r.FormFile("file")
 		b.uploads = append(b.uploads, fmt.Sprint(r.FormValue("description"), " ", r.FormValue("meta"), " ", err))
+		if b.garbled {
+			say(200, "<html>Bad gateway")
+			return
+		}
 		say(201, `{"id":"f%d"}`, len(b.uploads))
 	case "GET /api/files":
 		state := "ready"
@@ -197,6 +202,19 @@ func TestWhatDoesNotFinishIsGivenUp(t *testing.T) {
 	s.req.Content = social.Content{Media: media(t, 1)}
 	if _, err := s.drive(t); social.FaultOf(err, false).Key != "forum.broken_file" {
 		t.Errorf("err = %v", err)
+	}
+}
+
+// Before the commit nothing counts yet, so an upload whose answer cannot be
+// read is made again, and the cause says what could not be worked out.
+func TestAGarbledUploadIsTriedAgain(t *testing.T) {
+	s := sit(t)
+	s.garbled = true
+	s.req.Content = social.Content{Media: media(t, 1)}
+	_, err := s.drive(t)
+	f := social.FaultOf(err, false)
+	if err == nil || f.Kind != social.Transient || f.Key != "forum.odd_answer" || f.Err == nil || !strings.Contains(f.Err.Error(), "step upload, save.files: ") {
+		t.Errorf("%v (%v)", err, f.Err)
 	}
 }
 

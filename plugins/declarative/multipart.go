@@ -10,10 +10,10 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
-	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -120,10 +120,6 @@ func (c *call) open(ctx context.Context, m social.Media) (io.ReadCloser, error) 
 
 func (c *call) unread(err error) *social.Fault {
 	f := social.Fail(social.Transient, c.short+".media_unread", "An attachment could not be read.")
-	var withURL *url.Error // the gateway's URL is itself a key
-	if errors.As(err, &withURL) {
-		err = withURL.Err
-	}
-	f.Source, f.Err = social.FromNetwork, err
+	f.Source, f.Err = social.FromNetwork, sdk.Cause(err) // the gateway's URL is itself a key
 	return f
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -145,7 +146,9 @@ func (c *call) save(step *Step, at *progress) error {
 	for name, t := range step.Save {
 		v, err := t.eval(c.scope)
 		if err != nil {
-			return c.broken("save", err)
+			f := c.odd(&reply{status: c.scope.Status}, false) // nothing counts yet, so it may be tried again
+			f.Err = fmt.Errorf("step %s, save.%s: %s", step.Name, name, c.redact(err.Error(), 300))
+			return f
 		}
 		if step.Each == "" {
 			at.Saved[name] = v

@@ -255,11 +255,7 @@ func (c *call) explain(f *social.Fault) {
 // unreached is the fault of a request that may be repeated.
 func (c *call) unreached(err error) *social.Fault {
 	f := social.Fail(social.Transient, c.short+".unreachable", "%s could not be reached.", c.file.Name)
-	var withURL *url.Error
-	if errors.As(err, &withURL) {
-		err = withURL.Err // the address may hold a token
-	}
-	f.Source, f.Err = social.FromNetwork, errors.New(c.redact(err.Error(), 300))
+	f.Source, f.Err = social.FromNetwork, errors.New(c.redact(sdk.Cause(err).Error(), 300))
 	return f
 }
 

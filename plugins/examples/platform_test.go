@@ -30,7 +30,7 @@ func chirp(t *testing.T) socialtest.Harness {
 	t.Cleanup(web.Close)
 	return socialtest.Harness{
 		Server: fake, Account: social.Account{ID: "u-ann", Handle: "ann"},
-		Call:  social.Call{Credential: social.Credential{AccessToken: tokens["ann"], Public: map[string]string{"instance": web.URL}}},
+		Call:  social.Call{Credential: social.Credential{AccessToken: tokens["ann"], Public: map[string]string{"instance": strings.TrimPrefix(web.URL, "http://")}}},
 		Image: picture(t), TooLong: strings.Repeat("é", chirpfake.MaxText+1), Wait: now.advance, Deadline: time.Second,
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -46,6 +45,7 @@ func Commit(ctx context.Context, client *http.Client, req *http.Request) (*http.
 		return nil, lost(context.DeadlineExceeded, false)
 	}
 	ctx = context.WithValue(ctx, commitKey{}, until)
+	begun(ctx)
 	var connected atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
@@ -57,7 +57,7 @@ func Commit(ctx context.Context, client *http.Client, req *http.Request) (*http.
 		err = buffer(res)
 	}
 	if err == nil && stopped(req, res) {
-		return nil, lost(errors.New(res.Header.Get("Proxy-Status")), false)
+		return nil, lost(denied(req.URL.Host, res), false)
 	}
 	if err != nil {
 		return nil, lost(err, connected.Load())
@@ -69,11 +69,14 @@ func Commit(ctx context.Context, client *http.Client, req *http.Request) (*http.
 // leave it (RFC 9209).
 var notSent = []string{"http_request_denied", "destination_ip_prohibited", "destination_unavailable", "connection_limit_reached"}
 
+// proxyStatus is how the egress proxy begins to say why.
+const proxyStatus = "carillon; error="
+
 // stopped reports whether res is the egress proxy's own word that it did not
 // send req. Only a plain request passes through it in the open, and the proxy
 // removes that header from what others answer.
 func stopped(req *http.Request, res *http.Response) bool {
-	reason, ours := strings.CutPrefix(res.Header.Get("Proxy-Status"), "carillon; error=")
+	reason, ours := strings.CutPrefix(res.Header.Get("Proxy-Status"), proxyStatus)
 	return ours && req.URL.Scheme == "http" && os.Getenv("HTTPS_PROXY") != "" && slices.Contains(notSent, reason)
 }
 
@@ -110,9 +113,6 @@ func lost(err error, connected bool) *social.Fault {
 	if connected {
 		f = social.Fail(social.Ambiguous, "network.lost", "The platform's answer was lost.")
 	}
-	if u := (*url.Error)(nil); errors.As(err, &u) {
-		err = u.Err // without the address, whose query may hold secrets
-	}
-	f.Source, f.Err = social.FromNetwork, err
+	f.Source, f.Err = social.FromNetwork, Cause(err)
 	return f
 }

@@ -26,6 +26,10 @@ func protoValue(m proto.Message) protoreflect.Value {
 //
 // Reads may be repeated by it on a connection that went stale. Requests that
 // must not be repeated go through Commit.
+//
+// The error of a request, and of reading its answer, has a *social.Fault from
+// the network in its chain, so a plugin may return it as it is: Transient, and
+// in a commit step Ambiguous as soon as it may follow what cannot be undone.
 func HTTPClient() *http.Client {
 	return &http.Client{
 		Transport:     &transport{reads: newTransport(false), commits: newTransport(true)},
@@ -55,6 +59,7 @@ func newTransport(once bool) *http.Transport {
 		MaxConnsPerHost:        64,
 		MaxResponseHeaderBytes: 64 << 10,
 		ForceAttemptHTTP2:      true,
+		OnProxyConnectResponse: tunnelled,
 	}
 	if once {
 		neverRepeat(t)
@@ -88,7 +93,16 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	start := time.Now()
 	res, err := next.RoundTrip(req)
 	note(req.Context(), req, res, start)
-	return res, err
+	switch {
+	case isCommit(req.Context()): // Commit knows what it proves
+		return res, err
+	case err != nil:
+		return nil, unreached(req, err)
+	case stopped(req, res):
+		_ = res.Body.Close()
+		return nil, unreached(req, denied(req.URL.Host, res))
+	}
+	return answered(req, res), nil
 }
 
 // CloseIdleConnections lets http.Client's method of that name work.

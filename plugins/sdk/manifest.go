@@ -64,6 +64,17 @@ func checkIdentity(m social.Manifest) error {
 			return invalid("capabilities", "%.40q is not a slug", c)
 		}
 	}
+	if len(m.CapabilityScopes) > maxList {
+		return invalid("capability_scopes", "over %d", maxList)
+	}
+	for i, c := range m.CapabilityScopes {
+		if !m.Can(c.Capability) || len(c.Scopes) == 0 || len(c.Scopes) > maxList {
+			return invalid("capability_scopes", "%d: %.40q needs to be declared, and 1 to %d scopes", i, c.Capability, maxList)
+		}
+	}
+	if m.Can(social.CanStatus) && !m.Can(social.CanFind) {
+		return invalid("capabilities", "%q needs %q", social.CanStatus, social.CanFind)
+	}
 	return nil
 }
 

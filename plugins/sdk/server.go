@@ -83,6 +83,9 @@ func (s *server) Publish(ctx context.Context, in *pb.PublishRequest) (*pb.Publis
 	if err != nil {
 		return &pb.PublishResponse{Outcome: &pb.PublishResponse_Fault{Fault: malformed(err)}}, nil
 	}
+	if req.Commit {
+		ctx = committing(ctx)
+	}
 	step, err := s.platform.Publish(ctx, req)
 	if err != nil {
 		return &pb.PublishResponse{Outcome: &pb.PublishResponse_Fault{Fault: failure(err, req.Commit)}}, nil

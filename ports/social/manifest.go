@@ -44,6 +44,26 @@ type Manifest struct {
 	// takes for OAuth2; nil means nothing. Members with "format":"password" are
 	// sealed. All but client_secret reach the plugin in Call.App, as texts.
 	SettingsSchema []byte
+	// CapabilityScopes are what capabilities need besides. Where a sign-in did
+	// not bring it, the capability is off and the rest works.
+	CapabilityScopes []CapabilityScopes
+}
+
+// CapabilityScopes are the scopes that one capability needs.
+type CapabilityScopes struct {
+	Capability Capability
+	Scopes     []string
+}
+
+// ScopesOf returns the scopes that c needs; none if it needs no more than the
+// sign-in.
+func (m Manifest) ScopesOf(c Capability) []string {
+	for _, one := range m.CapabilityScopes {
+		if one.Capability == c {
+			return one.Scopes
+		}
+	}
+	return nil
 }
 
 // Reads reports whether the plugin goes on with a state of shape version.
@@ -90,6 +110,7 @@ const (
 	CanRefresh  Capability = "refresh"
 	CanMetrics  Capability = "metrics.post"
 	CanReply    Capability = "reply"
+	CanStatus   Capability = "status" // Find answers FindRequest.Ref
 )
 
 // Can reports whether the manifest declares c.

@@ -81,6 +81,9 @@ type Call struct {
 
 // A Credential is secret: it is lent for one call and must not be kept or
 // logged. Its String form hides it.
+//
+// Public["instance"] is the host of the account's own server, without a scheme
+// and with a port only on loopback: "mastodon.example", "127.0.0.1:19755".
 type Credential struct {
 	AccessToken string
 	Secrets     map[string]string // named secrets of Form and Custom sign-ins
@@ -212,6 +215,10 @@ type FindRequest struct {
 	Content Content
 	State   []byte    // the last persisted state: container id, record key
 	Since   time.Time // when the first commit was armed
+	// Ref is set only for a platform that CanStatus: the object is known, and
+	// the question is how public it is now. Absent means that the platform
+	// took it back.
+	Ref *Ref
 }
 
 // Finding is the answer to Find.
@@ -231,7 +238,9 @@ const (
 	Unsure Verdict = "unsure"
 )
 
-// ConnectRequest is one screen of a custom sign-in.
+// ConnectRequest is one screen of a custom sign-in. What a person entered as
+// Input["instance"] is a server's host by the time it comes here, in the form
+// that Credential.Public has it.
 type ConnectRequest struct {
 	Call        Call
 	State       []byte            // from the previous ConnectStep

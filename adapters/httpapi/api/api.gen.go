@@ -74,16 +74,16 @@ func (e ChannelState) Valid() bool {
 
 // Defines values for ChannelFormatReason.
 const (
-	MissingScope  ChannelFormatReason = "missing_scope"
-	NotForAccount ChannelFormatReason = "not_for_account"
+	ChannelFormatReasonMissingScope  ChannelFormatReason = "missing_scope"
+	ChannelFormatReasonNotForAccount ChannelFormatReason = "not_for_account"
 )
 
 // Valid indicates whether the value is a known member of the ChannelFormatReason enum.
 func (e ChannelFormatReason) Valid() bool {
 	switch e {
-	case MissingScope:
+	case ChannelFormatReasonMissingScope:
 		return true
-	case NotForAccount:
+	case ChannelFormatReasonNotForAccount:
 		return true
 	default:
 		return false
@@ -159,6 +159,21 @@ func (e ConnectionStage) Valid() bool {
 	case ConnectionStageForm:
 		return true
 	case ConnectionStageRedirect:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DisabledCapabilityReason.
+const (
+	DisabledCapabilityReasonMissingScope DisabledCapabilityReason = "missing_scope"
+)
+
+// Valid indicates whether the value is a known member of the DisabledCapabilityReason enum.
+func (e DisabledCapabilityReason) Valid() bool {
+	switch e {
+	case DisabledCapabilityReasonMissingScope:
 		return true
 	default:
 		return false
@@ -952,6 +967,7 @@ func (e UserObject) Valid() bool {
 const (
 	InReview   Visibility = "in_review"
 	Processing Visibility = "processing"
+	Refused    Visibility = "refused"
 )
 
 // Valid indicates whether the value is a known member of the Visibility enum.
@@ -960,6 +976,8 @@ func (e Visibility) Valid() bool {
 	case InReview:
 		return true
 	case Processing:
+		return true
+	case Refused:
 		return true
 	default:
 		return false
@@ -1173,6 +1191,9 @@ type Channel struct {
 	Capabilities []string  `json:"capabilities,omitempty" validate:"dive"`
 	ConnectedAt  time.Time `json:"connected_at"`
 
+	// DisabledCapabilities What the platform can besides, and this channel cannot, and why. Only when one channel is asked for.
+	DisabledCapabilities []DisabledCapability `json:"disabled_capabilities,omitempty" validate:"dive"`
+
 	// Formats What can be posted here, and what cannot and why. Only when one channel is asked for.
 	Formats  []ChannelFormat `json:"formats,omitempty" validate:"dive"`
 	Id       string          `json:"id"`
@@ -1318,13 +1339,14 @@ type Delivery struct {
 	Segments []SegmentReceipt `json:"segments" validate:"dive"`
 	State    string           `json:"state"`
 
-	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
 // DeliverySummary defines model for DeliverySummary.
 type DeliverySummary struct {
-	// AtRisk What the platform would refuse it for since its rules, the plugin or the sign-in changed. Only when one post is asked for.
+	// AtRisk What the platform would refuse it for since its rules, the plugin or the sign-in changed.
 	AtRisk    []FieldError `json:"at_risk,omitempty" validate:"dive"`
 	ChannelId string       `json:"channel_id"`
 
@@ -1335,9 +1357,23 @@ type DeliverySummary struct {
 	State  string  `json:"state"`
 	Url    *string `json:"url,omitempty"`
 
-	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
+
+// DisabledCapability defines model for DisabledCapability.
+type DisabledCapability struct {
+	// Id Such as `metrics.post` or `reply`.
+	Id string `json:"id"`
+
+	// MissingScopes Connect the channel again with these.
+	MissingScopes []string                 `json:"missing_scopes" validate:"dive"`
+	Reason        DisabledCapabilityReason `json:"reason" validate:"oneof=missing_scope"`
+}
+
+// DisabledCapabilityReason defines model for DisabledCapability.Reason.
+type DisabledCapabilityReason string
 
 // EmailInput Example: {"email":"ann@example.com"}
 type EmailInput struct {
@@ -1862,7 +1898,8 @@ type Post struct {
 	UpdatedAt time.Time  `json:"updated_at"`
 	Version   int        `json:"version"`
 
-	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
@@ -2059,7 +2096,8 @@ type SegmentReceipt struct {
 	State string  `json:"state"`
 	Url   *string `json:"url,omitempty"`
 
-	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 	Visibility *Visibility `json:"visibility,omitempty"`
 
 	// Warnings What the platform left out or changed, in its words.
@@ -2226,7 +2264,8 @@ type VerifyInput struct {
 	Token    string `json:"token" validate:"min=1,max=512"`
 }
 
-// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 type Visibility string
 
 // Webhook defines model for Webhook.
@@ -2501,6 +2540,9 @@ type ListPostsParams struct {
 	ScheduledUntil *time.Time `form:"scheduled_at[lt],omitempty" json:"scheduled_at[lt],omitempty"`
 	State          *PostState `form:"state,omitempty" json:"state,omitempty"`
 	Channel        *string    `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// AtRisk `true`: only what is scheduled and would be refused today.
+	AtRisk *bool `form:"at_risk,omitempty" json:"at_risk,omitempty"`
 
 	// Sort A page: `-created_at` (newest first, as without) or `created_at`. A window: `scheduled_at` (as without) or `-scheduled_at`.
 	Sort *ListPostsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
@@ -4904,6 +4946,13 @@ func (siw *ServerInterfaceWrapper) ListPosts(c *fiber.Ctx) error {
 		return BadParameter("/query/channel")
 	}
 
+	// ------------- Optional query parameter "at_risk" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "at_risk", query, &params.AtRisk, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return BadParameter("/query/at_risk")
+	}
+
 	// ------------- Optional query parameter "sort" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", query, &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -6672,7 +6721,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/plugins/{plugin}:rollback", Operation: "RollbackPlugin", Handler: wrapper.RollbackPlugin, Action: "plugin.manage", IDs: map[string]string{},
 		},
 		{
-			Method: "GET", Path: "/posts", Operation: "ListPosts", Handler: wrapper.ListPosts, Action: "post.read", Bodyless: true, Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel", "sort", "limit", "cursor"},
+			Method: "GET", Path: "/posts", Operation: "ListPosts", Handler: wrapper.ListPosts, Action: "post.read", Bodyless: true, Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel", "at_risk", "sort", "limit", "cursor"},
 		},
 		{
 			Method: "POST", Path: "/posts", Operation: "CreatePost", Handler: wrapper.CreatePost, Action: "post.create", Keyed: true, Query: []string{"dry_run"},

@@ -71,16 +71,16 @@ func (e ChannelState) Valid() bool {
 
 // Defines values for ChannelFormatReason.
 const (
-	MissingScope  ChannelFormatReason = "missing_scope"
-	NotForAccount ChannelFormatReason = "not_for_account"
+	ChannelFormatReasonMissingScope  ChannelFormatReason = "missing_scope"
+	ChannelFormatReasonNotForAccount ChannelFormatReason = "not_for_account"
 )
 
 // Valid indicates whether the value is a known member of the ChannelFormatReason enum.
 func (e ChannelFormatReason) Valid() bool {
 	switch e {
-	case MissingScope:
+	case ChannelFormatReasonMissingScope:
 		return true
-	case NotForAccount:
+	case ChannelFormatReasonNotForAccount:
 		return true
 	default:
 		return false
@@ -156,6 +156,21 @@ func (e ConnectionStage) Valid() bool {
 	case ConnectionStageForm:
 		return true
 	case ConnectionStageRedirect:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DisabledCapabilityReason.
+const (
+	DisabledCapabilityReasonMissingScope DisabledCapabilityReason = "missing_scope"
+)
+
+// Valid indicates whether the value is a known member of the DisabledCapabilityReason enum.
+func (e DisabledCapabilityReason) Valid() bool {
+	switch e {
+	case DisabledCapabilityReasonMissingScope:
 		return true
 	default:
 		return false
@@ -964,6 +979,7 @@ func (e UserObject) Valid() bool {
 const (
 	InReview   Visibility = "in_review"
 	Processing Visibility = "processing"
+	Refused    Visibility = "refused"
 )
 
 // Valid indicates whether the value is a known member of the Visibility enum.
@@ -972,6 +988,8 @@ func (e Visibility) Valid() bool {
 	case InReview:
 		return true
 	case Processing:
+		return true
+	case Refused:
 		return true
 	default:
 		return false
@@ -1203,6 +1221,9 @@ type Channel struct {
 	Capabilities *[]string `json:"capabilities,omitempty"`
 	ConnectedAt  time.Time `json:"connected_at"`
 
+	// DisabledCapabilities What the platform can besides, and this channel cannot, and why. Only when one channel is asked for.
+	DisabledCapabilities *[]DisabledCapability `json:"disabled_capabilities,omitempty"`
+
 	// Formats What can be posted here, and what cannot and why. Only when one channel is asked for.
 	Formats  *[]ChannelFormat `json:"formats,omitempty"`
 	Id       string           `json:"id"`
@@ -1350,13 +1371,14 @@ type Delivery struct {
 	Segments []SegmentReceipt `json:"segments"`
 	State    string           `json:"state"`
 
-	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
 // DeliverySummary defines model for DeliverySummary.
 type DeliverySummary struct {
-	// AtRisk What the platform would refuse it for since its rules, the plugin or the sign-in changed. Only when one post is asked for.
+	// AtRisk What the platform would refuse it for since its rules, the plugin or the sign-in changed.
 	AtRisk    *[]FieldError `json:"at_risk,omitempty"`
 	ChannelId string        `json:"channel_id"`
 
@@ -1367,9 +1389,23 @@ type DeliverySummary struct {
 	State  string  `json:"state"`
 	Url    *string `json:"url,omitempty"`
 
-	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
+
+// DisabledCapability defines model for DisabledCapability.
+type DisabledCapability struct {
+	// Id Such as `metrics.post` or `reply`.
+	Id string `json:"id"`
+
+	// MissingScopes Connect the channel again with these.
+	MissingScopes []string                 `json:"missing_scopes"`
+	Reason        DisabledCapabilityReason `json:"reason"`
+}
+
+// DisabledCapabilityReason defines model for DisabledCapability.Reason.
+type DisabledCapabilityReason string
 
 // EmailInput Example: {"email":"ann@example.com"}
 type EmailInput struct {
@@ -1919,7 +1955,8 @@ type Post struct {
 	UpdatedAt time.Time  `json:"updated_at"`
 	Version   int        `json:"version"`
 
-	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
@@ -2123,7 +2160,8 @@ type SegmentReceipt struct {
 	State string  `json:"state"`
 	Url   *string `json:"url,omitempty"`
 
-	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 	Visibility *Visibility `json:"visibility,omitempty"`
 
 	// Warnings What the platform left out or changed, in its words.
@@ -2294,7 +2332,8 @@ type VerifyInput struct {
 	Token    string `json:"token"`
 }
 
-// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Absent: it is visible.
+// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
+// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
 type Visibility string
 
 // Webhook defines model for Webhook.
@@ -2577,6 +2616,9 @@ type ListPostsParams struct {
 	ScheduledUntil *time.Time `form:"scheduled_at[lt],omitempty" json:"scheduled_at[lt],omitempty"`
 	State          *PostState `form:"state,omitempty" json:"state,omitempty"`
 	Channel        *string    `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// AtRisk `true`: only what is scheduled and would be refused today.
+	AtRisk *bool `form:"at_risk,omitempty" json:"at_risk,omitempty"`
 
 	// Sort A page: `-created_at` (newest first, as without) or `created_at`. A window: `scheduled_at` (as without) or `-scheduled_at`.
 	Sort *ListPostsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
@@ -8835,6 +8877,18 @@ func NewListPostsRequest(server string, params *ListPostsParams) (*http.Request,
 		if params.Channel != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", *params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AtRisk != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "at_risk", *params.AtRisk, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {

@@ -2,6 +2,7 @@ package publishingtest
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -230,29 +231,60 @@ func oneAttempt(t *testing.T, o Opened) {
 	p := draft(o.Ours)
 	d := delivery(p, o.Ours, time.Now().Add(time.Hour))
 	update(t, o.Store, o.Us, saveBoth(p, d))
-	attempt := func(n int) error {
-		return o.Store.Update(t.Context(), o.Us, func(ctx context.Context, tx publishing.Tx) error {
-			return tx.OpenAttempt(ctx, &publishing.Attempt{Segment: d.Segments[0].ID, N: n, Key: "k", RequestHash: "h", ArmedAt: time.Now()})
-		})
+	sg := d.Segments[0]
+	c := publishing.Claim{Tenant: o.Us, Post: p.ID, Delivery: d.ID, Segment: sg.ID, Generation: sg.Generation}
+	first := publishing.Arming{State: sg.State, Hash: d.Hash, Step: []byte("ready"), Key: sg.Key(), RequestHash: "h", Lease: time.Minute}
+	again := first
+	again.State, again.Attempt = publishing.Sending, 1
+	for name, change := range map[string]func(*publishing.Claim, *publishing.Arming){
+		"taken over":       func(c *publishing.Claim, _ *publishing.Arming) { c.Generation++ },
+		"of another state": func(_ *publishing.Claim, a *publishing.Arming) { a.State = publishing.Armed },
+		"canceled":         func(_ *publishing.Claim, a *publishing.Arming) { a.Canceling = true },
+		"tried again":      func(_ *publishing.Claim, a *publishing.Arming) { a.Attempt++ },
+		"edited":           func(_ *publishing.Claim, a *publishing.Arming) { a.Hash += "x" },
+		"not there":        func(c *publishing.Claim, _ *publishing.Arming) { c.Segment += "x" },
+		"another tenant's": func(c *publishing.Claim, _ *publishing.Arming) { c.Tenant = o.Them },
+	} {
+		c, a := c, first
+		change(&c, &a)
+		if err := o.Store.Arm(t.Context(), c, a); !errors.Is(err, publishing.ErrLost) {
+			t.Errorf("%s: err = %v, want ErrLost", name, err)
+		}
 	}
-	if err := attempt(1); err != nil {
+	if err := o.Store.Arm(t.Context(), c, first); err != nil {
 		t.Fatal(err)
 	}
-	if err := attempt(2); !fault.Is(err, fault.Conflict) {
+	w, err := o.Store.Peek(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Arm(c, first, w.Delivery.Segments[0].CalledAt); err != nil {
+		t.Fatal(err)
+	}
+	same(t, d, w.Delivery)
+	if err := o.Store.Arm(t.Context(), c, first); !errors.Is(err, publishing.ErrLost) {
+		t.Errorf("the same again: err = %v, want ErrLost", err)
+	}
+	if err := o.Store.Arm(t.Context(), c, again); !fault.Is(err, fault.Conflict) || errors.Is(err, publishing.ErrLost) {
 		t.Errorf("a second open attempt: err = %v, want %s", err, fault.Conflict)
 	}
 	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error {
-		return tx.CloseAttempt(ctx, d.Segments[0].ID, publishing.OutcomeLost, &publishing.Problem{Reason: "r"})
+		return tx.CloseAttempt(ctx, sg.ID, publishing.OutcomeLost, &publishing.Problem{Reason: "r"})
 	})
-	if err := attempt(2); err != nil {
+	if err := o.Store.Arm(t.Context(), c, again); err != nil {
 		t.Errorf("after closing: %v", err)
+	}
+	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error { return tx.DropAttempt(ctx, sg.ID) }) // it never left
+	again.Attempt++
+	if err := o.Store.Arm(t.Context(), c, again); err != nil {
+		t.Errorf("after dropping: %v", err)
 	}
 	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error {
 		return tx.ResolveAttempts(ctx, d.Segments[0].ID, publishing.FoundLater)
 	})
-	err := o.Store.View(t.Context(), o.Us, func(ctx context.Context, tx publishing.Tx) error {
+	err = o.Store.View(t.Context(), o.Us, func(ctx context.Context, tx publishing.Tx) error {
 		all, err := tx.Attempts(ctx, p.ID)
-		if len(all) != 2 || all[0].Outcome != publishing.FoundLater || !all[1].EndedAt.IsZero() || all[0].Problem == nil {
+		if len(all) != 2 || all[0].N != 1 || all[0].Key != first.Key || all[0].RequestHash != "h" || all[0].Outcome != publishing.FoundLater || !all[1].EndedAt.IsZero() || all[0].Problem == nil {
 			t.Errorf("attempts = %+v", all)
 		}
 		return err

@@ -30,6 +30,17 @@ func findings(t *testing.T, o Opened) {
 			t.Error(diff)
 		}
 	}
+	if n := risky(t, o, p.ID); n != 0 {
+		t.Errorf("a draft is listed as at risk")
+	}
+	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error { return tx.SetState(ctx, p.ID, publishing.Scheduled) })
+	if n := risky(t, o, p.ID); n != 1 {
+		t.Errorf("listed %d times as at risk, want once", n)
+	}
+	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error { return tx.SaveFinding(ctx, other) })
+	if n := risky(t, o, p.ID); n != 0 {
+		t.Errorf("what is said of another version counts")
+	}
 	if got := read(t, o.Store, o.Them, p.ID); len(got) != 0 {
 		t.Errorf("another tenant reads %+v", got)
 	}
@@ -38,6 +49,24 @@ func findings(t *testing.T, o Opened) {
 		update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error { return tx.SaveLook(ctx, look, done) })
 	}
 	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error { return tx.DeletePost(ctx, p.ID) })
+}
+
+// risky is how often the list of what is at risk names id.
+func risky(t *testing.T, o Opened, id publishing.PostID) (n int) {
+	t.Helper()
+	err := o.Store.View(t.Context(), o.Us, func(ctx context.Context, tx publishing.Tx) error {
+		posts, err := tx.Posts(ctx, publishing.Filter{AtRisk: true, Limit: 100})
+		for _, p := range posts {
+			if p.ID == id {
+				n++
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func read(t *testing.T, s publishing.Store, who tenants.ID, id publishing.PostID) (out []publishing.Finding) {

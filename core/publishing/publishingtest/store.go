@@ -219,6 +219,7 @@ func (tx *memTx) matches(p *publishing.Post, f publishing.Filter) bool {
 	switch at := p.Schedule.At; {
 	case f.After != "" && (p.ID == f.After || p.ID > f.After != f.Reverse),
 		len(f.States) > 0 && !slices.Contains(f.States, p.State),
+		f.AtRisk && !tx.atRisk(p),
 		!f.From.IsZero() && (at.IsZero() || at.Before(f.From)),
 		!f.To.IsZero() && (at.IsZero() || !at.Before(f.To)):
 		return false
@@ -297,14 +298,26 @@ func (tx *memTx) DeleteDelivery(_ context.Context, id publishing.DeliveryID) err
 	return nil
 }
 
-func (tx *memTx) OpenAttempt(_ context.Context, a *publishing.Attempt) error {
-	for _, old := range tx.st.attempts {
-		if old.Segment == a.Segment && old.EndedAt.IsZero() {
-			return fault.New(fault.Conflict, "attempt.open", "Another attempt is open.")
+// Arm implements publishing.Store.
+func (s *Store) Arm(ctx context.Context, c publishing.Claim, a publishing.Arming) error {
+	return s.Update(ctx, c.Tenant, func(_ context.Context, tx publishing.Tx) error {
+		st := tx.(*memTx).st
+		d, ok := st.deliveries[c.Delivery]
+		if !ok {
+			return publishing.ErrLost
 		}
-	}
-	tx.st.attempts = append(tx.st.attempts, *a)
-	return nil
+		opened, err := d.Arm(c, a, s.now())
+		if err != nil {
+			return err
+		}
+		for _, old := range st.attempts {
+			if old.Segment == c.Segment && old.EndedAt.IsZero() {
+				return fault.New(fault.Conflict, "attempt.open", "Another attempt is open.")
+			}
+		}
+		st.attempts = append(st.attempts, *opened)
+		return nil
+	})
 }
 
 func (tx *memTx) CloseAttempt(_ context.Context, s publishing.SegmentID, o publishing.Outcome, p *publishing.Problem) error {
@@ -313,6 +326,11 @@ func (tx *memTx) CloseAttempt(_ context.Context, s publishing.SegmentID, o publi
 			a.EndedAt, a.Outcome, a.Problem = tx.s.now(), o, p
 		}
 	}
+	return nil
+}
+
+func (tx *memTx) DropAttempt(_ context.Context, s publishing.SegmentID) error {
+	tx.st.attempts = slices.DeleteFunc(tx.st.attempts, func(a publishing.Attempt) bool { return a.Segment == s && a.EndedAt.IsZero() })
 	return nil
 }
 
@@ -466,6 +484,11 @@ func (tx *memTx) RefreshMetrics(_ context.Context, post publishing.PostID, _ str
 	return nil
 }
 
+func (tx *memTx) FollowUp(_ context.Context, post publishing.PostID, _ time.Duration) error {
+	tx.st.events = append(tx.st.events, "job follow "+string(post))
+	return nil
+}
+
 func (tx *memTx) Blocked(_ context.Context, chs ...channels.ID) (map[channels.ID]string, error) {
 	out := map[channels.ID]string{}
 	for _, ch := range chs {
@@ -482,3 +505,9 @@ func (tx *memTx) Emit(_ context.Context, event, _ string, _ any) error {
 }
 
 func (tx *memTx) WakeDispatch(context.Context) error { return nil }
+
+func (tx *memTx) atRisk(p *publishing.Post) bool {
+	return p.State == publishing.Scheduled && slices.ContainsFunc(tx.st.findings, func(f publishing.Finding) bool {
+		return f.Post == p.ID && f.Version == p.Version
+	})
+}

@@ -154,7 +154,7 @@ func refused(res *http.Response, call social.Call, commit bool) *social.Fault {
 }
 
 func request(ctx context.Context, call social.Call, method, path string, body io.Reader) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(call.Credential.Public["instance"], "/")+path, body)
+	r, err := http.NewRequestWithContext(ctx, method, sdk.InstanceURL(call.Credential.Public["instance"])+path, body)
 	if err == nil {
 		r.Header.Set("Authorization", "Bearer "+call.Credential.AccessToken)
 	}

@@ -14,7 +14,7 @@ import (
 const maxText = 280
 
 const signIn = `{"type":"object","required":["instance","token"],"properties":{
-	"instance":{"type":"string","title":"Server","format":"uri"},
+	"instance":{"type":"string","title":"Server","examples":["chirp.example"]},
 	"token":{"type":"string","title":"Token","format":"password"}}}`
 
 // Chirp is the plugin. It keeps nothing but a client.

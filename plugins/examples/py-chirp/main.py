@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 from carillon_plugin import (
     Account, Answer, Auth, Call, ConnectRequest, ConnectStep, Context, Credential, Fault, Finding, FindRequest, Format,
     Manifest, Media, MediaRule, MetricSet, MetricsRequest, Next, PublishRequest, Quota, Receipt, Ref, TextRule,
-    Violation, commit, refusal, serve, violation,
+    Violation, commit, instance_url, refusal, serve, violation,
 )  # fmt: skip
 
 MAX_TEXT = 280
@@ -16,7 +16,7 @@ SIGN_IN = {
     "type": "object",
     "required": ["instance", "token"],
     "properties": {
-        "instance": {"type": "string", "title": "Server", "format": "uri"},
+        "instance": {"type": "string", "title": "Server", "examples": ["chirp.example"]},
         "token": {"type": "string", "title": "Token", "format": "password"},
     },
 }
@@ -119,7 +119,7 @@ def good(answer: Answer) -> Any:
 
 
 def at(call: Call, path: str) -> str:
-    return call.credential.public.get("instance", "").rstrip("/") + path
+    return instance_url(call.credential.public.get("instance", "")) + path
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ func (req Request) build(ctx context.Context) (*http.Request, error) {
 // unreached is the fault of a request that may be repeated.
 func (c *Client) unreached(err error) *social.Fault {
 	f := social.Fail(social.Transient, c.Name+".unreachable", "%s could not be reached.", c.Title)
-	f.Source, f.Err = social.FromNetwork, err
+	f.Source, f.Err = social.FromNetwork, sdk.Cause(err)
 	return f
 }
 
@@ -194,11 +194,7 @@ func (c *Client) Open(ctx context.Context, m social.Media) (io.ReadCloser, error
 
 func (c *Client) mediaFault(err error) *social.Fault {
 	f := social.Fail(social.Transient, c.Name+".media_unread", "An attachment could not be read.")
-	var withURL *url.Error // the gateway's URL is itself a key
-	if errors.As(err, &withURL) {
-		err = withURL.Err
-	}
-	f.Source, f.Err = social.FromNetwork, err
+	f.Source, f.Err = social.FromNetwork, sdk.Cause(err) // the gateway's URL is itself a key
 	return f
 }
 

@@ -87,7 +87,7 @@ func (x Auth_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Auth_Kind.Descriptor instead.
 func (Auth_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{3, 0}
+	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{4, 0}
 }
 
 type DescribeRequest struct {
@@ -199,6 +199,9 @@ type Manifest struct {
 	// JSON Schema, an object, of what an operator sets for everybody, such as a
 	// client id; "format":"password" members are sealed. They come in Call.app.
 	SettingsSchema []byte `protobuf:"bytes,14,opt,name=settings_schema,json=settingsSchema,proto3" json:"settings_schema,omitempty"`
+	// What a capability needs besides. Where a sign-in did not bring it, the
+	// capability is off and the rest works.
+	CapabilityScopes []*CapabilityScopes `protobuf:"bytes,15,rep,name=capability_scopes,json=capabilityScopes,proto3" json:"capability_scopes,omitempty"`
 	// Types that are valid to be assigned to Kind:
 	//
 	//	*Manifest_Social
@@ -336,6 +339,13 @@ func (x *Manifest) GetSettingsSchema() []byte {
 	return nil
 }
 
+func (x *Manifest) GetCapabilityScopes() []*CapabilityScopes {
+	if x != nil {
+		return x.CapabilityScopes
+	}
+	return nil
+}
+
 func (x *Manifest) GetKind() isManifest_Kind {
 	if x != nil {
 		return x.Kind
@@ -377,6 +387,58 @@ func (*Manifest_Social) isManifest_Kind() {}
 
 func (*Manifest_Model) isManifest_Kind() {}
 
+type CapabilityScopes struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Capability    string                 `protobuf:"bytes,1,opt,name=capability,proto3" json:"capability,omitempty"`
+	Scopes        []string               `protobuf:"bytes,2,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CapabilityScopes) Reset() {
+	*x = CapabilityScopes{}
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CapabilityScopes) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CapabilityScopes) ProtoMessage() {}
+
+func (x *CapabilityScopes) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CapabilityScopes.ProtoReflect.Descriptor instead.
+func (*CapabilityScopes) Descriptor() ([]byte, []int) {
+	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *CapabilityScopes) GetCapability() string {
+	if x != nil {
+		return x.Capability
+	}
+	return ""
+}
+
+func (x *CapabilityScopes) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
 type Auth struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Kind          Auth_Kind              `protobuf:"varint,1,opt,name=kind,proto3,enum=carillon.plugin.v1.Auth_Kind" json:"kind,omitempty"`
@@ -388,7 +450,7 @@ type Auth struct {
 
 func (x *Auth) Reset() {
 	*x = Auth{}
-	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[3]
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -400,7 +462,7 @@ func (x *Auth) String() string {
 func (*Auth) ProtoMessage() {}
 
 func (x *Auth) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[3]
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -413,7 +475,7 @@ func (x *Auth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Auth.ProtoReflect.Descriptor instead.
 func (*Auth) Descriptor() ([]byte, []int) {
-	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{3}
+	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Auth) GetKind() Auth_Kind {
@@ -456,7 +518,7 @@ type OAuth2 struct {
 
 func (x *OAuth2) Reset() {
 	*x = OAuth2{}
-	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[4]
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -468,7 +530,7 @@ func (x *OAuth2) String() string {
 func (*OAuth2) ProtoMessage() {}
 
 func (x *OAuth2) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[4]
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -481,7 +543,7 @@ func (x *OAuth2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OAuth2.ProtoReflect.Descriptor instead.
 func (*OAuth2) Descriptor() ([]byte, []int) {
-	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{4}
+	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *OAuth2) GetAuthorizeUrl() string {
@@ -560,7 +622,7 @@ type Quota struct {
 
 func (x *Quota) Reset() {
 	*x = Quota{}
-	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[5]
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -572,7 +634,7 @@ func (x *Quota) String() string {
 func (*Quota) ProtoMessage() {}
 
 func (x *Quota) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[5]
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -585,7 +647,7 @@ func (x *Quota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quota.ProtoReflect.Descriptor instead.
 func (*Quota) Descriptor() ([]byte, []int) {
-	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{5}
+	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Quota) GetId() string {
@@ -628,7 +690,7 @@ type ConnectRequest struct {
 
 func (x *ConnectRequest) Reset() {
 	*x = ConnectRequest{}
-	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[6]
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -640,7 +702,7 @@ func (x *ConnectRequest) String() string {
 func (*ConnectRequest) ProtoMessage() {}
 
 func (x *ConnectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[6]
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -653,7 +715,7 @@ func (x *ConnectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectRequest.ProtoReflect.Descriptor instead.
 func (*ConnectRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{6}
+	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ConnectRequest) GetCall() *Call {
@@ -701,7 +763,7 @@ type ConnectResponse struct {
 
 func (x *ConnectResponse) Reset() {
 	*x = ConnectResponse{}
-	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[7]
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -713,7 +775,7 @@ func (x *ConnectResponse) String() string {
 func (*ConnectResponse) ProtoMessage() {}
 
 func (x *ConnectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[7]
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -726,7 +788,7 @@ func (x *ConnectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectResponse.ProtoReflect.Descriptor instead.
 func (*ConnectResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{7}
+	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ConnectResponse) GetOutcome() isConnectResponse_Outcome {
@@ -823,7 +885,7 @@ type AccountsRequest struct {
 
 func (x *AccountsRequest) Reset() {
 	*x = AccountsRequest{}
-	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[8]
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -835,7 +897,7 @@ func (x *AccountsRequest) String() string {
 func (*AccountsRequest) ProtoMessage() {}
 
 func (x *AccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[8]
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -848,7 +910,7 @@ func (x *AccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsRequest.ProtoReflect.Descriptor instead.
 func (*AccountsRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{8}
+	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *AccountsRequest) GetCall() *Call {
@@ -869,7 +931,7 @@ type AccountsResponse struct {
 
 func (x *AccountsResponse) Reset() {
 	*x = AccountsResponse{}
-	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[9]
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -881,7 +943,7 @@ func (x *AccountsResponse) String() string {
 func (*AccountsResponse) ProtoMessage() {}
 
 func (x *AccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[9]
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -894,7 +956,7 @@ func (x *AccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsResponse.ProtoReflect.Descriptor instead.
 func (*AccountsResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{9}
+	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *AccountsResponse) GetAccounts() []*Account {
@@ -927,7 +989,7 @@ type RefreshRequest struct {
 
 func (x *RefreshRequest) Reset() {
 	*x = RefreshRequest{}
-	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[10]
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -939,7 +1001,7 @@ func (x *RefreshRequest) String() string {
 func (*RefreshRequest) ProtoMessage() {}
 
 func (x *RefreshRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[10]
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -952,7 +1014,7 @@ func (x *RefreshRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshRequest.ProtoReflect.Descriptor instead.
 func (*RefreshRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{10}
+	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RefreshRequest) GetCall() *Call {
@@ -973,7 +1035,7 @@ type RefreshResponse struct {
 
 func (x *RefreshResponse) Reset() {
 	*x = RefreshResponse{}
-	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[11]
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -985,7 +1047,7 @@ func (x *RefreshResponse) String() string {
 func (*RefreshResponse) ProtoMessage() {}
 
 func (x *RefreshResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[11]
+	mi := &file_carillon_plugin_v1_plugin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -998,7 +1060,7 @@ func (x *RefreshResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshResponse.ProtoReflect.Descriptor instead.
 func (*RefreshResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{11}
+	return file_carillon_plugin_v1_plugin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RefreshResponse) GetCredential() *Credential {
@@ -1030,7 +1092,7 @@ const file_carillon_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x0fDescribeRequest\x12!\n" +
 	"\fhost_version\x18\x01 \x01(\tR\vhostVersion\"L\n" +
 	"\x10DescribeResponse\x128\n" +
-	"\bmanifest\x18\x01 \x01(\v2\x1c.carillon.plugin.v1.ManifestR\bmanifest\"\xe0\x04\n" +
+	"\bmanifest\x18\x01 \x01(\v2\x1c.carillon.plugin.v1.ManifestR\bmanifest\"\xb3\x05\n" +
 	"\bManifest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -1048,10 +1110,16 @@ const file_carillon_plugin_v1_plugin_proto_rawDesc = "" +
 	"\rstate_version\x18\f \x01(\x03R\fstateVersion\x12\x1f\n" +
 	"\vreads_state\x18\r \x03(\x03R\n" +
 	"readsState\x12'\n" +
-	"\x0fsettings_schema\x18\x0e \x01(\fR\x0esettingsSchema\x12<\n" +
+	"\x0fsettings_schema\x18\x0e \x01(\fR\x0esettingsSchema\x12Q\n" +
+	"\x11capability_scopes\x18\x0f \x03(\v2$.carillon.plugin.v1.CapabilityScopesR\x10capabilityScopes\x12<\n" +
 	"\x06social\x18\x14 \x01(\v2\".carillon.plugin.v1.SocialManifestH\x00R\x06social\x129\n" +
 	"\x05model\x18\x15 \x01(\v2!.carillon.plugin.v1.ModelManifestH\x00R\x05modelB\x06\n" +
-	"\x04kind\"\xec\x01\n" +
+	"\x04kind\"J\n" +
+	"\x10CapabilityScopes\x12\x1e\n" +
+	"\n" +
+	"capability\x18\x01 \x01(\tR\n" +
+	"capability\x12\x16\n" +
+	"\x06scopes\x18\x02 \x03(\tR\x06scopes\"\xec\x01\n" +
 	"\x04Auth\x121\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1d.carillon.plugin.v1.Auth.KindR\x04kind\x122\n" +
 	"\x06oauth2\x18\x02 \x01(\v2\x1a.carillon.plugin.v1.OAuth2R\x06oauth2\x12\x1f\n" +
@@ -1133,72 +1201,74 @@ func file_carillon_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 }
 
 var file_carillon_plugin_v1_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_carillon_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_carillon_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_carillon_plugin_v1_plugin_proto_goTypes = []any{
 	(Auth_Kind)(0),                // 0: carillon.plugin.v1.Auth.Kind
 	(*DescribeRequest)(nil),       // 1: carillon.plugin.v1.DescribeRequest
 	(*DescribeResponse)(nil),      // 2: carillon.plugin.v1.DescribeResponse
 	(*Manifest)(nil),              // 3: carillon.plugin.v1.Manifest
-	(*Auth)(nil),                  // 4: carillon.plugin.v1.Auth
-	(*OAuth2)(nil),                // 5: carillon.plugin.v1.OAuth2
-	(*Quota)(nil),                 // 6: carillon.plugin.v1.Quota
-	(*ConnectRequest)(nil),        // 7: carillon.plugin.v1.ConnectRequest
-	(*ConnectResponse)(nil),       // 8: carillon.plugin.v1.ConnectResponse
-	(*AccountsRequest)(nil),       // 9: carillon.plugin.v1.AccountsRequest
-	(*AccountsResponse)(nil),      // 10: carillon.plugin.v1.AccountsResponse
-	(*RefreshRequest)(nil),        // 11: carillon.plugin.v1.RefreshRequest
-	(*RefreshResponse)(nil),       // 12: carillon.plugin.v1.RefreshResponse
-	nil,                           // 13: carillon.plugin.v1.OAuth2.AuthorizeParamsEntry
-	nil,                           // 14: carillon.plugin.v1.ConnectRequest.InputEntry
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*SocialManifest)(nil),        // 16: carillon.plugin.v1.SocialManifest
-	(*ModelManifest)(nil),         // 17: carillon.plugin.v1.ModelManifest
-	(QuotaScope)(0),               // 18: carillon.plugin.v1.QuotaScope
-	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
-	(*Call)(nil),                  // 20: carillon.plugin.v1.Call
-	(*Credential)(nil),            // 21: carillon.plugin.v1.Credential
-	(*Fault)(nil),                 // 22: carillon.plugin.v1.Fault
-	(*Notes)(nil),                 // 23: carillon.plugin.v1.Notes
-	(*Account)(nil),               // 24: carillon.plugin.v1.Account
+	(*CapabilityScopes)(nil),      // 4: carillon.plugin.v1.CapabilityScopes
+	(*Auth)(nil),                  // 5: carillon.plugin.v1.Auth
+	(*OAuth2)(nil),                // 6: carillon.plugin.v1.OAuth2
+	(*Quota)(nil),                 // 7: carillon.plugin.v1.Quota
+	(*ConnectRequest)(nil),        // 8: carillon.plugin.v1.ConnectRequest
+	(*ConnectResponse)(nil),       // 9: carillon.plugin.v1.ConnectResponse
+	(*AccountsRequest)(nil),       // 10: carillon.plugin.v1.AccountsRequest
+	(*AccountsResponse)(nil),      // 11: carillon.plugin.v1.AccountsResponse
+	(*RefreshRequest)(nil),        // 12: carillon.plugin.v1.RefreshRequest
+	(*RefreshResponse)(nil),       // 13: carillon.plugin.v1.RefreshResponse
+	nil,                           // 14: carillon.plugin.v1.OAuth2.AuthorizeParamsEntry
+	nil,                           // 15: carillon.plugin.v1.ConnectRequest.InputEntry
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*SocialManifest)(nil),        // 17: carillon.plugin.v1.SocialManifest
+	(*ModelManifest)(nil),         // 18: carillon.plugin.v1.ModelManifest
+	(QuotaScope)(0),               // 19: carillon.plugin.v1.QuotaScope
+	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
+	(*Call)(nil),                  // 21: carillon.plugin.v1.Call
+	(*Credential)(nil),            // 22: carillon.plugin.v1.Credential
+	(*Fault)(nil),                 // 23: carillon.plugin.v1.Fault
+	(*Notes)(nil),                 // 24: carillon.plugin.v1.Notes
+	(*Account)(nil),               // 25: carillon.plugin.v1.Account
 }
 var file_carillon_plugin_v1_plugin_proto_depIdxs = []int32{
 	3,  // 0: carillon.plugin.v1.DescribeResponse.manifest:type_name -> carillon.plugin.v1.Manifest
-	4,  // 1: carillon.plugin.v1.Manifest.auth:type_name -> carillon.plugin.v1.Auth
-	6,  // 2: carillon.plugin.v1.Manifest.quotas:type_name -> carillon.plugin.v1.Quota
-	15, // 3: carillon.plugin.v1.Manifest.sunset:type_name -> google.protobuf.Timestamp
-	16, // 4: carillon.plugin.v1.Manifest.social:type_name -> carillon.plugin.v1.SocialManifest
-	17, // 5: carillon.plugin.v1.Manifest.model:type_name -> carillon.plugin.v1.ModelManifest
-	0,  // 6: carillon.plugin.v1.Auth.kind:type_name -> carillon.plugin.v1.Auth.Kind
-	5,  // 7: carillon.plugin.v1.Auth.oauth2:type_name -> carillon.plugin.v1.OAuth2
-	13, // 8: carillon.plugin.v1.OAuth2.authorize_params:type_name -> carillon.plugin.v1.OAuth2.AuthorizeParamsEntry
-	18, // 9: carillon.plugin.v1.Quota.scope:type_name -> carillon.plugin.v1.QuotaScope
-	19, // 10: carillon.plugin.v1.Quota.window:type_name -> google.protobuf.Duration
-	20, // 11: carillon.plugin.v1.ConnectRequest.call:type_name -> carillon.plugin.v1.Call
-	14, // 12: carillon.plugin.v1.ConnectRequest.input:type_name -> carillon.plugin.v1.ConnectRequest.InputEntry
-	21, // 13: carillon.plugin.v1.ConnectResponse.done:type_name -> carillon.plugin.v1.Credential
-	22, // 14: carillon.plugin.v1.ConnectResponse.fault:type_name -> carillon.plugin.v1.Fault
-	23, // 15: carillon.plugin.v1.ConnectResponse.notes:type_name -> carillon.plugin.v1.Notes
-	20, // 16: carillon.plugin.v1.AccountsRequest.call:type_name -> carillon.plugin.v1.Call
-	24, // 17: carillon.plugin.v1.AccountsResponse.accounts:type_name -> carillon.plugin.v1.Account
-	22, // 18: carillon.plugin.v1.AccountsResponse.fault:type_name -> carillon.plugin.v1.Fault
-	23, // 19: carillon.plugin.v1.AccountsResponse.notes:type_name -> carillon.plugin.v1.Notes
-	20, // 20: carillon.plugin.v1.RefreshRequest.call:type_name -> carillon.plugin.v1.Call
-	21, // 21: carillon.plugin.v1.RefreshResponse.credential:type_name -> carillon.plugin.v1.Credential
-	22, // 22: carillon.plugin.v1.RefreshResponse.fault:type_name -> carillon.plugin.v1.Fault
-	23, // 23: carillon.plugin.v1.RefreshResponse.notes:type_name -> carillon.plugin.v1.Notes
-	1,  // 24: carillon.plugin.v1.PluginService.Describe:input_type -> carillon.plugin.v1.DescribeRequest
-	7,  // 25: carillon.plugin.v1.PluginService.Connect:input_type -> carillon.plugin.v1.ConnectRequest
-	9,  // 26: carillon.plugin.v1.PluginService.Accounts:input_type -> carillon.plugin.v1.AccountsRequest
-	11, // 27: carillon.plugin.v1.PluginService.Refresh:input_type -> carillon.plugin.v1.RefreshRequest
-	2,  // 28: carillon.plugin.v1.PluginService.Describe:output_type -> carillon.plugin.v1.DescribeResponse
-	8,  // 29: carillon.plugin.v1.PluginService.Connect:output_type -> carillon.plugin.v1.ConnectResponse
-	10, // 30: carillon.plugin.v1.PluginService.Accounts:output_type -> carillon.plugin.v1.AccountsResponse
-	12, // 31: carillon.plugin.v1.PluginService.Refresh:output_type -> carillon.plugin.v1.RefreshResponse
-	28, // [28:32] is the sub-list for method output_type
-	24, // [24:28] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	5,  // 1: carillon.plugin.v1.Manifest.auth:type_name -> carillon.plugin.v1.Auth
+	7,  // 2: carillon.plugin.v1.Manifest.quotas:type_name -> carillon.plugin.v1.Quota
+	16, // 3: carillon.plugin.v1.Manifest.sunset:type_name -> google.protobuf.Timestamp
+	4,  // 4: carillon.plugin.v1.Manifest.capability_scopes:type_name -> carillon.plugin.v1.CapabilityScopes
+	17, // 5: carillon.plugin.v1.Manifest.social:type_name -> carillon.plugin.v1.SocialManifest
+	18, // 6: carillon.plugin.v1.Manifest.model:type_name -> carillon.plugin.v1.ModelManifest
+	0,  // 7: carillon.plugin.v1.Auth.kind:type_name -> carillon.plugin.v1.Auth.Kind
+	6,  // 8: carillon.plugin.v1.Auth.oauth2:type_name -> carillon.plugin.v1.OAuth2
+	14, // 9: carillon.plugin.v1.OAuth2.authorize_params:type_name -> carillon.plugin.v1.OAuth2.AuthorizeParamsEntry
+	19, // 10: carillon.plugin.v1.Quota.scope:type_name -> carillon.plugin.v1.QuotaScope
+	20, // 11: carillon.plugin.v1.Quota.window:type_name -> google.protobuf.Duration
+	21, // 12: carillon.plugin.v1.ConnectRequest.call:type_name -> carillon.plugin.v1.Call
+	15, // 13: carillon.plugin.v1.ConnectRequest.input:type_name -> carillon.plugin.v1.ConnectRequest.InputEntry
+	22, // 14: carillon.plugin.v1.ConnectResponse.done:type_name -> carillon.plugin.v1.Credential
+	23, // 15: carillon.plugin.v1.ConnectResponse.fault:type_name -> carillon.plugin.v1.Fault
+	24, // 16: carillon.plugin.v1.ConnectResponse.notes:type_name -> carillon.plugin.v1.Notes
+	21, // 17: carillon.plugin.v1.AccountsRequest.call:type_name -> carillon.plugin.v1.Call
+	25, // 18: carillon.plugin.v1.AccountsResponse.accounts:type_name -> carillon.plugin.v1.Account
+	23, // 19: carillon.plugin.v1.AccountsResponse.fault:type_name -> carillon.plugin.v1.Fault
+	24, // 20: carillon.plugin.v1.AccountsResponse.notes:type_name -> carillon.plugin.v1.Notes
+	21, // 21: carillon.plugin.v1.RefreshRequest.call:type_name -> carillon.plugin.v1.Call
+	22, // 22: carillon.plugin.v1.RefreshResponse.credential:type_name -> carillon.plugin.v1.Credential
+	23, // 23: carillon.plugin.v1.RefreshResponse.fault:type_name -> carillon.plugin.v1.Fault
+	24, // 24: carillon.plugin.v1.RefreshResponse.notes:type_name -> carillon.plugin.v1.Notes
+	1,  // 25: carillon.plugin.v1.PluginService.Describe:input_type -> carillon.plugin.v1.DescribeRequest
+	8,  // 26: carillon.plugin.v1.PluginService.Connect:input_type -> carillon.plugin.v1.ConnectRequest
+	10, // 27: carillon.plugin.v1.PluginService.Accounts:input_type -> carillon.plugin.v1.AccountsRequest
+	12, // 28: carillon.plugin.v1.PluginService.Refresh:input_type -> carillon.plugin.v1.RefreshRequest
+	2,  // 29: carillon.plugin.v1.PluginService.Describe:output_type -> carillon.plugin.v1.DescribeResponse
+	9,  // 30: carillon.plugin.v1.PluginService.Connect:output_type -> carillon.plugin.v1.ConnectResponse
+	11, // 31: carillon.plugin.v1.PluginService.Accounts:output_type -> carillon.plugin.v1.AccountsResponse
+	13, // 32: carillon.plugin.v1.PluginService.Refresh:output_type -> carillon.plugin.v1.RefreshResponse
+	29, // [29:33] is the sub-list for method output_type
+	25, // [25:29] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_carillon_plugin_v1_plugin_proto_init() }
@@ -1213,7 +1283,7 @@ func file_carillon_plugin_v1_plugin_proto_init() {
 		(*Manifest_Social)(nil),
 		(*Manifest_Model)(nil),
 	}
-	file_carillon_plugin_v1_plugin_proto_msgTypes[7].OneofWrappers = []any{
+	file_carillon_plugin_v1_plugin_proto_msgTypes[8].OneofWrappers = []any{
 		(*ConnectResponse_RedirectUrl)(nil),
 		(*ConnectResponse_FormSchema)(nil),
 		(*ConnectResponse_Done)(nil),
@@ -1225,7 +1295,7 @@ func file_carillon_plugin_v1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_carillon_plugin_v1_plugin_proto_rawDesc), len(file_carillon_plugin_v1_plugin_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -980,12 +980,16 @@ func (x *Receipt) GetWarnings() []string {
 }
 
 type FindRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Call          *Call                  `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
-	Account       *Account               `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
-	Content       *Content               `protobuf:"bytes,3,opt,name=content,proto3" json:"content,omitempty"`
-	State         []byte                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"` // the last persisted state
-	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"` // when the first commit was armed
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Call    *Call                  `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
+	Account *Account               `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
+	Content *Content               `protobuf:"bytes,3,opt,name=content,proto3" json:"content,omitempty"`
+	State   []byte                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"` // the last persisted state
+	Since   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"` // when the first commit was armed
+	// Set only for a plugin with the capability "status": the object is known,
+	// and the question is how public it is now. ABSENT means that the platform
+	// took it back.
+	Ref           *Ref `protobuf:"bytes,6,opt,name=ref,proto3" json:"ref,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1051,6 +1055,13 @@ func (x *FindRequest) GetState() []byte {
 func (x *FindRequest) GetSince() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Since
+	}
+	return nil
+}
+
+func (x *FindRequest) GetRef() *Ref {
+	if x != nil {
+		return x.Ref
 	}
 	return nil
 }
@@ -1399,13 +1410,14 @@ const file_carillon_plugin_v1_social_proto_rawDesc = "" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vSTATUS_LIVE\x10\x01\x12\x15\n" +
 	"\x11STATUS_PROCESSING\x10\x02\x12\x14\n" +
-	"\x10STATUS_IN_REVIEW\x10\x03\"\xf1\x01\n" +
+	"\x10STATUS_IN_REVIEW\x10\x03\"\x9c\x02\n" +
 	"\vFindRequest\x12,\n" +
 	"\x04call\x18\x01 \x01(\v2\x18.carillon.plugin.v1.CallR\x04call\x125\n" +
 	"\aaccount\x18\x02 \x01(\v2\x1b.carillon.plugin.v1.AccountR\aaccount\x125\n" +
 	"\acontent\x18\x03 \x01(\v2\x1b.carillon.plugin.v1.ContentR\acontent\x12\x14\n" +
 	"\x05state\x18\x04 \x01(\fR\x05state\x120\n" +
-	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xfb\x02\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12)\n" +
+	"\x03ref\x18\x06 \x01(\v2\x17.carillon.plugin.v1.RefR\x03ref\"\xfb\x02\n" +
 	"\fFindResponse\x12B\n" +
 	"\averdict\x18\x01 \x01(\x0e2(.carillon.plugin.v1.FindResponse.VerdictR\averdict\x125\n" +
 	"\areceipt\x18\x02 \x01(\v2\x1b.carillon.plugin.v1.ReceiptR\areceipt\x12/\n" +
@@ -1510,31 +1522,32 @@ var file_carillon_plugin_v1_social_proto_depIdxs = []int32{
 	25, // 24: carillon.plugin.v1.FindRequest.account:type_name -> carillon.plugin.v1.Account
 	8,  // 25: carillon.plugin.v1.FindRequest.content:type_name -> carillon.plugin.v1.Content
 	23, // 26: carillon.plugin.v1.FindRequest.since:type_name -> google.protobuf.Timestamp
-	3,  // 27: carillon.plugin.v1.FindResponse.verdict:type_name -> carillon.plugin.v1.FindResponse.Verdict
-	12, // 28: carillon.plugin.v1.FindResponse.receipt:type_name -> carillon.plugin.v1.Receipt
-	20, // 29: carillon.plugin.v1.FindResponse.after:type_name -> google.protobuf.Duration
-	27, // 30: carillon.plugin.v1.FindResponse.fault:type_name -> carillon.plugin.v1.Fault
-	28, // 31: carillon.plugin.v1.FindResponse.notes:type_name -> carillon.plugin.v1.Notes
-	24, // 32: carillon.plugin.v1.MetricsRequest.call:type_name -> carillon.plugin.v1.Call
-	25, // 33: carillon.plugin.v1.MetricsRequest.account:type_name -> carillon.plugin.v1.Account
-	9,  // 34: carillon.plugin.v1.MetricsRequest.posts:type_name -> carillon.plugin.v1.Ref
-	17, // 35: carillon.plugin.v1.MetricsResponse.sets:type_name -> carillon.plugin.v1.MetricSet
-	27, // 36: carillon.plugin.v1.MetricsResponse.fault:type_name -> carillon.plugin.v1.Fault
-	28, // 37: carillon.plugin.v1.MetricsResponse.notes:type_name -> carillon.plugin.v1.Notes
-	9,  // 38: carillon.plugin.v1.MetricSet.ref:type_name -> carillon.plugin.v1.Ref
-	19, // 39: carillon.plugin.v1.MetricSet.values:type_name -> carillon.plugin.v1.MetricSet.ValuesEntry
-	23, // 40: carillon.plugin.v1.MetricSet.at:type_name -> google.protobuf.Timestamp
-	10, // 41: carillon.plugin.v1.SocialService.Publish:input_type -> carillon.plugin.v1.PublishRequest
-	13, // 42: carillon.plugin.v1.SocialService.Find:input_type -> carillon.plugin.v1.FindRequest
-	15, // 43: carillon.plugin.v1.SocialService.Metrics:input_type -> carillon.plugin.v1.MetricsRequest
-	11, // 44: carillon.plugin.v1.SocialService.Publish:output_type -> carillon.plugin.v1.PublishResponse
-	14, // 45: carillon.plugin.v1.SocialService.Find:output_type -> carillon.plugin.v1.FindResponse
-	16, // 46: carillon.plugin.v1.SocialService.Metrics:output_type -> carillon.plugin.v1.MetricsResponse
-	44, // [44:47] is the sub-list for method output_type
-	41, // [41:44] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	9,  // 27: carillon.plugin.v1.FindRequest.ref:type_name -> carillon.plugin.v1.Ref
+	3,  // 28: carillon.plugin.v1.FindResponse.verdict:type_name -> carillon.plugin.v1.FindResponse.Verdict
+	12, // 29: carillon.plugin.v1.FindResponse.receipt:type_name -> carillon.plugin.v1.Receipt
+	20, // 30: carillon.plugin.v1.FindResponse.after:type_name -> google.protobuf.Duration
+	27, // 31: carillon.plugin.v1.FindResponse.fault:type_name -> carillon.plugin.v1.Fault
+	28, // 32: carillon.plugin.v1.FindResponse.notes:type_name -> carillon.plugin.v1.Notes
+	24, // 33: carillon.plugin.v1.MetricsRequest.call:type_name -> carillon.plugin.v1.Call
+	25, // 34: carillon.plugin.v1.MetricsRequest.account:type_name -> carillon.plugin.v1.Account
+	9,  // 35: carillon.plugin.v1.MetricsRequest.posts:type_name -> carillon.plugin.v1.Ref
+	17, // 36: carillon.plugin.v1.MetricsResponse.sets:type_name -> carillon.plugin.v1.MetricSet
+	27, // 37: carillon.plugin.v1.MetricsResponse.fault:type_name -> carillon.plugin.v1.Fault
+	28, // 38: carillon.plugin.v1.MetricsResponse.notes:type_name -> carillon.plugin.v1.Notes
+	9,  // 39: carillon.plugin.v1.MetricSet.ref:type_name -> carillon.plugin.v1.Ref
+	19, // 40: carillon.plugin.v1.MetricSet.values:type_name -> carillon.plugin.v1.MetricSet.ValuesEntry
+	23, // 41: carillon.plugin.v1.MetricSet.at:type_name -> google.protobuf.Timestamp
+	10, // 42: carillon.plugin.v1.SocialService.Publish:input_type -> carillon.plugin.v1.PublishRequest
+	13, // 43: carillon.plugin.v1.SocialService.Find:input_type -> carillon.plugin.v1.FindRequest
+	15, // 44: carillon.plugin.v1.SocialService.Metrics:input_type -> carillon.plugin.v1.MetricsRequest
+	11, // 45: carillon.plugin.v1.SocialService.Publish:output_type -> carillon.plugin.v1.PublishResponse
+	14, // 46: carillon.plugin.v1.SocialService.Find:output_type -> carillon.plugin.v1.FindResponse
+	16, // 47: carillon.plugin.v1.SocialService.Metrics:output_type -> carillon.plugin.v1.MetricsResponse
+	45, // [45:48] is the sub-list for method output_type
+	42, // [42:45] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_carillon_plugin_v1_social_proto_init() }

@@ -83,11 +83,18 @@ function tunnel(socket: net.Socket, to: URL, proxy: URL, signal: AbortSignal): P
       signal,
     });
     ask.once("error", reject);
-    ask.once("response", (answer) => reject(new Error(`the proxy answered ${answer.statusCode}`)));
+    ask.once("response", (answer) => reject(denied(to, answer)));
     ask.once("connect", (answer) => {
       if (answer.statusCode === 200) resolve(socket);
-      else reject(new Error(`the proxy answered ${answer.statusCode}`));
+      else reject(denied(to, answer));
     });
     ask.end();
   });
+}
+
+/** The proxy's refusal in the author's words. */
+function denied(to: URL, answer: http.IncomingMessage): Error {
+  const why = answer.headers["proxy-status"];
+  if (why === "carillon; error=http_request_denied") return new Error(`${to.host} is not in the plugin's manifest: egress does not list it`);
+  return new Error(`the proxy answered ${answer.statusCode} for ${to.host}${why ? `: ${String(why)}` : ""}`);
 }

@@ -7,6 +7,7 @@ export { commit, COMMIT_TIMEOUT, MAX_ANSWER } from "./commit.js";
 export type { Context } from "./context.js";
 export { Fault, fault, faultOf, type FaultDetail, type Kind, type Source, type Violation } from "./fault.js";
 export type { Init } from "./http.js";
+export { instanceURL } from "./instance.js";
 export { log, type Log } from "./log.js";
 export { describe } from "./manifest.js";
 export { definePlugin, next, receipt, type Plugin } from "./plugin.js";

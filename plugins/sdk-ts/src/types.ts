@@ -36,6 +36,8 @@ export interface Manifest {
   stateVersion?: number;
   /** The shapes that this version goes on with; empty means stateVersion alone. */
   readsState?: number[];
+  /** What a capability needs besides: it is off where the sign-in did not bring it, and the rest works. */
+  capabilityScopes?: { capability: string; scopes: string[] }[];
   /** JSON Schema of what an operator sets for everybody, such as a client id. It comes in Call.app. */
   settings?: Json;
 }
@@ -215,6 +217,11 @@ export interface FindRequest<State = unknown> {
   state?: State;
   /** When the first commit was armed. */
   since?: Date;
+  /**
+   * Set only for a plugin with the capability "status": the object is known, and the question is how public it is
+   * now. "absent" means that the platform took it back.
+   */
+  ref?: Ref;
 }
 
 export type Finding =

@@ -13,7 +13,7 @@ func FromManifest(m social.Manifest) *pb.Manifest {
 		Capabilities: each(m.Capabilities, func(c social.Capability) string { return string(c) }),
 		ApiVersion:   m.APIVersion, Sunset: fromTime(m.Sunset),
 		StateVersion: int64(m.StateVersion), ReadsState: each(m.ReadsState, func(v int) int64 { return int64(v) }),
-		SettingsSchema: m.SettingsSchema,
+		SettingsSchema: m.SettingsSchema, CapabilityScopes: each(m.CapabilityScopes, fromCapabilityScopes),
 		Kind: &pb.Manifest_Social{Social: &pb.SocialManifest{
 			Formats: each(m.Formats, fromFormat), Dedup: dedups.number[m.Dedup],
 			Settle: fromDuration(m.Settle), KeyLife: fromDuration(m.KeyLife),
@@ -31,10 +31,18 @@ func ToManifest(m *pb.Manifest) social.Manifest {
 		Capabilities: each(m.GetCapabilities(), func(c string) social.Capability { return social.Capability(c) }),
 		APIVersion:   m.GetApiVersion(), Sunset: toTime(m.GetSunset()),
 		StateVersion: int(m.GetStateVersion()), ReadsState: each(m.GetReadsState(), func(v int64) int { return int(v) }),
-		SettingsSchema: m.GetSettingsSchema(),
-		Formats:        each(s.GetFormats(), toFormat), Dedup: dedups.word[s.GetDedup()],
+		SettingsSchema: m.GetSettingsSchema(), CapabilityScopes: each(m.GetCapabilityScopes(), toCapabilityScopes),
+		Formats: each(s.GetFormats(), toFormat), Dedup: dedups.word[s.GetDedup()],
 		Settle: toDuration(s.GetSettle()), KeyLife: toDuration(s.GetKeyLife()),
 	}
+}
+
+func fromCapabilityScopes(c social.CapabilityScopes) *pb.CapabilityScopes {
+	return &pb.CapabilityScopes{Capability: string(c.Capability), Scopes: c.Scopes}
+}
+
+func toCapabilityScopes(c *pb.CapabilityScopes) social.CapabilityScopes {
+	return social.CapabilityScopes{Capability: social.Capability(c.GetCapability()), Scopes: c.GetScopes()}
 }
 
 var dedups = words(map[social.Dedup]pb.SocialManifest_Dedup{

@@ -1,5 +1,5 @@
 // Chirp, in TypeScript: texts, pictures and replies.
-import { commit, definePlugin, fault, next, receipt, refusal, serve } from "@carillonhq/plugin";
+import { commit, definePlugin, fault, instanceURL, next, receipt, refusal, serve } from "@carillonhq/plugin";
 import type { Call, Context, Media, PublishRequest, Receipt } from "@carillonhq/plugin";
 
 /** What one step leaves to the next: the pictures that are there already. */
@@ -13,7 +13,7 @@ const signIn = {
   type: "object",
   required: ["instance", "token"],
   properties: {
-    instance: { type: "string", title: "Server", format: "uri" },
+    instance: { type: "string", title: "Server", examples: ["chirp.example"] },
     token: { type: "string", title: "Token", format: "password" },
   },
 };
@@ -130,7 +130,7 @@ async function read<T>(call: Call, ctx: Context, path: string): Promise<T> {
 }
 
 function at(call: Call, path: string): URL {
-  return new URL(path, call.credential.public?.["instance"]);
+  return new URL(path, instanceURL(call.credential.public?.["instance"]));
 }
 
 await serve(chirp);

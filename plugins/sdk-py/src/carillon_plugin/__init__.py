@@ -6,6 +6,7 @@ from .commit import COMMIT_TIMEOUT, commit
 from .context import Context, Note, Stream
 from .faults import Fault, Kind, Source, Violation, fault_of, refusal, retry_after, violation
 from .http import MAX_ANSWER, Answer
+from .instance import instance_url
 from .log import log
 from .plugin import Connector, Finder, InvalidManifest, Lister, Meter, Plugin, Refresher, describe
 from .serving import DRAIN, serve
@@ -40,6 +41,6 @@ __all__ = [
     "Connector", "Content", "Context", "Credential", "Fault", "FindRequest", "Finder", "Finding", "Format",
     "InvalidManifest", "Kind", "Limits", "Lister", "Manifest", "Media", "MediaRule", "Meter", "MetricSet",
     "MetricsRequest", "Next", "Note", "OAuth2", "Plugin", "PublishRequest", "Quota", "Receipt", "Ref", "Refresher",
-    "Source", "Stream", "TextRule", "Violation", "commit", "describe", "fault_of", "log", "refusal", "retry_after",
+    "Source", "Stream", "TextRule", "Violation", "commit", "describe", "fault_of", "instance_url", "log", "refusal", "retry_after",
     "serve", "violation",
 ]  # fmt: skip

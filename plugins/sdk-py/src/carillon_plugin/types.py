@@ -81,6 +81,14 @@ class Format:
 
 
 @dataclass
+class CapabilityScopes:
+    """The scopes that one capability needs."""
+
+    capability: str
+    scopes: list[str]
+
+
+@dataclass
 class Manifest:
     """What the host knows of a platform without calling the plugin."""
 
@@ -108,6 +116,8 @@ class Manifest:
     """The shape of a step's state, raised when an older version of the plugin could not read it."""
     reads_state: list[int] = field(default_factory=list)
     """The shapes that this version goes on with; empty means state_version alone."""
+    capability_scopes: list[CapabilityScopes] = field(default_factory=list)
+    """What capabilities need besides: one is off where the sign-in did not bring it, and the rest works."""
     settings: Json = None
     """JSON Schema of what an operator sets for everybody, such as a client id. It comes in Call.app."""
 
@@ -239,6 +249,9 @@ class FindRequest:
     content: Content
     state: Json = None
     since: datetime | None = None
+    ref: Ref | None = None
+    """Set only for a plugin with the capability "status": the object is known, and the question is how public it is
+    now. "absent" means that the platform took it back."""
 
 
 @dataclass

@@ -30,7 +30,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file carillon/plugin/v1/plugin.proto.
  */
 export const file_carillon_plugin_v1_plugin: GenFile = /*@__PURE__*/
-  fileDesc("Ch9jYXJpbGxvbi9wbHVnaW4vdjEvcGx1Z2luLnByb3RvEhJjYXJpbGxvbi5wbHVnaW4udjEiJwoPRGVzY3JpYmVSZXF1ZXN0EhQKDGhvc3RfdmVyc2lvbhgBIAEoCSJCChBEZXNjcmliZVJlc3BvbnNlEi4KCG1hbmlmZXN0GAEgASgLMhwuY2FyaWxsb24ucGx1Z2luLnYxLk1hbmlmZXN0IskDCghNYW5pZmVzdBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSDwoHc3VtbWFyeRgEIAEoCRIQCghob21lcGFnZRgFIAEoCRImCgRhdXRoGAYgASgLMhguY2FyaWxsb24ucGx1Z2luLnYxLkF1dGgSDgoGZWdyZXNzGAcgAygJEikKBnF1b3RhcxgIIAMoCzIZLmNhcmlsbG9uLnBsdWdpbi52MS5RdW90YRIUCgxjYXBhYmlsaXRpZXMYCSADKAkSEwoLYXBpX3ZlcnNpb24YCiABKAkSKgoGc3Vuc2V0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1zdGF0ZV92ZXJzaW9uGAwgASgDEhMKC3JlYWRzX3N0YXRlGA0gAygDEhcKD3NldHRpbmdzX3NjaGVtYRgOIAEoDBI0CgZzb2NpYWwYFCABKAsyIi5jYXJpbGxvbi5wbHVnaW4udjEuU29jaWFsTWFuaWZlc3RIABIyCgVtb2RlbBgVIAEoCzIhLmNhcmlsbG9uLnBsdWdpbi52MS5Nb2RlbE1hbmlmZXN0SABCBgoEa2luZCLSAQoEQXV0aBIrCgRraW5kGAEgASgOMh0uY2FyaWxsb24ucGx1Z2luLnYxLkF1dGguS2luZBIqCgZvYXV0aDIYAiABKAsyGi5jYXJpbGxvbi5wbHVnaW4udjEuT0F1dGgyEhMKC2Zvcm1fc2NoZW1hGAMgASgMIlwKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg0KCUtJTkRfTk9ORRABEg8KC0tJTkRfT0FVVEgyEAISDQoJS0lORF9GT1JNEAMSDwoLS0lORF9DVVNUT00QBCK0AgoGT0F1dGgyEhUKDWF1dGhvcml6ZV91cmwYASABKAkSEQoJdG9rZW5fdXJsGAIgASgJEhIKCnJldm9rZV91cmwYAyABKAkSFAoMcmVnaXN0ZXJfdXJsGAQgASgJEg4KBnNjb3BlcxgFIAMoCRIMCgRwa2NlGAYgASgIEkkKEGF1dGhvcml6ZV9wYXJhbXMYByADKAsyLy5jYXJpbGxvbi5wbHVnaW4udjEuT0F1dGgyLkF1dGhvcml6ZVBhcmFtc0VudHJ5EhkKEWJhc2ljX2NsaWVudF9hdXRoGAggASgIEhoKEnNpbmdsZV91c2VfcmVmcmVzaBgJIAEoCBo2ChRBdXRob3JpemVQYXJhbXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBInwKBVF1b3RhEgoKAmlkGAEgASgJEi0KBXNjb3BlGAIgASgOMh4uY2FyaWxsb24ucGx1Z2luLnYxLlF1b3RhU2NvcGUSDQoFbGltaXQYAyABKAMSKQoGd2luZG93GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIskBCg5Db25uZWN0UmVxdWVzdBImCgRjYWxsGAEgASgLMhguY2FyaWxsb24ucGx1Z2luLnYxLkNhbGwSDQoFc3RhdGUYAiABKAwSPAoFaW5wdXQYAyADKAsyLS5jYXJpbGxvbi5wbHVnaW4udjEuQ29ubmVjdFJlcXVlc3QuSW5wdXRFbnRyeRIUCgxyZWRpcmVjdF91cmkYBCABKAkaLAoKSW5wdXRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIuABCg9Db25uZWN0UmVzcG9uc2USFgoMcmVkaXJlY3RfdXJsGAEgASgJSAASFQoLZm9ybV9zY2hlbWEYAiABKAxIABIuCgRkb25lGAMgASgLMh4uY2FyaWxsb24ucGx1Z2luLnYxLkNyZWRlbnRpYWxIABIqCgVmYXVsdBgEIAEoCzIZLmNhcmlsbG9uLnBsdWdpbi52MS5GYXVsdEgAEg0KBXN0YXRlGAUgASgMEigKBW5vdGVzGA8gASgLMhkuY2FyaWxsb24ucGx1Z2luLnYxLk5vdGVzQgkKB291dGNvbWUiOQoPQWNjb3VudHNSZXF1ZXN0EiYKBGNhbGwYASABKAsyGC5jYXJpbGxvbi5wbHVnaW4udjEuQ2FsbCKVAQoQQWNjb3VudHNSZXNwb25zZRItCghhY2NvdW50cxgBIAMoCzIbLmNhcmlsbG9uLnBsdWdpbi52MS5BY2NvdW50EigKBWZhdWx0GAIgASgLMhkuY2FyaWxsb24ucGx1Z2luLnYxLkZhdWx0EigKBW5vdGVzGA8gASgLMhkuY2FyaWxsb24ucGx1Z2luLnYxLk5vdGVzIjgKDlJlZnJlc2hSZXF1ZXN0EiYKBGNhbGwYASABKAsyGC5jYXJpbGxvbi5wbHVnaW4udjEuQ2FsbCKZAQoPUmVmcmVzaFJlc3BvbnNlEjIKCmNyZWRlbnRpYWwYASABKAsyHi5jYXJpbGxvbi5wbHVnaW4udjEuQ3JlZGVudGlhbBIoCgVmYXVsdBgCIAEoCzIZLmNhcmlsbG9uLnBsdWdpbi52MS5GYXVsdBIoCgVub3RlcxgPIAEoCzIZLmNhcmlsbG9uLnBsdWdpbi52MS5Ob3RlczLlAgoNUGx1Z2luU2VydmljZRJVCghEZXNjcmliZRIjLmNhcmlsbG9uLnBsdWdpbi52MS5EZXNjcmliZVJlcXVlc3QaJC5jYXJpbGxvbi5wbHVnaW4udjEuRGVzY3JpYmVSZXNwb25zZRJSCgdDb25uZWN0EiIuY2FyaWxsb24ucGx1Z2luLnYxLkNvbm5lY3RSZXF1ZXN0GiMuY2FyaWxsb24ucGx1Z2luLnYxLkNvbm5lY3RSZXNwb25zZRJVCghBY2NvdW50cxIjLmNhcmlsbG9uLnBsdWdpbi52MS5BY2NvdW50c1JlcXVlc3QaJC5jYXJpbGxvbi5wbHVnaW4udjEuQWNjb3VudHNSZXNwb25zZRJSCgdSZWZyZXNoEiIuY2FyaWxsb24ucGx1Z2luLnYxLlJlZnJlc2hSZXF1ZXN0GiMuY2FyaWxsb24ucGx1Z2luLnYxLlJlZnJlc2hSZXNwb25zZUJAWj5naXRodWIuY29tL2NhcmlsbG9uaHEvY2FyaWxsb24vcGx1Z2lucy9wcm90by9wbHVnaW52MTtwbHVnaW52MWIGcHJvdG8z", [file_carillon_plugin_v1_model, file_carillon_plugin_v1_social, file_carillon_plugin_v1_types, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch9jYXJpbGxvbi9wbHVnaW4vdjEvcGx1Z2luLnByb3RvEhJjYXJpbGxvbi5wbHVnaW4udjEiJwoPRGVzY3JpYmVSZXF1ZXN0EhQKDGhvc3RfdmVyc2lvbhgBIAEoCSJCChBEZXNjcmliZVJlc3BvbnNlEi4KCG1hbmlmZXN0GAEgASgLMhwuY2FyaWxsb24ucGx1Z2luLnYxLk1hbmlmZXN0IooECghNYW5pZmVzdBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSDwoHc3VtbWFyeRgEIAEoCRIQCghob21lcGFnZRgFIAEoCRImCgRhdXRoGAYgASgLMhguY2FyaWxsb24ucGx1Z2luLnYxLkF1dGgSDgoGZWdyZXNzGAcgAygJEikKBnF1b3RhcxgIIAMoCzIZLmNhcmlsbG9uLnBsdWdpbi52MS5RdW90YRIUCgxjYXBhYmlsaXRpZXMYCSADKAkSEwoLYXBpX3ZlcnNpb24YCiABKAkSKgoGc3Vuc2V0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1zdGF0ZV92ZXJzaW9uGAwgASgDEhMKC3JlYWRzX3N0YXRlGA0gAygDEhcKD3NldHRpbmdzX3NjaGVtYRgOIAEoDBI/ChFjYXBhYmlsaXR5X3Njb3BlcxgPIAMoCzIkLmNhcmlsbG9uLnBsdWdpbi52MS5DYXBhYmlsaXR5U2NvcGVzEjQKBnNvY2lhbBgUIAEoCzIiLmNhcmlsbG9uLnBsdWdpbi52MS5Tb2NpYWxNYW5pZmVzdEgAEjIKBW1vZGVsGBUgASgLMiEuY2FyaWxsb24ucGx1Z2luLnYxLk1vZGVsTWFuaWZlc3RIAEIGCgRraW5kIjYKEENhcGFiaWxpdHlTY29wZXMSEgoKY2FwYWJpbGl0eRgBIAEoCRIOCgZzY29wZXMYAiADKAki0gEKBEF1dGgSKwoEa2luZBgBIAEoDjIdLmNhcmlsbG9uLnBsdWdpbi52MS5BdXRoLktpbmQSKgoGb2F1dGgyGAIgASgLMhouY2FyaWxsb24ucGx1Z2luLnYxLk9BdXRoMhITCgtmb3JtX3NjaGVtYRgDIAEoDCJcCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABINCglLSU5EX05PTkUQARIPCgtLSU5EX09BVVRIMhACEg0KCUtJTkRfRk9STRADEg8KC0tJTkRfQ1VTVE9NEAQitAIKBk9BdXRoMhIVCg1hdXRob3JpemVfdXJsGAEgASgJEhEKCXRva2VuX3VybBgCIAEoCRISCgpyZXZva2VfdXJsGAMgASgJEhQKDHJlZ2lzdGVyX3VybBgEIAEoCRIOCgZzY29wZXMYBSADKAkSDAoEcGtjZRgGIAEoCBJJChBhdXRob3JpemVfcGFyYW1zGAcgAygLMi8uY2FyaWxsb24ucGx1Z2luLnYxLk9BdXRoMi5BdXRob3JpemVQYXJhbXNFbnRyeRIZChFiYXNpY19jbGllbnRfYXV0aBgIIAEoCBIaChJzaW5nbGVfdXNlX3JlZnJlc2gYCSABKAgaNgoUQXV0aG9yaXplUGFyYW1zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJ8CgVRdW90YRIKCgJpZBgBIAEoCRItCgVzY29wZRgCIAEoDjIeLmNhcmlsbG9uLnBsdWdpbi52MS5RdW90YVNjb3BlEg0KBWxpbWl0GAMgASgDEikKBndpbmRvdxgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiLJAQoOQ29ubmVjdFJlcXVlc3QSJgoEY2FsbBgBIAEoCzIYLmNhcmlsbG9uLnBsdWdpbi52MS5DYWxsEg0KBXN0YXRlGAIgASgMEjwKBWlucHV0GAMgAygLMi0uY2FyaWxsb24ucGx1Z2luLnYxLkNvbm5lY3RSZXF1ZXN0LklucHV0RW50cnkSFAoMcmVkaXJlY3RfdXJpGAQgASgJGiwKCklucHV0RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLgAQoPQ29ubmVjdFJlc3BvbnNlEhYKDHJlZGlyZWN0X3VybBgBIAEoCUgAEhUKC2Zvcm1fc2NoZW1hGAIgASgMSAASLgoEZG9uZRgDIAEoCzIeLmNhcmlsbG9uLnBsdWdpbi52MS5DcmVkZW50aWFsSAASKgoFZmF1bHQYBCABKAsyGS5jYXJpbGxvbi5wbHVnaW4udjEuRmF1bHRIABINCgVzdGF0ZRgFIAEoDBIoCgVub3RlcxgPIAEoCzIZLmNhcmlsbG9uLnBsdWdpbi52MS5Ob3Rlc0IJCgdvdXRjb21lIjkKD0FjY291bnRzUmVxdWVzdBImCgRjYWxsGAEgASgLMhguY2FyaWxsb24ucGx1Z2luLnYxLkNhbGwilQEKEEFjY291bnRzUmVzcG9uc2USLQoIYWNjb3VudHMYASADKAsyGy5jYXJpbGxvbi5wbHVnaW4udjEuQWNjb3VudBIoCgVmYXVsdBgCIAEoCzIZLmNhcmlsbG9uLnBsdWdpbi52MS5GYXVsdBIoCgVub3RlcxgPIAEoCzIZLmNhcmlsbG9uLnBsdWdpbi52MS5Ob3RlcyI4Cg5SZWZyZXNoUmVxdWVzdBImCgRjYWxsGAEgASgLMhguY2FyaWxsb24ucGx1Z2luLnYxLkNhbGwimQEKD1JlZnJlc2hSZXNwb25zZRIyCgpjcmVkZW50aWFsGAEgASgLMh4uY2FyaWxsb24ucGx1Z2luLnYxLkNyZWRlbnRpYWwSKAoFZmF1bHQYAiABKAsyGS5jYXJpbGxvbi5wbHVnaW4udjEuRmF1bHQSKAoFbm90ZXMYDyABKAsyGS5jYXJpbGxvbi5wbHVnaW4udjEuTm90ZXMy5QIKDVBsdWdpblNlcnZpY2USVQoIRGVzY3JpYmUSIy5jYXJpbGxvbi5wbHVnaW4udjEuRGVzY3JpYmVSZXF1ZXN0GiQuY2FyaWxsb24ucGx1Z2luLnYxLkRlc2NyaWJlUmVzcG9uc2USUgoHQ29ubmVjdBIiLmNhcmlsbG9uLnBsdWdpbi52MS5Db25uZWN0UmVxdWVzdBojLmNhcmlsbG9uLnBsdWdpbi52MS5Db25uZWN0UmVzcG9uc2USVQoIQWNjb3VudHMSIy5jYXJpbGxvbi5wbHVnaW4udjEuQWNjb3VudHNSZXF1ZXN0GiQuY2FyaWxsb24ucGx1Z2luLnYxLkFjY291bnRzUmVzcG9uc2USUgoHUmVmcmVzaBIiLmNhcmlsbG9uLnBsdWdpbi52MS5SZWZyZXNoUmVxdWVzdBojLmNhcmlsbG9uLnBsdWdpbi52MS5SZWZyZXNoUmVzcG9uc2VCQFo+Z2l0aHViLmNvbS9jYXJpbGxvbmhxL2NhcmlsbG9uL3BsdWdpbnMvcHJvdG8vcGx1Z2ludjE7cGx1Z2ludjFiBnByb3RvMw", [file_carillon_plugin_v1_model, file_carillon_plugin_v1_social, file_carillon_plugin_v1_types, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message carillon.plugin.v1.DescribeRequest
@@ -160,6 +160,14 @@ export type Manifest = Message<"carillon.plugin.v1.Manifest"> & {
   settingsSchema: Uint8Array;
 
   /**
+   * What a capability needs besides. Where a sign-in did not bring it, the
+   * capability is off and the rest works.
+   *
+   * @generated from field: repeated carillon.plugin.v1.CapabilityScopes capability_scopes = 15;
+   */
+  capabilityScopes: CapabilityScopes[];
+
+  /**
    * @generated from oneof carillon.plugin.v1.Manifest.kind
    */
   kind: {
@@ -183,6 +191,28 @@ export type Manifest = Message<"carillon.plugin.v1.Manifest"> & {
  */
 export const ManifestSchema: GenMessage<Manifest> = /*@__PURE__*/
   messageDesc(file_carillon_plugin_v1_plugin, 2);
+
+/**
+ * @generated from message carillon.plugin.v1.CapabilityScopes
+ */
+export type CapabilityScopes = Message<"carillon.plugin.v1.CapabilityScopes"> & {
+  /**
+   * @generated from field: string capability = 1;
+   */
+  capability: string;
+
+  /**
+   * @generated from field: repeated string scopes = 2;
+   */
+  scopes: string[];
+};
+
+/**
+ * Describes the message carillon.plugin.v1.CapabilityScopes.
+ * Use `create(CapabilityScopesSchema)` to create a new message.
+ */
+export const CapabilityScopesSchema: GenMessage<CapabilityScopes> = /*@__PURE__*/
+  messageDesc(file_carillon_plugin_v1_plugin, 3);
 
 /**
  * @generated from message carillon.plugin.v1.Auth
@@ -211,7 +241,7 @@ export type Auth = Message<"carillon.plugin.v1.Auth"> & {
  * Use `create(AuthSchema)` to create a new message.
  */
 export const AuthSchema: GenMessage<Auth> = /*@__PURE__*/
-  messageDesc(file_carillon_plugin_v1_plugin, 3);
+  messageDesc(file_carillon_plugin_v1_plugin, 4);
 
 /**
  * @generated from enum carillon.plugin.v1.Auth.Kind
@@ -253,7 +283,7 @@ export enum Auth_Kind {
  * Describes the enum carillon.plugin.v1.Auth.Kind.
  */
 export const Auth_KindSchema: GenEnum<Auth_Kind> = /*@__PURE__*/
-  enumDesc(file_carillon_plugin_v1_plugin, 3, 0);
+  enumDesc(file_carillon_plugin_v1_plugin, 4, 0);
 
 /**
  * OAuth2 is what the host needs for the authorization code flow. In URLs
@@ -317,7 +347,7 @@ export type OAuth2 = Message<"carillon.plugin.v1.OAuth2"> & {
  * Use `create(OAuth2Schema)` to create a new message.
  */
 export const OAuth2Schema: GenMessage<OAuth2> = /*@__PURE__*/
-  messageDesc(file_carillon_plugin_v1_plugin, 4);
+  messageDesc(file_carillon_plugin_v1_plugin, 5);
 
 /**
  * Quota is declared by the plugin and enforced by the host on all its nodes.
@@ -351,7 +381,7 @@ export type Quota = Message<"carillon.plugin.v1.Quota"> & {
  * Use `create(QuotaSchema)` to create a new message.
  */
 export const QuotaSchema: GenMessage<Quota> = /*@__PURE__*/
-  messageDesc(file_carillon_plugin_v1_plugin, 5);
+  messageDesc(file_carillon_plugin_v1_plugin, 6);
 
 /**
  * @generated from message carillon.plugin.v1.ConnectRequest
@@ -387,7 +417,7 @@ export type ConnectRequest = Message<"carillon.plugin.v1.ConnectRequest"> & {
  * Use `create(ConnectRequestSchema)` to create a new message.
  */
 export const ConnectRequestSchema: GenMessage<ConnectRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_plugin_v1_plugin, 6);
+  messageDesc(file_carillon_plugin_v1_plugin, 7);
 
 /**
  * @generated from message carillon.plugin.v1.ConnectResponse
@@ -440,7 +470,7 @@ export type ConnectResponse = Message<"carillon.plugin.v1.ConnectResponse"> & {
  * Use `create(ConnectResponseSchema)` to create a new message.
  */
 export const ConnectResponseSchema: GenMessage<ConnectResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_plugin_v1_plugin, 7);
+  messageDesc(file_carillon_plugin_v1_plugin, 8);
 
 /**
  * @generated from message carillon.plugin.v1.AccountsRequest
@@ -457,7 +487,7 @@ export type AccountsRequest = Message<"carillon.plugin.v1.AccountsRequest"> & {
  * Use `create(AccountsRequestSchema)` to create a new message.
  */
 export const AccountsRequestSchema: GenMessage<AccountsRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_plugin_v1_plugin, 8);
+  messageDesc(file_carillon_plugin_v1_plugin, 9);
 
 /**
  * @generated from message carillon.plugin.v1.AccountsResponse
@@ -484,7 +514,7 @@ export type AccountsResponse = Message<"carillon.plugin.v1.AccountsResponse"> & 
  * Use `create(AccountsResponseSchema)` to create a new message.
  */
 export const AccountsResponseSchema: GenMessage<AccountsResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_plugin_v1_plugin, 9);
+  messageDesc(file_carillon_plugin_v1_plugin, 10);
 
 /**
  * @generated from message carillon.plugin.v1.RefreshRequest
@@ -501,7 +531,7 @@ export type RefreshRequest = Message<"carillon.plugin.v1.RefreshRequest"> & {
  * Use `create(RefreshRequestSchema)` to create a new message.
  */
 export const RefreshRequestSchema: GenMessage<RefreshRequest> = /*@__PURE__*/
-  messageDesc(file_carillon_plugin_v1_plugin, 10);
+  messageDesc(file_carillon_plugin_v1_plugin, 11);
 
 /**
  * @generated from message carillon.plugin.v1.RefreshResponse
@@ -528,7 +558,7 @@ export type RefreshResponse = Message<"carillon.plugin.v1.RefreshResponse"> & {
  * Use `create(RefreshResponseSchema)` to create a new message.
  */
 export const RefreshResponseSchema: GenMessage<RefreshResponse> = /*@__PURE__*/
-  messageDesc(file_carillon_plugin_v1_plugin, 11);
+  messageDesc(file_carillon_plugin_v1_plugin, 12);
 
 /**
  * PluginService is what every plugin serves. Describe is mandatory, the rest

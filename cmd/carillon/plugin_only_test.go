@@ -1,0 +1,21 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/carillonhq/carillon/adapters/conformance"
+)
+
+func TestOnlyHasToMeetSomething(t *testing.T) {
+	r := conformance.Report{Level: 4, Results: []conformance.Result{{ID: "L1.publish.post"}, {ID: "L2.post.500"}}}
+	for only, ok := range map[string]bool{"": true, "L2": true, "L1.publish,L2.post": true, "L2.nothing": false, "L1,L3": false} {
+		var list []string
+		if only != "" {
+			list = strings.Split(only, ",")
+		}
+		if err := missed(r, list); (err == nil) != ok {
+			t.Errorf("%q: %v", only, err)
+		}
+	}
+}
