@@ -77,7 +77,7 @@ func TestCallbackRefusesAPersonWithAPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	res, body := raw(t, listen(t, app), "GET /oauth/callback?state=back&code=1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAccept: text/html,application/xhtml+xml,*/*;q=0.8\r\n\r\n")
-	if res.StatusCode != 422 || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") {
+	if res.StatusCode != http.StatusUnprocessableEntity || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") {
 		t.Errorf("%d %s", res.StatusCode, res.Header.Get("Content-Type"))
 	}
 	for _, says := range []string{"Please start again.", "carillon_connect", ":continue", "connection.unknown_state"} {
