@@ -70,9 +70,13 @@ func TestOneFallIsForgivenOnceItIsAnswered(t *testing.T) {
 		if _, err := p.Publish(t.Context(), operation("seg_1.0", text, false)); err == nil {
 			t.Fatal("it did not fall")
 		}
-		if _, err := p.Publish(t.Context(), operation("seg_1.0", text, false)); err != nil {
-			t.Errorf("%d: %v", i, err)
-		}
+		eventually(t, time.Minute, "it is answered", func() bool {
+			_, err := p.Publish(t.Context(), operation("seg_1.0", text, false))
+			if f := social.FaultOf(err, false); err != nil && !f.Local { // not sent: on a busy machine its process is still on its way
+				t.Errorf("%d: %v", i, err)
+			}
+			return err == nil
+		})
 	}
 	if s := h.Status()[0]; s.Parked != 0 {
 		t.Errorf("status %+v", s)
