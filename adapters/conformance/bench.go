@@ -198,6 +198,14 @@ func (b *bench) count(ctx context.Context) (int, error) {
 	return len(list), err
 }
 
+// counted is the plugin, and how many objects there are before it is asked.
+func (b *bench) counted(ctx context.Context) (p rehearsalPlugin, before int, err error) {
+	if p, err = b.plugin(ctx); err == nil {
+		before, err = b.count(ctx)
+	}
+	return p, before, err
+}
+
 // exchangesOf joins the requests of some steps.
 func exchangesOf(records []rehearsal.Record) []rehearsal.Exchange {
 	var all []rehearsal.Exchange

@@ -53,11 +53,7 @@ func level1(ctx context.Context, b *bench) {
 
 // publishes drives one object from its first step to the receipt.
 func (b *bench) publishes(ctx context.Context, s sample) error {
-	p, err := b.plugin(ctx)
-	if err != nil {
-		return err
-	}
-	before, err := b.count(ctx)
+	p, before, err := b.counted(ctx)
 	if err != nil {
 		return err
 	}
@@ -138,11 +134,7 @@ func leaks(text string, c social.Credential) string {
 
 // repeats takes every preparing step three times from the same state.
 func (b *bench) repeats(ctx context.Context, s sample) error {
-	p, err := b.plugin(ctx)
-	if err != nil {
-		return err
-	}
-	before, err := b.count(ctx)
+	p, before, err := b.counted(ctx)
 	if err != nil {
 		return err
 	}
@@ -236,11 +228,7 @@ func full(r social.TextRule) string {
 }
 
 func (b *bench) refusedByName(ctx context.Context, content social.Content) error {
-	p, err := b.plugin(ctx)
-	if err != nil {
-		return err
-	}
-	before, err := b.count(ctx)
+	p, before, err := b.counted(ctx)
 	if err != nil {
 		return err
 	}

@@ -78,11 +78,7 @@ func (b *bench) spots() []spot {
 // spoiled publishes an object whose request at s meets t, and follows it to the
 // end.
 func (b *bench) spoiled(ctx context.Context, s spot, t trouble) error {
-	p, err := b.plugin(ctx)
-	if err != nil {
-		return err
-	}
-	before, err := b.count(ctx)
+	p, before, err := b.counted(ctx)
 	if err != nil {
 		return err
 	}

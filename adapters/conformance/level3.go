@@ -70,11 +70,7 @@ func (b *bench) killedInside(ctx context.Context, s sample, step, request int, a
 // until it reports that the process was killed and the object is over.
 func (b *bench) survives(ctx context.Context, s sample, strike func(step int) bool) error {
 	b.again()
-	p, err := b.plugin(ctx)
-	if err != nil {
-		return err
-	}
-	before, err := b.count(ctx)
+	p, before, err := b.counted(ctx)
 	if err != nil {
 		return err
 	}

@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
+	"github.com/carillonhq/carillon/core/publishing"
 	"github.com/carillonhq/carillon/policies"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/tenants"
@@ -112,6 +115,19 @@ func (w *world) session(token string) string {
 	var list api.SessionList
 	must(w.t, json.Unmarshal([]byte(body), &list))
 	return list.Data[0].Id
+}
+
+// The contract names every reason that holds a post back.
+func TestReasonsOfHoldingAreTheCores(t *testing.T) {
+	doc, _ := contract(t)
+	var named []string
+	for _, v := range doc.Components.Schemas["Held"].Value.Properties["reason"].Value.Enum {
+		named = append(named, fmt.Sprint(v))
+	}
+	slices.Sort(named)
+	if diff := cmp.Diff(publishing.HeldReasons(), named); diff != "" {
+		t.Errorf("-core +contract:\n%s", diff)
+	}
 }
 
 // The contract, the policy and nothing besides name the same actions.

@@ -149,10 +149,7 @@ func (s *supervisor) keepApart(p *process, err error) (*process, error) {
 // part ends a process that one call had for itself.
 func (s *supervisor) part(p *process) {
 	p.gate.leave()
-	ctx, cancel := context.WithTimeout(context.Background(), s.host.cfg.Timeouts.Drain)
-	defer cancel()
-	p.stop(ctx)
-	p.release()
+	s.retire(p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lone = slices.DeleteFunc(s.lone, func(other *process) bool { return other == p })

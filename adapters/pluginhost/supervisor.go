@@ -212,6 +212,14 @@ func (s *supervisor) watch(p *process) {
 	p.release()
 }
 
+// retire lets a process finish what it has begun, and ends it.
+func (s *supervisor) retire(p *process) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.host.cfg.Timeouts.Drain)
+	defer cancel()
+	p.stop(ctx)
+	p.release()
+}
+
 // dismiss ends a process that had no call for Timeouts.Unused. The next call
 // starts another; the manifest stays known.
 func (s *supervisor) dismiss(p *process) bool {
@@ -223,10 +231,7 @@ func (s *supervisor) dismiss(p *process) bool {
 	s.current, s.leaving = nil, p
 	s.to(Draining)
 	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), s.host.cfg.Timeouts.Drain)
-	defer cancel()
-	p.stop(ctx)
-	p.release()
+	s.retire(p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.leaving = nil

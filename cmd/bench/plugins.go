@@ -128,16 +128,25 @@ func unary(ctx context.Context, p pluginhost.Plugin, tenant string) error {
 	return fmt.Errorf("the plugin did not answer: %w", err)
 }
 
-func callsAndCrashes(ctx context.Context, h *house, r *report) error {
+// running is a host of the first plugin, and the plugin.
+func (h *house) running(ctx context.Context) (*pluginhost.Host, pluginhost.Plugin, error) {
 	host, err := h.hostOf(benched[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := host.Platform(ctx, benched[0].ID)
+	if err != nil {
+		return nil, nil, errors.Join(err, host.Close(ctx))
+	}
+	return host, p, nil
+}
+
+func callsAndCrashes(ctx context.Context, h *house, r *report) error {
+	host, p, err := h.running(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = host.Close(ctx) }()
-	p, err := host.Platform(ctx, benched[0].ID)
-	if err != nil {
-		return err
-	}
 	var calls, crashes sample
 	for range h.scale(5000) {
 		began := time.Now()
@@ -166,15 +175,11 @@ func callsAndCrashes(ctx context.Context, h *house, r *report) error {
 
 // upgrades replaces the plugin again and again under 200 calls a second.
 func upgrades(ctx context.Context, h *house, r *report) error {
-	host, err := h.hostOf(benched[0])
+	host, p, err := h.running(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = host.Close(ctx) }()
-	p, err := host.Platform(ctx, benched[0].ID)
-	if err != nil {
-		return err
-	}
 	loaded, stop := context.WithCancel(ctx)
 	defer stop()
 	var made, failed atomic.Int64

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/bundle"
@@ -53,14 +54,23 @@ func settingsOf(s pluginhost.Spec) func(string) string {
 }
 
 // bundles is catalog.Bundles over a bundle.Store. Its blobs belong to the
-// operator, who may not be there yet when a process starts.
+// operator, who may not be there yet when a process starts; from then on it is
+// one store, which remembers what it has read.
 type bundles struct {
 	state string
 	blobs storage.Blobs
 	root  func(context.Context) (tenants.ID, error)
+
+	mu   sync.Mutex
+	kept *bundle.Store
 }
 
-func (b bundles) store(ctx context.Context) (*bundle.Store, error) {
+func (b *bundles) store(ctx context.Context) (*bundle.Store, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.kept != nil {
+		return b.kept, nil
+	}
 	root, err := b.root(ctx)
 	if fault.Is(err, fault.NotFound) {
 		err = fault.New(fault.Conflict, "plugin.no_operator", "This installation has no operator yet.")
@@ -68,11 +78,12 @@ func (b bundles) store(ctx context.Context) (*bundle.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bundle.OpenStore(b.state, b.blobs, string(root))
+	b.kept, err = bundle.OpenStore(b.state, b.blobs, string(root))
+	return b.kept, err
 }
 
 // Add implements catalog.Bundles.
-func (b bundles) Add(ctx context.Context, r io.Reader) (out catalog.Bundle, err error) {
+func (b *bundles) Add(ctx context.Context, r io.Reader) (out catalog.Bundle, err error) {
 	s, err := b.store(ctx)
 	if err != nil {
 		return out, err
@@ -114,10 +125,10 @@ func manifestOf(l bundle.Lock) (social.Manifest, error) {
 }
 
 // Runs implements catalog.Bundles.
-func (b bundles) Runs(x catalog.Bundle) error { return bundle.Lock{Platform: x.Platform}.Runs() }
+func (b *bundles) Runs(x catalog.Bundle) error { return bundle.Lock{Platform: x.Platform}.Runs() }
 
 // Forget implements catalog.Bundles.
-func (b bundles) Forget(ctx context.Context, digest string) error {
+func (b *bundles) Forget(ctx context.Context, digest string) error {
 	s, err := b.store(ctx)
 	if err != nil {
 		return err
@@ -126,7 +137,7 @@ func (b bundles) Forget(ctx context.Context, digest string) error {
 }
 
 // spec says how a bundle is run on this machine, once all of it is here.
-func (b bundles) spec(ctx context.Context, u catalog.Unit) (pluginhost.Spec, error) {
+func (b *bundles) spec(ctx context.Context, u catalog.Unit) (pluginhost.Spec, error) {
 	s, err := b.store(ctx)
 	if err != nil {
 		return pluginhost.Spec{}, err
@@ -183,7 +194,7 @@ func packedAs(l bundle.Lock, m social.Manifest) error {
 // machine is this process's plugin host, as the catalog has it.
 type machine struct {
 	host    *pluginhost.Host
-	bundles bundles
+	bundles *bundles
 	own     []pluginhost.Spec
 }
 

@@ -29,6 +29,11 @@ func doctorCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			leave, err := joinDev(c.Context(), &cfg, c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			defer leave()
 			return diagnose(c, cfg)
 		},
 	}

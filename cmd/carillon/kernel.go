@@ -70,7 +70,7 @@ type kernel struct {
 	keys      *identity.Keys
 	channels  *channels.Service
 	catalog   *catalog.Service
-	bundles   bundles
+	bundles   *bundles
 	deployer  *catalog.Deployer
 	media     *media.Service
 	posts     *publishing.Service
@@ -237,7 +237,7 @@ func (k *kernel) openCatalog() error {
 	if err != nil {
 		return err
 	}
-	k.bundles = bundles{k.cfg.StateDir, k.blobs, k.db.Registry().Operator}
+	k.bundles = &bundles{state: k.cfg.StateDir, blobs: k.blobs, root: k.db.Registry().Operator}
 	k.deployer = catalog.NewDeployer(k.db.Plugins(), machine{k.plugins, k.bundles, specs(k.cfg)}, own)
 	k.catalog = catalog.New(catalog.Deps{
 		Store: k.db.Plugins(), Bundles: k.bundles, Apps: apps{k.channels}, Rules: k.rules, Authz: k.authz, Builtins: own,

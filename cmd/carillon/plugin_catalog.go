@@ -29,23 +29,14 @@ import (
 // and every process of the installation hears of it.
 type counter struct {
 	*catalog.Service
-	bundles bundles
+	bundles *bundles
 	who     tenants.Scope
 	out     io.Writer
 }
 
 // atCounter runs one command of an operator on the catalog.
 func atCounter(c *cobra.Command, run func(context.Context, counter) error) error {
-	cfg, err := loadConfig(os.Getenv)
-	if err != nil {
-		return err
-	}
-	leave, err := joinDev(c.Context(), &cfg, c.ErrOrStderr())
-	if err != nil {
-		return err
-	}
-	defer leave()
-	return withDatabaseOf(c, cfg, func(ctx context.Context, cfg config, db *postgres.DB) error {
+	return withDatabase(c, func(ctx context.Context, cfg config, db *postgres.DB) error {
 		root, err := db.Registry().Operator(ctx)
 		if fault.Is(err, fault.NotFound) {
 			return errNoOperator
@@ -58,7 +49,7 @@ func atCounter(c *cobra.Command, run func(context.Context, counter) error) error
 			return fmt.Errorf("CARILLON_BLOB_URL: %w", err)
 		}
 		defer func() { _ = blobs.Close() }()
-		at := counter{bundles: bundles{cfg.StateDir, blobs, db.Registry().Operator}, out: c.OutOrStdout()}
+		at := counter{bundles: &bundles{state: cfg.StateDir, blobs: blobs, root: db.Registry().Operator}, out: c.OutOrStdout()}
 		at.who = tenants.Scope{Tenant: root, Kind: tenants.Operator, Role: tenants.Owner, Tier: tenants.Team}
 		if at.Service, err = counterService(cfg, db, at.bundles); err != nil {
 			return err
@@ -67,7 +58,7 @@ func atCounter(c *cobra.Command, run func(context.Context, counter) error) error
 	})
 }
 
-func counterService(cfg config, db *postgres.DB, b bundles) (*catalog.Service, error) {
+func counterService(cfg config, db *postgres.DB, b *bundles) (*catalog.Service, error) {
 	authz, err := casbin.New(db)
 	if err != nil {
 		return nil, err

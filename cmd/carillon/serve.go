@@ -44,16 +44,18 @@ func process(c *cobra.Command, run func(*kernel, context.Context) error) error {
 }
 
 // withDatabase runs an operator's command, which needs the database and nothing
-// else: on a bad day there may be nothing else.
+// else: on a bad day there may be nothing else. Without one that is named it is
+// about this user's `carillon dev`, see joinDev.
 func withDatabase(c *cobra.Command, run func(context.Context, config, *postgres.DB) error) error {
 	cfg, err := loadConfig(os.Getenv)
 	if err != nil {
 		return err
 	}
-	return withDatabaseOf(c, cfg, run)
-}
-
-func withDatabaseOf(c *cobra.Command, cfg config, run func(context.Context, config, *postgres.DB) error) error {
+	leave, err := joinDev(c.Context(), &cfg, c.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if cfg.AppURL == "" || cfg.SystemURL == "" {
 		if _, err := cfg.databases(); err != nil {
 			return err

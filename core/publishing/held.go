@@ -2,6 +2,7 @@ package publishing
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -34,6 +35,9 @@ var heldMessages = map[string]string{
 	"channel.needs_reconnect": "This channel has to be signed in again.",
 	"channel.disconnected":    "This channel is disconnected.",
 }
+
+// HeldReasons is all that a Held.Reason can be.
+func HeldReasons() []string { return slices.Sorted(maps.Keys(heldMessages)) }
 
 // hold marks the deliveries that wait for more than their time.
 func hold(ctx context.Context, tx Tx, details ...*Detail) error {

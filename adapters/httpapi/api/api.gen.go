@@ -185,7 +185,10 @@ const (
 	ChannelDisconnected   HeldReason = "channel.disconnected"
 	ChannelNeedsReconnect HeldReason = "channel.needs_reconnect"
 	ChannelPaused         HeldReason = "channel.paused"
+	PlatformDisabled      HeldReason = "platform.disabled"
+	PlatformNotIncluded   HeldReason = "platform.not_included"
 	PlatformPaused        HeldReason = "platform.paused"
+	PlatformSwitchedOff   HeldReason = "platform.switched_off"
 	TenantPaused          HeldReason = "tenant.paused"
 	TenantPausedAbove     HeldReason = "tenant.paused_above"
 	TenantSuspended       HeldReason = "tenant.suspended"
@@ -200,7 +203,13 @@ func (e HeldReason) Valid() bool {
 		return true
 	case ChannelPaused:
 		return true
+	case PlatformDisabled:
+		return true
+	case PlatformNotIncluded:
+		return true
 	case PlatformPaused:
+		return true
+	case PlatformSwitchedOff:
 		return true
 	case TenantPaused:
 		return true
@@ -1418,7 +1427,7 @@ type Format struct {
 type Held struct {
 	// Message For people.
 	Message string     `json:"message"`
-	Reason  HeldReason `json:"reason" validate:"oneof=tenant.suspended tenant.paused tenant.paused_above platform.paused channel.paused channel.needs_reconnect channel.disconnected"`
+	Reason  HeldReason `json:"reason" validate:"oneof=tenant.suspended tenant.paused tenant.paused_above platform.paused platform.disabled platform.not_included platform.switched_off channel.paused channel.needs_reconnect channel.disconnected"`
 }
 
 // HeldReason defines model for Held.Reason.

@@ -197,7 +197,10 @@ const (
 	ChannelDisconnected   HeldReason = "channel.disconnected"
 	ChannelNeedsReconnect HeldReason = "channel.needs_reconnect"
 	ChannelPaused         HeldReason = "channel.paused"
+	PlatformDisabled      HeldReason = "platform.disabled"
+	PlatformNotIncluded   HeldReason = "platform.not_included"
 	PlatformPaused        HeldReason = "platform.paused"
+	PlatformSwitchedOff   HeldReason = "platform.switched_off"
 	TenantPaused          HeldReason = "tenant.paused"
 	TenantPausedAbove     HeldReason = "tenant.paused_above"
 	TenantSuspended       HeldReason = "tenant.suspended"
@@ -212,7 +215,13 @@ func (e HeldReason) Valid() bool {
 		return true
 	case ChannelPaused:
 		return true
+	case PlatformDisabled:
+		return true
+	case PlatformNotIncluded:
+		return true
 	case PlatformPaused:
+		return true
+	case PlatformSwitchedOff:
 		return true
 	case TenantPaused:
 		return true
