@@ -97,7 +97,8 @@ var confined = map[string][]string{
 	"github.com/getkin/kin-openapi":         {"adapters/httpapi"},
 	"github.com/oapi-codegen/runtime":       {"adapters/httpapi", "cmd"},
 	"google.golang.org/protobuf":            {"plugins/proto", "plugins/sdk", "adapters/pluginhost", "adapters/rehearsal"},
-	"golang.org/x/oauth2":                   {"adapters/oauth"},
+	"golang.org/x/oauth2":                   {"adapters/oidc"}, // platforms have dialects, which adapters/oauth knows itself
+	"github.com/coreos/go-oidc":             {"adapters/oidc"},
 }
 
 func TestArchitecture(t *testing.T) {

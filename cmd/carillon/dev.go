@@ -103,6 +103,7 @@ func (d *dev) listen(ctx context.Context, at devAddrs) error {
 	d.cfg.Addr = d.api.Addr().String()
 	d.cfg.URL = "http://" + d.cfg.Addr
 	d.cfg.PigeonURL = "http://" + d.pigeon.Addr().String()
+	d.cfg.Providers = append(d.cfg.Providers, practiceProvider(d.cfg.PigeonURL))
 	if d.cfg.PigeonSettle == "" {
 		d.cfg.PigeonSettle = "10s" // it is on this machine: no need to wait as for the internet
 	}
