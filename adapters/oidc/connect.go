@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -88,9 +90,15 @@ func (c *connect) ask(ctx context.Context) (*metadata, error) {
 	var more struct {
 		SaysIss bool     `json:"authorization_response_iss_parameter_supported"`
 		Auth    []string `json:"token_endpoint_auth_methods_supported"`
+		Keys    string   `json:"jwks_uri"`
 	}
 	if err := p.Claims(&more); err != nil {
 		return nil, err
+	}
+	for _, endpoint := range []string{p.Endpoint().AuthURL, p.Endpoint().TokenURL, more.Keys, p.UserInfoEndpoint()} {
+		if err := c.secure(endpoint); err != nil {
+			return nil, err
+		}
 	}
 	m := &metadata{provider: p, saysIss: more.SaysIss, oauth: oauth2.Config{
 		ClientID: c.cfg.ClientID, ClientSecret: c.cfg.ClientSecret, Endpoint: p.Endpoint(), Scopes: c.scopes(),
@@ -101,6 +109,18 @@ func (c *connect) ask(ctx context.Context) (*metadata, error) {
 		m.oauth.Endpoint.AuthStyle = oauth2.AuthStyleInParams
 	}
 	return m, nil
+}
+
+// secure refuses an endpoint that is less safe to reach than the issuer, and
+// what is no web address: people are sent there, and our secret is.
+func (c *connect) secure(endpoint string) error {
+	if endpoint == "" { // as the user info may be; the library needs the others
+		return nil
+	}
+	if u, err := url.Parse(endpoint); err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !strings.HasPrefix(c.cfg.Issuer, "http://")) {
+		return errors.New("oidc: an endpoint that is not at https")
+	}
+	return nil
 }
 
 func (c *connect) scopes() []string {

@@ -146,6 +146,8 @@ func TestAProviderThatIsNotAsItShouldBe(t *testing.T) {
 		"it says what is no metadata":       {func(o *odd) { o.metadata["token_endpoint"] = 1 }, "provider.unavailable"},
 		"its token endpoint sends on":       {func(o *odd) { o.metadata["token_endpoint"] = o.URL + "/elsewhere" }, "provider.unavailable"},
 		"its endpoint is our database":      {func(o *odd) { o.metadata["token_endpoint"] = "http://10.0.0.1:5432/" }, "provider.unavailable"},
+		"it sends people into a script":     {func(o *odd) { o.metadata["authorization_endpoint"] = "javascript:alert(1)" }, "provider.unavailable"},
+		"its keys are a file":               {func(o *odd) { o.metadata["jwks_uri"] = "file:///etc/passwd" }, "provider.unavailable"},
 		"its keys are not there":            {func(o *odd) { o.metadata["jwks_uri"] = o.URL + "/none" }, "provider.unproven"},
 		"it promised to say who it is":      {func(o *odd) { o.metadata["authorization_response_iss_parameter_supported"] = true }, "provider.unproven"},
 		"its subject is longer than may be": {func(o *odd) { o.claims["sub"] = strings.Repeat("s", 256) }, "provider.unproven"},

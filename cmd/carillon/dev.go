@@ -217,7 +217,8 @@ func (d *dev) welcome(ctx context.Context, k *kernel) error {
   or a client             %s
   or the operator         %s
   password                %s
+  or with an account of the practice network: %s/login
 
-`, k.cfg.StateDir, k.cfg.URL, d.pigeon.Addr(), d.mail.Addr(), k.cfg.MetricsAddr, agencyOwner.Email, clientEditor.Email, operator.Email, demoPassword)
+`, k.cfg.StateDir, k.cfg.URL, d.pigeon.Addr(), d.mail.Addr(), k.cfg.MetricsAddr, agencyOwner.Email, clientEditor.Email, operator.Email, demoPassword, k.cfg.URL)
 	return err
 }

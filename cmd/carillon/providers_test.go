@@ -43,7 +43,9 @@ func TestIssuers(t *testing.T) {
 	for issuer, ok := range map[string][2]bool{ // as it is, and on one's own machine
 		"https://id.example.org":         {true, true},
 		"https://id.example.org:8443/x/": {true, true},
-		"http://id.example.org":          {false, true},
+		"http://127.0.0.1:3000":          {false, true},
+		"http://localhost:3000":          {false, true},
+		"http://id.example.org":          {false, false},
 		"":                               {false, false},
 		"id.example.org":                 {false, false},
 		"https://id.example.org?x=1":     {false, false},
