@@ -99,6 +99,8 @@ var confined = map[string][]string{
 	"google.golang.org/protobuf":            {"plugins/proto", "plugins/sdk", "adapters/pluginhost", "adapters/rehearsal"},
 	"golang.org/x/oauth2":                   {"adapters/oidc"}, // platforms have dialects, which adapters/oauth knows itself
 	"github.com/coreos/go-oidc":             {"adapters/oidc"},
+	"github.com/pquerna/otp":                {"adapters/totp"},
+	"github.com/go-webauthn/webauthn":       {"adapters/webauthn"},
 }
 
 func TestArchitecture(t *testing.T) {

@@ -36,6 +36,7 @@ import (
 	"github.com/carillonhq/carillon/ports/secret"
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
@@ -85,7 +86,7 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 	}, &httpapi.Server{
 		People: people, Federation: w.federation, Names: names, APIKeys: keys, Tenants: reg, Members: reg, Channels: chans, Media: files,
 		Posts:     publishing.New(db.Posts(), chans, files, rules.New(), authz),
-		Rehearsal: publishing.New(publishing.Rehearsal(db.Posts()), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Streams: w.streams, Jobs: jobs.New(db.JobNames(), authz),
+		Rehearsal: publishing.New(publishing.Rehearsal(db.Posts()), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Audit: audit.New(db.Audit(), authz), Streams: w.streams, Jobs: jobs.New(db.JobNames(), authz),
 		Plugins: catalog.New(catalog.Deps{
 			Store: db.Plugins(), Bundles: new(catalogtest.Bundles), Apps: new(catalogtest.Apps), Rules: rules.New(), Authz: authz,
 			Builtins: []catalog.Builtin{{Manifest: manifest()}}, Runtime: func() map[string]catalog.Health { return nil }, AllowLocal: true, Now: time.Now,

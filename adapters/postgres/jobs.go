@@ -10,6 +10,7 @@ import (
 
 	"github.com/carillonhq/carillon/core/jobs"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // JobNames is the jobs.Store in this database.
@@ -73,7 +74,7 @@ func (tx tx) named(ctx context.Context, id jobs.ID) (jobRow, error) {
 }
 
 // Cancel leaves the queue's policy to see to it that the job is this tenant's.
-func (s jobNames) Cancel(ctx context.Context, tenant tenants.ID, id jobs.ID) error {
+func (s jobNames) Cancel(ctx context.Context, tenant tenants.ID, id jobs.ID, e audit.Entry) error {
 	return s.db.update(ctx, tenant, func(ctx context.Context, tx tx) error {
 		row, err := tx.named(ctx, id)
 		if err != nil {
@@ -83,7 +84,7 @@ func (s jobNames) Cancel(ctx context.Context, tenant tenants.ID, id jobs.ID) err
 		if errors.Is(err, river.ErrNotFound) {
 			return jobs.ErrNotFound()
 		}
-		return err
+		return errors.Join(err, tx.Record(ctx, e))
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // MaxBatch is how many posts CreateMany makes at most.
@@ -52,6 +53,9 @@ func (s *Service) CreateMany(ctx context.Context, who tenants.Scope, all []Compo
 				return err
 			}
 			if err := emit(ctx, tx, "post.created", p); err != nil {
+				return err
+			}
+			if err := tx.Record(ctx, audit.By(who, "post.create", string(p.ID))); err != nil {
 				return err
 			}
 		}

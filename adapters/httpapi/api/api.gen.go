@@ -21,6 +21,21 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AuditEntryObject.
+const (
+	AuditEntryObjectAuditEntry AuditEntryObject = "audit_entry"
+)
+
+// Valid indicates whether the value is a known member of the AuditEntryObject enum.
+func (e AuditEntryObject) Valid() bool {
+	switch e {
+	case AuditEntryObjectAuditEntry:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CalendarEntryObject.
 const (
 	CalendarEntryObjectCalendarEntry CalendarEntryObject = "calendar_entry"
@@ -1110,6 +1125,24 @@ func (e WebhookDeliveryState) Valid() bool {
 	}
 }
 
+// Defines values for ExportAuditParamsFormat.
+const (
+	Csv    ExportAuditParamsFormat = "csv"
+	Ndjson ExportAuditParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the ExportAuditParamsFormat enum.
+func (e ExportAuditParamsFormat) Valid() bool {
+	switch e {
+	case Csv:
+		return true
+	case Ndjson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AddPluginParamsChannel.
 const (
 	AddPluginParamsChannelLatest AddPluginParamsChannel = "latest"
@@ -1185,6 +1218,42 @@ type Attempt struct {
 
 	// Replay The same key again, after a lost reply.
 	Replay *bool `json:"replay,omitempty"`
+}
+
+// AuditEntry defines model for AuditEntry.
+type AuditEntry struct {
+	// Action What, such as `post.schedule`. docs/audit.md lists them.
+	Action string `json:"action"`
+
+	// Actor Who: `usr_…`, `key_…`, an operator or `system`.
+	Actor  string            `json:"actor"`
+	At     time.Time         `json:"at"`
+	Detail map[string]string `json:"detail,omitempty"`
+
+	// Hash SHA-256 of its link in the chain, hexadecimal.
+	Hash *string `json:"hash,omitempty"`
+	Id   string  `json:"id"`
+
+	// Impersonator The operator who acted as the actor.
+	Impersonator *string          `json:"impersonator,omitempty"`
+	Object       AuditEntryObject `json:"object" validate:"oneof=audit_entry"`
+	RequestId    *string          `json:"request_id,omitempty"`
+
+	// Seq Its place in the chain, from 1. Missing: it is not sealed yet.
+	Seq *int64 `json:"seq,omitempty"`
+
+	// Subject To what, such as `post_…`.
+	Subject *string `json:"subject,omitempty"`
+}
+
+// AuditEntryObject defines model for AuditEntry.Object.
+type AuditEntryObject string
+
+// AuditList defines model for AuditList.
+type AuditList struct {
+	Data       []AuditEntry `json:"data" validate:"dive"`
+	HasMore    bool         `json:"has_more"`
+	NextCursor *string      `json:"next_cursor,omitempty"`
 }
 
 // BatchItem defines model for BatchItem.
@@ -2558,6 +2627,40 @@ type UserID = string
 // WebhookID defines model for webhookID.
 type WebhookID = string
 
+// ListAuditParams defines parameters for ListAudit.
+type ListAuditParams struct {
+	// Actor A user, a key, an operator or `system`.
+	Actor *string `form:"actor,omitempty" json:"actor,omitempty"`
+
+	// Action An action, or all of a noun as `post.*`.
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// Subject What it was done to, such as `post_…`.
+	Subject *string    `form:"subject,omitempty" json:"subject,omitempty"`
+	Since   *time.Time `form:"at[gte],omitempty" json:"at[gte],omitempty"`
+	Until   *time.Time `form:"at[lt],omitempty" json:"at[lt],omitempty"`
+
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ExportAuditParams defines parameters for ExportAudit.
+type ExportAuditParams struct {
+	// Format `ndjson` unless said otherwise.
+	Format  *ExportAuditParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+	Actor   *string                  `form:"actor,omitempty" json:"actor,omitempty"`
+	Action  *string                  `form:"action,omitempty" json:"action,omitempty"`
+	Subject *string                  `form:"subject,omitempty" json:"subject,omitempty"`
+	Since   *time.Time               `form:"at[gte],omitempty" json:"at[gte],omitempty"`
+	Until   *time.Time               `form:"at[lt],omitempty" json:"at[lt],omitempty"`
+}
+
+// ExportAuditParamsFormat defines parameters for ExportAudit.
+type ExportAuditParamsFormat string
+
 // GetCalendarParams defines parameters for GetCalendar.
 type GetCalendarParams struct {
 	ScheduledFrom  time.Time  `form:"scheduled_at[gte]" json:"scheduled_at[gte]"`
@@ -2982,6 +3085,12 @@ type ServerInterface interface {
 	// RevokeKey Revoke an API key.
 	// (DELETE /api-keys/{key})
 	RevokeKey(c *fiber.Ctx, key KeyID) error
+	// ListAudit Who did what, newest first.
+	// (GET /audit)
+	ListAudit(c *fiber.Ctx, params ListAuditParams) error
+	// ExportAudit Every entry, newest first, as one file.
+	// (GET /audit:export)
+	ExportAudit(c *fiber.Ctx, params ExportAuditParams) error
 	// Login Sign in.
 	// (POST /auth/login)
 	Login(c *fiber.Ctx) error
@@ -3351,6 +3460,157 @@ func (siw *ServerInterfaceWrapper) RevokeKey(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.RevokeKey(c, key)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListAudit operation middleware
+func (siw *ServerInterfaceWrapper) ListAudit(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAuditParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "actor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", query, &params.Actor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/actor")
+	}
+
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", query, &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/action")
+	}
+
+	// ------------- Optional query parameter "subject" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "subject", query, &params.Subject, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/subject")
+	}
+
+	// ------------- Optional query parameter "at[gte]" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "at[gte]", query, &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return BadParameter("/query/at[gte]")
+	}
+
+	// ------------- Optional query parameter "at[lt]" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "at[lt]", query, &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return BadParameter("/query/at[lt]")
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", query, &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return BadParameter("/query/limit")
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", query, &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/cursor")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListAudit(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ExportAudit operation middleware
+func (siw *ServerInterfaceWrapper) ExportAudit(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportAuditParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", query, &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/format")
+	}
+
+	// ------------- Optional query parameter "actor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", query, &params.Actor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/actor")
+	}
+
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", query, &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/action")
+	}
+
+	// ------------- Optional query parameter "subject" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "subject", query, &params.Subject, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/subject")
+	}
+
+	// ------------- Optional query parameter "at[gte]" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "at[gte]", query, &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return BadParameter("/query/at[gte]")
+	}
+
+	// ------------- Optional query parameter "at[lt]" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "at[lt]", query, &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return BadParameter("/query/at[lt]")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ExportAudit(c, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -6886,6 +7146,12 @@ func Routes(si ServerInterface) []Route {
 			Method: "DELETE", Path: "/api-keys/{key}", Operation: "RevokeKey", Handler: wrapper.RevokeKey, Action: "key.manage", Bodyless: true, IDs: map[string]string{"key": "key"},
 		},
 		{
+			Method: "GET", Path: "/audit", Operation: "ListAudit", Handler: wrapper.ListAudit, Action: "audit.read", Bodyless: true, Query: []string{"actor", "action", "subject", "at[gte]", "at[lt]", "limit", "cursor"},
+		},
+		{
+			Method: "GET", Path: "/audit:export", Operation: "ExportAudit", Handler: wrapper.ExportAudit, Action: "audit.read", Bodyless: true, Query: []string{"format", "actor", "action", "subject", "at[gte]", "at[lt]"},
+		},
+		{
 			Method: "POST", Path: "/auth/login", Operation: "Login", Handler: wrapper.Login, Public: "the password in the body is the proof", Rate: "sign_in",
 		},
 		{
@@ -7275,6 +7541,112 @@ type RevokeKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RevokeKeydefaultApplicationProblemPlusJSONResponse) VisitRevokeKeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListAuditRequestObject struct {
+	Params ListAuditParams
+}
+
+type ListAuditResponseObject interface {
+	VisitListAuditResponse(ctx *fiber.Ctx) error
+}
+
+type ListAudit200JSONResponse AuditList
+
+func (response ListAudit200JSONResponse) VisitListAuditResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListAuditdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListAuditdefaultApplicationProblemPlusJSONResponse) VisitListAuditResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ExportAuditRequestObject struct {
+	Params ExportAuditParams
+}
+
+type ExportAuditResponseObject interface {
+	VisitExportAuditResponse(ctx *fiber.Ctx) error
+}
+
+type ExportAudit200ApplicationxNdjsonResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportAudit200ApplicationxNdjsonResponse) VisitExportAuditResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		ctx.Response().Header.Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	ctx.Status(200)
+
+	// Fiber/fasthttp streams through a callback: fasthttp emits
+	// a chunk each time we call w.Flush(), so clients see
+	// streaming data immediately instead of waiting on buffering.
+	ctx.Response().SetBodyStreamWriter(func(w *bufio.Writer) {
+		if closer, ok := response.Body.(io.ReadCloser); ok {
+			defer closer.Close()
+		}
+		buf := make([]byte, 4096)
+		for {
+			n, err := response.Body.Read(buf)
+			if n > 0 {
+				if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+					return
+				}
+				if flushErr := w.Flush(); flushErr != nil {
+					return
+				}
+			}
+			if err != nil {
+				return
+			}
+		}
+	})
+	return nil
+}
+
+type ExportAudit200TextcsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportAudit200TextcsvResponse) VisitExportAuditResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		ctx.Response().Header.Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	ctx.Status(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(ctx.Response().BodyWriter(), response.Body)
+	return err
+}
+
+type ExportAuditdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExportAuditdefaultApplicationProblemPlusJSONResponse) VisitExportAuditResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -10358,6 +10730,12 @@ type StrictServerInterface interface {
 	// RevokeKey Revoke an API key.
 	// (DELETE /api-keys/{key})
 	RevokeKey(ctx context.Context, request RevokeKeyRequestObject) (RevokeKeyResponseObject, error)
+	// ListAudit Who did what, newest first.
+	// (GET /audit)
+	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
+	// ExportAudit Every entry, newest first, as one file.
+	// (GET /audit:export)
+	ExportAudit(ctx context.Context, request ExportAuditRequestObject) (ExportAuditResponseObject, error)
 	// Login Sign in.
 	// (POST /auth/login)
 	Login(ctx context.Context, request LoginRequestObject) (LoginResponseObject, error)
@@ -10755,6 +11133,60 @@ func (sh *strictHandler) RevokeKey(ctx *fiber.Ctx, key KeyID) error {
 		return err
 	} else if validResponse, ok := response.(RevokeKeyResponseObject); ok {
 		if err := validResponse.VisitRevokeKeyResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAudit operation middleware
+func (sh *strictHandler) ListAudit(ctx *fiber.Ctx, params ListAuditParams) error {
+	var request ListAuditRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAudit(ctx.UserContext(), request.(ListAuditRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAudit")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAuditResponseObject); ok {
+		if err := validResponse.VisitListAuditResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportAudit operation middleware
+func (sh *strictHandler) ExportAudit(ctx *fiber.Ctx, params ExportAuditParams) error {
+	var request ExportAuditRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportAudit(ctx.UserContext(), request.(ExportAuditRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportAudit")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportAuditResponseObject); ok {
+		if err := validResponse.VisitExportAuditResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

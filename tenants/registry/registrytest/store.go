@@ -11,6 +11,8 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
+	"github.com/carillonhq/carillon/tenants/audit/audittest"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
@@ -37,7 +39,7 @@ func (s *Store) View(_ context.Context, tenant tenants.ID, fn func(registry.Tx) 
 	s.mu.Lock()
 	n := s.nodes[tenant].clone()
 	s.mu.Unlock()
-	return fn(&memTx{n})
+	return fn(&memTx{node: n})
 }
 
 // Update implements registry.Store.
@@ -48,7 +50,7 @@ func (s *Store) Update(_ context.Context, tenant tenants.ID, fn func(registry.Tx
 	if !ok {
 		return missing("tenant")
 	}
-	tx := &memTx{n.clone()}
+	tx := &memTx{node: n.clone()}
 	if err := fn(tx); err != nil {
 		return err
 	}
@@ -115,7 +117,7 @@ func entry(t registry.Tenant) registry.Entry {
 }
 
 // Create implements registry.Store.
-func (s *Store) Create(ctx context.Context, t *registry.Tenant, owner registry.Member) error {
+func (s *Store) Create(ctx context.Context, t *registry.Tenant, owner registry.Member, _ audit.Entry) error {
 	if err := t.Check(); err != nil {
 		return err
 	}
@@ -156,7 +158,7 @@ func (s *Store) Operator(context.Context) (tenants.ID, error) {
 }
 
 // SetState implements registry.Store.
-func (s *Store) SetState(_ context.Context, parent, child tenants.ID, state registry.State, reason string) error {
+func (s *Store) SetState(_ context.Context, parent, child tenants.ID, state registry.State, reason string, _ audit.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n, ok := s.nodes[child]
@@ -170,7 +172,10 @@ func (s *Store) SetState(_ context.Context, parent, child tenants.ID, state regi
 	return nil
 }
 
-type memTx struct{ node }
+type memTx struct {
+	audittest.Recorder
+	node
+}
 
 func (tx *memTx) Tenant(context.Context) (*registry.Tenant, error) {
 	if tx.tenant.ID == "" {
