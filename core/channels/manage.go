@@ -72,9 +72,9 @@ func (s *Service) Update(ctx context.Context, who tenants.Scope, id ID, version 
 	if change.PauseReason != nil && len(*change.PauseReason) > maxReason {
 		return Channel{}, fault.New(fault.Invalid, "channel.reason_too_long", "A reason has at most %d bytes.", maxReason).On("/pause_reason")
 	}
-	return s.change(ctx, who, id, version, func(_ context.Context, _ Tx, ch *Channel) error {
+	return s.change(ctx, who, id, version, func(ctx context.Context, tx Tx, ch *Channel) error {
 		ch.apply(change, who)
-		return nil
+		return emit(ctx, tx, EventUpdated, ch)
 	})
 }
 
