@@ -2027,9 +2027,21 @@ type Problem struct {
 	CurrentVersion *int `json:"current_version,omitempty"`
 
 	// Detail This occurrence, for people.
-	Detail    *string      `json:"detail,omitempty"`
-	Errors    []FieldError `json:"errors,omitempty" validate:"dive"`
-	RequestId string       `json:"request_id"`
+	Detail *string      `json:"detail,omitempty"`
+	Errors []FieldError `json:"errors,omitempty" validate:"dive"`
+
+	// Limit With `402`: how many there is room for.
+	Limit *int `json:"limit,omitempty"`
+
+	// NeededTier With `402`: the least plan that does.
+	NeededTier *string `json:"needed_tier,omitempty"`
+
+	// Plan With `402`: the plan the tenant is on, which does not include it.
+	Plan *string `json:"plan,omitempty"`
+
+	// Posts With `409 media.in_use`: the posts that show the file, at most 20 of them.
+	Posts     []string `json:"posts,omitempty" validate:"dive"`
+	RequestId string   `json:"request_id"`
 
 	// RetryAfter Seconds.
 	RetryAfter *int `json:"retry_after,omitempty"`
@@ -2602,6 +2614,12 @@ type UploadMediaParams struct {
 	Name *string `form:"name,omitempty" json:"name,omitempty"`
 }
 
+// DeleteMediaParams defines parameters for DeleteMedia.
+type DeleteMediaParams struct {
+	// Force Take it off drafts.
+	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+}
+
 // UpdateMediaParams defines parameters for UpdateMedia.
 type UpdateMediaParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
@@ -2634,7 +2652,9 @@ type AddMemberParams struct {
 
 // AddPluginMultipartBody defines parameters for AddPlugin.
 type AddPluginMultipartBody struct {
+	Alt  *string            `json:"alt,omitempty"`
 	File openapi_types.File `json:"file"`
+	Name *string            `json:"name,omitempty"`
 }
 
 // AddPluginParams defines parameters for AddPlugin.
@@ -3037,9 +3057,9 @@ type ServerInterface interface {
 	// UploadMedia Upload an image.
 	// (POST /media)
 	UploadMedia(c *fiber.Ctx, params UploadMediaParams) error
-	// DeleteMedia Delete media that no waiting post uses.
+	// DeleteMedia Delete media that no draft and no waiting post shows.
 	// (DELETE /media/{media})
-	DeleteMedia(c *fiber.Ctx, media MediaID) error
+	DeleteMedia(c *fiber.Ctx, media MediaID, params DeleteMediaParams) error
 	// GetMedia One media.
 	// (GET /media/{media})
 	GetMedia(c *fiber.Ctx, media MediaID) error
@@ -4378,8 +4398,24 @@ func (siw *ServerInterfaceWrapper) DeleteMedia(c *fiber.Ctx) error {
 		return BadParameter("/path/media")
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteMediaParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "force" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", query, &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return BadParameter("/query/force")
+	}
+
 	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.DeleteMedia(c, media)
+		return siw.Handler.DeleteMedia(c, media, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -6918,7 +6954,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/media", Operation: "UploadMedia", Handler: wrapper.UploadMedia, Action: "media.upload", Stream: true, Rate: "upload", Query: []string{"alt", "name"},
 		},
 		{
-			Method: "DELETE", Path: "/media/{media}", Operation: "DeleteMedia", Handler: wrapper.DeleteMedia, Action: "media.manage", Bodyless: true, IDs: map[string]string{"media": "med"},
+			Method: "DELETE", Path: "/media/{media}", Operation: "DeleteMedia", Handler: wrapper.DeleteMedia, Action: "media.manage", Bodyless: true, IDs: map[string]string{"media": "med"}, Query: []string{"force"},
 		},
 		{
 			Method: "GET", Path: "/media/{media}", Operation: "GetMedia", Handler: wrapper.GetMedia, Action: "media.read", Bodyless: true, IDs: map[string]string{"media": "med"},
@@ -8203,7 +8239,8 @@ func (response UploadMediadefaultApplicationProblemPlusJSONResponse) VisitUpload
 }
 
 type DeleteMediaRequestObject struct {
-	Media MediaID `json:"media"`
+	Media  MediaID `json:"media"`
+	Params DeleteMediaParams
 }
 
 type DeleteMediaResponseObject interface {
@@ -10280,7 +10317,7 @@ type StrictServerInterface interface {
 	// UploadMedia Upload an image.
 	// (POST /media)
 	UploadMedia(ctx context.Context, request UploadMediaRequestObject) (UploadMediaResponseObject, error)
-	// DeleteMedia Delete media that no waiting post uses.
+	// DeleteMedia Delete media that no draft and no waiting post shows.
 	// (DELETE /media/{media})
 	DeleteMedia(ctx context.Context, request DeleteMediaRequestObject) (DeleteMediaResponseObject, error)
 	// GetMedia One media.
@@ -11523,10 +11560,11 @@ func (sh *strictHandler) UploadMedia(ctx *fiber.Ctx, params UploadMediaParams) e
 }
 
 // DeleteMedia operation middleware
-func (sh *strictHandler) DeleteMedia(ctx *fiber.Ctx, media MediaID) error {
+func (sh *strictHandler) DeleteMedia(ctx *fiber.Ctx, media MediaID, params DeleteMediaParams) error {
 	var request DeleteMediaRequestObject
 
 	request.Media = media
+	request.Params = params
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.DeleteMedia(ctx.UserContext(), request.(DeleteMediaRequestObject))

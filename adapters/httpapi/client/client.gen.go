@@ -2091,9 +2091,21 @@ type Problem struct {
 	CurrentVersion *int `json:"current_version,omitempty"`
 
 	// Detail This occurrence, for people.
-	Detail    *string       `json:"detail,omitempty"`
-	Errors    *[]FieldError `json:"errors,omitempty"`
-	RequestId string        `json:"request_id"`
+	Detail *string       `json:"detail,omitempty"`
+	Errors *[]FieldError `json:"errors,omitempty"`
+
+	// Limit With `402`: how many there is room for.
+	Limit *int `json:"limit,omitempty"`
+
+	// NeededTier With `402`: the least plan that does.
+	NeededTier *string `json:"needed_tier,omitempty"`
+
+	// Plan With `402`: the plan the tenant is on, which does not include it.
+	Plan *string `json:"plan,omitempty"`
+
+	// Posts With `409 media.in_use`: the posts that show the file, at most 20 of them.
+	Posts     *[]string `json:"posts,omitempty"`
+	RequestId string    `json:"request_id"`
 
 	// RetryAfter Seconds.
 	RetryAfter *int `json:"retry_after,omitempty"`
@@ -2678,6 +2690,12 @@ type UploadMediaParams struct {
 	Name *string `form:"name,omitempty" json:"name,omitempty"`
 }
 
+// DeleteMediaParams defines parameters for DeleteMedia.
+type DeleteMediaParams struct {
+	// Force Take it off drafts.
+	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+}
+
 // UpdateMediaParams defines parameters for UpdateMedia.
 type UpdateMediaParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
@@ -2710,7 +2728,9 @@ type AddMemberParams struct {
 
 // AddPluginMultipartBody defines parameters for AddPlugin.
 type AddPluginMultipartBody struct {
+	Alt  *string            `json:"alt,omitempty"`
 	File openapi_types.File `json:"file"`
+	Name *string            `json:"name,omitempty"`
 }
 
 // AddPluginParams defines parameters for AddPlugin.
@@ -3432,7 +3452,11 @@ type ClientInterface interface {
 	// UploadMediaWithBody Upload an image.
 	//
 	// The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
-	// nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
+	// nothing is kept of a file that is too large or no picture. What is stored is re-encoded and without metadata.
+	//
+	// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
+	// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
+	// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
 	//
 	// It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 	//
@@ -3441,10 +3465,14 @@ type ClientInterface interface {
 	// Corresponds with POST /media (the `UploadMedia` operationId).
 	UploadMediaWithBody(ctx context.Context, params *UploadMediaParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeleteMedia Delete media that no waiting post uses.
+	// DeleteMedia Delete media that no draft and no waiting post shows.
+	//
+	// While a draft, or a post that has yet to go out, shows the file: `409 media.in_use`, with up to 20 of them in `posts`. With
+	// `force=true` drafts lose it, as if somebody had edited them; a draft that has nothing else in it, and a post that is planned,
+	// keep it, and then nothing changes anywhere. What is out stays out.
 	//
 	// Corresponds with DELETE /media/{media} (the `DeleteMedia` operationId).
-	DeleteMedia(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteMedia(ctx context.Context, media MediaID, params *DeleteMediaParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetMedia One media.
 	//
@@ -4909,7 +4937,11 @@ func (c *Client) ListMedia(ctx context.Context, params *ListMediaParams, reqEdit
 // UploadMediaWithBody Upload an image.
 //
 // The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
-// nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
+// nothing is kept of a file that is too large or no picture. What is stored is re-encoded and without metadata.
+//
+// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
+// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
+// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
 //
 // It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 //
@@ -4928,11 +4960,15 @@ func (c *Client) UploadMediaWithBody(ctx context.Context, params *UploadMediaPar
 	return c.Client.Do(req)
 }
 
-// DeleteMedia Delete media that no waiting post uses.
+// DeleteMedia Delete media that no draft and no waiting post shows.
+//
+// While a draft, or a post that has yet to go out, shows the file: `409 media.in_use`, with up to 20 of them in `posts`. With
+// `force=true` drafts lose it, as if somebody had edited them; a draft that has nothing else in it, and a post that is planned,
+// keep it, and then nothing changes anywhere. What is out stays out.
 //
 // Corresponds with DELETE /media/{media} (the `DeleteMedia` operationId).
-func (c *Client) DeleteMedia(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDeleteMediaRequest(c.Server, media)
+func (c *Client) DeleteMedia(ctx context.Context, media MediaID, params *DeleteMediaParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteMediaRequest(c.Server, media, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8163,7 +8199,7 @@ func NewUploadMediaRequestWithBody(server string, params *UploadMediaParams, con
 }
 
 // NewDeleteMediaRequest constructs an http.Request for the DeleteMedia method
-func NewDeleteMediaRequest(server string, media MediaID) (*http.Request, error) {
+func NewDeleteMediaRequest(server string, media MediaID, params *DeleteMediaParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -8186,6 +8222,33 @@ func NewDeleteMediaRequest(server string, media MediaID) (*http.Request, error) 
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Force != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "force", *params.Force, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -11743,7 +11806,11 @@ type ClientWithResponsesInterface interface {
 	// UploadMediaWithBodyWithResponse Upload an image.
 	//
 	// The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
-	// nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
+	// nothing is kept of a file that is too large or no picture. What is stored is re-encoded and without metadata.
+	//
+	// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
+	// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
+	// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
 	//
 	// It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 	//
@@ -11752,12 +11819,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /media (the `UploadMedia` operationId).
 	UploadMediaWithBodyWithResponse(ctx context.Context, params *UploadMediaParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadMediaResponse, error)
 
-	// DeleteMediaWithResponse Delete media that no waiting post uses.
+	// DeleteMediaWithResponse Delete media that no draft and no waiting post shows.
+	//
+	// While a draft, or a post that has yet to go out, shows the file: `409 media.in_use`, with up to 20 of them in `posts`. With
+	// `force=true` drafts lose it, as if somebody had edited them; a draft that has nothing else in it, and a post that is planned,
+	// keep it, and then nothing changes anywhere. What is out stays out.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /media/{media} (the `DeleteMedia` operationId).
-	DeleteMediaWithResponse(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*DeleteMediaResponse, error)
+	DeleteMediaWithResponse(ctx context.Context, media MediaID, params *DeleteMediaParams, reqEditors ...RequestEditorFn) (*DeleteMediaResponse, error)
 
 	// GetMediaWithResponse One media.
 	//
@@ -17812,7 +17883,11 @@ func (c *ClientWithResponses) ListMediaWithResponse(ctx context.Context, params 
 // UploadMediaWithBodyWithResponse Upload an image.
 //
 // The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
-// nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
+// nothing is kept of a file that is too large or no picture. What is stored is re-encoded and without metadata.
+//
+// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
+// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
+// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
 //
 // It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 //
@@ -17827,13 +17902,17 @@ func (c *ClientWithResponses) UploadMediaWithBodyWithResponse(ctx context.Contex
 	return ParseUploadMediaResponse(rsp)
 }
 
-// DeleteMediaWithResponse Delete media that no waiting post uses.
+// DeleteMediaWithResponse Delete media that no draft and no waiting post shows.
+//
+// While a draft, or a post that has yet to go out, shows the file: `409 media.in_use`, with up to 20 of them in `posts`. With
+// `force=true` drafts lose it, as if somebody had edited them; a draft that has nothing else in it, and a post that is planned,
+// keep it, and then nothing changes anywhere. What is out stays out.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /media/{media} (the `DeleteMedia` operationId).
-func (c *ClientWithResponses) DeleteMediaWithResponse(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*DeleteMediaResponse, error) {
-	rsp, err := c.DeleteMedia(ctx, media, reqEditors...)
+func (c *ClientWithResponses) DeleteMediaWithResponse(ctx context.Context, media MediaID, params *DeleteMediaParams, reqEditors ...RequestEditorFn) (*DeleteMediaResponse, error) {
+	rsp, err := c.DeleteMedia(ctx, media, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
