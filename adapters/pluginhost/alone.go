@@ -30,8 +30,8 @@ func alone[A answer](ctx context.Context, e *entry, r request, rpc func(context.
 		free()
 		return none, err
 	}
-	leave := s.visit(r)
-	res, sent, failed := once(ctx, p, r.timeout, rpc)
+	led, leave := s.visit(ctx, r)
+	res, sent, failed := once(led, p, r.timeout, rpc)
 	leave()
 	judge := func() {
 		defer free()
