@@ -1845,6 +1845,12 @@ type PluginChannelInput struct {
 // PluginChannelInputChannel defines model for PluginChannelInput.Channel.
 type PluginChannelInputChannel string
 
+// PluginDismissal Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
+type PluginDismissal struct {
+	// Digest The version that was looked at. Another is a conflict.
+	Digest *string `json:"digest,omitempty" validate:"omitempty,max=64"`
+}
+
 // PluginGrant defines model for PluginGrant.
 type PluginGrant struct {
 	Allowed bool   `json:"allowed"`
@@ -2899,6 +2905,9 @@ type SetPluginSettingsJSONRequestBody = PluginSettingsInput
 // ApprovePluginJSONRequestBody defines body for ApprovePlugin for application/json ContentType.
 type ApprovePluginJSONRequestBody = PluginApproval
 
+// DismissPluginJSONRequestBody defines body for DismissPlugin for application/json ContentType.
+type DismissPluginJSONRequestBody = PluginDismissal
+
 // RollbackPluginJSONRequestBody defines body for RollbackPlugin for application/json ContentType.
 type RollbackPluginJSONRequestBody = PluginRollback
 
@@ -3129,6 +3138,9 @@ type ServerInterface interface {
 	// DisablePlugin Switch a platform off.
 	// (POST /plugins/{plugin}:disable)
 	DisablePlugin(c *fiber.Ctx, plugin PluginID) error
+	// DismissPlugin Let the version that waits go.
+	// (POST /plugins/{plugin}:dismiss)
+	DismissPlugin(c *fiber.Ctx, plugin PluginID) error
 	// EnablePlugin Switch a platform on.
 	// (POST /plugins/{plugin}:enable)
 	EnablePlugin(c *fiber.Ctx, plugin PluginID) error
@@ -5150,6 +5162,35 @@ func (siw *ServerInterfaceWrapper) DisablePlugin(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// DismissPlugin operation middleware
+func (siw *ServerInterfaceWrapper) DismissPlugin(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DismissPlugin(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // EnablePlugin operation middleware
 func (siw *ServerInterfaceWrapper) EnablePlugin(c *fiber.Ctx) error {
 
@@ -7024,6 +7065,9 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "POST", Path: "/plugins/{plugin}:disable", Operation: "DisablePlugin", Handler: wrapper.DisablePlugin, Action: "plugin.enable", Bodyless: true, IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/plugins/{plugin}:dismiss", Operation: "DismissPlugin", Handler: wrapper.DismissPlugin, Action: "plugin.manage", IDs: map[string]string{},
 		},
 		{
 			Method: "POST", Path: "/plugins/{plugin}:enable", Operation: "EnablePlugin", Handler: wrapper.EnablePlugin, Action: "plugin.enable", Bodyless: true, IDs: map[string]string{},
@@ -8970,6 +9014,36 @@ func (response DisablePlugindefaultApplicationProblemPlusJSONResponse) VisitDisa
 	return ctx.JSON(&response.Body)
 }
 
+type DismissPluginRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+	Body   *DismissPluginJSONRequestBody
+}
+
+type DismissPluginResponseObject interface {
+	VisitDismissPluginResponse(ctx *fiber.Ctx) error
+}
+
+type DismissPlugin200JSONResponse Plugin
+
+func (response DismissPlugin200JSONResponse) VisitDismissPluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type DismissPlugindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DismissPlugindefaultApplicationProblemPlusJSONResponse) VisitDismissPluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type EnablePluginRequestObject struct {
 	Plugin PluginID `json:"plugin"`
 }
@@ -10389,6 +10463,9 @@ type StrictServerInterface interface {
 	// DisablePlugin Switch a platform off.
 	// (POST /plugins/{plugin}:disable)
 	DisablePlugin(ctx context.Context, request DisablePluginRequestObject) (DisablePluginResponseObject, error)
+	// DismissPlugin Let the version that waits go.
+	// (POST /plugins/{plugin}:dismiss)
+	DismissPlugin(ctx context.Context, request DismissPluginRequestObject) (DismissPluginResponseObject, error)
 	// EnablePlugin Switch a platform on.
 	// (POST /plugins/{plugin}:enable)
 	EnablePlugin(ctx context.Context, request EnablePluginRequestObject) (EnablePluginResponseObject, error)
@@ -12267,6 +12344,44 @@ func (sh *strictHandler) DisablePlugin(ctx *fiber.Ctx, plugin PluginID) error {
 		return err
 	} else if validResponse, ok := response.(DisablePluginResponseObject); ok {
 		if err := validResponse.VisitDisablePluginResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DismissPlugin operation middleware
+func (sh *strictHandler) DismissPlugin(ctx *fiber.Ctx, plugin PluginID) error {
+	var request DismissPluginRequestObject
+
+	request.Plugin = plugin
+
+	var body DismissPluginJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.DismissPlugin(ctx.UserContext(), request.(DismissPluginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DismissPlugin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DismissPluginResponseObject); ok {
+		if err := validResponse.VisitDismissPluginResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

@@ -1902,6 +1902,12 @@ type PluginChannelInput struct {
 // PluginChannelInputChannel defines model for PluginChannelInput.Channel.
 type PluginChannelInputChannel string
 
+// PluginDismissal Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
+type PluginDismissal struct {
+	// Digest The version that was looked at. Another is a conflict.
+	Digest *string `json:"digest,omitempty"`
+}
+
 // PluginGrant defines model for PluginGrant.
 type PluginGrant struct {
 	Allowed bool   `json:"allowed"`
@@ -2975,6 +2981,9 @@ type SetPluginSettingsJSONRequestBody = PluginSettingsInput
 // ApprovePluginJSONRequestBody defines body for ApprovePlugin for application/json ContentType.
 type ApprovePluginJSONRequestBody = PluginApproval
 
+// DismissPluginJSONRequestBody defines body for DismissPlugin for application/json ContentType.
+type DismissPluginJSONRequestBody = PluginDismissal
+
 // RollbackPluginJSONRequestBody defines body for RollbackPlugin for application/json ContentType.
 type RollbackPluginJSONRequestBody = PluginRollback
 
@@ -3689,6 +3698,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
 	DisablePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DismissPluginWithBody Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPluginWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DismissPlugin Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPlugin(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EnablePlugin Switch a platform on.
 	//
@@ -5495,6 +5522,44 @@ func (c *Client) ApprovePlugin(ctx context.Context, plugin PluginID, body Approv
 // Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
 func (c *Client) DisablePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDisablePluginRequest(c.Server, plugin)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DismissPluginWithBody Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *Client) DismissPluginWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDismissPluginRequestWithBody(c.Server, plugin, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DismissPlugin Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *Client) DismissPlugin(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDismissPluginRequest(c.Server, plugin, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9220,6 +9285,53 @@ func NewDisablePluginRequest(server string, plugin PluginID) (*http.Request, err
 	return req, nil
 }
 
+// NewDismissPluginRequest calls the generic DismissPlugin builder with application/json body
+func NewDismissPluginRequest(server string, plugin PluginID, body DismissPluginJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDismissPluginRequestWithBody(server, plugin, "application/json", bodyReader)
+}
+
+// NewDismissPluginRequestWithBody constructs an http.Request for the DismissPlugin method, with any body, and a specified content type
+func NewDismissPluginRequestWithBody(server string, plugin PluginID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s:dismiss", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewEnablePluginRequest constructs an http.Request for the EnablePlugin method
 func NewEnablePluginRequest(server string, plugin PluginID) (*http.Request, error) {
 	var err error
@@ -12073,6 +12185,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
 	DisablePluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*DisablePluginResponse, error)
+
+	// DismissPluginWithBodyWithResponse Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPluginWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error)
+
+	// DismissPluginWithResponse Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPluginWithResponse(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error)
 
 	// EnablePluginWithResponse Switch a platform on.
 	//
@@ -15260,6 +15390,54 @@ func (r DisablePluginResponse) ContentType() string {
 	return ""
 }
 
+type DismissPluginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Plugin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DismissPluginResponse) GetJSON200() *Plugin {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DismissPluginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DismissPluginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DismissPluginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DismissPluginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DismissPluginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type EnablePluginResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18349,6 +18527,36 @@ func (c *ClientWithResponses) DisablePluginWithResponse(ctx context.Context, plu
 	return ParseDisablePluginResponse(rsp)
 }
 
+// DismissPluginWithBodyWithResponse Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *ClientWithResponses) DismissPluginWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error) {
+	rsp, err := c.DismissPluginWithBody(ctx, plugin, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDismissPluginResponse(rsp)
+}
+
+// DismissPluginWithResponse Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *ClientWithResponses) DismissPluginWithResponse(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error) {
+	rsp, err := c.DismissPlugin(ctx, plugin, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDismissPluginResponse(rsp)
+}
+
 // EnablePluginWithResponse Switch a platform on.
 //
 // For this tenant and all below it; in the operator's tenant, for the whole installation. A tenant chooses within its plan and
@@ -21015,6 +21223,39 @@ func ParseDisablePluginResponse(rsp *http.Response) (*DisablePluginResponse, err
 	}
 
 	response := &DisablePluginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Plugin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDismissPluginResponse parses an HTTP response from a DismissPluginWithResponse call
+func ParseDismissPluginResponse(rsp *http.Response) (*DismissPluginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DismissPluginResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
