@@ -122,7 +122,8 @@ func (s Scope) Actor() string {
 type Action string
 
 // An Authorizer decides. It returns nil, fault.Forbidden (the role may not, or
-// the key is not scoped for it) or fault.Quota (the tier may not).
+// the key is not scoped for it), fault.Quota (the tier may not; it names the
+// one that may) or fault.Invalid for an action that there is none of.
 type Authorizer interface {
 	Allow(ctx context.Context, who Scope, act Action) error
 }

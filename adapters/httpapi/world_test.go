@@ -73,7 +73,7 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 		Store: db.Channels(), Plugins: practice{}, OAuth: noOAuth{}, Sealer: channelstest.Sealer{},
 		Members: standing{reg}, Authz: authz, Now: time.Now, Access: catalog.Access{Store: db.Plugins()},
 	}, channels.Config{CallbackURL: "https://example.com/oauth/callback", PseudonymKey: []byte(strings.Repeat("p", 32))})
-	files := media.New(db.Media(), blobs, images{}, noLinks{}, noUses{}, authz, time.Now)
+	files := media.New(db.Media(), blobs, images{}, noLinks{}, authz, time.Now)
 	ev := events.New(db.Events(), authz, eventstest.Sealer{}, anySender{}, time.Now)
 	w := &world{t: t, db: db, people: people, names: names, keys: keys, events: ev, registry: reg, streams: new(quiet)}
 	w.federation = identity.NewFederation(people, there{}, identity.FederationConfig{
@@ -217,10 +217,6 @@ func (images) Clean(_ context.Context, r io.Reader) (*media.Picture, error) {
 type noLinks struct{}
 
 func (noLinks) URL(tenants.ID, media.ID, time.Duration) string { return "https://example.com/m" }
-
-type noUses struct{}
-
-func (noUses) InUse(context.Context, tenants.ID, media.ID) (bool, error) { return false, nil }
 
 type anySender struct{}
 

@@ -220,14 +220,20 @@ func (s registryStore) Operator(ctx context.Context) (root tenants.ID, err error
 }
 
 func (s registryStore) SetState(ctx context.Context, parent, child tenants.ID, state registry.State, reason string, e audit.Entry) error {
-	return s.db.system(ctx, pathSuspend, func(ctx context.Context, tx tx) error {
-		res, err := tx.NewUpdate().Model((*tenantRow)(nil)).
-			Set("state = ?", string(state)).Set("state_reason = ?", reason).Set("updated_at = now()").
-			Set("version = version + 1").Set("authz_version = authz_version + 1").
-			Where("tenant_id = ?", string(child)).Where("parent_id = ?", string(parent)).Exec(ctx)
-		if err := hit(res, err, missingTenant); err != nil {
+	if !child.Valid() {
+		return missingTenant()
+	}
+	return s.db.systemIn(ctx, pathSuspend, child, func(ctx context.Context, tx tx) error {
+		t := registry.Tenant{State: state}
+		err := tx.NewRaw(`update tenants set state = ?, state_reason = ?, updated_at = now(), version = version + 1, authz_version = authz_version + 1
+			where tenant_id = ? and parent_id = ? returning paused, version`, string(state), reason, string(child), string(parent)).
+			Scan(ctx, &t.Paused, &t.Version)
+		if err := one(err, missingTenant); err != nil {
 			return err
 		}
-		return errors.Join(tx.recordIn(ctx, parent, e), tx.recordIn(ctx, child, e))
+		if err := errors.Join(tx.recordIn(ctx, parent, e), tx.recordIn(ctx, child, e)); err != nil {
+			return err
+		}
+		return tx.emit(ctx, registry.EventUpdated, string(child), t.Told())
 	})
 }

@@ -53,6 +53,7 @@ type config struct {
 	Closed        bool           // CARILLON_REGISTRATION=closed: nobody registers by themselves
 	LocalPlugins  bool           // CARILLON_PLUGINS_LOCAL=allow: plugins that nobody signed
 	Sandbox       sandbox.Mode   // CARILLON_SANDBOX: required, best (if not set) or off
+	Attributed    bool           // CARILLON_EGRESS_CALLS: required, or best (if not set)
 	SandboxRead   []string       // CARILLON_SANDBOX_READ, folders that plugins may read, with colons between
 }
 
@@ -88,6 +89,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 	c.Providers, c.ProviderNets = e.providers(os.Environ(), c.AllowLoopback), e.prefixes("CARILLON_OIDC_NETWORKS")
 	c.Closed = e.word("CARILLON_REGISTRATION", "open", "closed") == "closed"
 	c.Sandbox, c.SandboxRead = e.sandbox("CARILLON_SANDBOX"), e.folders("CARILLON_SANDBOX_READ")
+	c.Attributed = e.word("CARILLON_EGRESS_CALLS", "best", "required") == "required"
 	c.LocalPlugins = e.word("CARILLON_PLUGINS_LOCAL", "allow", "refuse") == "allow"
 	c.URL = strings.TrimRight(e.text("CARILLON_URL", "http://"+c.Addr), "/")
 	c.BlobURL = e.text("CARILLON_BLOB_URL", "file://"+c.StateDir+"/blobs")

@@ -153,9 +153,12 @@ func (k *kernel) openOutside(context.Context) (err error) {
 		o.AllowHTTP = true
 	}
 	k.egress = egress.New(o)
-	if k.proxy, err = egress.ListenProxy(k.egress, egress.Limits{Conns: proxyConns, Refused: func(plugin, host string) {
-		k.log.Warn("a plugin asked for a host that its manifest does not list", "plugin", plugin, "host", host)
-	}}); err != nil {
+	if k.proxy, err = egress.ListenProxy(k.egress, egress.Limits{
+		Conns: proxyConns, Attributed: k.cfg.Attributed, Observe: k.wentOut,
+		Refused: func(plugin, host string) {
+			k.log.Warn("a plugin asked for a host that its manifest does not list", "plugin", plugin, "host", host)
+		},
+	}); err != nil {
 		return fmt.Errorf("egress proxy: %w", err)
 	}
 	k.onClose(func() { _ = k.proxy.Close() })
@@ -200,7 +203,7 @@ func (k *kernel) openMedia(ctx context.Context) (err error) {
 		return err
 	}
 	images := imaging.New([]string{binary, "media-worker"}, imaging.DefaultLimits())
-	k.media = media.New(k.db.Media(), k.blobs, images, k.links, k.db.MediaUses(), k.authz, time.Now)
+	k.media = media.New(k.db.Media(), k.blobs, images, k.links, k.authz, time.Now)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	k.onClose(stop)
 	go func() { _ = serveLocal(serving, k.files, gateway.New(k.links, k.media)) }()

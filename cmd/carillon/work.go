@@ -192,7 +192,7 @@ func (k *kernel) queue(w worker) (interface {
 		Queues:        map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 50}, jobs.QueueLater: {MaxWorkers: 4}},
 		FetchCooldown: 20 * time.Millisecond, // River's default of 100 ms is most of a job's latency
 		Workers:       ws,
-		Middleware:    []rivertype.Middleware{jobs.Watch(k.metrics.Job)},
+		Middleware:    []rivertype.Middleware{jobs.Watch(k.metrics.Job), jobs.Endings(k.db)},
 		ErrorHandler:  jobs.Report(k.log),
 		PeriodicJobs:  periodic,
 		Logger:        slog.New(quiet{k.log.Handler()}),

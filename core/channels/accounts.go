@@ -147,7 +147,7 @@ func (a *attempt) channel(ctx context.Context, tx Tx, account social.Account, g 
 }
 
 func emit(ctx context.Context, tx Tx, event string, ch *Channel) error {
-	return tx.Emit(ctx, event, string(ch.ID), EventData{Platform: ch.Platform, State: ch.State, Reason: ch.Reason})
+	return tx.Emit(ctx, event, string(ch.ID), EventData{Platform: ch.Platform, State: ch.State, Reason: ch.Reason, Paused: ch.Paused})
 }
 
 func grantPlace(id GrantID, generation int64) string {

@@ -75,7 +75,10 @@ func (s *Service) Update(ctx context.Context, who tenants.Scope, id ID, version 
 	}
 	return s.change(ctx, who, id, version, func(ctx context.Context, tx Tx, ch *Channel) error {
 		ch.apply(change, who)
-		return tx.Record(ctx, audit.By(who, change.action(), string(id)))
+		if err := tx.Record(ctx, audit.By(who, change.action(), string(id))); err != nil {
+			return err
+		}
+		return emit(ctx, tx, EventUpdated, ch)
 	})
 }
 

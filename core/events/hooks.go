@@ -41,7 +41,7 @@ func (s *Service) CreateEndpoint(ctx context.Context, who tenants.Scope, in NewE
 			return err
 		}
 		if len(all) >= MaxEndpoints {
-			return fault.New(fault.Quota, "webhook.too_many", "There is room for %d endpoints. Delete one first.", MaxEndpoints)
+			return fault.New(fault.Quota, "webhook.too_many", "There is room for %d endpoints. Delete one first.", MaxEndpoints).Knowing(fault.Facts{Limit: MaxEndpoints})
 		}
 		if err := tx.SaveEndpoint(ctx, e); err != nil {
 			return err

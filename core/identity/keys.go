@@ -74,16 +74,21 @@ func (k *Keys) issue(who tenants.Scope, n NewKey, now time.Time) *IssuedKey {
 	return &IssuedKey{Key: key, Secret: newToken(key.Prefix())}
 }
 
-// mayHandOn returns fault.Forbidden or fault.Quota naming the scope at fault.
+// mayHandOn returns fault.Invalid, fault.Forbidden or fault.Quota naming the
+// scope at fault.
 func (k *Keys) mayHandOn(ctx context.Context, who tenants.Scope, scopes []tenants.Action) error {
 	for i, act := range scopes {
-		err := k.authz.Allow(ctx, who, act)
-		if fault.Is(err, fault.Forbidden) {
-			return fault.New(fault.Forbidden, "key.scope_not_yours", "You cannot give a key %q.", act).
-				On(fmt.Sprintf("/scopes/%d", i)).Because(err)
-		}
-		if err != nil {
-			return err
+		at := fmt.Sprintf("/scopes/%d", i)
+		switch f := fault.Of(k.authz.Allow(ctx, who, act)); {
+		case f == nil:
+		case f.Code == fault.Invalid:
+			return fault.New(fault.Invalid, "key.unknown_scope", "There is nothing called %.64q to allow.", string(act)).On(at).Because(f)
+		case f.Code == fault.Forbidden:
+			return fault.New(fault.Forbidden, "key.scope_not_yours", "You cannot give a key %q.", act).On(at).Because(f)
+		case f.Code == fault.Quota:
+			return fault.New(f.Code, f.Reason, "%s", f.Message).On(at).Knowing(f.Facts).Because(f)
+		default:
+			return f
 		}
 	}
 	return nil

@@ -22,6 +22,16 @@ const (
 	ActCancel tenants.Action = "job.cancel"
 )
 
+// EventUpdated tells that a job has ended, one way or another.
+const EventUpdated = "job.updated"
+
+// Told is what EventUpdated says.
+type Told struct {
+	Type    string `json:"type"`
+	Subject string `json:"subject"`
+	Status  Status `json:"status"`
+}
+
 // ID names a job, such as "job_01jd…".
 type ID string
 
@@ -59,9 +69,10 @@ type Job struct {
 type Store interface {
 	// Job returns fault.NotFound for a job of another tenant, as for none.
 	Job(ctx context.Context, tenant tenants.ID, id ID) (*Job, error)
-	// Cancel ends a job that waits, and asks a running one to end. One that has
-	// finished stays as it is. It records e with it, and returns fault.NotFound
-	// as Job does.
+	// Cancel ends a job that waits, which EventUpdated tells in the same
+	// transaction, and asks a running one to end. One that has
+	// finished stays as it is. It records e with it, and returns
+	// fault.NotFound as Job does.
 	Cancel(ctx context.Context, tenant tenants.ID, id ID, e audit.Entry) error
 }
 

@@ -12,7 +12,8 @@ import (
 )
 
 // Create keeps a draft. Nothing leaves until it is scheduled or published: a
-// time that comes with it is a wish, which Schedule fulfills.
+// time that comes with it is a wish, which Schedule fulfills. What it names
+// must be there; whether a platform takes it is for Validate.
 func (s *Service) Create(ctx context.Context, who tenants.Scope, c Content, when Schedule) (*Detail, error) {
 	if err := s.authz.Allow(ctx, who, ActCreate); err != nil {
 		return nil, err
@@ -22,8 +23,17 @@ func (s *Service) Create(ctx context.Context, who tenants.Scope, c Content, when
 	if p.Schedule, err = when.intent(); err != nil {
 		return nil, err
 	}
+	if err := p.Check(); err != nil {
+		return nil, err
+	}
+	if err := s.formats(ctx, who, c, described{}); err != nil {
+		return nil, err
+	}
 	err = s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
 		if err := p.Schedule.feasible(ctx, tx); err != nil {
+			return err
+		}
+		if err := refer(ctx, tx, c, c.Refs()); err != nil {
 			return err
 		}
 		if err := tx.SavePost(ctx, p); err != nil {
@@ -97,6 +107,9 @@ func (s *Service) edit(ctx context.Context, tx Tx, d *Detail, c Content, when Sc
 	if err := untouched(d, "it can no longer be edited"); err != nil {
 		return err
 	}
+	if err := refer(ctx, tx, c, c.Refs()); err != nil {
+		return err
+	}
 	d.Content = c
 	if !d.pending() { // a draft, or one that ended: it goes out when somebody says so
 		return redraft(ctx, tx, d, when)
@@ -137,9 +150,12 @@ func (s *Service) mayEdit(ctx context.Context, who tenants.Scope, id PostID, ver
 	case now.Version != version:
 		return stale(now.Version)
 	case !now.pending():
-		return nil
+		return s.formats(ctx, who, c, described{})
 	case now.unplans(when):
-		return s.authz.Allow(ctx, who, ActCancel)
+		if err := s.authz.Allow(ctx, who, ActCancel); err != nil {
+			return err
+		}
+		return s.formats(ctx, who, c, described{})
 	}
 	if now.moves(when) || !slices.Equal(now.Content.channels(), c.channels()) {
 		if err := s.authz.Allow(ctx, who, ActSchedule); err != nil {

@@ -59,6 +59,9 @@ func (s *Service) plan(ctx context.Context, who tenants.Scope, id PostID, versio
 		if err := d.moveTo(ctx, tx, when); err != nil {
 			return err
 		}
+		if err := refer(ctx, tx, d.Content, Refs{Media: d.Content.Refs().Media}); err != nil {
+			return err
+		}
 		return replan(ctx, tx, d, replanOne)
 	})
 }

@@ -44,6 +44,9 @@ type Tx interface {
 	// Version and the timestamps.
 	SavePost(ctx context.Context, p *Post) error
 	DeletePost(ctx context.Context, id PostID) error
+	// Unknown returns those of refs that the tenant does not have, in order. The
+	// files among the others stay until the transaction ends.
+	Unknown(ctx context.Context, refs Refs) (Refs, error)
 	// SetState writes the sum of a post's deliveries, without a new version.
 	SetState(ctx context.Context, id PostID, s State) error
 

@@ -126,7 +126,8 @@ func (s *Service) Create(ctx context.Context, who tenants.Scope, d Draft) (*Tena
 		return nil, fault.New(fault.Invalid, "tenant.kind", "A tenant of kind %q cannot be below one of kind %q.", d.Kind, who.Kind).On("/kind")
 	}
 	if d.Tier != "" && rankTier(d.Tier) > rankTier(who.Tier) {
-		return nil, fault.New(fault.Quota, "tenant.tier", "A child's plan cannot exceed its parent's.").On("/tier")
+		return nil, fault.New(fault.Quota, "tenant.tier", "A child's plan cannot exceed its parent's, which is %s.", who.Tier).On("/tier").
+			Knowing(fault.Facts{Plan: string(who.Tier), NeededPlan: string(d.Tier)})
 	}
 	return s.create(ctx, who.Tenant, d, Member{User: who.User, Role: tenants.Owner, GrantedBy: who.Actor()}, audit.By(who, "tenant.create", ""))
 }

@@ -19,6 +19,17 @@ func TestMemoryStore(t *testing.T) {
 	registrytest.Run(t, func(t *testing.T) registry.Store { return registrytest.NewStore(t) })
 }
 
+func TestMemoryStoreTells(t *testing.T) {
+	s := registrytest.NewStore(t)
+	registrytest.Tells(t, s, func(ctx context.Context, tenant tenants.ID) (heard []string, err error) {
+		told, err := s.Told(ctx, tenant)
+		for _, e := range told {
+			heard = append(heard, e.Type+" "+e.Subject)
+		}
+		return heard, err
+	})
+}
+
 func TestResolve(t *testing.T) {
 	w := setup(t)
 	who := w.resolve(t, w.owner, w.shop)

@@ -78,7 +78,7 @@ func (s *Service) CreateRole(ctx context.Context, who tenants.Scope, name, title
 			return err
 		}
 		if len(all) >= MaxRoles {
-			return fault.New(fault.Quota, "role.too_many", "A tenant has at most %d roles of its own.", MaxRoles)
+			return fault.New(fault.Quota, "role.too_many", "A tenant has at most %d roles of its own.", MaxRoles).Knowing(fault.Facts{Limit: MaxRoles})
 		}
 		if err := tx.SaveRole(ctx, r); err != nil {
 			return err
@@ -175,6 +175,9 @@ func CustomRoles(ctx context.Context, store Store, tenant tenants.ID) (map[tenan
 func (s *Service) holds(ctx context.Context, who tenants.Scope, actions []tenants.Action) error {
 	for i, act := range actions {
 		err := s.authz.Allow(ctx, who, act)
+		if fault.Is(err, fault.Invalid) {
+			return fault.New(fault.Invalid, "role.unknown_action", "There is nothing called %.64q to allow.", string(act)).On("/actions/" + strconv.Itoa(i)).Because(err)
+		}
 		if fault.Is(err, fault.Forbidden) || fault.Is(err, fault.Quota) {
 			return fault.New(fault.Forbidden, "role.above_own", "You cannot give away %q: it is not yours.", act).
 				On("/actions/" + strconv.Itoa(i))

@@ -1945,6 +1945,12 @@ type PluginChannelInput struct {
 // PluginChannelInputChannel defines model for PluginChannelInput.Channel.
 type PluginChannelInputChannel string
 
+// PluginDismissal Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
+type PluginDismissal struct {
+	// Digest The version that was looked at. Another is a conflict.
+	Digest *string `json:"digest,omitempty" validate:"omitempty,max=64"`
+}
+
 // PluginGrant defines model for PluginGrant.
 type PluginGrant struct {
 	Allowed bool   `json:"allowed"`
@@ -2127,9 +2133,21 @@ type Problem struct {
 	CurrentVersion *int `json:"current_version,omitempty"`
 
 	// Detail This occurrence, for people.
-	Detail    *string      `json:"detail,omitempty"`
-	Errors    []FieldError `json:"errors,omitempty" validate:"dive"`
-	RequestId string       `json:"request_id"`
+	Detail *string      `json:"detail,omitempty"`
+	Errors []FieldError `json:"errors,omitempty" validate:"dive"`
+
+	// Limit With `402`: how many there is room for.
+	Limit *int `json:"limit,omitempty"`
+
+	// NeededTier With `402`: the least plan that does.
+	NeededTier *string `json:"needed_tier,omitempty"`
+
+	// Plan With `402`: the plan the tenant is on, which does not include it.
+	Plan *string `json:"plan,omitempty"`
+
+	// Posts With `409 media.in_use`: the posts that show the file, at most 20 of them.
+	Posts     []string `json:"posts,omitempty" validate:"dive"`
+	RequestId string   `json:"request_id"`
 
 	// RetryAfter Seconds.
 	RetryAfter *int `json:"retry_after,omitempty"`
@@ -2737,6 +2755,12 @@ type UploadMediaParams struct {
 	Name *string `form:"name,omitempty" json:"name,omitempty"`
 }
 
+// DeleteMediaParams defines parameters for DeleteMedia.
+type DeleteMediaParams struct {
+	// Force Take it off drafts.
+	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+}
+
 // UpdateMediaParams defines parameters for UpdateMedia.
 type UpdateMediaParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
@@ -2769,7 +2793,9 @@ type AddMemberParams struct {
 
 // AddPluginMultipartBody defines parameters for AddPlugin.
 type AddPluginMultipartBody struct {
+	Alt  *string            `json:"alt,omitempty"`
 	File openapi_types.File `json:"file"`
+	Name *string            `json:"name,omitempty"`
 }
 
 // AddPluginParams defines parameters for AddPlugin.
@@ -3023,6 +3049,9 @@ type SetPluginSettingsJSONRequestBody = PluginSettingsInput
 // ApprovePluginJSONRequestBody defines body for ApprovePlugin for application/json ContentType.
 type ApprovePluginJSONRequestBody = PluginApproval
 
+// DismissPluginJSONRequestBody defines body for DismissPlugin for application/json ContentType.
+type DismissPluginJSONRequestBody = PluginDismissal
+
 // RollbackPluginJSONRequestBody defines body for RollbackPlugin for application/json ContentType.
 type RollbackPluginJSONRequestBody = PluginRollback
 
@@ -3202,9 +3231,9 @@ type ServerInterface interface {
 	// UploadMedia Upload an image.
 	// (POST /media)
 	UploadMedia(c *fiber.Ctx, params UploadMediaParams) error
-	// DeleteMedia Delete media that no waiting post uses.
+	// DeleteMedia Delete media that no draft and no waiting post shows.
 	// (DELETE /media/{media})
-	DeleteMedia(c *fiber.Ctx, media MediaID) error
+	DeleteMedia(c *fiber.Ctx, media MediaID, params DeleteMediaParams) error
 	// GetMedia One media.
 	// (GET /media/{media})
 	GetMedia(c *fiber.Ctx, media MediaID) error
@@ -3274,6 +3303,9 @@ type ServerInterface interface {
 	// DisablePlugin Switch a platform off.
 	// (POST /plugins/{plugin}:disable)
 	DisablePlugin(c *fiber.Ctx, plugin PluginID) error
+	// DismissPlugin Let the version that waits go.
+	// (POST /plugins/{plugin}:dismiss)
+	DismissPlugin(c *fiber.Ctx, plugin PluginID) error
 	// EnablePlugin Switch a platform on.
 	// (POST /plugins/{plugin}:enable)
 	EnablePlugin(c *fiber.Ctx, plugin PluginID) error
@@ -4702,8 +4734,24 @@ func (siw *ServerInterfaceWrapper) DeleteMedia(c *fiber.Ctx) error {
 		return BadParameter("/path/media")
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteMediaParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "force" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", query, &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return BadParameter("/query/force")
+	}
+
 	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.DeleteMedia(c, media)
+		return siw.Handler.DeleteMedia(c, media, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -5425,6 +5473,35 @@ func (siw *ServerInterfaceWrapper) DisablePlugin(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.DisablePlugin(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// DismissPlugin operation middleware
+func (siw *ServerInterfaceWrapper) DismissPlugin(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DismissPlugin(c, plugin)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -7263,7 +7340,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/media", Operation: "UploadMedia", Handler: wrapper.UploadMedia, Action: "media.upload", Stream: true, Rate: "upload", Query: []string{"alt", "name"},
 		},
 		{
-			Method: "DELETE", Path: "/media/{media}", Operation: "DeleteMedia", Handler: wrapper.DeleteMedia, Action: "media.manage", Bodyless: true, IDs: map[string]string{"media": "med"},
+			Method: "DELETE", Path: "/media/{media}", Operation: "DeleteMedia", Handler: wrapper.DeleteMedia, Action: "media.manage", Bodyless: true, IDs: map[string]string{"media": "med"}, Query: []string{"force"},
 		},
 		{
 			Method: "GET", Path: "/media/{media}", Operation: "GetMedia", Handler: wrapper.GetMedia, Action: "media.read", Bodyless: true, IDs: map[string]string{"media": "med"},
@@ -7333,6 +7410,9 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "POST", Path: "/plugins/{plugin}:disable", Operation: "DisablePlugin", Handler: wrapper.DisablePlugin, Action: "plugin.enable", Bodyless: true, IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/plugins/{plugin}:dismiss", Operation: "DismissPlugin", Handler: wrapper.DismissPlugin, Action: "plugin.manage", IDs: map[string]string{},
 		},
 		{
 			Method: "POST", Path: "/plugins/{plugin}:enable", Operation: "EnablePlugin", Handler: wrapper.EnablePlugin, Action: "plugin.enable", Bodyless: true, IDs: map[string]string{},
@@ -8749,7 +8829,8 @@ func (response UploadMediadefaultApplicationProblemPlusJSONResponse) VisitUpload
 }
 
 type DeleteMediaRequestObject struct {
-	Media MediaID `json:"media"`
+	Media  MediaID `json:"media"`
+	Params DeleteMediaParams
 }
 
 type DeleteMediaResponseObject interface {
@@ -9473,6 +9554,36 @@ type DisablePlugindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DisablePlugindefaultApplicationProblemPlusJSONResponse) VisitDisablePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type DismissPluginRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+	Body   *DismissPluginJSONRequestBody
+}
+
+type DismissPluginResponseObject interface {
+	VisitDismissPluginResponse(ctx *fiber.Ctx) error
+}
+
+type DismissPlugin200JSONResponse Plugin
+
+func (response DismissPlugin200JSONResponse) VisitDismissPluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type DismissPlugindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DismissPlugindefaultApplicationProblemPlusJSONResponse) VisitDismissPluginResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -10847,7 +10958,7 @@ type StrictServerInterface interface {
 	// UploadMedia Upload an image.
 	// (POST /media)
 	UploadMedia(ctx context.Context, request UploadMediaRequestObject) (UploadMediaResponseObject, error)
-	// DeleteMedia Delete media that no waiting post uses.
+	// DeleteMedia Delete media that no draft and no waiting post shows.
 	// (DELETE /media/{media})
 	DeleteMedia(ctx context.Context, request DeleteMediaRequestObject) (DeleteMediaResponseObject, error)
 	// GetMedia One media.
@@ -10919,6 +11030,9 @@ type StrictServerInterface interface {
 	// DisablePlugin Switch a platform off.
 	// (POST /plugins/{plugin}:disable)
 	DisablePlugin(ctx context.Context, request DisablePluginRequestObject) (DisablePluginResponseObject, error)
+	// DismissPlugin Let the version that waits go.
+	// (POST /plugins/{plugin}:dismiss)
+	DismissPlugin(ctx context.Context, request DismissPluginRequestObject) (DismissPluginResponseObject, error)
 	// EnablePlugin Switch a platform on.
 	// (POST /plugins/{plugin}:enable)
 	EnablePlugin(ctx context.Context, request EnablePluginRequestObject) (EnablePluginResponseObject, error)
@@ -12295,10 +12409,11 @@ func (sh *strictHandler) UploadMedia(ctx *fiber.Ctx, params UploadMediaParams) e
 }
 
 // DeleteMedia operation middleware
-func (sh *strictHandler) DeleteMedia(ctx *fiber.Ctx, media MediaID) error {
+func (sh *strictHandler) DeleteMedia(ctx *fiber.Ctx, media MediaID, params DeleteMediaParams) error {
 	var request DeleteMediaRequestObject
 
 	request.Media = media
+	request.Params = params
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.DeleteMedia(ctx.UserContext(), request.(DeleteMediaRequestObject))
@@ -13001,6 +13116,44 @@ func (sh *strictHandler) DisablePlugin(ctx *fiber.Ctx, plugin PluginID) error {
 		return err
 	} else if validResponse, ok := response.(DisablePluginResponseObject); ok {
 		if err := validResponse.VisitDisablePluginResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DismissPlugin operation middleware
+func (sh *strictHandler) DismissPlugin(ctx *fiber.Ctx, plugin PluginID) error {
+	var request DismissPluginRequestObject
+
+	request.Plugin = plugin
+
+	var body DismissPluginJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.DismissPlugin(ctx.UserContext(), request.(DismissPluginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DismissPlugin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DismissPluginResponseObject); ok {
+		if err := validResponse.VisitDismissPluginResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

@@ -2002,6 +2002,12 @@ type PluginChannelInput struct {
 // PluginChannelInputChannel defines model for PluginChannelInput.Channel.
 type PluginChannelInputChannel string
 
+// PluginDismissal Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
+type PluginDismissal struct {
+	// Digest The version that was looked at. Another is a conflict.
+	Digest *string `json:"digest,omitempty"`
+}
+
 // PluginGrant defines model for PluginGrant.
 type PluginGrant struct {
 	Allowed bool   `json:"allowed"`
@@ -2191,9 +2197,21 @@ type Problem struct {
 	CurrentVersion *int `json:"current_version,omitempty"`
 
 	// Detail This occurrence, for people.
-	Detail    *string       `json:"detail,omitempty"`
-	Errors    *[]FieldError `json:"errors,omitempty"`
-	RequestId string        `json:"request_id"`
+	Detail *string       `json:"detail,omitempty"`
+	Errors *[]FieldError `json:"errors,omitempty"`
+
+	// Limit With `402`: how many there is room for.
+	Limit *int `json:"limit,omitempty"`
+
+	// NeededTier With `402`: the least plan that does.
+	NeededTier *string `json:"needed_tier,omitempty"`
+
+	// Plan With `402`: the plan the tenant is on, which does not include it.
+	Plan *string `json:"plan,omitempty"`
+
+	// Posts With `409 media.in_use`: the posts that show the file, at most 20 of them.
+	Posts     *[]string `json:"posts,omitempty"`
+	RequestId string    `json:"request_id"`
 
 	// RetryAfter Seconds.
 	RetryAfter *int `json:"retry_after,omitempty"`
@@ -2813,6 +2831,12 @@ type UploadMediaParams struct {
 	Name *string `form:"name,omitempty" json:"name,omitempty"`
 }
 
+// DeleteMediaParams defines parameters for DeleteMedia.
+type DeleteMediaParams struct {
+	// Force Take it off drafts.
+	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+}
+
 // UpdateMediaParams defines parameters for UpdateMedia.
 type UpdateMediaParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
@@ -2845,7 +2869,9 @@ type AddMemberParams struct {
 
 // AddPluginMultipartBody defines parameters for AddPlugin.
 type AddPluginMultipartBody struct {
+	Alt  *string            `json:"alt,omitempty"`
 	File openapi_types.File `json:"file"`
+	Name *string            `json:"name,omitempty"`
 }
 
 // AddPluginParams defines parameters for AddPlugin.
@@ -3098,6 +3124,9 @@ type SetPluginSettingsJSONRequestBody = PluginSettingsInput
 
 // ApprovePluginJSONRequestBody defines body for ApprovePlugin for application/json ContentType.
 type ApprovePluginJSONRequestBody = PluginApproval
+
+// DismissPluginJSONRequestBody defines body for DismissPlugin for application/json ContentType.
+type DismissPluginJSONRequestBody = PluginDismissal
 
 // RollbackPluginJSONRequestBody defines body for RollbackPlugin for application/json ContentType.
 type RollbackPluginJSONRequestBody = PluginRollback
@@ -3654,7 +3683,11 @@ type ClientInterface interface {
 	// UploadMediaWithBody Upload an image.
 	//
 	// The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
-	// nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
+	// nothing is kept of a file that is too large or no picture. What is stored is re-encoded and without metadata.
+	//
+	// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
+	// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
+	// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
 	//
 	// It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 	//
@@ -3663,10 +3696,14 @@ type ClientInterface interface {
 	// Corresponds with POST /media (the `UploadMedia` operationId).
 	UploadMediaWithBody(ctx context.Context, params *UploadMediaParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeleteMedia Delete media that no waiting post uses.
+	// DeleteMedia Delete media that no draft and no waiting post shows.
+	//
+	// While a draft, or a post that has yet to go out, shows the file: `409 media.in_use`, with up to 20 of them in `posts`. With
+	// `force=true` drafts lose it, as if somebody had edited them; a draft that has nothing else in it, and a post that is planned,
+	// keep it, and then nothing changes anywhere. What is out stays out.
 	//
 	// Corresponds with DELETE /media/{media} (the `DeleteMedia` operationId).
-	DeleteMedia(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteMedia(ctx context.Context, media MediaID, params *DeleteMediaParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetMedia One media.
 	//
@@ -3883,6 +3920,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
 	DisablePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DismissPluginWithBody Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPluginWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DismissPlugin Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPlugin(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EnablePlugin Switch a platform on.
 	//
@@ -5309,7 +5364,11 @@ func (c *Client) ListMedia(ctx context.Context, params *ListMediaParams, reqEdit
 // UploadMediaWithBody Upload an image.
 //
 // The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
-// nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
+// nothing is kept of a file that is too large or no picture. What is stored is re-encoded and without metadata.
+//
+// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
+// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
+// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
 //
 // It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 //
@@ -5328,11 +5387,15 @@ func (c *Client) UploadMediaWithBody(ctx context.Context, params *UploadMediaPar
 	return c.Client.Do(req)
 }
 
-// DeleteMedia Delete media that no waiting post uses.
+// DeleteMedia Delete media that no draft and no waiting post shows.
+//
+// While a draft, or a post that has yet to go out, shows the file: `409 media.in_use`, with up to 20 of them in `posts`. With
+// `force=true` drafts lose it, as if somebody had edited them; a draft that has nothing else in it, and a post that is planned,
+// keep it, and then nothing changes anywhere. What is out stays out.
 //
 // Corresponds with DELETE /media/{media} (the `DeleteMedia` operationId).
-func (c *Client) DeleteMedia(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDeleteMediaRequest(c.Server, media)
+func (c *Client) DeleteMedia(ctx context.Context, media MediaID, params *DeleteMediaParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteMediaRequest(c.Server, media, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5859,6 +5922,44 @@ func (c *Client) ApprovePlugin(ctx context.Context, plugin PluginID, body Approv
 // Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
 func (c *Client) DisablePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDisablePluginRequest(c.Server, plugin)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DismissPluginWithBody Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *Client) DismissPluginWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDismissPluginRequestWithBody(c.Server, plugin, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DismissPlugin Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *Client) DismissPlugin(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDismissPluginRequest(c.Server, plugin, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8812,7 +8913,7 @@ func NewUploadMediaRequestWithBody(server string, params *UploadMediaParams, con
 }
 
 // NewDeleteMediaRequest constructs an http.Request for the DeleteMedia method
-func NewDeleteMediaRequest(server string, media MediaID) (*http.Request, error) {
+func NewDeleteMediaRequest(server string, media MediaID, params *DeleteMediaParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -8835,6 +8936,33 @@ func NewDeleteMediaRequest(server string, media MediaID) (*http.Request, error) 
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Force != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "force", *params.Force, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -9802,6 +9930,53 @@ func NewDisablePluginRequest(server string, plugin PluginID) (*http.Request, err
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewDismissPluginRequest calls the generic DismissPlugin builder with application/json body
+func NewDismissPluginRequest(server string, plugin PluginID, body DismissPluginJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDismissPluginRequestWithBody(server, plugin, "application/json", bodyReader)
+}
+
+// NewDismissPluginRequestWithBody constructs an http.Request for the DismissPlugin method, with any body, and a specified content type
+func NewDismissPluginRequestWithBody(server string, plugin PluginID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s:dismiss", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -12478,7 +12653,11 @@ type ClientWithResponsesInterface interface {
 	// UploadMediaWithBodyWithResponse Upload an image.
 	//
 	// The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
-	// nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
+	// nothing is kept of a file that is too large or no picture. What is stored is re-encoded and without metadata.
+	//
+	// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
+	// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
+	// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
 	//
 	// It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 	//
@@ -12487,12 +12666,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /media (the `UploadMedia` operationId).
 	UploadMediaWithBodyWithResponse(ctx context.Context, params *UploadMediaParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadMediaResponse, error)
 
-	// DeleteMediaWithResponse Delete media that no waiting post uses.
+	// DeleteMediaWithResponse Delete media that no draft and no waiting post shows.
+	//
+	// While a draft, or a post that has yet to go out, shows the file: `409 media.in_use`, with up to 20 of them in `posts`. With
+	// `force=true` drafts lose it, as if somebody had edited them; a draft that has nothing else in it, and a post that is planned,
+	// keep it, and then nothing changes anywhere. What is out stays out.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /media/{media} (the `DeleteMedia` operationId).
-	DeleteMediaWithResponse(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*DeleteMediaResponse, error)
+	DeleteMediaWithResponse(ctx context.Context, media MediaID, params *DeleteMediaParams, reqEditors ...RequestEditorFn) (*DeleteMediaResponse, error)
 
 	// GetMediaWithResponse One media.
 	//
@@ -12737,6 +12920,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
 	DisablePluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*DisablePluginResponse, error)
+
+	// DismissPluginWithBodyWithResponse Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPluginWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error)
+
+	// DismissPluginWithResponse Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPluginWithResponse(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error)
 
 	// EnablePluginWithResponse Switch a platform on.
 	//
@@ -16253,6 +16454,54 @@ func (r DisablePluginResponse) ContentType() string {
 	return ""
 }
 
+type DismissPluginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Plugin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DismissPluginResponse) GetJSON200() *Plugin {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DismissPluginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DismissPluginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DismissPluginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DismissPluginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DismissPluginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type EnablePluginResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19022,7 +19271,11 @@ func (c *ClientWithResponses) ListMediaWithResponse(ctx context.Context, params 
 // UploadMediaWithBodyWithResponse Upload an image.
 //
 // The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
-// nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
+// nothing is kept of a file that is too large or no picture. What is stored is re-encoded and without metadata.
+//
+// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
+// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
+// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
 //
 // It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 //
@@ -19037,13 +19290,17 @@ func (c *ClientWithResponses) UploadMediaWithBodyWithResponse(ctx context.Contex
 	return ParseUploadMediaResponse(rsp)
 }
 
-// DeleteMediaWithResponse Delete media that no waiting post uses.
+// DeleteMediaWithResponse Delete media that no draft and no waiting post shows.
+//
+// While a draft, or a post that has yet to go out, shows the file: `409 media.in_use`, with up to 20 of them in `posts`. With
+// `force=true` drafts lose it, as if somebody had edited them; a draft that has nothing else in it, and a post that is planned,
+// keep it, and then nothing changes anywhere. What is out stays out.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /media/{media} (the `DeleteMedia` operationId).
-func (c *ClientWithResponses) DeleteMediaWithResponse(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*DeleteMediaResponse, error) {
-	rsp, err := c.DeleteMedia(ctx, media, reqEditors...)
+func (c *ClientWithResponses) DeleteMediaWithResponse(ctx context.Context, media MediaID, params *DeleteMediaParams, reqEditors ...RequestEditorFn) (*DeleteMediaResponse, error) {
+	rsp, err := c.DeleteMedia(ctx, media, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -19478,6 +19735,36 @@ func (c *ClientWithResponses) DisablePluginWithResponse(ctx context.Context, plu
 		return nil, err
 	}
 	return ParseDisablePluginResponse(rsp)
+}
+
+// DismissPluginWithBodyWithResponse Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *ClientWithResponses) DismissPluginWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error) {
+	rsp, err := c.DismissPluginWithBody(ctx, plugin, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDismissPluginResponse(rsp)
+}
+
+// DismissPluginWithResponse Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *ClientWithResponses) DismissPluginWithResponse(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error) {
+	rsp, err := c.DismissPlugin(ctx, plugin, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDismissPluginResponse(rsp)
 }
 
 // EnablePluginWithResponse Switch a platform on.
@@ -22373,6 +22660,39 @@ func ParseDisablePluginResponse(rsp *http.Response) (*DisablePluginResponse, err
 	}
 
 	response := &DisablePluginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Plugin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDismissPluginResponse parses an HTTP response from a DismissPluginWithResponse call
+func ParseDismissPluginResponse(rsp *http.Response) (*DismissPluginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DismissPluginResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
