@@ -27,6 +27,7 @@ var elsewise = map[string]string{
 	"addMember":          "user.not_found",      // nobody has that address
 	"setMemberRole":      "member.last_owner",   // the owner is the only one
 	"removeMember":       "member.last_owner",   //
+	"finishIdentity":     "sign_in.stale",       // nobody left to come back
 	"continueConnection": "platform.no_sign_in", // there is no sign-in behind it
 	"getMediaContent":    "blob.not_found",      // the row was written without its bytes
 	"schedulePost":       "post.in_flight",      // it is out, perhaps: somebody has to look
