@@ -24,17 +24,16 @@ import (
 // elsewise are the operations that an owner cannot complete in the world of
 // these tests, with the code they end with.
 var elsewise = map[string]string{
-	"addMember":          "user.not_found",      // nobody has that address
-	"setMemberRole":      "member.last_owner",   // the owner is the only one
-	"removeMember":       "member.last_owner",   //
-	"continueConnection": "platform.no_sign_in", // there is no sign-in behind it
-	"getMediaContent":    "blob.not_found",      // the row was written without its bytes
-	"schedulePost":       "post.in_flight",      // it is out, perhaps: somebody has to look
-	"publishPost":        "post.in_flight",      //
-	"updatePost":         "post.in_flight",      //
-	"deletePost":         "post.in_flight",      //
-	"cancelPost":         "post.not_planned",    //
-	"addPlugin":          "bundle.malformed",    // there is no bundle
+	"addMember":       "user.not_found",    // nobody has that address
+	"setMemberRole":   "member.last_owner", // the owner is the only one
+	"removeMember":    "member.last_owner", //
+	"getMediaContent": "blob.not_found",    // the row was written without its bytes
+	"schedulePost":    "post.in_flight",    // it is out, perhaps: somebody has to look
+	"publishPost":     "post.in_flight",    //
+	"updatePost":      "post.in_flight",    //
+	"deletePost":      "post.in_flight",    //
+	"cancelPost":      "post.not_planned",  //
+	"addPlugin":       "bundle.malformed",  // there is no bundle
 }
 
 // What every operation answers to an owner is what the contract says, and so
