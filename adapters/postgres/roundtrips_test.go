@@ -112,4 +112,4 @@ func TestRoundTripsOfAPost(t *testing.T) {
 
 // mostTrips: the look; the arming; lock and read, write with commit; and the
 // is paused; and the job that follows.
-const mostTrips = 11
+const mostTrips = 5

@@ -95,9 +95,9 @@ func (r *Runner) insist(ctx context.Context, c Claim, fn func(*work) error) erro
 	ctx, cancel := context.WithTimeout(ctx, r.timing.Lease/2)
 	defer cancel()
 	for wait := 50 * time.Millisecond; ; wait *= 2 {
-		w, err := r.change(ctx, c, fn)
+		err := r.change(ctx, c, fn)
 		if err == nil || errors.Is(err, ErrLost) || !retryable(err) {
-			return r.rested(w, err)
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -176,7 +176,7 @@ func (w *work) refused(ctx context.Context, f *social.Fault) error {
 // later arms again after a refusal that may pass. A rate limit is no failure
 // and does not lengthen the back-off.
 func (w *work) later(ctx context.Context, f *social.Fault) error {
-	if f.Kind != social.AuthRevoked && w.now.Sub(w.d.DueAt) > patience {
+	if f.Kind != social.AuthRevoked && w.now.Sub(w.d.wanted(w.s)) > patience {
 		w.s.reject(f)
 		if err := w.closeAttempt(ctx, Refused, f); err != nil {
 			return err

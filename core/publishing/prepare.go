@@ -36,16 +36,16 @@ func (r *Runner) prepare(ctx context.Context, w *work) (done bool, err error) {
 		w.s.Step = step.Next.State
 		return r.commit(ctx, w)
 	}
-	_, err = r.change(ctx, w.c, func(w *work) error { w.s.advance(step.Next, w.now, r.timing.Lease); return nil })
+	err = r.change(ctx, w.c, func(w *work) error { w.s.advance(step.Next, w.now, r.timing.Lease); return nil })
 	return step.Next.After > 0, err
 }
 
 // unprepared decides what a failed preparation means. Nothing was published.
 func (r *Runner) unprepared(ctx context.Context, c Claim, f *social.Fault) error {
-	w, err := r.change(ctx, c, func(w *work) error {
+	err := r.change(ctx, c, func(w *work) error {
 		switch f.Kind {
 		case social.RateLimited, social.Transient, social.Ambiguous, social.AuthExpired:
-			if w.now.Sub(w.d.DueAt) > patience {
+			if w.now.Sub(w.d.wanted(w.s)) > patience {
 				w.s.reject(f)
 				return w.settled(ctx)
 			}
@@ -66,7 +66,7 @@ func (r *Runner) unprepared(ctx context.Context, c Claim, f *social.Fault) error
 		}
 		return nil
 	})
-	return r.rested(w, err)
+	return err
 }
 
 // request builds what the plugin gets. It is the same for every attempt at one

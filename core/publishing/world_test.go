@@ -46,6 +46,7 @@ type world struct {
 	warnings []string      // of every receipt
 	looked   []time.Time   // when it was asked what it has
 	denied   tenants.Action
+	settled  []publishing.State // what the observer was told
 }
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -166,7 +167,7 @@ func (w *world) At(p publishing.Point) {
 }
 
 // Settled implements publishing.Observer.
-func (w *world) Settled(publishing.State, time.Duration) {}
+func (w *world) Settled(s publishing.State, _ time.Duration) { w.settled = append(w.settled, s) }
 
 // platform is the world as seen from the kernel's ports.
 type platform struct{ w *world }
