@@ -42,31 +42,30 @@ func (r *Runner) prepare(ctx context.Context, w *work) (done bool, err error) {
 
 // unprepared decides what a failed preparation means. Nothing was published.
 func (r *Runner) unprepared(ctx context.Context, c Claim, f *social.Fault) error {
-	err := r.change(ctx, c, func(w *work) error {
-		switch f.Kind {
-		case social.RateLimited, social.Transient, social.Ambiguous, social.AuthExpired:
-			if w.now.Sub(w.d.wanted(w.s)) > patience {
-				w.s.reject(f)
-				return w.settled(ctx)
-			}
-			if f.Kind == social.RateLimited {
-				w.s.park(f, w.now)
-				return nil
-			}
-			if lostItsPlace(f) {
-				w.s.anew(f, w.now)
-				return nil
-			}
-			w.s.again(f, w.now)
-		case social.AuthRevoked: // the channel is blocked until it is reconnected
-			w.s.again(f, w.now)
-		default:
+	return r.change(ctx, c, func(w *work) error { return w.unprepared(ctx, f) })
+}
+
+func (w *work) unprepared(ctx context.Context, f *social.Fault) error {
+	switch f.Kind {
+	case social.RateLimited, social.Transient, social.Ambiguous, social.AuthExpired:
+		switch {
+		case w.now.Sub(w.d.wanted(w.s)) > patience:
 			w.s.reject(f)
 			return w.settled(ctx)
+		case f.Kind == social.RateLimited:
+			w.s.park(f, w.now)
+		case lostItsPlace(f):
+			w.s.anew(f, w.now)
+		default:
+			w.s.again(f, w.now)
 		}
 		return nil
-	})
-	return err
+	case social.AuthRevoked: // the channel is blocked until it is reconnected
+		w.s.again(f, w.now)
+		return nil
+	}
+	w.s.reject(f)
+	return w.settled(ctx)
 }
 
 // request builds what the plugin gets. It is the same for every attempt at one

@@ -46,6 +46,8 @@ type world struct {
 	warnings []string      // of every receipt
 	looked   []time.Time   // when it was asked what it has
 	denied   tenants.Action
+	borrow   func() error       // what a call waits for before it can be made: its token, its allowance
+	declined int                // calls that were not made in the end
 	settled  []publishing.State // what the observer was told
 }
 
@@ -173,6 +175,19 @@ func (w *world) Settled(s publishing.State, _ time.Duration) { w.settled = appen
 type platform struct{ w *world }
 
 func (p platform) Publish(_ context.Context, _ tenants.Scope, _ channels.ID, req social.PublishRequest) (social.Step, error) {
+	return p.w.send(req)
+}
+
+func (p platform) Commit(ctx context.Context, _ tenants.Scope, _ channels.ID, req social.PublishRequest, ready channels.Ready) (social.Step, error) {
+	if p.w.borrow != nil {
+		if err := p.w.borrow(); err != nil {
+			return social.Step{}, err
+		}
+	}
+	if _, err := ready(ctx); err != nil {
+		p.w.declined++
+		return social.Step{}, err
+	}
 	return p.w.send(req)
 }
 
