@@ -73,7 +73,7 @@ func givenBack(w *world) {
 		giveBack(a, b)
 	}
 	giveBack(a) // more than was spent
-	platform := "test." + string(w.us)
+	platform := "test." + string(w.Us)
 	for range 5 { // what tenants share
 		if r, err := w.Store.SpendApp(w.ctx, platform, []channels.Claim{b}); r != nil || err != nil {
 			w.Fatalf("an app's: %+v, %v", r, err)
