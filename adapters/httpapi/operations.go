@@ -57,7 +57,7 @@ var styleCSS []byte
 func (s *surface) ready(c *fiber.Ctx) error {
 	if s.Ready != nil {
 		if err := s.Ready(c.UserContext()); err != nil {
-			return fault.New(fault.Unavailable, "server.not_ready", "This server is not ready.").Because(err)
+			return fault.New(fault.Unavailable, notReady, "This server is not ready.").Because(err)
 		}
 	}
 	return c.SendString("ready\n")
