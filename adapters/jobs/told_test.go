@@ -17,6 +17,7 @@ import (
 	"github.com/carillonhq/carillon/core/publishing"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // refresher answers for a post what it was told to.
@@ -42,8 +43,8 @@ func TestTheEndOfAJobIsTold(t *testing.T) {
 	ask(names.Succeeded, nil)
 	ask(names.Failed, fault.New(fault.NotFound, "post.not_found", "Gone."))
 	canceled := ask(names.Canceled, nil)
-	mustHook(t, db.JobNames().Cancel(t.Context(), us, canceled))
-	mustHook(t, db.JobNames().Cancel(t.Context(), us, canceled)) // and is told once
+	mustHook(t, db.JobNames().Cancel(t.Context(), us, canceled, audit.By(tenants.SystemScope(us), "job.cancel", string(canceled))))
+	mustHook(t, db.JobNames().Cancel(t.Context(), us, canceled, audit.By(tenants.SystemScope(us), "job.cancel", string(canceled)))) // and is told once
 
 	ws := river.NewWorkers()
 	jobs.RegisterMetrics(ws, posts, func(context.Context, time.Duration) {})

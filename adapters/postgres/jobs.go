@@ -14,6 +14,7 @@ import (
 	"github.com/carillonhq/carillon/core/jobs"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // JobNames is the jobs.Store in this database.
@@ -77,7 +78,7 @@ func (tx tx) named(ctx context.Context, id jobs.ID) (jobRow, error) {
 }
 
 // Cancel leaves the queue's policy to see to it that the job is this tenant's.
-func (s jobNames) Cancel(ctx context.Context, tenant tenants.ID, id jobs.ID) error {
+func (s jobNames) Cancel(ctx context.Context, tenant tenants.ID, id jobs.ID, e audit.Entry) error {
 	return s.db.update(ctx, tenant, func(ctx context.Context, tx tx) error {
 		row, err := tx.named(ctx, id)
 		if err != nil {
@@ -94,8 +95,11 @@ func (s jobNames) Cancel(ctx context.Context, tenant tenants.ID, id jobs.ID) err
 		if errors.Is(err, river.ErrNotFound) {
 			return jobs.ErrNotFound()
 		}
-		if err != nil || was.FinalizedAt != nil || now.FinalizedAt == nil {
+		if err := errors.Join(err, tx.Record(ctx, e)); err != nil {
 			return err
+		}
+		if was.FinalizedAt != nil || now.FinalizedAt == nil {
+			return nil
 		}
 		return tx.ended(ctx, id, row, jobs.Canceled)
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
@@ -147,7 +148,7 @@ func (s registryStore) Children(ctx context.Context, parent, after tenants.ID, l
 // operatorLock makes those who would create the operator take turns.
 const operatorLock = 7_226_032
 
-func (s registryStore) Create(ctx context.Context, t *registry.Tenant, owner registry.Member) error {
+func (s registryStore) Create(ctx context.Context, t *registry.Tenant, owner registry.Member, e audit.Entry) error {
 	if err := t.Check(); err != nil {
 		return err
 	}
@@ -164,8 +165,15 @@ func (s registryStore) Create(ctx context.Context, t *registry.Tenant, owner reg
 		}
 		m := memberToRow(&owner)
 		m.Version = 1
-		_, err = tx.NewInsert().Model(m).Exec(ctx)
-		return err
+		if _, err = tx.NewInsert().Model(m).Exec(ctx); err != nil {
+			return err
+		}
+		if t.Parent != "" {
+			if err = tx.recordIn(ctx, t.Parent, e); err != nil {
+				return err
+			}
+		}
+		return tx.Record(ctx, e)
 	})
 	if err != nil {
 		return err
@@ -211,7 +219,7 @@ func (s registryStore) Operator(ctx context.Context) (root tenants.ID, err error
 	return root, err
 }
 
-func (s registryStore) SetState(ctx context.Context, parent, child tenants.ID, state registry.State, reason string) error {
+func (s registryStore) SetState(ctx context.Context, parent, child tenants.ID, state registry.State, reason string, e audit.Entry) error {
 	if !child.Valid() {
 		return missingTenant()
 	}
@@ -221,6 +229,9 @@ func (s registryStore) SetState(ctx context.Context, parent, child tenants.ID, s
 			where tenant_id = ? and parent_id = ? returning paused, version`, string(state), reason, string(child), string(parent)).
 			Scan(ctx, &t.Paused, &t.Version)
 		if err := one(err, missingTenant); err != nil {
+			return err
+		}
+		if err := errors.Join(tx.recordIn(ctx, parent, e), tx.recordIn(ctx, child, e)); err != nil {
 			return err
 		}
 		return tx.emit(ctx, registry.EventUpdated, string(child), t.Told())

@@ -13,6 +13,7 @@ import (
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // signedIn asks what the credential can post to. One account is connected at
@@ -137,6 +138,9 @@ func (a *attempt) channel(ctx context.Context, tx Tx, account social.Account, g 
 	}
 	ch.connect(account, g, a.who.User, a.Now())
 	if err := tx.SaveChannel(ctx, ch); err != nil {
+		return "", err
+	}
+	if err := tx.Record(ctx, audit.By(a.who, "channel.connect", string(ch.ID), "platform", ch.Platform, "connection", string(a.conn.ID))); err != nil {
 		return "", err
 	}
 	return ch.ID, emit(ctx, tx, EventConnected, ch)

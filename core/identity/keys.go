@@ -3,11 +3,13 @@ package identity
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // What a member may be allowed to do with keys.
@@ -53,7 +55,10 @@ func (k *Keys) Create(ctx context.Context, who tenants.Scope, n NewKey) (*Issued
 		if err := room(ctx, tx, now); err != nil {
 			return err
 		}
-		return tx.AddKey(ctx, &issued.Key, hash(issued.Secret))
+		if err := tx.AddKey(ctx, &issued.Key, hash(issued.Secret)); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "key.create", string(issued.ID), "scopes", scopes(n.Scopes)))
 	})
 	if err != nil {
 		return nil, err
@@ -129,6 +134,17 @@ func (k *Keys) Revoke(ctx context.Context, who tenants.Scope, name KeyID) error 
 			return err
 		}
 		key.RevokedAt = k.now()
-		return tx.RevokeKey(ctx, key)
+		if err := tx.RevokeKey(ctx, key); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "key.revoke", string(name)))
 	})
+}
+
+func scopes(all []tenants.Action) string {
+	names := make([]string, len(all))
+	for i, act := range all {
+		names[i] = string(act)
+	}
+	return strings.Join(names, " ")
 }

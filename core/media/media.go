@@ -18,6 +18,7 @@ import (
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/ports/storage"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // What a member may be allowed to do here.
@@ -113,7 +114,10 @@ func (s *Service) SetAlt(ctx context.Context, who tenants.Scope, id ID, alt stri
 			return ErrStale()
 		}
 		m.Alt = alt
-		return tx.Save(ctx, m)
+		if err := tx.Save(ctx, m); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "media.update", string(id)))
 	})
 	if err != nil {
 		return nil, err

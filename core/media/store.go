@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Store keeps one tenant's files. Package mediatest holds its contract as a
@@ -19,6 +20,8 @@ type Store interface {
 
 // Tx is what media may do inside a transaction. It sees one tenant.
 type Tx interface {
+	audit.Recorder
+
 	// Media returns fault.NotFound for a file of another tenant, as for none.
 	Media(ctx context.Context, id ID) (*Media, error)
 	// Lock is Media, and nobody begins to show the file until the transaction

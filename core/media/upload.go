@@ -13,6 +13,7 @@ import (
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/ports/storage"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // SweepAfter is the age from which a file that is not ready counts as left
@@ -57,7 +58,7 @@ func (s *Service) Upload(ctx context.Context, who tenants.Scope, req UploadReque
 	if err := s.save(ctx, who.Tenant, m); err != nil {
 		return nil, err
 	}
-	if err := s.keep(ctx, who.Tenant, m, picture); err != nil {
+	if err := s.keep(ctx, who, m, picture); err != nil {
 		s.abandon(ctx, who.Tenant, m)
 		return nil, err
 	}
@@ -69,21 +70,24 @@ func (s *Service) save(ctx context.Context, tenant tenants.ID, m *Media) error {
 }
 
 // keep stores the bytes and then says so.
-func (s *Service) keep(ctx context.Context, tenant tenants.ID, m *Media, r io.Reader) error {
+func (s *Service) keep(ctx context.Context, who tenants.Scope, m *Media, r io.Reader) error {
 	put := storage.PutOptions{Limit: MaxStored, MIME: m.MIME}
-	info, err := s.blobs.Put(ctx, Key(tenant, m.ID), r, put)
+	info, err := s.blobs.Put(ctx, Key(who.Tenant, m.ID), r, put)
 	if err != nil {
 		return err
 	}
 	if info.Bytes != m.Bytes {
 		return fault.New(fault.Unavailable, "media.incomplete", "The file did not arrive whole. Please try again.")
 	}
-	return s.store.Update(ctx, tenant, func(tx Tx) error {
+	return s.store.Update(ctx, who.Tenant, func(tx Tx) error {
 		m.State = Ready
 		if err := tx.Save(ctx, m); err != nil {
 			return err
 		}
-		return tx.Announce(ctx, m)
+		if err := tx.Announce(ctx, m); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "media.upload", string(m.ID), "sha256", m.SHA256))
 	})
 }
 
@@ -95,7 +99,13 @@ func (s *Service) Delete(ctx context.Context, who tenants.Scope, id ID, force bo
 	if err := s.authz.Allow(ctx, who, ActManage); err != nil {
 		return err
 	}
-	if err := s.store.Update(ctx, who.Tenant, func(tx Tx) error { return withdraw(ctx, tx, id, force) }); err != nil {
+	err := s.store.Update(ctx, who.Tenant, func(tx Tx) error {
+		if err := withdraw(ctx, tx, id, force); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "media.delete", string(id)))
+	})
+	if err != nil {
 		return err
 	}
 	return s.discard(ctx, who.Tenant, id)

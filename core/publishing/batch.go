@@ -8,6 +8,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // MaxBatch is how many posts CreateMany makes at most.
@@ -45,7 +46,7 @@ func (s *Service) CreateMany(ctx context.Context, who tenants.Scope, all []Compo
 		if err := whole(ctx, tx, posts, out); err != nil || atomic && slices.Contains(posts, nil) {
 			return err
 		}
-		return saveAll(ctx, tx, posts)
+		return saveAll(ctx, tx, who, posts)
 	})
 	if err != nil || atomic && slices.Contains(posts, nil) {
 		return out, err
@@ -85,7 +86,7 @@ func whole(ctx context.Context, tx Tx, posts []*Post, out []Made) error {
 	return nil
 }
 
-func saveAll(ctx context.Context, tx Tx, posts []*Post) error {
+func saveAll(ctx context.Context, tx Tx, who tenants.Scope, posts []*Post) error {
 	for _, p := range posts {
 		if p == nil {
 			continue
@@ -94,6 +95,9 @@ func saveAll(ctx context.Context, tx Tx, posts []*Post) error {
 			return err
 		}
 		if err := emit(ctx, tx, "post.created", p); err != nil {
+			return err
+		}
+		if err := tx.Record(ctx, audit.By(who, "post.create", string(p.ID))); err != nil {
 			return err
 		}
 	}

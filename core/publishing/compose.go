@@ -3,10 +3,12 @@ package publishing
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Create keeps a draft. Nothing leaves until it is scheduled or published: a
@@ -37,7 +39,10 @@ func (s *Service) Create(ctx context.Context, who tenants.Scope, c Content, when
 		if err := tx.SavePost(ctx, p); err != nil {
 			return err
 		}
-		return emit(ctx, tx, "post.created", p)
+		if err := emit(ctx, tx, "post.created", p); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "post.create", string(p.ID)))
 	})
 	if err != nil {
 		return nil, err
@@ -55,7 +60,7 @@ func (s *Service) Edit(ctx context.Context, who tenants.Scope, id PostID, versio
 	if err := s.mayEdit(ctx, who, id, version, c, when); err != nil {
 		return nil, err
 	}
-	return s.change(ctx, who, id, func(ctx context.Context, tx Tx, d *Detail) error {
+	return s.change(ctx, who, id, "post.edit", func(ctx context.Context, tx Tx, d *Detail) error {
 		if d.Version != version {
 			return stale(d.Version)
 		}
@@ -66,8 +71,9 @@ func (s *Service) Edit(ctx context.Context, who tenants.Scope, id PostID, versio
 	})
 }
 
-// change runs one use case on a locked post and returns what became of it.
-func (s *Service) change(ctx context.Context, who tenants.Scope, id PostID, fn func(context.Context, Tx, *Detail) error) (*Detail, error) {
+// change runs one use case on a locked post, records it as action and returns
+// what became of it.
+func (s *Service) change(ctx context.Context, who tenants.Scope, id PostID, action string, fn func(context.Context, Tx, *Detail) error) (*Detail, error) {
 	var out *Detail
 	err := s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
 		d, err := lock(ctx, tx, id)
@@ -77,6 +83,9 @@ func (s *Service) change(ctx context.Context, who tenants.Scope, id PostID, fn f
 		if err := fn(ctx, tx, d); err != nil {
 			return err
 		}
+		if err := tx.Record(ctx, audit.By(who, action, string(id), "at", dueOf(d))); err != nil {
+			return err
+		}
 		out = d
 		return hold(ctx, tx, d)
 	})
@@ -84,6 +93,14 @@ func (s *Service) change(ctx context.Context, who tenants.Scope, id PostID, fn f
 		return nil, err
 	}
 	return out, nil
+}
+
+// dueOf is when a post goes out, for records.
+func dueOf(d *Detail) string {
+	if d.Schedule.At.IsZero() {
+		return ""
+	}
+	return d.Schedule.At.UTC().Format(time.RFC3339)
 }
 
 func (s *Service) edit(ctx context.Context, tx Tx, d *Detail, c Content, when Schedule) error {
@@ -203,7 +220,10 @@ func (s *Service) Delete(ctx context.Context, who tenants.Scope, id PostID, vers
 		if err := emit(ctx, tx, "post.deleted", d.Post); err != nil {
 			return err
 		}
-		return tx.DeletePost(ctx, id)
+		if err := tx.DeletePost(ctx, id); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "post.delete", string(id)))
 	})
 }
 

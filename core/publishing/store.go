@@ -6,6 +6,7 @@ import (
 
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Store keeps one tenant's posts. Package publishingtest holds its contract as
@@ -27,6 +28,8 @@ type Store interface {
 // Tx is what publishing may do inside a transaction. It sees one tenant. What
 // does not exist there is fault.NotFound, whether or not another tenant has it.
 type Tx interface {
+	audit.Recorder
+
 	// Now is the database's clock. Every due date is decided by it.
 	Now(ctx context.Context) (time.Time, error)
 

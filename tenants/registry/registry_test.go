@@ -10,6 +10,7 @@ import (
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 	"github.com/carillonhq/carillon/tenants/registry"
 	"github.com/carillonhq/carillon/tenants/registry/registrytest"
 )
@@ -183,7 +184,7 @@ func setup(t *testing.T) world {
 		kind   tenants.Kind
 	}{{&w.agency, &w.operator, tenants.Agency}, {&w.shop, &w.agency, tenants.Workspace}} {
 		child := &registry.Tenant{ID: tenants.NewID(), Parent: *n.parent, Kind: n.kind, Name: string(n.kind), State: registry.Active}
-		must(t, store.Create(t.Context(), child, owner))
+		must(t, store.Create(t.Context(), child, owner, audit.Of("system", "test", "")))
 		*n.id = child.ID
 	}
 	return w

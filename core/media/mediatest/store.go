@@ -12,6 +12,7 @@ import (
 	"github.com/carillonhq/carillon/core/media"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit/audittest"
 )
 
 // Store is a media.Store in memory. Its zero value is ready to use.
@@ -87,6 +88,7 @@ func (s *Store) run(ctx context.Context, who tenants.ID, fn func(media.Tx) error
 }
 
 type memTx struct {
+	audittest.Recorder
 	files               map[media.ID]media.Media
 	announced, lamented []media.ID
 	drafts, planned     []string

@@ -15,6 +15,7 @@ import (
 	"github.com/carillonhq/carillon/core/publishing"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit/audittest"
 )
 
 // Store is a publishing.Store and Queue in memory. Its zero value is ready to
@@ -163,6 +164,7 @@ func clone[T any](v *T) *T {
 }
 
 type memTx struct {
+	audittest.Recorder
 	s  *Store
 	st *state
 }

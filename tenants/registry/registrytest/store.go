@@ -11,6 +11,8 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
+	"github.com/carillonhq/carillon/tenants/audit/audittest"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
@@ -137,7 +139,7 @@ func entry(t registry.Tenant) registry.Entry {
 }
 
 // Create implements registry.Store.
-func (s *Store) Create(ctx context.Context, t *registry.Tenant, owner registry.Member) error {
+func (s *Store) Create(ctx context.Context, t *registry.Tenant, owner registry.Member, _ audit.Entry) error {
 	if err := t.Check(); err != nil {
 		return err
 	}
@@ -178,7 +180,7 @@ func (s *Store) Operator(context.Context) (tenants.ID, error) {
 }
 
 // SetState implements registry.Store.
-func (s *Store) SetState(_ context.Context, parent, child tenants.ID, state registry.State, reason string) error {
+func (s *Store) SetState(_ context.Context, parent, child tenants.ID, state registry.State, reason string, _ audit.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n, ok := s.nodes[child]
@@ -194,6 +196,7 @@ func (s *Store) SetState(_ context.Context, parent, child tenants.ID, state regi
 }
 
 type memTx struct {
+	audittest.Recorder
 	node
 	told []Event
 }

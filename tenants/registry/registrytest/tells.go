@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
@@ -41,7 +42,7 @@ func Tells(t *testing.T, s registry.Store, told func(context.Context, tenants.ID
 	}); !errors.Is(err, undone) {
 		t.Fatal(err)
 	}
-	must(t, w.SetState(t.Context(), root, us.ID, registry.Suspended, "unpaid"))
+	must(t, w.SetState(t.Context(), root, us.ID, registry.Suspended, "unpaid", audit.By(tenants.SystemScope(root), "tenant.suspend", string(us.ID))))
 	got, err := told(t.Context(), us.ID)
 	must(t, err)
 	member := fmt.Sprintf("%s %s", registry.EventMember, user)
