@@ -46,11 +46,13 @@ func (d desk) says(line string, words ...string) {
 	}
 }
 
-func (d desk) fails(line, why string) {
+func (d desk) fails(line, why string) (said string) {
 	d.Helper()
-	if said, err := command(d.T, "plugin "+strings.ReplaceAll(line, "@", d.dir+"/")); err == nil || !strings.Contains(err.Error(), why) {
+	said, err := command(d.T, "plugin "+strings.ReplaceAll(line, "@", d.dir+"/"))
+	if err == nil || !strings.Contains(err.Error(), why) {
 		d.Errorf("plugin %s: %v, want something about %q\n%s", line, err, why, said)
 	}
+	return said
 }
 
 // project writes a declarative plugin's folder.
@@ -124,8 +126,11 @@ func TestFromAFolderToAnInstallation(t *testing.T) {
 	d.says("enable org.example.club", "enabled")
 	d.runs("1.0.0")
 
-	must(t, os.Mkdir(filepath.Join(d.dir, "locked"), 0o755))
 	d.says("lock @locked", "1 keys")
+	must(t, os.MkdirAll(filepath.Join(d.dir, "taken", lockFile), 0o755))
+	if out := d.fails("lock @taken", lockFile); strings.Contains(out, "1 keys") {
+		t.Errorf("it says that it is done: %s", out)
+	}
 	d.says("remove org.example.club")
 	d.runs("")
 	d.fails("show org.example.club", "no such plugin")
