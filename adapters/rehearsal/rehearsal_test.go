@@ -27,8 +27,14 @@ func through(t *testing.T) (*Proxy, *http.Client) {
 		_, _ = io.WriteString(w, r.Method+" "+r.Host+r.URL.Path+" "+r.Header.Get("Proxy-Authorization"))
 	}))
 	t.Cleanup(echo.Close)
+	return between(t, upstreamAt(echo.URL))
+}
+
+// between is a client that goes through a proxy to up.
+func between(t *testing.T, up Upstream) (*Proxy, *http.Client) {
+	t.Helper()
 	dir := t.TempDir()
-	p, err := newProxy(dir, upstreamAt(echo.URL))
+	p, err := newProxy(dir, up)
 	if err != nil {
 		t.Fatal(err)
 	}

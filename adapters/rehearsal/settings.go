@@ -17,7 +17,8 @@ import (
 
 // Settings are the part "test" of a plugin's carillon.yaml: how the plugin
 // meets the fake of its platform. In values, {upstream} stands for the fake's
-// address, such as http://127.0.0.1:4711, and {host} for its host and port.
+// address, such as http://127.0.0.1:4711, {host} for its host and port, and
+// {env:NAME} for a variable of the author's environment.
 type Settings struct {
 	// Env is given to the plugin. Not needed where the plugin calls the hosts of
 	// its manifest: those lead to the fake by themselves.
