@@ -29,8 +29,11 @@ type Settings struct {
 	Cases    []Case              `yaml:"cases"`    // empty: a text, and a picture where the format takes one
 	// Settle is how long the fake may hide a new post: its index lag.
 	Settle time.Duration `yaml:"settle"`
+	// Page is how many objects a listing of the platform shows at most; 0 means 50.
+	Page int `yaml:"page"`
 	// Answers are the platform's own words for a refusal, by status: "401",
-	// "403", "404", "422", "429", "duplicate", "500", "503".
+	// "403", "404", "422", "429", "duplicate", "500", "503". In body and
+	// headers of "duplicate", {id} stands for the object that is there already.
 	Answers map[string]Answer `yaml:"answers"`
 	// Expect are kinds of fault that this platform's answer means besides the
 	// usual ones, by the same names.
