@@ -29,14 +29,17 @@ func (s *Service) change(ctx context.Context, who tenants.Scope, id string, fn f
 	return s.get(ctx, who, id)
 }
 
-// Approve lets the version that waits run, with all that it asks for. digest,
-// if it is not empty, is the one that was looked at: another is a conflict.
+// Approve lets the version that waits run, with all that it asks for. digest is
+// the one that was looked at: without it nothing is approved, and another is a
+// conflict.
 func (s *Service) Approve(ctx context.Context, who tenants.Scope, id, digest string) (Entry, error) {
 	return s.change(ctx, who, id, func(ctx context.Context, tx Tx, p *Plugin) (*Version, []string, error) {
 		switch {
 		case p.Pending == "":
 			return nil, nil, fault.New(fault.Conflict, "plugin.nothing_pending", "Nothing of this plugin waits for approval.")
-		case digest != "" && digest != p.Pending:
+		case digest == "":
+			return nil, nil, fault.New(fault.Invalid, "plugin.no_digest", "Say which version was looked at, by its digest.").On("/digest")
+		case digest != p.Pending:
 			return nil, nil, fault.New(fault.Conflict, "plugin.other_pending", "Another version waits by now. Look at it first.")
 		}
 		v, err := tx.Version(ctx, id, p.Pending)
@@ -50,7 +53,7 @@ func (s *Service) Approve(ctx context.Context, who tenants.Scope, id, digest str
 
 // Rollback runs another version that is still kept and that ran before: the one
 // before, or the one that version names by number or digest. The plugin is
-// pinned by it, so that nothing undoes it. One that never ran is for Approve,
+// pinned by it, so that nothing undoes it, and no signer is accepted by it. One that never ran is for Approve,
 // which shows what it asks for.
 func (s *Service) Rollback(ctx context.Context, who tenants.Scope, id, version string) (Entry, error) {
 	return s.change(ctx, who, id, func(ctx context.Context, tx Tx, p *Plugin) (*Version, []string, error) {
@@ -70,8 +73,11 @@ func (s *Service) Rollback(ctx context.Context, who tenants.Scope, id, version s
 		case !v.Ran:
 			return nil, nil, fault.New(fault.Conflict, "plugin.never_ran", "That version never ran here, so there is no way back to it. Approve it while it waits, or add it again.").On("/version")
 		}
+		accepted := p.Signer
 		p.activate(v)
-		p.Channel = Pinned
+		if p.Channel = Pinned; v.Level == Community && v.Key != accepted {
+			p.Signer = "" // it may have been revoked since it ran
+		}
 		return v, []string{EventUpgraded}, tx.SaveVersion(ctx, v)
 	})
 }
