@@ -49,6 +49,7 @@ type config struct {
 	Mailbox       string         // CARILLON_MAILBOX, a folder that mail goes to instead
 	LocalPlugins  bool           // CARILLON_PLUGINS_LOCAL=allow: plugins that nobody signed
 	Sandbox       sandbox.Mode   // CARILLON_SANDBOX: required, best (if not set) or off
+	Attributed    bool           // CARILLON_EGRESS_CALLS: required, or best (if not set)
 	SandboxRead   []string       // CARILLON_SANDBOX_READ, folders that plugins may read, with colons between
 }
 
@@ -82,6 +83,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 	c.MasterNumber, c.MasterKey = e.master("CARILLON_MASTER_KEY")
 	c.MasterKeysOld = e.oldMasters("CARILLON_MASTER_KEYS_OLD", c.MasterNumber)
 	c.Sandbox, c.SandboxRead = e.sandbox("CARILLON_SANDBOX"), e.folders("CARILLON_SANDBOX_READ")
+	c.Attributed = e.word("CARILLON_EGRESS_CALLS", "best", "required") == "required"
 	c.LocalPlugins = e.word("CARILLON_PLUGINS_LOCAL", "allow", "refuse") == "allow"
 	c.URL = strings.TrimRight(e.text("CARILLON_URL", "http://"+c.Addr), "/")
 	c.BlobURL = e.text("CARILLON_BLOB_URL", "file://"+c.StateDir+"/blobs")

@@ -150,9 +150,12 @@ func (k *kernel) openOutside(context.Context) (err error) {
 		o.AllowHTTP = true
 	}
 	k.egress = egress.New(o)
-	if k.proxy, err = egress.ListenProxy(k.egress, egress.Limits{Conns: proxyConns, Refused: func(plugin, host string) {
-		k.log.Warn("a plugin asked for a host that its manifest does not list", "plugin", plugin, "host", host)
-	}}); err != nil {
+	if k.proxy, err = egress.ListenProxy(k.egress, egress.Limits{
+		Conns: proxyConns, Attributed: k.cfg.Attributed, Observe: k.wentOut,
+		Refused: func(plugin, host string) {
+			k.log.Warn("a plugin asked for a host that its manifest does not list", "plugin", plugin, "host", host)
+		},
+	}); err != nil {
 		return fmt.Errorf("egress proxy: %w", err)
 	}
 	k.onClose(func() { _ = k.proxy.Close() })
