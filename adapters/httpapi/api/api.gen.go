@@ -1927,7 +1927,7 @@ type PluginState string
 // PluginApproval Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
 type PluginApproval struct {
 	// Digest The version that was looked at. Another is a conflict.
-	Digest *string `json:"digest,omitempty" validate:"omitempty,max=64"`
+	Digest string `json:"digest" validate:"min=1,max=64"`
 }
 
 // PluginChange defines model for PluginChange.
@@ -13082,12 +13082,9 @@ func (sh *strictHandler) ApprovePlugin(ctx *fiber.Ctx, plugin PluginID) error {
 	var err error
 	err = strictjson.Decode(ctx.Request().Body(), &body)
 	if err != nil {
-		if !errors.Is(err, io.EOF) {
-			return err
-		}
-	} else {
-		request.Body = &body
+		return err
 	}
+	request.Body = &body
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.ApprovePlugin(ctx.UserContext(), request.(ApprovePluginRequestObject))

@@ -1984,7 +1984,7 @@ type PluginState string
 // PluginApproval Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
 type PluginApproval struct {
 	// Digest The version that was looked at. Another is a conflict.
-	Digest *string `json:"digest,omitempty"`
+	Digest string `json:"digest"`
 }
 
 // PluginChange defines model for PluginChange.
