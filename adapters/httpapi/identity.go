@@ -86,16 +86,16 @@ func (s *Server) RefreshSession(ctx context.Context, req api.RefreshSessionReque
 	return api.RefreshSession200JSONResponse(toTokens(in)), nil
 }
 
-// refreshToken is the one in the body or, from our own pages only, the cookie.
+// refreshToken is the one in the body or the cookie.
 func refreshToken(ctx context.Context, body *api.RefreshInput) (secret.Secret, error) {
 	if body != nil && body.RefreshToken != nil {
 		return secret.Secret(*body.RefreshToken), nil
 	}
-	token, err := cookieOf(ctx, refreshCookie)
-	if err == nil && token == "" {
-		err = fault.New(fault.Unauthenticated, "auth.required", "Please sign in.")
+	token := cookieOf(ctx, refreshCookie)
+	if token == "" {
+		return "", fault.New(fault.Unauthenticated, "auth.required", "Please sign in.")
 	}
-	return token, err
+	return token, nil
 }
 
 // Logout implements POST /auth/logout.
