@@ -5,14 +5,20 @@ import "github.com/carillonhq/carillon/adapters/httpapi/api"
 // Server answers every operation of openapi.yaml. Leaving one out does not
 // compile. Every field is required; New sets the rest.
 type Server struct {
-	People   People
-	Names    Names
-	APIKeys  APIKeys
-	Tenants  Tenants
-	Members  Members
-	Channels Channels
-	Media    Media
-	Posts    Posts
+	People  People
+	Names   Names
+	APIKeys APIKeys
+	Tenants Tenants
+	Members Members
+	// Rights says what the built-in roles may do.
+	Rights      Rights
+	Invitations Invitations
+	Guests      Guests
+	Ownership   Ownership
+	Access      Access
+	Channels    Channels
+	Media       Media
+	Posts       Posts
 	// Rehearsal is Posts that keeps nothing, for dry_run.
 	Rehearsal Posts
 	Events    Events

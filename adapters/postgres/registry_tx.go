@@ -110,7 +110,11 @@ func (tx registryTx) SaveMember(ctx context.Context, m *registry.Member) error {
 
 func (tx registryTx) RemoveMember(ctx context.Context, user tenants.UserID) error {
 	res, err := tx.remove((*memberRow)(nil)).Where("user_id = ?", string(user)).Exec(ctx)
-	return hit(res, err, missingMember)
+	if err := hit(res, err, missingMember); err != nil {
+		return err
+	}
+	_, err = tx.remove((*offerRow)(nil)).Where("to_user = ? or from_user = ?", string(user), string(user)).Exec(ctx)
+	return err
 }
 
 type roleRow struct {
@@ -152,10 +156,6 @@ func (tx registryTx) Roles(ctx context.Context) ([]registry.Role, error) {
 	return out, nil
 }
 
-func (tx registryTx) RoleInUse(ctx context.Context, role tenants.Role) (bool, error) {
-	return tx.find((*memberRow)(nil)).Where("role = ?", string(role)).Exists(ctx)
-}
-
 func (tx registryTx) SaveRole(ctx context.Context, role *registry.Role) error {
 	if err := role.Check(); err != nil {
 		return err
@@ -177,11 +177,6 @@ func (tx registryTx) SaveRole(ctx context.Context, role *registry.Role) error {
 	}
 	role.Version++
 	return nil
-}
-
-func (tx registryTx) RemoveRole(ctx context.Context, name string) error {
-	res, err := tx.remove((*roleRow)(nil)).Where("name = ?", name).Exec(ctx)
-	return hit(res, err, missingRole)
 }
 
 func missingTenant() *fault.Error {
