@@ -98,6 +98,8 @@ var confined = map[string][]string{
 	"github.com/oapi-codegen/runtime":       {"adapters/httpapi", "cmd"},
 	"google.golang.org/protobuf":            {"plugins/proto", "plugins/sdk", "adapters/pluginhost", "adapters/rehearsal"},
 	"golang.org/x/oauth2":                   {"adapters/oauth"},
+	"github.com/pquerna/otp":                {"adapters/totp"},
+	"github.com/go-webauthn/webauthn":       {"adapters/webauthn"},
 }
 
 func TestArchitecture(t *testing.T) {

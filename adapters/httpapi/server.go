@@ -24,6 +24,7 @@ type Server struct {
 	Events    Events
 	Streams   Streams
 	Webhooks  Webhooks
+	Audit     Audit
 	Jobs      Jobs
 	Plugins   Plugins
 

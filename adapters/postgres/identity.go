@@ -12,6 +12,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/jobs"
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Identity is the identity.Store in this database.
@@ -43,6 +44,9 @@ type identityTx struct {
 	tx
 	lock string // how to lock what will be changed; "" in a view
 }
+
+// Record writes in the operator's book: people are of no tenant.
+func (tx identityTx) Record(ctx context.Context, e audit.Entry) error { return tx.recordIn(ctx, "", e) }
 
 type userRow struct {
 	bun.BaseModel `bun:"table:users,alias:u"`

@@ -8,6 +8,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
@@ -101,7 +102,7 @@ func (tx registryTx) SaveAccess(ctx context.Context, a *registry.Access) error {
 
 // AskAccess takes the child's turn first, so that two who ask at once do not
 // both find that nobody has.
-func (s registryStore) AskAccess(ctx context.Context, child tenants.ID, a *registry.Access) error {
+func (s registryStore) AskAccess(ctx context.Context, child tenants.ID, a *registry.Access, e audit.Entry) error {
 	if err := a.Check(); err != nil {
 		return err
 	}
@@ -124,8 +125,13 @@ func (s registryStore) AskAccess(ctx context.Context, child tenants.ID, a *regis
 		}
 		r := accessToRow(a)
 		r.Version = 1
-		_, err = tx.NewInsert().Model(r).Exec(ctx)
-		return err
+		if _, err = tx.NewInsert().Model(r).Exec(ctx); err != nil {
+			return err
+		}
+		if err = tx.recordIn(ctx, a.To, e); err != nil {
+			return err
+		}
+		return tx.Record(ctx, e)
 	})
 	if err == nil {
 		a.Version = 1

@@ -7,6 +7,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
@@ -35,7 +36,7 @@ func (s registryStore) RolesFor(ctx context.Context, tenant tenants.ID) ([]regis
 // RemoveRole takes the turns of the tenant and of all workspaces in which the
 // name means this role, so that nobody is given it meanwhile. The one that it
 // is taken from comes first: it is in nobody else's way.
-func (s registryStore) RemoveRole(ctx context.Context, tenant tenants.ID, name string, instead tenants.Role, by string) error {
+func (s registryStore) RemoveRole(ctx context.Context, tenant tenants.ID, name string, instead tenants.Role, e audit.Entry) error {
 	return s.db.systemIn(ctx, pathRemoveRole, tenant, func(ctx context.Context, tx tx) error {
 		res, err := tx.change((*tenantRow)(nil)).Set("authz_version = authz_version + 1").Where("tenant_id = ?", string(tenant)).Exec(ctx)
 		if err := hit(res, err, missingRole); err != nil {
@@ -52,11 +53,14 @@ func (s registryStore) RemoveRole(ctx context.Context, tenant tenants.ID, name s
 			returning t.tenant_id`, string(tenant), name).Scan(ctx, &reach); err != nil {
 			return err
 		}
-		return replaceRole(ctx, tx, reach, "custom:"+name, instead, by)
+		if err := replaceRole(ctx, tx, reach, "custom:"+name, instead, e); err != nil {
+			return err
+		}
+		return tx.Record(ctx, e)
 	})
 }
 
-func replaceRole(ctx context.Context, tx tx, reach []string, role string, instead tenants.Role, by string) error {
+func replaceRole(ctx context.Context, tx tx, reach []string, role string, instead tenants.Role, e audit.Entry) error {
 	var held bool
 	if err := tx.NewRaw(`select exists (select from memberships where tenant_id in (?0) and role = ?1)
 		or exists (select from invitations where tenant_id in (?0) and role = ?1 and state = 'pending')`,
@@ -66,11 +70,19 @@ func replaceRole(ctx context.Context, tx tx, reach []string, role string, instea
 	if instead == "" {
 		return fault.New(fault.Conflict, "role.in_use", "Somebody has this role or is invited with it. Say which one they get instead.")
 	}
-	for _, q := range []string{
-		"update memberships set role = ?2, granted_by = ?3, version = version + 1, updated_at = now() where tenant_id in (?0) and role = ?1",
-		"update invitations set role = ?2, version = version + 1, updated_at = now() where tenant_id in (?0) and role = ?1 and state = 'pending'",
-	} {
-		if _, err := tx.NewRaw(q, bun.List(reach), role, string(instead), by).Exec(ctx); err != nil {
+	var changed []string
+	if err := tx.NewRaw(`with m as (
+			update memberships set role = ?2, granted_by = ?3, version = version + 1, updated_at = now() where tenant_id in (?0) and role = ?1 returning tenant_id),
+		i as (
+			update invitations set role = ?2, version = version + 1, updated_at = now() where tenant_id in (?0) and role = ?1 and state = 'pending' returning tenant_id)
+		select tenant_id from m union select tenant_id from i`, bun.List(reach), role, string(instead), e.Actor).Scan(ctx, &changed); err != nil {
+		return err
+	}
+	for _, at := range changed {
+		if at == string(tx.tenant) {
+			continue
+		}
+		if err := tx.recordIn(ctx, tenants.ID(at), e); err != nil {
 			return err
 		}
 	}

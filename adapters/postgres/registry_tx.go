@@ -36,7 +36,7 @@ func (tx registryTx) SaveTenant(ctx context.Context, t *registry.Tenant) error {
 		return err
 	}
 	t.Version++
-	return nil
+	return tx.emit(ctx, registry.EventUpdated, string(tx.tenant), t.Told())
 }
 
 type memberRow struct {
@@ -105,7 +105,7 @@ func (tx registryTx) SaveMember(ctx context.Context, m *registry.Member) error {
 		}
 	}
 	m.Version++
-	return nil
+	return tx.emit(ctx, registry.EventMember, string(m.User), registry.ToldMember{Role: m.Role})
 }
 
 func (tx registryTx) RemoveMember(ctx context.Context, user tenants.UserID) error {
@@ -113,8 +113,10 @@ func (tx registryTx) RemoveMember(ctx context.Context, user tenants.UserID) erro
 	if err := hit(res, err, missingMember); err != nil {
 		return err
 	}
-	_, err = tx.remove((*offerRow)(nil)).Where("to_user = ? or from_user = ?", string(user), string(user)).Exec(ctx)
-	return err
+	if _, err = tx.remove((*offerRow)(nil)).Where("to_user = ? or from_user = ?", string(user), string(user)).Exec(ctx); err != nil {
+		return err
+	}
+	return tx.emit(ctx, registry.EventMember, string(user), registry.ToldMember{})
 }
 
 type roleRow struct {

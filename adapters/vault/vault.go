@@ -35,12 +35,13 @@ const (
 	Webhook     = "webhook"      // secrets of webhook endpoints, at rest
 	DataKeys    = "data-keys"    // the tenants' data keys, at rest
 	Pseudonym   = "pseudonym"    // tenants' names as plugins see them
+	Audit       = "audit"        // signs the heads of audit chains
 	Database    = "database"     // passwords of the serving logins
 )
 
 // Purposes lists every purpose once.
 func Purposes() []string {
-	return []string{Session, Refresh, Address, OAuthState, Cursor, Gateway, EventTicket, Webhook, DataKeys, Pseudonym, Database}
+	return []string{Session, Refresh, Address, OAuthState, Cursor, Gateway, EventTicket, Webhook, DataKeys, Pseudonym, Audit, Database}
 }
 
 // Vault derives keys. It is safe for concurrent use.

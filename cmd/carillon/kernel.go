@@ -197,7 +197,7 @@ func (k *kernel) openMedia(ctx context.Context) (err error) {
 		return err
 	}
 	images := imaging.New([]string{binary, "media-worker"}, imaging.DefaultLimits())
-	k.media = media.New(k.db.Media(), k.blobs, images, k.links, k.db.MediaUses(), k.authz, time.Now)
+	k.media = media.New(k.db.Media(), k.blobs, images, k.links, k.authz, time.Now)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	k.onClose(stop)
 	go func() { _ = serveLocal(serving, k.files, gateway.New(k.links, k.media)) }()

@@ -17,6 +17,7 @@ import (
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/core/jobs"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 func serveCommand() *cobra.Command {
@@ -139,7 +140,7 @@ func (k *kernel) server(hub *stream.Hub) *httpapi.Server {
 		People: k.people, Names: k.names, APIKeys: k.keys, Tenants: k.tenants, Members: k.tenants,
 		Rights: k.authz, Invitations: k.tenants, Guests: identity.NewGuests(k.names, k.tenants), Ownership: k.tenants, Access: k.tenants,
 		Channels: k.channels, Media: k.media, Posts: k.posts, Rehearsal: k.rehearsal,
-		Events: k.events, Streams: streams{hub}, Webhooks: k.events,
+		Events: k.events, Streams: streams{hub}, Webhooks: k.events, Audit: audit.New(k.db.Audit(), k.authz),
 		Jobs: jobs.New(k.db.JobNames(), k.authz), Plugins: k.catalog,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/ports/secret"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Register asks for an account. The answer is the same for every address: the
@@ -126,7 +127,10 @@ func (s *Service) admit(ctx context.Context, pending *Pending, token Hash) error
 		if err := tx.AddUser(ctx, pending.user(s.now()), pending.Hash); err != nil {
 			return err
 		}
-		return tx.ForgetPending(ctx, pending.Email)
+		if err := tx.ForgetPending(ctx, pending.Email); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(pending.User), "account.create", string(pending.User)))
 	})
 }
 
@@ -175,7 +179,10 @@ func (s *Service) ResetPassword(ctx context.Context, _ Client, token, password s
 		if err != nil {
 			return err
 		}
-		return s.setPassword(ctx, tx, tenants.UserID(one.Subject), next, "")
+		if err := s.setPassword(ctx, tx, tenants.UserID(one.Subject), next, ""); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(one.Subject, "password.reset", one.Subject))
 	})
 	if fault.Is(err, fault.NotFound) {
 		return errLink()
@@ -207,7 +214,12 @@ func (s *Service) ChangePassword(ctx context.Context, who Principal, current, ne
 	if err != nil {
 		return err
 	}
-	return s.store.Update(ctx, func(tx Tx) error { return s.setPassword(ctx, tx, user.ID, hash, who.Session) })
+	return s.store.Update(ctx, func(tx Tx) error {
+		if err := s.setPassword(ctx, tx, user.ID, hash, who.Session); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(user.ID), "password.change", string(user.ID)))
+	})
 }
 
 // setPassword also ends what the old password opened, and tells the owner.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Store keeps people, their sessions and what is on its way to them. None of
@@ -22,6 +23,9 @@ type Store interface {
 
 // Tx is what identity may do inside a transaction.
 type Tx interface {
+	// Record writes in the operator's book: people are of no tenant.
+	audit.Recorder
+
 	People
 	Sessions
 	Post
@@ -107,6 +111,8 @@ type KeyStore interface {
 
 // KeyTx is what identity may do with one tenant's keys inside a transaction.
 type KeyTx interface {
+	audit.Recorder
+
 	// Keys returns all, latest first.
 	Keys(ctx context.Context) ([]Key, error)
 	// Key returns fault.NotFound for a key of another tenant, as for none.

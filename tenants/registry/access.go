@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -9,6 +10,7 @@ import (
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // AccessID names a grant of access, such as "acg_01jd…".
@@ -129,12 +131,20 @@ func (s *Service) GrantAccess(ctx context.Context, who tenants.Scope, d AccessDr
 		if err := fewOpen(ctx, tx, now); err != nil {
 			return err
 		}
-		return tx.SaveAccess(ctx, a)
+		if err := tx.SaveAccess(ctx, a); err != nil {
+			return err
+		}
+		return tx.Record(ctx, a.entry(who, "access.grant"))
 	})
 	if err != nil {
 		return nil, err
 	}
 	return a, nil
+}
+
+// entry is what the book says of a.
+func (a *Access) entry(who tenants.Scope, action string) audit.Entry {
+	return audit.By(who, action, string(a.ID), "to", string(a.To), "role", string(a.Role), "hours", strconv.Itoa(a.Hours), "reason", a.Reason)
 }
 
 func fewOpen(ctx context.Context, tx Tx, now time.Time) error {
@@ -159,7 +169,7 @@ func (s *Service) RequestAccess(ctx context.Context, who tenants.Scope, child te
 	if err := a.Check(); err != nil {
 		return nil, err
 	}
-	if err := s.store.AskAccess(ctx, child, a); err != nil {
+	if err := s.store.AskAccess(ctx, child, a, a.entry(who, "access.request")); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -198,26 +208,26 @@ func (s *Service) Received(ctx context.Context, who tenants.Scope, before Access
 
 // ApproveAccess grants what was requested, from now on.
 func (s *Service) ApproveAccess(ctx context.Context, who tenants.Scope, name AccessID) (*Access, error) {
-	return s.decide(ctx, who, name, AccessRequested, func(a *Access, now time.Time) { a.grant(who.User, now) })
+	return s.decide(ctx, who, name, "access.approve", AccessRequested, func(a *Access, now time.Time) { a.grant(who.User, now) })
 }
 
 // DeclineAccess says no to a request.
 func (s *Service) DeclineAccess(ctx context.Context, who tenants.Scope, name AccessID) (*Access, error) {
-	return s.decide(ctx, who, name, AccessRequested, func(a *Access, now time.Time) {
+	return s.decide(ctx, who, name, "access.decline", AccessRequested, func(a *Access, now time.Time) {
 		a.State, a.DecidedBy, a.DecidedAt = AccessDeclined, who.User, now
 	})
 }
 
 // RevokeAccess ends a grant, with everybody's next request.
 func (s *Service) RevokeAccess(ctx context.Context, who tenants.Scope, name AccessID) (*Access, error) {
-	return s.decide(ctx, who, name, AccessGranted, func(a *Access, now time.Time) {
+	return s.decide(ctx, who, name, "access.revoke", AccessGranted, func(a *Access, now time.Time) {
 		a.State, a.DecidedBy, a.DecidedAt = AccessRevoked, who.User, now
 	})
 }
 
 // decide changes what stands at from. It returns fault.Conflict for what does
 // not any more.
-func (s *Service) decide(ctx context.Context, who tenants.Scope, name AccessID, from AccessState, how func(*Access, time.Time)) (a *Access, err error) {
+func (s *Service) decide(ctx context.Context, who tenants.Scope, name AccessID, action string, from AccessState, how func(*Access, time.Time)) (a *Access, err error) {
 	if err := s.authz.Allow(ctx, who, ActAccessGrant); err != nil {
 		return nil, err
 	}
@@ -233,7 +243,10 @@ func (s *Service) decide(ctx context.Context, who tenants.Scope, name AccessID, 
 			return fault.New(fault.Conflict, "access.closed", "This is %s already.", a.At(now))
 		}
 		how(a, now)
-		return tx.SaveAccess(ctx, a)
+		if err := tx.SaveAccess(ctx, a); err != nil {
+			return err
+		}
+		return tx.Record(ctx, a.entry(who, action))
 	})
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
@@ -110,7 +111,7 @@ func TestWorkspacesAreGiven(t *testing.T) {
 	second, err := w.Create(t.Context(), agency, registry.Draft{Kind: tenants.Workspace, Name: "Second"})
 	must(t, err)
 	foreign := &registry.Tenant{ID: tenants.NewID(), Parent: w.agency, Kind: tenants.Workspace, Name: "Third", State: registry.Active}
-	must(t, w.store.Create(t.Context(), foreign, registry.Member{User: person(), Role: tenants.Owner}))
+	must(t, w.store.Create(t.Context(), foreign, registry.Member{User: person(), Role: tenants.Owner}, audit.Of("system", "test", "")))
 	_, err = w.CreateRole(t.Context(), agency, "writer", "Writer", []tenants.Action{"post.create"})
 	must(t, err)
 	ann, err := w.AddMember(t.Context(), agency, person(), tenants.Viewer)

@@ -13,6 +13,7 @@ import (
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/ports/secret"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // InvitationID names an invitation, such as "inv_01jd…".
@@ -131,7 +132,10 @@ func (s *Service) Invite(ctx context.Context, who tenants.Scope, email string, r
 		if err := tx.SaveInvitation(ctx, inv); err != nil {
 			return err
 		}
-		return tx.Send(ctx, Letter{Invitation: inv.ID, Number: inv.Sent})
+		if err := tx.Send(ctx, Letter{Invitation: inv.ID, Number: inv.Sent}); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "invitation.create", string(inv.ID), "role", string(role)))
 	})
 	if err != nil {
 		return nil, err
@@ -175,7 +179,7 @@ func (s *Service) Invitations(ctx context.Context, who tenants.Scope, before Inv
 // working. It returns fault.Conflict for one that is accepted or revoked, and
 // fault.RateLimited if a letter was just sent.
 func (s *Service) Resend(ctx context.Context, who tenants.Scope, name InvitationID) (*Invitation, error) {
-	return s.reinvite(ctx, who, name, func(tx Tx, inv *Invitation, now time.Time) error {
+	return s.reinvite(ctx, who, name, "invitation.resend", func(tx Tx, inv *Invitation, now time.Time) error {
 		if inv.State != InvitationPending {
 			return closed()
 		}
@@ -195,7 +199,7 @@ func (s *Service) Resend(ctx context.Context, who tenants.Scope, name Invitation
 // Revoke makes the link of an invitation stop working. Doing it twice is
 // harmless; what is accepted is a fault.Conflict.
 func (s *Service) Revoke(ctx context.Context, who tenants.Scope, name InvitationID) error {
-	_, err := s.reinvite(ctx, who, name, func(_ Tx, inv *Invitation, now time.Time) error {
+	_, err := s.reinvite(ctx, who, name, "invitation.revoke", func(_ Tx, inv *Invitation, now time.Time) error {
 		if inv.State == InvitationAccepted {
 			return closed()
 		}
@@ -206,7 +210,7 @@ func (s *Service) Revoke(ctx context.Context, who tenants.Scope, name Invitation
 }
 
 // reinvite changes an invitation whose role who may give.
-func (s *Service) reinvite(ctx context.Context, who tenants.Scope, name InvitationID, how func(Tx, *Invitation, time.Time) error) (inv *Invitation, err error) {
+func (s *Service) reinvite(ctx context.Context, who tenants.Scope, name InvitationID, action string, how func(Tx, *Invitation, time.Time) error) (inv *Invitation, err error) {
 	if err := s.authz.Allow(ctx, who, ActMemberManage); err != nil {
 		return nil, err
 	}
@@ -231,7 +235,10 @@ func (s *Service) reinvite(ctx context.Context, who tenants.Scope, name Invitati
 		if err := how(tx, inv, now); err != nil {
 			return err
 		}
-		return tx.SaveInvitation(ctx, inv)
+		if err := tx.SaveInvitation(ctx, inv); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, action, string(name), "role", string(inv.Role)))
 	})
 	if err != nil {
 		return nil, err

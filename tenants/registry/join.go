@@ -7,6 +7,7 @@ import (
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/secret"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // An Invited is an invitation as the reader of its letter sees it.
@@ -102,13 +103,15 @@ func (s *Service) Join(ctx context.Context, link secret.Secret, user tenants.Use
 }
 
 func (s *Service) seatInvited(ctx context.Context, tx Tx, inv *Invitation, user tenants.UserID, now time.Time) error {
-	by := inv.Actor
-	if err := tx.SaveMember(ctx, &Member{User: user, Role: inv.Role, GrantedBy: by, CreatedAt: now, UpdatedAt: now}); err != nil {
+	if err := tx.SaveMember(ctx, &Member{User: user, Role: inv.Role, GrantedBy: inv.Actor, CreatedAt: now, UpdatedAt: now}); err != nil {
 		return err
 	}
 	inv.close(InvitationAccepted, now)
 	inv.AcceptedBy = user
-	return tx.SaveInvitation(ctx, inv)
+	if err := tx.SaveInvitation(ctx, inv); err != nil {
+		return err
+	}
+	return tx.Record(ctx, audit.Of(string(user), "invitation.accept", string(inv.ID), "role", string(inv.Role), "invited_by", inv.Actor))
 }
 
 // stillGives reports whether whoever invited may still give what they promised.

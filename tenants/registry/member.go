@@ -9,6 +9,7 @@ import (
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // A Member is a person in a tenant.
@@ -65,7 +66,10 @@ func (s *Service) AddMember(ctx context.Context, who tenants.Scope, user tenants
 		if err := seat(ctx, tx, who.Tier, now, true); err != nil {
 			return err
 		}
-		return tx.SaveMember(ctx, m)
+		if err := tx.SaveMember(ctx, m); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "member.add", string(user), "role", string(role)))
 	})
 	if err != nil {
 		return nil, err
@@ -99,8 +103,12 @@ func (s *Service) SetRole(ctx context.Context, who tenants.Scope, user tenants.U
 				return err
 			}
 		}
+		was := m.Role
 		m.Role, m.GrantedBy, m.UpdatedAt = role, who.Actor(), s.now()
-		return tx.SaveMember(ctx, m)
+		if err = tx.SaveMember(ctx, m); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "member.set_role", string(user), "role", string(role), "was", string(was)))
 	})
 	if err != nil {
 		return nil, err
@@ -130,7 +138,10 @@ func (s *Service) RemoveMember(ctx context.Context, who tenants.Scope, user tena
 		if err := keepAnOwner(ctx, tx, m); err != nil {
 			return err
 		}
-		return tx.RemoveMember(ctx, user)
+		if err := tx.RemoveMember(ctx, user); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "member.remove", string(user), "was", string(m.Role)))
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // OfferTTL is how long an offer of ownership waits.
@@ -55,7 +56,10 @@ func (s *Service) OfferOwnership(ctx context.Context, who tenants.Scope, to tena
 		if _, err := tx.Member(ctx, to); err != nil {
 			return err
 		}
-		return tx.SaveOffer(ctx, o)
+		if err := tx.SaveOffer(ctx, o); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "ownership.offer", string(to), "keeps", string(keeps)))
 	})
 	if err != nil {
 		return nil, err
@@ -105,7 +109,10 @@ func (s *Service) AcceptOwnership(ctx context.Context, who tenants.Scope) error 
 		if err := s.handOver(ctx, tx, from, o); err != nil {
 			return err
 		}
-		return tx.DropOffer(ctx)
+		if err := tx.DropOffer(ctx); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "ownership.accept", string(o.From), "keeps", string(o.Keeps)))
 	})
 }
 
@@ -139,10 +146,14 @@ func (s *Service) EndOffer(ctx context.Context, who tenants.Scope) error {
 		return err
 	}
 	return s.store.Update(ctx, who.Tenant, func(tx Tx) error {
-		if _, err := s.offer(ctx, tx, who); err != nil {
+		o, err := s.offer(ctx, tx, who)
+		if err != nil {
 			return err
 		}
-		return tx.DropOffer(ctx)
+		if err := tx.DropOffer(ctx); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "ownership.end", string(o.To)))
 	})
 }
 

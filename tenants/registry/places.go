@@ -6,6 +6,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // MaxPlaces is how many workspaces a person can be given at once.
@@ -153,7 +154,10 @@ func (s *Service) Leave(ctx context.Context, user tenants.UserID, tenant tenants
 		if err := keepAnOwner(ctx, tx, m); err != nil {
 			return err
 		}
-		return tx.RemoveMember(ctx, user)
+		if err := tx.RemoveMember(ctx, user); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(user), "member.leave", string(user), "was", string(m.Role)))
 	})
 	if fault.Is(err, fault.NotFound) {
 		return noTenant()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // A Role is a custom role of one tenant. As a member's role it is written
@@ -82,9 +83,12 @@ func (s *Service) CreateRole(ctx context.Context, who tenants.Scope, name, title
 			return err
 		}
 		if len(all) >= MaxRoles {
-			return fault.New(fault.Quota, "role.too_many", "A tenant has at most %d roles of its own.", MaxRoles)
+			return fault.New(fault.Quota, "role.too_many", "A tenant has at most %d roles of its own.", MaxRoles).Knowing(fault.Facts{Limit: MaxRoles})
 		}
-		return tx.SaveRole(ctx, r)
+		if err := tx.SaveRole(ctx, r); err != nil {
+			return err
+		}
+		return tx.Record(ctx, recordOf(who, "role.create", r))
 	})
 	if err != nil {
 		return nil, err
@@ -113,12 +117,24 @@ func (s *Service) UpdateRole(ctx context.Context, who tenants.Scope, name, title
 		if err = r.Check(); err != nil {
 			return err
 		}
-		return tx.SaveRole(ctx, r)
+		if err = tx.SaveRole(ctx, r); err != nil {
+			return err
+		}
+		return tx.Record(ctx, recordOf(who, "role.update", r))
 	})
 	if err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// recordOf is an entry about a role, with what it allows.
+func recordOf(who tenants.Scope, action string, r *Role) audit.Entry {
+	allows := make([]string, len(r.Actions))
+	for i, act := range r.Actions {
+		allows[i] = string(act)
+	}
+	return audit.By(who, action, string(r.As()), "actions", strings.Join(allows, " "))
 }
 
 // DeleteRole removes a custom role. Those who have it, here and in the tenants
@@ -139,7 +155,8 @@ func (s *Service) DeleteRole(ctx context.Context, who tenants.Scope, name string
 			return fault.Of(err).On("/query/reassign_to")
 		}
 	}
-	return s.store.RemoveRole(ctx, who.Tenant, name, instead, who.Actor())
+	e := audit.By(who, "role.delete", customPrefix+name, "instead", string(instead))
+	return s.store.RemoveRole(ctx, who.Tenant, name, instead, e)
 }
 
 // CustomRoles says what the custom roles of a tenant's members may do. It is
@@ -158,6 +175,9 @@ func CustomRoles(ctx context.Context, store Store, tenant tenants.ID) (map[tenan
 func (s *Service) holds(ctx context.Context, who tenants.Scope, actions []tenants.Action) error {
 	for i, act := range actions {
 		err := s.authz.Allow(ctx, who, act)
+		if fault.Is(err, fault.Invalid) {
+			return fault.New(fault.Invalid, "role.unknown_action", "There is nothing called %.64q to allow.", string(act)).On("/actions/" + strconv.Itoa(i)).Because(err)
+		}
 		if fault.Is(err, fault.Forbidden) || fault.Is(err, fault.Quota) {
 			return fault.New(fault.Forbidden, "role.above_own", "You cannot give away %q: it is not yours.", act).
 				On("/actions/" + strconv.Itoa(i))

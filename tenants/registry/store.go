@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Store keeps the tree. View and Update see one tenant; the other methods look
@@ -29,37 +30,44 @@ type Store interface {
 	// Children lists direct children only, by ID and from after on.
 	Children(ctx context.Context, parent, after tenants.ID, limit int) ([]Entry, error)
 	// Create writes a tenant with its first owner and fills in Ancestors,
-	// Authz and Version. It returns fault.NotFound if the parent is gone and
+	// Authz and Version. e is recorded in both books, the parent's and the
+	// child's. It returns fault.NotFound if the parent is gone and
 	// fault.Conflict if it is suspended, or for a second operator.
-	Create(ctx context.Context, t *Tenant, owner Member) error
+	Create(ctx context.Context, t *Tenant, owner Member, e audit.Entry) error
 	// Operator is the root of the tree, or fault.NotFound.
 	Operator(ctx context.Context) (tenants.ID, error)
-	// SetState opens or closes child. It returns fault.NotFound unless child
-	// is a direct child of parent.
-	SetState(ctx context.Context, parent, child tenants.ID, state State, reason string) error
+	// SetState opens or closes child, and records e in both books. It returns
+	// fault.NotFound unless child is a direct child of parent. The child's
+	// subscribers hear EventUpdated.
+	SetState(ctx context.Context, parent, child tenants.ID, state State, reason string, e audit.Entry) error
 
 	// RolesFor lists the custom roles that count in tenant, by name: its own
 	// and, in a workspace, those of the agency whose name it does not have.
 	RolesFor(ctx context.Context, tenant tenants.ID) ([]Role, error)
 	// RemoveRole drops a role of tenant and gives its holders instead: members
 	// and those invited, in tenant and directly below where the name means this
-	// role. It returns fault.Conflict if there are any and instead is empty, and
+	// role; who they have it from is e's actor, and e is in the book of each. It
+	// returns fault.Conflict if there are any and instead is empty, and
 	// fault.NotFound for a name that is not there.
-	RemoveRole(ctx context.Context, tenant tenants.ID, name string, instead tenants.Role, by string) error
+	RemoveRole(ctx context.Context, tenant tenants.ID, name string, instead tenants.Role, e audit.Entry) error
 
-	// AskAccess writes a request into child. It returns fault.NotFound unless
+	// AskAccess writes a request into child, and e into both books. It returns fault.NotFound unless
 	// child is directly below a.To, and fault.Conflict if one of a.To waits there.
-	AskAccess(ctx context.Context, child tenants.ID, a *Access) error
+	AskAccess(ctx context.Context, child tenants.ID, a *Access, e audit.Entry) error
 	// Received lists what was granted to parent or asked by it, latest first
 	// and before the one that is named, unless none is.
 	Received(ctx context.Context, parent tenants.ID, before AccessID, limit int) ([]Received, error)
 }
 
-// Tx is what the registry may do inside a transaction.
+// Tx is what the registry may do inside a transaction. Each change of the
+// tenant or of a member tells the tenant's subscribers, if the Tx commits: a
+// use case cannot forget to.
 type Tx interface {
+	audit.Recorder
+
 	Tenant(ctx context.Context) (*Tenant, error)
 	// SaveTenant checks and writes name, settings and pause, and nothing else.
-	// It returns fault.Conflict if t is stale.
+	// It returns fault.Conflict if t is stale. It tells EventUpdated.
 	SaveTenant(ctx context.Context, t *Tenant) error
 
 	People
@@ -83,9 +91,10 @@ type People interface {
 	// Seats counts the members, and the invitations alive at now.
 	Seats(ctx context.Context, now time.Time) (members, waiting int, err error)
 	// SaveMember inserts m if its Version is 0, and returns fault.Conflict if
-	// the person is a member already or m is stale.
+	// the person is a member already or m is stale. It tells EventMember.
 	SaveMember(ctx context.Context, m *Member) error
-	// RemoveMember also drops the offer of ownership that they are a part of.
+	// RemoveMember tells EventMember, without a role. It drops the offer of
+	// ownership that they are a part of.
 	RemoveMember(ctx context.Context, user tenants.UserID) error
 
 	// Offer returns fault.NotFound if there is none.

@@ -13,6 +13,7 @@ import (
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit/audittest"
 )
 
 // Store is an identity.Store in memory. Its zero value is ready to use, from
@@ -23,6 +24,7 @@ type Store struct {
 }
 
 type state struct {
+	audittest.Recorder
 	users     map[tenants.UserID]user
 	pending   map[identity.PendingID]identity.Pending
 	sessions  map[identity.SessionID]identity.Session

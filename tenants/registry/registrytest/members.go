@@ -68,20 +68,20 @@ func rolesComeAndGo(t *testing.T, w world) {
 		return errors.Join(tx.SaveRole(ctx, got),
 			tx.SaveMember(ctx, &registry.Member{User: writer, Role: got.As(), GrantedBy: "system"}))
 	})
-	want(t, fault.Conflict, w.RemoveRole(t.Context(), w.us.ID, "writer", "", "usr_x"))
-	must(t, w.RemoveRole(t.Context(), w.us.ID, "writer", tenants.Viewer, "usr_x"))
+	want(t, fault.Conflict, w.RemoveRole(t.Context(), w.us.ID, "writer", "", done))
+	must(t, w.RemoveRole(t.Context(), w.us.ID, "writer", tenants.Viewer, done))
 	custom, err := registry.CustomRoles(t.Context(), w, w.us.ID)
 	if err != nil || len(custom) != 0 {
 		t.Errorf("roles left = %v, %v", custom, err)
 	}
 	must(t, w.View(t.Context(), w.us.ID, func(tx registry.Tx) error {
 		m, err := tx.Member(t.Context(), writer)
-		if err == nil && (m.Role != tenants.Viewer || m.GrantedBy != "usr_x" || m.Version != 2) {
+		if err == nil && (m.Role != tenants.Viewer || m.GrantedBy != done.Actor || m.Version != 2) {
 			t.Errorf("who had it is %+v", m)
 		}
 		return err
 	}))
-	want(t, fault.NotFound, w.RemoveRole(t.Context(), w.us.ID, "writer", "", ""))
+	want(t, fault.NotFound, w.RemoveRole(t.Context(), w.us.ID, "writer", "", done))
 }
 
 func tenantsAreApart(t *testing.T, w world) {
@@ -106,7 +106,7 @@ func tenantsAreApart(t *testing.T, w world) {
 	if st := w.standing(t, w.them.ID, w.them.owner); st.Role != tenants.Owner {
 		t.Error("a neighbour removed their owner")
 	}
-	want(t, fault.NotFound, w.RemoveRole(t.Context(), w.us.ID, "theirs", "", ""))
+	want(t, fault.NotFound, w.RemoveRole(t.Context(), w.us.ID, "theirs", "", done))
 	want(t, fault.NotFound, w.Update(t.Context(), tenants.NewID(), func(registry.Tx) error { return nil }))
 }
 
@@ -213,5 +213,5 @@ func invariantsHold(t *testing.T, w world) {
 		}
 	}
 	bad := &registry.Tenant{ID: tenants.NewID(), Parent: w.agency.ID, Kind: tenants.Workspace, Name: "x", Settings: registry.Settings{TimeZone: "Moon/Crater"}}
-	want(t, fault.Invalid, w.Create(t.Context(), bad, registry.Member{User: person(), Role: tenants.Owner}))
+	want(t, fault.Invalid, w.Create(t.Context(), bad, registry.Member{User: person(), Role: tenants.Owner}, done))
 }

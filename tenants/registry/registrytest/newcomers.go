@@ -69,8 +69,8 @@ func rolesGoEverywhere(t *testing.T, w world) {
 	inv.Role = "custom:writer"
 	w.update(t, w.us.ID, func(ctx context.Context, tx registry.Tx) error { return tx.SaveInvitation(ctx, inv) })
 	before := w.standing(t, w.us.ID, holder)
-	want(t, fault.Conflict, w.RemoveRole(t.Context(), w.agency.ID, "writer", "", "usr_x"))
-	must(t, w.RemoveRole(t.Context(), w.agency.ID, "writer", tenants.Editor, "usr_x"))
+	want(t, fault.Conflict, w.RemoveRole(t.Context(), w.agency.ID, "writer", "", done))
+	must(t, w.RemoveRole(t.Context(), w.agency.ID, "writer", tenants.Editor, done))
 	if st := w.standing(t, w.us.ID, holder); st.Role != tenants.Editor || st.Authz <= before.Authz {
 		t.Errorf("below: %+v", st)
 	}
@@ -84,8 +84,8 @@ func rolesGoEverywhere(t *testing.T, w world) {
 		}
 		return err
 	}))
-	want(t, fault.NotFound, w.RemoveRole(t.Context(), w.agency.ID, "writer", tenants.Editor, "usr_x"))
-	want(t, fault.NotFound, w.RemoveRole(t.Context(), w.us.ID, "writer", tenants.Editor, "usr_x"))
+	want(t, fault.NotFound, w.RemoveRole(t.Context(), w.agency.ID, "writer", tenants.Editor, done))
+	want(t, fault.NotFound, w.RemoveRole(t.Context(), w.us.ID, "writer", tenants.Editor, done))
 }
 
 func invitation(email string) *registry.Invitation {
@@ -262,24 +262,24 @@ func parentsAsk(t *testing.T, w world) {
 	a := access(w)
 	a.AskedBy = w.agency.owner
 	before := w.standing(t, w.us.ID, "").Authz
-	must(t, w.AskAccess(t.Context(), w.us.ID, a))
+	must(t, w.AskAccess(t.Context(), w.us.ID, a, done))
 	if w.standing(t, w.us.ID, "").Authz == before || a.Version != 1 {
 		t.Error("the child did not notice")
 	}
-	want(t, fault.Conflict, w.AskAccess(t.Context(), w.us.ID, access(w)))
+	want(t, fault.Conflict, w.AskAccess(t.Context(), w.us.ID, access(w), done))
 	for name, child := range map[string]tenants.ID{"itself": w.agency.ID, "nothing": tenants.NewID(), "no name": "", "above": w.root} {
-		if err := w.AskAccess(t.Context(), child, access(w)); !fault.Is(err, fault.NotFound) {
+		if err := w.AskAccess(t.Context(), child, access(w), done); !fault.Is(err, fault.NotFound) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	far := access(w)
 	far.To = w.root
-	want(t, fault.NotFound, w.AskAccess(t.Context(), w.us.ID, far))
+	want(t, fault.NotFound, w.AskAccess(t.Context(), w.us.ID, far, done))
 	if st := w.standing(t, w.us.ID, w.agency.owner); st.Grant != "" {
 		t.Errorf("asking opens nothing: %+v", st)
 	}
 	b := access(w)
-	must(t, w.AskAccess(t.Context(), w.them.ID, b))
+	must(t, w.AskAccess(t.Context(), w.them.ID, b, done))
 	got, err := w.Received(t.Context(), w.agency.ID, "", 10)
 	must(t, err)
 	if len(got) != 2 || got[0].ID != b.ID || got[1].Child.ID != w.us.ID || got[1].Child.Name != w.us.Name || got[1].AskedBy != w.agency.owner || !got[1].Until.IsZero() {
@@ -303,7 +303,7 @@ func parentsAsk(t *testing.T, w world) {
 }
 
 func closuresSayWhomToAsk(t *testing.T, w world) {
-	must(t, w.SetState(t.Context(), w.root, w.agency.ID, registry.Suspended, "unpaid"))
+	must(t, w.SetState(t.Context(), w.root, w.agency.ID, registry.Suspended, "unpaid", done))
 	for tenant, want := range map[tenants.ID]registry.Closure{
 		w.agency.ID: {Here: true, Reason: "unpaid", Ask: "Operator"}, w.us.ID: {Ask: w.agency.Name},
 	} {
@@ -317,8 +317,8 @@ func closuresSayWhomToAsk(t *testing.T, w world) {
 	if len(mine) != 1 || mine[0].State != registry.Suspended || mine[0].Closure != (registry.Closure{Ask: w.agency.Name}) {
 		t.Errorf("mine = %+v", mine)
 	}
-	must(t, w.SetState(t.Context(), w.agency.ID, w.us.ID, registry.Suspended, "on its own"))
-	must(t, w.SetState(t.Context(), w.root, w.agency.ID, registry.Active, ""))
+	must(t, w.SetState(t.Context(), w.agency.ID, w.us.ID, registry.Suspended, "on its own", done))
+	must(t, w.SetState(t.Context(), w.root, w.agency.ID, registry.Active, "", done))
 	if st := w.standing(t, w.us.ID, ""); !st.Suspended {
 		t.Error("resuming the one above resumed what was suspended on its own")
 	}

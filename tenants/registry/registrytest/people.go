@@ -8,6 +8,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
@@ -33,7 +34,7 @@ func (s *Store) RolesFor(_ context.Context, tenant tenants.ID) ([]registry.Role,
 }
 
 // RemoveRole implements registry.Store.
-func (s *Store) RemoveRole(_ context.Context, tenant tenants.ID, name string, instead tenants.Role, by string) error {
+func (s *Store) RemoveRole(_ context.Context, tenant tenants.ID, name string, instead tenants.Role, e audit.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := s.nodes[tenant]
@@ -48,7 +49,7 @@ func (s *Store) RemoveRole(_ context.Context, tenant tenants.ID, name string, in
 			continue
 		}
 		at = at.clone()
-		if at.replace(r.As(), instead, by) && instead == "" {
+		if at.replace(r.As(), instead, e.Actor) && instead == "" {
 			return fault.New(fault.Conflict, "role.in_use", "Somebody has this role.")
 		}
 		at.tenant.Authz++
@@ -79,7 +80,7 @@ func (n node) replace(role, instead tenants.Role, by string) (any bool) {
 }
 
 // AskAccess implements registry.Store.
-func (s *Store) AskAccess(_ context.Context, child tenants.ID, a *registry.Access) error {
+func (s *Store) AskAccess(_ context.Context, child tenants.ID, a *registry.Access, _ audit.Entry) error {
 	if err := a.Check(); err != nil {
 		return err
 	}

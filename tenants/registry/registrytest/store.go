@@ -12,6 +12,8 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
+	"github.com/carillonhq/carillon/tenants/audit/audittest"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
@@ -20,6 +22,7 @@ type Store struct {
 	mu    sync.Mutex
 	nodes map[tenants.ID]node
 	post  []Posted
+	told  map[tenants.ID][]Event
 }
 
 // A Posted is a letter that was put in the post, and whose.
@@ -35,6 +38,26 @@ func (s *Store) Post() []Posted {
 	all := s.post
 	s.post = nil
 	return all
+}
+
+// An Event is what a tenant's subscribers heard.
+type Event struct {
+	Type, Subject string
+	Data          any // registry.Told or registry.ToldMember
+}
+
+// Told lists what tenant's subscribers heard, in order.
+func (s *Store) Told(_ context.Context, tenant tenants.ID) ([]Event, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.told[tenant]), nil
+}
+
+func (s *Store) tell(tenant tenants.ID, events ...Event) {
+	if s.told == nil {
+		s.told = map[tenants.ID][]Event{}
+	}
+	s.told[tenant] = append(s.told[tenant], events...)
 }
 
 // node is one tenant with what belongs to it. Values are copied on the way in
@@ -84,6 +107,7 @@ func (s *Store) Update(_ context.Context, tenant tenants.ID, fn func(registry.Tx
 	for _, l := range tx.posted {
 		s.post = append(s.post, Posted{tenant, l})
 	}
+	s.tell(tenant, tx.told...)
 	return nil
 }
 
@@ -180,7 +204,7 @@ func entry(t registry.Tenant) registry.Entry {
 }
 
 // Create implements registry.Store.
-func (s *Store) Create(ctx context.Context, t *registry.Tenant, owner registry.Member) error {
+func (s *Store) Create(ctx context.Context, t *registry.Tenant, owner registry.Member, _ audit.Entry) error {
 	if err := t.Check(); err != nil {
 		return err
 	}
@@ -221,7 +245,7 @@ func (s *Store) Operator(context.Context) (tenants.ID, error) {
 }
 
 // SetState implements registry.Store.
-func (s *Store) SetState(_ context.Context, parent, child tenants.ID, state registry.State, reason string) error {
+func (s *Store) SetState(_ context.Context, parent, child tenants.ID, state registry.State, reason string, _ audit.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n, ok := s.nodes[child]
@@ -232,12 +256,15 @@ func (s *Store) SetState(_ context.Context, parent, child tenants.ID, state regi
 	n.tenant.Authz++
 	n.tenant.Version++
 	s.nodes[child] = n
+	s.tell(child, Event{registry.EventUpdated, string(child), n.tenant.Told()})
 	return nil
 }
 
 type memTx struct {
+	audittest.Recorder
 	node
 	posted []registry.Letter
+	told   []Event
 }
 
 func (tx *memTx) Tenant(context.Context) (*registry.Tenant, error) {
@@ -260,6 +287,7 @@ func (tx *memTx) SaveTenant(_ context.Context, t *registry.Tenant) error {
 	now.Name, now.Settings, now.Paused, now.PausedReason = t.Name, t.Settings, t.Paused, t.PausedReason
 	now.Version, now.UpdatedAt = t.Version, t.UpdatedAt
 	tx.tenant = now
+	tx.told = append(tx.told, Event{registry.EventUpdated, string(now.ID), now.Told()})
 	return nil
 }
 
@@ -296,6 +324,7 @@ func (tx *memTx) SaveMember(_ context.Context, m *registry.Member) error {
 	}
 	m.Version++
 	tx.members[m.User] = *m
+	tx.told = append(tx.told, Event{registry.EventMember, string(m.User), registry.ToldMember{Role: m.Role}})
 	return nil
 }
 
@@ -307,6 +336,7 @@ func (tx *memTx) RemoveMember(_ context.Context, user tenants.UserID) error {
 	if tx.offer != nil && (tx.offer.To == user || tx.offer.From == user) {
 		tx.offer = nil
 	}
+	tx.told = append(tx.told, Event{registry.EventMember, string(user), registry.ToldMember{}})
 	return nil
 }
 
