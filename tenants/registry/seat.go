@@ -23,13 +23,24 @@ func seat(ctx context.Context, tx Tx, tier tenants.Tier, now time.Time, asked bo
 		return err
 	}
 	if asked && waiting >= MaxInvitations {
-		return fault.New(fault.Quota, "invitation.too_many", "At most %d invitations can wait. Revoke some first.", MaxInvitations)
+		return fault.New(fault.Quota, "invitation.too_many", "At most %d invitations can wait. Revoke some first.", MaxInvitations).Knowing(fault.Facts{Limit: MaxInvitations})
 	}
 	if asked {
 		members += waiting
 	}
 	if n := Seats(tier); n > 0 && members >= n {
-		return fault.New(fault.Quota, "member.no_seat", "Your plan has %d seats, and all are taken or promised.", n)
+		return fault.New(fault.Quota, "member.no_seat", "Your plan has %d seats, and all are taken or promised.", n).
+			Knowing(fault.Facts{Plan: string(tier), NeededPlan: string(larger(tier)), Limit: n})
 	}
 	return nil
+}
+
+// larger is the least plan that has more seats.
+func larger(than tenants.Tier) tenants.Tier {
+	for _, tier := range tenants.Tiers() {
+		if n := Seats(tier); n == 0 || n > Seats(than) {
+			return tier
+		}
+	}
+	return ""
 }
