@@ -16,11 +16,11 @@ import (
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
-// want calls and compares status and code, which may be empty, and returns the
+// want calls once, whatever was called before, and compares status and code, which may be empty, and returns the
 // answer.
 func (w *world) want(status int, code, method, path string, headers map[string]string, body string) map[string]any {
 	w.t.Helper()
-	got, _, answer := w.call(method, "/api/v1"+path, headers, body)
+	got, _, answer := w.call(method, "/api/v1"+path, with(headers, "Idempotency-Key", id.New("x")), body)
 	if got != status || code != "" && !strings.Contains(answer, `"code":"`+code+`"`) {
 		w.t.Fatalf("%s %s: %d %s, want %d %s", method, path, got, answer, status, code)
 	}
