@@ -41,8 +41,12 @@ sdks: ## Build the plugin SDKs in TypeScript and Python; the tests need them
 	@tools/deps.sh test
 	@tools/sdks.sh build
 
+.PHONY: providers
+providers: ## Install the OpenID provider that the tests sign in with
+	@tools/providers/install.sh
+
 .PHONY: test
-test: deps sdks ## Run the tests: unit, contract, integration, and the race detector on the core
+test: deps sdks providers ## Run the tests: unit, contract, integration, and the race detector on the core
 	$(GO) test -timeout 20m -p 4 $$(comm -23 <($(GO) list ./... | sort) <($(GO) list $(RACE) | sort))
 	$(GO) test -timeout 20m -race $(RACE)
 

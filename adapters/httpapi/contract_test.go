@@ -34,6 +34,7 @@ var elsewise = map[string]string{
 	"getOwnershipOffer":  "ownership.not_found", //
 	"acceptOwnership":    "ownership.not_found", //
 	"endOwnershipOffer":  "ownership.not_found", //
+	"finishIdentity":     "sign_in.stale",       // nobody left to come back
 	"continueConnection": "platform.no_sign_in", // there is no sign-in behind it
 	"getMediaContent":    "blob.not_found",      // the row was written without its bytes
 	"schedulePost":       "post.in_flight",      // it is out, perhaps: somebody has to look

@@ -5,7 +5,10 @@ import "github.com/carillonhq/carillon/adapters/httpapi/api"
 // Server answers every operation of openapi.yaml. Leaving one out does not
 // compile. Every field is required; New sets the rest.
 type Server struct {
-	People  People
+	People People
+
+	Federation Federation
+
 	Names   Names
 	APIKeys APIKeys
 	Tenants Tenants
@@ -16,9 +19,10 @@ type Server struct {
 	Guests      Guests
 	Ownership   Ownership
 	Access      Access
-	Channels    Channels
-	Media       Media
-	Posts       Posts
+
+	Channels Channels
+	Media    Media
+	Posts    Posts
 	// Rehearsal is Posts that keeps nothing, for dry_run.
 	Rehearsal Posts
 	Events    Events

@@ -43,10 +43,13 @@ import (
 // A world is the whole surface on a real database; only what leaves the
 // machine is made up.
 type world struct {
-	t        testing.TB
-	db       *postgres.DB
-	app      *fiber.App
-	people   *identity.Service
+	t      testing.TB
+	db     *postgres.DB
+	app    *fiber.App
+	people *identity.Service
+
+	federation *identity.Federation
+
 	names    *identity.Directory
 	keys     *identity.Keys
 	events   *events.Service
@@ -73,12 +76,15 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 	files := media.New(db.Media(), blobs, images{}, noLinks{}, authz, time.Now)
 	ev := events.New(db.Events(), authz, eventstest.Sealer{}, anySender{}, time.Now)
 	w := &world{t: t, db: db, people: people, names: names, keys: keys, events: ev, registry: reg, streams: new(quiet)}
+	w.federation = identity.NewFederation(people, there{}, identity.FederationConfig{
+		Key: []byte(strings.Repeat("f", 32)), Callback: func(name string) string { return "https://example.com/sign-in/" + name },
+	})
 	w.app, err = httpapi.New(httpapi.Config{
 		Log: slog.New(slog.DiscardHandler), Auth: people, Scopes: reg, Authz: authz, Keys: db.Idempotency(),
 		CursorKey: []byte(strings.Repeat("c", 32)), TicketKey: []byte(strings.Repeat("t", 32)),
 		Limits: httpapi.NewLimits(nil).Times(1_000_000),
 	}, &httpapi.Server{
-		People: people, Names: names, APIKeys: keys, Tenants: reg, Members: reg, Rights: authz, Invitations: reg,
+		People: people, Federation: w.federation, Names: names, APIKeys: keys, Tenants: reg, Members: reg, Rights: authz, Invitations: reg,
 		Guests: identity.NewGuests(names, reg), Ownership: reg, Access: reg, Channels: chans, Media: files,
 		Posts:     publishing.New(db.Posts(), chans, files, rules.New(), authz),
 		Rehearsal: publishing.New(publishing.Rehearsal(db.Posts()), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Audit: audit.New(db.Audit(), authz), Streams: w.streams, Jobs: jobs.New(db.JobNames(), authz),
@@ -189,6 +195,14 @@ func (practice) Platform(_ context.Context, name string) (social.Platform, error
 type platform struct{}
 
 func (platform) Manifest() social.Manifest { return manifest() }
+
+func (platform) Connect(context.Context, social.ConnectRequest) (social.ConnectStep, error) {
+	return social.ConnectStep{Done: &social.Credential{AccessToken: "token"}}, nil
+}
+
+func (platform) Accounts(context.Context, social.Call) ([]social.Account, error) {
+	return []social.Account{{ID: id.New("x"), Name: "An account"}}, nil
+}
 
 func (platform) Publish(context.Context, social.PublishRequest) (social.Step, error) {
 	return social.Step{}, social.Fail(social.Permanent, "test.never", "Never.")

@@ -137,7 +137,7 @@ func (k *kernel) httpConfig(ready func(context.Context) error) httpapi.Config {
 
 func (k *kernel) server(hub *stream.Hub) *httpapi.Server {
 	return &httpapi.Server{
-		People: k.people, Names: k.names, APIKeys: k.keys, Tenants: k.tenants, Members: k.tenants,
+		People: k.people, Federation: k.federation, Names: k.names, APIKeys: k.keys, Tenants: k.tenants, Members: k.tenants,
 		Rights: k.authz, Invitations: k.tenants, Guests: identity.NewGuests(k.names, k.tenants), Ownership: k.tenants, Access: k.tenants,
 		Channels: k.channels, Media: k.media, Posts: k.posts, Rehearsal: k.rehearsal,
 		Events: k.events, Streams: streams{hub}, Webhooks: k.events, Audit: audit.New(k.db.Audit(), k.authz),

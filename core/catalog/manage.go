@@ -46,19 +46,51 @@ func recordOf(who tenants.Scope, action string, p *Plugin, v *Version) audit.Ent
 // if it is not empty, is the one that was looked at: another is a conflict.
 func (s *Service) Approve(ctx context.Context, who tenants.Scope, id, digest string) (Entry, error) {
 	return s.change(ctx, who, id, "plugin.approve", func(ctx context.Context, tx Tx, p *Plugin) (*Version, []string, error) {
-		switch {
-		case p.Pending == "":
-			return nil, nil, fault.New(fault.Conflict, "plugin.nothing_pending", "Nothing of this plugin waits for approval.")
-		case digest != "" && digest != p.Pending:
-			return nil, nil, fault.New(fault.Conflict, "plugin.other_pending", "Another version waits by now. Look at it first.")
-		}
-		v, err := tx.Version(ctx, id, p.Pending)
+		v, err := waiting(ctx, tx, p, digest)
 		if err != nil {
 			return nil, nil, err
 		}
 		p.activate(v)
 		return v, []string{EventUpgraded}, tx.SaveVersion(ctx, v)
 	})
+}
+
+// Dismiss lets the version that waits go; what runs runs on. It waits again if
+// somebody adds it again. digest is as in Approve. A plugin of which nothing
+// else is there is removed instead.
+func (s *Service) Dismiss(ctx context.Context, who tenants.Scope, id, digest string) (Entry, error) {
+	var gone string
+	e, err := s.change(ctx, who, id, "plugin.dismiss", func(ctx context.Context, tx Tx, p *Plugin) (*Version, []string, error) {
+		v, err := waiting(ctx, tx, p, digest)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case p.Active == "":
+			return nil, nil, fault.New(fault.Conflict, "plugin.nothing_else", "This plugin has no other version. Remove the plugin.")
+		}
+		p.Pending = ""
+		if v.Ran { // a way back to it stays
+			return v, []string{EventUpdated}, nil
+		}
+		gone = v.Digest
+		return v, []string{EventUpdated}, tx.DropVersion(ctx, id, v.Digest)
+	})
+	if err == nil && gone != "" {
+		_ = s.Bundles.Forget(ctx, gone) // what is left of one is waste, not harm
+	}
+	return e, err
+}
+
+// waiting is the version that waits for approval. digest, if it is not empty, is
+// the one that was looked at.
+func waiting(ctx context.Context, tx Tx, p *Plugin, digest string) (*Version, error) {
+	switch {
+	case p.Pending == "":
+		return nil, fault.New(fault.Conflict, "plugin.nothing_pending", "Nothing of this plugin waits for approval.")
+	case digest != "" && digest != p.Pending:
+		return nil, fault.New(fault.Conflict, "plugin.other_pending", "Another version waits by now. Look at it first.")
+	}
+	return tx.Version(ctx, p.ID, p.Pending)
 }
 
 // Rollback runs another version that is still kept and that ran before: the one

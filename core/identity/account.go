@@ -13,8 +13,12 @@ import (
 // Register asks for an account. The answer is the same for every address: the
 // owner of a new one gets a link to follow, the owner of a known one a note
 // that they have an account already. It returns fault.Invalid for input that
-// breaks a rule and fault.RateLimited when hashing is busy.
+// breaks a rule, fault.RateLimited when hashing is busy and fault.Forbidden
+// where nobody registers by themselves.
 func (s *Service) Register(ctx context.Context, _ Client, r Registration) error {
+	if err := s.mayRegister(); err != nil {
+		return err
+	}
 	r, err := r.check()
 	if err != nil {
 		return err
@@ -27,6 +31,14 @@ func (s *Service) Register(ctx context.Context, _ Client, r Registration) error 
 	return s.write(ctx, Letter{Kind: LetterVerify, Email: r.Email, Pending: pending.ID}, func(tx Tx) error {
 		return tx.AddPending(ctx, pending)
 	})
+}
+
+// mayRegister refuses strangers who would make an account, in whichever way.
+func (s *Service) mayRegister() error {
+	if s.cfg.Closed {
+		return fault.New(fault.Forbidden, "registration.closed", "Nobody can register here by themselves. Ask the people who run this service.")
+	}
+	return nil
 }
 
 // ResendVerify has the link of a registration mailed again, or, if there are

@@ -324,6 +324,21 @@ func (e ConnectionStage) Valid() bool {
 	}
 }
 
+// Defines values for DepartureObject.
+const (
+	DepartureObjectDeparture DepartureObject = "departure"
+)
+
+// Valid indicates whether the value is a known member of the DepartureObject enum.
+func (e DepartureObject) Valid() bool {
+	switch e {
+	case DepartureObjectDeparture:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DisabledCapabilityReason.
 const (
 	DisabledCapabilityReasonMissingScope DisabledCapabilityReason = "missing_scope"
@@ -375,6 +390,21 @@ func (e HeldReason) Valid() bool {
 	case TenantPausedAbove:
 		return true
 	case TenantSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for IdentityObject.
+const (
+	IdentityObjectIdentity IdentityObject = "identity"
+)
+
+// Valid indicates whether the value is a known member of the IdentityObject enum.
+func (e IdentityObject) Valid() bool {
+	switch e {
+	case IdentityObjectIdentity:
 		return true
 	default:
 		return false
@@ -996,6 +1026,21 @@ func (e ProblemClass) Valid() bool {
 	case ProblemClassUnauthenticated:
 		return true
 	case ProblemClassUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ProviderObject.
+const (
+	ProviderObjectProvider ProviderObject = "provider"
+)
+
+// Valid indicates whether the value is a known member of the ProviderObject enum.
+func (e ProviderObject) Valid() bool {
+	switch e {
+	case ProviderObjectProvider:
 		return true
 	default:
 		return false
@@ -1798,6 +1843,20 @@ type DeliverySummary struct {
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
+// Departure defines model for Departure.
+type Departure struct {
+	// AuthorizationUrl Where the person signs in.
+	AuthorizationUrl string `json:"authorization_url"`
+
+	// Binder For `:finish`, where there are no cookies. It is a secret of this client's.
+	Binder    string          `json:"binder"`
+	ExpiresAt time.Time       `json:"expires_at"`
+	Object    DepartureObject `json:"object" validate:"oneof=departure"`
+}
+
+// DepartureObject defines model for Departure.Object.
+type DepartureObject string
+
 // DisabledCapability defines model for DisabledCapability.
 type DisabledCapability struct {
 	// Id Such as `metrics.post` or `reply`.
@@ -1859,6 +1918,47 @@ type Held struct {
 
 // HeldReason defines model for Held.Reason.
 type HeldReason string
+
+// Identity defines model for Identity.
+type Identity struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email The address that the provider had when it was linked; nothing depends on it.
+	Email      *string        `json:"email,omitempty"`
+	Id         string         `json:"id"`
+	Issuer     string         `json:"issuer"`
+	LastUsedAt *time.Time     `json:"last_used_at,omitempty"`
+	Object     IdentityObject `json:"object" validate:"oneof=identity"`
+
+	// Provider The provider's name.
+	Provider string `json:"provider"`
+}
+
+// IdentityObject defines model for Identity.Object.
+type IdentityObject string
+
+// IdentityInput Example: {"provider":"google"}
+type IdentityInput struct {
+	Provider string `json:"provider" validate:"min=1,max=32"`
+}
+
+// IdentityList defines model for IdentityList.
+type IdentityList struct {
+	Data []Identity `json:"data" validate:"dive"`
+}
+
+// IdentityReturn The provider, the parameters that it added to the address, and the binder.
+//
+// Example: {"code":"…","iss":"https://accounts.google.com","provider":"google","state":"cst_…"}
+type IdentityReturn struct {
+	// Binder If not sent, the cookie counts.
+	Binder   *string `json:"binder,omitempty" validate:"omitempty,min=1,max=128"`
+	Code     *string `json:"code,omitempty" validate:"omitempty,min=1,max=4096"`
+	Error    *string `json:"error,omitempty" validate:"omitempty,min=1,max=128"`
+	Iss      *string `json:"iss,omitempty" validate:"omitempty,min=1,max=2048"`
+	Provider string  `json:"provider" validate:"min=1,max=32"`
+	State    string  `json:"state" validate:"min=1,max=128"`
+}
 
 // Invitation defines model for Invitation.
 type Invitation struct {
@@ -2304,6 +2404,12 @@ type PluginChannelInput struct {
 // PluginChannelInputChannel defines model for PluginChannelInput.Channel.
 type PluginChannelInputChannel string
 
+// PluginDismissal Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
+type PluginDismissal struct {
+	// Digest The version that was looked at. Another is a conflict.
+	Digest *string `json:"digest,omitempty" validate:"omitempty,max=64"`
+}
+
 // PluginGrant defines model for PluginGrant.
 type PluginGrant struct {
 	Allowed bool   `json:"allowed"`
@@ -2516,6 +2622,35 @@ type Problem struct {
 
 // ProblemClass defines model for Problem.Class.
 type ProblemClass string
+
+// Provider defines model for Provider.
+type Provider struct {
+	Name   string         `json:"name"`
+	Object ProviderObject `json:"object" validate:"oneof=provider"`
+
+	// Title For people.
+	Title string `json:"title"`
+}
+
+// ProviderObject defines model for Provider.Object.
+type ProviderObject string
+
+// ProviderList defines model for ProviderList.
+type ProviderList struct {
+	Data []Provider `json:"data" validate:"dive"`
+}
+
+// ProviderReturn The parameters that the provider added to the address, and the binder.
+//
+// Example: {"code":"…","iss":"https://accounts.google.com","state":"cst_…"}
+type ProviderReturn struct {
+	// Binder If not sent, the cookie counts.
+	Binder *string `json:"binder,omitempty" validate:"omitempty,min=1,max=128"`
+	Code   *string `json:"code,omitempty" validate:"omitempty,min=1,max=4096"`
+	Error  *string `json:"error,omitempty" validate:"omitempty,min=1,max=128"`
+	Iss    *string `json:"iss,omitempty" validate:"omitempty,min=1,max=2048"`
+	State  string  `json:"state" validate:"min=1,max=128"`
+}
 
 // PublishingSettings Example: {"missed_after_s":21600}
 type PublishingSettings struct {
@@ -2964,6 +3099,9 @@ type DryRun = bool
 // IdempotencyKey defines model for idempotencyKey.
 type IdempotencyKey = string
 
+// IdentityID defines model for identityID.
+type IdentityID = string
+
 // IfMatch defines model for ifMatch.
 type IfMatch = string
 
@@ -2993,6 +3131,9 @@ type PluginKeyID = string
 
 // PostID defines model for postID.
 type PostID = string
+
+// ProviderName defines model for providerName.
+type ProviderName = string
 
 // RequiredKey defines model for requiredKey.
 type RequiredKey = string
@@ -3413,6 +3554,9 @@ type ForgotPasswordJSONRequestBody = EmailInput
 // ResetPasswordJSONRequestBody defines body for ResetPassword for application/json ContentType.
 type ResetPasswordJSONRequestBody = PasswordReset
 
+// FinishProviderJSONRequestBody defines body for FinishProvider for application/json ContentType.
+type FinishProviderJSONRequestBody = ProviderReturn
+
 // RefreshSessionJSONRequestBody defines body for RefreshSession for application/json ContentType.
 type RefreshSessionJSONRequestBody = RefreshInput
 
@@ -3449,6 +3593,12 @@ type LookAtInvitationJSONRequestBody = InvitationToken
 // RegisterInvitedJSONRequestBody defines body for RegisterInvited for application/json ContentType.
 type RegisterInvitedJSONRequestBody = InvitedRegistration
 
+// FinishIdentityJSONRequestBody defines body for FinishIdentity for application/json ContentType.
+type FinishIdentityJSONRequestBody = IdentityReturn
+
+// StartIdentityJSONRequestBody defines body for StartIdentity for application/json ContentType.
+type StartIdentityJSONRequestBody = IdentityInput
+
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange
 
@@ -3484,6 +3634,9 @@ type SetPluginSettingsJSONRequestBody = PluginSettingsInput
 
 // ApprovePluginJSONRequestBody defines body for ApprovePlugin for application/json ContentType.
 type ApprovePluginJSONRequestBody = PluginApproval
+
+// DismissPluginJSONRequestBody defines body for DismissPlugin for application/json ContentType.
+type DismissPluginJSONRequestBody = PluginDismissal
 
 // RollbackPluginJSONRequestBody defines body for RollbackPlugin for application/json ContentType.
 type RollbackPluginJSONRequestBody = PluginRollback
@@ -3589,6 +3742,15 @@ type ServerInterface interface {
 	// ResetPassword Set a new password with the token from the mail.
 	// (POST /auth/password:reset)
 	ResetPassword(c *fiber.Ctx) error
+	// ListProviders Whom people can sign in with.
+	// (GET /auth/providers)
+	ListProviders(c *fiber.Ctx) error
+	// FinishProvider Sign in with what a provider sent the person back with.
+	// (POST /auth/providers/{provider}:finish)
+	FinishProvider(c *fiber.Ctx, provider ProviderName) error
+	// StartProvider Begin to sign in with a provider.
+	// (POST /auth/providers/{provider}:start)
+	StartProvider(c *fiber.Ctx, provider ProviderName) error
 	// RefreshSession Exchange a refresh token for fresh tokens.
 	// (POST /auth/refresh)
 	RefreshSession(c *fiber.Ctx) error
@@ -3670,6 +3832,18 @@ type ServerInterface interface {
 	// GetMe Who is signed in.
 	// (GET /me)
 	GetMe(c *fiber.Ctx) error
+	// ListIdentities The accounts elsewhere that sign the person in.
+	// (GET /me/identities)
+	ListIdentities(c *fiber.Ctx) error
+	// UnlinkIdentity Unlink an account elsewhere.
+	// (DELETE /me/identities/{identity})
+	UnlinkIdentity(c *fiber.Ctx, identity IdentityID) error
+	// FinishIdentity Link what a provider sent the person back with.
+	// (POST /me/identities:finish)
+	FinishIdentity(c *fiber.Ctx) error
+	// StartIdentity Begin to link an account elsewhere.
+	// (POST /me/identities:start)
+	StartIdentity(c *fiber.Ctx) error
 	// ChangePassword Change the password.
 	// (POST /me/password:change)
 	ChangePassword(c *fiber.Ctx) error
@@ -3769,6 +3943,9 @@ type ServerInterface interface {
 	// DisablePlugin Switch a platform off.
 	// (POST /plugins/{plugin}:disable)
 	DisablePlugin(c *fiber.Ctx, plugin PluginID) error
+	// DismissPlugin Let the version that waits go.
+	// (POST /plugins/{plugin}:dismiss)
+	DismissPlugin(c *fiber.Ctx, plugin PluginID) error
 	// EnablePlugin Switch a platform on.
 	// (POST /plugins/{plugin}:enable)
 	EnablePlugin(c *fiber.Ctx, plugin PluginID) error
@@ -4414,6 +4591,82 @@ func (siw *ServerInterfaceWrapper) ResetPassword(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.ResetPassword(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListProviders operation middleware
+func (siw *ServerInterfaceWrapper) ListProviders(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListProviders(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// FinishProvider operation middleware
+func (siw *ServerInterfaceWrapper) FinishProvider(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "provider" -------------
+	var provider ProviderName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "provider", c.Params("provider"), &provider, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/provider")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.FinishProvider(c, provider)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// StartProvider operation middleware
+func (siw *ServerInterfaceWrapper) StartProvider(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "provider" -------------
+	var provider ProviderName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "provider", c.Params("provider"), &provider, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/provider")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.StartProvider(c, provider)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -5275,6 +5528,89 @@ func (siw *ServerInterfaceWrapper) GetMe(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.GetMe(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListIdentities operation middleware
+func (siw *ServerInterfaceWrapper) ListIdentities(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListIdentities(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// UnlinkIdentity operation middleware
+func (siw *ServerInterfaceWrapper) UnlinkIdentity(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "identity" -------------
+	var identity IdentityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "identity", c.Params("identity"), &identity, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/identity")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.UnlinkIdentity(c, identity)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// FinishIdentity operation middleware
+func (siw *ServerInterfaceWrapper) FinishIdentity(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.FinishIdentity(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// StartIdentity operation middleware
+func (siw *ServerInterfaceWrapper) StartIdentity(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.StartIdentity(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -6321,6 +6657,35 @@ func (siw *ServerInterfaceWrapper) DisablePlugin(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.DisablePlugin(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// DismissPlugin operation middleware
+func (siw *ServerInterfaceWrapper) DismissPlugin(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DismissPlugin(c, plugin)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -8275,10 +8640,10 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/audit:export", Operation: "ExportAudit", Handler: wrapper.ExportAudit, Action: "audit.read", Bodyless: true, Query: []string{"format", "actor", "action", "subject", "at[gte]", "at[lt]"},
 		},
 		{
-			Method: "POST", Path: "/auth/login", Operation: "Login", Handler: wrapper.Login, Public: "the password in the body is the proof", Rate: "sign_in",
+			Method: "POST", Path: "/auth/login", Operation: "Login", Handler: wrapper.Login, Public: "the password in the body is the proof", Cookie: true, Rate: "sign_in",
 		},
 		{
-			Method: "POST", Path: "/auth/logout", Operation: "Logout", Handler: wrapper.Logout, Session: true, Bodyless: true,
+			Method: "POST", Path: "/auth/logout", Operation: "Logout", Handler: wrapper.Logout, Session: true, Cookie: true, Bodyless: true,
 		},
 		{
 			Method: "POST", Path: "/auth/password:forgot", Operation: "ForgotPassword", Handler: wrapper.ForgotPassword, Public: "nobody is signed in yet", Rate: "sign_in",
@@ -8287,7 +8652,16 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/auth/password:reset", Operation: "ResetPassword", Handler: wrapper.ResetPassword, Public: "the token in the body is the proof", Rate: "sign_in",
 		},
 		{
-			Method: "POST", Path: "/auth/refresh", Operation: "RefreshSession", Handler: wrapper.RefreshSession, Public: "the refresh token is the proof", Rate: "refresh",
+			Method: "GET", Path: "/auth/providers", Operation: "ListProviders", Handler: wrapper.ListProviders, Public: "a sign-in page shows them to everybody", Bodyless: true,
+		},
+		{
+			Method: "POST", Path: "/auth/providers/{provider}:finish", Operation: "FinishProvider", Handler: wrapper.FinishProvider, Public: "the provider's answer is the proof", Cookie: true, Rate: "refresh", IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/auth/providers/{provider}:start", Operation: "StartProvider", Handler: wrapper.StartProvider, Public: "whoever comes back has to prove who they are", Cookie: true, Rate: "refresh", Bodyless: true, IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/auth/refresh", Operation: "RefreshSession", Handler: wrapper.RefreshSession, Public: "the refresh token is the proof", Cookie: true, Rate: "refresh",
 		},
 		{
 			Method: "POST", Path: "/auth/register", Operation: "RegisterUser", Handler: wrapper.RegisterUser, Public: "nobody is signed in yet", Rate: "sign_in",
@@ -8366,6 +8740,18 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "GET", Path: "/me", Operation: "GetMe", Handler: wrapper.GetMe, Session: true, Bodyless: true,
+		},
+		{
+			Method: "GET", Path: "/me/identities", Operation: "ListIdentities", Handler: wrapper.ListIdentities, Session: true, Bodyless: true,
+		},
+		{
+			Method: "DELETE", Path: "/me/identities/{identity}", Operation: "UnlinkIdentity", Handler: wrapper.UnlinkIdentity, Session: true, Bodyless: true, IDs: map[string]string{"identity": "idn"},
+		},
+		{
+			Method: "POST", Path: "/me/identities:finish", Operation: "FinishIdentity", Handler: wrapper.FinishIdentity, Session: true, Cookie: true, Rate: "refresh",
+		},
+		{
+			Method: "POST", Path: "/me/identities:start", Operation: "StartIdentity", Handler: wrapper.StartIdentity, Session: true, Cookie: true, Rate: "refresh",
 		},
 		{
 			Method: "POST", Path: "/me/password:change", Operation: "ChangePassword", Handler: wrapper.ChangePassword, Session: true, Rate: "sign_in",
@@ -8465,6 +8851,9 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "POST", Path: "/plugins/{plugin}:disable", Operation: "DisablePlugin", Handler: wrapper.DisablePlugin, Action: "plugin.enable", Bodyless: true, IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/plugins/{plugin}:dismiss", Operation: "DismissPlugin", Handler: wrapper.DismissPlugin, Action: "plugin.manage", IDs: map[string]string{},
 		},
 		{
 			Method: "POST", Path: "/plugins/{plugin}:enable", Operation: "EnablePlugin", Handler: wrapper.EnablePlugin, Action: "plugin.enable", Bodyless: true, IDs: map[string]string{},
@@ -9084,6 +9473,93 @@ type ResetPassworddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ResetPassworddefaultApplicationProblemPlusJSONResponse) VisitResetPasswordResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListProvidersRequestObject struct {
+}
+
+type ListProvidersResponseObject interface {
+	VisitListProvidersResponse(ctx *fiber.Ctx) error
+}
+
+type ListProviders200JSONResponse ProviderList
+
+func (response ListProviders200JSONResponse) VisitListProvidersResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListProvidersdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListProvidersdefaultApplicationProblemPlusJSONResponse) VisitListProvidersResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type FinishProviderRequestObject struct {
+	Provider ProviderName `json:"provider"`
+	Body     *FinishProviderJSONRequestBody
+}
+
+type FinishProviderResponseObject interface {
+	VisitFinishProviderResponse(ctx *fiber.Ctx) error
+}
+
+type FinishProvider200JSONResponse Tokens
+
+func (response FinishProvider200JSONResponse) VisitFinishProviderResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type FinishProviderdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response FinishProviderdefaultApplicationProblemPlusJSONResponse) VisitFinishProviderResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type StartProviderRequestObject struct {
+	Provider ProviderName `json:"provider"`
+}
+
+type StartProviderResponseObject interface {
+	VisitStartProviderResponse(ctx *fiber.Ctx) error
+}
+
+type StartProvider201JSONResponse Departure
+
+func (response StartProvider201JSONResponse) VisitStartProviderResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type StartProviderdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StartProviderdefaultApplicationProblemPlusJSONResponse) VisitStartProviderResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -9897,6 +10373,120 @@ type GetMedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMedefaultApplicationProblemPlusJSONResponse) VisitGetMeResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListIdentitiesRequestObject struct {
+}
+
+type ListIdentitiesResponseObject interface {
+	VisitListIdentitiesResponse(ctx *fiber.Ctx) error
+}
+
+type ListIdentities200JSONResponse IdentityList
+
+func (response ListIdentities200JSONResponse) VisitListIdentitiesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListIdentitiesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListIdentitiesdefaultApplicationProblemPlusJSONResponse) VisitListIdentitiesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type UnlinkIdentityRequestObject struct {
+	Identity IdentityID `json:"identity"`
+}
+
+type UnlinkIdentityResponseObject interface {
+	VisitUnlinkIdentityResponse(ctx *fiber.Ctx) error
+}
+
+type UnlinkIdentity204Response struct {
+}
+
+func (response UnlinkIdentity204Response) VisitUnlinkIdentityResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type UnlinkIdentitydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UnlinkIdentitydefaultApplicationProblemPlusJSONResponse) VisitUnlinkIdentityResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type FinishIdentityRequestObject struct {
+	Body *FinishIdentityJSONRequestBody
+}
+
+type FinishIdentityResponseObject interface {
+	VisitFinishIdentityResponse(ctx *fiber.Ctx) error
+}
+
+type FinishIdentity200JSONResponse Identity
+
+func (response FinishIdentity200JSONResponse) VisitFinishIdentityResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type FinishIdentitydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response FinishIdentitydefaultApplicationProblemPlusJSONResponse) VisitFinishIdentityResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type StartIdentityRequestObject struct {
+	Body *StartIdentityJSONRequestBody
+}
+
+type StartIdentityResponseObject interface {
+	VisitStartIdentityResponse(ctx *fiber.Ctx) error
+}
+
+type StartIdentity201JSONResponse Departure
+
+func (response StartIdentity201JSONResponse) VisitStartIdentityResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type StartIdentitydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StartIdentitydefaultApplicationProblemPlusJSONResponse) VisitStartIdentityResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -10889,6 +11479,36 @@ type DisablePlugindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DisablePlugindefaultApplicationProblemPlusJSONResponse) VisitDisablePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type DismissPluginRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+	Body   *DismissPluginJSONRequestBody
+}
+
+type DismissPluginResponseObject interface {
+	VisitDismissPluginResponse(ctx *fiber.Ctx) error
+}
+
+type DismissPlugin200JSONResponse Plugin
+
+func (response DismissPlugin200JSONResponse) VisitDismissPluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type DismissPlugindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DismissPlugindefaultApplicationProblemPlusJSONResponse) VisitDismissPluginResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -12358,6 +12978,15 @@ type StrictServerInterface interface {
 	// ResetPassword Set a new password with the token from the mail.
 	// (POST /auth/password:reset)
 	ResetPassword(ctx context.Context, request ResetPasswordRequestObject) (ResetPasswordResponseObject, error)
+	// ListProviders Whom people can sign in with.
+	// (GET /auth/providers)
+	ListProviders(ctx context.Context, request ListProvidersRequestObject) (ListProvidersResponseObject, error)
+	// FinishProvider Sign in with what a provider sent the person back with.
+	// (POST /auth/providers/{provider}:finish)
+	FinishProvider(ctx context.Context, request FinishProviderRequestObject) (FinishProviderResponseObject, error)
+	// StartProvider Begin to sign in with a provider.
+	// (POST /auth/providers/{provider}:start)
+	StartProvider(ctx context.Context, request StartProviderRequestObject) (StartProviderResponseObject, error)
 	// RefreshSession Exchange a refresh token for fresh tokens.
 	// (POST /auth/refresh)
 	RefreshSession(ctx context.Context, request RefreshSessionRequestObject) (RefreshSessionResponseObject, error)
@@ -12439,6 +13068,18 @@ type StrictServerInterface interface {
 	// GetMe Who is signed in.
 	// (GET /me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// ListIdentities The accounts elsewhere that sign the person in.
+	// (GET /me/identities)
+	ListIdentities(ctx context.Context, request ListIdentitiesRequestObject) (ListIdentitiesResponseObject, error)
+	// UnlinkIdentity Unlink an account elsewhere.
+	// (DELETE /me/identities/{identity})
+	UnlinkIdentity(ctx context.Context, request UnlinkIdentityRequestObject) (UnlinkIdentityResponseObject, error)
+	// FinishIdentity Link what a provider sent the person back with.
+	// (POST /me/identities:finish)
+	FinishIdentity(ctx context.Context, request FinishIdentityRequestObject) (FinishIdentityResponseObject, error)
+	// StartIdentity Begin to link an account elsewhere.
+	// (POST /me/identities:start)
+	StartIdentity(ctx context.Context, request StartIdentityRequestObject) (StartIdentityResponseObject, error)
 	// ChangePassword Change the password.
 	// (POST /me/password:change)
 	ChangePassword(ctx context.Context, request ChangePasswordRequestObject) (ChangePasswordResponseObject, error)
@@ -12538,6 +13179,9 @@ type StrictServerInterface interface {
 	// DisablePlugin Switch a platform off.
 	// (POST /plugins/{plugin}:disable)
 	DisablePlugin(ctx context.Context, request DisablePluginRequestObject) (DisablePluginResponseObject, error)
+	// DismissPlugin Let the version that waits go.
+	// (POST /plugins/{plugin}:dismiss)
+	DismissPlugin(ctx context.Context, request DismissPluginRequestObject) (DismissPluginResponseObject, error)
 	// EnablePlugin Switch a platform on.
 	// (POST /plugins/{plugin}:enable)
 	EnablePlugin(ctx context.Context, request EnablePluginRequestObject) (EnablePluginResponseObject, error)
@@ -13118,6 +13762,93 @@ func (sh *strictHandler) ResetPassword(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(ResetPasswordResponseObject); ok {
 		if err := validResponse.VisitResetPasswordResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListProviders operation middleware
+func (sh *strictHandler) ListProviders(ctx *fiber.Ctx) error {
+	var request ListProvidersRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListProviders(ctx.UserContext(), request.(ListProvidersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListProviders")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListProvidersResponseObject); ok {
+		if err := validResponse.VisitListProvidersResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FinishProvider operation middleware
+func (sh *strictHandler) FinishProvider(ctx *fiber.Ctx, provider ProviderName) error {
+	var request FinishProviderRequestObject
+
+	request.Provider = provider
+
+	var body FinishProviderJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.FinishProvider(ctx.UserContext(), request.(FinishProviderRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FinishProvider")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FinishProviderResponseObject); ok {
+		if err := validResponse.VisitFinishProviderResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartProvider operation middleware
+func (sh *strictHandler) StartProvider(ctx *fiber.Ctx, provider ProviderName) error {
+	var request StartProviderRequestObject
+
+	request.Provider = provider
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.StartProvider(ctx.UserContext(), request.(StartProviderRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartProvider")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartProviderResponseObject); ok {
+		if err := validResponse.VisitStartProviderResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -13932,6 +14663,124 @@ func (sh *strictHandler) GetMe(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(GetMeResponseObject); ok {
 		if err := validResponse.VisitGetMeResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListIdentities operation middleware
+func (sh *strictHandler) ListIdentities(ctx *fiber.Ctx) error {
+	var request ListIdentitiesRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListIdentities(ctx.UserContext(), request.(ListIdentitiesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListIdentities")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListIdentitiesResponseObject); ok {
+		if err := validResponse.VisitListIdentitiesResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UnlinkIdentity operation middleware
+func (sh *strictHandler) UnlinkIdentity(ctx *fiber.Ctx, identity IdentityID) error {
+	var request UnlinkIdentityRequestObject
+
+	request.Identity = identity
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.UnlinkIdentity(ctx.UserContext(), request.(UnlinkIdentityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UnlinkIdentity")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UnlinkIdentityResponseObject); ok {
+		if err := validResponse.VisitUnlinkIdentityResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FinishIdentity operation middleware
+func (sh *strictHandler) FinishIdentity(ctx *fiber.Ctx) error {
+	var request FinishIdentityRequestObject
+
+	var body FinishIdentityJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.FinishIdentity(ctx.UserContext(), request.(FinishIdentityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FinishIdentity")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FinishIdentityResponseObject); ok {
+		if err := validResponse.VisitFinishIdentityResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartIdentity operation middleware
+func (sh *strictHandler) StartIdentity(ctx *fiber.Ctx) error {
+	var request StartIdentityRequestObject
+
+	var body StartIdentityJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.StartIdentity(ctx.UserContext(), request.(StartIdentityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartIdentity")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartIdentityResponseObject); ok {
+		if err := validResponse.VisitStartIdentityResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -14909,6 +15758,44 @@ func (sh *strictHandler) DisablePlugin(ctx *fiber.Ctx, plugin PluginID) error {
 		return err
 	} else if validResponse, ok := response.(DisablePluginResponseObject); ok {
 		if err := validResponse.VisitDisablePluginResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DismissPlugin operation middleware
+func (sh *strictHandler) DismissPlugin(ctx *fiber.Ctx, plugin PluginID) error {
+	var request DismissPluginRequestObject
+
+	request.Plugin = plugin
+
+	var body DismissPluginJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.DismissPlugin(ctx.UserContext(), request.(DismissPluginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DismissPlugin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DismissPluginResponseObject); ok {
+		if err := validResponse.VisitDismissPluginResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

@@ -321,6 +321,21 @@ func (e ConnectionStage) Valid() bool {
 	}
 }
 
+// Defines values for DepartureObject.
+const (
+	DepartureObjectDeparture DepartureObject = "departure"
+)
+
+// Valid indicates whether the value is a known member of the DepartureObject enum.
+func (e DepartureObject) Valid() bool {
+	switch e {
+	case DepartureObjectDeparture:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DisabledCapabilityReason.
 const (
 	DisabledCapabilityReasonMissingScope DisabledCapabilityReason = "missing_scope"
@@ -387,6 +402,21 @@ func (e HeldReason) Valid() bool {
 	case TenantPausedAbove:
 		return true
 	case TenantSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for IdentityObject.
+const (
+	IdentityObjectIdentity IdentityObject = "identity"
+)
+
+// Valid indicates whether the value is a known member of the IdentityObject enum.
+func (e IdentityObject) Valid() bool {
+	switch e {
+	case IdentityObjectIdentity:
 		return true
 	default:
 		return false
@@ -1008,6 +1038,21 @@ func (e ProblemClass) Valid() bool {
 	case ProblemClassUnauthenticated:
 		return true
 	case ProblemClassUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ProviderObject.
+const (
+	ProviderObjectProvider ProviderObject = "provider"
+)
+
+// Valid indicates whether the value is a known member of the ProviderObject enum.
+func (e ProviderObject) Valid() bool {
+	switch e {
+	case ProviderObjectProvider:
 		return true
 	default:
 		return false
@@ -1830,6 +1875,20 @@ type DeliverySummary struct {
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
+// Departure defines model for Departure.
+type Departure struct {
+	// AuthorizationUrl Where the person signs in.
+	AuthorizationUrl string `json:"authorization_url"`
+
+	// Binder For `:finish`, where there are no cookies. It is a secret of this client's.
+	Binder    string          `json:"binder"`
+	ExpiresAt time.Time       `json:"expires_at"`
+	Object    DepartureObject `json:"object"`
+}
+
+// DepartureObject defines model for Departure.Object.
+type DepartureObject string
+
 // DisabledCapability defines model for DisabledCapability.
 type DisabledCapability struct {
 	// Id Such as `metrics.post` or `reply`.
@@ -1914,6 +1973,47 @@ type Held struct {
 
 // HeldReason defines model for Held.Reason.
 type HeldReason string
+
+// Identity defines model for Identity.
+type Identity struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email The address that the provider had when it was linked; nothing depends on it.
+	Email      *string        `json:"email,omitempty"`
+	Id         string         `json:"id"`
+	Issuer     string         `json:"issuer"`
+	LastUsedAt *time.Time     `json:"last_used_at,omitempty"`
+	Object     IdentityObject `json:"object"`
+
+	// Provider The provider's name.
+	Provider string `json:"provider"`
+}
+
+// IdentityObject defines model for Identity.Object.
+type IdentityObject string
+
+// IdentityInput Example: {"provider":"google"}
+type IdentityInput struct {
+	Provider string `json:"provider"`
+}
+
+// IdentityList defines model for IdentityList.
+type IdentityList struct {
+	Data []Identity `json:"data"`
+}
+
+// IdentityReturn The provider, the parameters that it added to the address, and the binder.
+//
+// Example: {"code":"…","iss":"https://accounts.google.com","provider":"google","state":"cst_…"}
+type IdentityReturn struct {
+	// Binder If not sent, the cookie counts.
+	Binder   *string `json:"binder,omitempty"`
+	Code     *string `json:"code,omitempty"`
+	Error    *string `json:"error,omitempty"`
+	Iss      *string `json:"iss,omitempty"`
+	Provider string  `json:"provider"`
+	State    string  `json:"state"`
+}
 
 // Invitation defines model for Invitation.
 type Invitation struct {
@@ -2361,6 +2461,12 @@ type PluginChannelInput struct {
 // PluginChannelInputChannel defines model for PluginChannelInput.Channel.
 type PluginChannelInputChannel string
 
+// PluginDismissal Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
+type PluginDismissal struct {
+	// Digest The version that was looked at. Another is a conflict.
+	Digest *string `json:"digest,omitempty"`
+}
+
 // PluginGrant defines model for PluginGrant.
 type PluginGrant struct {
 	Allowed bool   `json:"allowed"`
@@ -2580,6 +2686,35 @@ type Problem struct {
 
 // ProblemClass defines model for Problem.Class.
 type ProblemClass string
+
+// Provider defines model for Provider.
+type Provider struct {
+	Name   string         `json:"name"`
+	Object ProviderObject `json:"object"`
+
+	// Title For people.
+	Title string `json:"title"`
+}
+
+// ProviderObject defines model for Provider.Object.
+type ProviderObject string
+
+// ProviderList defines model for ProviderList.
+type ProviderList struct {
+	Data []Provider `json:"data"`
+}
+
+// ProviderReturn The parameters that the provider added to the address, and the binder.
+//
+// Example: {"code":"…","iss":"https://accounts.google.com","state":"cst_…"}
+type ProviderReturn struct {
+	// Binder If not sent, the cookie counts.
+	Binder *string `json:"binder,omitempty"`
+	Code   *string `json:"code,omitempty"`
+	Error  *string `json:"error,omitempty"`
+	Iss    *string `json:"iss,omitempty"`
+	State  string  `json:"state"`
+}
 
 // PublishingSettings Example: {"missed_after_s":21600}
 type PublishingSettings struct {
@@ -3040,6 +3175,9 @@ type DryRun = bool
 // IdempotencyKey defines model for idempotencyKey.
 type IdempotencyKey = string
 
+// IdentityID defines model for identityID.
+type IdentityID = string
+
 // IfMatch defines model for ifMatch.
 type IfMatch = string
 
@@ -3069,6 +3207,9 @@ type PluginKeyID = string
 
 // PostID defines model for postID.
 type PostID = string
+
+// ProviderName defines model for providerName.
+type ProviderName = string
 
 // RequiredKey defines model for requiredKey.
 type RequiredKey = string
@@ -3489,6 +3630,9 @@ type ForgotPasswordJSONRequestBody = EmailInput
 // ResetPasswordJSONRequestBody defines body for ResetPassword for application/json ContentType.
 type ResetPasswordJSONRequestBody = PasswordReset
 
+// FinishProviderJSONRequestBody defines body for FinishProvider for application/json ContentType.
+type FinishProviderJSONRequestBody = ProviderReturn
+
 // RefreshSessionJSONRequestBody defines body for RefreshSession for application/json ContentType.
 type RefreshSessionJSONRequestBody = RefreshInput
 
@@ -3525,6 +3669,12 @@ type LookAtInvitationJSONRequestBody = InvitationToken
 // RegisterInvitedJSONRequestBody defines body for RegisterInvited for application/json ContentType.
 type RegisterInvitedJSONRequestBody = InvitedRegistration
 
+// FinishIdentityJSONRequestBody defines body for FinishIdentity for application/json ContentType.
+type FinishIdentityJSONRequestBody = IdentityReturn
+
+// StartIdentityJSONRequestBody defines body for StartIdentity for application/json ContentType.
+type StartIdentityJSONRequestBody = IdentityInput
+
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange
 
@@ -3560,6 +3710,9 @@ type SetPluginSettingsJSONRequestBody = PluginSettingsInput
 
 // ApprovePluginJSONRequestBody defines body for ApprovePlugin for application/json ContentType.
 type ApprovePluginJSONRequestBody = PluginApproval
+
+// DismissPluginJSONRequestBody defines body for DismissPlugin for application/json ContentType.
+type DismissPluginJSONRequestBody = PluginDismissal
 
 // RollbackPluginJSONRequestBody defines body for RollbackPlugin for application/json ContentType.
 type RollbackPluginJSONRequestBody = PluginRollback
@@ -3835,6 +3988,36 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /auth/password:reset (the `ResetPassword` operationId).
 	ResetPassword(ctx context.Context, body ResetPasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListProviders Whom people can sign in with.
+	//
+	// Corresponds with GET /auth/providers (the `ListProviders` operationId).
+	ListProviders(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishProviderWithBody Sign in with what a provider sent the person back with.
+	//
+	// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+	FinishProviderWithBody(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishProvider Sign in with what a provider sent the person back with.
+	//
+	// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+	FinishProvider(ctx context.Context, provider ProviderName, body FinishProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartProvider Begin to sign in with a provider.
+	//
+	// Send the person to `authorization_url` within ten minutes. They come back to `/sign-in/{provider}` at this server's address, with what `:finish` wants. `binder` is also set as an `HttpOnly` cookie: a web page need not keep it.
+	//
+	// Corresponds with POST /auth/providers/{provider}:start (the `StartProvider` operationId).
+	StartProvider(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RefreshSessionWithBody Exchange a refresh token for fresh tokens.
 	//
@@ -4134,6 +4317,54 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /me (the `GetMe` operationId).
 	GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListIdentities The accounts elsewhere that sign the person in.
+	//
+	// Corresponds with GET /me/identities (the `ListIdentities` operationId).
+	ListIdentities(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnlinkIdentity Unlink an account elsewhere.
+	//
+	// Every other session of the person ends, and they are told by mail. The last way to sign in stays: `identity.last_way`.
+	//
+	// Corresponds with DELETE /me/identities/{identity} (the `UnlinkIdentity` operationId).
+	UnlinkIdentity(ctx context.Context, identity IdentityID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishIdentityWithBody Link what a provider sent the person back with.
+	//
+	// In the session that began it, and only once. The person is told by mail.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+	FinishIdentityWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishIdentity Link what a provider sent the person back with.
+	//
+	// In the session that began it, and only once. The person is told by mail.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+	FinishIdentity(ctx context.Context, body FinishIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartIdentityWithBody Begin to link an account elsewhere.
+	//
+	// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+	StartIdentityWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartIdentity Begin to link an account elsewhere.
+	//
+	// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+	StartIdentity(ctx context.Context, body StartIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ChangePasswordWithBody Change the password.
 	//
@@ -4451,6 +4682,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
 	DisablePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DismissPluginWithBody Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPluginWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DismissPlugin Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPlugin(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EnablePlugin Switch a platform on.
 	//
@@ -5293,6 +5542,76 @@ func (c *Client) ResetPassword(ctx context.Context, body ResetPasswordJSONReques
 	return c.Client.Do(req)
 }
 
+// ListProviders Whom people can sign in with.
+//
+// Corresponds with GET /auth/providers (the `ListProviders` operationId).
+func (c *Client) ListProviders(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListProvidersRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishProviderWithBody Sign in with what a provider sent the person back with.
+//
+// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+func (c *Client) FinishProviderWithBody(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishProviderRequestWithBody(c.Server, provider, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishProvider Sign in with what a provider sent the person back with.
+//
+// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+func (c *Client) FinishProvider(ctx context.Context, provider ProviderName, body FinishProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishProviderRequest(c.Server, provider, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartProvider Begin to sign in with a provider.
+//
+// Send the person to `authorization_url` within ten minutes. They come back to `/sign-in/{provider}` at this server's address, with what `:finish` wants. `binder` is also set as an `HttpOnly` cookie: a web page need not keep it.
+//
+// Corresponds with POST /auth/providers/{provider}:start (the `StartProvider` operationId).
+func (c *Client) StartProvider(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartProviderRequest(c.Server, provider)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // RefreshSessionWithBody Exchange a refresh token for fresh tokens.
 //
 // The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session. Within ten seconds the same client (same address and program) gets the same successor again, since an answer may be lost.
@@ -5972,6 +6291,114 @@ func (c *Client) CancelJob(ctx context.Context, job JobID, reqEditors ...Request
 // Corresponds with GET /me (the `GetMe` operationId).
 func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetMeRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListIdentities The accounts elsewhere that sign the person in.
+//
+// Corresponds with GET /me/identities (the `ListIdentities` operationId).
+func (c *Client) ListIdentities(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListIdentitiesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnlinkIdentity Unlink an account elsewhere.
+//
+// Every other session of the person ends, and they are told by mail. The last way to sign in stays: `identity.last_way`.
+//
+// Corresponds with DELETE /me/identities/{identity} (the `UnlinkIdentity` operationId).
+func (c *Client) UnlinkIdentity(ctx context.Context, identity IdentityID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnlinkIdentityRequest(c.Server, identity)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishIdentityWithBody Link what a provider sent the person back with.
+//
+// In the session that began it, and only once. The person is told by mail.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+func (c *Client) FinishIdentityWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishIdentityRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishIdentity Link what a provider sent the person back with.
+//
+// In the session that began it, and only once. The person is told by mail.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+func (c *Client) FinishIdentity(ctx context.Context, body FinishIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishIdentityRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartIdentityWithBody Begin to link an account elsewhere.
+//
+// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+func (c *Client) StartIdentityWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartIdentityRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartIdentity Begin to link an account elsewhere.
+//
+// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+func (c *Client) StartIdentity(ctx context.Context, body StartIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartIdentityRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6719,6 +7146,44 @@ func (c *Client) ApprovePlugin(ctx context.Context, plugin PluginID, body Approv
 // Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
 func (c *Client) DisablePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDisablePluginRequest(c.Server, plugin)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DismissPluginWithBody Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *Client) DismissPluginWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDismissPluginRequestWithBody(c.Server, plugin, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DismissPlugin Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *Client) DismissPlugin(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDismissPluginRequest(c.Server, plugin, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8662,6 +9127,114 @@ func NewResetPasswordRequestWithBody(server string, contentType string, body io.
 	return req, nil
 }
 
+// NewListProvidersRequest constructs an http.Request for the ListProviders method
+func NewListProvidersRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/providers")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewFinishProviderRequest calls the generic FinishProvider builder with application/json body
+func NewFinishProviderRequest(server string, provider ProviderName, body FinishProviderJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFinishProviderRequestWithBody(server, provider, "application/json", bodyReader)
+}
+
+// NewFinishProviderRequestWithBody constructs an http.Request for the FinishProvider method, with any body, and a specified content type
+func NewFinishProviderRequestWithBody(server string, provider ProviderName, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "provider", provider, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/providers/%s:finish", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewStartProviderRequest constructs an http.Request for the StartProvider method
+func NewStartProviderRequest(server string, provider ProviderName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "provider", provider, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/providers/%s:start", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewRefreshSessionRequest calls the generic RefreshSession builder with application/json body
 func NewRefreshSessionRequest(server string, body RefreshSessionJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -9906,6 +10479,147 @@ func NewGetMeRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewListIdentitiesRequest constructs an http.Request for the ListIdentities method
+func NewListIdentitiesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/identities")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUnlinkIdentityRequest constructs an http.Request for the UnlinkIdentity method
+func NewUnlinkIdentityRequest(server string, identity IdentityID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "identity", identity, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/identities/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewFinishIdentityRequest calls the generic FinishIdentity builder with application/json body
+func NewFinishIdentityRequest(server string, body FinishIdentityJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFinishIdentityRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewFinishIdentityRequestWithBody constructs an http.Request for the FinishIdentity method, with any body, and a specified content type
+func NewFinishIdentityRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/identities:finish")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewStartIdentityRequest calls the generic StartIdentity builder with application/json body
+func NewStartIdentityRequest(server string, body StartIdentityJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewStartIdentityRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewStartIdentityRequestWithBody constructs an http.Request for the StartIdentity method, with any body, and a specified content type
+func NewStartIdentityRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/identities:start")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -11320,6 +12034,53 @@ func NewDisablePluginRequest(server string, plugin PluginID) (*http.Request, err
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewDismissPluginRequest calls the generic DismissPlugin builder with application/json body
+func NewDismissPluginRequest(server string, plugin PluginID, body DismissPluginJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDismissPluginRequestWithBody(server, plugin, "application/json", bodyReader)
+}
+
+// NewDismissPluginRequestWithBody constructs an http.Request for the DismissPlugin method, with any body, and a specified content type
+func NewDismissPluginRequestWithBody(server string, plugin PluginID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s:dismiss", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -13952,6 +14713,40 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /auth/password:reset (the `ResetPassword` operationId).
 	ResetPasswordWithResponse(ctx context.Context, body ResetPasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*ResetPasswordResponse, error)
 
+	// ListProvidersWithResponse Whom people can sign in with.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /auth/providers (the `ListProviders` operationId).
+	ListProvidersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListProvidersResponse, error)
+
+	// FinishProviderWithBodyWithResponse Sign in with what a provider sent the person back with.
+	//
+	// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+	FinishProviderWithBodyWithResponse(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FinishProviderResponse, error)
+
+	// FinishProviderWithResponse Sign in with what a provider sent the person back with.
+	//
+	// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+	FinishProviderWithResponse(ctx context.Context, provider ProviderName, body FinishProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*FinishProviderResponse, error)
+
+	// StartProviderWithResponse Begin to sign in with a provider.
+	//
+	// Send the person to `authorization_url` within ten minutes. They come back to `/sign-in/{provider}` at this server's address, with what `:finish` wants. `binder` is also set as an `HttpOnly` cookie: a web page need not keep it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/providers/{provider}:start (the `StartProvider` operationId).
+	StartProviderWithResponse(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*StartProviderResponse, error)
+
 	// RefreshSessionWithBodyWithResponse Exchange a refresh token for fresh tokens.
 	//
 	// The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session. Within ten seconds the same client (same address and program) gets the same successor again, since an answer may be lost.
@@ -14280,6 +15075,58 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /me (the `GetMe` operationId).
 	GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
+
+	// ListIdentitiesWithResponse The accounts elsewhere that sign the person in.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /me/identities (the `ListIdentities` operationId).
+	ListIdentitiesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListIdentitiesResponse, error)
+
+	// UnlinkIdentityWithResponse Unlink an account elsewhere.
+	//
+	// Every other session of the person ends, and they are told by mail. The last way to sign in stays: `identity.last_way`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /me/identities/{identity} (the `UnlinkIdentity` operationId).
+	UnlinkIdentityWithResponse(ctx context.Context, identity IdentityID, reqEditors ...RequestEditorFn) (*UnlinkIdentityResponse, error)
+
+	// FinishIdentityWithBodyWithResponse Link what a provider sent the person back with.
+	//
+	// In the session that began it, and only once. The person is told by mail.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+	FinishIdentityWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FinishIdentityResponse, error)
+
+	// FinishIdentityWithResponse Link what a provider sent the person back with.
+	//
+	// In the session that began it, and only once. The person is told by mail.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+	FinishIdentityWithResponse(ctx context.Context, body FinishIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*FinishIdentityResponse, error)
+
+	// StartIdentityWithBodyWithResponse Begin to link an account elsewhere.
+	//
+	// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+	StartIdentityWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartIdentityResponse, error)
+
+	// StartIdentityWithResponse Begin to link an account elsewhere.
+	//
+	// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+	StartIdentityWithResponse(ctx context.Context, body StartIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*StartIdentityResponse, error)
 
 	// ChangePasswordWithBodyWithResponse Change the password.
 	//
@@ -14639,6 +15486,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
 	DisablePluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*DisablePluginResponse, error)
+
+	// DismissPluginWithBodyWithResponse Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPluginWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error)
+
+	// DismissPluginWithResponse Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPluginWithResponse(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error)
 
 	// EnablePluginWithResponse Switch a platform on.
 	//
@@ -15872,6 +16737,150 @@ func (r ResetPasswordResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ResetPasswordResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListProvidersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ProviderList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListProvidersResponse) GetJSON200() *ProviderList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListProvidersResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListProvidersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListProvidersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListProvidersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListProvidersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type FinishProviderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tokens
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r FinishProviderResponse) GetJSON200() *Tokens {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r FinishProviderResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r FinishProviderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FinishProviderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FinishProviderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FinishProviderResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StartProviderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Departure
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r StartProviderResponse) GetJSON201() *Departure {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StartProviderResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StartProviderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartProviderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartProviderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartProviderResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -17133,6 +18142,191 @@ func (r GetMeResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetMeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListIdentitiesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *IdentityList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListIdentitiesResponse) GetJSON200() *IdentityList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListIdentitiesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListIdentitiesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListIdentitiesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListIdentitiesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListIdentitiesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UnlinkIdentityResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UnlinkIdentityResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UnlinkIdentityResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UnlinkIdentityResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UnlinkIdentityResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UnlinkIdentityResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type FinishIdentityResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Identity
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r FinishIdentityResponse) GetJSON200() *Identity {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r FinishIdentityResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r FinishIdentityResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FinishIdentityResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FinishIdentityResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FinishIdentityResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StartIdentityResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Departure
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r StartIdentityResponse) GetJSON201() *Departure {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StartIdentityResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StartIdentityResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartIdentityResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartIdentityResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartIdentityResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18654,6 +19848,54 @@ func (r DisablePluginResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r DisablePluginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DismissPluginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Plugin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DismissPluginResponse) GetJSON200() *Plugin {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DismissPluginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DismissPluginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DismissPluginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DismissPluginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DismissPluginResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -21165,6 +22407,64 @@ func (c *ClientWithResponses) ResetPasswordWithResponse(ctx context.Context, bod
 	return ParseResetPasswordResponse(rsp)
 }
 
+// ListProvidersWithResponse Whom people can sign in with.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /auth/providers (the `ListProviders` operationId).
+func (c *ClientWithResponses) ListProvidersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListProvidersResponse, error) {
+	rsp, err := c.ListProviders(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListProvidersResponse(rsp)
+}
+
+// FinishProviderWithBodyWithResponse Sign in with what a provider sent the person back with.
+//
+// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+func (c *ClientWithResponses) FinishProviderWithBodyWithResponse(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FinishProviderResponse, error) {
+	rsp, err := c.FinishProviderWithBody(ctx, provider, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishProviderResponse(rsp)
+}
+
+// FinishProviderWithResponse Sign in with what a provider sent the person back with.
+//
+// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+func (c *ClientWithResponses) FinishProviderWithResponse(ctx context.Context, provider ProviderName, body FinishProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*FinishProviderResponse, error) {
+	rsp, err := c.FinishProvider(ctx, provider, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishProviderResponse(rsp)
+}
+
+// StartProviderWithResponse Begin to sign in with a provider.
+//
+// Send the person to `authorization_url` within ten minutes. They come back to `/sign-in/{provider}` at this server's address, with what `:finish` wants. `binder` is also set as an `HttpOnly` cookie: a web page need not keep it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/providers/{provider}:start (the `StartProvider` operationId).
+func (c *ClientWithResponses) StartProviderWithResponse(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*StartProviderResponse, error) {
+	rsp, err := c.StartProvider(ctx, provider, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartProviderResponse(rsp)
+}
+
 // RefreshSessionWithBodyWithResponse Exchange a refresh token for fresh tokens.
 //
 // The token is taken from the body or, without one, from the cookie. Each works once: using it again revokes the session. Within ten seconds the same client (same address and program) gets the same successor again, since an answer may be lost.
@@ -21726,6 +23026,94 @@ func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, reqEditors 
 		return nil, err
 	}
 	return ParseGetMeResponse(rsp)
+}
+
+// ListIdentitiesWithResponse The accounts elsewhere that sign the person in.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /me/identities (the `ListIdentities` operationId).
+func (c *ClientWithResponses) ListIdentitiesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListIdentitiesResponse, error) {
+	rsp, err := c.ListIdentities(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListIdentitiesResponse(rsp)
+}
+
+// UnlinkIdentityWithResponse Unlink an account elsewhere.
+//
+// Every other session of the person ends, and they are told by mail. The last way to sign in stays: `identity.last_way`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /me/identities/{identity} (the `UnlinkIdentity` operationId).
+func (c *ClientWithResponses) UnlinkIdentityWithResponse(ctx context.Context, identity IdentityID, reqEditors ...RequestEditorFn) (*UnlinkIdentityResponse, error) {
+	rsp, err := c.UnlinkIdentity(ctx, identity, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnlinkIdentityResponse(rsp)
+}
+
+// FinishIdentityWithBodyWithResponse Link what a provider sent the person back with.
+//
+// In the session that began it, and only once. The person is told by mail.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+func (c *ClientWithResponses) FinishIdentityWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FinishIdentityResponse, error) {
+	rsp, err := c.FinishIdentityWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishIdentityResponse(rsp)
+}
+
+// FinishIdentityWithResponse Link what a provider sent the person back with.
+//
+// In the session that began it, and only once. The person is told by mail.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+func (c *ClientWithResponses) FinishIdentityWithResponse(ctx context.Context, body FinishIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*FinishIdentityResponse, error) {
+	rsp, err := c.FinishIdentity(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishIdentityResponse(rsp)
+}
+
+// StartIdentityWithBodyWithResponse Begin to link an account elsewhere.
+//
+// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+func (c *ClientWithResponses) StartIdentityWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartIdentityResponse, error) {
+	rsp, err := c.StartIdentityWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartIdentityResponse(rsp)
+}
+
+// StartIdentityWithResponse Begin to link an account elsewhere.
+//
+// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+func (c *ClientWithResponses) StartIdentityWithResponse(ctx context.Context, body StartIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*StartIdentityResponse, error) {
+	rsp, err := c.StartIdentity(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartIdentityResponse(rsp)
 }
 
 // ChangePasswordWithBodyWithResponse Change the password.
@@ -22343,6 +23731,36 @@ func (c *ClientWithResponses) DisablePluginWithResponse(ctx context.Context, plu
 		return nil, err
 	}
 	return ParseDisablePluginResponse(rsp)
+}
+
+// DismissPluginWithBodyWithResponse Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *ClientWithResponses) DismissPluginWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error) {
+	rsp, err := c.DismissPluginWithBody(ctx, plugin, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDismissPluginResponse(rsp)
+}
+
+// DismissPluginWithResponse Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *ClientWithResponses) DismissPluginWithResponse(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error) {
+	rsp, err := c.DismissPlugin(ctx, plugin, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDismissPluginResponse(rsp)
 }
 
 // EnablePluginWithResponse Switch a platform on.
@@ -23765,6 +25183,105 @@ func ParseResetPasswordResponse(rsp *http.Response) (*ResetPasswordResponse, err
 	return response, nil
 }
 
+// ParseListProvidersResponse parses an HTTP response from a ListProvidersWithResponse call
+func ParseListProvidersResponse(rsp *http.Response) (*ListProvidersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListProvidersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ProviderList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseFinishProviderResponse parses an HTTP response from a FinishProviderWithResponse call
+func ParseFinishProviderResponse(rsp *http.Response) (*FinishProviderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FinishProviderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tokens
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStartProviderResponse parses an HTTP response from a StartProviderWithResponse call
+func ParseStartProviderResponse(rsp *http.Response) (*StartProviderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartProviderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Departure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseRefreshSessionResponse parses an HTTP response from a RefreshSessionWithResponse call
 func ParseRefreshSessionResponse(rsp *http.Response) (*RefreshSessionResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -24620,6 +26137,134 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListIdentitiesResponse parses an HTTP response from a ListIdentitiesWithResponse call
+func ParseListIdentitiesResponse(rsp *http.Response) (*ListIdentitiesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListIdentitiesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest IdentityList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUnlinkIdentityResponse parses an HTTP response from a UnlinkIdentityWithResponse call
+func ParseUnlinkIdentityResponse(rsp *http.Response) (*UnlinkIdentityResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UnlinkIdentityResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseFinishIdentityResponse parses an HTTP response from a FinishIdentityWithResponse call
+func ParseFinishIdentityResponse(rsp *http.Response) (*FinishIdentityResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FinishIdentityResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Identity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStartIdentityResponse parses an HTTP response from a StartIdentityWithResponse call
+func ParseStartIdentityResponse(rsp *http.Response) (*StartIdentityResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartIdentityResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Departure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -25659,6 +27304,39 @@ func ParseDisablePluginResponse(rsp *http.Response) (*DisablePluginResponse, err
 	}
 
 	response := &DisablePluginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Plugin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDismissPluginResponse parses an HTTP response from a DismissPluginWithResponse call
+func ParseDismissPluginResponse(rsp *http.Response) (*DismissPluginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DismissPluginResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
