@@ -35,6 +35,10 @@ var elsewise = map[string]string{
 	"deletePost":         "post.in_flight",      //
 	"cancelPost":         "post.not_planned",    //
 	"addPlugin":          "bundle.malformed",    // there is no bundle
+	"addPasskey":         "challenge.closed",    // nobody asked for one
+	"confirmTotp":        "totp.not_waiting",    // no app waits
+	"removeTotp":         "not_found",           // there is none
+	"stepUp":             "challenge.method",    // there is a passkey, so the password does not do
 }
 
 // What every operation answers to an owner is what the contract says, and so
@@ -54,6 +58,7 @@ func TestEveryOperationAnswersByContract(t *testing.T) {
 			}
 			names := w.victim(tenant, owner)
 			names["session"] = w.session(token)
+			names["passkey"] = w.passkey(owner)
 			if r.op.Extensions["x-action"] == "plugin.manage" { // the operator's own
 				tenant = postgrestest.Operator
 				_, token = w.member(tenant, tenants.Owner)

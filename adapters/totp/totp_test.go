@@ -35,17 +35,17 @@ func TestStep(t *testing.T) {
 		at   time.Time
 		ok   bool
 	}{
-		"now":                {code, noon, true},
-		"with a space":       {code[:3] + " " + code[3:], noon, true},
-		"a slow clock":       {code, noon.Add(59 * time.Second), true},
-		"a fast clock":       {code, noon.Add(-30 * time.Second), true},
-		"long past":          {code, noon.Add(60 * time.Second), false},
-		"not yet":            {code, noon.Add(-31 * time.Second), false},
-		"five digits":        {code[:5], noon, false},
-		"seven digits":       {code + "0", noon, false},
-		"letters":            {"abcdef", noon, false},
+		"now":                 {code, noon, true},
+		"with a space":        {code[:3] + " " + code[3:], noon, true},
+		"a slow clock":        {code, noon.Add(59 * time.Second), true},
+		"a fast clock":        {code, noon.Add(-30 * time.Second), true},
+		"long past":           {code, noon.Add(60 * time.Second), false},
+		"not yet":             {code, noon.Add(-31 * time.Second), false},
+		"five digits":         {code[:5], noon, false},
+		"seven digits":        {code + "0", noon, false},
+		"letters":             {"abcdef", noon, false},
 		"digits of elsewhere": {"٠٥٠٤٧١", noon, false},
-		"nothing":            {"", noon, false},
+		"nothing":             {"", noon, false},
 	} {
 		step, ok := app.Step(secret, tc.code, tc.at)
 		if ok != tc.ok || ok && step != noon.Unix()/30 {

@@ -213,7 +213,7 @@ func (k *kernel) openServices(context.Context) error {
 	hasher := argon.New(argon.Current())
 	k.names = identity.NewDirectory(k.db.Identity(), hasher, time.Now)
 	k.people = identity.New(k.db.Identity(), k.db.Keys(), hasher, jwt.New(k.vault.Key(vault.Session), time.Now),
-		homes{k.tenants}, k.tenants, identity.Config{RefreshKey: k.vault.Key(vault.Refresh), AddressKey: k.vault.Key(vault.Address)}, time.Now)
+		homes{k.tenants}, k.tenants, k.proofs(envelope), identity.Config{RefreshKey: k.vault.Key(vault.Refresh), AddressKey: k.vault.Key(vault.Address)}, time.Now)
 	k.keys = identity.NewKeys(k.db.Keys(), k.authz, apiVersion, time.Now)
 	k.channels = channels.New(channels.Deps{
 		Store: k.db.Channels(), Plugins: pluginsOf{k.plugins}, OAuth: oauth.New(k.egress.Client(20*time.Second, 1<<20), time.Now),

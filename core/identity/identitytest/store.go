@@ -30,6 +30,7 @@ type state struct {
 	onetimes  map[identity.Hash]identity.OneTime
 	guards    map[string]identity.Guard
 	letters   []identity.Letter
+	second
 }
 
 type user struct {
@@ -40,7 +41,7 @@ type user struct {
 func (s *state) clone() *state {
 	return &state{
 		users: clone(s.users), pending: clone(s.pending), sessions: clone(s.sessions), refreshes: clone(s.refreshes),
-		onetimes: clone(s.onetimes), guards: clone(s.guards), letters: slices.Clone(s.letters),
+		onetimes: clone(s.onetimes), guards: clone(s.guards), letters: slices.Clone(s.letters), second: s.second.clone(),
 	}
 }
 
@@ -89,7 +90,7 @@ func (s *Store) Rows() any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.state.clone()
-	return []any{c.users, c.pending, c.sessions, c.refreshes, c.onetimes, c.guards, c.letters}
+	return []any{c.users, c.pending, c.sessions, c.refreshes, c.onetimes, c.guards, c.letters, c.second}
 }
 
 func none() error { return fault.New(fault.NotFound, "not_found", "There is no such thing.") }
@@ -155,6 +156,10 @@ func (s *state) AddUser(_ context.Context, u *identity.User, hash string) error 
 
 func (s *state) SetPassword(_ context.Context, id tenants.UserID, hash string) error {
 	return change(s.users, id, func(u *user) { u.hash = hash })
+}
+
+func (s *state) SetShortPassword(_ context.Context, id tenants.UserID, short bool) error {
+	return change(s.users, id, func(u *user) { u.ShortPassword = short })
 }
 
 func (s *state) SetHome(_ context.Context, id tenants.UserID, home tenants.ID) error {
@@ -295,5 +300,6 @@ func (s *state) Sweep(ctx context.Context, now, quiet time.Time) error {
 			_ = s.EndSession(ctx, v.User, id)
 		}
 	}
+	s.second.sweep(now)
 	return nil
 }
