@@ -49,6 +49,14 @@ func level1(ctx context.Context, b *bench) {
 	b.check(ctx, 1, "egress", "every request goes through the host's proxy to a host of the manifest", "network", func(context.Context) error {
 		return b.wayOut(b.stage.Proxy.Since(mark))
 	})
+	b.check(ctx, 1, "whose", "every request says which call it is of", "network", func(ctx context.Context) error {
+		if len(b.stage.Proxy.Since(mark)) == 0 { // no other check was asked for
+			if _, err := b.put(ctx, b.textOnly().fresh()); err != nil {
+				return err
+			}
+		}
+		return b.inACall(b.stage.Proxy.Since(mark))
+	})
 }
 
 // publishes drives one object from its first step to the receipt.
@@ -285,6 +293,17 @@ func (b *bench) wayOut(list []rehearsal.Exchange) error {
 		return broke("requests to hosts of the manifest alone", "called others, which the host does not let through").with(refused[:1])
 	case len(around) > 0:
 		return broke("requests through the proxy that HTTPS_PROXY names", "connected by itself, which the sandbox does not allow").with(around[:1])
+	}
+	return nil
+}
+
+// inACall finds requests that did not say on whose behalf they were made.
+func (b *bench) inACall(list []rehearsal.Exchange) error {
+	for _, e := range list {
+		if e.Unattributed() && !e.Refused {
+			return broke("requests that go through the proxy of their call: the SDKs do that when they get the call's context", "made one that says of no call that it is its").
+				with([]rehearsal.Exchange{e})
+		}
 	}
 	return nil
 }

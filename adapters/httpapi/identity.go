@@ -109,15 +109,11 @@ func refreshToken(ctx context.Context, body *api.RefreshInput) (secret.Secret, e
 	if body != nil && body.RefreshToken != nil {
 		return secret.Secret(*body.RefreshToken), nil
 	}
-	c := exchangeOf(ctx).c
-	token := c.Cookies(refreshCookie)
-	switch site := c.Get("Sec-Fetch-Site"); {
-	case token == "":
-		return "", fault.New(fault.Unauthenticated, "auth.required", "Please sign in.")
-	case site != "" && site != "same-origin":
-		return "", fault.New(fault.Forbidden, "auth.cross_site", "Another site cannot use this session.")
+	token, err := cookieOf(ctx, refreshCookie)
+	if err == nil && token == "" {
+		err = fault.New(fault.Unauthenticated, "auth.required", "Please sign in.")
 	}
-	return secret.Secret(token), nil
+	return token, err
 }
 
 // Logout implements POST /auth/logout.

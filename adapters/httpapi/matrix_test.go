@@ -34,6 +34,7 @@ var bodies = map[string]string{
 	"changePassword": `{"current":"four unrelated words here","password":"another four unrelated words"}`,
 	"renameSession":  `{"name":"Desk"}`, "renamePasskey": `{"name":"Phone"}`, "confirmTotp": `{"code":"287082"}`,
 	"addPasskey": `{"challenge":"cch_x","name":"Phone","passkey":{"id":"x"}}`, "stepUp": `{"method":"password","password":"four unrelated words here"}`,
+	"finishProvider": `{"state":"cst_x","code":"c"}`, "startIdentity": `{"provider":"there"}`, "finishIdentity": `{"provider":"there","state":"cst_x","code":"c"}`,
 	"addMember": `{"email":"nobody@example.com","role":"viewer"}`, "setMemberRole": `{"role":"editor"}`,
 	"createRole": `{"name":"tester","title":"Tester","actions":["post.read"]}`, "updateRole": `{"title":"Tester","actions":["post.read"]}`,
 	"createKey":       `{"name":"k","scopes":["post.read"]}`,
@@ -43,7 +44,7 @@ var bodies = map[string]string{
 	"createPost": `{"segments":[{"text":"hello"}]}`, "batchPosts": `{"posts":[{"segments":[{"text":"hello"}]}]}`, "validatePost": `{"segments":[{"text":"hello"}]}`, "updatePost": `{"segments":[{"text":"new"}]}`,
 	"schedulePost": `{"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}`, "settleSegment": `{"verdict":"send_again"}`,
 	"createWebhook": `{"url":"https://example.com/hook"}`, "updateWebhook": `{"description":"New"}`, "replayWebhook": `{"since":"` + time.Now().Add(-time.Hour).UTC().Format(time.RFC3339) + `"}`,
-	"addPlugin": `not a bundle`, "approvePlugin": `{}`, "rollbackPlugin": `{}`, "setPluginChannel": `{"channel":"pinned"}`,
+	"addPlugin": `not a bundle`, "approvePlugin": `{}`, "dismissPlugin": `{}`, "rollbackPlugin": `{}`, "setPluginChannel": `{"channel":"pinned"}`,
 	"setPluginSettings": `{"values":{"token":"x"}}`, "setPluginGrants": `{"tiers":["pro"]}`, "trustPluginKey": `{"name":"Example","public":` + strconv.Quote(pluginKey) + `}`,
 	"pausePublishing": ``, "suspendTenant": ``, "pauseChannel": ``, "uploadMedia": `not a picture`,
 }
@@ -115,7 +116,7 @@ func (w *world) victim(tenant tenants.ID, owner tenants.UserID) map[string]strin
 	ctx := w.t.Context()
 	who, err := w.registry.Resolve(ctx, owner, tenant)
 	must(w.t, err)
-	names := map[string]string{"tenant": string(tenant), "user": string(owner), "role": "reader", "platform": "test.platform"}
+	names := map[string]string{"tenant": string(tenant), "user": string(owner), "role": "reader", "platform": "test.platform", "provider": "there", "identity": w.identity(owner)}
 	names["child"] = string(postgrestest.Child(w.t, w.db, tenant, tenants.Workspace))
 
 	_, err = w.registry.CreateRole(ctx, who, "reader", "Reader", []tenants.Action{"post.read"})
@@ -164,6 +165,14 @@ func (w *world) passkey(owner tenants.UserID) string {
 	name := id.New("pky")
 	postgrestest.Exec(w.t, w.db, `insert into passkeys (id, user_id, party, credential, record, name, created_at)
 		values ($1, $2, 'app.example.org', convert_to($1, 'UTF8'), '{}', 'Phone', now())`, name, owner)
+	return name
+}
+
+// identity is an account elsewhere that signs user in.
+func (w *world) identity(user tenants.UserID) string {
+	name := id.New("idn")
+	postgrestest.Exec(w.t, w.db, `insert into externals (id, user_id, provider, issuer, subject, email, created_at)
+		values ($1, $2, 'there', 'https://there.test', $1, '', now())`, name, user)
 	return name
 }
 

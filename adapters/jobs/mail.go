@@ -22,6 +22,8 @@ type Mail struct {
 	Email   string `json:"email"`
 	Pending string `json:"pending,omitempty"` // the registration to verify; empty: the latest
 
+	Provider string `json:"provider,omitempty"` // whom an account was linked at
+
 	What    string    `json:"what,omitempty"`
 	Session string    `json:"session,omitempty"`
 	Device  string    `json:"device,omitempty"`
@@ -33,14 +35,14 @@ type Mail struct {
 func MailOf(l identity.Letter) Mail {
 	return Mail{
 		ID: l.ID, Letter: string(l.Kind), Email: l.Email, Pending: string(l.Pending),
-		What: string(l.What), Session: string(l.Session), Device: l.Device, Place: l.Place, At: l.At,
+		What: string(l.What), Session: string(l.Session), Device: l.Device, Place: l.Place, At: l.At, Provider: l.Provider,
 	}
 }
 
 func (m Mail) letter() identity.Letter {
 	return identity.Letter{
 		ID: m.ID, Kind: identity.LetterKind(m.Letter), Email: m.Email, Pending: identity.PendingID(m.Pending),
-		What: identity.FactorChange(m.What), Session: identity.SessionID(m.Session), Device: m.Device, Place: m.Place, At: m.At,
+		What: identity.FactorChange(m.What), Session: identity.SessionID(m.Session), Device: m.Device, Place: m.Place, At: m.At, Provider: m.Provider,
 	}
 }
 

@@ -47,6 +47,8 @@ func (h hostile) Publish(ctx context.Context, req social.PublishRequest) (social
 		said = bomb()
 	case word == "hog":
 		said = hog(rest)
+	case word == "family":
+		said = family(rest)
 	case word == "reply":
 		// Repeated, so that only the message is as large as it says.
 		mega := strings.Repeat("x", 1<<20)
@@ -197,4 +199,34 @@ func hog(kind string) string {
 		got += step >> 20
 	}
 	return strconv.Itoa(got)
+}
+
+// family takes 32 MiB in each of so many processes, all within their limit, and
+// waits for them.
+func family(size string) string {
+	n, _ := strconv.Atoi(size)
+	for range n {
+		// A program of the system that keeps what it reads, and reads no end.
+		in, out, err := os.Pipe()
+		if err != nil {
+			return err.Error()
+		}
+		pid, err := syscall.ForkExec("/usr/bin/tail", []string{"tail", "-c", strconv.Itoa(32 << 20)}, &syscall.ProcAttr{Files: []uintptr{in.Fd(), 2, 2}})
+		_ = in.Close()
+		if err != nil {
+			return err.Error()
+		}
+		go func() {
+			defer func() { _ = out.Close() }()
+			block := make([]byte, 1<<20)
+			for range 32 {
+				if _, err := out.Write(block); err != nil {
+					return
+				}
+			}
+			_, _ = syscall.Wait4(pid, nil, 0, nil) // it holds on to all of it until its input ends
+		}()
+	}
+	<-time.After(time.Minute)
+	return didIt
 }

@@ -19,6 +19,9 @@ import (
 // errStopped is the cause of an end that the host asked for.
 var errStopped = errors.New("stopped by the host")
 
+// errGreedy is the cause of an end that a plugin's memory brought about.
+var errGreedy = errors.New("too much memory")
+
 // maxHandshake is the longest first line a plugin may print, in bytes. One
 // with a certificate has about 1,100.
 const maxHandshake = 8 << 10
@@ -141,6 +144,7 @@ func (r *run) Start(context.Context) error {
 		limitProcess(r.cmd.Process.Pid)
 	} else {
 		go r.enter()
+		go r.cage.Keep(r.cmd.Process.Pid, r.done, func(err error) { r.killFor(fmt.Errorf("%w: %w", errGreedy, err)) })
 	}
 	go r.reap(ours[1:])
 	go r.handshake(ours[1])
@@ -179,10 +183,13 @@ func (r *run) reap(pipes []*os.File) {
 	err := r.cmd.Wait()
 	r.mu.Lock()
 	r.err = err
-	r.mu.Unlock()
 	if r.cage != nil {
+		if verdict := r.cage.Verdict(); verdict != nil && r.reason == nil {
+			r.reason = fmt.Errorf("%w: %w", errGreedy, verdict)
+		}
 		r.cage.Close()
 	}
+	r.mu.Unlock()
 	_ = r.lifeline.Close()
 	_ = r.handed.CloseWithError(io.EOF)
 	close(r.done)

@@ -281,6 +281,22 @@ func TestAPluginHasNoMoreMemoryThanItMay(t *testing.T) {
 	}
 }
 
+// Each of its processes is within its limit, and all of them are not.
+func TestAPluginHasNoMoreMemoryInAllItsProcesses(t *testing.T) {
+	h := host(t, "hostile", "test.hostile", func(c *pluginhost.Config, _ *pluginhost.Spec) {
+		c.Sandbox = pluginhost.Sandbox{Mode: sandbox.Required, Memory: 512 << 20, Total: 128 << 20}
+		c.Egress = func(string) pluginhost.Egress { return &door{url: "http://x:y@127.0.0.1:9"} }
+	})
+	p := open(t, h, "test.hostile")
+	pid := running(t, h)
+	if _, err := publish(p, "family 8", false); err == nil {
+		t.Error("it had 256 MiB in all and was let be")
+	}
+	eventually(t, time.Minute, "it is gone, and that is why", func() bool {
+		return gone(pid) && strings.Contains(h.Status()[0].LastError, "with all that it started")
+	})
+}
+
 // TestHostilePluginOfAnOrdinaryUser runs the test above again without root's rights.
 func TestHostilePluginOfAnOrdinaryUser(t *testing.T) {
 	if os.Getuid() != 0 {
@@ -294,7 +310,7 @@ func TestHostilePluginOfAnOrdinaryUser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command(file, "-test.run=^(TestHostilePlugin|TestAPluginHasNoMoreMemoryThanItMay|TestWhatIsRequired|TestInterpretersWorkInTheSandbox)$", "-test.count=1")
+	cmd := exec.Command(file, "-test.run=^(TestHostilePlugin|TestAPluginHasNoMoreMemoryThanItMay|TestAPluginHasNoMoreMemoryInAllItsProcesses|TestWhatIsRequired|TestInterpretersWorkInTheSandbox)$", "-test.count=1")
 	cmd.Env, cmd.Dir, cmd.WaitDelay = []string{"PATH=/usr/bin:/bin"}, "/", time.Minute
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -26,6 +26,9 @@ var global = map[string]string{
 	"challenges":      "questions for a second factor, for minutes",
 	"devices":         "where people have signed in",
 	"guards":          "tries counted by mail address, before anyone signs in",
+	"externals":       "accounts elsewhere that sign a person in",
+
+	"sign_in_attempts": "people on their way to such an account and back",
 
 	// Events and webhooks.
 

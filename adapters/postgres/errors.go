@@ -35,6 +35,7 @@ var constraints = map[string]problem{
 	// Identity.
 	"users_email":         {fault.Conflict, "email.taken", "This address has an account.", "/email"},
 	"passkeys_credential": {fault.Conflict, "passkey.taken", "This passkey is known already.", "/passkey"},
+	"externals_account":   {fault.Conflict, "identity.taken", "This account is linked already.", ""},
 
 	// Events and webhooks.
 

@@ -17,10 +17,12 @@ import (
 
 // detected is what this machine lets this process do.
 type detected struct {
-	plan  plan
-	uids  uidRange
-	level Level
-	bare  bool // limits and rights work, if nothing else
+	plan plan
+	uids uidRange
+	// Where to put guests, for their memory in total; nil: it is watched.
+	groups *groups
+	level  Level
+	bare   bool // limits and rights work, if nothing else
 }
 
 // Effective is the level that a guest with a proxy has on this machine. It is
@@ -32,11 +34,16 @@ var detect = sync.OnceValue(func() detected {
 		return detected{level: nothing("this program does not call sandbox.Main")}
 	}
 	var why []error
+	given, _ := findGroups() // without one there is the watch
 	for _, p := range plans() {
-		d := detected{plan: p, uids: freeUIDs(), bare: true}
+		d := detected{plan: p, uids: freeUIDs(), bare: true, groups: given}
 		level, err := d.attempt()
+		if err != nil && given != nil {
+			d.groups = nil
+			level, err = d.attempt()
+		}
 		if err == nil {
-			d.level = explain(level, p, why)
+			d.level = explain(level, d, why)
 			return d
 		}
 		why = append(why, err)
@@ -62,7 +69,8 @@ func plans() (all []plan) {
 
 // explain says by what a level is reached and adds to what is missing why a
 // better plan did not work.
-func explain(l Level, p plan, why []error) Level {
+func explain(l Level, d detected, why []error) Level {
+	p := d.plan
 	if p.Namespaces {
 		l.By = append(l.By, "namespaces")
 	}
@@ -74,6 +82,11 @@ func explain(l Level, p plan, why []error) Level {
 	}
 	if os.Geteuid() == 0 && p.Namespaces && freeUIDs().max > 0 {
 		l.By = append(l.By, "a user of its own")
+	}
+	if d.groups != nil {
+		l.By = append(l.By, "a control group")
+	} else {
+		l.By = append(l.By, "a look at its memory each second")
 	}
 	if len(why) > 0 {
 		for i, part := range l.Parts {
@@ -211,16 +224,19 @@ func (d detected) ask(dir string, t trial) (map[string]string, error) {
 		return nil, err
 	}
 	defer c.Close()
-	return c.hear(cmd, &out, &complaints)
+	return d.hear(c, cmd, hold, &out, &complaints)
 }
 
-func (c *Cage) hear(cmd *exec.Cmd, out, complaints *bytes.Buffer) (map[string]string, error) {
+// hear weighs the guest once it has become one, and listens to what it found.
+func (d detected) hear(c *Cage, cmd *exec.Cmd, hold *os.File, out, complaints *bytes.Buffer) (map[string]string, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	late := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
 	defer late.Stop()
 	served := c.Serve()
+	heavy := d.weigh(cmd.Process.Pid)
+	_ = hold.Close() // it waits for that
 	if err := cmd.Wait(); err != nil || served != nil {
 		return nil, errors.Join(served, err, firstLine(complaints))
 	}
@@ -228,6 +244,7 @@ func (c *Cage) hear(cmd *exec.Cmd, out, complaints *bytes.Buffer) (map[string]st
 	if err := json.Unmarshal(out.Bytes(), &said); err != nil {
 		return nil, fmt.Errorf("the probe: %w", err)
 	}
+	said[total] = heavy
 	if wrong := said["wrong"]; wrong != "" {
 		return nil, errors.New("the probe: " + wrong)
 	}

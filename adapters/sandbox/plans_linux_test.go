@@ -28,9 +28,9 @@ func TestLevelsOfLesserMachines(t *testing.T) {
 		"all":                    {plan{Namespaces: true, User: !root, Landlock: landlockABI(), Seccomp: true}, nil},
 		"without Landlock":       {plan{Namespaces: true, User: !root, Seccomp: true}, nil},
 		"without seccomp":        {plan{Namespaces: true, User: !root, Landlock: landlockABI()}, []string{protocols, memory, calls}},
-		"without namespaces":     {plan{Landlock: landlockABI(), Seccomp: true}, []string{paths, tcp, processes}},
-		"an older Landlock":      {plan{Landlock: 3, Seccomp: true}, []string{paths, abstract, tcp, others, processes}},
-		"Landlock alone":         {plan{Landlock: landlockABI()}, []string{paths, tcp, protocols, processes, memory, calls}},
+		"without namespaces":     {plan{Landlock: landlockABI(), Seccomp: true}, []string{paths, tcp, processes, total}},
+		"an older Landlock":      {plan{Landlock: 3, Seccomp: true}, []string{paths, abstract, tcp, others, processes, total}},
+		"Landlock alone":         {plan{Landlock: landlockABI()}, []string{paths, tcp, protocols, processes, memory, total, calls}},
 		"an older one, confined": {plan{Namespaces: true, User: !root, Landlock: 1, Seccomp: true}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

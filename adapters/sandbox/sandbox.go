@@ -59,13 +59,14 @@ type Policy struct {
 	Scratch string
 
 	Memory    uint64 // bytes of its own that one process may have; 0 means 1 GiB
+	Total     uint64 // bytes of memory that all its processes may have together; 0 means 1 GiB
 	Processes uint64 // processes and threads; 0 means 128
 	Files     uint64 // open files; 0 means 512
 	FileSize  uint64 // bytes of one file; 0 means 64 MiB
 }
 
 func (p Policy) orDefaults() Policy {
-	for at, def := range map[*uint64]uint64{&p.Memory: 1 << 30, &p.Processes: 128, &p.Files: 512, &p.FileSize: 64 << 20} {
+	for at, def := range map[*uint64]uint64{&p.Memory: 1 << 30, &p.Total: 1 << 30, &p.Processes: 128, &p.Files: 512, &p.FileSize: 64 << 20} {
 		if *at == 0 {
 			*at = def
 		}
@@ -144,6 +145,7 @@ const (
 	others     = "other processes"
 	processes  = "process count"
 	memory     = "memory"
+	total      = "memory in total"
 	privileges = "privileges"
 	calls      = "system calls"
 )
@@ -157,7 +159,8 @@ func parts() []Part {
 		{Name: protocols, Denies: "UDP, MPTCP, raw, packet, netlink and vsock sockets"},
 		{Name: others, Denies: "seeing, tracing and signalling other processes"},
 		{Name: processes, Denies: "more processes and threads than it may have"},
-		{Name: memory, Denies: "more memory than it may have"},
+		{Name: memory, Denies: "more memory than one process may have"},
+		{Name: total, Denies: "more memory than all its processes may have together"},
 		{Name: privileges, Denies: "gaining any right, and capabilities"},
 		{Name: calls, Denies: "system calls that a plugin has no use for"},
 	}

@@ -33,5 +33,11 @@ func (required) Error() string { return "the sandbox is required and " + onlyLin
 // Serve does nothing.
 func (*Cage) Serve() error { return nil }
 
+// Keep does nothing.
+func (*Cage) Keep(int, <-chan struct{}, func(error)) {}
+
+// Verdict does nothing.
+func (*Cage) Verdict() error { return nil }
+
 // Close does nothing.
 func (*Cage) Close() {}

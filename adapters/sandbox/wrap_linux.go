@@ -21,6 +21,7 @@ import (
 type Cage struct {
 	control, theirs *os.File
 	order           order
+	group           *group // that the guest is in, if there are any
 
 	mu     sync.Mutex
 	closed bool
@@ -94,6 +95,13 @@ func (d detected) cage(cmd *exec.Cmd, program *os.File, p Policy, uid int) (*Cag
 	}
 	if d.plan.Namespaces {
 		separate(cmd.SysProcAttr, d.plan.User, p.Open)
+	}
+	if d.groups != nil {
+		if c.group, err = d.groups.make(p); err != nil {
+			c.Close()
+			return nil, err
+		}
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(c.group.file.Fd()) //nolint:gosec // a descriptor fits an int
 	}
 	return c, nil
 }
@@ -173,10 +181,22 @@ func (c *Cage) relay(files []*os.File) error {
 	return nil
 }
 
+// Verdict says why the kernel ended a guest that has ended, nil if it did not or
+// does not say. It is asked before Close.
+func (c *Cage) Verdict() error {
+	if c.group == nil || !c.group.exceeded() {
+		return nil
+	}
+	return fmt.Errorf("with all that it started it wanted more than its %d MiB of memory", c.order.Policy.Total>>20)
+}
+
 // Close gives back what the guest had, once it has ended or was never started.
 func (c *Cage) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.group != nil && !c.closed {
+		c.group.close()
+	}
 	c.closed = true
 	for _, r := range c.relays {
 		r.close()

@@ -8,6 +8,7 @@ import (
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/ports/secret"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // DeviceTTL is for how long a device is known after it was last signed in on.
@@ -104,7 +105,10 @@ func (s *Service) DisownSession(ctx context.Context, _ Client, token secret.Secr
 		if err != nil || session == nil { // it ended by itself
 			return err
 		}
-		return revoke(ctx, tx, session)
+		if err := revoke(ctx, tx, session); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(session.User), "session.disown", one.Subject))
 	})
 	return linkOr(err)
 }

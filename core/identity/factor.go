@@ -6,6 +6,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Proofs is what second factors are made with. Every field is required.
@@ -95,19 +96,22 @@ func holds(ctx context.Context, tx Tx, name tenants.UserID) (*Held, error) {
 // FactorChange is what happened to the second factors of a person.
 type FactorChange string
 
-// The changes, as letters tell them.
+// The changes, as letters tell them and as the audit keeps them.
 const (
-	TOTPAdded       FactorChange = "totp.added"
-	TOTPRemoved     FactorChange = "totp.removed"
-	PasskeyAdded    FactorChange = "passkey.added"
-	PasskeyRemoved  FactorChange = "passkey.removed"
+	TOTPAdded       FactorChange = "totp.add"
+	TOTPRemoved     FactorChange = "totp.remove"
+	PasskeyAdded    FactorChange = "passkey.add"
+	PasskeyRemoved  FactorChange = "passkey.remove"
 	PasskeySuspect  FactorChange = "passkey.suspect" // its counter went back: there may be a copy
-	RecoveryUsed    FactorChange = "recovery.used"
-	RecoveryRenewed FactorChange = "recovery.renewed"
+	RecoveryUsed    FactorChange = "recovery.use"
+	RecoveryRenewed FactorChange = "recovery.renew"
 )
 
-// tell writes to the person what happened to their factors.
+// tell writes to the person what happened to their factors, and into the book.
 func (s *Service) tell(ctx context.Context, tx Tx, to *User, what FactorChange) error {
+	if err := tx.Record(ctx, audit.Of(string(to.ID), string(what), string(to.ID))); err != nil {
+		return err
+	}
 	return tx.Send(ctx, Letter{ID: id.At("let", s.now()), Kind: LetterFactor, Email: to.Email, What: what})
 }
 
@@ -120,6 +124,15 @@ func (s *Service) lose(ctx context.Context, tx Tx, name tenants.UserID, what Fac
 	left, err := holds(ctx, tx, name)
 	if err != nil {
 		return err
+	}
+	if len(left.Passkeys) == 0 {
+		list, err := tx.Externals(ctx, name)
+		if err != nil {
+			return err
+		}
+		if err := s.keepsAWay(ctx, tx, &left.User, len(list)); err != nil {
+			return err
+		}
 	}
 	if !left.second() {
 		if left.User.ShortPassword {

@@ -22,6 +22,9 @@ const (
 	LetterChanged LetterKind = "changed" // your password was changed
 	LetterDevice  LetterKind = "device"  // somebody signed in on a new device
 	LetterFactor  LetterKind = "factor"  // your second factors have changed
+
+	LetterLinked   LetterKind = "linked"   // an account elsewhere signs you in now
+	LetterUnlinked LetterKind = "unlinked" // it does so no more
 )
 
 // Letter is a letter before it is written: a reference, which may wait in a
@@ -34,11 +37,12 @@ type Letter struct {
 	Email   string
 	Pending PendingID // with LetterVerify, the registration; empty: the only one
 
-	What    FactorChange // with LetterFactor
-	Session SessionID    // with LetterDevice
-	Device  string       // with LetterDevice: in our words, see Session.DeviceName
-	Place   string       // with LetterDevice: see Session.Network
-	At      time.Time    // with LetterDevice
+	What     FactorChange // with LetterFactor
+	Session  SessionID    // with LetterDevice
+	Device   string       // with LetterDevice: in our words, see Session.DeviceName
+	Place    string       // with LetterDevice: see Session.Network
+	At       time.Time    // with LetterDevice
+	Provider string       // with LetterLinked and LetterUnlinked, its title
 }
 
 // Postman writes letters and hands them to the mail. Workers run it.
@@ -87,6 +91,10 @@ func (p *Postman) write(ctx context.Context, l Letter) (*draft, error) {
 		return p.device(ctx, l)
 	case LetterFactor:
 		return factorDraft(l.What), nil
+	case LetterLinked:
+		return linkedDraft(l.Provider), nil
+	case LetterUnlinked:
+		return unlinkedDraft(l.Provider), nil
 	}
 	return nil, fault.New(fault.Invalid, "letter.unknown", "There is no letter of kind %q.", l.Kind)
 }

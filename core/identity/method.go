@@ -3,9 +3,11 @@ package identity
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/carillonhq/carillon/ports/secret"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Method is a way to prove who one is.
@@ -73,7 +75,10 @@ func (s *Service) enter(ctx context.Context, from Client, user tenants.UserID, m
 		if err := tx.AddSession(ctx, session); err != nil {
 			return err
 		}
-		return tx.AddRefresh(ctx, &RefreshToken{Hash: hash(first), Session: session.ID})
+		if err := tx.AddRefresh(ctx, &RefreshToken{Hash: hash(first), Session: session.ID}); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(user), "session.start", string(session.ID), "methods", joined(methods)))
 	})
 	if err != nil {
 		return nil, err
@@ -84,6 +89,14 @@ func (s *Service) enter(ctx context.Context, from Client, user tenants.UserID, m
 	}
 	in.Device = device
 	return in, nil
+}
+
+func joined(methods []Method) string {
+	var out []string
+	for _, m := range methods {
+		out = append(out, string(m))
+	}
+	return strings.Join(out, " ")
 }
 
 // strong reports whether methods are two factors.

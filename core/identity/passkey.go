@@ -10,6 +10,7 @@ import (
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/ports/secret"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // MaxPasskeys is how many passkeys a person can have.
@@ -164,7 +165,10 @@ func (s *Service) RenamePasskey(ctx context.Context, who Principal, name Passkey
 			return err
 		}
 		k.Name = to
-		return tx.SavePasskey(ctx, k)
+		if err := tx.SavePasskey(ctx, k); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(who.User), "passkey.rename", string(name)))
 	})
 	return k, err
 }

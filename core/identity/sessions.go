@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Logout ends the session of who. Its device stays known.
@@ -12,7 +13,12 @@ func (s *Service) Logout(ctx context.Context, who Principal) error {
 	if err := who.person(); err != nil {
 		return err
 	}
-	return s.store.Update(ctx, func(tx Tx) error { return tx.EndSession(ctx, who.User, who.Session) })
+	return s.store.Update(ctx, func(tx Tx) error {
+		if err := tx.EndSession(ctx, who.User, who.Session); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(who.User), "session.end", string(who.Session)))
+	})
 }
 
 // Sessions lists where who is signed in, latest first.
@@ -42,7 +48,10 @@ func (s *Service) RenameSession(ctx context.Context, who Principal, id SessionID
 			return err
 		}
 		session.Name = name
-		return tx.SaveSession(ctx, session)
+		if err := tx.SaveSession(ctx, session); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(who.User), "session.rename", string(id)))
 	})
 	return session, err
 }
@@ -63,9 +72,14 @@ func (s *Service) RevokeSession(ctx context.Context, who Principal, id SessionID
 			return err
 		}
 		if here != nil && here.Device == session.Device {
-			return tx.EndSession(ctx, who.User, id)
+			err = tx.EndSession(ctx, who.User, id)
+		} else {
+			err = revoke(ctx, tx, session)
 		}
-		return revoke(ctx, tx, session)
+		if err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(who.User), "session.end", string(id)))
 	})
 }
 
@@ -80,7 +94,10 @@ func (s *Service) RevokeOtherSessions(ctx context.Context, who Principal) error 
 		if err != nil {
 			return err
 		}
-		return endOthers(ctx, tx, who.User, here)
+		if err := endOthers(ctx, tx, who.User, here); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(who.User), "session.end_others", string(who.Session)))
 	})
 }
 

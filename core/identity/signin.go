@@ -2,11 +2,13 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/secret"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Login opens a session, or asks a person who has one for their second factor.
@@ -226,7 +228,8 @@ func (s *Service) rotate(ctx context.Context, tx Tx, from Client, old, next Hash
 	case sameClient:
 		return session, nil
 	case stolen:
-		return nil, tx.EndSession(ctx, session.User, session.ID)
+		return nil, errors.Join(tx.EndSession(ctx, session.User, session.ID),
+			tx.Record(ctx, audit.Of(string(tenants.System), "session.reused", string(session.ID), "user", string(session.User))))
 	}
 	session.renew(from, now)
 	if err := tx.SaveRefresh(ctx, link); err != nil {

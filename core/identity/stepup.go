@@ -7,6 +7,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/secret"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // StepUpTTL is for how long a person who proved who they are may do what is
@@ -97,7 +98,10 @@ func (s *Service) renewed(ctx context.Context, who Principal, how Method, along 
 			session.Methods = append(session.Methods, how)
 		}
 		until = session.AuthenticatedAt.Add(StepUpTTL)
-		return tx.SaveSession(ctx, session)
+		if err := tx.SaveSession(ctx, session); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(who.User), "session.step_up", string(session.ID), "method", string(how)))
 	})
 	return until, err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/ports/secret"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // EnrolTTL is how long a secret waits for its first code.
@@ -54,7 +55,13 @@ func (s *Service) EnrolTOTP(ctx context.Context, who Principal) (*Enrolment, err
 	if t.Sealed, err = s.proofs.Sealer.Seal(ctx, t.place(), plain); err != nil {
 		return nil, err
 	}
-	if err := s.store.Update(ctx, func(tx Tx) error { return tx.SaveTOTP(ctx, t) }); err != nil {
+	err = s.store.Update(ctx, func(tx Tx) error {
+		if err := tx.SaveTOTP(ctx, t); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(user.ID), "totp.enrol", string(user.ID)))
+	})
+	if err != nil {
 		return nil, err
 	}
 	return &Enrolment{Secret: secret.Secret(typed), URI: secret.Secret(uri), Picture: picture, ExpiresAt: now.Add(EnrolTTL)}, nil
