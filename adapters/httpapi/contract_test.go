@@ -59,7 +59,6 @@ func TestEveryOperationAnswersByContract(t *testing.T) {
 			}
 			names := w.victim(tenant, owner)
 			names["session"] = w.session(token)
-			names["passkey"] = w.passkey(owner)
 			if r.op.Extensions["x-action"] == "plugin.manage" { // the operator's own
 				tenant = postgrestest.Operator
 				_, token = w.member(tenant, tenants.Owner)

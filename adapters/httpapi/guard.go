@@ -24,6 +24,7 @@ func (s *surface) guard(r api.Route) []fiber.Handler {
 	return []fiber.Handler{
 		s.swallowed(r),
 		named(r),
+		s.ours(r),
 		s.limitAddress(r),
 		s.authenticate(r),
 		s.version,

@@ -37,16 +37,15 @@ type People interface {
 func (s *surface) from(ctx context.Context) identity.Client {
 	c := exchangeOf(ctx).c
 	host, _, _ := strings.Cut(string(c.Request().Host()), ":")
-	return identity.Client{
-		Address: s.client(c), Agent: c.Get(fiber.HeaderUserAgent), Host: strings.ToLower(host), Device: secret.Secret(c.Cookies(deviceCookie)),
-	}
+	return identity.Client{Address: s.client(c), Agent: c.Get(fiber.HeaderUserAgent), Host: strings.ToLower(host)}
 }
 
-// fromDevice is from with the token of a device that keeps no cookies.
+// fromDevice is from for who signs in, with the token of the device: the one in
+// the body or, without it, the cookie.
 func (s *surface) fromDevice(ctx context.Context, token *string) identity.Client {
 	c := s.from(ctx)
-	if token != nil {
-		c.Device = secret.Secret(*token)
+	if c.Device = secret.Secret(or(token)); c.Device == "" {
+		c.Device = cookieOf(ctx, deviceCookie)
 	}
 	return c
 }
@@ -104,16 +103,16 @@ func (s *Server) RefreshSession(ctx context.Context, req api.RefreshSessionReque
 	return api.RefreshSession200JSONResponse(toTokens(in)), nil
 }
 
-// refreshToken is the one in the body or, from our own pages only, the cookie.
+// refreshToken is the one in the body or the cookie.
 func refreshToken(ctx context.Context, body *api.RefreshInput) (secret.Secret, error) {
 	if body != nil && body.RefreshToken != nil {
 		return secret.Secret(*body.RefreshToken), nil
 	}
-	token, err := cookieOf(ctx, refreshCookie)
-	if err == nil && token == "" {
-		err = fault.New(fault.Unauthenticated, "auth.required", "Please sign in.")
+	token := cookieOf(ctx, refreshCookie)
+	if token == "" {
+		return "", fault.New(fault.Unauthenticated, "auth.required", "Please sign in.")
 	}
-	return token, err
+	return token, nil
 }
 
 // Logout implements POST /auth/logout.

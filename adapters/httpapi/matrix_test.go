@@ -116,7 +116,7 @@ func (w *world) victim(tenant tenants.ID, owner tenants.UserID) map[string]strin
 	ctx := w.t.Context()
 	who, err := w.registry.Resolve(ctx, owner, tenant)
 	must(w.t, err)
-	names := map[string]string{"tenant": string(tenant), "user": string(owner), "role": "reader", "platform": "test.platform", "provider": "there", "identity": w.identity(owner)}
+	names := map[string]string{"tenant": string(tenant), "user": string(owner), "role": "reader", "platform": "test.platform", "provider": "there", "identity": w.identity(owner), "passkey": w.passkey(owner)}
 	names["child"] = string(postgrestest.Child(w.t, w.db, tenant, tenants.Workspace))
 
 	_, err = w.registry.CreateRole(ctx, who, "reader", "Reader", []tenants.Action{"post.read"})

@@ -8,7 +8,6 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/core/identity"
-	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/secret"
 )
 
@@ -49,11 +48,8 @@ func (s *Server) StartProvider(ctx context.Context, req api.StartProviderRequest
 // FinishProvider implements POST /auth/providers/{provider}:finish.
 func (s *Server) FinishProvider(ctx context.Context, req api.FinishProviderRequestObject) (api.FinishProviderResponseObject, error) {
 	b := req.Body
-	back, err := s.returned(ctx, req.Provider, b.State, b.Code, b.Iss, b.Error, b.Binder)
-	if err != nil {
-		return nil, err
-	}
-	in, err := s.Federation.SignIn(ctx, s.from(ctx), back)
+	back := s.returned(ctx, req.Provider, b.State, b.Code, b.Iss, b.Error, b.Binder)
+	in, err := s.Federation.SignIn(ctx, s.fromDevice(ctx, nil), back)
 	if err != nil {
 		return nil, err
 	}
@@ -85,10 +81,7 @@ func (s *Server) StartIdentity(ctx context.Context, req api.StartIdentityRequest
 // FinishIdentity implements POST /me/identities:finish.
 func (s *Server) FinishIdentity(ctx context.Context, req api.FinishIdentityRequestObject) (api.FinishIdentityResponseObject, error) {
 	b := req.Body
-	back, err := s.returned(ctx, b.Provider, b.State, b.Code, b.Iss, b.Error, b.Binder)
-	if err != nil {
-		return nil, err
-	}
+	back := s.returned(ctx, b.Provider, b.State, b.Code, b.Iss, b.Error, b.Binder)
 	linked, err := s.Federation.Link(ctx, caller(ctx), back)
 	if err != nil {
 		return nil, err
@@ -117,30 +110,15 @@ func (s *surface) arrived(ctx context.Context) {
 }
 
 // returned is what somebody came back with; the binder is the one in the body
-// or, from our own pages only, the cookie.
-func (s *surface) returned(ctx context.Context, provider, state string, code, iss, refusal, binder *string) (identity.Return, error) {
+// or the cookie.
+func (s *surface) returned(ctx context.Context, provider, state string, code, iss, refusal, binder *string) identity.Return {
 	r := identity.Return{
 		Provider: provider, State: secret.Secret(state), Code: secret.Secret(or(code)), Issuer: or(iss), Error: or(refusal), Binder: secret.Secret(or(binder)),
 	}
 	if r.Binder == "" {
-		kept, err := cookieOf(ctx, signInCookie)
-		if err != nil {
-			return r, err
-		}
-		r.Binder = kept
+		r.Binder = cookieOf(ctx, signInCookie)
 	}
-	return r, nil
-}
-
-// cookieOf is a cookie that stands for somebody, from our own pages only: a
-// browser sends it along with whatever a page anywhere asks of us.
-func cookieOf(ctx context.Context, name string) (secret.Secret, error) {
-	c := exchangeOf(ctx).c
-	value := c.Cookies(name)
-	if site := c.Get("Sec-Fetch-Site"); value != "" && site != "" && site != "same-origin" {
-		return "", fault.New(fault.Forbidden, "auth.cross_site", "Another site cannot use this session.")
-	}
-	return secret.Secret(value), nil
+	return r
 }
 
 func toIdentity(e identity.External) api.Identity {

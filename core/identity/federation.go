@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Federation is signing in with accounts elsewhere.
@@ -143,6 +144,9 @@ func (f *Federation) enroll(ctx context.Context, provider string, who Assertion)
 			return err
 		}
 		if err := tx.ForgetPending(ctx, user.Email); err != nil {
+			return err
+		}
+		if err := tx.Record(ctx, audit.Of(string(user.ID), "account.create", string(user.ID))); err != nil {
 			return err
 		}
 		return f.add(ctx, tx, user, provider, who)

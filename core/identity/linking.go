@@ -5,6 +5,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Linked lists the accounts elsewhere that sign who in, oldest first.
@@ -67,7 +68,11 @@ func (f *Federation) Link(ctx context.Context, who Principal, r Return) (*Extern
 
 // add links an account and tells the owner of the address.
 func (f *Federation) add(ctx context.Context, tx Tx, user *User, provider string, who Assertion) error {
-	if err := tx.AddExternal(ctx, newExternal(user.ID, provider, who, f.people.now())); err != nil {
+	e := newExternal(user.ID, provider, who, f.people.now())
+	if err := tx.AddExternal(ctx, e); err != nil {
+		return err
+	}
+	if err := tx.Record(ctx, audit.Of(string(user.ID), "identity.link", string(e.ID), "provider", provider, "issuer", e.Issuer)); err != nil {
 		return err
 	}
 	return f.tell(ctx, tx, LetterLinked, user, provider)
@@ -121,6 +126,9 @@ func (f *Federation) Unlink(ctx context.Context, who Principal, name ExternalID)
 			return err
 		}
 		if err := tx.EndSessions(ctx, who.User, who.Session); err != nil {
+			return err
+		}
+		if err := tx.Record(ctx, audit.Of(string(who.User), "identity.unlink", string(name), "provider", e.Provider, "issuer", e.Issuer)); err != nil {
 			return err
 		}
 		return f.tell(ctx, tx, LetterUnlinked, user, e.Provider)

@@ -7956,16 +7956,16 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/audit:export", Operation: "ExportAudit", Handler: wrapper.ExportAudit, Action: "audit.read", Bodyless: true, Query: []string{"format", "actor", "action", "subject", "at[gte]", "at[lt]"},
 		},
 		{
-			Method: "POST", Path: "/auth/challenge", Operation: "AnswerChallenge", Handler: wrapper.AnswerChallenge, Public: "the challenge stands for the first factor, and the answer is the second", Rate: "sign_in",
+			Method: "POST", Path: "/auth/challenge", Operation: "AnswerChallenge", Handler: wrapper.AnswerChallenge, Public: "the challenge stands for the first factor, and the answer is the second", Cookie: true, Rate: "sign_in",
 		},
 		{
-			Method: "POST", Path: "/auth/login", Operation: "Login", Handler: wrapper.Login, Public: "the password in the body is the proof", Rate: "sign_in",
+			Method: "POST", Path: "/auth/login", Operation: "Login", Handler: wrapper.Login, Public: "the password in the body is the proof", Cookie: true, Rate: "sign_in",
 		},
 		{
-			Method: "POST", Path: "/auth/logout", Operation: "Logout", Handler: wrapper.Logout, Session: true, Bodyless: true,
+			Method: "POST", Path: "/auth/logout", Operation: "Logout", Handler: wrapper.Logout, Session: true, Cookie: true, Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/auth/passkey", Operation: "LoginWithPasskey", Handler: wrapper.LoginWithPasskey, Public: "the passkey is the proof", Rate: "sign_in",
+			Method: "POST", Path: "/auth/passkey", Operation: "LoginWithPasskey", Handler: wrapper.LoginWithPasskey, Public: "the passkey is the proof", Cookie: true, Rate: "sign_in",
 		},
 		{
 			Method: "POST", Path: "/auth/passkey:begin", Operation: "BeginPasskeyLogin", Handler: wrapper.BeginPasskeyLogin, Public: "nobody is signed in yet", Rate: "ask", Bodyless: true,
@@ -7980,13 +7980,13 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/auth/providers", Operation: "ListProviders", Handler: wrapper.ListProviders, Public: "a sign-in page shows them to everybody", Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/auth/providers/{provider}:finish", Operation: "FinishProvider", Handler: wrapper.FinishProvider, Public: "the provider's answer is the proof", Rate: "refresh", IDs: map[string]string{},
+			Method: "POST", Path: "/auth/providers/{provider}:finish", Operation: "FinishProvider", Handler: wrapper.FinishProvider, Public: "the provider's answer is the proof", Cookie: true, Rate: "refresh", IDs: map[string]string{},
 		},
 		{
-			Method: "POST", Path: "/auth/providers/{provider}:start", Operation: "StartProvider", Handler: wrapper.StartProvider, Public: "whoever comes back has to prove who they are", Rate: "refresh", Bodyless: true, IDs: map[string]string{},
+			Method: "POST", Path: "/auth/providers/{provider}:start", Operation: "StartProvider", Handler: wrapper.StartProvider, Public: "whoever comes back has to prove who they are", Cookie: true, Rate: "refresh", Bodyless: true, IDs: map[string]string{},
 		},
 		{
-			Method: "POST", Path: "/auth/refresh", Operation: "RefreshSession", Handler: wrapper.RefreshSession, Public: "the refresh token is the proof", Rate: "refresh",
+			Method: "POST", Path: "/auth/refresh", Operation: "RefreshSession", Handler: wrapper.RefreshSession, Public: "the refresh token is the proof", Cookie: true, Rate: "refresh",
 		},
 		{
 			Method: "POST", Path: "/auth/register", Operation: "RegisterUser", Handler: wrapper.RegisterUser, Public: "nobody is signed in yet", Rate: "sign_in",
@@ -8064,10 +8064,10 @@ func Routes(si ServerInterface) []Route {
 			Method: "DELETE", Path: "/me/identities/{identity}", Operation: "UnlinkIdentity", Handler: wrapper.UnlinkIdentity, Session: true, StepUp: true, Bodyless: true, IDs: map[string]string{"identity": "idn"},
 		},
 		{
-			Method: "POST", Path: "/me/identities:finish", Operation: "FinishIdentity", Handler: wrapper.FinishIdentity, Session: true, Rate: "refresh",
+			Method: "POST", Path: "/me/identities:finish", Operation: "FinishIdentity", Handler: wrapper.FinishIdentity, Session: true, Cookie: true, Rate: "refresh",
 		},
 		{
-			Method: "POST", Path: "/me/identities:start", Operation: "StartIdentity", Handler: wrapper.StartIdentity, Session: true, StepUp: true, Rate: "refresh",
+			Method: "POST", Path: "/me/identities:start", Operation: "StartIdentity", Handler: wrapper.StartIdentity, Session: true, StepUp: true, Cookie: true, Rate: "refresh",
 		},
 		{
 			Method: "POST", Path: "/me/passkeys", Operation: "AddPasskey", Handler: wrapper.AddPasskey, Session: true, StepUp: true,

@@ -20,6 +20,8 @@ type Route struct {
 	Session bool   // needs a person, but no tenant
 	StepUp  bool   // needs a person who proved who they are in the last minutes
 
+	Cookie bool // reads or sets a cookie that stands for somebody: for our own pages
+
 	Keyed       bool              // takes an Idempotency-Key
 	Bodyless    bool              // takes no body
 	Stream      bool              // reads its body as it arrives
