@@ -168,6 +168,10 @@ type post struct {
 	ID        string    `json:"id"`
 	URL       string    `json:"url"`
 	CreatedAt time.Time `json:"created_at"`
+	Text      string    `json:"text"`
+	ReplyTo   string    `json:"reply_to"`
+	Media     []string  `json:"media"`
+	ClientRef string    `json:"client_ref"`
 }
 
 func (p post) receipt() *social.Receipt {
