@@ -98,7 +98,10 @@ var confined = map[string][]string{
 	"github.com/getkin/kin-openapi":         {"adapters/httpapi"},
 	"github.com/oapi-codegen/runtime":       {"adapters/httpapi", "cmd"},
 	"google.golang.org/protobuf":            {"plugins/proto", "plugins/sdk", "adapters/pluginhost", "adapters/rehearsal"},
-	"golang.org/x/oauth2":                   {"adapters/oauth"},
+	"golang.org/x/oauth2":                   {"adapters/oidc"}, // platforms have dialects, which adapters/oauth knows itself
+	"github.com/coreos/go-oidc":             {"adapters/oidc"},
+	"github.com/pquerna/otp":                {"adapters/totp"},
+	"github.com/go-webauthn/webauthn":       {"adapters/webauthn"},
 }
 
 func TestArchitecture(t *testing.T) {

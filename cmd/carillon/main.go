@@ -32,6 +32,9 @@ func main() {
 	stop()
 	if err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "carillon:", err)
+		if errors.Is(err, errTampered) {
+			os.Exit(2)
+		}
 		os.Exit(1)
 	}
 }
@@ -45,6 +48,6 @@ func root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	c.AddCommand(devCommand(), serveCommand(), workCommand(), migrateCommand(), pluginCommand(), doctorCommand(),
-		networkCommand(), mediaWorkerCommand(), demoCommand(), citusCommand(), pauseCommand(), operatorCommand(), seedCommand(), keysCommand())
+		networkCommand(), mediaWorkerCommand(), demoCommand(), citusCommand(), pauseCommand(), operatorCommand(), seedCommand(), keysCommand(), auditCommand())
 	return c
 }
