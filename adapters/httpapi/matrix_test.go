@@ -32,7 +32,8 @@ import (
 var bodies = map[string]string{
 	"updateTenant": `{"name":"New"}`, "createChildTenant": `{"name":"New","kind":"workspace"}`,
 	"changePassword": `{"current":"four unrelated words here","password":"another four unrelated words"}`,
-	"addMember":      `{"email":"nobody@example.com","role":"viewer"}`, "setMemberRole": `{"role":"editor"}`,
+	"finishProvider": `{"state":"cst_x","code":"c"}`, "startIdentity": `{"provider":"there"}`, "finishIdentity": `{"provider":"there","state":"cst_x","code":"c"}`,
+	"addMember": `{"email":"nobody@example.com","role":"viewer"}`, "setMemberRole": `{"role":"editor"}`,
 	"createRole": `{"name":"tester","title":"Tester","actions":["post.read"]}`, "updateRole": `{"title":"Tester","actions":["post.read"]}`,
 	"createKey":       `{"name":"k","scopes":["post.read"]}`,
 	"startConnection": `{"platform":"test.platform"}`, "continueConnection": `{"input":{"a":"b"}}`,
@@ -41,7 +42,7 @@ var bodies = map[string]string{
 	"createPost": `{"segments":[{"text":"hello"}]}`, "batchPosts": `{"posts":[{"segments":[{"text":"hello"}]}]}`, "validatePost": `{"segments":[{"text":"hello"}]}`, "updatePost": `{"segments":[{"text":"new"}]}`,
 	"schedulePost": `{"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}`, "settleSegment": `{"verdict":"send_again"}`,
 	"createWebhook": `{"url":"https://example.com/hook"}`, "updateWebhook": `{"description":"New"}`, "replayWebhook": `{"since":"` + time.Now().Add(-time.Hour).UTC().Format(time.RFC3339) + `"}`,
-	"addPlugin": `not a bundle`, "approvePlugin": `{"digest":"` + strings.Repeat("b", 64) + `"}`, "rollbackPlugin": `{}`, "setPluginChannel": `{"channel":"pinned"}`,
+	"addPlugin": `not a bundle`, "approvePlugin": `{"digest":"` + strings.Repeat("b", 64) + `"}`, "dismissPlugin": `{}`, "rollbackPlugin": `{}`, "setPluginChannel": `{"channel":"pinned"}`,
 	"setPluginSettings": `{"values":{"token":"x"}}`, "setPluginGrants": `{"tiers":["pro"]}`, "trustPluginKey": `{"name":"Example","public":` + strconv.Quote(pluginKey) + `}`,
 	"pausePublishing": ``, "suspendTenant": ``, "pauseChannel": ``, "uploadMedia": `not a picture`,
 }
@@ -113,7 +114,7 @@ func (w *world) victim(tenant tenants.ID, owner tenants.UserID) map[string]strin
 	ctx := w.t.Context()
 	who, err := w.registry.Resolve(ctx, owner, tenant)
 	must(w.t, err)
-	names := map[string]string{"tenant": string(tenant), "user": string(owner), "role": "reader", "platform": "test.platform"}
+	names := map[string]string{"tenant": string(tenant), "user": string(owner), "role": "reader", "platform": "test.platform", "provider": "there", "identity": w.identity(owner)}
 	names["child"] = string(postgrestest.Child(w.t, w.db, tenant, tenants.Workspace))
 
 	_, err = w.registry.CreateRole(ctx, who, "reader", "Reader", []tenants.Action{"post.read"})
@@ -155,6 +156,14 @@ func (w *world) plugin() (plugin, key string) {
 		return errors.Join(tx.SavePlugin(ctx, p), tx.SaveKey(ctx, catalog.Key{ID: key, Name: "Example", Public: make([]byte, 32), AddedAt: time.Now()}))
 	}))
 	return p.ID, key
+}
+
+// identity is an account elsewhere that signs user in.
+func (w *world) identity(user tenants.UserID) string {
+	name := id.New("idn")
+	postgrestest.Exec(w.t, w.db, `insert into externals (id, user_id, provider, issuer, subject, email, created_at)
+		values ($1, $2, 'there', 'https://there.test', $1, '', now())`, name, user)
+	return name
 }
 
 func (w *world) channel(tenant tenants.ID) string {

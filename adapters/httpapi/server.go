@@ -5,7 +5,10 @@ import "github.com/carillonhq/carillon/adapters/httpapi/api"
 // Server answers every operation of openapi.yaml. Leaving one out does not
 // compile. Every field is required; New sets the rest.
 type Server struct {
-	People   People
+	People People
+
+	Federation Federation
+
 	Names    Names
 	APIKeys  APIKeys
 	Tenants  Tenants
@@ -18,6 +21,7 @@ type Server struct {
 	Events    Events
 	Streams   Streams
 	Webhooks  Webhooks
+	Audit     Audit
 	Jobs      Jobs
 	Plugins   Plugins
 

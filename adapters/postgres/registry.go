@@ -10,6 +10,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
@@ -147,7 +148,7 @@ func (s registryStore) Children(ctx context.Context, parent, after tenants.ID, l
 // operatorLock makes those who would create the operator take turns.
 const operatorLock = 7_226_032
 
-func (s registryStore) Create(ctx context.Context, t *registry.Tenant, owner registry.Member) error {
+func (s registryStore) Create(ctx context.Context, t *registry.Tenant, owner registry.Member, e audit.Entry) error {
 	if err := t.Check(); err != nil {
 		return err
 	}
@@ -164,8 +165,15 @@ func (s registryStore) Create(ctx context.Context, t *registry.Tenant, owner reg
 		}
 		m := memberToRow(&owner)
 		m.Version = 1
-		_, err = tx.NewInsert().Model(m).Exec(ctx)
-		return err
+		if _, err = tx.NewInsert().Model(m).Exec(ctx); err != nil {
+			return err
+		}
+		if t.Parent != "" {
+			if err = tx.recordIn(ctx, t.Parent, e); err != nil {
+				return err
+			}
+		}
+		return tx.Record(ctx, e)
 	})
 	if err != nil {
 		return err
@@ -211,12 +219,21 @@ func (s registryStore) Operator(ctx context.Context) (root tenants.ID, err error
 	return root, err
 }
 
-func (s registryStore) SetState(ctx context.Context, parent, child tenants.ID, state registry.State, reason string) error {
-	return s.db.system(ctx, pathSuspend, func(ctx context.Context, tx tx) error {
-		res, err := tx.NewUpdate().Model((*tenantRow)(nil)).
-			Set("state = ?", string(state)).Set("state_reason = ?", reason).Set("updated_at = now()").
-			Set("version = version + 1").Set("authz_version = authz_version + 1").
-			Where("tenant_id = ?", string(child)).Where("parent_id = ?", string(parent)).Exec(ctx)
-		return hit(res, err, missingTenant)
+func (s registryStore) SetState(ctx context.Context, parent, child tenants.ID, state registry.State, reason string, e audit.Entry) error {
+	if !child.Valid() {
+		return missingTenant()
+	}
+	return s.db.systemIn(ctx, pathSuspend, child, func(ctx context.Context, tx tx) error {
+		t := registry.Tenant{State: state}
+		err := tx.NewRaw(`update tenants set state = ?, state_reason = ?, updated_at = now(), version = version + 1, authz_version = authz_version + 1
+			where tenant_id = ? and parent_id = ? returning paused, version`, string(state), reason, string(child), string(parent)).
+			Scan(ctx, &t.Paused, &t.Version)
+		if err := one(err, missingTenant); err != nil {
+			return err
+		}
+		if err := errors.Join(tx.recordIn(ctx, parent, e), tx.recordIn(ctx, child, e)); err != nil {
+			return err
+		}
+		return tx.emit(ctx, registry.EventUpdated, string(child), t.Told())
 	})
 }

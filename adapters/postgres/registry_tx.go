@@ -36,7 +36,7 @@ func (tx registryTx) SaveTenant(ctx context.Context, t *registry.Tenant) error {
 		return err
 	}
 	t.Version++
-	return nil
+	return tx.emit(ctx, registry.EventUpdated, string(tx.tenant), t.Told())
 }
 
 type memberRow struct {
@@ -105,12 +105,15 @@ func (tx registryTx) SaveMember(ctx context.Context, m *registry.Member) error {
 		}
 	}
 	m.Version++
-	return nil
+	return tx.emit(ctx, registry.EventMember, string(m.User), registry.ToldMember{Role: m.Role})
 }
 
 func (tx registryTx) RemoveMember(ctx context.Context, user tenants.UserID) error {
 	res, err := tx.remove((*memberRow)(nil)).Where("user_id = ?", string(user)).Exec(ctx)
-	return hit(res, err, missingMember)
+	if err := hit(res, err, missingMember); err != nil {
+		return err
+	}
+	return tx.emit(ctx, registry.EventMember, string(user), registry.ToldMember{})
 }
 
 type roleRow struct {

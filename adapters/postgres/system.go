@@ -83,6 +83,14 @@ const (
 	pathPlugins systemPath = "plugins.catalog"
 )
 
+// Audit.
+const (
+	// Entries of every tenant are chained and signed; what waits is forgotten.
+	pathSeal systemPath = "audit.seal"
+	// Chains are checked from outside, whichever tenant they are of.
+	pathVerify systemPath = "audit.verify"
+)
+
 // Idempotency and jobs.
 const (
 	// Answers too old to be honoured are forgotten, of every tenant.

@@ -109,6 +109,10 @@ func catalogCommands() []*cobra.Command {
 			e, err := at.Disable(ctx, at.who, id)
 			return at.show(e, err)
 		}),
+		on("dismiss PLUGIN", "Let the version that waits go; what runs runs on", func(ctx context.Context, at counter, id string) error {
+			e, err := at.Dismiss(ctx, at.who, id, "")
+			return at.show(e, err)
+		}),
 		on("remove PLUGIN", "Remove a plugin and its bundles; its channels stay", func(ctx context.Context, at counter, id string) error {
 			return at.Remove(ctx, at.who, id)
 		}),
@@ -241,6 +245,9 @@ func (at counter) show(e catalog.Entry, err error) error {
 	}
 	if e.Pending != nil {
 		fmt.Fprintf(at.out, "  approve it with: carillon plugin approve %s %s\n", p.ID, e.Pending.Digest)
+		if p.Active != "" {
+			fmt.Fprintf(at.out, "  or let it go with: carillon plugin dismiss %s\n", p.ID)
+		}
 	}
 	return nil
 }

@@ -46,11 +46,13 @@ func (d desk) says(line string, words ...string) {
 	}
 }
 
-func (d desk) fails(line, why string) {
+func (d desk) fails(line, why string) (said string) {
 	d.Helper()
-	if said, err := command(d.T, "plugin "+strings.ReplaceAll(line, "@", d.dir+"/")); err == nil || !strings.Contains(err.Error(), why) {
+	said, err := command(d.T, "plugin "+strings.ReplaceAll(line, "@", d.dir+"/"))
+	if err == nil || !strings.Contains(err.Error(), why) {
 		d.Errorf("plugin %s: %v, want something about %q\n%s", line, err, why, said)
 	}
+	return said
 }
 
 // project writes a declarative plugin's folder.
@@ -114,6 +116,9 @@ func TestFromAFolderToAnInstallation(t *testing.T) {
 	d.runs("1.0.0")
 	d.says("add @org.example.club-1.1.0.carillon", "1.1.0", "waits for approval", "host_added: evil.example")
 	d.says("list", "org.joinmastodon", "builtin", "org.example.club", "1.1.0, 1 changes")
+	d.says("dismiss org.example.club", "1.0.0", "runs")
+	d.fails("dismiss org.example.club", "waits for approval")
+	d.says("add @org.example.club-1.1.0.carillon", "waits for approval", "let it go with")
 	d.fails("approve org.example.club", "nothing is approved yet")
 	d.fails("approve org.example.club "+strings.Repeat("0", 64), "Look at it first")
 	d.says("approve org.example.club "+d.waiting("org.example.club"), "takes stable versions")
@@ -132,8 +137,11 @@ func TestFromAFolderToAnInstallation(t *testing.T) {
 	d.says("enable org.example.club", "enabled")
 	d.runs("1.0.0")
 
-	must(t, os.Mkdir(filepath.Join(d.dir, "locked"), 0o755))
 	d.says("lock @locked", "1 keys")
+	must(t, os.MkdirAll(filepath.Join(d.dir, "taken", lockFile), 0o755))
+	if out := d.fails("lock @taken", lockFile); strings.Contains(out, "1 keys") {
+		t.Errorf("it says that it is done: %s", out)
+	}
 	d.says("remove org.example.club")
 	d.runs("")
 	d.fails("show org.example.club", "no such plugin")

@@ -127,6 +127,7 @@ func (k *kernel) work(ctx context.Context, w worker) error {
 	g.Go(func() error { return w.Run(ctx) })
 	g.Go(func() error { k.beat(ctx, w); return nil })
 	g.Go(func() error { k.follow(ctx); return nil })
+	g.Go(func() error { k.seal(ctx); return nil })
 	g.Go(func() error { k.listen(ctx, w.wake); return nil })
 	g.Go(func() error {
 		// Its context ends with the process, not with the signal: jobs under
@@ -191,7 +192,7 @@ func (k *kernel) queue(w worker) (interface {
 		Queues:        map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 50}, jobs.QueueLater: {MaxWorkers: 4}},
 		FetchCooldown: 20 * time.Millisecond, // River's default of 100 ms is most of a job's latency
 		Workers:       ws,
-		Middleware:    []rivertype.Middleware{jobs.Watch(k.metrics.Job)},
+		Middleware:    []rivertype.Middleware{jobs.Watch(k.metrics.Job), jobs.Endings(k.db)},
 		ErrorHandler:  jobs.Report(k.log),
 		PeriodicJobs:  periodic,
 		Logger:        slog.New(quiet{k.log.Handler()}),

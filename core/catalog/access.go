@@ -5,6 +5,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Enable switches a plugin on for who's tenant and all below it; in the
@@ -30,7 +31,7 @@ func (s *Service) set(ctx context.Context, who tenants.Scope, id string, on bool
 }
 
 func (s *Service) setForAll(ctx context.Context, who tenants.Scope, id string, on bool) (Entry, error) {
-	return s.change(ctx, who, id, func(_ context.Context, _ Tx, p *Plugin) (*Version, []string, error) {
+	return s.change(ctx, who, id, switching(on), func(_ context.Context, _ Tx, p *Plugin) (*Version, []string, error) {
 		switch {
 		case on && p.Level != BuiltIn && p.Active == "":
 			return nil, nil, fault.New(fault.Conflict, "plugin.not_approved", "No version of this plugin is approved yet.")
@@ -43,6 +44,14 @@ func (s *Service) setForAll(ctx context.Context, who tenants.Scope, id string, o
 		p.State = Disabled
 		return nil, []string{EventDisabled}, nil
 	})
+}
+
+// switching is what it is called in records.
+func switching(on bool) string {
+	if on {
+		return "plugin.enable"
+	}
+	return "plugin.disable"
 }
 
 // choose records a tenant's own word.
@@ -59,7 +68,10 @@ func (s *Service) choose(ctx context.Context, who tenants.Scope, id string, on b
 		if err := tx.SaveChoice(ctx, id, Choice{On: on, By: who.Actor(), At: s.Now()}); err != nil {
 			return err
 		}
-		return tx.Emit(ctx, happened, string(who.Tenant), EventData{Plugin: id, Actor: who.Actor()})
+		if err := tx.Emit(ctx, happened, string(who.Tenant), EventData{Plugin: id, Actor: who.Actor()}); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, switching(on), id))
 	})
 	if err != nil {
 		return Entry{}, err

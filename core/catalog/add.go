@@ -133,7 +133,10 @@ func (s *Service) admit(ctx context.Context, tx Tx, who tenants.Scope, v Version
 	if old, err = prune(ctx, tx, p, all); err != nil {
 		return nil, err
 	}
-	return old, s.keep(ctx, tx, who, p, &v, receipt(runs, p, v))
+	if err := s.keep(ctx, tx, who, p, &v, receipt(runs, p, v)); err != nil {
+		return nil, err
+	}
+	return old, tx.Record(ctx, recordOf(who, "plugin.add", p, &v))
 }
 
 // receipt is what happened to a version that came in.

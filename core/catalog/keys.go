@@ -7,6 +7,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // maxKeyName is the longest name of a key, in characters.
@@ -29,7 +30,12 @@ func (s *Service) Trust(ctx context.Context, who tenants.Scope, k Key) (Key, err
 		return Key{}, fault.New(fault.Invalid, "plugin.bad_key_name", "Say whose key it is, in at most %d characters.", maxKeyName).On("/name")
 	}
 	k.AddedBy, k.AddedAt = who.Actor(), s.Now()
-	err := s.Store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error { return tx.SaveKey(ctx, k) })
+	err := s.Store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		if err := tx.SaveKey(ctx, k); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "plugin_key.trust", k.ID, "name", k.Name))
+	})
 	return k, err
 }
 
@@ -64,7 +70,7 @@ func (s *Service) Distrust(ctx context.Context, who tenants.Scope, id string) er
 				return err
 			}
 		}
-		return nil
+		return tx.Record(ctx, audit.By(who, "plugin_key.distrust", id))
 	})
 }
 

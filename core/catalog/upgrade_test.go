@@ -12,6 +12,7 @@ import (
 
 	"github.com/carillonhq/carillon/core/catalog"
 	"github.com/carillonhq/carillon/core/catalog/catalogtest"
+	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -116,6 +117,51 @@ func TestUpgrade(t *testing.T) {
 				t.Errorf("twice: %v", err)
 			}
 		})
+	}
+}
+
+// What waits can be let go: what runs runs on, and it waits again if it comes
+// again.
+func TestDismiss(t *testing.T) {
+	w := newWorld(t)
+	w.trust(t, signer('a'))
+	wider := func(m *social.Manifest) { m.Egress = append(m.Egress, "evil.example") }
+	one, two := bundle(plugin, "1.0.0", signer('a')), bundle(plugin, "2.0.0", signer('a'), wider)
+	w.add(t, one)
+	if _, err := w.Dismiss(t.Context(), w.boss, plugin, ""); reason(err) != "plugin.nothing_pending" {
+		t.Errorf("nothing waits: %v", err)
+	}
+	for range 2 {
+		if e := w.add(t, two); e.Plugin.Pending != two.Digest {
+			t.Fatalf("%+v", e.Plugin)
+		}
+		if _, err := w.Dismiss(t.Context(), w.boss, plugin, one.Digest); reason(err) != "plugin.other_pending" {
+			t.Errorf("another than was looked at: %v", err)
+		}
+		e, err := w.Dismiss(t.Context(), w.boss, plugin, two.Digest)
+		must(t, err)
+		if e.Plugin.Active != one.Digest || e.Plugin.Pending != "" || e.Diff != nil || len(e.Versions) != 1 || w.bundles.Kept[two.Digest] {
+			t.Errorf("%+v", e)
+		}
+	}
+	// One that ran before and was asked for again stays for a way back.
+	plain := bundle(plugin, "2.1.0", signer('a'))
+	w.add(t, plain)
+	_, err := w.Rollback(t.Context(), w.boss, plugin, "")
+	must(t, err)
+	w.add(t, plain)
+	e, err := w.Dismiss(t.Context(), w.boss, plugin, "")
+	must(t, err)
+	if len(e.Versions) != 2 || !w.bundles.Kept[plain.Digest] {
+		t.Errorf("%+v", e)
+	}
+	if _, err := w.Dismiss(t.Context(), w.client, plugin, ""); !fault.Is(err, fault.Forbidden) {
+		t.Errorf("a tenant: %v", err)
+	}
+	other := bundle("org.example.other", "1.0.0", signer('b')) // of a stranger: it waits from the start
+	w.add(t, other)
+	if _, err := w.Dismiss(t.Context(), w.boss, "org.example.other", ""); reason(err) != "plugin.nothing_else" {
+		t.Errorf("nothing else is there: %v", err)
 	}
 }
 

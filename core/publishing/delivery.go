@@ -98,6 +98,7 @@ type Segment struct {
 	Label     string      // for people, what it waits for
 	Attempt   int         // commits so far
 	Tries     int         // failures since the last progress, for the back-off
+	OrderedAt time.Time   // when a person ordered it to go out after all; zero: they did not
 	DoubtAt   time.Time   // when the outcome first became unknown, by the database
 	CalledAt  time.Time   // when a call may last have been under way
 	Verify    bool        // after a restore: look before anything else
@@ -112,6 +113,11 @@ type Segment struct {
 	Warnings  []string // what the platform left out, such as "alt text dropped"
 	ArmedHash string   // of the request last armed; a replay must be the same
 }
+
+// suspect reports whether the original of a restored database may have sent
+// the segment, and nobody has looked yet. What is looked for is what was due:
+// with other words or another time it would not be found, and be sent again.
+func (s *Segment) suspect() bool { return s.Verify && !s.State.Final() }
 
 // Key is the segment's idempotency key: the same for every attempt to send
 // this revision of it.
@@ -260,6 +266,14 @@ func newDelivery(p *Post, v Variant, at time.Time) *Delivery {
 	return d
 }
 
+// wanted is since when s is to go out: its due time, or a person's order after it.
+func (d *Delivery) wanted(s *Segment) time.Time {
+	if s.OrderedAt.After(d.DueAt) {
+		return s.OrderedAt
+	}
+	return d.DueAt
+}
+
 // Segment returns the segment with id, or nil.
 func (d *Delivery) Segment(id SegmentID) *Segment {
 	for _, s := range d.Segments {
@@ -273,7 +287,7 @@ func (d *Delivery) Segment(id SegmentID) *Segment {
 // Untouched reports whether no segment may have had an effect.
 func (d *Delivery) Untouched() bool {
 	for _, s := range d.Segments {
-		if !s.State.Untouched() {
+		if !s.State.Untouched() || s.suspect() {
 			return false
 		}
 	}

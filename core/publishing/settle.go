@@ -30,7 +30,7 @@ func (s *Service) Settle(ctx context.Context, who tenants.Scope, post PostID, se
 	if url != "" && !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
 		return nil, fault.New(fault.Invalid, "settle.url", "Write the whole address, with https://.").On("/url")
 	}
-	return s.change(ctx, who, post, func(ctx context.Context, tx Tx, d *Detail) error {
+	return s.change(ctx, who, post, "post.settle", func(ctx context.Context, tx Tx, d *Detail) error {
 		return settleSegment(ctx, tx, d, seg, v, url)
 	})
 }
@@ -73,7 +73,7 @@ func (w *work) decide(ctx context.Context, v Verdict, url string) error {
 		w.s.applied(social.Receipt{Ref: social.Ref{URL: url}}, ByPerson, w.now)
 	} else {
 		outcome = SettledAbsent
-		w.s.Canceling = false // they want it sent
+		w.s.Canceling, w.s.OrderedAt = false, w.now // they want it sent
 		if w.s.Verify {
 			w.s.restart(w.now)
 		} else {

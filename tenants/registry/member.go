@@ -9,6 +9,7 @@ import (
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // A Member is a person in a tenant.
@@ -62,7 +63,10 @@ func (s *Service) AddMember(ctx context.Context, who tenants.Scope, user tenants
 		if err := given.unchanged(ctx, tx); err != nil {
 			return err
 		}
-		return tx.SaveMember(ctx, m)
+		if err := tx.SaveMember(ctx, m); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "member.add", string(user), "role", string(role)))
 	})
 	if err != nil {
 		return nil, err
@@ -96,8 +100,12 @@ func (s *Service) SetRole(ctx context.Context, who tenants.Scope, user tenants.U
 				return err
 			}
 		}
+		was := m.Role
 		m.Role, m.GrantedBy, m.UpdatedAt = role, who.Actor(), s.now()
-		return tx.SaveMember(ctx, m)
+		if err = tx.SaveMember(ctx, m); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "member.set_role", string(user), "role", string(role), "was", string(was)))
 	})
 	if err != nil {
 		return nil, err
@@ -127,7 +135,10 @@ func (s *Service) RemoveMember(ctx context.Context, who tenants.Scope, user tena
 		if err := keepAnOwner(ctx, tx, m); err != nil {
 			return err
 		}
-		return tx.RemoveMember(ctx, user)
+		if err := tx.RemoveMember(ctx, user); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "member.remove", string(user), "was", string(m.Role)))
 	})
 }
 

@@ -10,12 +10,24 @@ import (
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 	"github.com/carillonhq/carillon/tenants/registry"
 	"github.com/carillonhq/carillon/tenants/registry/registrytest"
 )
 
 func TestMemoryStore(t *testing.T) {
 	registrytest.Run(t, func(t *testing.T) registry.Store { return registrytest.NewStore(t) })
+}
+
+func TestMemoryStoreTells(t *testing.T) {
+	s := registrytest.NewStore(t)
+	registrytest.Tells(t, s, func(ctx context.Context, tenant tenants.ID) (heard []string, err error) {
+		told, err := s.Told(ctx, tenant)
+		for _, e := range told {
+			heard = append(heard, e.Type+" "+e.Subject)
+		}
+		return heard, err
+	})
 }
 
 func TestResolve(t *testing.T) {
@@ -172,7 +184,7 @@ func setup(t *testing.T) world {
 		kind   tenants.Kind
 	}{{&w.agency, &w.operator, tenants.Agency}, {&w.shop, &w.agency, tenants.Workspace}} {
 		child := &registry.Tenant{ID: tenants.NewID(), Parent: *n.parent, Kind: n.kind, Name: string(n.kind), State: registry.Active}
-		must(t, store.Create(t.Context(), child, owner))
+		must(t, store.Create(t.Context(), child, owner, audit.Of("system", "test", "")))
 		*n.id = child.ID
 	}
 	return w

@@ -11,6 +11,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // A Role is a custom role of one tenant. As a member's role it is written
@@ -77,9 +78,12 @@ func (s *Service) CreateRole(ctx context.Context, who tenants.Scope, name, title
 			return err
 		}
 		if len(all) >= MaxRoles {
-			return fault.New(fault.Quota, "role.too_many", "A tenant has at most %d roles of its own.", MaxRoles)
+			return fault.New(fault.Quota, "role.too_many", "A tenant has at most %d roles of its own.", MaxRoles).Knowing(fault.Facts{Limit: MaxRoles})
 		}
-		return tx.SaveRole(ctx, r)
+		if err := tx.SaveRole(ctx, r); err != nil {
+			return err
+		}
+		return tx.Record(ctx, recordOf(who, "role.create", r))
 	})
 	if err != nil {
 		return nil, err
@@ -108,12 +112,24 @@ func (s *Service) UpdateRole(ctx context.Context, who tenants.Scope, name, title
 		if err = r.Check(); err != nil {
 			return err
 		}
-		return tx.SaveRole(ctx, r)
+		if err = tx.SaveRole(ctx, r); err != nil {
+			return err
+		}
+		return tx.Record(ctx, recordOf(who, "role.update", r))
 	})
 	if err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// recordOf is an entry about a role, with what it allows.
+func recordOf(who tenants.Scope, action string, r *Role) audit.Entry {
+	allows := make([]string, len(r.Actions))
+	for i, act := range r.Actions {
+		allows[i] = string(act)
+	}
+	return audit.By(who, action, string(r.As()), "actions", strings.Join(allows, " "))
 }
 
 // DeleteRole removes a custom role that nobody has any more: fault.Conflict
@@ -134,7 +150,10 @@ func (s *Service) DeleteRole(ctx context.Context, who tenants.Scope, name string
 		if used {
 			return fault.New(fault.Conflict, "role.in_use", "Members still have this role. Give them another first.")
 		}
-		return tx.RemoveRole(ctx, name)
+		if err := tx.RemoveRole(ctx, name); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "role.delete", string(r.As())))
 	})
 }
 
@@ -156,6 +175,9 @@ func CustomRoles(ctx context.Context, store Store, tenant tenants.ID) (map[tenan
 func (s *Service) holds(ctx context.Context, who tenants.Scope, actions []tenants.Action) error {
 	for i, act := range actions {
 		err := s.authz.Allow(ctx, who, act)
+		if fault.Is(err, fault.Invalid) {
+			return fault.New(fault.Invalid, "role.unknown_action", "There is nothing called %.64q to allow.", string(act)).On("/actions/" + strconv.Itoa(i)).Because(err)
+		}
 		if fault.Is(err, fault.Forbidden) || fault.Is(err, fault.Quota) {
 			return fault.New(fault.Forbidden, "role.above_own", "You cannot give away %q: it is not yours.", act).
 				On("/actions/" + strconv.Itoa(i))

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Store keeps the tree. View and Update see one tenant; the other methods look
@@ -25,21 +26,27 @@ type Store interface {
 	// Children lists direct children only, by ID and from after on.
 	Children(ctx context.Context, parent, after tenants.ID, limit int) ([]Entry, error)
 	// Create writes a tenant with its first owner and fills in Ancestors,
-	// Authz and Version. It returns fault.NotFound if the parent is gone and
+	// Authz and Version. e is recorded in both books, the parent's and the
+	// child's. It returns fault.NotFound if the parent is gone and
 	// fault.Conflict if it is suspended, or for a second operator.
-	Create(ctx context.Context, t *Tenant, owner Member) error
+	Create(ctx context.Context, t *Tenant, owner Member, e audit.Entry) error
 	// Operator is the root of the tree, or fault.NotFound.
 	Operator(ctx context.Context) (tenants.ID, error)
-	// SetState opens or closes child. It returns fault.NotFound unless child
-	// is a direct child of parent.
-	SetState(ctx context.Context, parent, child tenants.ID, state State, reason string) error
+	// SetState opens or closes child, and records e in both books. It returns
+	// fault.NotFound unless child is a direct child of parent. The child's
+	// subscribers hear EventUpdated.
+	SetState(ctx context.Context, parent, child tenants.ID, state State, reason string, e audit.Entry) error
 }
 
-// Tx is what the registry may do inside a transaction.
+// Tx is what the registry may do inside a transaction. Each change of the
+// tenant or of a member tells the tenant's subscribers, if the Tx commits: a
+// use case cannot forget to.
 type Tx interface {
+	audit.Recorder
+
 	Tenant(ctx context.Context) (*Tenant, error)
 	// SaveTenant checks and writes name, settings and pause, and nothing else.
-	// It returns fault.Conflict if t is stale.
+	// It returns fault.Conflict if t is stale. It tells EventUpdated.
 	SaveTenant(ctx context.Context, t *Tenant) error
 
 	// Member returns fault.NotFound for a person who is none.
@@ -47,8 +54,9 @@ type Tx interface {
 	Members(ctx context.Context, after tenants.UserID, limit int) ([]Member, error)
 	Owners(ctx context.Context) (int, error)
 	// SaveMember inserts m if its Version is 0, and returns fault.Conflict if
-	// the person is a member already or m is stale.
+	// the person is a member already or m is stale. It tells EventMember.
 	SaveMember(ctx context.Context, m *Member) error
+	// RemoveMember tells EventMember, without a role.
 	RemoveMember(ctx context.Context, user tenants.UserID) error
 
 	// Role returns fault.NotFound for a name that is not there.

@@ -20,6 +20,27 @@ const (
 	Suspended State = "suspended"
 )
 
+// The events of a tenant and of who is in it.
+const (
+	EventUpdated = "tenant.updated" // data: Told
+	EventMember  = "member.changed" // about a person; data: ToldMember
+)
+
+// Told is what EventUpdated says.
+type Told struct {
+	State   State `json:"state"`
+	Paused  bool  `json:"paused"`
+	Version int   `json:"version"`
+}
+
+// Told says how t stands.
+func (t *Tenant) Told() Told { return Told{t.State, t.Paused, t.Version} }
+
+// ToldMember is what EventMember says. Nobody who left has a role.
+type ToldMember struct {
+	Role tenants.Role `json:"role,omitempty"`
+}
+
 // A Tenant is one node of the tree.
 type Tenant struct {
 	ID           tenants.ID

@@ -21,6 +21,21 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AuditEntryObject.
+const (
+	AuditEntryObjectAuditEntry AuditEntryObject = "audit_entry"
+)
+
+// Valid indicates whether the value is a known member of the AuditEntryObject enum.
+func (e AuditEntryObject) Valid() bool {
+	switch e {
+	case AuditEntryObjectAuditEntry:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CalendarEntryObject.
 const (
 	CalendarEntryObjectCalendarEntry CalendarEntryObject = "calendar_entry"
@@ -165,6 +180,21 @@ func (e ConnectionStage) Valid() bool {
 	}
 }
 
+// Defines values for DepartureObject.
+const (
+	DepartureObjectDeparture DepartureObject = "departure"
+)
+
+// Valid indicates whether the value is a known member of the DepartureObject enum.
+func (e DepartureObject) Valid() bool {
+	switch e {
+	case DepartureObjectDeparture:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DisabledCapabilityReason.
 const (
 	DisabledCapabilityReasonMissingScope DisabledCapabilityReason = "missing_scope"
@@ -216,6 +246,21 @@ func (e HeldReason) Valid() bool {
 	case TenantPausedAbove:
 		return true
 	case TenantSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for IdentityObject.
+const (
+	IdentityObjectIdentity IdentityObject = "identity"
+)
+
+// Valid indicates whether the value is a known member of the IdentityObject enum.
+func (e IdentityObject) Valid() bool {
+	switch e {
+	case IdentityObjectIdentity:
 		return true
 	default:
 		return false
@@ -729,6 +774,21 @@ func (e ProblemClass) Valid() bool {
 	}
 }
 
+// Defines values for ProviderObject.
+const (
+	ProviderObjectProvider ProviderObject = "provider"
+)
+
+// Valid indicates whether the value is a known member of the ProviderObject enum.
+func (e ProviderObject) Valid() bool {
+	switch e {
+	case ProviderObjectProvider:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReceiptObject.
 const (
 	ReceiptObjectReceipt ReceiptObject = "receipt"
@@ -1065,6 +1125,24 @@ func (e WebhookDeliveryState) Valid() bool {
 	}
 }
 
+// Defines values for ExportAuditParamsFormat.
+const (
+	Csv    ExportAuditParamsFormat = "csv"
+	Ndjson ExportAuditParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the ExportAuditParamsFormat enum.
+func (e ExportAuditParamsFormat) Valid() bool {
+	switch e {
+	case Csv:
+		return true
+	case Ndjson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AddPluginParamsChannel.
 const (
 	AddPluginParamsChannelLatest AddPluginParamsChannel = "latest"
@@ -1140,6 +1218,42 @@ type Attempt struct {
 
 	// Replay The same key again, after a lost reply.
 	Replay *bool `json:"replay,omitempty"`
+}
+
+// AuditEntry defines model for AuditEntry.
+type AuditEntry struct {
+	// Action What, such as `post.schedule`. docs/audit.md lists them.
+	Action string `json:"action"`
+
+	// Actor Who: `usr_…`, `key_…`, an operator or `system`.
+	Actor  string            `json:"actor"`
+	At     time.Time         `json:"at"`
+	Detail map[string]string `json:"detail,omitempty"`
+
+	// Hash SHA-256 of its link in the chain, hexadecimal.
+	Hash *string `json:"hash,omitempty"`
+	Id   string  `json:"id"`
+
+	// Impersonator The operator who acted as the actor.
+	Impersonator *string          `json:"impersonator,omitempty"`
+	Object       AuditEntryObject `json:"object" validate:"oneof=audit_entry"`
+	RequestId    *string          `json:"request_id,omitempty"`
+
+	// Seq Its place in the chain, from 1. Missing: it is not sealed yet.
+	Seq *int64 `json:"seq,omitempty"`
+
+	// Subject To what, such as `post_…`.
+	Subject *string `json:"subject,omitempty"`
+}
+
+// AuditEntryObject defines model for AuditEntry.Object.
+type AuditEntryObject string
+
+// AuditList defines model for AuditList.
+type AuditList struct {
+	Data       []AuditEntry `json:"data" validate:"dive"`
+	HasMore    bool         `json:"has_more"`
+	NextCursor *string      `json:"next_cursor,omitempty"`
 }
 
 // BatchItem defines model for BatchItem.
@@ -1371,6 +1485,20 @@ type DeliverySummary struct {
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
+// Departure defines model for Departure.
+type Departure struct {
+	// AuthorizationUrl Where the person signs in.
+	AuthorizationUrl string `json:"authorization_url"`
+
+	// Binder For `:finish`, where there are no cookies. It is a secret of this client's.
+	Binder    string          `json:"binder"`
+	ExpiresAt time.Time       `json:"expires_at"`
+	Object    DepartureObject `json:"object" validate:"oneof=departure"`
+}
+
+// DepartureObject defines model for Departure.Object.
+type DepartureObject string
+
 // DisabledCapability defines model for DisabledCapability.
 type DisabledCapability struct {
 	// Id Such as `metrics.post` or `reply`.
@@ -1432,6 +1560,47 @@ type Held struct {
 
 // HeldReason defines model for Held.Reason.
 type HeldReason string
+
+// Identity defines model for Identity.
+type Identity struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email The address that the provider had when it was linked; nothing depends on it.
+	Email      *string        `json:"email,omitempty"`
+	Id         string         `json:"id"`
+	Issuer     string         `json:"issuer"`
+	LastUsedAt *time.Time     `json:"last_used_at,omitempty"`
+	Object     IdentityObject `json:"object" validate:"oneof=identity"`
+
+	// Provider The provider's name.
+	Provider string `json:"provider"`
+}
+
+// IdentityObject defines model for Identity.Object.
+type IdentityObject string
+
+// IdentityInput Example: {"provider":"google"}
+type IdentityInput struct {
+	Provider string `json:"provider" validate:"min=1,max=32"`
+}
+
+// IdentityList defines model for IdentityList.
+type IdentityList struct {
+	Data []Identity `json:"data" validate:"dive"`
+}
+
+// IdentityReturn The provider, the parameters that it added to the address, and the binder.
+//
+// Example: {"code":"…","iss":"https://accounts.google.com","provider":"google","state":"cst_…"}
+type IdentityReturn struct {
+	// Binder If not sent, the cookie counts.
+	Binder   *string `json:"binder,omitempty" validate:"omitempty,min=1,max=128"`
+	Code     *string `json:"code,omitempty" validate:"omitempty,min=1,max=4096"`
+	Error    *string `json:"error,omitempty" validate:"omitempty,min=1,max=128"`
+	Iss      *string `json:"iss,omitempty" validate:"omitempty,min=1,max=2048"`
+	Provider string  `json:"provider" validate:"min=1,max=32"`
+	State    string  `json:"state" validate:"min=1,max=128"`
+}
 
 // Job defines model for Job.
 type Job struct {
@@ -1776,6 +1945,12 @@ type PluginChannelInput struct {
 // PluginChannelInputChannel defines model for PluginChannelInput.Channel.
 type PluginChannelInputChannel string
 
+// PluginDismissal Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
+type PluginDismissal struct {
+	// Digest The version that was looked at. Another is a conflict.
+	Digest *string `json:"digest,omitempty" validate:"omitempty,max=64"`
+}
+
 // PluginGrant defines model for PluginGrant.
 type PluginGrant struct {
 	Allowed bool   `json:"allowed"`
@@ -1927,7 +2102,13 @@ type PostInput struct {
 	Channels     []Variant `json:"channels,omitempty" validate:"omitempty,max=50,dive"`
 	FirstComment *Comment  `json:"first_comment,omitempty"`
 
-	// Schedule Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+	// Schedule An instant (`publish_at`), or a wall time in a zone (`local_time`, `timezone`): what somebody means by nine o'clock stays nine
+	// o'clock when a country changes its clocks. Where the clocks go forward, a wall time that they skip is refused with
+	// `422 schedule.skipped`; where they go back, one that happens twice means the first. For the second, give the instant. With
+	// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`.
+	//
+	//
+	// Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 	Schedule *ScheduleInput `json:"schedule,omitempty"`
 
 	// Segments The post, then what follows it as a thread.
@@ -1958,9 +2139,21 @@ type Problem struct {
 	CurrentVersion *int `json:"current_version,omitempty"`
 
 	// Detail This occurrence, for people.
-	Detail    *string      `json:"detail,omitempty"`
-	Errors    []FieldError `json:"errors,omitempty" validate:"dive"`
-	RequestId string       `json:"request_id"`
+	Detail *string      `json:"detail,omitempty"`
+	Errors []FieldError `json:"errors,omitempty" validate:"dive"`
+
+	// Limit With `402`: how many there is room for.
+	Limit *int `json:"limit,omitempty"`
+
+	// NeededTier With `402`: the least plan that does.
+	NeededTier *string `json:"needed_tier,omitempty"`
+
+	// Plan With `402`: the plan the tenant is on, which does not include it.
+	Plan *string `json:"plan,omitempty"`
+
+	// Posts With `409 media.in_use`: the posts that show the file, at most 20 of them.
+	Posts     []string `json:"posts,omitempty" validate:"dive"`
+	RequestId string   `json:"request_id"`
 
 	// RetryAfter Seconds.
 	RetryAfter *int `json:"retry_after,omitempty"`
@@ -1976,6 +2169,35 @@ type Problem struct {
 
 // ProblemClass defines model for Problem.Class.
 type ProblemClass string
+
+// Provider defines model for Provider.
+type Provider struct {
+	Name   string         `json:"name"`
+	Object ProviderObject `json:"object" validate:"oneof=provider"`
+
+	// Title For people.
+	Title string `json:"title"`
+}
+
+// ProviderObject defines model for Provider.Object.
+type ProviderObject string
+
+// ProviderList defines model for ProviderList.
+type ProviderList struct {
+	Data []Provider `json:"data" validate:"dive"`
+}
+
+// ProviderReturn The parameters that the provider added to the address, and the binder.
+//
+// Example: {"code":"…","iss":"https://accounts.google.com","state":"cst_…"}
+type ProviderReturn struct {
+	// Binder If not sent, the cookie counts.
+	Binder *string `json:"binder,omitempty" validate:"omitempty,min=1,max=128"`
+	Code   *string `json:"code,omitempty" validate:"omitempty,min=1,max=4096"`
+	Error  *string `json:"error,omitempty" validate:"omitempty,min=1,max=128"`
+	Iss    *string `json:"iss,omitempty" validate:"omitempty,min=1,max=2048"`
+	State  string  `json:"state" validate:"min=1,max=128"`
+}
 
 // PublishingSettings Example: {"missed_after_s":21600}
 type PublishingSettings struct {
@@ -2063,12 +2285,19 @@ type Schedule struct {
 	Timezone  *string   `json:"timezone,omitempty"`
 }
 
-// ScheduleInput Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+// ScheduleInput An instant (`publish_at`), or a wall time in a zone (`local_time`, `timezone`): what somebody means by nine o'clock stays nine
+// o'clock when a country changes its clocks. Where the clocks go forward, a wall time that they skip is refused with
+// `422 schedule.skipped`; where they go back, one that happens twice means the first. For the second, give the instant. With
+// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`.
+//
+// Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 type ScheduleInput struct {
-	// LocalTime Wall time, such as `2026-03-01T09:00:00`.
+	// LocalTime Wall time without an offset, such as `2026-03-01T09:00:00`. It must exist: there is no 30 February, and no 02:30 on the night the clocks skip it.
 	//
 	// Example: 2026-03-01T09:00:00
-	LocalTime *string    `json:"local_time,omitempty" validate:"omitempty,max=19"`
+	LocalTime *string `json:"local_time,omitempty" validate:"omitempty,max=19"`
+
+	// PublishAt An instant with its offset, such as `2026-03-01T09:00:00Z`; a part of a second is rounded up.
 	PublishAt *time.Time `json:"publish_at,omitempty"`
 
 	// Timezone An IANA zone.
@@ -2375,6 +2604,9 @@ type DryRun = bool
 // IdempotencyKey defines model for idempotencyKey.
 type IdempotencyKey = string
 
+// IdentityID defines model for identityID.
+type IdentityID = string
+
 // IfMatch defines model for ifMatch.
 type IfMatch = string
 
@@ -2402,6 +2634,9 @@ type PluginKeyID = string
 // PostID defines model for postID.
 type PostID = string
 
+// ProviderName defines model for providerName.
+type ProviderName = string
+
 // RequiredKey defines model for requiredKey.
 type RequiredKey = string
 
@@ -2422,6 +2657,40 @@ type UserID = string
 
 // WebhookID defines model for webhookID.
 type WebhookID = string
+
+// ListAuditParams defines parameters for ListAudit.
+type ListAuditParams struct {
+	// Actor A user, a key, an operator or `system`.
+	Actor *string `form:"actor,omitempty" json:"actor,omitempty"`
+
+	// Action An action, or all of a noun as `post.*`.
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// Subject What it was done to, such as `post_…`.
+	Subject *string    `form:"subject,omitempty" json:"subject,omitempty"`
+	Since   *time.Time `form:"at[gte],omitempty" json:"at[gte],omitempty"`
+	Until   *time.Time `form:"at[lt],omitempty" json:"at[lt],omitempty"`
+
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ExportAuditParams defines parameters for ExportAudit.
+type ExportAuditParams struct {
+	// Format `ndjson` unless said otherwise.
+	Format  *ExportAuditParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+	Actor   *string                  `form:"actor,omitempty" json:"actor,omitempty"`
+	Action  *string                  `form:"action,omitempty" json:"action,omitempty"`
+	Subject *string                  `form:"subject,omitempty" json:"subject,omitempty"`
+	Since   *time.Time               `form:"at[gte],omitempty" json:"at[gte],omitempty"`
+	Until   *time.Time               `form:"at[lt],omitempty" json:"at[lt],omitempty"`
+}
+
+// ExportAuditParamsFormat defines parameters for ExportAudit.
+type ExportAuditParamsFormat string
 
 // GetCalendarParams defines parameters for GetCalendar.
 type GetCalendarParams struct {
@@ -2499,6 +2768,12 @@ type UploadMediaParams struct {
 	Name *string `form:"name,omitempty" json:"name,omitempty"`
 }
 
+// DeleteMediaParams defines parameters for DeleteMedia.
+type DeleteMediaParams struct {
+	// Force Take it off drafts.
+	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+}
+
 // UpdateMediaParams defines parameters for UpdateMedia.
 type UpdateMediaParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
@@ -2531,7 +2806,9 @@ type AddMemberParams struct {
 
 // AddPluginMultipartBody defines parameters for AddPlugin.
 type AddPluginMultipartBody struct {
+	Alt  *string            `json:"alt,omitempty"`
 	File openapi_types.File `json:"file"`
+	Name *string            `json:"name,omitempty"`
 }
 
 // AddPluginParams defines parameters for AddPlugin.
@@ -2719,6 +2996,9 @@ type ForgotPasswordJSONRequestBody = EmailInput
 // ResetPasswordJSONRequestBody defines body for ResetPassword for application/json ContentType.
 type ResetPasswordJSONRequestBody = PasswordReset
 
+// FinishProviderJSONRequestBody defines body for FinishProvider for application/json ContentType.
+type FinishProviderJSONRequestBody = ProviderReturn
+
 // RefreshSessionJSONRequestBody defines body for RefreshSession for application/json ContentType.
 type RefreshSessionJSONRequestBody = RefreshInput
 
@@ -2742,6 +3022,12 @@ type StartConnectionJSONRequestBody = ConnectionInput
 
 // ContinueConnectionJSONRequestBody defines body for ContinueConnection for application/json ContentType.
 type ContinueConnectionJSONRequestBody = ConnectionAnswer
+
+// FinishIdentityJSONRequestBody defines body for FinishIdentity for application/json ContentType.
+type FinishIdentityJSONRequestBody = IdentityReturn
+
+// StartIdentityJSONRequestBody defines body for StartIdentity for application/json ContentType.
+type StartIdentityJSONRequestBody = IdentityInput
 
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange
@@ -2775,6 +3061,9 @@ type SetPluginSettingsJSONRequestBody = PluginSettingsInput
 
 // ApprovePluginJSONRequestBody defines body for ApprovePlugin for application/json ContentType.
 type ApprovePluginJSONRequestBody = PluginApproval
+
+// DismissPluginJSONRequestBody defines body for DismissPlugin for application/json ContentType.
+type DismissPluginJSONRequestBody = PluginDismissal
 
 // RollbackPluginJSONRequestBody defines body for RollbackPlugin for application/json ContentType.
 type RollbackPluginJSONRequestBody = PluginRollback
@@ -2838,6 +3127,12 @@ type ServerInterface interface {
 	// RevokeKey Revoke an API key.
 	// (DELETE /api-keys/{key})
 	RevokeKey(c *fiber.Ctx, key KeyID) error
+	// ListAudit Who did what, newest first.
+	// (GET /audit)
+	ListAudit(c *fiber.Ctx, params ListAuditParams) error
+	// ExportAudit Every entry, newest first, as one file.
+	// (GET /audit:export)
+	ExportAudit(c *fiber.Ctx, params ExportAuditParams) error
 	// Login Sign in.
 	// (POST /auth/login)
 	Login(c *fiber.Ctx) error
@@ -2850,6 +3145,15 @@ type ServerInterface interface {
 	// ResetPassword Set a new password with the token from the mail.
 	// (POST /auth/password:reset)
 	ResetPassword(c *fiber.Ctx) error
+	// ListProviders Whom people can sign in with.
+	// (GET /auth/providers)
+	ListProviders(c *fiber.Ctx) error
+	// FinishProvider Sign in with what a provider sent the person back with.
+	// (POST /auth/providers/{provider}:finish)
+	FinishProvider(c *fiber.Ctx, provider ProviderName) error
+	// StartProvider Begin to sign in with a provider.
+	// (POST /auth/providers/{provider}:start)
+	StartProvider(c *fiber.Ctx, provider ProviderName) error
 	// RefreshSession Exchange a refresh token for fresh tokens.
 	// (POST /auth/refresh)
 	RefreshSession(c *fiber.Ctx) error
@@ -2910,6 +3214,18 @@ type ServerInterface interface {
 	// GetMe Who is signed in.
 	// (GET /me)
 	GetMe(c *fiber.Ctx) error
+	// ListIdentities The accounts elsewhere that sign the person in.
+	// (GET /me/identities)
+	ListIdentities(c *fiber.Ctx) error
+	// UnlinkIdentity Unlink an account elsewhere.
+	// (DELETE /me/identities/{identity})
+	UnlinkIdentity(c *fiber.Ctx, identity IdentityID) error
+	// FinishIdentity Link what a provider sent the person back with.
+	// (POST /me/identities:finish)
+	FinishIdentity(c *fiber.Ctx) error
+	// StartIdentity Begin to link an account elsewhere.
+	// (POST /me/identities:start)
+	StartIdentity(c *fiber.Ctx) error
 	// ChangePassword Change the password.
 	// (POST /me/password:change)
 	ChangePassword(c *fiber.Ctx) error
@@ -2928,9 +3244,9 @@ type ServerInterface interface {
 	// UploadMedia Upload an image.
 	// (POST /media)
 	UploadMedia(c *fiber.Ctx, params UploadMediaParams) error
-	// DeleteMedia Delete media that no waiting post uses.
+	// DeleteMedia Delete media that no draft and no waiting post shows.
 	// (DELETE /media/{media})
-	DeleteMedia(c *fiber.Ctx, media MediaID) error
+	DeleteMedia(c *fiber.Ctx, media MediaID, params DeleteMediaParams) error
 	// GetMedia One media.
 	// (GET /media/{media})
 	GetMedia(c *fiber.Ctx, media MediaID) error
@@ -3000,6 +3316,9 @@ type ServerInterface interface {
 	// DisablePlugin Switch a platform off.
 	// (POST /plugins/{plugin}:disable)
 	DisablePlugin(c *fiber.Ctx, plugin PluginID) error
+	// DismissPlugin Let the version that waits go.
+	// (POST /plugins/{plugin}:dismiss)
+	DismissPlugin(c *fiber.Ctx, plugin PluginID) error
 	// EnablePlugin Switch a platform on.
 	// (POST /plugins/{plugin}:enable)
 	EnablePlugin(c *fiber.Ctx, plugin PluginID) error
@@ -3199,6 +3518,157 @@ func (siw *ServerInterfaceWrapper) RevokeKey(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// ListAudit operation middleware
+func (siw *ServerInterfaceWrapper) ListAudit(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAuditParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "actor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", query, &params.Actor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/actor")
+	}
+
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", query, &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/action")
+	}
+
+	// ------------- Optional query parameter "subject" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "subject", query, &params.Subject, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/subject")
+	}
+
+	// ------------- Optional query parameter "at[gte]" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "at[gte]", query, &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return BadParameter("/query/at[gte]")
+	}
+
+	// ------------- Optional query parameter "at[lt]" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "at[lt]", query, &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return BadParameter("/query/at[lt]")
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", query, &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return BadParameter("/query/limit")
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", query, &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/cursor")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListAudit(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ExportAudit operation middleware
+func (siw *ServerInterfaceWrapper) ExportAudit(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportAuditParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", query, &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/format")
+	}
+
+	// ------------- Optional query parameter "actor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", query, &params.Actor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/actor")
+	}
+
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", query, &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/action")
+	}
+
+	// ------------- Optional query parameter "subject" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "subject", query, &params.Subject, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/subject")
+	}
+
+	// ------------- Optional query parameter "at[gte]" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "at[gte]", query, &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return BadParameter("/query/at[gte]")
+	}
+
+	// ------------- Optional query parameter "at[lt]" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "at[lt]", query, &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return BadParameter("/query/at[lt]")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ExportAudit(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // Login operation middleware
 func (siw *ServerInterfaceWrapper) Login(c *fiber.Ctx) error {
 
@@ -3258,6 +3728,82 @@ func (siw *ServerInterfaceWrapper) ResetPassword(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.ResetPassword(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListProviders operation middleware
+func (siw *ServerInterfaceWrapper) ListProviders(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListProviders(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// FinishProvider operation middleware
+func (siw *ServerInterfaceWrapper) FinishProvider(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "provider" -------------
+	var provider ProviderName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "provider", c.Params("provider"), &provider, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/provider")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.FinishProvider(c, provider)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// StartProvider operation middleware
+func (siw *ServerInterfaceWrapper) StartProvider(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "provider" -------------
+	var provider ProviderName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "provider", c.Params("provider"), &provider, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/provider")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.StartProvider(c, provider)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -3933,6 +4479,89 @@ func (siw *ServerInterfaceWrapper) GetMe(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// ListIdentities operation middleware
+func (siw *ServerInterfaceWrapper) ListIdentities(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListIdentities(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// UnlinkIdentity operation middleware
+func (siw *ServerInterfaceWrapper) UnlinkIdentity(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "identity" -------------
+	var identity IdentityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "identity", c.Params("identity"), &identity, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/identity")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.UnlinkIdentity(c, identity)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// FinishIdentity operation middleware
+func (siw *ServerInterfaceWrapper) FinishIdentity(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.FinishIdentity(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// StartIdentity operation middleware
+func (siw *ServerInterfaceWrapper) StartIdentity(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.StartIdentity(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // ChangePassword operation middleware
 func (siw *ServerInterfaceWrapper) ChangePassword(c *fiber.Ctx) error {
 
@@ -4118,8 +4747,24 @@ func (siw *ServerInterfaceWrapper) DeleteMedia(c *fiber.Ctx) error {
 		return BadParameter("/path/media")
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteMediaParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "force" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", query, &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return BadParameter("/query/force")
+	}
+
 	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.DeleteMedia(c, media)
+		return siw.Handler.DeleteMedia(c, media, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4841,6 +5486,35 @@ func (siw *ServerInterfaceWrapper) DisablePlugin(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.DisablePlugin(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// DismissPlugin operation middleware
+func (siw *ServerInterfaceWrapper) DismissPlugin(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DismissPlugin(c, plugin)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -6562,10 +7236,16 @@ func Routes(si ServerInterface) []Route {
 			Method: "DELETE", Path: "/api-keys/{key}", Operation: "RevokeKey", Handler: wrapper.RevokeKey, Action: "key.manage", Bodyless: true, IDs: map[string]string{"key": "key"},
 		},
 		{
-			Method: "POST", Path: "/auth/login", Operation: "Login", Handler: wrapper.Login, Public: "the password in the body is the proof", Rate: "sign_in",
+			Method: "GET", Path: "/audit", Operation: "ListAudit", Handler: wrapper.ListAudit, Action: "audit.read", Bodyless: true, Query: []string{"actor", "action", "subject", "at[gte]", "at[lt]", "limit", "cursor"},
 		},
 		{
-			Method: "POST", Path: "/auth/logout", Operation: "Logout", Handler: wrapper.Logout, Session: true, Bodyless: true,
+			Method: "GET", Path: "/audit:export", Operation: "ExportAudit", Handler: wrapper.ExportAudit, Action: "audit.read", Bodyless: true, Query: []string{"format", "actor", "action", "subject", "at[gte]", "at[lt]"},
+		},
+		{
+			Method: "POST", Path: "/auth/login", Operation: "Login", Handler: wrapper.Login, Public: "the password in the body is the proof", Cookie: true, Rate: "sign_in",
+		},
+		{
+			Method: "POST", Path: "/auth/logout", Operation: "Logout", Handler: wrapper.Logout, Session: true, Cookie: true, Bodyless: true,
 		},
 		{
 			Method: "POST", Path: "/auth/password:forgot", Operation: "ForgotPassword", Handler: wrapper.ForgotPassword, Public: "nobody is signed in yet", Rate: "sign_in",
@@ -6574,7 +7254,16 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/auth/password:reset", Operation: "ResetPassword", Handler: wrapper.ResetPassword, Public: "the token in the body is the proof", Rate: "sign_in",
 		},
 		{
-			Method: "POST", Path: "/auth/refresh", Operation: "RefreshSession", Handler: wrapper.RefreshSession, Public: "the refresh token is the proof", Rate: "refresh",
+			Method: "GET", Path: "/auth/providers", Operation: "ListProviders", Handler: wrapper.ListProviders, Public: "a sign-in page shows them to everybody", Bodyless: true,
+		},
+		{
+			Method: "POST", Path: "/auth/providers/{provider}:finish", Operation: "FinishProvider", Handler: wrapper.FinishProvider, Public: "the provider's answer is the proof", Cookie: true, Rate: "refresh", IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/auth/providers/{provider}:start", Operation: "StartProvider", Handler: wrapper.StartProvider, Public: "whoever comes back has to prove who they are", Cookie: true, Rate: "refresh", Bodyless: true, IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/auth/refresh", Operation: "RefreshSession", Handler: wrapper.RefreshSession, Public: "the refresh token is the proof", Cookie: true, Rate: "refresh",
 		},
 		{
 			Method: "POST", Path: "/auth/register", Operation: "RegisterUser", Handler: wrapper.RegisterUser, Public: "nobody is signed in yet", Rate: "sign_in",
@@ -6634,6 +7323,18 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/me", Operation: "GetMe", Handler: wrapper.GetMe, Session: true, Bodyless: true,
 		},
 		{
+			Method: "GET", Path: "/me/identities", Operation: "ListIdentities", Handler: wrapper.ListIdentities, Session: true, Bodyless: true,
+		},
+		{
+			Method: "DELETE", Path: "/me/identities/{identity}", Operation: "UnlinkIdentity", Handler: wrapper.UnlinkIdentity, Session: true, Bodyless: true, IDs: map[string]string{"identity": "idn"},
+		},
+		{
+			Method: "POST", Path: "/me/identities:finish", Operation: "FinishIdentity", Handler: wrapper.FinishIdentity, Session: true, Cookie: true, Rate: "refresh",
+		},
+		{
+			Method: "POST", Path: "/me/identities:start", Operation: "StartIdentity", Handler: wrapper.StartIdentity, Session: true, Cookie: true, Rate: "refresh",
+		},
+		{
 			Method: "POST", Path: "/me/password:change", Operation: "ChangePassword", Handler: wrapper.ChangePassword, Session: true, Rate: "sign_in",
 		},
 		{
@@ -6652,7 +7353,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/media", Operation: "UploadMedia", Handler: wrapper.UploadMedia, Action: "media.upload", Stream: true, Rate: "upload", Query: []string{"alt", "name"},
 		},
 		{
-			Method: "DELETE", Path: "/media/{media}", Operation: "DeleteMedia", Handler: wrapper.DeleteMedia, Action: "media.manage", Bodyless: true, IDs: map[string]string{"media": "med"},
+			Method: "DELETE", Path: "/media/{media}", Operation: "DeleteMedia", Handler: wrapper.DeleteMedia, Action: "media.manage", Bodyless: true, IDs: map[string]string{"media": "med"}, Query: []string{"force"},
 		},
 		{
 			Method: "GET", Path: "/media/{media}", Operation: "GetMedia", Handler: wrapper.GetMedia, Action: "media.read", Bodyless: true, IDs: map[string]string{"media": "med"},
@@ -6722,6 +7423,9 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "POST", Path: "/plugins/{plugin}:disable", Operation: "DisablePlugin", Handler: wrapper.DisablePlugin, Action: "plugin.enable", Bodyless: true, IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/plugins/{plugin}:dismiss", Operation: "DismissPlugin", Handler: wrapper.DismissPlugin, Action: "plugin.manage", IDs: map[string]string{},
 		},
 		{
 			Method: "POST", Path: "/plugins/{plugin}:enable", Operation: "EnablePlugin", Handler: wrapper.EnablePlugin, Action: "plugin.enable", Bodyless: true, IDs: map[string]string{},
@@ -6936,6 +7640,112 @@ func (response RevokeKeydefaultApplicationProblemPlusJSONResponse) VisitRevokeKe
 	return ctx.JSON(&response.Body)
 }
 
+type ListAuditRequestObject struct {
+	Params ListAuditParams
+}
+
+type ListAuditResponseObject interface {
+	VisitListAuditResponse(ctx *fiber.Ctx) error
+}
+
+type ListAudit200JSONResponse AuditList
+
+func (response ListAudit200JSONResponse) VisitListAuditResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListAuditdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListAuditdefaultApplicationProblemPlusJSONResponse) VisitListAuditResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ExportAuditRequestObject struct {
+	Params ExportAuditParams
+}
+
+type ExportAuditResponseObject interface {
+	VisitExportAuditResponse(ctx *fiber.Ctx) error
+}
+
+type ExportAudit200ApplicationxNdjsonResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportAudit200ApplicationxNdjsonResponse) VisitExportAuditResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		ctx.Response().Header.Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	ctx.Status(200)
+
+	// Fiber/fasthttp streams through a callback: fasthttp emits
+	// a chunk each time we call w.Flush(), so clients see
+	// streaming data immediately instead of waiting on buffering.
+	ctx.Response().SetBodyStreamWriter(func(w *bufio.Writer) {
+		if closer, ok := response.Body.(io.ReadCloser); ok {
+			defer closer.Close()
+		}
+		buf := make([]byte, 4096)
+		for {
+			n, err := response.Body.Read(buf)
+			if n > 0 {
+				if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+					return
+				}
+				if flushErr := w.Flush(); flushErr != nil {
+					return
+				}
+			}
+			if err != nil {
+				return
+			}
+		}
+	})
+	return nil
+}
+
+type ExportAudit200TextcsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportAudit200TextcsvResponse) VisitExportAuditResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		ctx.Response().Header.Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	ctx.Status(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(ctx.Response().BodyWriter(), response.Body)
+	return err
+}
+
+type ExportAuditdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExportAuditdefaultApplicationProblemPlusJSONResponse) VisitExportAuditResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type LoginRequestObject struct {
 	Body *LoginJSONRequestBody
 }
@@ -7042,6 +7852,93 @@ type ResetPassworddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ResetPassworddefaultApplicationProblemPlusJSONResponse) VisitResetPasswordResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListProvidersRequestObject struct {
+}
+
+type ListProvidersResponseObject interface {
+	VisitListProvidersResponse(ctx *fiber.Ctx) error
+}
+
+type ListProviders200JSONResponse ProviderList
+
+func (response ListProviders200JSONResponse) VisitListProvidersResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListProvidersdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListProvidersdefaultApplicationProblemPlusJSONResponse) VisitListProvidersResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type FinishProviderRequestObject struct {
+	Provider ProviderName `json:"provider"`
+	Body     *FinishProviderJSONRequestBody
+}
+
+type FinishProviderResponseObject interface {
+	VisitFinishProviderResponse(ctx *fiber.Ctx) error
+}
+
+type FinishProvider200JSONResponse Tokens
+
+func (response FinishProvider200JSONResponse) VisitFinishProviderResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type FinishProviderdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response FinishProviderdefaultApplicationProblemPlusJSONResponse) VisitFinishProviderResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type StartProviderRequestObject struct {
+	Provider ProviderName `json:"provider"`
+}
+
+type StartProviderResponseObject interface {
+	VisitStartProviderResponse(ctx *fiber.Ctx) error
+}
+
+type StartProvider201JSONResponse Departure
+
+func (response StartProvider201JSONResponse) VisitStartProviderResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type StartProviderdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StartProviderdefaultApplicationProblemPlusJSONResponse) VisitStartProviderResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -7658,6 +8555,120 @@ func (response GetMedefaultApplicationProblemPlusJSONResponse) VisitGetMeRespons
 	return ctx.JSON(&response.Body)
 }
 
+type ListIdentitiesRequestObject struct {
+}
+
+type ListIdentitiesResponseObject interface {
+	VisitListIdentitiesResponse(ctx *fiber.Ctx) error
+}
+
+type ListIdentities200JSONResponse IdentityList
+
+func (response ListIdentities200JSONResponse) VisitListIdentitiesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListIdentitiesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListIdentitiesdefaultApplicationProblemPlusJSONResponse) VisitListIdentitiesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type UnlinkIdentityRequestObject struct {
+	Identity IdentityID `json:"identity"`
+}
+
+type UnlinkIdentityResponseObject interface {
+	VisitUnlinkIdentityResponse(ctx *fiber.Ctx) error
+}
+
+type UnlinkIdentity204Response struct {
+}
+
+func (response UnlinkIdentity204Response) VisitUnlinkIdentityResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type UnlinkIdentitydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UnlinkIdentitydefaultApplicationProblemPlusJSONResponse) VisitUnlinkIdentityResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type FinishIdentityRequestObject struct {
+	Body *FinishIdentityJSONRequestBody
+}
+
+type FinishIdentityResponseObject interface {
+	VisitFinishIdentityResponse(ctx *fiber.Ctx) error
+}
+
+type FinishIdentity200JSONResponse Identity
+
+func (response FinishIdentity200JSONResponse) VisitFinishIdentityResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type FinishIdentitydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response FinishIdentitydefaultApplicationProblemPlusJSONResponse) VisitFinishIdentityResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type StartIdentityRequestObject struct {
+	Body *StartIdentityJSONRequestBody
+}
+
+type StartIdentityResponseObject interface {
+	VisitStartIdentityResponse(ctx *fiber.Ctx) error
+}
+
+type StartIdentity201JSONResponse Departure
+
+func (response StartIdentity201JSONResponse) VisitStartIdentityResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type StartIdentitydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StartIdentitydefaultApplicationProblemPlusJSONResponse) VisitStartIdentityResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type ChangePasswordRequestObject struct {
 	Body *ChangePasswordJSONRequestBody
 }
@@ -7831,7 +8842,8 @@ func (response UploadMediadefaultApplicationProblemPlusJSONResponse) VisitUpload
 }
 
 type DeleteMediaRequestObject struct {
-	Media MediaID `json:"media"`
+	Media  MediaID `json:"media"`
+	Params DeleteMediaParams
 }
 
 type DeleteMediaResponseObject interface {
@@ -8555,6 +9567,36 @@ type DisablePlugindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DisablePlugindefaultApplicationProblemPlusJSONResponse) VisitDisablePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type DismissPluginRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+	Body   *DismissPluginJSONRequestBody
+}
+
+type DismissPluginResponseObject interface {
+	VisitDismissPluginResponse(ctx *fiber.Ctx) error
+}
+
+type DismissPlugin200JSONResponse Plugin
+
+func (response DismissPlugin200JSONResponse) VisitDismissPluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type DismissPlugindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DismissPlugindefaultApplicationProblemPlusJSONResponse) VisitDismissPluginResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -9812,6 +10854,12 @@ type StrictServerInterface interface {
 	// RevokeKey Revoke an API key.
 	// (DELETE /api-keys/{key})
 	RevokeKey(ctx context.Context, request RevokeKeyRequestObject) (RevokeKeyResponseObject, error)
+	// ListAudit Who did what, newest first.
+	// (GET /audit)
+	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
+	// ExportAudit Every entry, newest first, as one file.
+	// (GET /audit:export)
+	ExportAudit(ctx context.Context, request ExportAuditRequestObject) (ExportAuditResponseObject, error)
 	// Login Sign in.
 	// (POST /auth/login)
 	Login(ctx context.Context, request LoginRequestObject) (LoginResponseObject, error)
@@ -9824,6 +10872,15 @@ type StrictServerInterface interface {
 	// ResetPassword Set a new password with the token from the mail.
 	// (POST /auth/password:reset)
 	ResetPassword(ctx context.Context, request ResetPasswordRequestObject) (ResetPasswordResponseObject, error)
+	// ListProviders Whom people can sign in with.
+	// (GET /auth/providers)
+	ListProviders(ctx context.Context, request ListProvidersRequestObject) (ListProvidersResponseObject, error)
+	// FinishProvider Sign in with what a provider sent the person back with.
+	// (POST /auth/providers/{provider}:finish)
+	FinishProvider(ctx context.Context, request FinishProviderRequestObject) (FinishProviderResponseObject, error)
+	// StartProvider Begin to sign in with a provider.
+	// (POST /auth/providers/{provider}:start)
+	StartProvider(ctx context.Context, request StartProviderRequestObject) (StartProviderResponseObject, error)
 	// RefreshSession Exchange a refresh token for fresh tokens.
 	// (POST /auth/refresh)
 	RefreshSession(ctx context.Context, request RefreshSessionRequestObject) (RefreshSessionResponseObject, error)
@@ -9884,6 +10941,18 @@ type StrictServerInterface interface {
 	// GetMe Who is signed in.
 	// (GET /me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// ListIdentities The accounts elsewhere that sign the person in.
+	// (GET /me/identities)
+	ListIdentities(ctx context.Context, request ListIdentitiesRequestObject) (ListIdentitiesResponseObject, error)
+	// UnlinkIdentity Unlink an account elsewhere.
+	// (DELETE /me/identities/{identity})
+	UnlinkIdentity(ctx context.Context, request UnlinkIdentityRequestObject) (UnlinkIdentityResponseObject, error)
+	// FinishIdentity Link what a provider sent the person back with.
+	// (POST /me/identities:finish)
+	FinishIdentity(ctx context.Context, request FinishIdentityRequestObject) (FinishIdentityResponseObject, error)
+	// StartIdentity Begin to link an account elsewhere.
+	// (POST /me/identities:start)
+	StartIdentity(ctx context.Context, request StartIdentityRequestObject) (StartIdentityResponseObject, error)
 	// ChangePassword Change the password.
 	// (POST /me/password:change)
 	ChangePassword(ctx context.Context, request ChangePasswordRequestObject) (ChangePasswordResponseObject, error)
@@ -9902,7 +10971,7 @@ type StrictServerInterface interface {
 	// UploadMedia Upload an image.
 	// (POST /media)
 	UploadMedia(ctx context.Context, request UploadMediaRequestObject) (UploadMediaResponseObject, error)
-	// DeleteMedia Delete media that no waiting post uses.
+	// DeleteMedia Delete media that no draft and no waiting post shows.
 	// (DELETE /media/{media})
 	DeleteMedia(ctx context.Context, request DeleteMediaRequestObject) (DeleteMediaResponseObject, error)
 	// GetMedia One media.
@@ -9974,6 +11043,9 @@ type StrictServerInterface interface {
 	// DisablePlugin Switch a platform off.
 	// (POST /plugins/{plugin}:disable)
 	DisablePlugin(ctx context.Context, request DisablePluginRequestObject) (DisablePluginResponseObject, error)
+	// DismissPlugin Let the version that waits go.
+	// (POST /plugins/{plugin}:dismiss)
+	DismissPlugin(ctx context.Context, request DismissPluginRequestObject) (DismissPluginResponseObject, error)
 	// EnablePlugin Switch a platform on.
 	// (POST /plugins/{plugin}:enable)
 	EnablePlugin(ctx context.Context, request EnablePluginRequestObject) (EnablePluginResponseObject, error)
@@ -10196,6 +11268,60 @@ func (sh *strictHandler) RevokeKey(ctx *fiber.Ctx, key KeyID) error {
 	return nil
 }
 
+// ListAudit operation middleware
+func (sh *strictHandler) ListAudit(ctx *fiber.Ctx, params ListAuditParams) error {
+	var request ListAuditRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAudit(ctx.UserContext(), request.(ListAuditRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAudit")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAuditResponseObject); ok {
+		if err := validResponse.VisitListAuditResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportAudit operation middleware
+func (sh *strictHandler) ExportAudit(ctx *fiber.Ctx, params ExportAuditParams) error {
+	var request ExportAuditRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportAudit(ctx.UserContext(), request.(ExportAuditRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportAudit")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportAuditResponseObject); ok {
+		if err := validResponse.VisitExportAuditResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Login operation middleware
 func (sh *strictHandler) Login(ctx *fiber.Ctx) error {
 	var request LoginRequestObject
@@ -10312,6 +11438,93 @@ func (sh *strictHandler) ResetPassword(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(ResetPasswordResponseObject); ok {
 		if err := validResponse.VisitResetPasswordResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListProviders operation middleware
+func (sh *strictHandler) ListProviders(ctx *fiber.Ctx) error {
+	var request ListProvidersRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListProviders(ctx.UserContext(), request.(ListProvidersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListProviders")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListProvidersResponseObject); ok {
+		if err := validResponse.VisitListProvidersResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FinishProvider operation middleware
+func (sh *strictHandler) FinishProvider(ctx *fiber.Ctx, provider ProviderName) error {
+	var request FinishProviderRequestObject
+
+	request.Provider = provider
+
+	var body FinishProviderJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.FinishProvider(ctx.UserContext(), request.(FinishProviderRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FinishProvider")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FinishProviderResponseObject); ok {
+		if err := validResponse.VisitFinishProviderResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartProvider operation middleware
+func (sh *strictHandler) StartProvider(ctx *fiber.Ctx, provider ProviderName) error {
+	var request StartProviderRequestObject
+
+	request.Provider = provider
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.StartProvider(ctx.UserContext(), request.(StartProviderRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartProvider")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartProviderResponseObject); ok {
+		if err := validResponse.VisitStartProviderResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -10919,6 +12132,124 @@ func (sh *strictHandler) GetMe(ctx *fiber.Ctx) error {
 	return nil
 }
 
+// ListIdentities operation middleware
+func (sh *strictHandler) ListIdentities(ctx *fiber.Ctx) error {
+	var request ListIdentitiesRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListIdentities(ctx.UserContext(), request.(ListIdentitiesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListIdentities")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListIdentitiesResponseObject); ok {
+		if err := validResponse.VisitListIdentitiesResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UnlinkIdentity operation middleware
+func (sh *strictHandler) UnlinkIdentity(ctx *fiber.Ctx, identity IdentityID) error {
+	var request UnlinkIdentityRequestObject
+
+	request.Identity = identity
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.UnlinkIdentity(ctx.UserContext(), request.(UnlinkIdentityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UnlinkIdentity")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UnlinkIdentityResponseObject); ok {
+		if err := validResponse.VisitUnlinkIdentityResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FinishIdentity operation middleware
+func (sh *strictHandler) FinishIdentity(ctx *fiber.Ctx) error {
+	var request FinishIdentityRequestObject
+
+	var body FinishIdentityJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.FinishIdentity(ctx.UserContext(), request.(FinishIdentityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FinishIdentity")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FinishIdentityResponseObject); ok {
+		if err := validResponse.VisitFinishIdentityResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartIdentity operation middleware
+func (sh *strictHandler) StartIdentity(ctx *fiber.Ctx) error {
+	var request StartIdentityRequestObject
+
+	var body StartIdentityJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.StartIdentity(ctx.UserContext(), request.(StartIdentityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartIdentity")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartIdentityResponseObject); ok {
+		if err := validResponse.VisitStartIdentityResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ChangePassword operation middleware
 func (sh *strictHandler) ChangePassword(ctx *fiber.Ctx) error {
 	var request ChangePasswordRequestObject
@@ -11091,10 +12422,11 @@ func (sh *strictHandler) UploadMedia(ctx *fiber.Ctx, params UploadMediaParams) e
 }
 
 // DeleteMedia operation middleware
-func (sh *strictHandler) DeleteMedia(ctx *fiber.Ctx, media MediaID) error {
+func (sh *strictHandler) DeleteMedia(ctx *fiber.Ctx, media MediaID, params DeleteMediaParams) error {
 	var request DeleteMediaRequestObject
 
 	request.Media = media
+	request.Params = params
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.DeleteMedia(ctx.UserContext(), request.(DeleteMediaRequestObject))
@@ -11794,6 +13126,44 @@ func (sh *strictHandler) DisablePlugin(ctx *fiber.Ctx, plugin PluginID) error {
 		return err
 	} else if validResponse, ok := response.(DisablePluginResponseObject); ok {
 		if err := validResponse.VisitDisablePluginResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DismissPlugin operation middleware
+func (sh *strictHandler) DismissPlugin(ctx *fiber.Ctx, plugin PluginID) error {
+	var request DismissPluginRequestObject
+
+	request.Plugin = plugin
+
+	var body DismissPluginJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.DismissPlugin(ctx.UserContext(), request.(DismissPluginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DismissPlugin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DismissPluginResponseObject); ok {
+		if err := validResponse.VisitDismissPluginResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

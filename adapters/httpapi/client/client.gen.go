@@ -18,6 +18,21 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AuditEntryObject.
+const (
+	AuditEntryObjectAuditEntry AuditEntryObject = "audit_entry"
+)
+
+// Valid indicates whether the value is a known member of the AuditEntryObject enum.
+func (e AuditEntryObject) Valid() bool {
+	switch e {
+	case AuditEntryObjectAuditEntry:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CalendarEntryObject.
 const (
 	CalendarEntryObjectCalendarEntry CalendarEntryObject = "calendar_entry"
@@ -162,6 +177,21 @@ func (e ConnectionStage) Valid() bool {
 	}
 }
 
+// Defines values for DepartureObject.
+const (
+	DepartureObjectDeparture DepartureObject = "departure"
+)
+
+// Valid indicates whether the value is a known member of the DepartureObject enum.
+func (e DepartureObject) Valid() bool {
+	switch e {
+	case DepartureObjectDeparture:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DisabledCapabilityReason.
 const (
 	DisabledCapabilityReasonMissingScope DisabledCapabilityReason = "missing_scope"
@@ -228,6 +258,21 @@ func (e HeldReason) Valid() bool {
 	case TenantPausedAbove:
 		return true
 	case TenantSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for IdentityObject.
+const (
+	IdentityObjectIdentity IdentityObject = "identity"
+)
+
+// Valid indicates whether the value is a known member of the IdentityObject enum.
+func (e IdentityObject) Valid() bool {
+	switch e {
+	case IdentityObjectIdentity:
 		return true
 	default:
 		return false
@@ -741,6 +786,21 @@ func (e ProblemClass) Valid() bool {
 	}
 }
 
+// Defines values for ProviderObject.
+const (
+	ProviderObjectProvider ProviderObject = "provider"
+)
+
+// Valid indicates whether the value is a known member of the ProviderObject enum.
+func (e ProviderObject) Valid() bool {
+	switch e {
+	case ProviderObjectProvider:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReceiptObject.
 const (
 	ReceiptObjectReceipt ReceiptObject = "receipt"
@@ -1095,6 +1155,24 @@ func (e WebhookPatchState) Valid() bool {
 	}
 }
 
+// Defines values for ExportAuditParamsFormat.
+const (
+	Csv    ExportAuditParamsFormat = "csv"
+	Ndjson ExportAuditParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the ExportAuditParamsFormat enum.
+func (e ExportAuditParamsFormat) Valid() bool {
+	switch e {
+	case Csv:
+		return true
+	case Ndjson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AddPluginParamsChannel.
 const (
 	AddPluginParamsChannelLatest AddPluginParamsChannel = "latest"
@@ -1170,6 +1248,42 @@ type Attempt struct {
 
 	// Replay The same key again, after a lost reply.
 	Replay *bool `json:"replay,omitempty"`
+}
+
+// AuditEntry defines model for AuditEntry.
+type AuditEntry struct {
+	// Action What, such as `post.schedule`. docs/audit.md lists them.
+	Action string `json:"action"`
+
+	// Actor Who: `usr_…`, `key_…`, an operator or `system`.
+	Actor  string             `json:"actor"`
+	At     time.Time          `json:"at"`
+	Detail *map[string]string `json:"detail,omitempty"`
+
+	// Hash SHA-256 of its link in the chain, hexadecimal.
+	Hash *string `json:"hash,omitempty"`
+	Id   string  `json:"id"`
+
+	// Impersonator The operator who acted as the actor.
+	Impersonator *string          `json:"impersonator,omitempty"`
+	Object       AuditEntryObject `json:"object"`
+	RequestId    *string          `json:"request_id,omitempty"`
+
+	// Seq Its place in the chain, from 1. Missing: it is not sealed yet.
+	Seq *int64 `json:"seq,omitempty"`
+
+	// Subject To what, such as `post_…`.
+	Subject *string `json:"subject,omitempty"`
+}
+
+// AuditEntryObject defines model for AuditEntry.Object.
+type AuditEntryObject string
+
+// AuditList defines model for AuditList.
+type AuditList struct {
+	Data       []AuditEntry `json:"data"`
+	HasMore    bool         `json:"has_more"`
+	NextCursor *string      `json:"next_cursor,omitempty"`
 }
 
 // BatchItem defines model for BatchItem.
@@ -1403,6 +1517,20 @@ type DeliverySummary struct {
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
+// Departure defines model for Departure.
+type Departure struct {
+	// AuthorizationUrl Where the person signs in.
+	AuthorizationUrl string `json:"authorization_url"`
+
+	// Binder For `:finish`, where there are no cookies. It is a secret of this client's.
+	Binder    string          `json:"binder"`
+	ExpiresAt time.Time       `json:"expires_at"`
+	Object    DepartureObject `json:"object"`
+}
+
+// DepartureObject defines model for Departure.Object.
+type DepartureObject string
+
 // DisabledCapability defines model for DisabledCapability.
 type DisabledCapability struct {
 	// Id Such as `metrics.post` or `reply`.
@@ -1487,6 +1615,47 @@ type Held struct {
 
 // HeldReason defines model for Held.Reason.
 type HeldReason string
+
+// Identity defines model for Identity.
+type Identity struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email The address that the provider had when it was linked; nothing depends on it.
+	Email      *string        `json:"email,omitempty"`
+	Id         string         `json:"id"`
+	Issuer     string         `json:"issuer"`
+	LastUsedAt *time.Time     `json:"last_used_at,omitempty"`
+	Object     IdentityObject `json:"object"`
+
+	// Provider The provider's name.
+	Provider string `json:"provider"`
+}
+
+// IdentityObject defines model for Identity.Object.
+type IdentityObject string
+
+// IdentityInput Example: {"provider":"google"}
+type IdentityInput struct {
+	Provider string `json:"provider"`
+}
+
+// IdentityList defines model for IdentityList.
+type IdentityList struct {
+	Data []Identity `json:"data"`
+}
+
+// IdentityReturn The provider, the parameters that it added to the address, and the binder.
+//
+// Example: {"code":"…","iss":"https://accounts.google.com","provider":"google","state":"cst_…"}
+type IdentityReturn struct {
+	// Binder If not sent, the cookie counts.
+	Binder   *string `json:"binder,omitempty"`
+	Code     *string `json:"code,omitempty"`
+	Error    *string `json:"error,omitempty"`
+	Iss      *string `json:"iss,omitempty"`
+	Provider string  `json:"provider"`
+	State    string  `json:"state"`
+}
 
 // Job defines model for Job.
 type Job struct {
@@ -1833,6 +2002,12 @@ type PluginChannelInput struct {
 // PluginChannelInputChannel defines model for PluginChannelInput.Channel.
 type PluginChannelInputChannel string
 
+// PluginDismissal Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
+type PluginDismissal struct {
+	// Digest The version that was looked at. Another is a conflict.
+	Digest *string `json:"digest,omitempty"`
+}
+
 // PluginGrant defines model for PluginGrant.
 type PluginGrant struct {
 	Allowed bool   `json:"allowed"`
@@ -1984,7 +2159,13 @@ type PostInput struct {
 	Channels     *[]Variant `json:"channels,omitempty"`
 	FirstComment *Comment   `json:"first_comment,omitempty"`
 
-	// Schedule Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+	// Schedule An instant (`publish_at`), or a wall time in a zone (`local_time`, `timezone`): what somebody means by nine o'clock stays nine
+	// o'clock when a country changes its clocks. Where the clocks go forward, a wall time that they skip is refused with
+	// `422 schedule.skipped`; where they go back, one that happens twice means the first. For the second, give the instant. With
+	// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`.
+	//
+	//
+	// Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 	Schedule *ScheduleInput `json:"schedule,omitempty"`
 
 	// Segments The post, then what follows it as a thread.
@@ -2003,7 +2184,13 @@ type PostPatch struct {
 	Channels     *[]Variant `json:"channels,omitempty"`
 	FirstComment *Comment   `json:"first_comment,omitempty"`
 
-	// Schedule Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+	// Schedule An instant (`publish_at`), or a wall time in a zone (`local_time`, `timezone`): what somebody means by nine o'clock stays nine
+	// o'clock when a country changes its clocks. Where the clocks go forward, a wall time that they skip is refused with
+	// `422 schedule.skipped`; where they go back, one that happens twice means the first. For the second, give the instant. With
+	// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`.
+	//
+	//
+	// Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 	Schedule *ScheduleInput `json:"schedule,omitempty"`
 	Segments *[]Segment     `json:"segments,omitempty"`
 }
@@ -2022,9 +2209,21 @@ type Problem struct {
 	CurrentVersion *int `json:"current_version,omitempty"`
 
 	// Detail This occurrence, for people.
-	Detail    *string       `json:"detail,omitempty"`
-	Errors    *[]FieldError `json:"errors,omitempty"`
-	RequestId string        `json:"request_id"`
+	Detail *string       `json:"detail,omitempty"`
+	Errors *[]FieldError `json:"errors,omitempty"`
+
+	// Limit With `402`: how many there is room for.
+	Limit *int `json:"limit,omitempty"`
+
+	// NeededTier With `402`: the least plan that does.
+	NeededTier *string `json:"needed_tier,omitempty"`
+
+	// Plan With `402`: the plan the tenant is on, which does not include it.
+	Plan *string `json:"plan,omitempty"`
+
+	// Posts With `409 media.in_use`: the posts that show the file, at most 20 of them.
+	Posts     *[]string `json:"posts,omitempty"`
+	RequestId string    `json:"request_id"`
 
 	// RetryAfter Seconds.
 	RetryAfter *int `json:"retry_after,omitempty"`
@@ -2040,6 +2239,35 @@ type Problem struct {
 
 // ProblemClass defines model for Problem.Class.
 type ProblemClass string
+
+// Provider defines model for Provider.
+type Provider struct {
+	Name   string         `json:"name"`
+	Object ProviderObject `json:"object"`
+
+	// Title For people.
+	Title string `json:"title"`
+}
+
+// ProviderObject defines model for Provider.Object.
+type ProviderObject string
+
+// ProviderList defines model for ProviderList.
+type ProviderList struct {
+	Data []Provider `json:"data"`
+}
+
+// ProviderReturn The parameters that the provider added to the address, and the binder.
+//
+// Example: {"code":"…","iss":"https://accounts.google.com","state":"cst_…"}
+type ProviderReturn struct {
+	// Binder If not sent, the cookie counts.
+	Binder *string `json:"binder,omitempty"`
+	Code   *string `json:"code,omitempty"`
+	Error  *string `json:"error,omitempty"`
+	Iss    *string `json:"iss,omitempty"`
+	State  string  `json:"state"`
+}
 
 // PublishingSettings Example: {"missed_after_s":21600}
 type PublishingSettings struct {
@@ -2127,12 +2355,19 @@ type Schedule struct {
 	Timezone  *string   `json:"timezone,omitempty"`
 }
 
-// ScheduleInput Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+// ScheduleInput An instant (`publish_at`), or a wall time in a zone (`local_time`, `timezone`): what somebody means by nine o'clock stays nine
+// o'clock when a country changes its clocks. Where the clocks go forward, a wall time that they skip is refused with
+// `422 schedule.skipped`; where they go back, one that happens twice means the first. For the second, give the instant. With
+// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`.
+//
+// Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 type ScheduleInput struct {
-	// LocalTime Wall time, such as `2026-03-01T09:00:00`.
+	// LocalTime Wall time without an offset, such as `2026-03-01T09:00:00`. It must exist: there is no 30 February, and no 02:30 on the night the clocks skip it.
 	//
 	// Example: 2026-03-01T09:00:00
-	LocalTime *string    `json:"local_time,omitempty"`
+	LocalTime *string `json:"local_time,omitempty"`
+
+	// PublishAt An instant with its offset, such as `2026-03-01T09:00:00Z`; a part of a second is rounded up.
 	PublishAt *time.Time `json:"publish_at,omitempty"`
 
 	// Timezone An IANA zone.
@@ -2451,6 +2686,9 @@ type DryRun = bool
 // IdempotencyKey defines model for idempotencyKey.
 type IdempotencyKey = string
 
+// IdentityID defines model for identityID.
+type IdentityID = string
+
 // IfMatch defines model for ifMatch.
 type IfMatch = string
 
@@ -2478,6 +2716,9 @@ type PluginKeyID = string
 // PostID defines model for postID.
 type PostID = string
 
+// ProviderName defines model for providerName.
+type ProviderName = string
+
 // RequiredKey defines model for requiredKey.
 type RequiredKey = string
 
@@ -2498,6 +2739,40 @@ type UserID = string
 
 // WebhookID defines model for webhookID.
 type WebhookID = string
+
+// ListAuditParams defines parameters for ListAudit.
+type ListAuditParams struct {
+	// Actor A user, a key, an operator or `system`.
+	Actor *string `form:"actor,omitempty" json:"actor,omitempty"`
+
+	// Action An action, or all of a noun as `post.*`.
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// Subject What it was done to, such as `post_…`.
+	Subject *string    `form:"subject,omitempty" json:"subject,omitempty"`
+	Since   *time.Time `form:"at[gte],omitempty" json:"at[gte],omitempty"`
+	Until   *time.Time `form:"at[lt],omitempty" json:"at[lt],omitempty"`
+
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ExportAuditParams defines parameters for ExportAudit.
+type ExportAuditParams struct {
+	// Format `ndjson` unless said otherwise.
+	Format  *ExportAuditParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+	Actor   *string                  `form:"actor,omitempty" json:"actor,omitempty"`
+	Action  *string                  `form:"action,omitempty" json:"action,omitempty"`
+	Subject *string                  `form:"subject,omitempty" json:"subject,omitempty"`
+	Since   *time.Time               `form:"at[gte],omitempty" json:"at[gte],omitempty"`
+	Until   *time.Time               `form:"at[lt],omitempty" json:"at[lt],omitempty"`
+}
+
+// ExportAuditParamsFormat defines parameters for ExportAudit.
+type ExportAuditParamsFormat string
 
 // GetCalendarParams defines parameters for GetCalendar.
 type GetCalendarParams struct {
@@ -2575,6 +2850,12 @@ type UploadMediaParams struct {
 	Name *string `form:"name,omitempty" json:"name,omitempty"`
 }
 
+// DeleteMediaParams defines parameters for DeleteMedia.
+type DeleteMediaParams struct {
+	// Force Take it off drafts.
+	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+}
+
 // UpdateMediaParams defines parameters for UpdateMedia.
 type UpdateMediaParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
@@ -2607,7 +2888,9 @@ type AddMemberParams struct {
 
 // AddPluginMultipartBody defines parameters for AddPlugin.
 type AddPluginMultipartBody struct {
+	Alt  *string            `json:"alt,omitempty"`
 	File openapi_types.File `json:"file"`
+	Name *string            `json:"name,omitempty"`
 }
 
 // AddPluginParams defines parameters for AddPlugin.
@@ -2795,6 +3078,9 @@ type ForgotPasswordJSONRequestBody = EmailInput
 // ResetPasswordJSONRequestBody defines body for ResetPassword for application/json ContentType.
 type ResetPasswordJSONRequestBody = PasswordReset
 
+// FinishProviderJSONRequestBody defines body for FinishProvider for application/json ContentType.
+type FinishProviderJSONRequestBody = ProviderReturn
+
 // RefreshSessionJSONRequestBody defines body for RefreshSession for application/json ContentType.
 type RefreshSessionJSONRequestBody = RefreshInput
 
@@ -2818,6 +3104,12 @@ type StartConnectionJSONRequestBody = ConnectionInput
 
 // ContinueConnectionJSONRequestBody defines body for ContinueConnection for application/json ContentType.
 type ContinueConnectionJSONRequestBody = ConnectionAnswer
+
+// FinishIdentityJSONRequestBody defines body for FinishIdentity for application/json ContentType.
+type FinishIdentityJSONRequestBody = IdentityReturn
+
+// StartIdentityJSONRequestBody defines body for StartIdentity for application/json ContentType.
+type StartIdentityJSONRequestBody = IdentityInput
 
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange
@@ -2851,6 +3143,9 @@ type SetPluginSettingsJSONRequestBody = PluginSettingsInput
 
 // ApprovePluginJSONRequestBody defines body for ApprovePlugin for application/json ContentType.
 type ApprovePluginJSONRequestBody = PluginApproval
+
+// DismissPluginJSONRequestBody defines body for DismissPlugin for application/json ContentType.
+type DismissPluginJSONRequestBody = PluginDismissal
 
 // RollbackPluginJSONRequestBody defines body for RollbackPlugin for application/json ContentType.
 type RollbackPluginJSONRequestBody = PluginRollback
@@ -3005,6 +3300,22 @@ type ClientInterface interface {
 	// Corresponds with DELETE /api-keys/{key} (the `RevokeKey` operationId).
 	RevokeKey(ctx context.Context, key KeyID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListAudit Who did what, newest first.
+	//
+	// An entry is written in the transaction of the change it tells of, and never changes. Within seconds it is sealed: it has a
+	// place in the tenant's chain, `seq`, and the hash of its link. What happens to people, who are of no tenant, is in the
+	// operator's book. docs/audit.md says how a chain is checked.
+	//
+	// Corresponds with GET /audit (the `ListAudit` operationId).
+	ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportAudit Every entry, newest first, as one file.
+	//
+	// Streamed: `ndjson`, an entry a line as in the list, or `csv` with a line of names.
+	//
+	// Corresponds with GET /audit:export (the `ExportAudit` operationId).
+	ExportAudit(ctx context.Context, params *ExportAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// LoginWithBody Sign in.
 	//
 	// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
@@ -3059,6 +3370,36 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /auth/password:reset (the `ResetPassword` operationId).
 	ResetPassword(ctx context.Context, body ResetPasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListProviders Whom people can sign in with.
+	//
+	// Corresponds with GET /auth/providers (the `ListProviders` operationId).
+	ListProviders(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishProviderWithBody Sign in with what a provider sent the person back with.
+	//
+	// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+	FinishProviderWithBody(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishProvider Sign in with what a provider sent the person back with.
+	//
+	// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+	FinishProvider(ctx context.Context, provider ProviderName, body FinishProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartProvider Begin to sign in with a provider.
+	//
+	// Send the person to `authorization_url` within ten minutes. They come back to `/sign-in/{provider}` at this server's address, with what `:finish` wants. `binder` is also set as an `HttpOnly` cookie: a web page need not keep it.
+	//
+	// Corresponds with POST /auth/providers/{provider}:start (the `StartProvider` operationId).
+	StartProvider(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RefreshSessionWithBody Exchange a refresh token for fresh tokens.
 	//
@@ -3272,6 +3613,54 @@ type ClientInterface interface {
 	// Corresponds with GET /me (the `GetMe` operationId).
 	GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListIdentities The accounts elsewhere that sign the person in.
+	//
+	// Corresponds with GET /me/identities (the `ListIdentities` operationId).
+	ListIdentities(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnlinkIdentity Unlink an account elsewhere.
+	//
+	// Every other session of the person ends, and they are told by mail. The last way to sign in stays: `identity.last_way`.
+	//
+	// Corresponds with DELETE /me/identities/{identity} (the `UnlinkIdentity` operationId).
+	UnlinkIdentity(ctx context.Context, identity IdentityID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishIdentityWithBody Link what a provider sent the person back with.
+	//
+	// In the session that began it, and only once. The person is told by mail.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+	FinishIdentityWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishIdentity Link what a provider sent the person back with.
+	//
+	// In the session that began it, and only once. The person is told by mail.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+	FinishIdentity(ctx context.Context, body FinishIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartIdentityWithBody Begin to link an account elsewhere.
+	//
+	// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+	StartIdentityWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartIdentity Begin to link an account elsewhere.
+	//
+	// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+	StartIdentity(ctx context.Context, body StartIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ChangePasswordWithBody Change the password.
 	//
 	// Every other session of the person ends.
@@ -3313,7 +3702,11 @@ type ClientInterface interface {
 	// UploadMediaWithBody Upload an image.
 	//
 	// The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
-	// nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
+	// nothing is kept of a file that is too large or no picture. What is stored is re-encoded and without metadata.
+	//
+	// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
+	// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
+	// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
 	//
 	// It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 	//
@@ -3322,10 +3715,14 @@ type ClientInterface interface {
 	// Corresponds with POST /media (the `UploadMedia` operationId).
 	UploadMediaWithBody(ctx context.Context, params *UploadMediaParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeleteMedia Delete media that no waiting post uses.
+	// DeleteMedia Delete media that no draft and no waiting post shows.
+	//
+	// While a draft, or a post that has yet to go out, shows the file: `409 media.in_use`, with up to 20 of them in `posts`. With
+	// `force=true` drafts lose it, as if somebody had edited them; a draft that has nothing else in it, and a post that is planned,
+	// keep it, and then nothing changes anywhere. What is out stays out.
 	//
 	// Corresponds with DELETE /media/{media} (the `DeleteMedia` operationId).
-	DeleteMedia(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteMedia(ctx context.Context, media MediaID, params *DeleteMediaParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetMedia One media.
 	//
@@ -3542,6 +3939,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
 	DisablePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DismissPluginWithBody Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPluginWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DismissPlugin Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPlugin(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EnablePlugin Switch a platform on.
 	//
@@ -4036,6 +4451,42 @@ func (c *Client) RevokeKey(ctx context.Context, key KeyID, reqEditors ...Request
 	return c.Client.Do(req)
 }
 
+// ListAudit Who did what, newest first.
+//
+// An entry is written in the transaction of the change it tells of, and never changes. Within seconds it is sealed: it has a
+// place in the tenant's chain, `seq`, and the hash of its link. What happens to people, who are of no tenant, is in the
+// operator's book. docs/audit.md says how a chain is checked.
+//
+// Corresponds with GET /audit (the `ListAudit` operationId).
+func (c *Client) ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAuditRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportAudit Every entry, newest first, as one file.
+//
+// Streamed: `ndjson`, an entry a line as in the list, or `csv` with a line of names.
+//
+// Corresponds with GET /audit:export (the `ExportAudit` operationId).
+func (c *Client) ExportAudit(ctx context.Context, params *ExportAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportAuditRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // LoginWithBody Sign in.
 //
 // The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
@@ -4151,6 +4602,76 @@ func (c *Client) ResetPasswordWithBody(ctx context.Context, contentType string, 
 // Corresponds with POST /auth/password:reset (the `ResetPassword` operationId).
 func (c *Client) ResetPassword(ctx context.Context, body ResetPasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewResetPasswordRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListProviders Whom people can sign in with.
+//
+// Corresponds with GET /auth/providers (the `ListProviders` operationId).
+func (c *Client) ListProviders(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListProvidersRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishProviderWithBody Sign in with what a provider sent the person back with.
+//
+// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+func (c *Client) FinishProviderWithBody(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishProviderRequestWithBody(c.Server, provider, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishProvider Sign in with what a provider sent the person back with.
+//
+// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+func (c *Client) FinishProvider(ctx context.Context, provider ProviderName, body FinishProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishProviderRequest(c.Server, provider, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartProvider Begin to sign in with a provider.
+//
+// Send the person to `authorization_url` within ten minutes. They come back to `/sign-in/{provider}` at this server's address, with what `:finish` wants. `binder` is also set as an `HttpOnly` cookie: a web page need not keep it.
+//
+// Corresponds with POST /auth/providers/{provider}:start (the `StartProvider` operationId).
+func (c *Client) StartProvider(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartProviderRequest(c.Server, provider)
 	if err != nil {
 		return nil, err
 	}
@@ -4653,6 +5174,114 @@ func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*htt
 	return c.Client.Do(req)
 }
 
+// ListIdentities The accounts elsewhere that sign the person in.
+//
+// Corresponds with GET /me/identities (the `ListIdentities` operationId).
+func (c *Client) ListIdentities(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListIdentitiesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnlinkIdentity Unlink an account elsewhere.
+//
+// Every other session of the person ends, and they are told by mail. The last way to sign in stays: `identity.last_way`.
+//
+// Corresponds with DELETE /me/identities/{identity} (the `UnlinkIdentity` operationId).
+func (c *Client) UnlinkIdentity(ctx context.Context, identity IdentityID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnlinkIdentityRequest(c.Server, identity)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishIdentityWithBody Link what a provider sent the person back with.
+//
+// In the session that began it, and only once. The person is told by mail.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+func (c *Client) FinishIdentityWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishIdentityRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishIdentity Link what a provider sent the person back with.
+//
+// In the session that began it, and only once. The person is told by mail.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+func (c *Client) FinishIdentity(ctx context.Context, body FinishIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishIdentityRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartIdentityWithBody Begin to link an account elsewhere.
+//
+// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+func (c *Client) StartIdentityWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartIdentityRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartIdentity Begin to link an account elsewhere.
+//
+// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+func (c *Client) StartIdentity(ctx context.Context, body StartIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartIdentityRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ChangePasswordWithBody Change the password.
 //
 // Every other session of the person ends.
@@ -4754,7 +5383,11 @@ func (c *Client) ListMedia(ctx context.Context, params *ListMediaParams, reqEdit
 // UploadMediaWithBody Upload an image.
 //
 // The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
-// nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
+// nothing is kept of a file that is too large or no picture. What is stored is re-encoded and without metadata.
+//
+// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
+// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
+// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
 //
 // It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 //
@@ -4773,11 +5406,15 @@ func (c *Client) UploadMediaWithBody(ctx context.Context, params *UploadMediaPar
 	return c.Client.Do(req)
 }
 
-// DeleteMedia Delete media that no waiting post uses.
+// DeleteMedia Delete media that no draft and no waiting post shows.
+//
+// While a draft, or a post that has yet to go out, shows the file: `409 media.in_use`, with up to 20 of them in `posts`. With
+// `force=true` drafts lose it, as if somebody had edited them; a draft that has nothing else in it, and a post that is planned,
+// keep it, and then nothing changes anywhere. What is out stays out.
 //
 // Corresponds with DELETE /media/{media} (the `DeleteMedia` operationId).
-func (c *Client) DeleteMedia(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDeleteMediaRequest(c.Server, media)
+func (c *Client) DeleteMedia(ctx context.Context, media MediaID, params *DeleteMediaParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteMediaRequest(c.Server, media, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5304,6 +5941,44 @@ func (c *Client) ApprovePlugin(ctx context.Context, plugin PluginID, body Approv
 // Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
 func (c *Client) DisablePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDisablePluginRequest(c.Server, plugin)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DismissPluginWithBody Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *Client) DismissPluginWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDismissPluginRequestWithBody(c.Server, plugin, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DismissPlugin Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *Client) DismissPlugin(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDismissPluginRequest(c.Server, plugin, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6419,6 +7094,246 @@ func NewRevokeKeyRequest(server string, key KeyID) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListAuditRequest constructs an http.Request for the ListAudit method
+func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/audit")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Actor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor", *params.Actor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Action != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action", *params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Subject != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject", *params.Subject, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "at[gte]", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "at[lt]", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewExportAuditRequest constructs an http.Request for the ExportAudit method
+func NewExportAuditRequest(server string, params *ExportAuditParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/audit:export")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Actor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor", *params.Actor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Action != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action", *params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Subject != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject", *params.Subject, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "at[gte]", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "at[lt]", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewLoginRequest calls the generic Login builder with application/json body
 func NewLoginRequest(server string, body LoginJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -6562,6 +7477,114 @@ func NewResetPasswordRequestWithBody(server string, contentType string, body io.
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListProvidersRequest constructs an http.Request for the ListProviders method
+func NewListProvidersRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/providers")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewFinishProviderRequest calls the generic FinishProvider builder with application/json body
+func NewFinishProviderRequest(server string, provider ProviderName, body FinishProviderJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFinishProviderRequestWithBody(server, provider, "application/json", bodyReader)
+}
+
+// NewFinishProviderRequestWithBody constructs an http.Request for the FinishProvider method, with any body, and a specified content type
+func NewFinishProviderRequestWithBody(server string, provider ProviderName, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "provider", provider, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/providers/%s:finish", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewStartProviderRequest constructs an http.Request for the StartProvider method
+func NewStartProviderRequest(server string, provider ProviderName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "provider", provider, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/providers/%s:start", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -7505,6 +8528,147 @@ func NewGetMeRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListIdentitiesRequest constructs an http.Request for the ListIdentities method
+func NewListIdentitiesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/identities")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUnlinkIdentityRequest constructs an http.Request for the UnlinkIdentity method
+func NewUnlinkIdentityRequest(server string, identity IdentityID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "identity", identity, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/identities/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewFinishIdentityRequest calls the generic FinishIdentity builder with application/json body
+func NewFinishIdentityRequest(server string, body FinishIdentityJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFinishIdentityRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewFinishIdentityRequestWithBody constructs an http.Request for the FinishIdentity method, with any body, and a specified content type
+func NewFinishIdentityRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/identities:finish")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewStartIdentityRequest calls the generic StartIdentity builder with application/json body
+func NewStartIdentityRequest(server string, body StartIdentityJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewStartIdentityRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewStartIdentityRequestWithBody constructs an http.Request for the StartIdentity method, with any body, and a specified content type
+func NewStartIdentityRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/identities:start")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewChangePasswordRequest calls the generic ChangePassword builder with application/json body
 func NewChangePasswordRequest(server string, body ChangePasswordJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -7768,7 +8932,7 @@ func NewUploadMediaRequestWithBody(server string, params *UploadMediaParams, con
 }
 
 // NewDeleteMediaRequest constructs an http.Request for the DeleteMedia method
-func NewDeleteMediaRequest(server string, media MediaID) (*http.Request, error) {
+func NewDeleteMediaRequest(server string, media MediaID, params *DeleteMediaParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -7791,6 +8955,33 @@ func NewDeleteMediaRequest(server string, media MediaID) (*http.Request, error) 
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Force != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "force", *params.Force, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -8758,6 +9949,53 @@ func NewDisablePluginRequest(server string, plugin PluginID) (*http.Request, err
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewDismissPluginRequest calls the generic DismissPlugin builder with application/json body
+func NewDismissPluginRequest(server string, plugin PluginID, body DismissPluginJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDismissPluginRequestWithBody(server, plugin, "application/json", bodyReader)
+}
+
+// NewDismissPluginRequestWithBody constructs an http.Request for the DismissPlugin method, with any body, and a specified content type
+func NewDismissPluginRequestWithBody(server string, plugin PluginID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s:dismiss", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -10986,6 +12224,26 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /api-keys/{key} (the `RevokeKey` operationId).
 	RevokeKeyWithResponse(ctx context.Context, key KeyID, reqEditors ...RequestEditorFn) (*RevokeKeyResponse, error)
 
+	// ListAuditWithResponse Who did what, newest first.
+	//
+	// An entry is written in the transaction of the change it tells of, and never changes. Within seconds it is sealed: it has a
+	// place in the tenant's chain, `seq`, and the hash of its link. What happens to people, who are of no tenant, is in the
+	// operator's book. docs/audit.md says how a chain is checked.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /audit (the `ListAudit` operationId).
+	ListAuditWithResponse(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*ListAuditResponse, error)
+
+	// ExportAuditWithResponse Every entry, newest first, as one file.
+	//
+	// Streamed: `ndjson`, an entry a line as in the list, or `csv` with a line of names.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /audit:export (the `ExportAudit` operationId).
+	ExportAuditWithResponse(ctx context.Context, params *ExportAuditParams, reqEditors ...RequestEditorFn) (*ExportAuditResponse, error)
+
 	// LoginWithBodyWithResponse Sign in.
 	//
 	// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
@@ -11042,6 +12300,40 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /auth/password:reset (the `ResetPassword` operationId).
 	ResetPasswordWithResponse(ctx context.Context, body ResetPasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*ResetPasswordResponse, error)
+
+	// ListProvidersWithResponse Whom people can sign in with.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /auth/providers (the `ListProviders` operationId).
+	ListProvidersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListProvidersResponse, error)
+
+	// FinishProviderWithBodyWithResponse Sign in with what a provider sent the person back with.
+	//
+	// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+	FinishProviderWithBodyWithResponse(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FinishProviderResponse, error)
+
+	// FinishProviderWithResponse Sign in with what a provider sent the person back with.
+	//
+	// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+	FinishProviderWithResponse(ctx context.Context, provider ProviderName, body FinishProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*FinishProviderResponse, error)
+
+	// StartProviderWithResponse Begin to sign in with a provider.
+	//
+	// Send the person to `authorization_url` within ten minutes. They come back to `/sign-in/{provider}` at this server's address, with what `:finish` wants. `binder` is also set as an `HttpOnly` cookie: a web page need not keep it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/providers/{provider}:start (the `StartProvider` operationId).
+	StartProviderWithResponse(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*StartProviderResponse, error)
 
 	// RefreshSessionWithBodyWithResponse Exchange a refresh token for fresh tokens.
 	//
@@ -11279,6 +12571,58 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /me (the `GetMe` operationId).
 	GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
 
+	// ListIdentitiesWithResponse The accounts elsewhere that sign the person in.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /me/identities (the `ListIdentities` operationId).
+	ListIdentitiesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListIdentitiesResponse, error)
+
+	// UnlinkIdentityWithResponse Unlink an account elsewhere.
+	//
+	// Every other session of the person ends, and they are told by mail. The last way to sign in stays: `identity.last_way`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /me/identities/{identity} (the `UnlinkIdentity` operationId).
+	UnlinkIdentityWithResponse(ctx context.Context, identity IdentityID, reqEditors ...RequestEditorFn) (*UnlinkIdentityResponse, error)
+
+	// FinishIdentityWithBodyWithResponse Link what a provider sent the person back with.
+	//
+	// In the session that began it, and only once. The person is told by mail.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+	FinishIdentityWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FinishIdentityResponse, error)
+
+	// FinishIdentityWithResponse Link what a provider sent the person back with.
+	//
+	// In the session that began it, and only once. The person is told by mail.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+	FinishIdentityWithResponse(ctx context.Context, body FinishIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*FinishIdentityResponse, error)
+
+	// StartIdentityWithBodyWithResponse Begin to link an account elsewhere.
+	//
+	// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+	StartIdentityWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartIdentityResponse, error)
+
+	// StartIdentityWithResponse Begin to link an account elsewhere.
+	//
+	// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+	StartIdentityWithResponse(ctx context.Context, body StartIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*StartIdentityResponse, error)
+
 	// ChangePasswordWithBodyWithResponse Change the password.
 	//
 	// Every other session of the person ends.
@@ -11328,7 +12672,11 @@ type ClientWithResponsesInterface interface {
 	// UploadMediaWithBodyWithResponse Upload an image.
 	//
 	// The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
-	// nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
+	// nothing is kept of a file that is too large or no picture. What is stored is re-encoded and without metadata.
+	//
+	// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
+	// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
+	// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
 	//
 	// It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 	//
@@ -11337,12 +12685,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /media (the `UploadMedia` operationId).
 	UploadMediaWithBodyWithResponse(ctx context.Context, params *UploadMediaParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadMediaResponse, error)
 
-	// DeleteMediaWithResponse Delete media that no waiting post uses.
+	// DeleteMediaWithResponse Delete media that no draft and no waiting post shows.
+	//
+	// While a draft, or a post that has yet to go out, shows the file: `409 media.in_use`, with up to 20 of them in `posts`. With
+	// `force=true` drafts lose it, as if somebody had edited them; a draft that has nothing else in it, and a post that is planned,
+	// keep it, and then nothing changes anywhere. What is out stays out.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /media/{media} (the `DeleteMedia` operationId).
-	DeleteMediaWithResponse(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*DeleteMediaResponse, error)
+	DeleteMediaWithResponse(ctx context.Context, media MediaID, params *DeleteMediaParams, reqEditors ...RequestEditorFn) (*DeleteMediaResponse, error)
 
 	// GetMediaWithResponse One media.
 	//
@@ -11587,6 +12939,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
 	DisablePluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*DisablePluginResponse, error)
+
+	// DismissPluginWithBodyWithResponse Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPluginWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error)
+
+	// DismissPluginWithResponse Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPluginWithResponse(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error)
 
 	// EnablePluginWithResponse Switch a platform on.
 	//
@@ -12198,6 +13568,95 @@ func (r RevokeKeyResponse) ContentType() string {
 	return ""
 }
 
+type ListAuditResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuditList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAuditResponse) GetJSON200() *AuditList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAuditResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAuditResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAuditResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAuditResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAuditResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExportAuditResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExportAuditResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportAuditResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportAuditResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportAuditResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportAuditResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type LoginResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -12363,6 +13822,150 @@ func (r ResetPasswordResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ResetPasswordResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListProvidersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ProviderList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListProvidersResponse) GetJSON200() *ProviderList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListProvidersResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListProvidersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListProvidersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListProvidersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListProvidersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type FinishProviderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tokens
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r FinishProviderResponse) GetJSON200() *Tokens {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r FinishProviderResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r FinishProviderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FinishProviderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FinishProviderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FinishProviderResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StartProviderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Departure
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r StartProviderResponse) GetJSON201() *Departure {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StartProviderResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StartProviderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartProviderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartProviderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartProviderResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13295,6 +14898,191 @@ func (r GetMeResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetMeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListIdentitiesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *IdentityList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListIdentitiesResponse) GetJSON200() *IdentityList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListIdentitiesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListIdentitiesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListIdentitiesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListIdentitiesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListIdentitiesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UnlinkIdentityResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UnlinkIdentityResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UnlinkIdentityResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UnlinkIdentityResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UnlinkIdentityResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UnlinkIdentityResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type FinishIdentityResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Identity
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r FinishIdentityResponse) GetJSON200() *Identity {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r FinishIdentityResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r FinishIdentityResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FinishIdentityResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FinishIdentityResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FinishIdentityResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StartIdentityResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Departure
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r StartIdentityResponse) GetJSON201() *Departure {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StartIdentityResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StartIdentityResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartIdentityResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartIdentityResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartIdentityResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -14679,6 +16467,54 @@ func (r DisablePluginResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r DisablePluginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DismissPluginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Plugin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DismissPluginResponse) GetJSON200() *Plugin {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DismissPluginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DismissPluginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DismissPluginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DismissPluginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DismissPluginResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -16688,6 +18524,38 @@ func (c *ClientWithResponses) RevokeKeyWithResponse(ctx context.Context, key Key
 	return ParseRevokeKeyResponse(rsp)
 }
 
+// ListAuditWithResponse Who did what, newest first.
+//
+// An entry is written in the transaction of the change it tells of, and never changes. Within seconds it is sealed: it has a
+// place in the tenant's chain, `seq`, and the hash of its link. What happens to people, who are of no tenant, is in the
+// operator's book. docs/audit.md says how a chain is checked.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /audit (the `ListAudit` operationId).
+func (c *ClientWithResponses) ListAuditWithResponse(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*ListAuditResponse, error) {
+	rsp, err := c.ListAudit(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAuditResponse(rsp)
+}
+
+// ExportAuditWithResponse Every entry, newest first, as one file.
+//
+// Streamed: `ndjson`, an entry a line as in the list, or `csv` with a line of names.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /audit:export (the `ExportAudit` operationId).
+func (c *ClientWithResponses) ExportAuditWithResponse(ctx context.Context, params *ExportAuditParams, reqEditors ...RequestEditorFn) (*ExportAuditResponse, error) {
+	rsp, err := c.ExportAudit(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportAuditResponse(rsp)
+}
+
 // LoginWithBodyWithResponse Sign in.
 //
 // The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
@@ -16785,6 +18653,64 @@ func (c *ClientWithResponses) ResetPasswordWithResponse(ctx context.Context, bod
 		return nil, err
 	}
 	return ParseResetPasswordResponse(rsp)
+}
+
+// ListProvidersWithResponse Whom people can sign in with.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /auth/providers (the `ListProviders` operationId).
+func (c *ClientWithResponses) ListProvidersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListProvidersResponse, error) {
+	rsp, err := c.ListProviders(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListProvidersResponse(rsp)
+}
+
+// FinishProviderWithBodyWithResponse Sign in with what a provider sent the person back with.
+//
+// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+func (c *ClientWithResponses) FinishProviderWithBodyWithResponse(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FinishProviderResponse, error) {
+	rsp, err := c.FinishProviderWithBody(ctx, provider, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishProviderResponse(rsp)
+}
+
+// FinishProviderWithResponse Sign in with what a provider sent the person back with.
+//
+// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+func (c *ClientWithResponses) FinishProviderWithResponse(ctx context.Context, provider ProviderName, body FinishProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*FinishProviderResponse, error) {
+	rsp, err := c.FinishProvider(ctx, provider, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishProviderResponse(rsp)
+}
+
+// StartProviderWithResponse Begin to sign in with a provider.
+//
+// Send the person to `authorization_url` within ten minutes. They come back to `/sign-in/{provider}` at this server's address, with what `:finish` wants. `binder` is also set as an `HttpOnly` cookie: a web page need not keep it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/providers/{provider}:start (the `StartProvider` operationId).
+func (c *ClientWithResponses) StartProviderWithResponse(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*StartProviderResponse, error) {
+	rsp, err := c.StartProvider(ctx, provider, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartProviderResponse(rsp)
 }
 
 // RefreshSessionWithBodyWithResponse Exchange a refresh token for fresh tokens.
@@ -17191,6 +19117,94 @@ func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, reqEditors 
 	return ParseGetMeResponse(rsp)
 }
 
+// ListIdentitiesWithResponse The accounts elsewhere that sign the person in.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /me/identities (the `ListIdentities` operationId).
+func (c *ClientWithResponses) ListIdentitiesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListIdentitiesResponse, error) {
+	rsp, err := c.ListIdentities(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListIdentitiesResponse(rsp)
+}
+
+// UnlinkIdentityWithResponse Unlink an account elsewhere.
+//
+// Every other session of the person ends, and they are told by mail. The last way to sign in stays: `identity.last_way`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /me/identities/{identity} (the `UnlinkIdentity` operationId).
+func (c *ClientWithResponses) UnlinkIdentityWithResponse(ctx context.Context, identity IdentityID, reqEditors ...RequestEditorFn) (*UnlinkIdentityResponse, error) {
+	rsp, err := c.UnlinkIdentity(ctx, identity, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnlinkIdentityResponse(rsp)
+}
+
+// FinishIdentityWithBodyWithResponse Link what a provider sent the person back with.
+//
+// In the session that began it, and only once. The person is told by mail.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+func (c *ClientWithResponses) FinishIdentityWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FinishIdentityResponse, error) {
+	rsp, err := c.FinishIdentityWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishIdentityResponse(rsp)
+}
+
+// FinishIdentityWithResponse Link what a provider sent the person back with.
+//
+// In the session that began it, and only once. The person is told by mail.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+func (c *ClientWithResponses) FinishIdentityWithResponse(ctx context.Context, body FinishIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*FinishIdentityResponse, error) {
+	rsp, err := c.FinishIdentity(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishIdentityResponse(rsp)
+}
+
+// StartIdentityWithBodyWithResponse Begin to link an account elsewhere.
+//
+// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+func (c *ClientWithResponses) StartIdentityWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartIdentityResponse, error) {
+	rsp, err := c.StartIdentityWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartIdentityResponse(rsp)
+}
+
+// StartIdentityWithResponse Begin to link an account elsewhere.
+//
+// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+func (c *ClientWithResponses) StartIdentityWithResponse(ctx context.Context, body StartIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*StartIdentityResponse, error) {
+	rsp, err := c.StartIdentity(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartIdentityResponse(rsp)
+}
+
 // ChangePasswordWithBodyWithResponse Change the password.
 //
 // Every other session of the person ends.
@@ -17276,7 +19290,11 @@ func (c *ClientWithResponses) ListMediaWithResponse(ctx context.Context, params 
 // UploadMediaWithBodyWithResponse Upload an image.
 //
 // The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
-// nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
+// nothing is kept of a file that is too large or no picture. What is stored is re-encoded and without metadata.
+//
+// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
+// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
+// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
 //
 // It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 //
@@ -17291,13 +19309,17 @@ func (c *ClientWithResponses) UploadMediaWithBodyWithResponse(ctx context.Contex
 	return ParseUploadMediaResponse(rsp)
 }
 
-// DeleteMediaWithResponse Delete media that no waiting post uses.
+// DeleteMediaWithResponse Delete media that no draft and no waiting post shows.
+//
+// While a draft, or a post that has yet to go out, shows the file: `409 media.in_use`, with up to 20 of them in `posts`. With
+// `force=true` drafts lose it, as if somebody had edited them; a draft that has nothing else in it, and a post that is planned,
+// keep it, and then nothing changes anywhere. What is out stays out.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /media/{media} (the `DeleteMedia` operationId).
-func (c *ClientWithResponses) DeleteMediaWithResponse(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*DeleteMediaResponse, error) {
-	rsp, err := c.DeleteMedia(ctx, media, reqEditors...)
+func (c *ClientWithResponses) DeleteMediaWithResponse(ctx context.Context, media MediaID, params *DeleteMediaParams, reqEditors ...RequestEditorFn) (*DeleteMediaResponse, error) {
+	rsp, err := c.DeleteMedia(ctx, media, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -17732,6 +19754,36 @@ func (c *ClientWithResponses) DisablePluginWithResponse(ctx context.Context, plu
 		return nil, err
 	}
 	return ParseDisablePluginResponse(rsp)
+}
+
+// DismissPluginWithBodyWithResponse Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *ClientWithResponses) DismissPluginWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error) {
+	rsp, err := c.DismissPluginWithBody(ctx, plugin, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDismissPluginResponse(rsp)
+}
+
+// DismissPluginWithResponse Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *ClientWithResponses) DismissPluginWithResponse(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error) {
+	rsp, err := c.DismissPlugin(ctx, plugin, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDismissPluginResponse(rsp)
 }
 
 // EnablePluginWithResponse Switch a platform on.
@@ -18649,6 +20701,65 @@ func ParseRevokeKeyResponse(rsp *http.Response) (*RevokeKeyResponse, error) {
 	return response, nil
 }
 
+// ParseListAuditResponse parses an HTTP response from a ListAuditWithResponse call
+func ParseListAuditResponse(rsp *http.Response) (*ListAuditResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAuditResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuditList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExportAuditResponse parses an HTTP response from a ExportAuditWithResponse call
+func ParseExportAuditResponse(rsp *http.Response) (*ExportAuditResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportAuditResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseLoginResponse parses an HTTP response from a LoginWithResponse call
 func ParseLoginResponse(rsp *http.Response) (*LoginResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -18756,6 +20867,105 @@ func ParseResetPasswordResponse(rsp *http.Response) (*ResetPasswordResponse, err
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListProvidersResponse parses an HTTP response from a ListProvidersWithResponse call
+func ParseListProvidersResponse(rsp *http.Response) (*ListProvidersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListProvidersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ProviderList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseFinishProviderResponse parses an HTTP response from a FinishProviderWithResponse call
+func ParseFinishProviderResponse(rsp *http.Response) (*FinishProviderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FinishProviderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tokens
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStartProviderResponse parses an HTTP response from a StartProviderWithResponse call
+func ParseStartProviderResponse(rsp *http.Response) (*StartProviderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartProviderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Departure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -19397,6 +21607,134 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListIdentitiesResponse parses an HTTP response from a ListIdentitiesWithResponse call
+func ParseListIdentitiesResponse(rsp *http.Response) (*ListIdentitiesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListIdentitiesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest IdentityList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUnlinkIdentityResponse parses an HTTP response from a UnlinkIdentityWithResponse call
+func ParseUnlinkIdentityResponse(rsp *http.Response) (*UnlinkIdentityResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UnlinkIdentityResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseFinishIdentityResponse parses an HTTP response from a FinishIdentityWithResponse call
+func ParseFinishIdentityResponse(rsp *http.Response) (*FinishIdentityResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FinishIdentityResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Identity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStartIdentityResponse parses an HTTP response from a StartIdentityWithResponse call
+func ParseStartIdentityResponse(rsp *http.Response) (*StartIdentityResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartIdentityResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Departure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -20341,6 +22679,39 @@ func ParseDisablePluginResponse(rsp *http.Response) (*DisablePluginResponse, err
 	}
 
 	response := &DisablePluginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Plugin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDismissPluginResponse parses an HTTP response from a DismissPluginWithResponse call
+func ParseDismissPluginResponse(rsp *http.Response) (*DismissPluginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DismissPluginResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}

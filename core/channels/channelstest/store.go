@@ -117,7 +117,7 @@ func (s *Store) run(ctx context.Context, t tenants.ID, fn func(context.Context, 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	work := s.rows(t).clone()
-	if err := fn(context.WithValue(ctx, insideKey{}, true), memTx{work, s}); err != nil || !keep {
+	if err := fn(context.WithValue(ctx, insideKey{}, true), memTx{rows: work, s: s}); err != nil || !keep {
 		return err
 	}
 	if s.all == nil {
@@ -240,6 +240,14 @@ func (s *Store) SpendApp(_ context.Context, platform string, claims []channels.C
 	}
 	s.apps = work
 	return nil, nil
+}
+
+// GiveBackApp implements channels.System.
+func (s *Store) GiveBackApp(_ context.Context, platform string, claims []channels.Claim) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.apps.giveBack(platform, claims)
+	return nil
 }
 
 // ParkApp implements channels.System.

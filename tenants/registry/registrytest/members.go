@@ -211,5 +211,5 @@ func invariantsHold(t *testing.T, w world) {
 		}
 	}
 	bad := &registry.Tenant{ID: tenants.NewID(), Parent: w.agency.ID, Kind: tenants.Workspace, Name: "x", Settings: registry.Settings{TimeZone: "Moon/Crater"}}
-	want(t, fault.Invalid, w.Create(t.Context(), bad, registry.Member{User: person(), Role: tenants.Owner}))
+	want(t, fault.Invalid, w.Create(t.Context(), bad, registry.Member{User: person(), Role: tenants.Owner}, done))
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
+	"github.com/carillonhq/carillon/tenants/audit/audittest"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
@@ -18,6 +20,27 @@ import (
 type Store struct {
 	mu    sync.Mutex
 	nodes map[tenants.ID]node
+	told  map[tenants.ID][]Event
+}
+
+// An Event is what a tenant's subscribers heard.
+type Event struct {
+	Type, Subject string
+	Data          any // registry.Told or registry.ToldMember
+}
+
+// Told lists what tenant's subscribers heard, in order.
+func (s *Store) Told(_ context.Context, tenant tenants.ID) ([]Event, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.told[tenant]), nil
+}
+
+func (s *Store) tell(tenant tenants.ID, events ...Event) {
+	if s.told == nil {
+		s.told = map[tenants.ID][]Event{}
+	}
+	s.told[tenant] = append(s.told[tenant], events...)
 }
 
 // node is one tenant with what belongs to it. Values are copied on the way in
@@ -37,7 +60,7 @@ func (s *Store) View(_ context.Context, tenant tenants.ID, fn func(registry.Tx) 
 	s.mu.Lock()
 	n := s.nodes[tenant].clone()
 	s.mu.Unlock()
-	return fn(&memTx{n})
+	return fn(&memTx{node: n})
 }
 
 // Update implements registry.Store.
@@ -48,12 +71,13 @@ func (s *Store) Update(_ context.Context, tenant tenants.ID, fn func(registry.Tx
 	if !ok {
 		return missing("tenant")
 	}
-	tx := &memTx{n.clone()}
+	tx := &memTx{node: n.clone()}
 	if err := fn(tx); err != nil {
 		return err
 	}
 	tx.tenant.Authz++
 	s.nodes[tenant] = tx.node
+	s.tell(tenant, tx.told...)
 	return nil
 }
 
@@ -115,7 +139,7 @@ func entry(t registry.Tenant) registry.Entry {
 }
 
 // Create implements registry.Store.
-func (s *Store) Create(ctx context.Context, t *registry.Tenant, owner registry.Member) error {
+func (s *Store) Create(ctx context.Context, t *registry.Tenant, owner registry.Member, _ audit.Entry) error {
 	if err := t.Check(); err != nil {
 		return err
 	}
@@ -156,7 +180,7 @@ func (s *Store) Operator(context.Context) (tenants.ID, error) {
 }
 
 // SetState implements registry.Store.
-func (s *Store) SetState(_ context.Context, parent, child tenants.ID, state registry.State, reason string) error {
+func (s *Store) SetState(_ context.Context, parent, child tenants.ID, state registry.State, reason string, _ audit.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n, ok := s.nodes[child]
@@ -167,10 +191,15 @@ func (s *Store) SetState(_ context.Context, parent, child tenants.ID, state regi
 	n.tenant.Authz++
 	n.tenant.Version++
 	s.nodes[child] = n
+	s.tell(child, Event{registry.EventUpdated, string(child), n.tenant.Told()})
 	return nil
 }
 
-type memTx struct{ node }
+type memTx struct {
+	audittest.Recorder
+	node
+	told []Event
+}
 
 func (tx *memTx) Tenant(context.Context) (*registry.Tenant, error) {
 	if tx.tenant.ID == "" {
@@ -192,6 +221,7 @@ func (tx *memTx) SaveTenant(_ context.Context, t *registry.Tenant) error {
 	now.Name, now.Settings, now.Paused, now.PausedReason = t.Name, t.Settings, t.Paused, t.PausedReason
 	now.Version, now.UpdatedAt = t.Version, t.UpdatedAt
 	tx.tenant = now
+	tx.told = append(tx.told, Event{registry.EventUpdated, string(now.ID), now.Told()})
 	return nil
 }
 
@@ -228,6 +258,7 @@ func (tx *memTx) SaveMember(_ context.Context, m *registry.Member) error {
 	}
 	m.Version++
 	tx.members[m.User] = *m
+	tx.told = append(tx.told, Event{registry.EventMember, string(m.User), registry.ToldMember{Role: m.Role}})
 	return nil
 }
 
@@ -236,6 +267,7 @@ func (tx *memTx) RemoveMember(_ context.Context, user tenants.UserID) error {
 		return missing("member")
 	}
 	delete(tx.members, user)
+	tx.told = append(tx.told, Event{registry.EventMember, string(user), registry.ToldMember{}})
 	return nil
 }
 
