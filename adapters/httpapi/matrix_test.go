@@ -44,7 +44,7 @@ var bodies = map[string]string{
 	"createPost": `{"segments":[{"text":"hello"}]}`, "batchPosts": `{"posts":[{"segments":[{"text":"hello"}]}]}`, "validatePost": `{"segments":[{"text":"hello"}]}`, "updatePost": `{"segments":[{"text":"new"}]}`,
 	"schedulePost": `{"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}`, "settleSegment": `{"verdict":"send_again"}`,
 	"createWebhook": `{"url":"https://example.com/hook"}`, "updateWebhook": `{"description":"New"}`, "replayWebhook": `{"since":"` + time.Now().Add(-time.Hour).UTC().Format(time.RFC3339) + `"}`,
-	"addPlugin": `not a bundle`, "approvePlugin": `{}`, "dismissPlugin": `{}`, "rollbackPlugin": `{}`, "setPluginChannel": `{"channel":"pinned"}`,
+	"addPlugin": `not a bundle`, "approvePlugin": `{"digest":"` + strings.Repeat("b", 64) + `"}`, "dismissPlugin": `{}`, "rollbackPlugin": `{}`, "setPluginChannel": `{"channel":"pinned"}`,
 	"setPluginSettings": `{"values":{"token":"x"}}`, "setPluginGrants": `{"tiers":["pro"]}`, "trustPluginKey": `{"name":"Example","public":` + strconv.Quote(pluginKey) + `}`,
 	"pausePublishing": ``, "suspendTenant": ``, "pauseChannel": ``, "uploadMedia": `not a picture`,
 }

@@ -211,6 +211,14 @@ type platform struct{}
 
 func (platform) Manifest() social.Manifest { return manifest() }
 
+func (platform) Connect(context.Context, social.ConnectRequest) (social.ConnectStep, error) {
+	return social.ConnectStep{Done: &social.Credential{AccessToken: "token"}}, nil
+}
+
+func (platform) Accounts(context.Context, social.Call) ([]social.Account, error) {
+	return []social.Account{{ID: id.New("x"), Name: "An account"}}, nil
+}
+
 func (platform) Publish(context.Context, social.PublishRequest) (social.Step, error) {
 	return social.Step{}, social.Fail(social.Permanent, "test.never", "Never.")
 }

@@ -2227,7 +2227,7 @@ type PluginState string
 // PluginApproval Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
 type PluginApproval struct {
 	// Digest The version that was looked at. Another is a conflict.
-	Digest *string `json:"digest,omitempty"`
+	Digest string `json:"digest"`
 }
 
 // PluginChange defines model for PluginChange.
@@ -2402,7 +2402,13 @@ type PostInput struct {
 	Channels     *[]Variant `json:"channels,omitempty"`
 	FirstComment *Comment   `json:"first_comment,omitempty"`
 
-	// Schedule Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+	// Schedule An instant (`publish_at`), or a wall time in a zone (`local_time`, `timezone`): what somebody means by nine o'clock stays nine
+	// o'clock when a country changes its clocks. Where the clocks go forward, a wall time that they skip is refused with
+	// `422 schedule.skipped`; where they go back, one that happens twice means the first. For the second, give the instant. With
+	// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`.
+	//
+	//
+	// Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 	Schedule *ScheduleInput `json:"schedule,omitempty"`
 
 	// Segments The post, then what follows it as a thread.
@@ -2421,7 +2427,13 @@ type PostPatch struct {
 	Channels     *[]Variant `json:"channels,omitempty"`
 	FirstComment *Comment   `json:"first_comment,omitempty"`
 
-	// Schedule Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+	// Schedule An instant (`publish_at`), or a wall time in a zone (`local_time`, `timezone`): what somebody means by nine o'clock stays nine
+	// o'clock when a country changes its clocks. Where the clocks go forward, a wall time that they skip is refused with
+	// `422 schedule.skipped`; where they go back, one that happens twice means the first. For the second, give the instant. With
+	// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`.
+	//
+	//
+	// Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 	Schedule *ScheduleInput `json:"schedule,omitempty"`
 	Segments *[]Segment     `json:"segments,omitempty"`
 }
@@ -2595,12 +2607,19 @@ type Schedule struct {
 	Timezone  *string   `json:"timezone,omitempty"`
 }
 
-// ScheduleInput Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+// ScheduleInput An instant (`publish_at`), or a wall time in a zone (`local_time`, `timezone`): what somebody means by nine o'clock stays nine
+// o'clock when a country changes its clocks. Where the clocks go forward, a wall time that they skip is refused with
+// `422 schedule.skipped`; where they go back, one that happens twice means the first. For the second, give the instant. With
+// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`.
+//
+// Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 type ScheduleInput struct {
-	// LocalTime Wall time, such as `2026-03-01T09:00:00`.
+	// LocalTime Wall time without an offset, such as `2026-03-01T09:00:00`. It must exist: there is no 30 February, and no 02:30 on the night the clocks skip it.
 	//
 	// Example: 2026-03-01T09:00:00
-	LocalTime *string    `json:"local_time,omitempty"`
+	LocalTime *string `json:"local_time,omitempty"`
+
+	// PublishAt An instant with its offset, such as `2026-03-01T09:00:00Z`; a part of a second is rounded up.
 	PublishAt *time.Time `json:"publish_at,omitempty"`
 
 	// Timezone An IANA zone.
