@@ -12,6 +12,7 @@ BUILD := CGO_ENABLED=0 $(GO) build -trimpath
 SEED  ?= 1
 POSTS ?= 1000
 KILLS ?= 100
+# What runs under the race detector, and only there: a second run without it would find nothing more.
 RACE  := ./core/... ./adapters/jobs/... ./adapters/dispatch/... ./adapters/pluginhost/...
 
 .PHONY: help
@@ -40,10 +41,14 @@ sdks: ## Build the plugin SDKs in TypeScript and Python; the tests need them
 	@tools/deps.sh test
 	@tools/sdks.sh build
 
+.PHONY: providers
+providers: ## Install the OpenID provider that the tests sign in with
+	@tools/providers/install.sh
+
 .PHONY: test
-test: deps sdks ## Run the tests: unit, contract, integration, and the race detector on the core
-	$(GO) test -timeout 20m ./...
-	$(GO) test -race $(RACE)
+test: deps sdks providers ## Run the tests: unit, contract, integration, and the race detector on the core
+	$(GO) test -timeout 20m -p 4 $$(comm -23 <($(GO) list ./... | sort) <($(GO) list $(RACE) | sort))
+	$(GO) test -timeout 20m -race $(RACE)
 
 .PHONY: check
 check: deps verify lint test crash-short demo ## What CI runs

@@ -49,14 +49,15 @@ var may = map[string][]string{
 	"adapters/postgres": {"core", "tenants", "ports", "migrations", "adapters/jobs", "adapters/vault"},
 	// Tests bring their own server.
 	"adapters/postgres/postgrestest": {"core", "tenants", "ports", "adapters/postgres", "adapters/localpg"},
-	// Authors run their plugin under the real host, and read what it says on
-	// the wire.
-	"adapters/rehearsal":   {"ports", "adapters/pluginhost", "plugins/sdk", "plugins/proto"},
+	// Authors run their plugin under the real host, read what it says on the
+	// wire, and write one file for that and for its bundle.
+	"adapters/rehearsal":   {"ports", "adapters/pluginhost", "adapters/egress", "adapters/bundle", "plugins/sdk", "plugins/proto"},
 	"adapters/conformance": {"ports", "adapters/rehearsal", "plugins/sdk"},
 	"adapters/playground":  {"ports", "adapters/rehearsal", "adapters/bundle", "adapters/rules"},
 	"adapters/scaffold":    {},
-	// The host speaks the guests' wire format and locks them in.
-	"adapters/pluginhost": {"core", "tenants", "ports", "plugins/sdk", "plugins/proto", "adapters/sandbox"},
+	// The host speaks the guests' wire format, locks them in, and says on whose
+	// behalf they go out.
+	"adapters/pluginhost": {"core", "tenants", "ports", "plugins/sdk", "plugins/proto", "adapters/sandbox", "adapters/egress"},
 	// A webhook goes to an address that a user chose.
 	"adapters/webhooks": {"core", "tenants", "ports", "adapters/egress"},
 
@@ -97,7 +98,10 @@ var confined = map[string][]string{
 	"github.com/getkin/kin-openapi":         {"adapters/httpapi"},
 	"github.com/oapi-codegen/runtime":       {"adapters/httpapi", "cmd"},
 	"google.golang.org/protobuf":            {"plugins/proto", "plugins/sdk", "adapters/pluginhost", "adapters/rehearsal"},
-	"golang.org/x/oauth2":                   {"adapters/oauth"},
+	"golang.org/x/oauth2":                   {"adapters/oidc"}, // platforms have dialects, which adapters/oauth knows itself
+	"github.com/coreos/go-oidc":             {"adapters/oidc"},
+	"github.com/pquerna/otp":                {"adapters/totp"},
+	"github.com/go-webauthn/webauthn":       {"adapters/webauthn"},
 }
 
 func TestArchitecture(t *testing.T) {

@@ -99,6 +99,9 @@ type Scope struct {
 	Authz   int64    // version of the tenant's members and roles that this was read from
 	Key     string   // the API key used, if any
 	Granted []Action // what that key is narrowed to; nil means everything the role may
+	Grant   string   // the grant of access that a person of the tenant above is here by; empty for members
+	// Impersonator is the operator who acts as User; empty: nobody does.
+	Impersonator string
 }
 
 // SystemScope is the kernel acting on its own in tenant t.
@@ -120,7 +123,8 @@ func (s Scope) Actor() string {
 type Action string
 
 // An Authorizer decides. It returns nil, fault.Forbidden (the role may not, or
-// the key is not scoped for it) or fault.Quota (the tier may not).
+// the key is not scoped for it), fault.Quota (the tier may not; it names the
+// one that may) or fault.Invalid for an action that there is none of.
 type Authorizer interface {
 	Allow(ctx context.Context, who Scope, act Action) error
 }

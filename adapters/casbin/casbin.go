@@ -36,6 +36,7 @@ type CustomRoles interface {
 type Authorizer struct {
 	custom  CustomRoles
 	roles   map[tenants.Role]actions
+	known   actions
 	tiers   map[tenants.Tier]actions
 	kinds   map[tenants.Kind]actions
 	special actions // those that are not for every kind
@@ -62,12 +63,15 @@ func New(custom CustomRoles) (*Authorizer, error) {
 		return nil, err
 	}
 	a := &Authorizer{
-		custom: custom, roles: map[tenants.Role]actions{}, tiers: map[tenants.Tier]actions{}, kinds: map[tenants.Kind]actions{}, special: actions{},
+		custom: custom, known: actions{}, roles: map[tenants.Role]actions{}, tiers: map[tenants.Tier]actions{}, kinds: map[tenants.Kind]actions{}, special: actions{},
 		tenants: newLRU[version, map[tenants.Role]actions](remembered),
 	}
 	all, err := e.GetAllNamedActions("p")
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
+	}
+	for _, act := range all {
+		a.known[tenants.Action(act)] = true
 	}
 	for _, role := range append(tenants.BuiltinRoles(), tenants.System) {
 		if a.roles[role], err = compile(all, func(act string) (bool, error) { return e.Enforce(string(role), "*", act) }); err != nil {
@@ -109,6 +113,8 @@ func (a *Authorizer) Allow(ctx context.Context, who tenants.Scope, act tenants.A
 		return err
 	}
 	switch {
+	case !a.known[act]:
+		return fault.New(fault.Invalid, "action.unknown", "There is nothing called %.64q to allow.", string(act))
 	case !may[act]:
 		return fault.New(fault.Forbidden, "role.denied", "Your role does not allow this.")
 	case a.special[act] && !a.kinds[who.Kind][act]:
@@ -116,9 +122,34 @@ func (a *Authorizer) Allow(ctx context.Context, who tenants.Scope, act tenants.A
 	case who.Granted != nil && !slices.Contains(who.Granted, act):
 		return fault.New(fault.Forbidden, "key.denied", "This key is not scoped for %s.", act)
 	case who.Role != tenants.System && !a.tiers[who.Tier][act]:
-		return fault.New(fault.Quota, "tier.denied", "Your plan does not include this.")
+		return a.tooSmall(who.Tier, act)
 	}
 	return nil
+}
+
+// Actions is what a built-in role may do in a tenant of any kind, sorted. It is
+// before key and plan.
+func (a *Authorizer) Actions(role tenants.Role) []tenants.Action {
+	var out []tenants.Action
+	for act, may := range a.roles[role] {
+		if may && !a.special[act] {
+			out = append(out, act)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// tooSmall says which plan includes what tier does not.
+func (a *Authorizer) tooSmall(tier tenants.Tier, act tenants.Action) error {
+	facts := fault.Facts{Plan: string(tier)}
+	for _, larger := range tenants.Tiers() {
+		if a.tiers[larger][act] {
+			facts.NeededPlan = string(larger)
+			return fault.New(fault.Quota, "tier.denied", "Your plan, %s, does not include this; %s does.", tier, larger).Knowing(facts)
+		}
+	}
+	return fault.New(fault.Quota, "tier.denied", "Your plan does not include this.").Knowing(facts)
 }
 
 // role is what who's role may do, before key and plan.

@@ -34,6 +34,8 @@ func level1(ctx context.Context, b *bench) {
 		{social.CanFind, "find.absent", "nothing is found before the commit", b.absentBefore},
 		{social.CanFind, "find.found", "an object is found after the commit", b.foundAfter},
 		{social.CanFind, "find.equal", "an older object with the same words is not taken for this one", b.toldApart},
+		{social.CanFind, "find.full", "an object that newer ones have pushed off the page is not called absent", b.notLostBehind},
+		{social.CanStatus, "find.status", "it is told how public an object is that is known, and that another is not there", b.tellsVisibility},
 		{social.CanMetrics, "metrics", "metrics come for what is known, and only for that", b.metrics},
 		{social.CanAccounts, "accounts", "the account is listed", b.accounts},
 		{social.CanConnect, "connect", "a person signs in", b.connects},
@@ -48,6 +50,14 @@ func level1(ctx context.Context, b *bench) {
 	}
 	b.check(ctx, 1, "egress", "every request goes through the host's proxy to a host of the manifest", "network", func(context.Context) error {
 		return b.wayOut(b.stage.Proxy.Since(mark))
+	})
+	b.check(ctx, 1, "whose", "every request says which call it is of", "network", func(ctx context.Context) error {
+		if len(b.stage.Proxy.Since(mark)) == 0 { // no other check was asked for
+			if _, err := b.put(ctx, b.textOnly().fresh()); err != nil {
+				return err
+			}
+		}
+		return b.inACall(b.stage.Proxy.Since(mark))
 	})
 }
 
@@ -285,6 +295,17 @@ func (b *bench) wayOut(list []rehearsal.Exchange) error {
 		return broke("requests to hosts of the manifest alone", "called others, which the host does not let through").with(refused[:1])
 	case len(around) > 0:
 		return broke("requests through the proxy that HTTPS_PROXY names", "connected by itself, which the sandbox does not allow").with(around[:1])
+	}
+	return nil
+}
+
+// inACall finds requests that did not say on whose behalf they were made.
+func (b *bench) inACall(list []rehearsal.Exchange) error {
+	for _, e := range list {
+		if e.Unattributed() && !e.Refused {
+			return broke("requests that go through the proxy of their call: the SDKs do that when they get the call's context", "made one that says of no call that it is its").
+				with([]rehearsal.Exchange{e})
+		}
 	}
 	return nil
 }

@@ -77,6 +77,14 @@ func (b *bench) parties() ([2]*party, error) {
 	return out, nil
 }
 
+// both are two tenants and one process for them, which the caller ends.
+func (b *bench) both(ctx context.Context) (parties [2]*party, raw *rehearsal.Raw, err error) {
+	if parties, err = b.parties(); err == nil {
+		raw, err = b.stage.Spawn(ctx)
+	}
+	return parties, raw, err
+}
+
 func values(m map[string]string) []string {
 	var out []string
 	for _, v := range m {
@@ -100,11 +108,7 @@ const rounds = 3
 
 // tenants takes one step of A and one of B in turn.
 func (b *bench) tenants(ctx context.Context, rule func(rehearsal.Exchange) *rehearsal.Action) error {
-	parties, err := b.parties()
-	if err != nil {
-		return err
-	}
-	raw, err := b.stage.Spawn(ctx)
+	parties, raw, err := b.both(ctx)
 	if err != nil {
 		return err
 	}
@@ -203,11 +207,7 @@ func quiet(raw *rehearsal.Raw, parties [2]*party) error {
 
 // together publishes for both at once and then compares who sent what.
 func (b *bench) together(ctx context.Context) error {
-	parties, err := b.parties()
-	if err != nil {
-		return err
-	}
-	raw, err := b.stage.Spawn(ctx)
+	parties, raw, err := b.both(ctx)
 	if err != nil {
 		return err
 	}
@@ -235,7 +235,7 @@ func (b *bench) together(ctx context.Context) error {
 			if t.Phase != rehearsal.Published {
 				return broke("every object is published", "left one of tenant %s %s: %v", parties[i].name, t.Phase, t.Fault)
 			}
-			if err := b.signed(b.stage.Proxy.Since(mark), words[i][n], parties[1-i]); err != nil {
+			if err := b.signed(b.stage.Proxy.Since(mark), words[i][n], parties[i], parties[1-i]); err != nil {
 				return err
 			}
 		}
@@ -243,11 +243,15 @@ func (b *bench) together(ctx context.Context) error {
 	return quiet(raw, parties)
 }
 
-// signed checks that no request with the word of one bears a secret of another.
-func (b *bench) signed(list []rehearsal.Exchange, word string, other *party) error {
+// signed checks that no request with the word of one bears a secret of another,
+// or goes out in another's call.
+func (b *bench) signed(list []rehearsal.Exchange, word string, mine, other *party) error {
 	for _, e := range list {
 		if !e.Holds(word) {
 			continue
+		}
+		if e.Call.Tenant != "" && e.Call.Tenant != mine.call.Tenant {
+			return broke("each request by the proxy of its own call", "sent a post of tenant %s in a call of tenant %s", mine.name, other.name).with([]rehearsal.Exchange{e})
 		}
 		for _, m := range other.marks {
 			if e.Holds(m) {

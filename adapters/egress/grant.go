@@ -1,10 +1,8 @@
 package egress
 
 import (
-	"context"
-	"crypto/sha256"
 	"net"
-	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,64 +13,76 @@ import (
 type Grant struct {
 	plugin string
 	url    string
-	key    [sha256.Size]byte
 	proxy  *Proxy
-	ctx    context.Context //nolint:containedctx // the life of the grant, which every tunnel shares
-	cancel context.CancelFunc
+	own    *pass // of the plugin, for what it does in no call
 	slots  chan struct{}
 
 	mu    sync.Mutex
 	hosts map[string]int       // pattern → how many want it open
 	told  map[string]time.Time // host → when its refusal was last told
 
-	requests, refused, sent, received atomic.Int64
+	requests, unattributed, refused, sent, received atomic.Int64
 }
 
 // Usage is what a plugin did through a Proxy, since its grant.
 type Usage struct {
-	Plugin   string
-	Requests int64 // tunnels and forwarded requests
-	Refused  int64
-	Sent     int64 // bytes from the plugin
-	Received int64 // bytes to it
+	Plugin       string
+	Requests     int64 // tunnels and forwarded requests
+	Unattributed int64 // asked for without saying which call it is for
+	Refused      int64
+	Sent         int64 // bytes from the plugin
+	Received     int64 // bytes to it
 }
 
 // URL is the proxy with the plugin's credentials, for HTTP_PROXY and
 // HTTPS_PROXY. It is a secret.
 func (g *Grant) URL() string { return g.url }
 
-// Allow opens more hosts, as in Proxy.Grant, until release is called: the
-// instance of the account that a call is about. Calls may overlap.
+// Allow opens more hosts, as in Proxy.Grant, until release is called. Calls may
+// overlap.
 func (g *Grant) Allow(hosts ...string) (release func()) {
 	g.add(hosts, 1)
 	return sync.OnceFunc(func() { g.add(hosts, -1) })
 }
 
-// Revoke ends the grant and closes its connections.
+// Revoke ends the grant and closes its connections, those of its calls too.
 func (g *Grant) Revoke() {
 	g.proxy.mu.Lock()
-	delete(g.proxy.grants, g.key)
+	for key, t := range g.proxy.passes {
+		if t.grant == g {
+			delete(g.proxy.passes, key)
+		}
+	}
 	g.proxy.mu.Unlock()
-	g.cancel()
+	g.own.cancel()
 }
 
 // Usage returns the counters.
 func (g *Grant) Usage() Usage {
-	return Usage{Plugin: g.plugin, Requests: g.requests.Load(), Refused: g.refused.Load(), Sent: g.sent.Load(), Received: g.received.Load()}
+	return Usage{
+		Plugin: g.plugin, Requests: g.requests.Load(), Unattributed: g.unattributed.Load(), Refused: g.refused.Load(),
+		Sent: g.sent.Load(), Received: g.received.Load(),
+	}
 }
 
 func (g *Grant) add(hosts []string, n int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, h := range hosts {
-		h = normal(h)
-		if h == "" || strings.ContainsAny(h, "{}/") || tooWide(h) {
-			continue
-		}
+	for _, h := range named(hosts) {
 		if g.hosts[h] += n; g.hosts[h] <= 0 {
 			delete(g.hosts, h)
 		}
 	}
+}
+
+// named are the hosts that can be opened, as names are compared.
+func named(hosts []string) (out []string) {
+	for _, h := range hosts {
+		if h = normal(h); h != "" && !strings.ContainsAny(h, "{}/") && !tooWide(h) {
+			out = append(out, h)
+		}
+	}
+	return out
 }
 
 // tooWide reports whether a pattern is of more than one name's own: of every
@@ -85,18 +95,22 @@ func tooWide(pattern string) bool {
 	return strings.Contains(suffix, "*") || wild && !strings.Contains(strings.Trim(suffix, "."), ".")
 }
 
-// permits reports whether the plugin may name target, "host" or "host:port".
-func (g *Grant) permits(target string) bool {
+// permits reports whether the holder may name target, "host" or "host:port".
+func (t *pass) permits(target string) bool {
 	target = normal(target)
 	host, port, err := net.SplitHostPort(target)
 	if err != nil {
 		host, port = strings.Trim(target, "[]"), ""
 	}
 	host = strings.TrimSuffix(host, ".")
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for pattern := range g.hosts {
-		if matches(pattern, host, port) {
+	ours := func(pattern string) bool { return matches(pattern, host, port) }
+	if slices.ContainsFunc(t.hosts, ours) {
+		return true
+	}
+	t.grant.mu.Lock()
+	defer t.grant.mu.Unlock()
+	for pattern := range t.grant.hosts {
+		if ours(pattern) {
 			return true
 		}
 	}
@@ -144,10 +158,4 @@ func (g *Grant) tell(host string) {
 	if due {
 		g.proxy.limits.Refused(g.plugin, host)
 	}
-}
-
-func (g *Grant) refuse(w http.ResponseWriter, code int, reason string) {
-	g.refused.Add(1)
-	w.Header().Set("Proxy-Status", "carillon; error="+reason)
-	http.Error(w, "This host is not open to the plugin.", code)
 }

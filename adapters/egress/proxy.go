@@ -2,12 +2,10 @@ package egress
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -24,13 +22,20 @@ type Limits struct {
 	// Refused, if set, hears of a host that a plugin asked for and its manifest
 	// does not list: of each once an hour.
 	Refused func(plugin, host string)
+	// Attributed refuses what does not say which call it is of.
+	Attributed bool
+	// Observe, if set, hears of every tunnel and request when it is over. The
+	// context is that of the call it is of, without its end. It must not block.
+	Observe func(context.Context, Request)
 }
 
 // Proxy is the door to the network for processes that are not ours to trust:
 // an HTTP proxy on this machine. A token in Proxy-Authorization says which
 // plugin calls, and so which hosts it may name; the policy then decides about
-// the addresses of those hosts. Plain HTTP is forwarded only if the policy
-// permits it; everything else is a CONNECT tunnel we cannot look into.
+// the addresses of those hosts. Each call of a plugin has a token of its own,
+// see Grant.Begin, because one process of a plugin serves all tenants. Plain
+// HTTP is forwarded only if the policy permits it; everything else is a CONNECT
+// tunnel we cannot look into.
 //
 // A refusal is an answer before anything was sent, with a Proxy-Status header
 // (RFC 9209), so that a caller can tell it from a lost request.
@@ -42,7 +47,7 @@ type Proxy struct {
 	forward http.Handler
 
 	mu     sync.Mutex
-	grants map[[sha256.Size]byte]*Grant
+	passes map[[sha256.Size]byte]*pass
 }
 
 // ListenProxy opens a proxy on a free loopback port. Close it to end it and
@@ -52,7 +57,7 @@ func ListenProxy(policy *Egress, l Limits) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{policy: policy, limits: l.orDefaults(), addr: ln.Addr().String(), grants: map[[sha256.Size]byte]*Grant{}}
+	p := &Proxy{policy: policy, limits: l.orDefaults(), addr: ln.Addr().String(), passes: map[[sha256.Size]byte]*pass{}}
 	p.forward = p.forwarder()
 	p.server = &http.Server{Handler: p, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: quiet()}
 	go func() { _ = p.server.Serve(ln) }() // ends with Close
@@ -81,10 +86,10 @@ func (p *Proxy) Addr() string { return p.addr }
 // Close revokes every grant and stops listening.
 func (p *Proxy) Close() error {
 	p.mu.Lock()
-	for _, g := range p.grants {
-		g.cancel()
+	for _, t := range p.passes {
+		t.cancel()
 	}
-	clear(p.grants)
+	clear(p.passes)
 	p.mu.Unlock()
 	return p.server.Close()
 }
@@ -94,19 +99,9 @@ func (p *Proxy) Close() error {
 // templates, such as "{instance}", are left out: Grant.Allow opens those for
 // the time of a call.
 func (p *Proxy) Grant(plugin string, hosts []string) *Grant {
-	var raw [32]byte
-	_, _ = rand.Read(raw[:]) // never fails, see crypto/rand
-	token := base64.RawURLEncoding.EncodeToString(raw[:])
-	ctx, cancel := context.WithCancel(context.Background())
-	g := &Grant{
-		plugin: plugin, proxy: p, key: sha256.Sum256([]byte(token)), ctx: ctx, cancel: cancel,
-		slots: make(chan struct{}, p.limits.Conns), hosts: map[string]int{},
-		url: (&url.URL{Scheme: "http", User: url.UserPassword(plugin, token), Host: p.addr}).String(),
-	}
+	g := &Grant{plugin: plugin, proxy: p, slots: make(chan struct{}, p.limits.Conns), hosts: map[string]int{}}
 	g.add(hosts, 1)
-	p.mu.Lock()
-	p.grants[g.key] = g
-	p.mu.Unlock()
+	g.own, g.url = p.admit(context.Background(), &pass{grant: g, traced: context.Background()})
 	return g
 }
 
@@ -114,50 +109,71 @@ func (p *Proxy) Grant(plugin string, hosts []string) *Grant {
 func (p *Proxy) Usage() []Usage {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all := make([]Usage, 0, len(p.grants))
-	for _, g := range p.grants {
-		all = append(all, g.Usage())
+	var all []Usage
+	for _, t := range p.passes {
+		if t == t.grant.own {
+			all = append(all, t.grant.Usage())
+		}
 	}
 	return all
 }
 
 // ServeHTTP implements http.Handler.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	g := p.authenticate(r)
-	if g == nil {
-		w.Header().Set("Proxy-Authenticate", `Basic realm="carillon"`)
-		http.Error(w, "Unknown plugin.", http.StatusProxyAuthRequired)
+	t := p.authenticate(r)
+	if t == nil {
+		unknown(w, "Unknown plugin, or a call that is over.")
 		return
 	}
 	target := r.Host
 	if r.Method != http.MethodConnect {
-		if err := p.policy.checkURL(r.URL); err != nil || r.URL.Scheme != "http" {
-			g.refuse(w, http.StatusForbidden, "http_request_denied")
-			return
-		}
 		target = r.URL.Host
 	}
-	if !g.permits(target) {
-		g.tell(target)
-		g.refuse(w, http.StatusForbidden, "http_request_denied")
+	v := t.begin(r.Method, target)
+	defer v.over()
+	if err := p.policy.checkURL(r.URL); r.Method != http.MethodConnect && (err != nil || r.URL.Scheme != "http") {
+		v.refuse(w, http.StatusForbidden, "http_request_denied")
 		return
 	}
+	if !t.attributed() && p.limits.Attributed {
+		v.refused("call_required")
+		unknown(w, "This request does not say which call it is of.")
+		return
+	}
+	if !t.permits(target) {
+		t.grant.tell(target)
+		v.refuse(w, http.StatusForbidden, "http_request_denied")
+		return
+	}
+	p.pass(w, r, v)
+}
+
+// unknown asks for a token that is one. What asked without has not left.
+func unknown(w http.ResponseWriter, why string) {
+	w.Header().Set("Proxy-Authenticate", `Basic realm="carillon"`)
+	w.Header().Set("Proxy-Status", "carillon; error=http_request_denied")
+	http.Error(w, why, http.StatusProxyAuthRequired)
+}
+
+// pass lets through what may go, if there is a place.
+func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, v *visit) {
+	g := v.pass.grant
 	select {
 	case g.slots <- struct{}{}:
 		defer func() { <-g.slots }()
 	default:
-		g.refuse(w, http.StatusServiceUnavailable, "connection_limit_reached")
+		v.refuse(w, http.StatusServiceUnavailable, "connection_limit_reached")
 		return
 	}
 	g.requests.Add(1)
 	if r.Method == http.MethodConnect {
-		p.tunnel(w, r, g)
+		p.tunnel(w, r, v)
 		return
 	}
-	p.forwardFor(w, r, g)
+	p.forwardFor(w, r, v)
 }
 
-func (p *Proxy) authenticate(r *http.Request) *Grant {
+func (p *Proxy) authenticate(r *http.Request) *pass {
 	encoded, ok := strings.CutPrefix(r.Header.Get("Proxy-Authorization"), "Basic ")
 	if !ok {
 		return nil
@@ -168,12 +184,12 @@ func (p *Proxy) authenticate(r *http.Request) *Grant {
 	}
 	plugin, token, _ := strings.Cut(string(plain), ":")
 	p.mu.Lock() // looked up by hash: how long that takes says nothing about the token
-	g := p.grants[sha256.Sum256([]byte(token))]
+	t := p.passes[sha256.Sum256([]byte(token))]
 	p.mu.Unlock()
-	if g == nil || g.plugin != plugin {
+	if t == nil || t.grant.plugin != plugin {
 		return nil
 	}
-	return g
+	return t
 }
 
 // statusOf is how a failure reads to a plugin. All but connection_terminated say

@@ -15,19 +15,19 @@ import (
 	"time"
 )
 
-// tunnel serves CONNECT: bytes both ways until either side ends, the grant is
-// revoked or a limit is met.
-func (p *Proxy) tunnel(w http.ResponseWriter, r *http.Request, g *Grant) {
+// tunnel serves CONNECT: bytes both ways until either side ends, the call is
+// over, the grant is revoked or a limit is met.
+func (p *Proxy) tunnel(w http.ResponseWriter, r *http.Request, v *visit) {
 	out, err := p.policy.DialContext(r.Context(), "tcp", r.Host)
 	if err != nil {
 		code, reason := statusOf(err)
-		g.refuse(w, code, reason)
+		v.refuse(w, code, reason)
 		return
 	}
 	defer out.Close()
 	in, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		g.refuse(w, http.StatusInternalServerError, "proxy_internal_error")
+		v.refuse(w, http.StatusInternalServerError, "proxy_internal_error")
 		return
 	}
 	defer in.Close()
@@ -35,28 +35,28 @@ func (p *Proxy) tunnel(w http.ResponseWriter, r *http.Request, g *Grant) {
 	if _, err := io.WriteString(in, "HTTP/1.1 200 Connection Established\r\n\r\n"); err != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(g.ctx, p.limits.Lifetime)
+	ctx, cancel := context.WithTimeout(v.pass.life, p.limits.Lifetime)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _, _ = in.Close(), out.Close() })()
 
 	var last atomic.Int64
 	last.Store(time.Now().UnixNano())
 	var both sync.WaitGroup
-	both.Go(func() { p.pump(out, in, buffered.Reader, &g.sent, &last) })
-	both.Go(func() { p.pump(in, out, out, &g.received, &last) })
+	both.Go(func() { p.pump(out, in, buffered.Reader, &v.sent, &last) })
+	both.Go(func() { p.pump(in, out, out, &v.received, &last) })
 	both.Wait()
 }
 
 // pump copies from src, read through r, to dst. When src ends, dst is told;
 // when anything else happens, both are closed and the other pump ends too.
-func (p *Proxy) pump(dst, src net.Conn, r io.Reader, count, last *atomic.Int64) {
+func (p *Proxy) pump(dst, src net.Conn, r io.Reader, count *tally, last *atomic.Int64) {
 	buf := make([]byte, 32<<10)
 	for left := p.limits.Bytes; left > 0; {
 		_ = src.SetReadDeadline(time.Now().Add(p.limits.Idle))
 		n, err := r.Read(buf[:min(int64(len(buf)), left)])
 		if n > 0 {
 			left -= int64(n)
-			count.Add(int64(n))
+			count.add(n)
 			last.Store(time.Now().UnixNano())
 			_ = dst.SetWriteDeadline(time.Now().Add(p.limits.Idle))
 			if _, werr := dst.Write(buf[:n]); werr != nil {
@@ -92,8 +92,11 @@ func (p *Proxy) forwarder() http.Handler {
 		ModifyResponse: func(r *http.Response) error { r.Header.Del("Proxy-Status"); return nil },
 		FlushInterval:  -1,
 		ErrorLog:       quiet(),
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			code, reason := statusOf(err)
+			if v, ok := r.Context().Value(visitKey{}).(*visit); ok {
+				v.seen.Failed = reason
+			}
 			w.Header().Set("Proxy-Status", "carillon; error="+reason)
 			w.WriteHeader(code)
 		},
@@ -103,29 +106,31 @@ func (p *Proxy) forwarder() http.Handler {
 // quiet drops what net/http would print about other people's connections.
 func quiet() *log.Logger { return slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug) }
 
-func (p *Proxy) forwardFor(w http.ResponseWriter, r *http.Request, g *Grant) {
+func (p *Proxy) forwardFor(w http.ResponseWriter, r *http.Request, v *visit) {
 	ctx, cancel := context.WithTimeout(r.Context(), p.limits.Lifetime)
 	defer cancel()
-	defer context.AfterFunc(g.ctx, cancel)()
-	r = r.WithContext(ctx)
-	r.Body = &counted{ReadCloser: http.MaxBytesReader(w, r.Body, p.limits.Bytes), count: &g.sent}
-	p.forward.ServeHTTP(&countedWriter{ResponseWriter: w, count: &g.received, left: p.limits.Bytes}, r)
+	defer context.AfterFunc(v.pass.life, cancel)()
+	r = r.WithContext(context.WithValue(ctx, visitKey{}, v))
+	r.Body = &counted{ReadCloser: http.MaxBytesReader(w, r.Body, p.limits.Bytes), count: &v.sent}
+	p.forward.ServeHTTP(&countedWriter{ResponseWriter: w, count: &v.received, left: p.limits.Bytes}, r)
 }
+
+type visitKey struct{}
 
 type counted struct {
 	io.ReadCloser
-	count *atomic.Int64
+	count *tally
 }
 
 func (c *counted) Read(b []byte) (int, error) {
 	n, err := c.ReadCloser.Read(b)
-	c.count.Add(int64(n))
+	c.count.add(n)
 	return n, err
 }
 
 type countedWriter struct {
 	http.ResponseWriter
-	count *atomic.Int64
+	count *tally
 	left  int64
 }
 
@@ -134,7 +139,7 @@ func (c *countedWriter) Write(b []byte) (int, error) {
 		return 0, tooLarge()
 	}
 	n, err := c.ResponseWriter.Write(b)
-	c.count.Add(int64(n))
+	c.count.add(n)
 	return n, err
 }
 

@@ -180,7 +180,10 @@ func TestInclude(t *testing.T) {
 	_, token := w.member(tenant, tenants.Editor)
 	file := mediatest.New(time.Now(), media.Ready)
 	must(t, w.db.Media().Update(t.Context(), tenant, func(tx media.Tx) error { return tx.Save(t.Context(), file) }))
-	_, _, body := w.call("POST", "/api/v1/posts", as(tenant, token), `{"segments":[{"text":"a","media":[{"id":"`+string(file.ID)+`"},{"id":"`+string(media.NewID(time.Now()))+`"}]},{"text":"b","media":[{"id":"`+string(file.ID)+`"}]}]}`)
+	lost := mediatest.New(time.Now(), media.Ready)
+	must(t, w.db.Media().Update(t.Context(), tenant, func(tx media.Tx) error { return tx.Save(t.Context(), lost) }))
+	_, _, body := w.call("POST", "/api/v1/posts", as(tenant, token), `{"segments":[{"text":"a","media":[{"id":"`+string(file.ID)+`"},{"id":"`+string(lost.ID)+`"}]},{"text":"b","media":[{"id":"`+string(file.ID)+`"}]}]}`)
+	must(t, w.db.Media().Update(t.Context(), tenant, func(tx media.Tx) error { return tx.Drop(t.Context(), lost.ID) }))
 	post := "/api/v1/posts/" + fmt.Sprint(decode(t, body)["id"])
 	for query, want := range map[string][2]int{"": {0, 0}, "?include=media": {1, 0}, "?include=metrics": {0, 1}, "?include=metrics,media": {1, 1}} {
 		_, _, body := w.call("GET", post+query, as(tenant, token), "")

@@ -27,6 +27,14 @@ var elsewise = map[string]string{
 	"addMember":          "user.not_found",      // nobody has that address
 	"setMemberRole":      "member.last_owner",   // the owner is the only one
 	"removeMember":       "member.last_owner",   //
+	"leaveTenant":        "member.last_owner",   //
+	"acceptInvitation":   "invitation.link",     // nobody has that link
+	"revokeAccess":       "access.closed",       // it was asked for, and not granted
+	"offerOwnership":     "member.not_found",    // there is nobody to offer it to
+	"getOwnershipOffer":  "ownership.not_found", //
+	"acceptOwnership":    "ownership.not_found", //
+	"endOwnershipOffer":  "ownership.not_found", //
+	"finishIdentity":     "sign_in.stale",       // nobody left to come back
 	"continueConnection": "platform.no_sign_in", // there is no sign-in behind it
 	"getMediaContent":    "blob.not_found",      // the row was written without its bytes
 	"schedulePost":       "post.in_flight",      // it is out, perhaps: somebody has to look
@@ -86,14 +94,22 @@ func (w *world) byContract(doc *openapi3.T, r route, token string, tenant tenant
 	case content == nil && body == "" && len(response.Value.Content) == 0:
 	case content == nil:
 		w.t.Errorf("%d with %q is not in the contract: %s", code, kind, body)
-	case strings.HasSuffix(kind, "json"):
-		var v any
-		must(w.t, json.Unmarshal([]byte(body), &v))
-		if err := content.Schema.Value.VisitJSON(v, openapi3.VisitAsResponse(), openapi3.MultiErrors()); err != nil {
-			w.t.Errorf("%d %s: %v", code, body, err)
+	case kind == "application/x-ndjson":
+		for line := range strings.Lines(body) {
+			w.shaped(doc.Components.Schemas["AuditEntry"], line)
 		}
+	case strings.HasSuffix(kind, "json"):
+		w.shaped(content.Schema, body)
 	}
-	_ = doc
+}
+
+func (w *world) shaped(as *openapi3.SchemaRef, body string) {
+	w.t.Helper()
+	var v any
+	must(w.t, json.Unmarshal([]byte(body), &v))
+	if err := as.Value.VisitJSON(v, openapi3.VisitAsResponse(), openapi3.MultiErrors()); err != nil {
+		w.t.Errorf("%s: %v", body, err)
+	}
 }
 
 func (w *world) expected(r route, code int, body string) {

@@ -16,6 +16,7 @@ var (
 	_ Resolver      = (*registry.Service)(nil)
 	_ People        = (*identity.Service)(nil)
 	_ Names         = (*identity.Directory)(nil)
+	_ Federation    = (*identity.Federation)(nil)
 	_ APIKeys       = (*identity.Keys)(nil)
 	_ Tenants       = (*registry.Service)(nil)
 	_ Members       = (*registry.Service)(nil)

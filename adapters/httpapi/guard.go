@@ -22,7 +22,9 @@ const headerTenant = "Carillon-Tenant"
 // guard is what a request passes before its handler, in order.
 func (s *surface) guard(r api.Route) []fiber.Handler {
 	return []fiber.Handler{
+		s.swallowed(r),
 		named(r),
+		s.ours(r),
 		s.limitAddress(r),
 		s.authenticate(r),
 		s.version,

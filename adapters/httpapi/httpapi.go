@@ -92,6 +92,7 @@ type surface struct {
 	cursors signer
 	tickets signer
 	tracer  trace.Tracer
+	table   []address
 }
 
 // New returns the application, ready to listen. It refuses a contract with an
@@ -122,6 +123,7 @@ func New(cfg Config, s *Server) (*fiber.App, error) {
 	app.Use(w.observe, w.envelope)
 	w.operations(app)
 	app.Get(callbackPath+"/callback", w.limitAddress(api.Route{Public: "the state and the cookie are the proof"}), s.callback)
+	w.knowMethods(app)
 	return app, w.contract(app, api.Routes(api.NewStrictHandler(s, nil)))
 }
 
@@ -151,6 +153,7 @@ func (s *surface) contract(app *fiber.App, routes []api.Route) error {
 		if err := declared(r); err != nil {
 			return err
 		}
+		s.table = append(s.table, addressOf(r))
 		app.Add(r.Method, pattern(r.Path), append(s.guard(r), r.Handler)...)
 	}
 	return nil

@@ -15,6 +15,7 @@ type form struct {
 	Token         bool   // it comes with one
 	Fields        []input
 	Button, Done  string
+	Script        string // one more script; none if empty
 }
 
 type input struct{ Name, Label, Type, Complete string }
@@ -30,6 +31,15 @@ var forms = map[string]form{
 		Advice: "Give the password you chose when you registered. If you did not register, close this page: nothing happens without the password.",
 		Fields: []input{{"password", "Password", "password", "current-password"}},
 	},
+	"/join": {
+		Title: "You are invited", Target: base + "/invitations:register", Token: true, Button: "Accept", Done: "Welcome. You can sign in now.",
+		Advice: "Choose a name and a password for a new account with the address that the letter went to. If that address has an account, sign in with it and accept there.",
+		Fields: []input{{"name", "Name", "text", "name"}, {"password", "Password, at least 15 characters", "password", "new-password"}},
+	},
+	"/login": {
+		Title: "Sign in", Target: base + "/auth/login", Button: "Sign in", Done: "You are signed in.", Script: signInScript,
+		Fields: []input{{"email", "E-mail address", "email", "username"}, {"password", "Password", "password", "current-password"}},
+	},
 	"/reset-password": {
 		Title: "Choose a new password", Target: base + "/auth/password:reset", Token: true, Button: "Set the password", Done: "Done. You can sign in with it now.",
 		Fields: []input{{"password", "New password, at least 15 characters", "password", "new-password"}},
@@ -39,22 +49,38 @@ var forms = map[string]form{
 //go:embed links.js
 var linksJS []byte
 
+//go:embed sign-in.js
+var signInJS []byte
+
+const signInScript = "/docs/sign-in.js"
+
+// SignInPath is where a provider sends people back to, with its name added.
+const SignInPath = "/sign-in/"
+
 // formPolicy is pagePolicy and one script, which may call this origin.
 const formPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // links are the pages of forms. They are public: they say nothing of anybody.
 func links(app *fiber.App) {
 	for path, f := range forms {
+		app.Get(path, func(c *fiber.Ctx) error { return formPage(c, "form", f) })
+	}
+	app.Get(SignInPath+":provider", func(c *fiber.Ctx) error {
+		name := c.Params("provider")
+		return formPage(c, "returned", map[string]string{"Target": base + "/auth/providers/" + name + ":finish", "Provider": name, "Script": signInScript})
+	})
+	for path, source := range map[string][]byte{"/docs/links.js": linksJS, signInScript: signInJS} {
 		app.Get(path, func(c *fiber.Ctx) error {
-			if err := html(c, "form", f); err != nil {
-				return err
-			}
-			c.Set("Content-Security-Policy", formPolicy)
-			return nil
+			c.Set(fiber.HeaderContentType, "text/javascript; charset=utf-8")
+			return c.Send(source)
 		})
 	}
-	app.Get("/docs/links.js", func(c *fiber.Ctx) error {
-		c.Set(fiber.HeaderContentType, "text/javascript; charset=utf-8")
-		return c.Send(linksJS)
-	})
+}
+
+func formPage(c *fiber.Ctx, name string, data any) error {
+	if err := html(c, name, data); err != nil {
+		return err
+	}
+	c.Set("Content-Security-Policy", formPolicy)
+	return nil
 }

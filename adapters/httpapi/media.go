@@ -22,7 +22,7 @@ type Media interface {
 	Get(ctx context.Context, who tenants.Scope, id media.ID) (*media.Media, error)
 	List(ctx context.Context, who tenants.Scope, page media.Page) ([]*media.Media, media.ID, error)
 	SetAlt(ctx context.Context, who tenants.Scope, id media.ID, alt string, version int) (*media.Media, error)
-	Delete(ctx context.Context, who tenants.Scope, id media.ID) error
+	Delete(ctx context.Context, who tenants.Scope, id media.ID, force bool) error
 	Open(ctx context.Context, who tenants.Scope, id media.ID, offset, length int64) (io.ReadCloser, error)
 }
 
@@ -77,8 +77,8 @@ func described(p api.UploadMediaParams) error {
 	return nil
 }
 
-// filePart finds the part named file. Parts before it are skipped, those
-// after it are not read.
+// filePart finds the part named file. Before it, alt and name may say the same
+// as in the address; other parts are skipped, and those after it are not read.
 func filePart(form *multipart.Reader, u media.UploadRequest) (media.UploadRequest, error) {
 	for range 10 {
 		part, err := form.NextPart()
@@ -95,8 +95,26 @@ func filePart(form *multipart.Reader, u media.UploadRequest) (media.UploadReques
 			u.DeclaredMIME, u.Reader = part.Header.Get(fiber.HeaderContentType), whole{part}
 			return u, nil
 		}
+		if text := map[string]*string{"alt": &u.Alt, "name": &u.Name}[part.FormName()]; text != nil {
+			if *text, err = said(part); err != nil {
+				return u, err
+			}
+		}
 	}
 	return u, fault.New(fault.Invalid, "media.no_file", "Send the file as a part named file.").On("/file")
+}
+
+// said is a part that is a text. One that is too long for anything is cut, so
+// that whoever checks it refuses it.
+func said(part io.Reader) (string, error) {
+	raw, err := io.ReadAll(io.LimitReader(part, utf8.UTFMax*(media.MaxAlt+1)))
+	if err != nil {
+		return "", unread(err)
+	}
+	if !plain(string(raw)) {
+		return "", fault.New(fault.Invalid, "text.malformed", "This text is not valid UTF-8.").On("/file")
+	}
+	return string(raw), nil
 }
 
 // whole is a part of a form that says so when the form ends within it.
@@ -152,7 +170,7 @@ func (s *Server) UpdateMedia(ctx context.Context, req api.UpdateMediaRequestObje
 
 // mediaForm is what can be changed of a file. Null takes the text away.
 type mediaForm struct {
-	Alt string `json:"alt,omitempty" validate:"max=10000"`
+	Alt string `json:"alt,omitempty"`
 }
 
 func (s *Server) mediaVersion(ctx context.Context, who tenants.Scope, id media.ID) func() (int, error) {
@@ -171,7 +189,7 @@ func (s *Server) DeleteMedia(ctx context.Context, req api.DeleteMediaRequestObje
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Media.Delete(ctx, who, media.ID(req.Media)); err != nil {
+	if err := s.Media.Delete(ctx, who, media.ID(req.Media), or(req.Params.Force)); err != nil {
 		return nil, err
 	}
 	return api.DeleteMedia204Response{}, nil

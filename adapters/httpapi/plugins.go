@@ -18,6 +18,7 @@ type Plugins interface {
 	Add(ctx context.Context, who tenants.Scope, up catalog.Upload) (catalog.Entry, error)
 	Remove(ctx context.Context, who tenants.Scope, id string) error
 	Approve(ctx context.Context, who tenants.Scope, id, digest string) (catalog.Entry, error)
+	Dismiss(ctx context.Context, who tenants.Scope, id, digest string) (catalog.Entry, error)
 	Rollback(ctx context.Context, who tenants.Scope, id, version string) (catalog.Entry, error)
 	Enable(ctx context.Context, who tenants.Scope, id string) (catalog.Entry, error)
 	Disable(ctx context.Context, who tenants.Scope, id string) (catalog.Entry, error)
@@ -97,12 +98,22 @@ func (s *Server) ApprovePlugin(ctx context.Context, req api.ApprovePluginRequest
 	if err != nil {
 		return nil, err
 	}
+	e, err := s.Plugins.Approve(ctx, who, req.Plugin, req.Body.Digest)
+	return api.ApprovePlugin200JSONResponse(toPlugin(e)), err
+}
+
+// DismissPlugin implements POST /plugins/{plugin}:dismiss.
+func (s *Server) DismissPlugin(ctx context.Context, req api.DismissPluginRequestObject) (api.DismissPluginResponseObject, error) {
+	who, err := tenants.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var digest string
 	if req.Body != nil {
 		digest = or(req.Body.Digest)
 	}
-	e, err := s.Plugins.Approve(ctx, who, req.Plugin, digest)
-	return api.ApprovePlugin200JSONResponse(toPlugin(e)), err
+	e, err := s.Plugins.Dismiss(ctx, who, req.Plugin, digest)
+	return api.DismissPlugin200JSONResponse(toPlugin(e)), err
 }
 
 // RollbackPlugin implements POST /plugins/{plugin}:rollback.

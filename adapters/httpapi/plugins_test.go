@@ -76,6 +76,10 @@ func TestPluginsOverHTTP(t *testing.T) {
 			t.Errorf("a tenant sees %s: %v", secret, seen[secret])
 		}
 	}
+	if let := ask(200, boss, root, "POST", at+":dismiss", `{"digest":"`+got["pending"].(map[string]any)["digest"].(string)+`"}`); let["pending"] != nil || let["version"] != "1.0.0" {
+		t.Errorf("dismissed %v", let)
+	}
+	got = ask(201, boss, root, "POST", "/plugins", sample(plugin, "1.1.0", "evil.example"))
 	if got = ask(200, boss, root, "POST", at+":approve", `{"digest":"`+got["pending"].(map[string]any)["digest"].(string)+`"}`); got["version"] != "1.1.0" {
 		t.Errorf("approved %v", got)
 	}

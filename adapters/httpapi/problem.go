@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -40,6 +41,7 @@ var exact = map[string]int{
 	"request.headers_too_large":      http.StatusRequestHeaderFieldsTooLarge,
 	"request.timeout":                http.StatusRequestTimeout,
 	"route.method_not_allowed":       http.StatusMethodNotAllowed,
+	"request.unknown_method":         http.StatusNotImplemented,
 	"media.bad_range":                http.StatusRequestedRangeNotSatisfiable,
 	"precondition.required":          http.StatusPreconditionRequired,
 	"precondition.failed":            http.StatusPreconditionFailed,
@@ -70,12 +72,15 @@ func (s *surface) problems(c *fiber.Ctx, err error) error {
 	p.RequestId = requestID(c)
 	harden(c) // a request that could not be read has met no middleware
 
-	if p.Status >= http.StatusInternalServerError {
-		s.Log.LogAttrs(c.UserContext(), slog.LevelError, "request failed",
-			slog.Any("err", err), slog.String("request_id", p.RequestId), slog.String("route", c.Route().Path))
+	if p.Status >= http.StatusInternalServerError && f.Code != fault.Invalid {
+		s.Log.LogAttrs(c.UserContext(), severity(f), "request failed",
+			slog.Any("err", err), slog.String("request_id", p.RequestId), slog.String("route", routeOf(c)))
 	}
 	if p.RetryAfter != nil {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(*p.RetryAfter))
+	}
+	if allowed := s.allowed(c.Path()); p.Status == http.StatusMethodNotAllowed && len(allowed) > 0 {
+		c.Set(fiber.HeaderAllow, strings.Join(allowed, ", "))
 	}
 	if f.Code == fault.Unauthenticated {
 		c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
@@ -83,11 +88,22 @@ func (s *surface) problems(c *fiber.Ctx, err error) error {
 	return c.Status(p.Status).JSON(p, problemJSON)
 }
 
+// notReady is the reason of a server that is asked whether it is ready, and is
+// not: as it starts, and as long as whoever asks wants to know.
+const notReady = "server.not_ready"
+
+func severity(f *fault.Error) slog.Level {
+	if f.Reason == notReady {
+		return slog.LevelInfo
+	}
+	return slog.LevelError
+}
+
 func (s *surface) problem(f *fault.Error) api.Problem {
 	p := api.Problem{
 		Type: s.URL + "/errors/" + page(f), Title: title(f), Status: statusOf(f), Code: f.Reason,
 		Class: api.ProblemClass(f.Code), Detail: some(f.Message), Retryable: retryable(f.Code),
-		Errors: fieldErrors(f),
+		Errors: fieldErrors(f), Plan: some(f.Facts.Plan), NeededTier: some(f.Facts.NeededPlan), Limit: some(f.Facts.Limit), Posts: f.Facts.Posts,
 	}
 	if f.RetryAfter > 0 {
 		p.RetryAfter = some(int(math.Ceil(f.RetryAfter.Seconds())))
@@ -127,7 +143,7 @@ func asFault(err error) *fault.Error {
 	case http.StatusNotFound:
 		return fault.New(fault.NotFound, "route.not_found", "There is nothing at this address.").Because(err)
 	case http.StatusMethodNotAllowed:
-		return fault.New(fault.Invalid, "route.method_not_allowed", "This address does not take that method.").Because(err)
+		return wrongMethod().Because(err)
 	case http.StatusRequestEntityTooLarge:
 		return tooLarge(maxJSON)
 	case http.StatusRequestHeaderFieldsTooLarge:

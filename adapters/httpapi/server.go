@@ -5,11 +5,21 @@ import "github.com/carillonhq/carillon/adapters/httpapi/api"
 // Server answers every operation of openapi.yaml. Leaving one out does not
 // compile. Every field is required; New sets the rest.
 type Server struct {
-	People   People
-	Names    Names
-	APIKeys  APIKeys
-	Tenants  Tenants
-	Members  Members
+	People People
+
+	Federation Federation
+
+	Names   Names
+	APIKeys APIKeys
+	Tenants Tenants
+	Members Members
+	// Rights says what the built-in roles may do.
+	Rights      Rights
+	Invitations Invitations
+	Guests      Guests
+	Ownership   Ownership
+	Access      Access
+
 	Channels Channels
 	Media    Media
 	Posts    Posts
@@ -18,6 +28,7 @@ type Server struct {
 	Events    Events
 	Streams   Streams
 	Webhooks  Webhooks
+	Audit     Audit
 	Jobs      Jobs
 	Plugins   Plugins
 

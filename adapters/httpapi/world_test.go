@@ -36,16 +36,20 @@ import (
 	"github.com/carillonhq/carillon/ports/secret"
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
 // A world is the whole surface on a real database; only what leaves the
 // machine is made up.
 type world struct {
-	t        testing.TB
-	db       *postgres.DB
-	app      *fiber.App
-	people   *identity.Service
+	t      testing.TB
+	db     *postgres.DB
+	app    *fiber.App
+	people *identity.Service
+
+	federation *identity.Federation
+
 	names    *identity.Directory
 	keys     *identity.Keys
 	events   *events.Service
@@ -69,17 +73,21 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 		Store: db.Channels(), Plugins: practice{}, OAuth: noOAuth{}, Sealer: channelstest.Sealer{},
 		Members: standing{reg}, Authz: authz, Now: time.Now, Access: catalog.Access{Store: db.Plugins()},
 	}, channels.Config{CallbackURL: "https://example.com/oauth/callback", PseudonymKey: []byte(strings.Repeat("p", 32))})
-	files := media.New(db.Media(), blobs, images{}, noLinks{}, noUses{}, authz, time.Now)
+	files := media.New(db.Media(), blobs, images{}, noLinks{}, authz, time.Now)
 	ev := events.New(db.Events(), authz, eventstest.Sealer{}, anySender{}, time.Now)
 	w := &world{t: t, db: db, people: people, names: names, keys: keys, events: ev, registry: reg, streams: new(quiet)}
+	w.federation = identity.NewFederation(people, there{}, identity.FederationConfig{
+		Key: []byte(strings.Repeat("f", 32)), Callback: func(name string) string { return "https://example.com/sign-in/" + name },
+	})
 	w.app, err = httpapi.New(httpapi.Config{
 		Log: slog.New(slog.DiscardHandler), Auth: people, Scopes: reg, Authz: authz, Keys: db.Idempotency(),
 		CursorKey: []byte(strings.Repeat("c", 32)), TicketKey: []byte(strings.Repeat("t", 32)),
 		Limits: httpapi.NewLimits(nil).Times(1_000_000),
 	}, &httpapi.Server{
-		People: people, Names: names, APIKeys: keys, Tenants: reg, Members: reg, Channels: chans, Media: files,
+		People: people, Federation: w.federation, Names: names, APIKeys: keys, Tenants: reg, Members: reg, Rights: authz, Invitations: reg,
+		Guests: identity.NewGuests(names, reg), Ownership: reg, Access: reg, Channels: chans, Media: files,
 		Posts:     publishing.New(db.Posts(), chans, files, rules.New(), authz),
-		Rehearsal: publishing.New(publishing.Rehearsal(db.Posts()), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Streams: w.streams, Jobs: jobs.New(db.JobNames(), authz),
+		Rehearsal: publishing.New(publishing.Rehearsal(db.Posts()), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Audit: audit.New(db.Audit(), authz), Streams: w.streams, Jobs: jobs.New(db.JobNames(), authz),
 		Plugins: catalog.New(catalog.Deps{
 			Store: db.Plugins(), Bundles: new(catalogtest.Bundles), Apps: new(catalogtest.Apps), Rules: rules.New(), Authz: authz,
 			Builtins: []catalog.Builtin{{Manifest: manifest()}}, Runtime: func() map[string]catalog.Health { return nil }, AllowLocal: true, Now: time.Now,
@@ -188,6 +196,14 @@ type platform struct{}
 
 func (platform) Manifest() social.Manifest { return manifest() }
 
+func (platform) Connect(context.Context, social.ConnectRequest) (social.ConnectStep, error) {
+	return social.ConnectStep{Done: &social.Credential{AccessToken: "token"}}, nil
+}
+
+func (platform) Accounts(context.Context, social.Call) ([]social.Account, error) {
+	return []social.Account{{ID: id.New("x"), Name: "An account"}}, nil
+}
+
 func (platform) Publish(context.Context, social.PublishRequest) (social.Step, error) {
 	return social.Step{}, social.Fail(social.Permanent, "test.never", "Never.")
 }
@@ -210,10 +226,6 @@ func (images) Clean(_ context.Context, r io.Reader) (*media.Picture, error) {
 type noLinks struct{}
 
 func (noLinks) URL(tenants.ID, media.ID, time.Duration) string { return "https://example.com/m" }
-
-type noUses struct{}
-
-func (noUses) InUse(context.Context, tenants.ID, media.ID) (bool, error) { return false, nil }
 
 type anySender struct{}
 

@@ -18,6 +18,8 @@ type Mail struct {
 	Letter  string `json:"letter"`
 	Email   string `json:"email"`
 	Pending string `json:"pending,omitempty"` // the registration to verify; empty: the latest
+
+	Provider string `json:"provider,omitempty"` // whom an account was linked at
 }
 
 // Kind implements river.JobArgs.
@@ -48,7 +50,7 @@ func RegisterIdentity(ws *river.Workers, post Postman, sweep Sweeper) {
 	river.AddWorker(ws, river.WorkFunc(func(ctx context.Context, job *river.Job[Mail]) error {
 		a := job.Args
 		return Verdict(post.Deliver(ctx, identity.Letter{
-			ID: a.ID, Kind: identity.LetterKind(a.Letter), Email: a.Email, Pending: identity.PendingID(a.Pending),
+			ID: a.ID, Kind: identity.LetterKind(a.Letter), Email: a.Email, Pending: identity.PendingID(a.Pending), Provider: a.Provider,
 		}))
 	}))
 	river.AddWorker(ws, river.WorkFunc(func(ctx context.Context, _ *river.Job[IdentitySweep]) error {

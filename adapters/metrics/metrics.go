@@ -29,6 +29,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 	http     *prometheus.HistogramVec
 	plugin   *prometheus.HistogramVec
+	egress   *prometheus.CounterVec
 	job      *prometheus.HistogramVec
 	late     prometheus.Histogram
 	settled  *prometheus.CounterVec
@@ -49,13 +50,14 @@ func New(version string) *Metrics {
 		registry: prometheus.NewRegistry(),
 		http:     histogram("carillon_http_request_duration_seconds", "Time to answer a request, streams excepted.", answerBounds, "method", "route", "status"),
 		plugin:   histogram("carillon_plugin_call_duration_seconds", "Time of a call to a plugin, commits being the tries to publish.", callBounds, "plugin", "method", "outcome"),
+		egress:   counter("carillon_egress_calls_total", "Connections and requests of a plugin by the kind of call that they are of; none: it did not say.", "plugin", "method", "outcome"),
 		job:      histogram("carillon_job_duration_seconds", "Time a job was worked.", callBounds, "kind", "outcome"),
 		late: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "carillon_publish_lateness_seconds", Help: "Time from due to live, of the first segment of a delivery.", Buckets: lateBounds}),
 		settled: counter("carillon_segments_settled_total", "Segments that came to rest.", "state"),
 		points:  counter("carillon_publish_steps_total", "Places in the publish protocol that were passed.", "point"),
 	}
-	m.registry.MustRegister(m.http, m.plugin, m.job, m.late, m.settled, m.points,
+	m.registry.MustRegister(m.http, m.plugin, m.egress, m.job, m.late, m.settled, m.points,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.Watch("carillon_build_info", "The running version.", Gauge, []string{"version"}, func(_ context.Context, is Is) error {
 		is(1, version)
@@ -91,6 +93,12 @@ func (m *Metrics) HTTP(method, route string, status int, took time.Duration) {
 // Plugin counts one call to a plugin that ended.
 func (m *Metrics) Plugin(plugin, method, outcome string, took time.Duration) {
 	m.plugin.WithLabelValues(plugin, method, outcome).Observe(took.Seconds())
+}
+
+// Egress counts one request of a plugin to the outside, of a call of that
+// method.
+func (m *Metrics) Egress(plugin, method, outcome string) {
+	m.egress.WithLabelValues(plugin, method, outcome).Inc()
 }
 
 // Job counts one job that was worked.

@@ -24,6 +24,7 @@ func TestFiguresAreTold(t *testing.T) {
 	m.HTTP("GET", "/api/v1/posts/{post}", 200, 30*time.Millisecond)
 	m.HTTP("BREW", "none", 404, time.Millisecond)
 	m.Plugin("org.example", "commit", "ambiguous", 2*time.Second)
+	m.Egress("org.example", "commit", "ok")
 	m.Job("mail.send", "ok", time.Second)
 	m.At(publishing.AtArmed)
 	m.Settled(publishing.Live, 250*time.Millisecond)
@@ -40,6 +41,7 @@ func TestFiguresAreTold(t *testing.T) {
 		`carillon_http_request_duration_seconds_bucket{method="GET",route="/api/v1/posts/{post}",status="2xx",le="0.05"} 1`,
 		`carillon_http_request_duration_seconds_count{method="other",route="none",status="4xx"} 1`,
 		`carillon_plugin_call_duration_seconds_count{method="commit",outcome="ambiguous",plugin="org.example"} 1`,
+		`carillon_egress_calls_total{method="commit",outcome="ok",plugin="org.example"} 1`,
 		`carillon_job_duration_seconds_count{kind="mail.send",outcome="ok"} 1`,
 		`carillon_publish_steps_total{point="armed"} 1`,
 		`carillon_segments_settled_total{state="live"} 2`,

@@ -189,7 +189,7 @@ const maxBody = 4 << 10
 func (p *Playground) calling(e rehearsal.Exchange) call {
 	var notes []string
 	for note, is := range map[string]bool{
-		e.Injected: e.Injected != "", "the fake had it": e.Injected != "" && e.Forwarded, "around the proxy": e.Direct, "host not in the manifest": e.Refused, e.Err: e.Err != "",
+		e.Injected: e.Injected != "", "the fake had it": e.Injected != "" && e.Forwarded, "around the proxy": e.Direct, "host not in the manifest": e.Refused, "of no call": e.Unattributed(), e.Err: e.Err != "",
 	} {
 		if is {
 			notes = append(notes, note)

@@ -30,8 +30,8 @@ func alone[A answer](ctx context.Context, e *entry, r request, rpc func(context.
 		free()
 		return none, err
 	}
-	leave := s.visit(r)
-	res, sent, failed := once(ctx, p, r.timeout, rpc)
+	led, leave := s.visit(ctx, r)
+	res, sent, failed := once(led, p, r.timeout, rpc)
 	leave()
 	judge := func() {
 		defer free()
@@ -131,6 +131,7 @@ func (s *supervisor) keepApart(p *process, err error) (*process, error) {
 	if err == nil && !closed {
 		p.gate.enter()
 		s.lone = append(s.lone, p)
+		go s.attend(p)
 	}
 	s.mu.Unlock()
 	switch {
@@ -144,6 +145,25 @@ func (s *supervisor) keepApart(p *process, err error) (*process, error) {
 		return nil, errClosed
 	}
 	return p, nil
+}
+
+// attend probes a process that one suspect has for itself while it is silent, as
+// watch does with the one that serves. It need not find a frozen one at once,
+// but long before the call's time is over.
+func (s *supervisor) attend(p *process) {
+	idle := s.host.cfg.Timeouts.Idle
+	tick := time.NewTicker(idle)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.run.done:
+			return
+		case <-tick.C:
+			if p.silence() >= idle {
+				p.probe()
+			}
+		}
+	}
 }
 
 // part ends a process that one call had for itself.

@@ -16,6 +16,7 @@ type Sandbox struct {
 	Mode     sandbox.Mode // empty means sandbox.Best
 	ReadOnly []string     // folders that every plugin may read besides the system's, such as an interpreter's
 	Memory   uint64       // bytes that one process may have; 0 means 1 GiB
+	Total    uint64       // bytes that all processes of a plugin may have together; 0 means 1 GiB
 }
 
 // confine makes r's child start in a cage. It is called once its environment
@@ -30,7 +31,7 @@ func (r *run) confine() error {
 		return err
 	}
 	p := r.policy
-	p.Scratch, p.ReadWrite = scratch, []string{r.dir}
+	p.Scratch, p.Sockets = scratch, r.dir
 	r.cage, r.level, err = sandbox.Wrap(r.mode, r.cmd, program, p)
 	return err
 }
@@ -46,7 +47,7 @@ func scratchDir(socketDir string) (string, error) {
 
 // policyOf is what spec's plugin may do, but for its sockets.
 func policyOf(cfg Config, spec Spec, program, proxy string) sandbox.Policy {
-	p := sandbox.Policy{ReadOnly: slices.Clone(cfg.Sandbox.ReadOnly), Memory: cfg.Sandbox.Memory, Connect: slices.Clone(cfg.Direct)}
+	p := sandbox.Policy{ReadOnly: slices.Clone(cfg.Sandbox.ReadOnly), Memory: cfg.Sandbox.Memory, Total: cfg.Sandbox.Total, Connect: slices.Clone(cfg.Direct)}
 	if spec.Dir != "" {
 		if dir, err := filepath.Abs(spec.Dir); err == nil {
 			p.ReadOnly = append(p.ReadOnly, dir)

@@ -103,8 +103,8 @@ func send[A answer](ctx context.Context, e *entry, r request, rpc func(context.C
 		if err != nil {
 			return none, err
 		}
-		leave := at.s.visit(r)
-		res, sent, failed := once(ctx, at.p, r.timeout, rpc)
+		led, leave := at.s.visit(ctx, r)
+		res, sent, failed := once(led, at.p, r.timeout, rpc)
 		leave()
 		if failed == nil {
 			at.leave(true)

@@ -2,10 +2,15 @@ package pluginhost
 
 import (
 	"cmp"
+	"context"
 	"net/url"
 	"slices"
 	"strings"
 
+	"google.golang.org/grpc/metadata"
+
+	"github.com/carillonhq/carillon/adapters/egress"
+	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -16,6 +21,10 @@ type Egress interface {
 	URL() string
 	// Allow opens hosts until release is called. Templates are left out.
 	Allow(hosts ...string) (release func())
+	// Begin opens the way of one call until end is called: a proxy that knows
+	// whose request it gets, and that opens hosts besides. The URL is a secret;
+	// empty if there is none.
+	Begin(ctx context.Context, c egress.Call, hosts ...string) (url string, end func())
 }
 
 // open is the way out of a plugin that needs none opened, because there is no
@@ -27,6 +36,9 @@ func (open) URL() string { return "" }
 
 // Allow implements Egress.
 func (open) Allow(...string) func() { return func() {} }
+
+// Begin implements Egress.
+func (open) Begin(context.Context, egress.Call, ...string) (string, func()) { return "", func() {} }
 
 // perAccount is the manifest's word for a host that only the account knows.
 const perAccount = "{instance}"
@@ -41,14 +53,19 @@ func (s *supervisor) reach(m social.Manifest) {
 	}
 }
 
-// visit opens the host of the account that a call is about until release is
-// called, for a plugin whose platform has no host of its own. Whoever lends the
-// credential has checked it.
-func (s *supervisor) visit(r request) (release func()) {
-	if !roams(s.known()) {
-		return func() {}
+// visit opens the way of one call until end is called, and lets the plugin know
+// of it. On a platform without hosts of its own that includes the host of the
+// account. Whoever lends the credential has checked it.
+func (s *supervisor) visit(ctx context.Context, r request) (out context.Context, end func()) {
+	var hosts []string
+	if roams(s.known()) {
+		hosts = []string{hostOf(r.instance), hostOf(r.call.Credential.Public["instance"])}
 	}
-	return s.egress.Allow(hostOf(r.instance), hostOf(r.call.Credential.Public["instance"]))
+	way, end := s.egress.Begin(ctx, egress.Call{Method: r.method, Operation: r.call.Idempotency, Tenant: r.call.Tenant, Account: r.account}, hosts...)
+	if way != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, sdk.ProxyKey, way)
+	}
+	return ctx, end
 }
 
 // roams reports whether a platform is where the account says.

@@ -1,6 +1,7 @@
 package pluginhost_test
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -47,6 +49,10 @@ func (d *door) Allow(hosts ...string) func() {
 			}
 		}
 	}
+}
+
+func (d *door) Begin(_ context.Context, _ egress.Call, hosts ...string) (string, func()) {
+	return "", d.Allow(hosts...)
 }
 
 func (d *door) now() []string {
@@ -128,5 +134,75 @@ func TestAPluginReachesWhatItMayAndNothingElse(t *testing.T) {
 	}
 	if used := proxy.Usage(); len(used) != 1 || used[0].Plugin != "test.good" || used[0].Requests != 1 || used[0].Refused != 3 {
 		t.Errorf("used %+v", used)
+	}
+}
+
+// Two tenants' calls run at once in one process: the proxy tells their requests
+// apart, and puts down to the plugin alone what it does in neither.
+func TestWhatAPluginAsksForIsPutDownToItsCall(t *testing.T) {
+	for name, tt := range map[string]struct {
+		attributed bool
+		stray      string
+	}{
+		"best":     {false, "204 No Content"},
+		"required": {true, "without its call's context"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			both := make(chan struct{}, 2)
+			platform := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/stray" {
+					w.WriteHeader(http.StatusNoContent)
+					return
+				}
+				both <- struct{}{} // each waits for the other
+				for len(both) < 2 {
+					<-time.After(time.Millisecond)
+				}
+			}))
+			t.Cleanup(platform.Close)
+			there := strings.TrimPrefix(platform.URL, "http://")
+			seen := make(chan egress.Request, 10)
+			proxy, err := egress.ListenProxy(egress.New(egress.Options{AllowPrivate: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}), egress.Limits{
+				Attributed: tt.attributed, Observe: func(_ context.Context, r egress.Request) { seen <- r },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = proxy.Close() })
+			h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) {
+				c.Egress = func(id string) pluginhost.Egress { return proxy.Grant(id, []string{"127.0.0.1"}) }
+			})
+			p := open(t, h, "test.good")
+			var calls sync.WaitGroup
+			want := map[string]egress.Call{}
+			for _, tenant := range []string{"a", "b"} {
+				req := request("visit "+there, true)
+				req.Call.Tenant, req.Call.Idempotency, req.Account.ID = "t-"+tenant, "seg-"+tenant, "acc-"+tenant
+				want["seg-"+tenant] = egress.Call{Method: "commit", Operation: "seg-" + tenant, Tenant: "t-" + tenant, Account: "acc-" + tenant}
+				calls.Go(func() {
+					if step, err := p.Publish(t.Context(), req); err != nil || !strings.HasPrefix(step.Receipt.Ref.ID, "200") {
+						t.Errorf("%+v, %v", step, err)
+					}
+				})
+			}
+			calls.Wait()
+			for range 2 {
+				r := <-seen
+				if r.Call != want[r.Call.Operation] || r.Plugin != "test.good" || r.Failed != "" {
+					t.Errorf("%+v, want it to be of %+v", r, want[r.Call.Operation])
+				}
+				delete(want, r.Call.Operation)
+			}
+			if len(want) > 0 {
+				t.Errorf("not told of %v", want)
+			}
+			step, err := publish(p, "stray "+there+"/stray", false)
+			if err != nil || !strings.Contains(step.Receipt.Ref.ID, tt.stray) {
+				t.Errorf("of no call: %+v, %v, want %s", step.Receipt, err, tt.stray)
+			}
+			if r := <-seen; r.Call != (egress.Call{}) || (r.Failed == "call_required") != tt.attributed {
+				t.Errorf("of no call: %+v", r)
+			}
+		})
 	}
 }

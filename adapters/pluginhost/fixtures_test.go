@@ -231,6 +231,8 @@ func (good) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 		receipt.Ref.ID = trace.SpanContextFromContext(ctx).TraceID().String()
 	case "visit":
 		receipt.Ref.ID = visit(ctx, rest)
+	case "stray":
+		receipt.Ref.ID = visit(context.Background(), rest)
 	case "garbage":
 		return social.Step{}, &social.Fault{Kind: social.Policy, Key: "good.policy", Message: "\xff\xfe", Upstream: "token " + req.Call.Credential.AccessToken}
 	case "plain":
@@ -247,7 +249,7 @@ func visit(ctx context.Context, host string) string {
 	}
 	res, err := sdk.HTTPClient().Do(req)
 	if err != nil {
-		return err.Error()
+		return err.Error() + ": " + sdk.Cause(err).Error()
 	}
 	_ = res.Body.Close()
 	return res.Status

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -47,6 +48,10 @@ func (h hostile) Publish(ctx context.Context, req social.PublishRequest) (social
 		said = bomb()
 	case word == "hog":
 		said = hog(rest)
+	case word == "fill":
+		said = fill()
+	case word == "family":
+		said = family(rest)
 	case word == "reply":
 		// Repeated, so that only the message is as large as it says.
 		mega := strings.Repeat("x", 1<<20)
@@ -197,4 +202,51 @@ func hog(kind string) string {
 		got += step >> 20
 	}
 	return strconv.Itoa(got)
+}
+
+// fill makes files of 8 MiB wherever it may until it gets no more, at most 256
+// MiB, and tells how many MiB it got. It removes them.
+func fill() string {
+	got, block := 0, make([]byte, 8<<20)
+	for _, dir := range []string{os.Getenv("TMPDIR"), "/tmp", "/var/tmp", "/dev/shm", "/", "."} {
+		for got < 256 {
+			path := filepath.Join(dir, "fill"+strconv.Itoa(got))
+			defer func() { _ = os.Remove(path) }()
+			if err := os.WriteFile(path, block, 0o600); err != nil {
+				break
+			}
+			got += 8
+		}
+	}
+	return strconv.Itoa(got)
+}
+
+// family takes 32 MiB in each of so many processes, all within their limit, and
+// waits for them.
+func family(size string) string {
+	n, _ := strconv.Atoi(size)
+	for range n {
+		// A program of the system that keeps what it reads, and reads no end.
+		in, out, err := os.Pipe()
+		if err != nil {
+			return err.Error()
+		}
+		pid, err := syscall.ForkExec("/usr/bin/tail", []string{"tail", "-c", strconv.Itoa(32 << 20)}, &syscall.ProcAttr{Files: []uintptr{in.Fd(), 2, 2}})
+		_ = in.Close()
+		if err != nil {
+			return err.Error()
+		}
+		go func() {
+			defer func() { _ = out.Close() }()
+			block := make([]byte, 1<<20)
+			for range 32 {
+				if _, err := out.Write(block); err != nil {
+					return
+				}
+			}
+			_, _ = syscall.Wait4(pid, nil, 0, nil) // it holds on to all of it until its input ends
+		}()
+	}
+	<-time.After(time.Minute)
+	return didIt
 }

@@ -196,6 +196,36 @@ func TestAnOperationThatFreezesThePluginIsParked(t *testing.T) {
 	}
 }
 
+// A suspect that froze its own process is found by a probe: nobody waits for the
+// end of its call.
+func TestAFrozenSuspectIsFoundBeforeItsDeadline(t *testing.T) {
+	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) {
+		c.Timeouts.Prepare = time.Hour
+		c.Timeouts.Idle, c.Timeouts.Probe = 200*time.Millisecond, 500*time.Millisecond
+		c.Sandbox.Mode = sandbox.Off // as above
+	})
+	p := open(t, h, "test.good")
+	for _, when := range []string{"among others", "alone"} {
+		over := make(chan error, 1)
+		go func() { _, err := p.Publish(t.Context(), operation("seg_1.0", "freeze", false)); over <- err }()
+		select {
+		case err := <-over:
+			if err == nil {
+				t.Fatalf("%s: it answered", when)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("%s: the call is still waited for", when)
+		}
+	}
+	eventually(t, time.Minute, "it is parked", func() bool {
+		_, err := p.Publish(t.Context(), operation("seg_1.0", "freeze", false))
+		return social.FaultOf(err, false).Key == "plugin.operation_parked"
+	})
+	if s := h.Status()[0]; s.Parked != 1 {
+		t.Errorf("status %+v", s)
+	}
+}
+
 // Whoever kills a plugin from outside may have meant another operation.
 func TestAKillFromOutsideCountsHalf(t *testing.T) {
 	h := host(t, "good", "test.good")

@@ -201,7 +201,7 @@ func (p *process) weight() int {
 	switch {
 	case errors.Is(err, errStopped):
 		return 0
-	case errors.Is(err, errSilent):
+	case errors.Is(err, errSilent), errors.Is(err, errGreedy):
 		return fellByItself
 	case errors.As(err, &exit) && exit.ExitCode() == -1 && strings.Contains(exit.Error(), "killed"):
 		return fellByOthers

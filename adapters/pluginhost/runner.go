@@ -19,6 +19,9 @@ import (
 // errStopped is the cause of an end that the host asked for.
 var errStopped = errors.New("stopped by the host")
 
+// errGreedy is the cause of an end that a plugin's memory brought about.
+var errGreedy = errors.New("too much memory")
+
 // maxHandshake is the longest first line a plugin may print, in bytes. One
 // with a certificate has about 1,100.
 const maxHandshake = 8 << 10
@@ -141,6 +144,7 @@ func (r *run) Start(context.Context) error {
 		limitProcess(r.cmd.Process.Pid)
 	} else {
 		go r.enter()
+		go r.cage.Keep(r.cmd.Process.Pid, r.done, func(err error) { r.killFor(fmt.Errorf("%w: %w", errGreedy, err)) })
 	}
 	go r.reap(ours[1:])
 	go r.handshake(ours[1])
@@ -179,10 +183,13 @@ func (r *run) reap(pipes []*os.File) {
 	err := r.cmd.Wait()
 	r.mu.Lock()
 	r.err = err
-	r.mu.Unlock()
 	if r.cage != nil {
+		if verdict := r.cage.Verdict(); verdict != nil && r.reason == nil {
+			r.reason = fmt.Errorf("%w: %w", errGreedy, verdict)
+		}
 		r.cage.Close()
 	}
+	r.mu.Unlock()
 	_ = r.lifeline.Close()
 	_ = r.handed.CloseWithError(io.EOF)
 	close(r.done)
@@ -197,7 +204,7 @@ func (r *run) handshake(stdout io.Reader) {
 		err = checkHandshake(string(line), tooLong, r.dir, true)
 	}
 	if err == nil {
-		err = checkSocket(string(line))
+		err = checkSocket(r.at(socketOf(string(line))))
 	}
 	if err != nil {
 		r.killFor(fmt.Errorf("handshake refused: %w", err))
@@ -287,7 +294,15 @@ func (r *run) Diagnose(context.Context) string { return r.cause().Error() }
 
 // PluginToHost implements runner.Runner. The line it comes from was checked.
 func (r *run) PluginToHost(network, address string) (string, string, error) {
-	return network, address, nil
+	return network, r.at(address), nil
+}
+
+// at is this process's way to the plugin's socket at path.
+func (r *run) at(path string) string {
+	if r.cage == nil {
+		return path
+	}
+	return r.cage.At(path)
 }
 
 // HostToPlugin implements runner.Runner.

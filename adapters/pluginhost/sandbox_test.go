@@ -157,6 +157,7 @@ func TestHostilePlugin(t *testing.T) {
 			t.Errorf("started %d, %v", n, err)
 		}
 	})
+	t.Run("fills no disk", pr.fillsNoDisk)
 	t.Run("floods nobody", pr.floodsNobody)
 	if served() == 0 {
 		t.Error("the other plugin did not serve")
@@ -168,9 +169,9 @@ func TestHostilePlugin(t *testing.T) {
 
 func (pr *prison) getsAtNothing(t *testing.T) {
 	host := strconv.Itoa(os.Getpid())
-	others, err := filepath.Glob(filepath.Join(pr.base, "s", "h*", "plugin-dir*", "*"))
-	if err != nil || len(others) < 2 {
-		t.Fatal(others, err)
+	others := pr.sockets(t)
+	if len(others) < 2 {
+		t.Fatal(others)
 	}
 	a := pr.around
 	tricks := []string{
@@ -199,6 +200,23 @@ func (pr *prison) getsAtNothing(t *testing.T) {
 	if _, err := os.Stat(a.dir + "/new"); err == nil {
 		t.Error("a file was left outside")
 	}
+}
+
+// sockets are those of all plugins, each where its plugin has it.
+func (pr *prison) sockets(t *testing.T) (out []string) {
+	t.Helper()
+	for _, s := range pr.host.Status() {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/unix", s.PID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(b)) {
+			if f := strings.Fields(line); strings.HasPrefix(f[len(f)-1], pr.base) && !slices.Contains(out, f[len(f)-1]) {
+				out = append(out, f[len(f)-1])
+			}
+		}
+	}
+	return out
 }
 
 // reachesNoSocketOfOthers: of all sockets of this host, a plugin reaches its own.
@@ -281,6 +299,22 @@ func TestAPluginHasNoMoreMemoryThanItMay(t *testing.T) {
 	}
 }
 
+// Each of its processes is within its limit, and all of them are not.
+func TestAPluginHasNoMoreMemoryInAllItsProcesses(t *testing.T) {
+	h := host(t, "hostile", "test.hostile", func(c *pluginhost.Config, _ *pluginhost.Spec) {
+		c.Sandbox = pluginhost.Sandbox{Mode: sandbox.Required, Memory: 512 << 20, Total: 128 << 20}
+		c.Egress = func(string) pluginhost.Egress { return &door{url: "http://x:y@127.0.0.1:9"} }
+	})
+	p := open(t, h, "test.hostile")
+	pid := running(t, h)
+	if _, err := publish(p, "family 8", false); err == nil {
+		t.Error("it had 256 MiB in all and was let be")
+	}
+	eventually(t, time.Minute, "it is gone, and that is why", func() bool {
+		return gone(pid) && strings.Contains(h.Status()[0].LastError, "with all that it started")
+	})
+}
+
 // TestHostilePluginOfAnOrdinaryUser runs the test above again without root's rights.
 func TestHostilePluginOfAnOrdinaryUser(t *testing.T) {
 	if os.Getuid() != 0 {
@@ -294,7 +328,7 @@ func TestHostilePluginOfAnOrdinaryUser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command(file, "-test.run=^(TestHostilePlugin|TestAPluginHasNoMoreMemoryThanItMay|TestWhatIsRequired|TestInterpretersWorkInTheSandbox)$", "-test.count=1")
+	cmd := exec.Command(file, "-test.run=^(TestHostilePlugin|TestAPluginHasNoMoreMemoryThanItMay|TestAPluginHasNoMoreMemoryInAllItsProcesses|TestWhatIsRequired|TestInterpretersWorkInTheSandbox)$", "-test.count=1")
 	cmd.Env, cmd.Dir, cmd.WaitDelay = []string{"PATH=/usr/bin:/bin"}, "/", time.Minute
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -21,6 +21,9 @@ var global = map[string]string{
 	"refresh_tokens":  "the chains of tokens that renew those sessions",
 	"one_time_tokens": "links mailed to people, before they sign in",
 	"guards":          "tries counted by mail address, before anyone signs in",
+	"externals":       "accounts elsewhere that sign a person in",
+
+	"sign_in_attempts": "people on their way to such an account and back",
 
 	// Events and webhooks.
 

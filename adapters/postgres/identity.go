@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -12,6 +13,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/jobs"
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Identity is the identity.Store in this database.
@@ -43,6 +45,9 @@ type identityTx struct {
 	tx
 	lock string // how to lock what will be changed; "" in a view
 }
+
+// Record writes in the operator's book: people are of no tenant.
+func (tx identityTx) Record(ctx context.Context, e audit.Entry) error { return tx.recordIn(ctx, "", e) }
 
 type userRow struct {
 	bun.BaseModel `bun:"table:users,alias:u"`
@@ -84,6 +89,10 @@ func (tx identityTx) Credential(ctx context.Context, address string, now time.Ti
 		Scan(ctx, &c.User, pgdialect.Array(&c.Hashes), &c.Verified, &c.Pending)
 	if errors.Is(err, sql.ErrNoRows) {
 		return identity.Credential{}, nil
+	}
+	c.Hashes = slices.DeleteFunc(c.Hashes, func(hash string) bool { return hash == "" })
+	if len(c.Hashes) == 0 {
+		c.Hashes = nil
 	}
 	return c, err
 }
@@ -165,7 +174,7 @@ func (tx identityTx) ForgetPending(ctx context.Context, address string) error {
 
 // Send puts the letter in the queue of this transaction.
 func (tx identityTx) Send(ctx context.Context, l identity.Letter) error {
-	return tx.enqueue(ctx, jobs.Mail{ID: l.ID, Letter: string(l.Kind), Email: l.Email, Pending: string(l.Pending)}, nil)
+	return tx.enqueue(ctx, jobs.Mail{ID: l.ID, Letter: string(l.Kind), Email: l.Email, Pending: string(l.Pending), Provider: l.Provider}, nil)
 }
 
 func (tx identityTx) AddOneTime(ctx context.Context, o *identity.OneTime) error {
@@ -220,6 +229,7 @@ func (tx identityTx) Sweep(ctx context.Context, now, quiet time.Time) error {
 	for _, q := range []string{
 		"delete from one_time_tokens where expires_at <= ?0",
 		"delete from registrations where expires_at <= ?0",
+		"delete from sign_in_attempts where expires_at <= ?0",
 		"delete from sessions where expires_at <= ?0",
 		"delete from guards where coalesce(at < ?1, true) and coalesce(until < ?0, true)",
 	} {

@@ -2,14 +2,19 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 	"github.com/uptrace/bun"
 
+	work "github.com/carillonhq/carillon/adapters/jobs"
 	"github.com/carillonhq/carillon/core/jobs"
+	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // JobNames is the jobs.Store in this database.
@@ -73,18 +78,77 @@ func (tx tx) named(ctx context.Context, id jobs.ID) (jobRow, error) {
 }
 
 // Cancel leaves the queue's policy to see to it that the job is this tenant's.
-func (s jobNames) Cancel(ctx context.Context, tenant tenants.ID, id jobs.ID) error {
+func (s jobNames) Cancel(ctx context.Context, tenant tenants.ID, id jobs.ID, e audit.Entry) error {
 	return s.db.update(ctx, tenant, func(ctx context.Context, tx tx) error {
 		row, err := tx.named(ctx, id)
 		if err != nil {
 			return err
 		}
-		_, err = tx.db.jobs.JobCancelTx(ctx, tx.pgx, row.QueueID)
+		was, err := tx.db.jobs.JobGetTx(ctx, tx.pgx, row.QueueID)
 		if errors.Is(err, river.ErrNotFound) {
 			return jobs.ErrNotFound()
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		now, err := tx.db.jobs.JobCancelTx(ctx, tx.pgx, row.QueueID)
+		if errors.Is(err, river.ErrNotFound) {
+			return jobs.ErrNotFound()
+		}
+		if err := errors.Join(err, tx.Record(ctx, e)); err != nil {
+			return err
+		}
+		if was.FinalizedAt != nil || now.FinalizedAt == nil {
+			return nil
+		}
+		return tx.ended(ctx, id, row, jobs.Canceled)
 	})
+}
+
+// ended tells of it.
+func (tx tx) ended(ctx context.Context, id jobs.ID, row jobRow, as jobs.Status) error {
+	return tx.emit(ctx, jobs.EventUpdated, string(id), jobs.Told{Type: row.Type, Subject: row.Subject, Status: as})
+}
+
+// riverStates are River's words for how a job ended.
+var riverStates = map[jobs.Status]string{jobs.Succeeded: "completed", jobs.Failed: "discarded", jobs.Canceled: "cancelled"}
+
+// EndJob implements the queue's Ender: what River would write of the job after
+// its work, with the event, in one transaction. River then finds that it is
+// over, and leaves it alone.
+func (db *DB) EndJob(ctx context.Context, e work.Ending) error {
+	return db.update(ctx, e.Tenant, func(ctx context.Context, tx tx) error {
+		row, err := tx.named(ctx, e.Job)
+		if fault.Is(err, fault.NotFound) || err == nil && row.QueueID != e.Queue.ID {
+			return nil // it goes on under this name, or nobody knows the name any more
+		}
+		if err != nil {
+			return err
+		}
+		res, err := tx.NewRaw(`update river.river_job set state = ?::river.river_job_state, finalized_at = now(),
+			errors = case when ? = '' then errors else array_append(errors, ?::jsonb) end where id = ? and state = 'running'`,
+			riverStates[e.Status], message(e.Err), attemptError(e), row.QueueID).Exec(ctx)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		return tx.ended(ctx, e.Job, row, e.Status)
+	})
+}
+
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// attemptError is an entry of a job's errors, as River writes them.
+func attemptError(e work.Ending) string {
+	raw, _ := json.Marshal(rivertype.AttemptError{At: time.Now().UTC(), Attempt: e.Queue.Attempt, Error: message(e.Err)}) // plain values
+	return string(raw)
 }
 
 // statusOf reads River's states.
@@ -103,7 +167,7 @@ func statusOf(state string) jobs.Status {
 // name is enqueue with a name that can be asked for. Work that goes on as
 // another job of the queue keeps its name.
 func (tx tx) name(ctx context.Context, job jobs.ID, kind, subject string, args river.JobArgs, opts *river.InsertOpts) error {
-	res, err := tx.db.jobs.InsertTx(ctx, tx.pgx, args, opts)
+	res, err := tx.db.jobs.InsertTx(ctx, tx.pgx, args, work.Named(job, opts))
 	if err != nil {
 		return err
 	}

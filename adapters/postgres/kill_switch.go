@@ -2,24 +2,27 @@ package postgres
 
 import (
 	"context"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // PausePlatform holds back everything for one platform, in every tenant, until
 // ResumePlatform. It works on every process with its next claim, and on what is
 // already claimed right before it is sent.
 func (db *DB) PausePlatform(ctx context.Context, platform, reason string) error {
-	return db.switchOff(ctx, `insert into platform_pauses (platform, reason) values ($1, $2)
+	return db.switchOff(ctx, audit.Of(system, "platform.pause", platform, "reason", reason), `insert into platform_pauses (platform, reason) values ($1, $2)
 		on conflict (platform) do update set reason = excluded.reason`, platform, reason)
 }
 
 // ResumePlatform undoes PausePlatform. It returns fault.NotFound if the
 // platform is not paused.
 func (db *DB) ResumePlatform(ctx context.Context, platform string) error {
-	return db.switchOff(ctx, "delete from platform_pauses where platform = $1", platform)
+	return db.switchOff(ctx, audit.Of(system, "platform.resume", platform), "delete from platform_pauses where platform = $1", platform)
 }
 
 // Platforms are the ids of all that the catalog has, open or closed, and of all
@@ -36,20 +39,23 @@ func (db *DB) Platforms(ctx context.Context) (ids []string, err error) {
 
 // PauseAll holds back everything, everywhere, until ResumeAll.
 func (db *DB) PauseAll(ctx context.Context, reason string) error {
-	return db.switchOff(ctx, "update tenants set paused = true, paused_reason = $1 where parent_id is null", reason)
+	return db.switchOff(ctx, audit.Of(system, "publishing.pause", "", "reason", reason), "update tenants set paused = true, paused_reason = $1 where parent_id is null", reason)
 }
 
 // ResumeAll undoes PauseAll, and the pause that a restored database begins with.
 func (db *DB) ResumeAll(ctx context.Context) error {
-	return db.switchOff(ctx, "update tenants set paused = false, paused_reason = '' where parent_id is null and paused")
+	return db.switchOff(ctx, audit.Of(system, "publishing.resume", ""), "update tenants set paused = false, paused_reason = '' where parent_id is null and paused")
 }
 
-func (db *DB) switchOff(ctx context.Context, query string, args ...any) error {
+// system is the actor of who has the machine.
+const system = string(tenants.System)
+
+func (db *DB) switchOff(ctx context.Context, e audit.Entry, query string, args ...any) error {
 	return db.system(ctx, pathPlatform, func(ctx context.Context, tx tx) error {
 		tag, err := tx.pgx.Exec(ctx, query, args...)
 		if err == nil && tag.RowsAffected() == 0 {
 			return fault.New(fault.NotFound, "pause.not_found", "That is not paused.")
 		}
-		return err
+		return errors.Join(err, tx.recordIn(ctx, "", e))
 	})
 }

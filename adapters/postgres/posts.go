@@ -14,6 +14,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/jobs"
 	"github.com/carillonhq/carillon/core/channels"
 	names "github.com/carillonhq/carillon/core/jobs"
+	"github.com/carillonhq/carillon/core/media"
 	"github.com/carillonhq/carillon/core/publishing"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
@@ -143,6 +144,35 @@ func (tx postTx) SavePost(ctx context.Context, p *publishing.Post) error {
 	}
 	p.Version, p.CreatedAt, p.UpdatedAt = r.Version, r.CreatedAt, r.UpdatedAt
 	return nil
+}
+
+// unknownSQL leaves files that are there locked: whoever deletes one waits, and
+// then finds the post that shows it.
+const unknownSQL = `
+	with held as (
+		select m.id from media m where {m} and m.id = any ($3::text[]) and m.state = 'ready' for share),
+	asked as (
+		select 'channel' as kind, c as id from unnest($2::text[]) c
+		 where not exists (select from channels ch where {ch} and ch.id = c)
+		union all
+		select 'media', f from unnest($3::text[]) f where f not in (select id from held))
+	select kind, id from asked where $1::text is not null order by kind, id`
+
+func (tx postTx) Unknown(ctx context.Context, refs publishing.Refs) (out publishing.Refs, err error) {
+	rows, err := tx.query(ctx, unknownSQL, refs.Channels, refs.Media)
+	if err != nil {
+		return out, err
+	}
+	var kind, id string
+	_, err = pgx.ForEachRow(rows, []any{&kind, &id}, func() error {
+		if kind == "channel" {
+			out.Channels = append(out.Channels, channels.ID(id))
+		} else {
+			out.Media = append(out.Media, media.ID(id))
+		}
+		return nil
+	})
+	return out, err
 }
 
 func (tx postTx) DeletePost(ctx context.Context, id publishing.PostID) error {

@@ -8,6 +8,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/casbin"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
+	"github.com/carillonhq/carillon/core/events"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/registry"
@@ -23,6 +24,23 @@ func TestRegistry(t *testing.T) {
 			registrytest.Run(t, func(t *testing.T) registry.Store { return open(t).Registry() })
 		})
 	}
+}
+
+func TestRegistryTells(t *testing.T) {
+	db := postgrestest.Open(t)
+	registrytest.Tells(t, db.Registry(), func(ctx context.Context, tenant tenants.ID) ([]string, error) { return heard(ctx, db, tenant) })
+}
+
+// heard is every event of a tenant as "type subject", in order.
+func heard(ctx context.Context, db *postgres.DB, tenant tenants.ID) (all []string, err error) {
+	err = db.Events().View(ctx, tenant, func(tx events.Tx) error {
+		page, err := tx.Events(ctx, events.Place{Cursor: events.Start}, nil, 100)
+		for _, e := range page.Events {
+			all = append(all, string(e.Type)+" "+e.Subject)
+		}
+		return err
+	})
+	return all, err
 }
 
 // Two processes, each with its own pools, authorizer and memory. What one

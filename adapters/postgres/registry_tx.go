@@ -36,7 +36,7 @@ func (tx registryTx) SaveTenant(ctx context.Context, t *registry.Tenant) error {
 		return err
 	}
 	t.Version++
-	return nil
+	return tx.emit(ctx, registry.EventUpdated, string(tx.tenant), t.Told())
 }
 
 type memberRow struct {
@@ -105,12 +105,18 @@ func (tx registryTx) SaveMember(ctx context.Context, m *registry.Member) error {
 		}
 	}
 	m.Version++
-	return nil
+	return tx.emit(ctx, registry.EventMember, string(m.User), registry.ToldMember{Role: m.Role})
 }
 
 func (tx registryTx) RemoveMember(ctx context.Context, user tenants.UserID) error {
 	res, err := tx.remove((*memberRow)(nil)).Where("user_id = ?", string(user)).Exec(ctx)
-	return hit(res, err, missingMember)
+	if err := hit(res, err, missingMember); err != nil {
+		return err
+	}
+	if _, err = tx.remove((*offerRow)(nil)).Where("to_user = ? or from_user = ?", string(user), string(user)).Exec(ctx); err != nil {
+		return err
+	}
+	return tx.emit(ctx, registry.EventMember, string(user), registry.ToldMember{})
 }
 
 type roleRow struct {
@@ -152,10 +158,6 @@ func (tx registryTx) Roles(ctx context.Context) ([]registry.Role, error) {
 	return out, nil
 }
 
-func (tx registryTx) RoleInUse(ctx context.Context, role tenants.Role) (bool, error) {
-	return tx.find((*memberRow)(nil)).Where("role = ?", string(role)).Exists(ctx)
-}
-
 func (tx registryTx) SaveRole(ctx context.Context, role *registry.Role) error {
 	if err := role.Check(); err != nil {
 		return err
@@ -177,11 +179,6 @@ func (tx registryTx) SaveRole(ctx context.Context, role *registry.Role) error {
 	}
 	role.Version++
 	return nil
-}
-
-func (tx registryTx) RemoveRole(ctx context.Context, name string) error {
-	res, err := tx.remove((*roleRow)(nil)).Where("name = ?", name).Exec(ctx)
-	return hit(res, err, missingRole)
 }
 
 func missingTenant() *fault.Error {

@@ -22,6 +22,14 @@ const (
 	pathCreate systemPath = "registry.create"
 	// A parent suspends or resumes its direct child.
 	pathSuspend systemPath = "registry.suspend"
+	// The custom roles that count in a tenant, an agency's in its workspaces too.
+	pathRoles systemPath = "registry.roles"
+	// A role goes, here and where it is given below, for those who have it get another.
+	pathRemoveRole systemPath = "registry.remove_role"
+	// A tenant asks a direct child to let its members in: one row of the child's.
+	pathAskAccess systemPath = "registry.ask_access"
+	// What its children granted to a tenant, and what it asked them for.
+	pathReceived systemPath = "registry.received"
 )
 
 // Identity.
@@ -81,6 +89,14 @@ const (
 	// What every process has to run, and what a tenant may use of it: the
 	// operator's rows, and the choices of those above.
 	pathPlugins systemPath = "plugins.catalog"
+)
+
+// Audit.
+const (
+	// Entries of every tenant are chained and signed; what waits is forgotten.
+	pathSeal systemPath = "audit.seal"
+	// Chains are checked from outside, whichever tenant they are of.
+	pathVerify systemPath = "audit.verify"
 )
 
 // Idempotency and jobs.

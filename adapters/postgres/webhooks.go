@@ -165,7 +165,7 @@ func (tx eventTx) deliver(ctx context.Context, d *events.Delivery) error {
 	if d.Attempts == 0 || d.Replay == "" {
 		return tx.enqueue(ctx, tx.try(d), opts)
 	}
-	res, err := tx.db.jobs.InsertTx(ctx, tx.pgx, tx.try(d), opts)
+	res, err := tx.db.jobs.InsertTx(ctx, tx.pgx, tx.try(d), jobs.Named(names.ID(d.Replay), opts))
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/carillonhq/carillon/adapters/egress"
 )
 
 // maxKept is how much of a body is kept, in bytes.
@@ -15,6 +17,7 @@ const maxKept = 64 << 10
 type Exchange struct {
 	N              int // from 1, over the life of the proxy
 	Label          string
+	Call           egress.Call // that it says it is of; zero: of none
 	At             time.Time
 	Took           time.Duration
 	Method         string
@@ -37,6 +40,10 @@ type Exchange struct {
 func (e Exchange) Mutates() bool {
 	return !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodOptions}, e.Method)
 }
+
+// Unattributed reports whether the request came through the proxy and did not
+// say which call it is of.
+func (e Exchange) Unattributed() bool { return e.Call == egress.Call{} && !e.Direct }
 
 // Place is the request without what differs from one try to the next: long
 // words and numbers of the path, and the query.
@@ -81,7 +88,7 @@ func (e Exchange) String() string {
 		what string
 	}{
 		{e.Injected != "", "spoiled: " + e.Injected}, {e.Forwarded, "the fake had it"}, {e.Direct, "around the proxy"},
-		{e.Refused, "host not in the manifest"}, {e.Abandoned, "the plugin gave up"},
+		{e.Refused, "host not in the manifest"}, {e.Unattributed(), "of no call"}, {e.Abandoned, "the plugin gave up"},
 	} {
 		if n.is {
 			notes = append(notes, n.what)

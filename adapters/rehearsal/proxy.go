@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/carillonhq/carillon/adapters/egress"
 )
 
 // maxBody is the largest request that is passed on, in bytes.
@@ -21,6 +23,7 @@ type Proxy struct {
 	addr   string
 	server *http.Server
 	target *url.URL // nil: there is no fake
+	remote *remote  // of the author's choice, in place of the fake
 	client *http.Transport
 	ca     *authority
 	ended  chan struct{}
@@ -32,6 +35,7 @@ type Proxy struct {
 	first   int // the number of the first in log, less one
 	label   string
 	rule    func(Exchange) *Action
+	calls   map[string]egress.Call // by token, while they last
 	busy    int
 	idle    chan struct{} // closed while nothing is under way
 	watch   func(Exchange)
@@ -45,9 +49,11 @@ func newProxy(dir string, up Upstream) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{ca: ca, ended: make(chan struct{}), allowed: map[string]bool{}, idle: make(chan struct{})}
+	p := &Proxy{ca: ca, ended: make(chan struct{}), allowed: map[string]bool{}, calls: map[string]egress.Call{}, idle: make(chan struct{})}
 	close(p.idle)
-	if up != nil {
+	if chosen, ok := up.(*remote); ok {
+		p.remote = chosen
+	} else if up != nil {
 		if p.target, err = url.Parse(up.URL()); err != nil {
 			return nil, err
 		}
@@ -58,14 +64,26 @@ func newProxy(dir string, up Upstream) (*Proxy, error) {
 		return nil, err
 	}
 	p.addr = ln.Addr().String()
-	p.allowed[p.addr] = true
+	p.allowed[p.addr], p.allowed[strings.ToLower(p.host())] = true, true
 	p.server = &http.Server{Handler: p, ReadHeaderTimeout: time.Minute}
 	go func() { _ = p.server.Serve(ln) }()
 	return p, nil
 }
 
-// URL is the address that stands for the fake's.
-func (p *Proxy) URL() string { return "http://" + p.addr }
+// URL is the address that stands for the fake's. A server of the author's choice
+// is asked for by its own.
+func (p *Proxy) URL() string {
+	if p.remote != nil && p.remote.whole != nil {
+		return p.remote.URL()
+	}
+	return "http://" + p.addr
+}
+
+// host is that address without its scheme.
+func (p *Proxy) host() string {
+	_, host, _ := strings.Cut(p.URL(), "://")
+	return host
+}
 
 // Close ends every connection.
 func (p *Proxy) Close() {
@@ -159,12 +177,12 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.tunnel(w, r)
 		return
 	}
-	p.exchange(w, r, !r.URL.IsAbs())
+	p.exchange(w, r, !r.URL.IsAbs(), p.whose(r))
 }
 
 // exchange handles one request that asks for r.Host.
-func (p *Proxy) exchange(w http.ResponseWriter, r *http.Request, direct bool) {
-	e, rule := p.begin(r, direct)
+func (p *Proxy) exchange(w http.ResponseWriter, r *http.Request, direct bool, call egress.Call) {
+	e, rule := p.begin(r, direct, call)
 	var act *Action
 	switch {
 	case !p.permits(r.Host):
@@ -180,7 +198,7 @@ func (p *Proxy) exchange(w http.ResponseWriter, r *http.Request, direct bool) {
 	p.act(w, r, e, act)
 }
 
-func (p *Proxy) begin(r *http.Request, direct bool) (*Exchange, func(Exchange) *Action) {
+func (p *Proxy) begin(r *http.Request, direct bool, call egress.Call) (*Exchange, func(Exchange) *Action) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.busy++; p.busy == 1 {
@@ -191,7 +209,7 @@ func (p *Proxy) begin(r *http.Request, direct bool) (*Exchange, func(Exchange) *
 	}
 	e := &Exchange{
 		N: p.first + len(p.log) + 1, Label: p.label, At: time.Now(), Method: r.Method, Host: r.Host, Path: r.URL.RequestURI(),
-		RequestHeader: r.Header.Clone(), Direct: direct,
+		RequestHeader: r.Header.Clone(), Direct: direct, Call: call,
 	}
 	p.log = append(p.log, e)
 	return e, p.rule

@@ -32,6 +32,7 @@ type Raw struct {
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
 	out    *tail
+	proxy  *Proxy
 	conn   *grpc.ClientConn
 	plugin pb.PluginServiceClient
 	social pb.SocialServiceClient
@@ -49,7 +50,7 @@ func (s *Stage) Spawn(ctx context.Context) (*Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Raw{out: &tail{}, done: make(chan struct{})}
+	r := &Raw{out: &tail{}, proxy: s.Proxy, done: make(chan struct{})}
 	line, err := r.start(s, dir, own.pem)
 	if err != nil {
 		return nil, err
@@ -184,6 +185,12 @@ func (r *Raw) Publish(ctx context.Context, req social.PublishRequest) (social.St
 	if err != nil {
 		return social.Step{}, err
 	}
+	method := "publish"
+	if req.Commit {
+		method = "commit"
+	}
+	ctx, end := r.led(ctx, method, req.Call, req.Account.ID)
+	defer end()
 	res, err := r.social.Publish(ctx, in)
 	if err != nil {
 		return social.Step{}, err
@@ -200,6 +207,8 @@ func (r *Raw) Find(ctx context.Context, req social.FindRequest) (social.Finding,
 	if err != nil {
 		return social.Finding{}, err
 	}
+	ctx, end := r.led(ctx, "find", req.Call, req.Account.ID)
+	defer end()
 	res, err := r.social.Find(ctx, in)
 	if err != nil {
 		return social.Finding{}, err

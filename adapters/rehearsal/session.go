@@ -72,17 +72,6 @@ func (x *Session) Close() {
 	_ = x.Host.Close(ctx)
 }
 
-// door is the proxy as a host knows it.
-type door struct{ proxy *Proxy }
-
-func (d door) URL() string { return d.proxy.credentials() }
-
-func (d door) Allow(hosts ...string) func() { d.proxy.Allow(hosts...); return func() {} }
-
-func (p *Proxy) credentials() string {
-	return (&url.URL{Scheme: "http", User: url.UserPassword("plugin", "rehearsal"), Host: p.addr}).String()
-}
-
 // hostOf is the host of an address written with or without a scheme.
 func hostOf(instance string) string {
 	if instance != "" && !strings.Contains(instance, "://") {

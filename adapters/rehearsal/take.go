@@ -3,6 +3,7 @@ package rehearsal
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/social"
@@ -91,7 +92,10 @@ func (t *Take) Step(ctx context.Context, stage *Stage, by Actor) Record {
 		t.publish(ctx, by, &r)
 	}
 	r.Took = time.Since(r.At)
-	r.Exchanges = stage.Proxy.Since(mark)
+	// Those of others that are under way say so; what says nothing may be ours.
+	r.Exchanges = slices.DeleteFunc(stage.Proxy.Since(mark), func(e Exchange) bool {
+		return e.Call.Operation != "" && e.Call.Operation != t.Request.Call.Idempotency
+	})
 	return r
 }
 

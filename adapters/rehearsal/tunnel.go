@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/carillonhq/carillon/adapters/egress"
 )
 
 // caFile is what plugins are told to trust, in a folder of the stage's
@@ -97,7 +99,7 @@ func (p *Proxy) tunnel(w http.ResponseWriter, r *http.Request) {
 		host = r.Host
 	}
 	if !p.permits(host) {
-		e, _ := p.begin(r, false)
+		e, _ := p.begin(r, false, p.whose(r))
 		p.note(func() { e.Refused, e.Path = true, "" })
 		defer p.finish(e)
 		p.answer(w, e, &Answer{Status: http.StatusForbidden, Header: map[string]string{"Proxy-Status": "carillon; error=http_request_denied"}})
@@ -118,11 +120,11 @@ func (p *Proxy) tunnel(w http.ResponseWriter, r *http.Request) {
 	if port == "443" {
 		host = name
 	}
-	p.serveInside(conn, name, host)
+	p.serveInside(conn, name, host, p.whose(r))
 }
 
 // serveInside speaks TLS and then HTTP on a tunnel's connection until it ends.
-func (p *Proxy) serveInside(conn net.Conn, name, host string) {
+func (p *Proxy) serveInside(conn net.Conn, name, host string, call egress.Call) {
 	secure := tls.Server(conn, &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return p.ca.of(name) },
@@ -132,7 +134,7 @@ func (p *Proxy) serveInside(conn net.Conn, name, host string) {
 		ReadHeaderTimeout: time.Minute,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r.Host = host
-			p.exchange(w, r, false)
+			p.exchange(w, r, false, call)
 		}),
 		ConnState: func(_ net.Conn, st http.ConnState) {
 			if st == http.StateClosed || st == http.StateHijacked {

@@ -17,10 +17,12 @@ import (
 
 // detected is what this machine lets this process do.
 type detected struct {
-	plan  plan
-	uids  uidRange
-	level Level
-	bare  bool // limits and rights work, if nothing else
+	plan plan
+	uids uidRange
+	// Where to put guests, for their memory in total; nil: it is watched.
+	groups *groups
+	level  Level
+	bare   bool // limits and rights work, if nothing else
 }
 
 // Effective is the level that a guest with a proxy has on this machine. It is
@@ -32,11 +34,16 @@ var detect = sync.OnceValue(func() detected {
 		return detected{level: nothing("this program does not call sandbox.Main")}
 	}
 	var why []error
+	given, _ := findGroups() // without one there is the watch
 	for _, p := range plans() {
-		d := detected{plan: p, uids: freeUIDs(), bare: true}
+		d := detected{plan: p, uids: freeUIDs(), bare: true, groups: given}
 		level, err := d.attempt()
+		if err != nil && given != nil {
+			d.groups = nil
+			level, err = d.attempt()
+		}
 		if err == nil {
-			d.level = explain(level, p, why)
+			d.level = explain(level, d, why)
 			return d
 		}
 		why = append(why, err)
@@ -62,7 +69,8 @@ func plans() (all []plan) {
 
 // explain says by what a level is reached and adds to what is missing why a
 // better plan did not work.
-func explain(l Level, p plan, why []error) Level {
+func explain(l Level, d detected, why []error) Level {
+	p := d.plan
 	if p.Namespaces {
 		l.By = append(l.By, "namespaces")
 	}
@@ -74,6 +82,11 @@ func explain(l Level, p plan, why []error) Level {
 	}
 	if os.Geteuid() == 0 && p.Namespaces && freeUIDs().max > 0 {
 		l.By = append(l.By, "a user of its own")
+	}
+	if d.groups != nil {
+		l.By = append(l.By, "a control group")
+	} else {
+		l.By = append(l.By, "a look at its memory each second")
 	}
 	if len(why) > 0 {
 		for i, part := range l.Parts {
@@ -91,6 +104,7 @@ type trial struct {
 	Allowed                string   // an address that has to answer
 	Closed                 []string // and those that must not
 	Host                   int      // the host's process
+	Own                    string   // its socket folder
 	Memory                 uint64
 }
 
@@ -126,10 +140,24 @@ func (d detected) attempt() (Level, error) {
 		}
 		level.Parts[i].Missing = reason
 	}
-	if !d.plan.Namespaces {
-		level = level.Without("counted together with all processes of this user", processes)
+	return d.lessened(level), nil
+}
+
+// lessened is level without what no probe can find missing.
+func (d detected) lessened(level Level) Level {
+	if d.plan.Namespaces {
+		return level
 	}
-	return level, nil
+	left := "what it starts goes on if its host is ended suddenly"
+	if !d.plan.Seccomp {
+		left = "what it starts can leave its group, and goes on then"
+	}
+	level = level.Without("counted together with all processes of this user", processes).
+		Without("its files are on the host's disk", disk).Without(left, ending)
+	if os.Geteuid() == 0 {
+		level = level.Without("it is root, if without root's rights: another user could not get at its folders", privileges)
+	}
+	return level
 }
 
 // setUp makes what the guest must not get at.
@@ -187,6 +215,7 @@ func (d detected) ask(dir string, t trial) (map[string]string, error) {
 	if err := errors.Join(os.Mkdir(scratch, 0o700), os.Mkdir(own, 0o700)); err != nil {
 		return nil, err
 	}
+	t.Own = own
 	b, err := json.Marshal(t)
 	if err != nil {
 		return nil, err
@@ -201,7 +230,7 @@ func (d detected) ask(dir string, t trial) (map[string]string, error) {
 		Args: []string{probeName}, Env: []string{"TRIAL=" + string(b), "GOMAXPROCS=1"}, Dir: own, Stdin: stdin, Stdout: &out, Stderr: &complaints,
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true}, WaitDelay: time.Second,
 	}
-	policy := Policy{ReadWrite: []string{own}, Connect: []string{t.Allowed}, Scratch: scratch, Memory: t.Memory}
+	policy := Policy{Sockets: own, Connect: []string{t.Allowed}, Scratch: scratch, Memory: t.Memory}
 	uid := 0
 	if d.uids.max > 0 && d.plan.Namespaces {
 		uid = d.uids.pick()
@@ -211,16 +240,19 @@ func (d detected) ask(dir string, t trial) (map[string]string, error) {
 		return nil, err
 	}
 	defer c.Close()
-	return c.hear(cmd, &out, &complaints)
+	return d.hear(c, cmd, hold, &out, &complaints)
 }
 
-func (c *Cage) hear(cmd *exec.Cmd, out, complaints *bytes.Buffer) (map[string]string, error) {
+// hear weighs the guest once it has become one, and listens to what it found.
+func (d detected) hear(c *Cage, cmd *exec.Cmd, hold *os.File, out, complaints *bytes.Buffer) (map[string]string, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	late := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
 	defer late.Stop()
 	served := c.Serve()
+	heavy := d.weigh(cmd.Process.Pid)
+	_ = hold.Close() // it waits for that
 	if err := cmd.Wait(); err != nil || served != nil {
 		return nil, errors.Join(served, err, firstLine(complaints))
 	}
@@ -228,6 +260,7 @@ func (c *Cage) hear(cmd *exec.Cmd, out, complaints *bytes.Buffer) (map[string]st
 	if err := json.Unmarshal(out.Bytes(), &said); err != nil {
 		return nil, fmt.Errorf("the probe: %w", err)
 	}
+	said[total] = heavy
 	if wrong := said["wrong"]; wrong != "" {
 		return nil, errors.New("the probe: " + wrong)
 	}

@@ -33,5 +33,14 @@ func (required) Error() string { return "the sandbox is required and " + onlyLin
 // Serve does nothing.
 func (*Cage) Serve() error { return nil }
 
+// Keep does nothing.
+func (*Cage) Keep(int, <-chan struct{}, func(error)) {}
+
+// Verdict does nothing.
+func (*Cage) Verdict() error { return nil }
+
+// At is path.
+func (*Cage) At(path string) string { return path }
+
 // Close does nothing.
 func (*Cage) Close() {}

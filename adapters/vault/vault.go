@@ -29,18 +29,20 @@ const (
 	Refresh     = "refresh"      // the next refresh token of a session
 	Address     = "address"      // names of mail addresses in counters
 	OAuthState  = "oauth-state"  // the round trip to a platform's consent page
+	SignIn      = "sign-in"      // the round trip to a provider that signs people in
 	Cursor      = "cursor"       // pages of lists
 	Gateway     = "gateway"      // media for a plugin, for one call
 	EventTicket = "event-ticket" // opening an event stream
 	Webhook     = "webhook"      // secrets of webhook endpoints, at rest
 	DataKeys    = "data-keys"    // the tenants' data keys, at rest
 	Pseudonym   = "pseudonym"    // tenants' names as plugins see them
+	Audit       = "audit"        // signs the heads of audit chains
 	Database    = "database"     // passwords of the serving logins
 )
 
 // Purposes lists every purpose once.
 func Purposes() []string {
-	return []string{Session, Refresh, Address, OAuthState, Cursor, Gateway, EventTicket, Webhook, DataKeys, Pseudonym, Database}
+	return []string{Session, Refresh, Address, OAuthState, SignIn, Cursor, Gateway, EventTicket, Webhook, DataKeys, Pseudonym, Audit, Database}
 }
 
 // Vault derives keys. It is safe for concurrent use.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/carillonhq/carillon/adapters/oidc"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/adapters/vault"
@@ -47,8 +48,12 @@ type config struct {
 	BlueskyView   string         // CARILLON_BLUESKY_APPVIEW, if not Bluesky's own
 	AllowLoopback bool           // CARILLON_ALLOW_LOOPBACK: instances and webhooks on this machine
 	Mailbox       string         // CARILLON_MAILBOX, a folder that mail goes to instead
+	Providers     []oidc.Config  // CARILLON_OIDC_…: accounts elsewhere that sign people in, see providers.go
+	ProviderNets  []netip.Prefix // CARILLON_OIDC_NETWORKS, own networks that have such a provider
+	Closed        bool           // CARILLON_REGISTRATION=closed: nobody registers by themselves
 	LocalPlugins  bool           // CARILLON_PLUGINS_LOCAL=allow: plugins that nobody signed
 	Sandbox       sandbox.Mode   // CARILLON_SANDBOX: required, best (if not set) or off
+	Attributed    bool           // CARILLON_EGRESS_CALLS: required, or best (if not set)
 	SandboxRead   []string       // CARILLON_SANDBOX_READ, folders that plugins may read, with colons between
 }
 
@@ -81,7 +86,10 @@ func loadConfig(getenv func(string) string) (config, error) {
 	}
 	c.MasterNumber, c.MasterKey = e.master("CARILLON_MASTER_KEY")
 	c.MasterKeysOld = e.oldMasters("CARILLON_MASTER_KEYS_OLD", c.MasterNumber)
+	c.Providers, c.ProviderNets = e.providers(os.Environ(), c.AllowLoopback), e.prefixes("CARILLON_OIDC_NETWORKS")
+	c.Closed = e.word("CARILLON_REGISTRATION", "open", "closed") == "closed"
 	c.Sandbox, c.SandboxRead = e.sandbox("CARILLON_SANDBOX"), e.folders("CARILLON_SANDBOX_READ")
+	c.Attributed = e.word("CARILLON_EGRESS_CALLS", "best", "required") == "required"
 	c.LocalPlugins = e.word("CARILLON_PLUGINS_LOCAL", "allow", "refuse") == "allow"
 	c.URL = strings.TrimRight(e.text("CARILLON_URL", "http://"+c.Addr), "/")
 	c.BlobURL = e.text("CARILLON_BLOB_URL", "file://"+c.StateDir+"/blobs")

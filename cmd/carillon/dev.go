@@ -103,6 +103,7 @@ func (d *dev) listen(ctx context.Context, at devAddrs) error {
 	d.cfg.Addr = d.api.Addr().String()
 	d.cfg.URL = "http://" + d.cfg.Addr
 	d.cfg.PigeonURL = "http://" + d.pigeon.Addr().String()
+	d.cfg.Providers = append(d.cfg.Providers, practiceProvider(d.cfg.PigeonURL))
 	if d.cfg.PigeonSettle == "" {
 		d.cfg.PigeonSettle = "10s" // it is on this machine: no need to wait as for the internet
 	}
@@ -216,7 +217,8 @@ func (d *dev) welcome(ctx context.Context, k *kernel) error {
   or a client             %s
   or the operator         %s
   password                %s
+  or with an account of the practice network: %s/login
 
-`, k.cfg.StateDir, k.cfg.URL, d.pigeon.Addr(), d.mail.Addr(), k.cfg.MetricsAddr, agencyOwner.Email, clientEditor.Email, operator.Email, demoPassword)
+`, k.cfg.StateDir, k.cfg.URL, d.pigeon.Addr(), d.mail.Addr(), k.cfg.MetricsAddr, agencyOwner.Email, clientEditor.Email, operator.Email, demoPassword, k.cfg.URL)
 	return err
 }

@@ -64,8 +64,11 @@ type kernel struct {
 	mail    mail.Sender
 	mailbox *mailbox.Box
 
-	tenants   *registry.Service
-	people    *identity.Service
+	tenants *registry.Service
+	people  *identity.Service
+
+	federation *identity.Federation
+
 	names     *identity.Directory
 	keys      *identity.Keys
 	channels  *channels.Service
@@ -150,9 +153,12 @@ func (k *kernel) openOutside(context.Context) (err error) {
 		o.AllowHTTP = true
 	}
 	k.egress = egress.New(o)
-	if k.proxy, err = egress.ListenProxy(k.egress, egress.Limits{Conns: proxyConns, Refused: func(plugin, host string) {
-		k.log.Warn("a plugin asked for a host that its manifest does not list", "plugin", plugin, "host", host)
-	}}); err != nil {
+	if k.proxy, err = egress.ListenProxy(k.egress, egress.Limits{
+		Conns: proxyConns, Attributed: k.cfg.Attributed, Observe: k.wentOut,
+		Refused: func(plugin, host string) {
+			k.log.Warn("a plugin asked for a host that its manifest does not list", "plugin", plugin, "host", host)
+		},
+	}); err != nil {
 		return fmt.Errorf("egress proxy: %w", err)
 	}
 	k.onClose(func() { _ = k.proxy.Close() })
@@ -197,7 +203,7 @@ func (k *kernel) openMedia(ctx context.Context) (err error) {
 		return err
 	}
 	images := imaging.New([]string{binary, "media-worker"}, imaging.DefaultLimits())
-	k.media = media.New(k.db.Media(), k.blobs, images, k.links, k.db.MediaUses(), k.authz, time.Now)
+	k.media = media.New(k.db.Media(), k.blobs, images, k.links, k.authz, time.Now)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	k.onClose(stop)
 	go func() { _ = serveLocal(serving, k.files, gateway.New(k.links, k.media)) }()
@@ -213,7 +219,8 @@ func (k *kernel) openServices(context.Context) error {
 	hasher := argon.New(argon.Current())
 	k.names = identity.NewDirectory(k.db.Identity(), hasher, time.Now)
 	k.people = identity.New(k.db.Identity(), k.db.Keys(), hasher, jwt.New(k.vault.Key(vault.Session), time.Now),
-		homes{k.tenants}, k.tenants, identity.Config{RefreshKey: k.vault.Key(vault.Refresh), AddressKey: k.vault.Key(vault.Address)}, time.Now)
+		homes{k.tenants}, k.tenants, identity.Config{RefreshKey: k.vault.Key(vault.Refresh), AddressKey: k.vault.Key(vault.Address), Closed: k.cfg.Closed}, time.Now)
+	k.openProviders()
 	k.keys = identity.NewKeys(k.db.Keys(), k.authz, apiVersion, time.Now)
 	k.channels = channels.New(channels.Deps{
 		Store: k.db.Channels(), Plugins: pluginsOf{k.plugins}, OAuth: oauth.New(k.egress.Client(20*time.Second, 1<<20), time.Now),

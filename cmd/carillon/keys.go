@@ -10,6 +10,7 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/vault"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 func keysCommand() *cobra.Command {
@@ -38,6 +39,9 @@ func rotate(ctx context.Context, cfg config, db *postgres.DB) (int, error) {
 	}
 	envelope, err := vault.NewEnvelope(db.DataKeys(), cfg.wrappers(), time.Now)
 	if err != nil {
+		return 0, err
+	}
+	if _, err := audit.NewSealer(db.AuditChains(), auditKeys(cfg)).Renew(ctx); err != nil {
 		return 0, err
 	}
 	return envelope.Rotate(ctx)

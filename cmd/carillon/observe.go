@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -10,8 +11,12 @@ import (
 	"os"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/carillonhq/carillon/adapters/egress"
 	"github.com/carillonhq/carillon/adapters/httpapi"
 	"github.com/carillonhq/carillon/adapters/logging"
 	"github.com/carillonhq/carillon/adapters/metrics"
@@ -52,6 +57,28 @@ func whereabouts(ctx context.Context) (attrs []slog.Attr) {
 func (k *kernel) answered(ctx context.Context, o httpapi.Observation) {
 	k.metrics.HTTP(o.Method, o.Route, o.Status, o.Took)
 	k.log.DebugContext(ctx, "answered", "method", o.Method, "status", o.Status, "took", o.Took.String())
+}
+
+// wentOut counts what a plugin asked of the egress proxy and puts it into the
+// trace of the call that it is of and, at level debug, into the log. It is the
+// host's own evidence: what a plugin reports of itself is another span.
+func (k *kernel) wentOut(ctx context.Context, r egress.Request) {
+	method, outcome := cmp.Or(r.Call.Method, "none"), cmp.Or(r.Failed, "ok")
+	k.metrics.Egress(r.Plugin, method, outcome)
+	k.log.DebugContext(ctx, "went out", "plugin", r.Plugin, "call", method, "operation", r.Call.Operation, "plugin_tenant", r.Call.Tenant,
+		"account", r.Call.Account, "host", r.Host, "outcome", outcome, "sent", r.Sent, "received", r.Received, "took", r.Took.String())
+	if !trace.SpanFromContext(ctx).SpanContext().IsSampled() {
+		return
+	}
+	_, span := otel.Tracer("github.com/carillonhq/carillon/cmd/carillon").Start(ctx, "egress "+r.Host, trace.WithTimestamp(r.At),
+		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
+			attribute.String("plugin.id", r.Plugin), attribute.String("carillon.call", method), attribute.String("carillon.operation", r.Call.Operation),
+			attribute.String("carillon.account", r.Call.Account), attribute.String("server.address", r.Host),
+			attribute.Int64("carillon.sent", r.Sent), attribute.Int64("carillon.received", r.Received)))
+	if r.Failed != "" {
+		span.SetStatus(codes.Error, r.Failed)
+	}
+	span.End(trace.WithTimestamp(r.At.Add(r.Took)))
 }
 
 // openSight starts what the rest is watched with.

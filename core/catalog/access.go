@@ -2,9 +2,11 @@ package catalog
 
 import (
 	"context"
+	"slices"
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Enable switches a plugin on for who's tenant and all below it; in the
@@ -30,7 +32,7 @@ func (s *Service) set(ctx context.Context, who tenants.Scope, id string, on bool
 }
 
 func (s *Service) setForAll(ctx context.Context, who tenants.Scope, id string, on bool) (Entry, error) {
-	return s.change(ctx, who, id, func(_ context.Context, _ Tx, p *Plugin) (*Version, []string, error) {
+	return s.change(ctx, who, id, switching(on), func(_ context.Context, _ Tx, p *Plugin) (*Version, []string, error) {
 		switch {
 		case on && p.Level != BuiltIn && p.Active == "":
 			return nil, nil, fault.New(fault.Conflict, "plugin.not_approved", "No version of this plugin is approved yet.")
@@ -45,6 +47,14 @@ func (s *Service) setForAll(ctx context.Context, who tenants.Scope, id string, o
 	})
 }
 
+// switching is what it is called in records.
+func switching(on bool) string {
+	if on {
+		return "plugin.enable"
+	}
+	return "plugin.disable"
+}
+
 // choose records a tenant's own word.
 func (s *Service) choose(ctx context.Context, who tenants.Scope, id string, on bool) (Entry, error) {
 	e, err := s.get(ctx, who, id) // what they cannot see is not there
@@ -52,14 +62,18 @@ func (s *Service) choose(ctx context.Context, who tenants.Scope, id string, on b
 		return Entry{}, err
 	}
 	if on && e.Closed == ClosedByPlan {
-		return Entry{}, fault.New(fault.Quota, string(ClosedByPlan), "Your plan does not include this platform.")
+		return Entry{}, fault.New(fault.Quota, string(ClosedByPlan), "Your plan does not include this platform.").
+			Knowing(fault.Facts{Plan: string(who.Tier), NeededPlan: string(e.Plugin.Grants.Least(who))})
 	}
 	happened := map[bool]string{true: EventEnabled, false: EventDisabled}[on]
 	err = s.Store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
 		if err := tx.SaveChoice(ctx, id, Choice{On: on, By: who.Actor(), At: s.Now()}); err != nil {
 			return err
 		}
-		return tx.Emit(ctx, happened, string(who.Tenant), EventData{Plugin: id, Actor: who.Actor()})
+		if err := tx.Emit(ctx, happened, string(who.Tenant), EventData{Plugin: id, Actor: who.Actor()}); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, switching(on), id))
 	})
 	if err != nil {
 		return Entry{}, err
@@ -69,6 +83,21 @@ func (s *Service) choose(ctx context.Context, who tenants.Scope, id string, on b
 		return Entry{}, fault.New(fault.Conflict, string(ClosedByChoice), "Somebody above this tenant has switched this platform off. Your choice is kept for when they switch it on.")
 	}
 	return e, err
+}
+
+// Least is the smallest plan above who's that includes the plugin; empty: it is
+// not for want of a plan that who may not have it, or none does.
+func (g Grants) Least(who tenants.Scope) tenants.Tier {
+	if _, named := g.Tenants[who.Tenant]; named || slices.Contains(g.Tiers, who.Tier) {
+		return ""
+	}
+	all := tenants.Tiers()
+	for _, t := range all[slices.Index(all, who.Tier)+1:] {
+		if slices.Contains(g.Tiers, t) {
+			return t
+		}
+	}
+	return ""
 }
 
 // messages say each reason to people.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // maxKeyName is the longest name of a key, in characters.
@@ -29,7 +30,12 @@ func (s *Service) Trust(ctx context.Context, who tenants.Scope, k Key) (Key, err
 		return Key{}, fault.New(fault.Invalid, "plugin.bad_key_name", "Say whose key it is, in at most %d characters.", maxKeyName).On("/name")
 	}
 	k.AddedBy, k.AddedAt = who.Actor(), s.Now()
-	err := s.Store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error { return tx.SaveKey(ctx, k) })
+	err := s.Store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		if err := tx.SaveKey(ctx, k); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "plugin_key.trust", k.ID, "name", k.Name))
+	})
 	return k, err
 }
 
@@ -46,7 +52,7 @@ func (s *Service) Keys(ctx context.Context, who tenants.Scope) (out []Key, err e
 }
 
 // Distrust takes a key away. What it signed stays, as Community: what runs was
-// accepted, and what comes next waits.
+// accepted, and what comes next waits, also if the same key signed it.
 func (s *Service) Distrust(ctx context.Context, who tenants.Scope, id string) error {
 	if err := s.Authz.Allow(ctx, who, ActManage); err != nil {
 		return err
@@ -64,11 +70,12 @@ func (s *Service) Distrust(ctx context.Context, who tenants.Scope, id string) er
 				return err
 			}
 		}
-		return nil
+		return tx.Record(ctx, audit.By(who, "plugin_key.distrust", id))
 	})
 }
 
-// lower makes what a key vouched for Community.
+// lower makes what a key vouched for Community, and the key one that nobody
+// accepted.
 func (s *Service) lower(ctx context.Context, tx Tx, who tenants.Scope, p *Plugin, key string) error {
 	all, err := tx.Versions(ctx, p.ID)
 	if err != nil {
@@ -83,9 +90,11 @@ func (s *Service) lower(ctx context.Context, tx Tx, who tenants.Scope, p *Plugin
 			return err
 		}
 	}
-	if p.Signer != key || p.Level != Verified {
+	if p.Signer != key {
 		return nil
 	}
-	p.Level = Community
+	if p.Signer = ""; p.Level == Verified {
+		p.Level = Community
+	}
 	return s.keep(ctx, tx, who, p, nil, []string{EventUpdated})
 }

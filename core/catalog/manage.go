@@ -5,10 +5,12 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
-// change loads, changes and saves one plugin. fn says what happened.
-func (s *Service) change(ctx context.Context, who tenants.Scope, id string, fn func(context.Context, Tx, *Plugin) (*Version, []string, error)) (Entry, error) {
+// change loads, changes and saves one plugin, and records it as action. fn says
+// what happened; nothing is nothing to record.
+func (s *Service) change(ctx context.Context, who tenants.Scope, id, action string, fn func(context.Context, Tx, *Plugin) (*Version, []string, error)) (Entry, error) {
 	if err := s.Authz.Allow(ctx, who, ActManage); err != nil {
 		return Entry{}, err
 	}
@@ -21,7 +23,10 @@ func (s *Service) change(ctx context.Context, who tenants.Scope, id string, fn f
 		if err != nil || happened == nil {
 			return err
 		}
-		return s.keep(ctx, tx, who, p, v, happened)
+		if err := s.keep(ctx, tx, who, p, v, happened); err != nil {
+			return err
+		}
+		return tx.Record(ctx, recordOf(who, action, p, v))
 	})
 	if err != nil {
 		return Entry{}, err
@@ -29,17 +34,23 @@ func (s *Service) change(ctx context.Context, who tenants.Scope, id string, fn f
 	return s.get(ctx, who, id)
 }
 
-// Approve lets the version that waits run, with all that it asks for. digest,
-// if it is not empty, is the one that was looked at: another is a conflict.
+// recordOf is an entry about a plugin, with the version that matters.
+func recordOf(who tenants.Scope, action string, p *Plugin, v *Version) audit.Entry {
+	if v == nil {
+		return audit.By(who, action, p.ID)
+	}
+	return audit.By(who, action, p.ID, "version", v.Version, "digest", v.Digest, "level", string(v.Level))
+}
+
+// Approve lets the version that waits run, with all that it asks for. digest is
+// the one that was looked at: without it nothing is approved, and another is a
+// conflict.
 func (s *Service) Approve(ctx context.Context, who tenants.Scope, id, digest string) (Entry, error) {
-	return s.change(ctx, who, id, func(ctx context.Context, tx Tx, p *Plugin) (*Version, []string, error) {
-		switch {
-		case p.Pending == "":
-			return nil, nil, fault.New(fault.Conflict, "plugin.nothing_pending", "Nothing of this plugin waits for approval.")
-		case digest != "" && digest != p.Pending:
-			return nil, nil, fault.New(fault.Conflict, "plugin.other_pending", "Another version waits by now. Look at it first.")
+	return s.change(ctx, who, id, "plugin.approve", func(ctx context.Context, tx Tx, p *Plugin) (*Version, []string, error) {
+		if p.Pending != "" && digest == "" {
+			return nil, nil, fault.New(fault.Invalid, "plugin.no_digest", "Say which version was looked at, by its digest.").On("/digest")
 		}
-		v, err := tx.Version(ctx, id, p.Pending)
+		v, err := waiting(ctx, tx, p, digest)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -48,12 +59,50 @@ func (s *Service) Approve(ctx context.Context, who tenants.Scope, id, digest str
 	})
 }
 
+// Dismiss lets the version that waits go; what runs runs on. It waits again if
+// somebody adds it again. digest is as in Approve. A plugin of which nothing
+// else is there is removed instead.
+func (s *Service) Dismiss(ctx context.Context, who tenants.Scope, id, digest string) (Entry, error) {
+	var gone string
+	e, err := s.change(ctx, who, id, "plugin.dismiss", func(ctx context.Context, tx Tx, p *Plugin) (*Version, []string, error) {
+		v, err := waiting(ctx, tx, p, digest)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case p.Active == "":
+			return nil, nil, fault.New(fault.Conflict, "plugin.nothing_else", "This plugin has no other version. Remove the plugin.")
+		}
+		p.Pending = ""
+		if v.Ran { // a way back to it stays
+			return v, []string{EventUpdated}, nil
+		}
+		gone = v.Digest
+		return v, []string{EventUpdated}, tx.DropVersion(ctx, id, v.Digest)
+	})
+	if err == nil && gone != "" {
+		_ = s.Bundles.Forget(ctx, gone) // what is left of one is waste, not harm
+	}
+	return e, err
+}
+
+// waiting is the version that waits for approval. digest, if it is not empty, is
+// the one that was looked at.
+func waiting(ctx context.Context, tx Tx, p *Plugin, digest string) (*Version, error) {
+	switch {
+	case p.Pending == "":
+		return nil, fault.New(fault.Conflict, "plugin.nothing_pending", "Nothing of this plugin waits for approval.")
+	case digest != "" && digest != p.Pending:
+		return nil, fault.New(fault.Conflict, "plugin.other_pending", "Another version waits by now. Look at it first.")
+	}
+	return tx.Version(ctx, p.ID, p.Pending)
+}
+
 // Rollback runs another version that is still kept and that ran before: the one
 // before, or the one that version names by number or digest. The plugin is
-// pinned by it, so that nothing undoes it. One that never ran is for Approve,
+// pinned by it, so that nothing undoes it, and no signer is accepted by it. One that never ran is for Approve,
 // which shows what it asks for.
 func (s *Service) Rollback(ctx context.Context, who tenants.Scope, id, version string) (Entry, error) {
-	return s.change(ctx, who, id, func(ctx context.Context, tx Tx, p *Plugin) (*Version, []string, error) {
+	return s.change(ctx, who, id, "plugin.rollback", func(ctx context.Context, tx Tx, p *Plugin) (*Version, []string, error) {
 		all, err := tx.Versions(ctx, id)
 		if err != nil {
 			return nil, nil, err
@@ -70,8 +119,11 @@ func (s *Service) Rollback(ctx context.Context, who tenants.Scope, id, version s
 		case !v.Ran:
 			return nil, nil, fault.New(fault.Conflict, "plugin.never_ran", "That version never ran here, so there is no way back to it. Approve it while it waits, or add it again.").On("/version")
 		}
+		accepted := p.Signer
 		p.activate(v)
-		p.Channel = Pinned
+		if p.Channel = Pinned; v.Level == Community && v.Key != accepted {
+			p.Signer = "" // it may have been revoked since it ran
+		}
 		return v, []string{EventUpgraded}, tx.SaveVersion(ctx, v)
 	})
 }
@@ -93,7 +145,7 @@ type ChannelChange struct {
 
 // Update changes which versions a plugin takes by itself.
 func (s *Service) Update(ctx context.Context, who tenants.Scope, id string, c ChannelChange) (Entry, error) {
-	return s.change(ctx, who, id, func(_ context.Context, _ Tx, p *Plugin) (*Version, []string, error) {
+	return s.change(ctx, who, id, "plugin.set_channel", func(_ context.Context, _ Tx, p *Plugin) (*Version, []string, error) {
 		if c.Row != 0 && c.Row != p.Row {
 			return nil, nil, ErrStale()
 		}
@@ -129,7 +181,10 @@ func (s *Service) Remove(ctx context.Context, who tenants.Scope, id string) erro
 			}
 		}
 		p.remove()
-		return s.keep(ctx, tx, who, p, nil, []string{EventRemoved})
+		if err := s.keep(ctx, tx, who, p, nil, []string{EventRemoved}); err != nil {
+			return err
+		}
+		return tx.Record(ctx, recordOf(who, "plugin.remove", p, nil))
 	})
 	if err != nil {
 		return err
@@ -158,7 +213,7 @@ func (s *Service) Grants(ctx context.Context, who tenants.Scope, id string) (g G
 // SetGrants replaces who may use a plugin. A row other than the present one is
 // a conflict; 0 takes any.
 func (s *Service) SetGrants(ctx context.Context, who tenants.Scope, id string, row int, g Grants) (Grants, int, error) {
-	_, err := s.change(ctx, who, id, func(_ context.Context, _ Tx, p *Plugin) (*Version, []string, error) {
+	_, err := s.change(ctx, who, id, "plugin.set_grants", func(_ context.Context, _ Tx, p *Plugin) (*Version, []string, error) {
 		if row != 0 && row != p.Row {
 			return nil, nil, ErrStale()
 		}

@@ -76,7 +76,7 @@ func (s *Service) SetSettings(ctx context.Context, who tenants.Scope, id string,
 		return Settings{}, err
 	}
 	// Every process hears of the save, and reads the settings anew.
-	if _, err := s.change(ctx, who, id, func(context.Context, Tx, *Plugin) (*Version, []string, error) {
+	if _, err := s.change(ctx, who, id, "plugin.set_settings", func(context.Context, Tx, *Plugin) (*Version, []string, error) {
 		return nil, []string{EventUpdated}, nil
 	}); err != nil {
 		return Settings{}, err

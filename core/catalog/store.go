@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Store keeps the catalog. catalogtest holds its contract. The catalog is the
@@ -47,6 +48,8 @@ const (
 // Tx is one transaction of one tenant. Everything returns ErrNotFound for what
 // is not there.
 type Tx interface {
+	audit.Recorder
+
 	// Plugin returns a line, also that of a plugin that was removed.
 	Plugin(ctx context.Context, id string) (*Plugin, error)
 	// Plugins lists every line by id.

@@ -13,6 +13,7 @@ import (
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // signedIn asks what the credential can post to. One account is connected at
@@ -139,11 +140,14 @@ func (a *attempt) channel(ctx context.Context, tx Tx, account social.Account, g 
 	if err := tx.SaveChannel(ctx, ch); err != nil {
 		return "", err
 	}
+	if err := tx.Record(ctx, audit.By(a.who, "channel.connect", string(ch.ID), "platform", ch.Platform, "connection", string(a.conn.ID))); err != nil {
+		return "", err
+	}
 	return ch.ID, emit(ctx, tx, EventConnected, ch)
 }
 
 func emit(ctx context.Context, tx Tx, event string, ch *Channel) error {
-	return tx.Emit(ctx, event, string(ch.ID), EventData{Platform: ch.Platform, State: ch.State, Reason: ch.Reason})
+	return tx.Emit(ctx, event, string(ch.ID), EventData{Platform: ch.Platform, State: ch.State, Reason: ch.Reason, Paused: ch.Paused})
 }
 
 func grantPlace(id GrantID, generation int64) string {

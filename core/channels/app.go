@@ -7,6 +7,7 @@ import (
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // An App is how a tenant is known to a platform: a registered OAuth client
@@ -74,7 +75,7 @@ func (s *Service) SetApp(ctx context.Context, who tenants.Scope, in AppSettings)
 		client.Secret = in.ClientSecret
 	}
 	app.ClientID, app.Settings, app.Registered = in.ClientID, in.Settings, ""
-	return s.keepApp(ctx, who.Tenant, app, appSecret{client.Secret, app.more}.with(in.Secrets))
+	return s.keepApp(ctx, who.Tenant, app, appSecret{client.Secret, app.more}.with(in.Secrets), audit.By(who, "app.set", in.Platform, "instance", in.Instance))
 }
 
 // GetApp returns the app that who's tenant uses, its own or one from above,
@@ -125,14 +126,19 @@ func (s *Service) ownApp(ctx context.Context, owner tenants.ID, platform, instan
 	return app, c, err
 }
 
-func (s *Service) keepApp(ctx context.Context, owner tenants.ID, app *App, secret appSecret) (err error) {
+func (s *Service) keepApp(ctx context.Context, owner tenants.ID, app *App, secret appSecret, e audit.Entry) (err error) {
 	app.Sealed = nil
 	if secret.Client != "" || len(secret.More) > 0 {
 		if app.Sealed, err = s.seal(ctx, owner, appPlace(app, app.Version+1), secret); err != nil {
 			return err
 		}
 	}
-	err = s.Store.Update(ctx, owner, func(ctx context.Context, tx Tx) error { return tx.SaveApp(ctx, app) })
+	err = s.Store.Update(ctx, owner, func(ctx context.Context, tx Tx) error {
+		if err := tx.SaveApp(ctx, app); err != nil {
+			return err
+		}
+		return tx.Record(ctx, e)
+	})
 	s.ForgetApps()
 	return err
 }
@@ -168,7 +174,7 @@ func (s *Service) register(ctx context.Context, owner tenants.ID, app *App, o so
 		return "", Client{}, err
 	}
 	app.ClientID, app.Registered = client.ID, s.cfg.CallbackURL
-	err = s.keepApp(ctx, owner, app, appSecret{client.Secret, app.more})
+	err = s.keepApp(ctx, owner, app, appSecret{client.Secret, app.more}, audit.Of(string(tenants.System), "app.register", app.Platform, "instance", app.Instance))
 	if fault.Is(err, fault.Conflict) { // someone else registered at the same time; theirs counts
 		_, client, err = s.ownApp(ctx, owner, app.Platform, app.Instance)
 	}

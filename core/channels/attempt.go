@@ -15,6 +15,7 @@ import (
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // An attempt is a connection while it is being worked on.
@@ -59,7 +60,17 @@ func (a *attempt) keep(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return a.Store.Update(ctx, a.who.Tenant, func(ctx context.Context, tx Tx) error { return tx.SaveConnection(ctx, a.conn) })
+	action := "connection.continue"
+	if a.conn.Version == 0 {
+		action = "connection.start"
+	}
+	e := audit.By(a.who, action, string(a.conn.ID), "platform", a.conn.Platform, "stage", string(a.conn.Stage))
+	return a.Store.Update(ctx, a.who.Tenant, func(ctx context.Context, tx Tx) error {
+		if err := tx.SaveConnection(ctx, a.conn); err != nil {
+			return err
+		}
+		return tx.Record(ctx, e)
+	})
 }
 
 func connPlace(c *Connection, version int) string {

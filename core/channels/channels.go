@@ -33,6 +33,7 @@ const (
 // Events that this package emits. Each carries an EventData.
 const (
 	EventConnected      = "channel.connected"
+	EventUpdated        = "channel.updated" // it was renamed, paused or goes on
 	EventNeedsReconnect = "channel.needs_reconnect"
 	EventDisconnected   = "channel.disconnected"
 )
@@ -42,6 +43,7 @@ type EventData struct {
 	Platform string `json:"platform"`
 	State    State  `json:"state"`
 	Reason   string `json:"reason,omitempty"`
+	Paused   bool   `json:"paused,omitempty"`
 }
 
 // Members reads a person's standing again, because what was true when a

@@ -5,6 +5,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Page sizes of List.
@@ -72,10 +73,24 @@ func (s *Service) Update(ctx context.Context, who tenants.Scope, id ID, version 
 	if change.PauseReason != nil && len(*change.PauseReason) > maxReason {
 		return Channel{}, fault.New(fault.Invalid, "channel.reason_too_long", "A reason has at most %d bytes.", maxReason).On("/pause_reason")
 	}
-	return s.change(ctx, who, id, version, func(_ context.Context, _ Tx, ch *Channel) error {
+	return s.change(ctx, who, id, version, func(ctx context.Context, tx Tx, ch *Channel) error {
 		ch.apply(change, who)
-		return nil
+		if err := tx.Record(ctx, audit.By(who, change.action(), string(id))); err != nil {
+			return err
+		}
+		return emit(ctx, tx, EventUpdated, ch)
 	})
+}
+
+// action is what the change is called in records.
+func (c Change) action() string {
+	switch {
+	case c.Paused == nil:
+		return "channel.update"
+	case *c.Paused:
+		return "channel.pause"
+	}
+	return "channel.resume"
 }
 
 // apply makes the change on behalf of who.
@@ -144,6 +159,9 @@ func (s *Service) Disconnect(ctx context.Context, who tenants.Scope, id ID, vers
 			return err
 		}
 		ch.disconnect()
+		if err := tx.Record(ctx, audit.By(who, "channel.disconnect", string(id))); err != nil {
+			return err
+		}
 		return emit(ctx, tx, EventDisconnected, ch)
 	}, func(ctx context.Context, tx Tx) (err error) {
 		if l.grant != nil {

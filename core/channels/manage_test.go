@@ -33,6 +33,15 @@ func TestAPausedChannelPublishesNothing(t *testing.T) {
 		t.Errorf("channel: %+v", ch)
 	}
 	w.must(w.publish(ch.ID, true))
+	var told []string
+	for _, e := range w.store.Events(w.who.Tenant) {
+		if e.Type == channels.EventUpdated && e.Subject == string(ch.ID) {
+			told = append(told, e.Data)
+		}
+	}
+	if len(told) != 2 || !strings.Contains(told[0], `"paused":true`) || strings.Contains(told[1], "paused") {
+		t.Errorf("told of the pause and its end: %q", told)
+	}
 }
 
 func TestUpdateRefuses(t *testing.T) {

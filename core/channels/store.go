@@ -6,6 +6,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Store keeps channels. channelstest holds its contract.
@@ -56,6 +57,7 @@ type Due struct {
 // Tx is one transaction of one tenant. Everything returns fault.NotFound for
 // what is not there.
 type Tx interface {
+	audit.Recorder
 	ChannelTx
 	GrantTx
 	SignInTx

@@ -7,6 +7,7 @@ import (
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // NewEndpoint is what a person says of an endpoint.
@@ -40,9 +41,12 @@ func (s *Service) CreateEndpoint(ctx context.Context, who tenants.Scope, in NewE
 			return err
 		}
 		if len(all) >= MaxEndpoints {
-			return fault.New(fault.Quota, "webhook.too_many", "There is room for %d endpoints. Delete one first.", MaxEndpoints)
+			return fault.New(fault.Quota, "webhook.too_many", "There is room for %d endpoints. Delete one first.", MaxEndpoints).Knowing(fault.Facts{Limit: MaxEndpoints})
 		}
-		return tx.SaveEndpoint(ctx, e)
+		if err := tx.SaveEndpoint(ctx, e); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "webhook.create", string(e.ID)))
 	})
 	if err != nil {
 		return nil, "", err
@@ -69,7 +73,7 @@ func (s *Service) UpdateEndpoint(ctx context.Context, who tenants.Scope, eid End
 			return nil, err
 		}
 	}
-	return s.change(ctx, who, eid, func(e *Endpoint) error {
+	return s.change(ctx, who, eid, "webhook.update", func(e *Endpoint) error {
 		if version != 0 && version != e.Version {
 			return fault.New(fault.Conflict, "webhook.stale", "Someone else changed this endpoint.")
 		}
@@ -122,7 +126,12 @@ func (s *Service) DeleteEndpoint(ctx context.Context, who tenants.Scope, eid End
 	if err := s.authz.Allow(ctx, who, ActWebhookManage); err != nil {
 		return err
 	}
-	return s.store.Update(ctx, who.Tenant, func(tx Tx) error { return tx.DeleteEndpoint(ctx, eid) })
+	return s.store.Update(ctx, who.Tenant, func(tx Tx) error {
+		if err := tx.DeleteEndpoint(ctx, eid); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "webhook.delete", string(eid)))
+	})
 }
 
 // Rotate gives an endpoint a new signing secret and returns it. The old one
@@ -141,7 +150,7 @@ func (s *Service) Rotate(ctx context.Context, who tenants.Scope, eid EndpointID,
 	if err != nil {
 		return nil, "", err
 	}
-	e, err = s.change(ctx, who, eid, func(e *Endpoint) error {
+	e, err = s.change(ctx, who, eid, "webhook.rotate", func(e *Endpoint) error {
 		e.Rotate(sealed, s.now().Add(overlap))
 		return nil
 	})
@@ -151,8 +160,9 @@ func (s *Service) Rotate(ctx context.Context, who tenants.Scope, eid EndpointID,
 	return e, secret, nil
 }
 
-// change loads, changes and saves one endpoint. Use cases authorise before it.
-func (s *Service) change(ctx context.Context, who tenants.Scope, eid EndpointID, fn func(*Endpoint) error) (e *Endpoint, err error) {
+// change loads, changes and saves one endpoint, and records it as action. Use
+// cases authorise before it.
+func (s *Service) change(ctx context.Context, who tenants.Scope, eid EndpointID, action string, fn func(*Endpoint) error) (e *Endpoint, err error) {
 	err = s.store.Update(ctx, who.Tenant, func(tx Tx) error {
 		if e, err = tx.Endpoint(ctx, eid); err != nil {
 			return err
@@ -160,7 +170,10 @@ func (s *Service) change(ctx context.Context, who tenants.Scope, eid EndpointID,
 		if err := fn(e); err != nil {
 			return err
 		}
-		return tx.SaveEndpoint(ctx, e)
+		if err := tx.SaveEndpoint(ctx, e); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, action, string(eid)))
 	})
 	if err != nil {
 		return nil, err

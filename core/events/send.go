@@ -7,6 +7,7 @@ import (
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // FanOut makes a delivery of an event for each endpoint that wants it. The job
@@ -166,8 +167,10 @@ func (s *Service) Test(ctx context.Context, who tenants.Scope, eid EndpointID) (
 			return err
 		}
 		d = NewDelivery(eid, &Event{ID: event, Type: WebhookTest}, "", s.now())
-		_, err = tx.AddDelivery(ctx, d)
-		return err
+		if _, err = tx.AddDelivery(ctx, d); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "webhook.test", string(eid)))
 	})
 	return d, err
 }
@@ -187,7 +190,10 @@ func (s *Service) Resend(ctx context.Context, who tenants.Scope, did DeliveryID)
 			return err
 		}
 		d = NewDelivery(old.Endpoint, &Event{ID: old.Event, Type: old.Type}, newReplay(), s.now())
-		return tx.AddJob(ctx, d)
+		if err := tx.AddJob(ctx, d); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "webhook.resend", string(did)))
 	})
 	return d, err
 }
@@ -210,7 +216,10 @@ func (s *Service) Replay(ctx context.Context, who tenants.Scope, eid EndpointID,
 			return err
 		}
 		r = Replay{ID: newReplay(), Endpoint: eid, Since: since, Until: head.Cursor}
-		return tx.ReplayFrom(ctx, r)
+		if err := tx.ReplayFrom(ctx, r); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "webhook.replay", string(eid), "job", r.ID))
 	})
 	return r, err
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Store keeps one tenant's events and webhooks. Package eventstest holds its
@@ -19,6 +20,7 @@ type Store interface {
 
 // Tx is what events may do inside a transaction. It sees one tenant.
 type Tx interface {
+	audit.Recorder
 	Log
 	Endpoints
 	Deliveries

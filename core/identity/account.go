@@ -7,13 +7,18 @@ import (
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/ports/secret"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Register asks for an account. The answer is the same for every address: the
 // owner of a new one gets a link to follow, the owner of a known one a note
 // that they have an account already. It returns fault.Invalid for input that
-// breaks a rule and fault.RateLimited when hashing is busy.
+// breaks a rule, fault.RateLimited when hashing is busy and fault.Forbidden
+// where nobody registers by themselves.
 func (s *Service) Register(ctx context.Context, _ Client, r Registration) error {
+	if err := s.mayRegister(); err != nil {
+		return err
+	}
 	r, err := r.check()
 	if err != nil {
 		return err
@@ -26,6 +31,14 @@ func (s *Service) Register(ctx context.Context, _ Client, r Registration) error 
 	return s.write(ctx, Letter{Kind: LetterVerify, Email: r.Email, Pending: pending.ID}, func(tx Tx) error {
 		return tx.AddPending(ctx, pending)
 	})
+}
+
+// mayRegister refuses strangers who would make an account, in whichever way.
+func (s *Service) mayRegister() error {
+	if s.cfg.Closed {
+		return fault.New(fault.Forbidden, "registration.closed", "Nobody can register here by themselves. Ask the people who run this service.")
+	}
+	return nil
 }
 
 // ResendVerify has the link of a registration mailed again, or, if there are
@@ -126,7 +139,10 @@ func (s *Service) admit(ctx context.Context, pending *Pending, token Hash) error
 		if err := tx.AddUser(ctx, pending.user(s.now()), pending.Hash); err != nil {
 			return err
 		}
-		return tx.ForgetPending(ctx, pending.Email)
+		if err := tx.ForgetPending(ctx, pending.Email); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(pending.User), "account.create", string(pending.User)))
 	})
 }
 
@@ -175,7 +191,10 @@ func (s *Service) ResetPassword(ctx context.Context, _ Client, token, password s
 		if err != nil {
 			return err
 		}
-		return s.setPassword(ctx, tx, tenants.UserID(one.Subject), next, "")
+		if err := s.setPassword(ctx, tx, tenants.UserID(one.Subject), next, ""); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(one.Subject, "password.reset", one.Subject))
 	})
 	if fault.Is(err, fault.NotFound) {
 		return errLink()
@@ -207,7 +226,12 @@ func (s *Service) ChangePassword(ctx context.Context, who Principal, current, ne
 	if err != nil {
 		return err
 	}
-	return s.store.Update(ctx, func(tx Tx) error { return s.setPassword(ctx, tx, user.ID, hash, who.Session) })
+	return s.store.Update(ctx, func(tx Tx) error {
+		if err := s.setPassword(ctx, tx, user.ID, hash, who.Session); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(user.ID), "password.change", string(user.ID)))
+	})
 }
 
 // setPassword also ends what the old password opened, and tells the owner.

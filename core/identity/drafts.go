@@ -72,6 +72,23 @@ func changedDraft() *draft {
 	}
 }
 
+// provider is the operator's word for it, and no stranger's.
+func linkedDraft(provider string) *draft {
+	return &draft{
+		Subject: "You can sign in with " + provider + " now",
+		Before:  "An account at " + provider + " has just been linked to your Carillon account, and signs you in from now on.",
+		After:   "If it was not you, sign in, unlink it and choose a new password, and write to the people who run this service.",
+	}
+}
+
+func unlinkedDraft(provider string) *draft {
+	return &draft{
+		Subject: "You no longer sign in with " + provider,
+		Before:  "An account at " + provider + " has just been unlinked from your Carillon account, and your other sessions were signed out.",
+		After:   "If it was not you, choose a new password now, and write to the people who run this service.",
+	}
+}
+
 var page = template.Must(template.New("letter").Parse(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{{.Subject}}</title></head>
 <body style="font:16px/1.5 system-ui,sans-serif;max-width:34em;margin:2em auto;padding:0 1em">

@@ -14,8 +14,9 @@
 // Start with Service, which is what requests reach: account.go has its use
 // cases around an account, signin.go those of sessions. session.go and
 // onetime.go hold the rules of tokens, guard.go those of patience, apikey.go
-// those of keys, and store.go what must be kept. Postman is the workers' part
-// and Directory the neighbours'.
+// those of keys, and store.go what must be kept. Federation is signing in with
+// accounts elsewhere, and federation.go says by which rules. Postman is the
+// workers' part and Directory the neighbours'.
 package identity
 
 import (
@@ -75,10 +76,11 @@ type Service struct {
 	now     func() time.Time
 }
 
-// Config is the keys of identity, one per purpose.
+// Config is the keys of identity, one per purpose, and its one rule.
 type Config struct {
 	RefreshKey []byte // derives refresh tokens
 	AddressKey []byte // names mail addresses in counters
+	Closed     bool   // nobody registers by themselves
 }
 
 // New returns a Service. Every argument is required.

@@ -3,11 +3,13 @@ package identity
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // What a member may be allowed to do with keys.
@@ -53,7 +55,10 @@ func (k *Keys) Create(ctx context.Context, who tenants.Scope, n NewKey) (*Issued
 		if err := room(ctx, tx, now); err != nil {
 			return err
 		}
-		return tx.AddKey(ctx, &issued.Key, hash(issued.Secret))
+		if err := tx.AddKey(ctx, &issued.Key, hash(issued.Secret)); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "key.create", string(issued.ID), "scopes", scopes(n.Scopes)))
 	})
 	if err != nil {
 		return nil, err
@@ -69,16 +74,21 @@ func (k *Keys) issue(who tenants.Scope, n NewKey, now time.Time) *IssuedKey {
 	return &IssuedKey{Key: key, Secret: newToken(key.Prefix())}
 }
 
-// mayHandOn returns fault.Forbidden or fault.Quota naming the scope at fault.
+// mayHandOn returns fault.Invalid, fault.Forbidden or fault.Quota naming the
+// scope at fault.
 func (k *Keys) mayHandOn(ctx context.Context, who tenants.Scope, scopes []tenants.Action) error {
 	for i, act := range scopes {
-		err := k.authz.Allow(ctx, who, act)
-		if fault.Is(err, fault.Forbidden) {
-			return fault.New(fault.Forbidden, "key.scope_not_yours", "You cannot give a key %q.", act).
-				On(fmt.Sprintf("/scopes/%d", i)).Because(err)
-		}
-		if err != nil {
-			return err
+		at := fmt.Sprintf("/scopes/%d", i)
+		switch f := fault.Of(k.authz.Allow(ctx, who, act)); {
+		case f == nil:
+		case f.Code == fault.Invalid:
+			return fault.New(fault.Invalid, "key.unknown_scope", "There is nothing called %.64q to allow.", string(act)).On(at).Because(f)
+		case f.Code == fault.Forbidden:
+			return fault.New(fault.Forbidden, "key.scope_not_yours", "You cannot give a key %q.", act).On(at).Because(f)
+		case f.Code == fault.Quota:
+			return fault.New(f.Code, f.Reason, "%s", f.Message).On(at).Knowing(f.Facts).Because(f)
+		default:
+			return f
 		}
 	}
 	return nil
@@ -124,6 +134,17 @@ func (k *Keys) Revoke(ctx context.Context, who tenants.Scope, name KeyID) error 
 			return err
 		}
 		key.RevokedAt = k.now()
-		return tx.RevokeKey(ctx, key)
+		if err := tx.RevokeKey(ctx, key); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "key.revoke", string(name)))
 	})
+}
+
+func scopes(all []tenants.Action) string {
+	names := make([]string, len(all))
+	for i, act := range all {
+		names[i] = string(act)
+	}
+	return strings.Join(names, " ")
 }

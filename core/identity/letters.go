@@ -20,6 +20,9 @@ const (
 	LetterReset   LetterKind = "reset"   // choose a new password here
 	LetterInvited LetterKind = "invited" // an account was made for you, choose a password here
 	LetterChanged LetterKind = "changed" // your password was changed
+
+	LetterLinked   LetterKind = "linked"   // an account elsewhere signs you in now
+	LetterUnlinked LetterKind = "unlinked" // it does so no more
 )
 
 // Letter is a letter before it is written: a reference, which may wait in a
@@ -31,6 +34,8 @@ type Letter struct {
 	Kind    LetterKind
 	Email   string
 	Pending PendingID // with LetterVerify, the registration; empty: the only one
+
+	Provider string // with LetterLinked and LetterUnlinked, its title
 }
 
 // Postman writes letters and hands them to the mail. Workers run it.
@@ -75,6 +80,10 @@ func (p *Postman) write(ctx context.Context, l Letter) (*draft, error) {
 		return p.invited(ctx, l)
 	case LetterChanged:
 		return changedDraft(), nil
+	case LetterLinked:
+		return linkedDraft(l.Provider), nil
+	case LetterUnlinked:
+		return unlinkedDraft(l.Provider), nil
 	}
 	return nil, fault.New(fault.Invalid, "letter.unknown", "There is no letter of kind %q.", l.Kind)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/ports/secret"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Directory is people as neighbours, the operator's command line and periodic
@@ -74,7 +75,10 @@ func (d *Directory) Add(ctx context.Context, r Registration, home tenants.ID) (*
 		if err := tx.AddUser(ctx, user, hash); err != nil {
 			return err
 		}
-		return tx.ForgetPending(ctx, user.Email)
+		if err := tx.ForgetPending(ctx, user.Email); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(tenants.System), "account.create", string(user.ID)))
 	})
 	if err != nil {
 		return nil, err
@@ -97,7 +101,10 @@ func (d *Directory) Link(ctx context.Context, user tenants.UserID) (secret.Secre
 		if _, err := tx.User(ctx, user); err != nil {
 			return err
 		}
-		return tx.AddOneTime(ctx, one)
+		if err := tx.AddOneTime(ctx, one); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(tenants.System), "account.link", string(user)))
 	})
 	return token, err
 }

@@ -2,11 +2,13 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/secret"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Login opens a session. It returns fault.Unauthenticated for a wrong address
@@ -118,7 +120,10 @@ func (s *Service) open(ctx context.Context, from Client, user tenants.UserID, ad
 		if err := tx.AddSession(ctx, session); err != nil {
 			return err
 		}
-		return tx.AddRefresh(ctx, &RefreshToken{Hash: hash(first), Session: session.ID})
+		if err := tx.AddRefresh(ctx, &RefreshToken{Hash: hash(first), Session: session.ID}); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(user), "session.start", string(session.ID)))
 	})
 	if err != nil {
 		return nil, err
@@ -186,7 +191,8 @@ func (s *Service) rotate(ctx context.Context, tx Tx, from Client, old, next Hash
 	case sameClient:
 		return session, nil
 	case stolen:
-		return nil, tx.EndSession(ctx, session.User, session.ID)
+		return nil, errors.Join(tx.EndSession(ctx, session.User, session.ID),
+			tx.Record(ctx, audit.Of(string(tenants.System), "session.reused", string(session.ID), "user", string(session.User))))
 	}
 	session.renew(from, now)
 	if err := tx.SaveRefresh(ctx, link); err != nil {
@@ -220,7 +226,12 @@ func (s *Service) RevokeSession(ctx context.Context, who Principal, id SessionID
 	if err := who.person(); err != nil {
 		return err
 	}
-	return s.store.Update(ctx, func(tx Tx) error { return tx.EndSession(ctx, who.User, id) })
+	return s.store.Update(ctx, func(tx Tx) error {
+		if err := tx.EndSession(ctx, who.User, id); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(who.User), "session.end", string(id)))
+	})
 }
 
 // RevokeOtherSessions ends every session of who but the one asking.
@@ -228,7 +239,12 @@ func (s *Service) RevokeOtherSessions(ctx context.Context, who Principal) error 
 	if err := who.person(); err != nil {
 		return err
 	}
-	return s.store.Update(ctx, func(tx Tx) error { return tx.EndSessions(ctx, who.User, who.Session) })
+	return s.store.Update(ctx, func(tx Tx) error {
+		if err := tx.EndSessions(ctx, who.User, who.Session); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(who.User), "session.end_others", string(who.Session)))
+	})
 }
 
 func errLogin() error {

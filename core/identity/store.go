@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Store keeps people, their sessions and what is on its way to them. None of
@@ -22,16 +23,20 @@ type Store interface {
 
 // Tx is what identity may do inside a transaction.
 type Tx interface {
+	// Record writes in the operator's book: people are of no tenant.
+	audit.Recorder
+
 	People
 	Sessions
 	Post
+	Externals
 
 	// Guard returns how often key was tried lately, the zero Guard if never.
 	// Nobody else sees key until the transaction ends.
 	Guard(ctx context.Context, key string) (Guard, error)
 	SaveGuard(ctx context.Context, key string, g Guard) error
 	// Sweep forgets what is of no use after now: expired registrations,
-	// one-time tokens and sessions, and guards last tried before quiet.
+	// one-time tokens, attempts and sessions, and guards last tried before quiet.
 	Sweep(ctx context.Context, now, quiet time.Time) error
 }
 
@@ -39,13 +44,15 @@ type Tx interface {
 type People interface {
 	// Credential returns what address signs in with: a user's, else those of
 	// the registrations alive at now, latest first, else the zero Credential.
-	// User is the latest's, and Pending is empty if several are alive.
+	// User is the latest's, and Pending is empty if several are alive. A user
+	// without a password has no hashes.
 	Credential(ctx context.Context, address string, now time.Time) (Credential, error)
 	// User returns fault.NotFound if there is none.
 	User(ctx context.Context, id tenants.UserID) (*User, error)
 	// Users returns those of ids that exist, in any order.
 	Users(ctx context.Context, ids []tenants.UserID) ([]User, error)
-	// AddUser returns fault.Conflict if the address has a user.
+	// AddUser returns fault.Conflict if the address has a user. An empty hash
+	// is no password: then nothing signs in with the address alone.
 	AddUser(ctx context.Context, u *User, hash string) error
 	SetPassword(ctx context.Context, id tenants.UserID, hash string) error
 	SetHome(ctx context.Context, id tenants.UserID, home tenants.ID) error
@@ -94,6 +101,26 @@ type Post interface {
 	ForgetOneTime(ctx context.Context, p Purpose, subject string) error
 }
 
+// Externals is accounts elsewhere, and the attempts to sign in with one.
+type Externals interface {
+	// External returns fault.NotFound if nobody has linked it.
+	External(ctx context.Context, issuer, subject string) (*External, error)
+	// Externals returns those of user, oldest first. In an Update it keeps
+	// others from changing them until the transaction ends.
+	Externals(ctx context.Context, user tenants.UserID) ([]External, error)
+	// AddExternal returns fault.Conflict if somebody has linked it.
+	AddExternal(ctx context.Context, e *External) error
+	// TouchExternal writes that it was used.
+	TouchExternal(ctx context.Context, id ExternalID, at time.Time) error
+	// RemoveExternal returns fault.NotFound for another person's, as for none.
+	RemoveExternal(ctx context.Context, user tenants.UserID, id ExternalID) error
+
+	AddAttempt(ctx context.Context, a *Attempt) error
+	// TakeAttempt removes and returns an attempt, so it works once. It returns
+	// fault.NotFound for one of another binder or expired at now, as for none.
+	TakeAttempt(ctx context.Context, state, binder Hash, now time.Time) (*Attempt, error)
+}
+
 // KeyStore keeps a tenant's API keys.
 type KeyStore interface {
 	View(ctx context.Context, who tenants.ID, fn func(KeyTx) error) error
@@ -107,6 +134,8 @@ type KeyStore interface {
 
 // KeyTx is what identity may do with one tenant's keys inside a transaction.
 type KeyTx interface {
+	audit.Recorder
+
 	// Keys returns all, latest first.
 	Keys(ctx context.Context) ([]Key, error)
 	// Key returns fault.NotFound for a key of another tenant, as for none.

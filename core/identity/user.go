@@ -49,7 +49,7 @@ func (p *Pending) user(now time.Time) *User {
 // Credential is what an address signs in with. The zero value is nobody's.
 type Credential struct {
 	User     tenants.UserID
-	Hashes   []string  // of the password; of registrations, each one's
+	Hashes   []string  // of the password, if there is one; of registrations, each one's
 	Verified bool      // it is a user's
 	Pending  PendingID // it is a registration's, and the only one alive
 }

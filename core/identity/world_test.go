@@ -47,12 +47,17 @@ type world struct {
 	denied  map[tenants.Action]bool
 }
 
-func newWorld() *world {
+func newWorld() *world { return newWorldWith(nil) }
+
+func newWorldWith(change func(*identity.Config)) *world {
 	w := &world{
 		clock: identitytest.Noon, homes: map[tenants.UserID]tenants.ID{}, members: map[tenants.UserID]tenants.Scope{}, denied: map[tenants.Action]bool{},
 	}
 	now := func() time.Time { return w.clock }
 	cfg := identity.Config{RefreshKey: []byte("refresh"), AddressKey: []byte("address")}
+	if change != nil {
+		change(&cfg)
+	}
 	w.Service = identity.New(&w.store, &w.keyring, &w.hasher, &signer{now: now}, w, w, cfg, now)
 	w.people = identity.NewDirectory(&w.store, &w.hasher, now)
 	w.keys = identity.NewKeys(&w.keyring, w, "2026-11-01", now)

@@ -13,6 +13,7 @@ import (
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // What a member may be allowed to do here.
@@ -20,6 +21,16 @@ const (
 	ActRead   tenants.Action = "job.read"
 	ActCancel tenants.Action = "job.cancel"
 )
+
+// EventUpdated tells that a job has ended, one way or another.
+const EventUpdated = "job.updated"
+
+// Told is what EventUpdated says.
+type Told struct {
+	Type    string `json:"type"`
+	Subject string `json:"subject"`
+	Status  Status `json:"status"`
+}
 
 // ID names a job, such as "job_01jd…".
 type ID string
@@ -58,9 +69,11 @@ type Job struct {
 type Store interface {
 	// Job returns fault.NotFound for a job of another tenant, as for none.
 	Job(ctx context.Context, tenant tenants.ID, id ID) (*Job, error)
-	// Cancel ends a job that waits, and asks a running one to end. One that has
-	// finished stays as it is. It returns fault.NotFound as Job does.
-	Cancel(ctx context.Context, tenant tenants.ID, id ID) error
+	// Cancel ends a job that waits, which EventUpdated tells in the same
+	// transaction, and asks a running one to end. One that has
+	// finished stays as it is. It records e with it, and returns
+	// fault.NotFound as Job does.
+	Cancel(ctx context.Context, tenant tenants.ID, id ID, e audit.Entry) error
 }
 
 // Service is the use cases of jobs. It is safe for concurrent use.
@@ -98,7 +111,7 @@ func (s *Service) Cancel(ctx context.Context, who tenants.Scope, name ID) (*Job,
 	case !slices.Contains(endable, j.Type):
 		return nil, fault.New(fault.Conflict, "job.not_endable", "This work cannot be stopped in the middle.")
 	}
-	if err := s.store.Cancel(ctx, who.Tenant, name); err != nil {
+	if err := s.store.Cancel(ctx, who.Tenant, name, audit.By(who, "job.cancel", string(name), "type", j.Type)); err != nil {
 		return nil, err
 	}
 	return s.store.Job(ctx, who.Tenant, name)

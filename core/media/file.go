@@ -63,13 +63,23 @@ type Media struct {
 
 var hexSum = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
+// CheckAlt is the one rule for what a picture is described with, here and in
+// posts. It returns nil or fault.Invalid on "/alt".
+func CheckAlt(alt string) *fault.Error {
+	if utf8.RuneCountInString(alt) > MaxAlt || !utf8.ValidString(alt) {
+		return fault.New(fault.Invalid, "media.alt_too_long", "Describe the picture in at most %d characters.", MaxAlt).On("/alt")
+	}
+	return nil
+}
+
 // Check holds the invariants. Every Store runs it before a save.
 func (m *Media) Check() error {
+	if err := CheckAlt(m.Alt); err != nil {
+		return err
+	}
 	switch {
 	case !m.ID.Valid():
 		return fault.New(fault.Internal, "media.bad_id", "A file has no proper name.")
-	case utf8.RuneCountInString(m.Alt) > MaxAlt || !utf8.ValidString(m.Alt):
-		return fault.New(fault.Invalid, "media.alt_too_long", "Describe the picture in at most %d characters.", MaxAlt).On("/alt")
 	case len(m.Name) > MaxName || !utf8.ValidString(m.Name):
 		return fault.New(fault.Invalid, "media.bad_name", "Give the file a shorter name.").On("/name")
 	case m.Bytes <= 0 || m.Width <= 0 || m.Height <= 0 || !hexSum.MatchString(m.SHA256):

@@ -18,6 +18,7 @@ import (
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/ports/storage"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // What a member may be allowed to do here.
@@ -54,26 +55,19 @@ type Links interface {
 	URL(tenant tenants.ID, id ID, ttl time.Duration) string
 }
 
-// Uses knows what still needs a file.
-type Uses interface {
-	// InUse reports whether a post that has yet to go out shows the file.
-	InUse(ctx context.Context, tenant tenants.ID, id ID) (bool, error)
-}
-
 // Service is the use cases of media. It is safe for concurrent use.
 type Service struct {
 	store  Store
 	blobs  storage.Blobs
 	images Images
 	links  Links
-	uses   Uses
 	authz  tenants.Authorizer
 	now    func() time.Time
 }
 
 // New returns a Service. Every argument is required.
-func New(store Store, blobs storage.Blobs, images Images, links Links, uses Uses, authz tenants.Authorizer, now func() time.Time) *Service {
-	return &Service{store: store, blobs: blobs, images: images, links: links, uses: uses, authz: authz, now: now}
+func New(store Store, blobs storage.Blobs, images Images, links Links, authz tenants.Authorizer, now func() time.Time) *Service {
+	return &Service{store: store, blobs: blobs, images: images, links: links, authz: authz, now: now}
 }
 
 // Get returns one file.
@@ -120,7 +114,10 @@ func (s *Service) SetAlt(ctx context.Context, who tenants.Scope, id ID, alt stri
 			return ErrStale()
 		}
 		m.Alt = alt
-		return tx.Save(ctx, m)
+		if err := tx.Save(ctx, m); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "media.update", string(id)))
 	})
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,13 +28,12 @@ type bench struct {
 	now    time.Time
 	who    tenants.Scope
 	denied map[tenants.Action]bool
-	inUse  bool
 	fail   error // of the blob store
 }
 
 func open() *bench {
 	b := &bench{now: mediatest.At, who: tenants.Scope{Tenant: tenants.NewID(), User: "usr_x"}, denied: map[tenants.Action]bool{}}
-	b.Service = media.New(&b.store, blobs{b}, images{}, links{}, b, b, func() time.Time { return b.now })
+	b.Service = media.New(&b.store, blobs{b}, images{}, links{}, b, func() time.Time { return b.now })
 	return b
 }
 
@@ -43,8 +43,6 @@ func (b *bench) Allow(_ context.Context, _ tenants.Scope, act tenants.Action) er
 	}
 	return nil
 }
-
-func (b *bench) InUse(context.Context, tenants.ID, media.ID) (bool, error) { return b.inUse, nil }
 
 // blobs is the store, until it fails.
 type blobs struct{ b *bench }
@@ -178,7 +176,7 @@ func TestEveryUseCaseAsksFirst(t *testing.T) {
 		"alt":    func() error { _, err := b.SetAlt(t.Context(), b.who, m.ID, "x", m.Version); return err },
 		"attach": func() error { _, err := b.Attach(t.Context(), b.who, []media.ID{m.ID}); return err },
 		"open":   func() error { _, err := b.Open(t.Context(), b.who, m.ID, 0, -1); return err },
-		"delete": func() error { return b.Delete(t.Context(), b.who, m.ID) },
+		"delete": func() error { return b.Delete(t.Context(), b.who, m.ID, false) },
 		"sweep":  func() error { _, err := b.Sweep(t.Context(), b.who); return err },
 	} {
 		if err := call(); !fault.Is(err, fault.Forbidden) {
@@ -239,19 +237,67 @@ func TestAttach(t *testing.T) {
 	}
 }
 
+func TestAFileThatAPostShowsStays(t *testing.T) {
+	for name, tc := range map[string]struct {
+		drafts, planned []string
+		force           bool
+		named           []string
+	}{
+		"a draft":                 {[]string{"post_1"}, nil, false, []string{"post_1"}},
+		"a planned post":          {nil, []string{"post_2"}, false, []string{"post_2"}},
+		"both":                    {[]string{"post_1"}, []string{"post_2"}, false, []string{"post_1", "post_2"}},
+		"a draft, by force":       {[]string{"post_1"}, nil, true, nil},
+		"a planned one, by force": {[]string{"post_1"}, []string{"post_2"}, true, []string{"post_2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := open()
+			m := b.upload(t, "x")
+			b.store.Drafts, b.store.Planned = tc.drafts, tc.planned
+			err := b.Delete(t.Context(), b.who, m.ID, tc.force)
+			if tc.named == nil {
+				if err != nil || b.blobs.Len() != 0 || len(b.store.Drafts) != 0 {
+					t.Fatalf("err = %v, %d blobs, drafts %v", err, b.blobs.Len(), b.store.Drafts)
+				}
+				return
+			}
+			if f := fault.Of(err); f == nil || f.Reason != "media.in_use" || !slices.Equal(f.Facts.Posts, tc.named) {
+				t.Fatalf("err = %v, want media.in_use of %v", err, tc.named)
+			}
+			if _, err := b.Get(t.Context(), b.who, m.ID); err != nil || b.blobs.Len() != 1 || !slices.Equal(b.store.Drafts, tc.drafts) {
+				t.Errorf("something is half gone: %v, %d blobs, drafts %v", err, b.blobs.Len(), b.store.Drafts)
+			}
+		})
+	}
+}
+
+// What never became ready is told, once, whoever finds it.
+func TestAnUploadThatFailsIsTold(t *testing.T) {
+	b := open()
+	b.fail = fault.New(fault.Unavailable, "blob.unavailable", "Gone.")
+	_, err := b.Upload(t.Context(), b.who, media.UploadRequest{Reader: strings.NewReader("x")})
+	if !fault.Is(err, fault.Unavailable) {
+		t.Fatal(err)
+	}
+	b.fail = nil
+	b.now = b.now.Add(2 * media.SweepAfter)
+	for range 2 {
+		if _, err := b.Sweep(t.Context(), b.who); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(b.store.Lamented()); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+}
+
 func TestDelete(t *testing.T) {
 	b := open()
 	m := b.upload(t, "x")
-	b.inUse = true
-	if err := b.Delete(t.Context(), b.who, m.ID); !fault.Is(err, fault.Conflict) {
-		t.Fatalf("in use: err = %v", err)
-	}
-	b.inUse = false
-	if err := b.Delete(t.Context(), tenants.Scope{Tenant: tenants.NewID()}, m.ID); !fault.Is(err, fault.NotFound) {
+	if err := b.Delete(t.Context(), tenants.Scope{Tenant: tenants.NewID()}, m.ID, false); !fault.Is(err, fault.NotFound) {
 		t.Fatalf("another tenant: err = %v", err)
 	}
 	b.fail = fault.New(fault.Unavailable, "blob.unavailable", "Gone.")
-	if err := b.Delete(t.Context(), b.who, m.ID); !fault.Is(err, fault.Unavailable) {
+	if err := b.Delete(t.Context(), b.who, m.ID, false); !fault.Is(err, fault.Unavailable) {
 		t.Fatalf("the store is gone: err = %v", err)
 	}
 	if _, err := b.Get(t.Context(), b.who, m.ID); !fault.Is(err, fault.NotFound) {

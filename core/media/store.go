@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Store keeps one tenant's files. Package mediatest holds its contract as a
@@ -19,8 +20,19 @@ type Store interface {
 
 // Tx is what media may do inside a transaction. It sees one tenant.
 type Tx interface {
+	audit.Recorder
+
 	// Media returns fault.NotFound for a file of another tenant, as for none.
 	Media(ctx context.Context, id ID) (*Media, error)
+	// Lock is Media, and nobody begins to show the file until the transaction
+	// ends: whoever would is found by Uses, or does not find the file.
+	Lock(ctx context.Context, id ID) (*Media, error)
+	// Uses lists up to limit posts that show the file and are not over: drafts,
+	// and those with something yet to go out.
+	Uses(ctx context.Context, id ID, limit int) ([]string, error)
+	// Detach takes the file off the drafts that show something besides, as an
+	// edit would. It comes before Lock.
+	Detach(ctx context.Context, id ID) error
 	// Some returns those of ids that exist, in any order.
 	Some(ctx context.Context, ids []ID) ([]*Media, error)
 	// Page returns up to limit ready files, newest first, below before.
@@ -34,4 +46,7 @@ type Tx interface {
 	Drop(ctx context.Context, id ID) error
 	// Announce emits media.ready for m, if the Tx commits.
 	Announce(ctx context.Context, m *Media) error
+	// Lament emits media.failed for a file that never became ready, if the Tx
+	// commits.
+	Lament(ctx context.Context, id ID) error
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/ports/storage"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // SweepAfter is the age from which a file that is not ready counts as left
@@ -57,7 +58,7 @@ func (s *Service) Upload(ctx context.Context, who tenants.Scope, req UploadReque
 	if err := s.save(ctx, who.Tenant, m); err != nil {
 		return nil, err
 	}
-	if err := s.keep(ctx, who.Tenant, m, picture); err != nil {
+	if err := s.keep(ctx, who, m, picture); err != nil {
 		s.abandon(ctx, who.Tenant, m)
 		return nil, err
 	}
@@ -69,45 +70,73 @@ func (s *Service) save(ctx context.Context, tenant tenants.ID, m *Media) error {
 }
 
 // keep stores the bytes and then says so.
-func (s *Service) keep(ctx context.Context, tenant tenants.ID, m *Media, r io.Reader) error {
+func (s *Service) keep(ctx context.Context, who tenants.Scope, m *Media, r io.Reader) error {
 	put := storage.PutOptions{Limit: MaxStored, MIME: m.MIME}
-	info, err := s.blobs.Put(ctx, Key(tenant, m.ID), r, put)
+	info, err := s.blobs.Put(ctx, Key(who.Tenant, m.ID), r, put)
 	if err != nil {
 		return err
 	}
 	if info.Bytes != m.Bytes {
 		return fault.New(fault.Unavailable, "media.incomplete", "The file did not arrive whole. Please try again.")
 	}
-	return s.store.Update(ctx, tenant, func(tx Tx) error {
+	return s.store.Update(ctx, who.Tenant, func(tx Tx) error {
 		m.State = Ready
 		if err := tx.Save(ctx, m); err != nil {
 			return err
 		}
-		return tx.Announce(ctx, m)
+		if err := tx.Announce(ctx, m); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "media.upload", string(m.ID), "sha256", m.SHA256))
 	})
 }
 
-// Delete removes a file. It is refused with fault.Conflict while a post that
-// has yet to go out shows it.
-func (s *Service) Delete(ctx context.Context, who tenants.Scope, id ID) error {
+// Delete removes a file. It is refused with fault.Conflict while a draft or a
+// post that has yet to go out shows it, and names up to MaxUses of them. With
+// force, drafts lose it instead; one that shows nothing else, and a post that
+// is planned, keep it, and then nobody loses it.
+func (s *Service) Delete(ctx context.Context, who tenants.Scope, id ID, force bool) error {
 	if err := s.authz.Allow(ctx, who, ActManage); err != nil {
 		return err
 	}
-	m, err := s.ready(ctx, who.Tenant, id)
+	err := s.store.Update(ctx, who.Tenant, func(tx Tx) error {
+		if err := withdraw(ctx, tx, id, force); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "media.delete", string(id)))
+	})
 	if err != nil {
 		return err
 	}
-	switch used, err := s.uses.InUse(ctx, who.Tenant, id); {
-	case err != nil:
+	return s.discard(ctx, who.Tenant, id)
+}
+
+// MaxUses is how many posts a refusal names.
+const MaxUses = 20
+
+// withdraw takes a file that nobody needs out of sight; its bytes go later.
+func withdraw(ctx context.Context, tx Tx, id ID, force bool) error {
+	if force {
+		if err := tx.Detach(ctx, id); err != nil {
+			return err
+		}
+	}
+	m, err := tx.Lock(ctx, id)
+	if err != nil {
 		return err
-	case used:
-		return fault.New(fault.Conflict, "media.in_use", "A post that has yet to go out shows this file.")
+	}
+	if m.State != Ready {
+		return ErrNotFound()
+	}
+	used, err := tx.Uses(ctx, id, MaxUses)
+	if err != nil {
+		return err
+	}
+	if len(used) > 0 {
+		return fault.New(fault.Conflict, "media.in_use", "A draft, or a post that has yet to go out, shows this file.").Knowing(fault.Facts{Posts: used})
 	}
 	m.State = Discarded
-	if err := s.save(ctx, who.Tenant, m); err != nil {
-		return err
-	}
-	return s.discard(ctx, who.Tenant, id)
+	return tx.Save(ctx, m)
 }
 
 // Sweep finishes the uploads and deletions of one tenant that a crash cut
@@ -137,8 +166,15 @@ func (s *Service) Sweep(ctx context.Context, who tenants.Scope) (int, error) {
 // sweep takes a file out of sight before its bytes go, so that an upload that
 // was only very slow conflicts instead of pointing at nothing.
 func (s *Service) sweep(ctx context.Context, tenant tenants.ID, m *Media) error {
+	lost := m.State == Uploading
 	m.State = Discarded
-	if err := s.save(ctx, tenant, m); err != nil {
+	err := s.store.Update(ctx, tenant, func(tx Tx) error {
+		if err := tx.Save(ctx, m); err != nil || !lost {
+			return err
+		}
+		return tx.Lament(ctx, m.ID)
+	})
+	if err != nil {
 		if fault.Is(err, fault.Conflict) {
 			return nil // someone else is at it
 		}
@@ -160,7 +196,15 @@ func (s *Service) discard(ctx context.Context, tenant tenants.ID, id ID) error {
 func (s *Service) abandon(ctx context.Context, tenant tenants.ID, m *Media) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUp)
 	defer cancel()
-	_ = s.discard(ctx, tenant, m.ID)
+	if s.blobs.Delete(ctx, Key(tenant, m.ID)) != nil {
+		return
+	}
+	_ = s.store.Update(ctx, tenant, func(tx Tx) error {
+		if err := tx.Drop(ctx, m.ID); err != nil {
+			return err
+		}
+		return tx.Lament(ctx, m.ID)
+	})
 }
 
 // ErrUnsupported is the answer to a file that is not one of the four kinds of

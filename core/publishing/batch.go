@@ -3,10 +3,12 @@ package publishing
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // MaxBatch is how many posts CreateMany makes at most.
@@ -39,24 +41,19 @@ func (s *Service) CreateMany(ctx context.Context, who tenants.Scope, all []Compo
 	if err != nil {
 		return nil, err
 	}
-	posts, out, sound := composed(all, who.Actor(), now)
-	if sound == 0 || atomic && sound < len(all) {
+	posts, out := s.composed(ctx, who, all, now)
+	err = s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		if err := whole(ctx, tx, posts, out); err != nil {
+			return err
+		}
+		if atomic && slices.Contains(posts, nil) || !slices.ContainsFunc(posts, sound) {
+			return errNoneMade
+		}
+		return saveAll(ctx, tx, who, posts)
+	})
+	if errors.Is(err, errNoneMade) {
 		return out, nil
 	}
-	err = s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
-		for _, p := range posts {
-			if p == nil {
-				continue
-			}
-			if err := tx.SavePost(ctx, p); err != nil {
-				return err
-			}
-			if err := emit(ctx, tx, "post.created", p); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +63,56 @@ func (s *Service) CreateMany(ctx context.Context, who tenants.Scope, all []Compo
 		}
 	}
 	return out, nil
+}
+
+// errNoneMade takes back a transaction that would change nothing.
+var errNoneMade = errors.New("publishing: none is made")
+
+func sound(p *Post) bool { return p != nil }
+
+// whole leaves out those that name what is not there.
+func whole(ctx context.Context, tx Tx, posts []*Post, out []Made) error {
+	var refs Refs
+	for _, p := range posts {
+		if p != nil {
+			r := p.Content.Refs()
+			refs.Channels, refs.Media = append(refs.Channels, r.Channels...), append(refs.Media, r.Media...)
+		}
+	}
+	if len(refs.Channels)+len(refs.Media) == 0 {
+		return nil
+	}
+	unknown, err := tx.Unknown(ctx, refs)
+	if err != nil {
+		return err
+	}
+	for i, p := range posts {
+		if p == nil {
+			continue
+		}
+		if err := fault.Check(p.Content.dangling(unknown)); err != nil {
+			posts[i], out[i].Err = nil, err
+		}
+	}
+	return nil
+}
+
+func saveAll(ctx context.Context, tx Tx, who tenants.Scope, posts []*Post) error {
+	for _, p := range posts {
+		if p == nil {
+			continue
+		}
+		if err := tx.SavePost(ctx, p); err != nil {
+			return err
+		}
+		if err := emit(ctx, tx, "post.created", p); err != nil {
+			return err
+		}
+		if err := tx.Record(ctx, audit.By(who, "post.create", string(p.ID))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // clock is the database's.
@@ -78,10 +125,11 @@ func (s *Service) clock(ctx context.Context, who tenants.Scope) (now time.Time, 
 }
 
 // composed makes the posts that break no rule, each in its place.
-func composed(all []Composed, by string, now time.Time) (posts []*Post, out []Made, sound int) {
+func (s *Service) composed(ctx context.Context, who tenants.Scope, all []Composed, now time.Time) (posts []*Post, out []Made) {
 	posts, out = make([]*Post, len(all)), make([]Made, len(all))
+	known := described{}
 	for i, c := range all {
-		p := NewPost(c.Content, by)
+		p := NewPost(c.Content, who.Actor())
 		var err error
 		p.Schedule, err = c.Schedule.intent()
 		if err == nil && p.Schedule.Local != "" {
@@ -90,14 +138,16 @@ func composed(all []Composed, by string, now time.Time) (posts []*Post, out []Ma
 		if err == nil {
 			err = p.Check()
 		}
+		if err == nil {
+			err = s.formats(ctx, who, p.Content, known)
+		}
 		if err != nil {
 			out[i].Err = err
 			continue
 		}
 		posts[i] = p
-		sound++
 	}
-	return posts, out, sound
+	return posts, out
 }
 
 // Rehearsal is a store that keeps nothing: a Service on it does everything and

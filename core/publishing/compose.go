@@ -3,14 +3,17 @@ package publishing
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Create keeps a draft. Nothing leaves until it is scheduled or published: a
-// time that comes with it is a wish, which Schedule fulfills.
+// time that comes with it is a wish, which Schedule fulfills. What it names
+// must be there; whether a platform takes it is for Validate.
 func (s *Service) Create(ctx context.Context, who tenants.Scope, c Content, when Schedule) (*Detail, error) {
 	if err := s.authz.Allow(ctx, who, ActCreate); err != nil {
 		return nil, err
@@ -20,14 +23,26 @@ func (s *Service) Create(ctx context.Context, who tenants.Scope, c Content, when
 	if p.Schedule, err = when.intent(); err != nil {
 		return nil, err
 	}
+	if err := p.Check(); err != nil {
+		return nil, err
+	}
+	if err := s.formats(ctx, who, c, described{}); err != nil {
+		return nil, err
+	}
 	err = s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
 		if err := p.Schedule.feasible(ctx, tx); err != nil {
+			return err
+		}
+		if err := refer(ctx, tx, c, c.Refs()); err != nil {
 			return err
 		}
 		if err := tx.SavePost(ctx, p); err != nil {
 			return err
 		}
-		return emit(ctx, tx, "post.created", p)
+		if err := emit(ctx, tx, "post.created", p); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "post.create", string(p.ID)))
 	})
 	if err != nil {
 		return nil, err
@@ -45,7 +60,7 @@ func (s *Service) Edit(ctx context.Context, who tenants.Scope, id PostID, versio
 	if err := s.mayEdit(ctx, who, id, version, c, when); err != nil {
 		return nil, err
 	}
-	return s.change(ctx, who, id, func(ctx context.Context, tx Tx, d *Detail) error {
+	return s.change(ctx, who, id, "post.edit", func(ctx context.Context, tx Tx, d *Detail) error {
 		if d.Version != version {
 			return stale(d.Version)
 		}
@@ -56,8 +71,9 @@ func (s *Service) Edit(ctx context.Context, who tenants.Scope, id PostID, versio
 	})
 }
 
-// change runs one use case on a locked post and returns what became of it.
-func (s *Service) change(ctx context.Context, who tenants.Scope, id PostID, fn func(context.Context, Tx, *Detail) error) (*Detail, error) {
+// change runs one use case on a locked post, records it as action and returns
+// what became of it.
+func (s *Service) change(ctx context.Context, who tenants.Scope, id PostID, action string, fn func(context.Context, Tx, *Detail) error) (*Detail, error) {
 	var out *Detail
 	err := s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
 		d, err := lock(ctx, tx, id)
@@ -65,6 +81,9 @@ func (s *Service) change(ctx context.Context, who tenants.Scope, id PostID, fn f
 			return err
 		}
 		if err := fn(ctx, tx, d); err != nil {
+			return err
+		}
+		if err := tx.Record(ctx, audit.By(who, action, string(id), "at", dueOf(d))); err != nil {
 			return err
 		}
 		out = d
@@ -76,8 +95,19 @@ func (s *Service) change(ctx context.Context, who tenants.Scope, id PostID, fn f
 	return out, nil
 }
 
+// dueOf is when a post goes out, for records.
+func dueOf(d *Detail) string {
+	if d.Schedule.At.IsZero() {
+		return ""
+	}
+	return d.Schedule.At.UTC().Format(time.RFC3339)
+}
+
 func (s *Service) edit(ctx context.Context, tx Tx, d *Detail, c Content, when Schedule) error {
 	if err := untouched(d, "it can no longer be edited"); err != nil {
+		return err
+	}
+	if err := refer(ctx, tx, c, c.Refs()); err != nil {
 		return err
 	}
 	d.Content = c
@@ -120,9 +150,12 @@ func (s *Service) mayEdit(ctx context.Context, who tenants.Scope, id PostID, ver
 	case now.Version != version:
 		return stale(now.Version)
 	case !now.pending():
-		return nil
+		return s.formats(ctx, who, c, described{})
 	case now.unplans(when):
-		return s.authz.Allow(ctx, who, ActCancel)
+		if err := s.authz.Allow(ctx, who, ActCancel); err != nil {
+			return err
+		}
+		return s.formats(ctx, who, c, described{})
 	}
 	if now.moves(when) || !slices.Equal(now.Content.channels(), c.channels()) {
 		if err := s.authz.Allow(ctx, who, ActSchedule); err != nil {
@@ -187,7 +220,10 @@ func (s *Service) Delete(ctx context.Context, who tenants.Scope, id PostID, vers
 		if err := emit(ctx, tx, "post.deleted", d.Post); err != nil {
 			return err
 		}
-		return tx.DeletePost(ctx, id)
+		if err := tx.DeletePost(ctx, id); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "post.delete", string(id)))
 	})
 }
 

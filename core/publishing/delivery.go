@@ -114,6 +114,11 @@ type Segment struct {
 	ArmedHash string   // of the request last armed; a replay must be the same
 }
 
+// suspect reports whether the original of a restored database may have sent
+// the segment, and nobody has looked yet. What is looked for is what was due:
+// with other words or another time it would not be found, and be sent again.
+func (s *Segment) suspect() bool { return s.Verify && !s.State.Final() }
+
 // Key is the segment's idempotency key: the same for every attempt to send
 // this revision of it.
 func (s *Segment) Key() string { return string(s.ID) + "." + strconv.Itoa(s.Revision) }
@@ -282,7 +287,7 @@ func (d *Delivery) Segment(id SegmentID) *Segment {
 // Untouched reports whether no segment may have had an effect.
 func (d *Delivery) Untouched() bool {
 	for _, s := range d.Segments {
-		if !s.State.Untouched() {
+		if !s.State.Untouched() || s.suspect() {
 			return false
 		}
 	}

@@ -171,6 +171,59 @@ func TestARestoredPostThatNeverLeftIsPreparedAnew(t *testing.T) {
 	}
 }
 
+// Before somebody has looked, a restored post may be out: other words or
+// another time would make a second one of it.
+func TestARestoredPostIsLookedUpBeforeItIsChanged(t *testing.T) {
+	for _, dedup := range []social.Dedup{social.ByFind, social.NativeKey} {
+		for name, change := range map[string]func(*world, *publishing.Detail) error{
+			"words": func(w *world, d *publishing.Detail) error {
+				_, err := w.Edit(t.Context(), w.who, d.ID, d.Version, w.content("other words"), d.Schedule)
+				return err
+			},
+			"time": func(w *world, d *publishing.Detail) error {
+				_, err := w.Schedule(t.Context(), w.who, d.ID, d.Version, publishing.Schedule{Local: "2026-03-01T15:00:00", Zone: "UTC"})
+				return err
+			},
+			"now": func(w *world, d *publishing.Detail) error {
+				_, err := w.Publish(t.Context(), w.who, d.ID, d.Version)
+				return err
+			},
+			"cancel": func(w *world, d *publishing.Detail) error { _, err := w.Cancel(t.Context(), w.who, d.ID); return err },
+			"delete": func(w *world, d *publishing.Detail) error { return w.Delete(t.Context(), w.who, d.ID, d.Version) },
+		} {
+			t.Run(string(dedup)+" "+name, func(t *testing.T) {
+				w := newWorld(t, dedup, 1)
+				d := w.schedule(t, w.compose(t, "the words"), "2026-03-01T12:01:00")
+				s := w.get(t, d.ID).Deliveries[0].Segments[0]
+				w.live[s.Key()] = []string{s.Part.Text} // the original sent it
+				w.now = w.now.Add(2 * time.Minute)
+				w.restore(t, d)
+				if err := change(w, d); !fault.Is(err, fault.Conflict) {
+					t.Errorf("err = %v, want %s", err, fault.Conflict)
+				}
+				w.pass(t, 4*time.Hour)
+				if r := w.get(t, d.ID); r.State != publishing.Published || w.objects(t) != 1 || len(w.calls) != 0 {
+					t.Errorf("state %s, %d objects, calls %v", r.State, w.objects(t), w.calls)
+				}
+			})
+		}
+	}
+}
+
+func TestWhatWasCanceledAfterARestoreIsLookedUpAndNotSent(t *testing.T) {
+	w := newWorld(t, social.ByFind, 1)
+	d := w.schedule(t, w.compose(t, "one", "two"), "2026-03-01T12:01:00")
+	w.now = w.now.Add(2 * time.Minute)
+	w.restore(t, d)
+	if _, err := w.Cancel(t.Context(), w.who, d.ID); !fault.Is(err, fault.Conflict) {
+		t.Errorf("err = %v, want %s", err, fault.Conflict)
+	}
+	w.pass(t, time.Hour)
+	if r := w.get(t, d.ID); r.State != publishing.Canceled || w.objects(t) != 0 {
+		t.Errorf("state %s, %d objects", r.State, w.objects(t))
+	}
+}
+
 func TestDoubtAfterARestoreIsPatient(t *testing.T) {
 	w := newWorld(t, social.ByFind, 1)
 	d := w.schedule(t, w.compose(t, "x"), "2026-03-01T12:01:00")

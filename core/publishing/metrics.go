@@ -7,6 +7,7 @@ import (
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Metrics returns what is known of how a post did, oldest first per segment.
@@ -64,7 +65,12 @@ func (s *Service) AskMetrics(ctx context.Context, who tenants.Scope, post PostID
 		return "", err
 	}
 	job = id.New("job")
-	err = s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error { return tx.RefreshMetrics(ctx, post, job) })
+	err = s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		if err := tx.RefreshMetrics(ctx, post, job); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "metrics.refresh", string(post), "job", job))
+	})
 	return job, err
 }
 

@@ -26,7 +26,7 @@ func (s *Service) Schedule(ctx context.Context, who tenants.Scope, id PostID, ve
 	if _, err := when.Resolve(); err != nil {
 		return nil, err
 	}
-	return s.plan(ctx, who, id, version, when)
+	return s.plan(ctx, who, id, version, "post.schedule", when)
 }
 
 // Publish sends a post now. Of a post that went out in part, it sends what was
@@ -35,13 +35,13 @@ func (s *Service) Publish(ctx context.Context, who tenants.Scope, id PostID, ver
 	if err := s.authz.Allow(ctx, who, ActPublish); err != nil {
 		return nil, err
 	}
-	return s.plan(ctx, who, id, version, Schedule{})
+	return s.plan(ctx, who, id, version, "post.publish", Schedule{})
 }
 
 // plan makes the deliveries of a valid post, or moves those there are. The
 // platforms' rules are checked outside the transaction, against the version
 // that the transaction then insists on.
-func (s *Service) plan(ctx context.Context, who tenants.Scope, id PostID, version int, when Schedule) (*Detail, error) {
+func (s *Service) plan(ctx context.Context, who tenants.Scope, id PostID, version int, action string, when Schedule) (*Detail, error) {
 	now, err := s.Get(ctx, who, id)
 	if err != nil {
 		return nil, err
@@ -52,11 +52,14 @@ func (s *Service) plan(ctx context.Context, who tenants.Scope, id PostID, versio
 	if err := s.validate(ctx, who, now.Content); err != nil {
 		return nil, err
 	}
-	return s.change(ctx, who, id, func(ctx context.Context, tx Tx, d *Detail) error {
+	return s.change(ctx, who, id, action, func(ctx context.Context, tx Tx, d *Detail) error {
 		if d.Version != version {
 			return stale(d.Version)
 		}
 		if err := d.moveTo(ctx, tx, when); err != nil {
+			return err
+		}
+		if err := refer(ctx, tx, d.Content, Refs{Media: d.Content.Refs().Media}); err != nil {
 			return err
 		}
 		return replan(ctx, tx, d, replanOne)
@@ -91,7 +94,7 @@ func (s *Service) Cancel(ctx context.Context, who tenants.Scope, id PostID) (*De
 		return nil, err
 	}
 	var tooLate error
-	out, err := s.change(ctx, who, id, func(ctx context.Context, tx Tx, d *Detail) error {
+	out, err := s.change(ctx, who, id, "post.cancel", func(ctx context.Context, tx Tx, d *Detail) error {
 		stopped, marked, err := cancelAll(ctx, tx, d)
 		switch {
 		case err != nil:

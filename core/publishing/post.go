@@ -159,5 +159,10 @@ func (p Part) check(at string) error {
 	case len(p.Media) > MaxMedia:
 		return fault.New(fault.Invalid, "media.too_many", "At most %d attachments.", MaxMedia).On(at + "/media")
 	}
+	for i, a := range p.Media {
+		if err := media.CheckAlt(a.Alt); err != nil {
+			return err.On(fmt.Sprintf("%s/media/%d/alt", at, i))
+		}
+	}
 	return nil
 }

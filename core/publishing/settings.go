@@ -6,6 +6,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // ActSettings is changing the rules for everybody in the tenant, and so part of
@@ -55,5 +56,10 @@ func (s *Service) UpdateSettings(ctx context.Context, who tenants.Scope, rules S
 	if err := rules.Check(); err != nil {
 		return err
 	}
-	return s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error { return tx.SaveSettings(ctx, rules) })
+	return s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
+		if err := tx.SaveSettings(ctx, rules); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "publishing.settings", string(who.Tenant), "missed_after", rules.MissedAfter.String()))
+	})
 }

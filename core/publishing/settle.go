@@ -30,7 +30,7 @@ func (s *Service) Settle(ctx context.Context, who tenants.Scope, post PostID, se
 	if url != "" && !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
 		return nil, fault.New(fault.Invalid, "settle.url", "Write the whole address, with https://.").On("/url")
 	}
-	return s.change(ctx, who, post, func(ctx context.Context, tx Tx, d *Detail) error {
+	return s.change(ctx, who, post, "post.settle", func(ctx context.Context, tx Tx, d *Detail) error {
 		return settleSegment(ctx, tx, d, seg, v, url)
 	})
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // Store keeps one tenant's posts. Package publishingtest holds its contract as
@@ -27,6 +28,8 @@ type Store interface {
 // Tx is what publishing may do inside a transaction. It sees one tenant. What
 // does not exist there is fault.NotFound, whether or not another tenant has it.
 type Tx interface {
+	audit.Recorder
+
 	// Now is the database's clock. Every due date is decided by it.
 	Now(ctx context.Context) (time.Time, error)
 
@@ -41,6 +44,9 @@ type Tx interface {
 	// Version and the timestamps.
 	SavePost(ctx context.Context, p *Post) error
 	DeletePost(ctx context.Context, id PostID) error
+	// Unknown returns those of refs that the tenant does not have, in order. The
+	// files among the others stay until the transaction ends.
+	Unknown(ctx context.Context, refs Refs) (Refs, error)
 	// SetState writes the sum of a post's deliveries, without a new version.
 	SetState(ctx context.Context, id PostID, s State) error
 

@@ -161,10 +161,11 @@ func backoff(tries int, floor time.Duration) time.Duration {
 // reset puts a segment that had no effect back to its start. Other content, and
 // a person's new order after something was tried, are another operation: a
 // platform may remember the old key with the old answer, and so may whoever
-// runs its plugin. Of a restored segment that nothing is known of, the key is
-// all that tells the platform that it may have it; it stays in doubt.
+// runs its plugin. Nothing that a restored database doubts comes here before
+// it was looked up (see Segment.suspect), but what had ended: that is looked up
+// when its turn comes.
 func (s *Segment) reset(part Part, at time.Time) {
-	if s.Attempt > 0 || !s.Verify && (s.tried() || !reflect.DeepEqual(s.Part, part)) {
+	if s.Attempt > 0 || s.tried() || !reflect.DeepEqual(s.Part, part) {
 		s.Revision++
 	}
 	s.Part, s.State, s.Step, s.Label, s.Tries, s.Problem, s.ArmedHash = part, Scheduled, nil, "", 0, nil, ""
@@ -222,11 +223,11 @@ func (d *Delivery) cutOff(i int, why string) (changed []*Segment) {
 func (d *Delivery) cancel() (stopped, marked bool) {
 	for _, s := range d.Segments {
 		switch {
+		case s.suspect(), s.State == Sending, s.State == Unknown:
+			marked, s.Canceling = true, true
 		case s.State.Untouched() && !s.State.Final():
 			stopped = true
 			s.cancel()
-		case s.State == Sending || s.State == Unknown:
-			marked, s.Canceling = true, true
 		}
 	}
 	return stopped, marked

@@ -52,7 +52,7 @@ func (s *Service) violations(ctx context.Context, who tenants.Scope, c Content) 
 func (s *Service) checkVariant(ctx context.Context, who tenants.Scope, c Content, v Variant, at string) ([]fault.Violation, error) {
 	target, err := s.channels.Describe(ctx, who, v.Channel)
 	if fault.Is(err, fault.NotFound) {
-		return []fault.Violation{{Field: at + "/channel_id", Reason: "channel.not_found", Message: "There is no such channel."}}, nil
+		return []fault.Violation{noChannel(at)}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (s *Service) checkVariant(ctx context.Context, who tenants.Scope, c Content
 			Message: "The sign-in of this channel did not include " + strings.Join(missing, ", ") + ". Connect it again to post this.",
 		}}, nil
 	} else if !ok || !can {
-		return []fault.Violation{{Field: at + "/format", Reason: "channel.no_format", Message: "This channel has no such format."}}, nil
+		return []fault.Violation{noFormat(at)}, nil
 	}
 	found := s.rules.Settings(format.Settings, v.Settings, at+"/settings")
 	parts, thread := c.PartsFor(v)

@@ -138,6 +138,7 @@ func TestFigures(t *testing.T) {
 			"under way within 10 s":           sdk.Drain == 10*time.Second,
 			"warned 90 days before":           social.SunsetNotice == 90*24*time.Hour,
 			"`carillon-deadline`":             sdk.DeadlineKey == "carillon-deadline",
+			"`carillon-proxy`":                sdk.ProxyKey == "carillon-proxy",
 			"`CARILLON_PLUGIN`":               sdk.Handshake.MagicCookieKey == "CARILLON_PLUGIN",
 			"`1|1|unix|SOCKET|grpc|":          sdk.Protocol == 1,
 		},

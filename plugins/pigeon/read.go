@@ -2,6 +2,7 @@ package pigeon
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -17,9 +18,12 @@ import (
 const listed = 100
 
 // Find implements social.Finder: the network lists an account's posts by the
-// mark they were sent with. Where it shows no marks, a post is known by its
-// words.
+// mark they were sent with, and shows one that is known while it is there.
+// Where it shows no marks, a post is known by its words.
 func (p *Pigeon) Find(ctx context.Context, req social.FindRequest) (social.Finding, error) {
+	if req.Ref != nil {
+		return p.visible(ctx, req)
+	}
 	s, err := p.resume(req.State, req.Call)
 	if err != nil {
 		return social.Finding{}, err
@@ -52,6 +56,21 @@ func (p post) is(marker string, req social.FindRequest) bool {
 		parent = req.Content.ReplyTo.ID
 	}
 	return p.Text == req.Content.Text && p.ReplyTo == parent && len(p.Media) == len(req.Content.Media) && !p.CreatedAt.Before(req.Since)
+}
+
+// visible tells how public a post is that the network has accepted. One that it
+// does not know any more was taken back.
+func (p *Pigeon) visible(ctx context.Context, req social.FindRequest) (social.Finding, error) {
+	var known post
+	err := p.get(ctx, req.Call, "/api/v1/posts/"+url.PathEscape(req.Ref.ID), &known)
+	var f *social.Fault
+	switch {
+	case errors.As(err, &f) && f.Kind == social.NotFound:
+		return social.Finding{Verdict: social.Absent}, nil
+	case err != nil:
+		return social.Finding{}, err
+	}
+	return social.Finding{Verdict: social.Found, Receipt: known.receipt()}, nil
 }
 
 // Accounts implements social.Lister.

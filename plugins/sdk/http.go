@@ -18,11 +18,15 @@ func protoValue(m proto.Message) protoreflect.Value {
 }
 
 // HTTPClient returns the client that plugins talk to platforms with. It goes
-// through the egress proxy that the host named in the environment, follows
-// redirects only of GET and HEAD, has a limit on each stage that is not the
-// transfer itself (the context bounds the whole), and notes every request for
-// the host. It is safe for concurrent use; make one per plugin, since it keeps
-// connections open.
+// through the egress proxy that the host named for the call that a request's
+// context is of, or else in the environment, follows redirects only of GET and
+// HEAD, has a limit on each stage that is not the transfer itself (the context
+// bounds the whole), and notes every request for the host. It is safe for
+// concurrent use; make one per plugin. Connections are kept for as long as the
+// call lasts.
+//
+// A request without its call's context is nobody's: the host cannot tell for
+// which tenant it is, may refuse it, and does not end it with the call.
 //
 // Reads may be repeated by it on a connection that went stale. Requests that
 // must not be repeated go through Commit.
@@ -87,8 +91,11 @@ type transport struct {
 
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	next := t.reads
-	if isCommit(req.Context()) {
+	switch o := outletOf(req.Context()); {
+	case isCommit(req.Context()):
 		next = t.commits
+	case o != nil:
+		next = o.transport()
 	}
 	start := time.Now()
 	res, err := next.RoundTrip(req)
@@ -118,7 +125,8 @@ type commitKey struct{}
 
 func isCommit(ctx context.Context) bool { return ctx.Value(commitKey{}) != nil }
 
-// proxyFrom reads HTTPS_PROXY and NO_PROXY. Unlike net/http it makes no
+// proxyFrom reads HTTPS_PROXY, which a call's own proxy stands in for, and
+// NO_PROXY. Unlike net/http it makes no
 // exception for loopback, where an attacker would point a plugin; NO_PROXY
 // lists the exact host:port pairs, such as the host's media gateway, that are
 // reached directly.
@@ -135,6 +143,9 @@ func proxyFrom(getenv func(string) string) func(*http.Request) (*url.URL, error)
 	return func(req *http.Request) (*url.URL, error) {
 		if direct[hostPort(req.URL)] {
 			return nil, nil
+		}
+		if o := outletOf(req.Context()); o != nil {
+			return o.proxy, nil
 		}
 		return proxy, err
 	}

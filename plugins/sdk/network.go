@@ -69,6 +69,9 @@ func tunnelled(_ context.Context, _ *url.URL, req *http.Request, res *http.Respo
 
 // denied is the egress proxy's refusal in the author's words.
 func denied(host string, res *http.Response) error {
+	if res.StatusCode == http.StatusProxyAuthRequired {
+		return fmt.Errorf("the request to %s was made without its call's context, or after that call: pass the context on", host)
+	}
 	switch reason := strings.TrimPrefix(res.Header.Get("Proxy-Status"), proxyStatus); reason {
 	case "http_request_denied":
 		return fmt.Errorf("%s is not in the plugin's manifest: egress does not list it, or it is asked for by http", host)

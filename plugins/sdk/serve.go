@@ -94,7 +94,7 @@ func (s *server) grpc(opts []grpc.ServerOption) *grpc.Server {
 	out := grpc.NewServer(append(opts,
 		grpc.MaxRecvMsgSize(wire.MaxMessage),
 		grpc.StatsHandler(otelgrpc.NewServerHandler(otelgrpc.WithPropagators(propagation.TraceContext{}))),
-		grpc.ChainUnaryInterceptor(s.count, bounded, recovered, noted),
+		grpc.ChainUnaryInterceptor(s.count, bounded, led, recovered, noted),
 	)...)
 	s.running.Store(out)
 	return out

@@ -45,7 +45,17 @@ type Error struct {
 	Field      string        // JSON Pointer (RFC 6901) to the input at fault, such as "/segments/0/text"
 	RetryAfter time.Duration // set with RateLimited and Unavailable, if known
 	Violations []Violation   // every input at fault, when there is more than one to name
+	Facts      Facts         // what a client can act on besides
 	Err        error
+}
+
+// Facts are what a client can act on besides the message. What is zero is not
+// said.
+type Facts struct {
+	Plan       string   // with Quota: the plan that does not include it
+	NeededPlan string   // with Quota: the least plan that does
+	Limit      int      // with Quota: how many there is room for
+	Posts      []string // with Conflict: the posts that stand in the way
 }
 
 // A Violation is one input that breaks one rule.
@@ -68,6 +78,9 @@ func (e *Error) On(pointer string) *Error { e.Field = pointer; return e }
 
 // After says when trying again may help.
 func (e *Error) After(d time.Duration) *Error { e.RetryAfter = d; return e }
+
+// Knowing attaches what a client can act on.
+func (e *Error) Knowing(f Facts) *Error { e.Facts = f; return e }
 
 // Because attaches the cause. The cause is logged and never shown.
 func (e *Error) Because(err error) *Error { e.Err = err; return e }

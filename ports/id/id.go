@@ -49,6 +49,16 @@ func Born(s string) time.Time {
 	return time.UnixMilli(int64(ms)).UTC()
 }
 
+// Floor is the least name with prefix of things born at that time: every name
+// made since sorts after it. It names nothing.
+func Floor(prefix string, at time.Time) string {
+	var b [16]byte
+	ms := uint64(max(0, at.UnixMilli()))
+	binary.BigEndian.PutUint32(b[0:], uint32(ms>>16))
+	binary.BigEndian.PutUint16(b[4:], uint16(ms))
+	return prefix + "_" + encode(b)
+}
+
 // Is reports whether s is a well-formed name with prefix.
 func Is(prefix, s string) bool {
 	digits, ok := strings.CutPrefix(s, prefix+"_")

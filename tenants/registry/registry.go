@@ -8,9 +8,11 @@
 // Being above a tenant opens nothing in it. A parent sees the directory entry
 // of its direct children (name, kind, state), may suspend them, and that is
 // all; who creates a child becomes its first owner by a membership like any
-// other.
+// other. What more it needs, the child's owner grants, for a time.
 //
 // Start with Service; tenant.go, member.go and role.go hold the rules.
+// invitation.go and join.go are how people come in, ownership.go how a tenant
+// changes hands, access.go how the tenant above is let in.
 package registry
 
 import (
@@ -19,18 +21,23 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // What a member may be allowed to do here.
 const (
-	ActRead         tenants.Action = "tenant.read"
-	ActUpdate       tenants.Action = "tenant.update"
-	ActCreateChild  tenants.Action = "tenant.create_child"
-	ActSuspend      tenants.Action = "tenant.suspend"
-	ActPause        tenants.Action = "tenant.pause"
-	ActMemberRead   tenants.Action = "member.read"
-	ActMemberManage tenants.Action = "member.manage"
-	ActRoleManage   tenants.Action = "role.manage"
+	ActRead          tenants.Action = "tenant.read"
+	ActUpdate        tenants.Action = "tenant.update"
+	ActCreateChild   tenants.Action = "tenant.create_child"
+	ActSuspend       tenants.Action = "tenant.suspend"
+	ActPause         tenants.Action = "tenant.pause"
+	ActTransfer      tenants.Action = "tenant.transfer"
+	ActMemberRead    tenants.Action = "member.read"
+	ActMemberManage  tenants.Action = "member.manage"
+	ActRoleManage    tenants.Action = "role.manage"
+	ActAccessRead    tenants.Action = "access.read"
+	ActAccessGrant   tenants.Action = "access.grant"
+	ActAccessRequest tenants.Action = "access.request"
 )
 
 // Service is the use cases of the registry. It is safe for concurrent use.
@@ -45,9 +52,10 @@ func New(store Store, authz tenants.Authorizer, now func() time.Time) *Service {
 	return &Service{store: store, authz: authz, now: now}
 }
 
-// Resolve says who user is in tenant. It returns fault.NotFound alike for a
-// tenant that is not there and for one that user is no member of, and
-// fault.Forbidden for a member of a suspended one.
+// Resolve says who user is in tenant: a member, or somebody from the tenant
+// above under a grant that is alive. It returns fault.NotFound alike for a
+// tenant that is not there and for one that user has no business in, and
+// fault.Forbidden, with whom to ask, if it is suspended.
 func (s *Service) Resolve(ctx context.Context, user tenants.UserID, tenant tenants.ID) (tenants.Scope, error) {
 	if !tenant.Valid() || user == "" {
 		return tenants.Scope{}, noTenant()
@@ -56,13 +64,26 @@ func (s *Service) Resolve(ctx context.Context, user tenants.UserID, tenant tenan
 	if err != nil {
 		return tenants.Scope{}, err
 	}
-	if st.Role == "" {
+	who := tenants.Scope{Tenant: tenant, Kind: st.Kind, User: user, Role: st.Role, Tier: st.Tier, Authz: st.Authz}
+	if who.Role == "" && st.Grant != "" {
+		who.Role, who.Grant = entering(st.GrantRole, st.Home), string(st.Grant)
+	}
+	if who.Role == "" {
 		return tenants.Scope{}, noTenant()
 	}
 	if st.Suspended {
-		return tenants.Scope{}, suspended()
+		return tenants.Scope{}, s.suspended(ctx, tenant)
 	}
-	return tenants.Scope{Tenant: tenant, Kind: st.Kind, User: user, Role: st.Role, Tier: st.Tier, Authz: st.Authz}, nil
+	return who, nil
+}
+
+// suspended says why tenant is closed, and whom to ask.
+func (s *Service) suspended(ctx context.Context, tenant tenants.ID) error {
+	c, err := s.store.Closure(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	return c.fault()
 }
 
 // Standing says how a tenant stands, for callers that are no member, such as
@@ -73,7 +94,7 @@ func (s *Service) Standing(ctx context.Context, tenant tenants.ID) (Standing, er
 	}
 	st, err := s.store.Standing(ctx, tenant, "")
 	if err == nil && st.Suspended {
-		err = suspended()
+		err = s.suspended(ctx, tenant)
 	}
 	return st, err
 }
@@ -125,12 +146,13 @@ func (s *Service) Create(ctx context.Context, who tenants.Scope, d Draft) (*Tena
 		return nil, fault.New(fault.Invalid, "tenant.kind", "A tenant of kind %q cannot be below one of kind %q.", d.Kind, who.Kind).On("/kind")
 	}
 	if d.Tier != "" && rankTier(d.Tier) > rankTier(who.Tier) {
-		return nil, fault.New(fault.Quota, "tenant.tier", "A child's plan cannot exceed its parent's.").On("/tier")
+		return nil, fault.New(fault.Quota, "tenant.tier", "A child's plan cannot exceed its parent's, which is %s.", who.Tier).On("/tier").
+			Knowing(fault.Facts{Plan: string(who.Tier), NeededPlan: string(d.Tier)})
 	}
-	return s.create(ctx, who.Tenant, d, Member{User: who.User, Role: tenants.Owner, GrantedBy: who.Actor()})
+	return s.create(ctx, who.Tenant, d, Member{User: who.User, Role: tenants.Owner, GrantedBy: who.Actor()}, audit.By(who, "tenant.create", ""))
 }
 
-func (s *Service) create(ctx context.Context, parent tenants.ID, d Draft, owner Member) (*Tenant, error) {
+func (s *Service) create(ctx context.Context, parent tenants.ID, d Draft, owner Member, e audit.Entry) (*Tenant, error) {
 	now := s.now()
 	t := &Tenant{
 		ID: tenants.NewID(), Parent: parent, Kind: d.Kind, Name: d.Name, Tier: d.Tier,
@@ -140,7 +162,8 @@ func (s *Service) create(ctx context.Context, parent tenants.ID, d Draft, owner 
 		return nil, err
 	}
 	owner.CreatedAt, owner.UpdatedAt = now, now
-	if err := s.store.Create(ctx, t, owner); err != nil {
+	e.Subject, e.Detail = string(t.ID), map[string]string{"kind": string(d.Kind), "owner": string(owner.User)}
+	if err := s.store.Create(ctx, t, owner, e); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -155,7 +178,7 @@ func (s *Service) Bootstrap(ctx context.Context, user tenants.UserID, name strin
 		return root, err
 	}
 	d := Draft{Kind: tenants.Operator, Name: name, Tier: tenants.Team}
-	t, err := s.create(ctx, "", d, Member{User: user, Role: tenants.Owner, GrantedBy: string(tenants.System)})
+	t, err := s.create(ctx, "", d, Member{User: user, Role: tenants.Owner, GrantedBy: string(tenants.System)}, audit.Of(string(tenants.System), "tenant.create", ""))
 	if fault.Is(err, fault.Conflict) { // another process was faster
 		return s.store.Operator(ctx)
 	}
@@ -175,7 +198,7 @@ func (s *Service) Found(ctx context.Context, user tenants.UserID, name string) (
 		return nil, err
 	}
 	d := Draft{Kind: tenants.Agency, Name: name, Tier: tenants.Free}
-	return s.create(ctx, root, d, Member{User: user, Role: tenants.Owner, GrantedBy: string(tenants.System)})
+	return s.create(ctx, root, d, Member{User: user, Role: tenants.Owner, GrantedBy: string(tenants.System)}, audit.Of(string(user), "tenant.create", ""))
 }
 
 // A Change is what to change about a tenant; nil leaves a thing as it is.
@@ -191,7 +214,7 @@ func (s *Service) Update(ctx context.Context, who tenants.Scope, c Change) (*Ten
 	if err := s.authz.Allow(ctx, who, ActUpdate); err != nil {
 		return nil, err
 	}
-	return s.change(ctx, who, func(t *Tenant) error {
+	return s.change(ctx, who, "tenant.update", func(t *Tenant) error {
 		if c.Version != 0 && c.Version != t.Version {
 			return stale()
 		}
@@ -210,7 +233,7 @@ func (s *Service) Pause(ctx context.Context, who tenants.Scope, reason string) (
 	if err := s.authz.Allow(ctx, who, ActPause); err != nil {
 		return nil, err
 	}
-	return s.change(ctx, who, func(t *Tenant) error { t.Paused, t.PausedReason = true, reason; return nil })
+	return s.change(ctx, who, "publishing.pause", func(t *Tenant) error { t.Paused, t.PausedReason = true, reason; return nil })
 }
 
 // Unpause lets publishing go on, unless a tenant above is paused too.
@@ -218,10 +241,10 @@ func (s *Service) Unpause(ctx context.Context, who tenants.Scope) (*Tenant, erro
 	if err := s.authz.Allow(ctx, who, ActPause); err != nil {
 		return nil, err
 	}
-	return s.change(ctx, who, func(t *Tenant) error { t.Paused, t.PausedReason = false, ""; return nil })
+	return s.change(ctx, who, "publishing.resume", func(t *Tenant) error { t.Paused, t.PausedReason = false, ""; return nil })
 }
 
-func (s *Service) change(ctx context.Context, who tenants.Scope, how func(*Tenant) error) (*Tenant, error) {
+func (s *Service) change(ctx context.Context, who tenants.Scope, action string, how func(*Tenant) error) (*Tenant, error) {
 	var t *Tenant
 	err := s.store.Update(ctx, who.Tenant, func(tx Tx) (err error) {
 		if t, err = tx.Tenant(ctx); err != nil {
@@ -231,7 +254,10 @@ func (s *Service) change(ctx context.Context, who tenants.Scope, how func(*Tenan
 			return err
 		}
 		t.UpdatedAt = s.now()
-		return tx.SaveTenant(ctx, t)
+		if err = tx.SaveTenant(ctx, t); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, action, string(t.ID), "reason", t.PausedReason))
 	})
 	if err != nil {
 		return nil, err
@@ -248,7 +274,7 @@ func (s *Service) Suspend(ctx context.Context, who tenants.Scope, child tenants.
 	if len(reason) > maxReason {
 		return tooLong("/reason", maxReason)
 	}
-	return s.store.SetState(ctx, who.Tenant, child, Suspended, reason)
+	return s.store.SetState(ctx, who.Tenant, child, Suspended, reason, audit.By(who, "tenant.suspend", string(child), "reason", reason))
 }
 
 // Resume reopens a child. What is suspended further up or down stays so.
@@ -256,5 +282,5 @@ func (s *Service) Resume(ctx context.Context, who tenants.Scope, child tenants.I
 	if err := s.authz.Allow(ctx, who, ActSuspend); err != nil {
 		return err
 	}
-	return s.store.SetState(ctx, who.Tenant, child, Active, "")
+	return s.store.SetState(ctx, who.Tenant, child, Active, "", audit.By(who, "tenant.resume", string(child)))
 }

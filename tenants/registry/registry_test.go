@@ -10,12 +10,24 @@ import (
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 	"github.com/carillonhq/carillon/tenants/registry"
 	"github.com/carillonhq/carillon/tenants/registry/registrytest"
 )
 
 func TestMemoryStore(t *testing.T) {
 	registrytest.Run(t, func(t *testing.T) registry.Store { return registrytest.NewStore(t) })
+}
+
+func TestMemoryStoreTells(t *testing.T) {
+	s := registrytest.NewStore(t)
+	registrytest.Tells(t, s, func(ctx context.Context, tenant tenants.ID) (heard []string, err error) {
+		told, err := s.Told(ctx, tenant)
+		for _, e := range told {
+			heard = append(heard, e.Type+" "+e.Subject)
+		}
+		return heard, err
+	})
 }
 
 func TestResolve(t *testing.T) {
@@ -154,6 +166,8 @@ func TestWhoSignsUpFoundsAnAgency(t *testing.T) {
 // owns the latter two, root the operator.
 type world struct {
 	*registry.Service
+	store                  *registrytest.Store
+	clock                  *time.Time
 	operator, agency, shop tenants.ID
 	root, owner            tenants.UserID
 }
@@ -161,7 +175,8 @@ type world struct {
 func setup(t *testing.T) world {
 	t.Helper()
 	store := new(registrytest.Store)
-	w := world{Service: registry.New(store, rules{store}, time.Now), root: person(), owner: person()}
+	clock := time.Now()
+	w := world{Service: registry.New(store, rules{store}, func() time.Time { return clock }), store: store, clock: &clock, root: person(), owner: person()}
 	var err error
 	w.operator, err = w.Bootstrap(t.Context(), w.root, "Carillon")
 	must(t, err)
@@ -172,7 +187,7 @@ func setup(t *testing.T) world {
 		kind   tenants.Kind
 	}{{&w.agency, &w.operator, tenants.Agency}, {&w.shop, &w.agency, tenants.Workspace}} {
 		child := &registry.Tenant{ID: tenants.NewID(), Parent: *n.parent, Kind: n.kind, Name: string(n.kind), State: registry.Active}
-		must(t, store.Create(t.Context(), child, owner))
+		must(t, store.Create(t.Context(), child, owner, audit.Of("system", "test", "")))
 		*n.id = child.ID
 	}
 	return w
@@ -197,7 +212,7 @@ type rules struct{ store registry.Store }
 
 var known = []tenants.Action{
 	"tenant.read", "member.read", "post.create", "tenant.update", "tenant.create_child",
-	"tenant.pause", "member.manage", "role.manage", "tenant.suspend",
+	"tenant.pause", "member.manage", "role.manage", "access.read", "access.request", "tenant.suspend", "tenant.transfer", "access.grant",
 }
 
 func (r rules) Allow(ctx context.Context, who tenants.Scope, act tenants.Action) error {
@@ -206,7 +221,7 @@ func (r rules) Allow(ctx context.Context, who tenants.Scope, act tenants.Action)
 	case tenants.Owner:
 		may = known
 	case tenants.Admin:
-		may = known[:len(known)-1]
+		may = known[:len(known)-3]
 	case tenants.Editor, tenants.Viewer:
 		may = known[:1]
 	default:
@@ -220,6 +235,11 @@ func (r rules) Allow(ctx context.Context, who tenants.Scope, act tenants.Action)
 		return fault.New(fault.Forbidden, "role.denied", "No.")
 	}
 	return nil
+}
+
+// installation is the command line beside the database.
+func installation(tenant tenants.ID) tenants.Scope {
+	return tenants.Scope{Tenant: tenant, Role: tenants.Owner, Tier: tenants.Team}
 }
 
 func person() tenants.UserID { return tenants.UserID(id.New("usr")) }

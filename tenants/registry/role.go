@@ -11,14 +11,17 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // A Role is a custom role of one tenant. As a member's role it is written
-// "custom:" and its name.
+// "custom:" and its name. What an agency defines can be given in its
+// workspaces, too; a name means the nearest role that has it.
 type Role struct {
 	Name      string // lower-case letters, digits and dashes
 	Title     string
 	Actions   []tenants.Action // sorted
+	Inherited bool             // it is the tenant's above, and not to be changed here
 	Version   int              // bumped by every save; a stale save is a conflict
 	CreatedAt time.Time
 	UpdatedAt time.Time
@@ -45,17 +48,13 @@ func (r *Role) Check() error {
 	return nil
 }
 
-// Roles lists the tenant's custom roles by name.
+// Roles lists the custom roles that can be given in who's tenant, by name: its
+// own and those from above.
 func (s *Service) Roles(ctx context.Context, who tenants.Scope) ([]Role, error) {
 	if err := s.authz.Allow(ctx, who, ActMemberRead); err != nil {
 		return nil, err
 	}
-	var all []Role
-	err := s.store.View(ctx, who.Tenant, func(tx Tx) (err error) {
-		all, err = tx.Roles(ctx)
-		return err
-	})
-	return all, err
+	return s.store.RolesFor(ctx, who.Tenant)
 }
 
 // CreateRole defines a custom role. It can allow nothing that its author may not do.
@@ -71,15 +70,25 @@ func (s *Service) CreateRole(ctx context.Context, who tenants.Scope, name, title
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
-	err := s.store.Update(ctx, who.Tenant, func(tx Tx) error {
+	above, err := s.store.RolesFor(ctx, who.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(above, func(a Role) bool { return a.Inherited && a.Name == name }) {
+		return nil, fault.New(fault.Conflict, "role.exists", "The tenant above has a role of this name already.").On("/name")
+	}
+	err = s.store.Update(ctx, who.Tenant, func(tx Tx) error {
 		all, err := tx.Roles(ctx)
 		if err != nil {
 			return err
 		}
 		if len(all) >= MaxRoles {
-			return fault.New(fault.Quota, "role.too_many", "A tenant has at most %d roles of its own.", MaxRoles)
+			return fault.New(fault.Quota, "role.too_many", "A tenant has at most %d roles of its own.", MaxRoles).Knowing(fault.Facts{Limit: MaxRoles})
 		}
-		return tx.SaveRole(ctx, r)
+		if err := tx.SaveRole(ctx, r); err != nil {
+			return err
+		}
+		return tx.Record(ctx, recordOf(who, "role.create", r))
 	})
 	if err != nil {
 		return nil, err
@@ -108,7 +117,10 @@ func (s *Service) UpdateRole(ctx context.Context, who tenants.Scope, name, title
 		if err = r.Check(); err != nil {
 			return err
 		}
-		return tx.SaveRole(ctx, r)
+		if err = tx.SaveRole(ctx, r); err != nil {
+			return err
+		}
+		return tx.Record(ctx, recordOf(who, "role.update", r))
 	})
 	if err != nil {
 		return nil, err
@@ -116,39 +128,46 @@ func (s *Service) UpdateRole(ctx context.Context, who tenants.Scope, name, title
 	return r, nil
 }
 
-// DeleteRole removes a custom role that nobody has any more: fault.Conflict
-// while somebody does.
-func (s *Service) DeleteRole(ctx context.Context, who tenants.Scope, name string) error {
+// recordOf is an entry about a role, with what it allows.
+func recordOf(who tenants.Scope, action string, r *Role) audit.Entry {
+	allows := make([]string, len(r.Actions))
+	for i, act := range r.Actions {
+		allows[i] = string(act)
+	}
+	return audit.By(who, action, string(r.As()), "actions", strings.Join(allows, " "))
+}
+
+// DeleteRole removes a custom role. Those who have it, here and in the tenants
+// directly below, and those who are invited with it, get instead, which who
+// must be able to give; an empty instead is fault.Conflict while there are any.
+func (s *Service) DeleteRole(ctx context.Context, who tenants.Scope, name string, instead tenants.Role) error {
 	if err := s.authz.Allow(ctx, who, ActRoleManage); err != nil {
 		return err
 	}
-	return s.store.Update(ctx, who.Tenant, func(tx Tx) error {
-		r, err := tx.Role(ctx, name)
-		if err != nil {
+	if instead == tenants.Role(customPrefix+name) {
+		return fault.New(fault.Invalid, "role.itself", "Choose another role than the one that goes.").On("/query/reassign_to")
+	}
+	if instead != "" {
+		if err := s.authz.Allow(ctx, who, ActMemberManage); err != nil {
 			return err
 		}
-		used, err := tx.RoleInUse(ctx, r.As())
-		if err != nil {
-			return err
+		if _, err := s.mayGive(ctx, who, instead); err != nil {
+			return fault.Of(err).On("/query/reassign_to")
 		}
-		if used {
-			return fault.New(fault.Conflict, "role.in_use", "Members still have this role. Give them another first.")
-		}
-		return tx.RemoveRole(ctx, name)
-	})
+	}
+	e := audit.By(who, "role.delete", customPrefix+name, "instead", string(instead))
+	return s.store.RemoveRole(ctx, who.Tenant, name, instead, e)
 }
 
-// CustomRoles says what a tenant's own roles may do. It is apart from Service
-// because a Service needs an authorizer, and the authorizer needs this.
+// CustomRoles says what the custom roles of a tenant's members may do. It is
+// apart from Service because a Service needs an authorizer, and the authorizer
+// needs this.
 func CustomRoles(ctx context.Context, store Store, tenant tenants.ID) (map[tenants.Role][]tenants.Action, error) {
 	out := map[tenants.Role][]tenants.Action{}
-	err := store.View(ctx, tenant, func(tx Tx) error {
-		all, err := tx.Roles(ctx)
-		for _, r := range all {
-			out[r.As()] = r.Actions
-		}
-		return err
-	})
+	all, err := store.RolesFor(ctx, tenant)
+	for _, r := range all {
+		out[r.As()] = r.Actions
+	}
 	return out, err
 }
 
@@ -156,6 +175,9 @@ func CustomRoles(ctx context.Context, store Store, tenant tenants.ID) (map[tenan
 func (s *Service) holds(ctx context.Context, who tenants.Scope, actions []tenants.Action) error {
 	for i, act := range actions {
 		err := s.authz.Allow(ctx, who, act)
+		if fault.Is(err, fault.Invalid) {
+			return fault.New(fault.Invalid, "role.unknown_action", "There is nothing called %.64q to allow.", string(act)).On("/actions/" + strconv.Itoa(i)).Because(err)
+		}
 		if fault.Is(err, fault.Forbidden) || fault.Is(err, fault.Quota) {
 			return fault.New(fault.Forbidden, "role.above_own", "You cannot give away %q: it is not yours.", act).
 				On("/actions/" + strconv.Itoa(i))

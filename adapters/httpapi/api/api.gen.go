@@ -21,6 +21,165 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AccessObject.
+const (
+	AccessGrant AccessObject = "access_grant"
+)
+
+// Valid indicates whether the value is a known member of the AccessObject enum.
+func (e AccessObject) Valid() bool {
+	switch e {
+	case AccessGrant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessRole.
+const (
+	AccessRoleApprover AccessRole = "approver"
+	AccessRoleClient   AccessRole = "client"
+	AccessRoleEditor   AccessRole = "editor"
+	AccessRoleManager  AccessRole = "manager"
+	AccessRoleViewer   AccessRole = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the AccessRole enum.
+func (e AccessRole) Valid() bool {
+	switch e {
+	case AccessRoleApprover:
+		return true
+	case AccessRoleClient:
+		return true
+	case AccessRoleEditor:
+		return true
+	case AccessRoleManager:
+		return true
+	case AccessRoleViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessState.
+const (
+	AccessStateDeclined  AccessState = "declined"
+	AccessStateEnded     AccessState = "ended"
+	AccessStateGranted   AccessState = "granted"
+	AccessStateRequested AccessState = "requested"
+	AccessStateRevoked   AccessState = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the AccessState enum.
+func (e AccessState) Valid() bool {
+	switch e {
+	case AccessStateDeclined:
+		return true
+	case AccessStateEnded:
+		return true
+	case AccessStateGranted:
+		return true
+	case AccessStateRequested:
+		return true
+	case AccessStateRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessInputRole.
+const (
+	AccessInputRoleApprover AccessInputRole = "approver"
+	AccessInputRoleClient   AccessInputRole = "client"
+	AccessInputRoleEditor   AccessInputRole = "editor"
+	AccessInputRoleManager  AccessInputRole = "manager"
+	AccessInputRoleViewer   AccessInputRole = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the AccessInputRole enum.
+func (e AccessInputRole) Valid() bool {
+	switch e {
+	case AccessInputRoleApprover:
+		return true
+	case AccessInputRoleClient:
+		return true
+	case AccessInputRoleEditor:
+		return true
+	case AccessInputRoleManager:
+		return true
+	case AccessInputRoleViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AuditEntryObject.
+const (
+	AuditEntryObjectAuditEntry AuditEntryObject = "audit_entry"
+)
+
+// Valid indicates whether the value is a known member of the AuditEntryObject enum.
+func (e AuditEntryObject) Valid() bool {
+	switch e {
+	case AuditEntryObjectAuditEntry:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BuiltInRoleName.
+const (
+	BuiltInRoleNameAdmin    BuiltInRoleName = "admin"
+	BuiltInRoleNameApprover BuiltInRoleName = "approver"
+	BuiltInRoleNameClient   BuiltInRoleName = "client"
+	BuiltInRoleNameEditor   BuiltInRoleName = "editor"
+	BuiltInRoleNameManager  BuiltInRoleName = "manager"
+	BuiltInRoleNameOwner    BuiltInRoleName = "owner"
+	BuiltInRoleNameViewer   BuiltInRoleName = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the BuiltInRoleName enum.
+func (e BuiltInRoleName) Valid() bool {
+	switch e {
+	case BuiltInRoleNameAdmin:
+		return true
+	case BuiltInRoleNameApprover:
+		return true
+	case BuiltInRoleNameClient:
+		return true
+	case BuiltInRoleNameEditor:
+		return true
+	case BuiltInRoleNameManager:
+		return true
+	case BuiltInRoleNameOwner:
+		return true
+	case BuiltInRoleNameViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BuiltInRoleObject.
+const (
+	BuiltInRoleObjectBuiltInRole BuiltInRoleObject = "built_in_role"
+)
+
+// Valid indicates whether the value is a known member of the BuiltInRoleObject enum.
+func (e BuiltInRoleObject) Valid() bool {
+	switch e {
+	case BuiltInRoleObjectBuiltInRole:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CalendarEntryObject.
 const (
 	CalendarEntryObjectCalendarEntry CalendarEntryObject = "calendar_entry"
@@ -165,6 +324,21 @@ func (e ConnectionStage) Valid() bool {
 	}
 }
 
+// Defines values for DepartureObject.
+const (
+	DepartureObjectDeparture DepartureObject = "departure"
+)
+
+// Valid indicates whether the value is a known member of the DepartureObject enum.
+func (e DepartureObject) Valid() bool {
+	switch e {
+	case DepartureObjectDeparture:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DisabledCapabilityReason.
 const (
 	DisabledCapabilityReasonMissingScope DisabledCapabilityReason = "missing_scope"
@@ -216,6 +390,60 @@ func (e HeldReason) Valid() bool {
 	case TenantPausedAbove:
 		return true
 	case TenantSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for IdentityObject.
+const (
+	IdentityObjectIdentity IdentityObject = "identity"
+)
+
+// Valid indicates whether the value is a known member of the IdentityObject enum.
+func (e IdentityObject) Valid() bool {
+	switch e {
+	case IdentityObjectIdentity:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InvitationObject.
+const (
+	InvitationObjectInvitation InvitationObject = "invitation"
+)
+
+// Valid indicates whether the value is a known member of the InvitationObject enum.
+func (e InvitationObject) Valid() bool {
+	switch e {
+	case InvitationObjectInvitation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InvitationState.
+const (
+	InvitationStateAccepted InvitationState = "accepted"
+	InvitationStateExpired  InvitationState = "expired"
+	InvitationStatePending  InvitationState = "pending"
+	InvitationStateRevoked  InvitationState = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the InvitationState enum.
+func (e InvitationState) Valid() bool {
+	switch e {
+	case InvitationStateAccepted:
+		return true
+	case InvitationStateExpired:
+		return true
+	case InvitationStatePending:
+		return true
+	case InvitationStateRevoked:
 		return true
 	default:
 		return false
@@ -345,6 +573,81 @@ const (
 func (e MemberObject) Valid() bool {
 	switch e {
 	case MemberObjectMember:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OwnershipInputKeeps.
+const (
+	OwnershipInputKeepsAdmin   OwnershipInputKeeps = "admin"
+	OwnershipInputKeepsEditor  OwnershipInputKeeps = "editor"
+	OwnershipInputKeepsManager OwnershipInputKeeps = "manager"
+	OwnershipInputKeepsNone    OwnershipInputKeeps = "none"
+	OwnershipInputKeepsOwner   OwnershipInputKeeps = "owner"
+	OwnershipInputKeepsViewer  OwnershipInputKeeps = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the OwnershipInputKeeps enum.
+func (e OwnershipInputKeeps) Valid() bool {
+	switch e {
+	case OwnershipInputKeepsAdmin:
+		return true
+	case OwnershipInputKeepsEditor:
+		return true
+	case OwnershipInputKeepsManager:
+		return true
+	case OwnershipInputKeepsNone:
+		return true
+	case OwnershipInputKeepsOwner:
+		return true
+	case OwnershipInputKeepsViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OwnershipOfferKeeps.
+const (
+	OwnershipOfferKeepsAdmin   OwnershipOfferKeeps = "admin"
+	OwnershipOfferKeepsEditor  OwnershipOfferKeeps = "editor"
+	OwnershipOfferKeepsManager OwnershipOfferKeeps = "manager"
+	OwnershipOfferKeepsNone    OwnershipOfferKeeps = "none"
+	OwnershipOfferKeepsOwner   OwnershipOfferKeeps = "owner"
+	OwnershipOfferKeepsViewer  OwnershipOfferKeeps = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the OwnershipOfferKeeps enum.
+func (e OwnershipOfferKeeps) Valid() bool {
+	switch e {
+	case OwnershipOfferKeepsAdmin:
+		return true
+	case OwnershipOfferKeepsEditor:
+		return true
+	case OwnershipOfferKeepsManager:
+		return true
+	case OwnershipOfferKeepsNone:
+		return true
+	case OwnershipOfferKeepsOwner:
+		return true
+	case OwnershipOfferKeepsViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OwnershipOfferObject.
+const (
+	OwnershipOfferObjectOwnershipOffer OwnershipOfferObject = "ownership_offer"
+)
+
+// Valid indicates whether the value is a known member of the OwnershipOfferObject enum.
+func (e OwnershipOfferObject) Valid() bool {
+	switch e {
+	case OwnershipOfferObjectOwnershipOffer:
 		return true
 	default:
 		return false
@@ -729,6 +1032,21 @@ func (e ProblemClass) Valid() bool {
 	}
 }
 
+// Defines values for ProviderObject.
+const (
+	ProviderObjectProvider ProviderObject = "provider"
+)
+
+// Valid indicates whether the value is a known member of the ProviderObject enum.
+func (e ProviderObject) Valid() bool {
+	switch e {
+	case ProviderObjectProvider:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReceiptObject.
 const (
 	ReceiptObjectReceipt ReceiptObject = "receipt"
@@ -753,6 +1071,39 @@ const (
 func (e RoleObject) Valid() bool {
 	switch e {
 	case RoleObjectRole:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RoleInputCopyOf.
+const (
+	RoleInputCopyOfAdmin    RoleInputCopyOf = "admin"
+	RoleInputCopyOfApprover RoleInputCopyOf = "approver"
+	RoleInputCopyOfClient   RoleInputCopyOf = "client"
+	RoleInputCopyOfEditor   RoleInputCopyOf = "editor"
+	RoleInputCopyOfManager  RoleInputCopyOf = "manager"
+	RoleInputCopyOfOwner    RoleInputCopyOf = "owner"
+	RoleInputCopyOfViewer   RoleInputCopyOf = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the RoleInputCopyOf enum.
+func (e RoleInputCopyOf) Valid() bool {
+	switch e {
+	case RoleInputCopyOfAdmin:
+		return true
+	case RoleInputCopyOfApprover:
+		return true
+	case RoleInputCopyOfClient:
+		return true
+	case RoleInputCopyOfEditor:
+		return true
+	case RoleInputCopyOfManager:
+		return true
+	case RoleInputCopyOfOwner:
+		return true
+	case RoleInputCopyOfViewer:
 		return true
 	default:
 		return false
@@ -1065,6 +1416,24 @@ func (e WebhookDeliveryState) Valid() bool {
 	}
 }
 
+// Defines values for ExportAuditParamsFormat.
+const (
+	Csv    ExportAuditParamsFormat = "csv"
+	Ndjson ExportAuditParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the ExportAuditParamsFormat enum.
+func (e ExportAuditParamsFormat) Valid() bool {
+	switch e {
+	case Csv:
+		return true
+	case Ndjson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AddPluginParamsChannel.
 const (
 	AddPluginParamsChannelLatest AddPluginParamsChannel = "latest"
@@ -1110,6 +1479,55 @@ func (e ListPostsParamsSort) Valid() bool {
 	}
 }
 
+// Access defines model for Access.
+type Access struct {
+	// AskedBy The person of the tenant above who asked, if one did.
+	AskedBy   *string    `json:"asked_by,omitempty"`
+	CreatedAt time.Time  `json:"created_at"`
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+	DecidedBy *string    `json:"decided_by,omitempty"`
+
+	// Hours How long, from the grant on.
+	Hours  int          `json:"hours"`
+	Id     string       `json:"id"`
+	Object AccessObject `json:"object" validate:"oneof=access_grant"`
+	Reason string       `json:"reason"`
+
+	// Role The most that anybody of it is here.
+	Role  AccessRole  `json:"role" validate:"oneof=manager editor approver client viewer"`
+	State AccessState `json:"state" validate:"oneof=requested granted declined revoked ended"`
+
+	// ToTenantId The tenant above.
+	ToTenantId string     `json:"to_tenant_id"`
+	Until      *time.Time `json:"until,omitempty"`
+}
+
+// AccessObject defines model for Access.Object.
+type AccessObject string
+
+// AccessRole The most that anybody of it is here.
+type AccessRole string
+
+// AccessState defines model for Access.State.
+type AccessState string
+
+// AccessInput Example: {"hours":48,"reason":"Move the channels to the new brand","role":"manager"}
+type AccessInput struct {
+	Hours  int             `json:"hours" validate:"min=1,max=720"`
+	Reason string          `json:"reason" validate:"min=1,max=500"`
+	Role   AccessInputRole `json:"role" validate:"oneof=manager editor approver client viewer"`
+}
+
+// AccessInputRole defines model for AccessInput.Role.
+type AccessInputRole string
+
+// AccessList defines model for AccessList.
+type AccessList struct {
+	Data       []Access `json:"data" validate:"dive"`
+	HasMore    bool     `json:"has_more"`
+	NextCursor *string  `json:"next_cursor,omitempty"`
+}
+
 // Account defines model for Account.
 type Account struct {
 	AvatarUrl *string `json:"avatar_url,omitempty"`
@@ -1142,6 +1560,42 @@ type Attempt struct {
 	Replay *bool `json:"replay,omitempty"`
 }
 
+// AuditEntry defines model for AuditEntry.
+type AuditEntry struct {
+	// Action What, such as `post.schedule`. docs/audit.md lists them.
+	Action string `json:"action"`
+
+	// Actor Who: `usr_…`, `key_…`, an operator or `system`.
+	Actor  string            `json:"actor"`
+	At     time.Time         `json:"at"`
+	Detail map[string]string `json:"detail,omitempty"`
+
+	// Hash SHA-256 of its link in the chain, hexadecimal.
+	Hash *string `json:"hash,omitempty"`
+	Id   string  `json:"id"`
+
+	// Impersonator The operator who acted as the actor.
+	Impersonator *string          `json:"impersonator,omitempty"`
+	Object       AuditEntryObject `json:"object" validate:"oneof=audit_entry"`
+	RequestId    *string          `json:"request_id,omitempty"`
+
+	// Seq Its place in the chain, from 1. Missing: it is not sealed yet.
+	Seq *int64 `json:"seq,omitempty"`
+
+	// Subject To what, such as `post_…`.
+	Subject *string `json:"subject,omitempty"`
+}
+
+// AuditEntryObject defines model for AuditEntry.Object.
+type AuditEntryObject string
+
+// AuditList defines model for AuditList.
+type AuditList struct {
+	Data       []AuditEntry `json:"data" validate:"dive"`
+	HasMore    bool         `json:"has_more"`
+	NextCursor *string      `json:"next_cursor,omitempty"`
+}
+
 // BatchItem defines model for BatchItem.
 type BatchItem struct {
 	// Index Its place in the request.
@@ -1161,6 +1615,24 @@ type BatchResult struct {
 	Created int         `json:"created"`
 	Data    []BatchItem `json:"data" validate:"dive"`
 	Failed  int         `json:"failed"`
+}
+
+// BuiltInRole defines model for BuiltInRole.
+type BuiltInRole struct {
+	Actions []string          `json:"actions" validate:"dive"`
+	Name    BuiltInRoleName   `json:"name" validate:"oneof=owner admin manager editor approver client viewer"`
+	Object  BuiltInRoleObject `json:"object" validate:"oneof=built_in_role"`
+}
+
+// BuiltInRoleName defines model for BuiltInRole.Name.
+type BuiltInRoleName string
+
+// BuiltInRoleObject defines model for BuiltInRole.Object.
+type BuiltInRoleObject string
+
+// BuiltInRoleList defines model for BuiltInRoleList.
+type BuiltInRoleList struct {
+	Data []BuiltInRole `json:"data" validate:"dive"`
 }
 
 // Calendar defines model for Calendar.
@@ -1371,6 +1843,20 @@ type DeliverySummary struct {
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
+// Departure defines model for Departure.
+type Departure struct {
+	// AuthorizationUrl Where the person signs in.
+	AuthorizationUrl string `json:"authorization_url"`
+
+	// Binder For `:finish`, where there are no cookies. It is a secret of this client's.
+	Binder    string          `json:"binder"`
+	ExpiresAt time.Time       `json:"expires_at"`
+	Object    DepartureObject `json:"object" validate:"oneof=departure"`
+}
+
+// DepartureObject defines model for Departure.Object.
+type DepartureObject string
+
 // DisabledCapability defines model for DisabledCapability.
 type DisabledCapability struct {
 	// Id Such as `metrics.post` or `reply`.
@@ -1432,6 +1918,116 @@ type Held struct {
 
 // HeldReason defines model for Held.Reason.
 type HeldReason string
+
+// Identity defines model for Identity.
+type Identity struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email The address that the provider had when it was linked; nothing depends on it.
+	Email      *string        `json:"email,omitempty"`
+	Id         string         `json:"id"`
+	Issuer     string         `json:"issuer"`
+	LastUsedAt *time.Time     `json:"last_used_at,omitempty"`
+	Object     IdentityObject `json:"object" validate:"oneof=identity"`
+
+	// Provider The provider's name.
+	Provider string `json:"provider"`
+}
+
+// IdentityObject defines model for Identity.Object.
+type IdentityObject string
+
+// IdentityInput Example: {"provider":"google"}
+type IdentityInput struct {
+	Provider string `json:"provider" validate:"min=1,max=32"`
+}
+
+// IdentityList defines model for IdentityList.
+type IdentityList struct {
+	Data []Identity `json:"data" validate:"dive"`
+}
+
+// IdentityReturn The provider, the parameters that it added to the address, and the binder.
+//
+// Example: {"code":"…","iss":"https://accounts.google.com","provider":"google","state":"cst_…"}
+type IdentityReturn struct {
+	// Binder If not sent, the cookie counts.
+	Binder   *string `json:"binder,omitempty" validate:"omitempty,min=1,max=128"`
+	Code     *string `json:"code,omitempty" validate:"omitempty,min=1,max=4096"`
+	Error    *string `json:"error,omitempty" validate:"omitempty,min=1,max=128"`
+	Iss      *string `json:"iss,omitempty" validate:"omitempty,min=1,max=2048"`
+	Provider string  `json:"provider" validate:"min=1,max=32"`
+	State    string  `json:"state" validate:"min=1,max=128"`
+}
+
+// Invitation defines model for Invitation.
+type Invitation struct {
+	// AcceptedBy The person who accepted.
+	AcceptedBy *string `json:"accepted_by,omitempty"`
+
+	// ClosedAt When it was accepted or revoked.
+	ClosedAt  *time.Time `json:"closed_at,omitempty"`
+	CreatedAt time.Time  `json:"created_at"`
+	Email     string     `json:"email"`
+	ExpiresAt time.Time  `json:"expires_at"`
+	Id        string     `json:"id"`
+
+	// InvitedBy The person or the key.
+	InvitedBy string `json:"invited_by"`
+
+	// Letters How many were sent.
+	Letters int              `json:"letters"`
+	Object  InvitationObject `json:"object" validate:"oneof=invitation"`
+
+	// Role A built-in role, or `custom:` and a name.
+	Role string `json:"role"`
+
+	// SentAt When the last one was asked for.
+	SentAt time.Time       `json:"sent_at"`
+	State  InvitationState `json:"state" validate:"oneof=pending accepted revoked expired"`
+}
+
+// InvitationObject defines model for Invitation.Object.
+type InvitationObject string
+
+// InvitationState defines model for Invitation.State.
+type InvitationState string
+
+// InvitationInput Example: {"email":"ben@example.com","role":"editor"}
+type InvitationInput struct {
+	Email string `json:"email" validate:"min=3,max=254,email"`
+	Role  string `json:"role" validate:"min=1,max=72"`
+}
+
+// InvitationList defines model for InvitationList.
+type InvitationList struct {
+	Data       []Invitation `json:"data" validate:"dive"`
+	HasMore    bool         `json:"has_more"`
+	NextCursor *string      `json:"next_cursor,omitempty"`
+}
+
+// InvitationToken Example: {"token":"civ_…"}
+type InvitationToken struct {
+	Token string `json:"token" validate:"min=1,max=512"`
+}
+
+// Invited defines model for Invited.
+type Invited struct {
+	// Email Whom it is for.
+	Email      string     `json:"email"`
+	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
+	Kind       TenantKind `json:"kind"`
+	Role       string     `json:"role"`
+	TenantId   string     `json:"tenant_id"`
+	TenantName string     `json:"tenant_name"`
+}
+
+// InvitedRegistration Example: {"name":"Ben","password":"mist orchard velvet quarry","token":"civ_…"}
+type InvitedRegistration struct {
+	Name     string `json:"name" validate:"min=1,max=100"`
+	Password string `json:"password" validate:"min=1,max=1024"`
+	Token    string `json:"token" validate:"min=1,max=512"`
+}
 
 // Job defines model for Job.
 type Job struct {
@@ -1611,6 +2207,33 @@ type NewWebhook struct {
 	Webhook Webhook `json:"webhook"`
 }
 
+// OwnershipInput Example: {"keeps":"admin","user_id":"usr_01jd0000000000000000000000"}
+type OwnershipInput struct {
+	Keeps  *OwnershipInputKeeps `json:"keeps,omitempty" validate:"omitempty,oneof=owner admin manager editor viewer none"`
+	UserId string               `json:"user_id" validate:"min=1,max=64"`
+}
+
+// OwnershipInputKeeps defines model for OwnershipInput.Keeps.
+type OwnershipInputKeeps string
+
+// OwnershipOffer defines model for OwnershipOffer.
+type OwnershipOffer struct {
+	CreatedAt  time.Time `json:"created_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	FromUserId string    `json:"from_user_id"`
+
+	// Keeps What the one who offers is afterwards.
+	Keeps    OwnershipOfferKeeps  `json:"keeps" validate:"oneof=owner admin manager editor viewer none"`
+	Object   OwnershipOfferObject `json:"object" validate:"oneof=ownership_offer"`
+	ToUserId string               `json:"to_user_id"`
+}
+
+// OwnershipOfferKeeps What the one who offers is afterwards.
+type OwnershipOfferKeeps string
+
+// OwnershipOfferObject defines model for OwnershipOffer.Object.
+type OwnershipOfferObject string
+
 // PasswordChange Example: {"current":"mist orchard velvet quarry","password":"lantern gravel tuesday umbrella"}
 type PasswordChange struct {
 	Current  string `json:"current" validate:"min=1,max=1024"`
@@ -1631,6 +2254,8 @@ type Pause struct {
 
 // Place defines model for Place.
 type Place struct {
+	// Ask If it is suspended: whom to ask, the name of the tenant above.
+	Ask      *string     `json:"ask,omitempty"`
 	Id       string      `json:"id"`
 	Kind     TenantKind  `json:"kind"`
 	Name     string      `json:"name"`
@@ -1642,6 +2267,9 @@ type Place struct {
 
 	// State Suspended if any tenant above is.
 	State PlaceState `json:"state" validate:"oneof=active suspended"`
+
+	// SuspendedReason If the tenant itself is suspended: what whoever did it said.
+	SuspendedReason *string `json:"suspended_reason,omitempty"`
 }
 
 // PlaceObject defines model for Place.Object.
@@ -1758,7 +2386,7 @@ type PluginState string
 // PluginApproval Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
 type PluginApproval struct {
 	// Digest The version that was looked at. Another is a conflict.
-	Digest *string `json:"digest,omitempty" validate:"omitempty,max=64"`
+	Digest string `json:"digest" validate:"min=1,max=64"`
 }
 
 // PluginChange defines model for PluginChange.
@@ -1775,6 +2403,12 @@ type PluginChannelInput struct {
 
 // PluginChannelInputChannel defines model for PluginChannelInput.Channel.
 type PluginChannelInputChannel string
+
+// PluginDismissal Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
+type PluginDismissal struct {
+	// Digest The version that was looked at. Another is a conflict.
+	Digest *string `json:"digest,omitempty" validate:"omitempty,max=64"`
+}
 
 // PluginGrant defines model for PluginGrant.
 type PluginGrant struct {
@@ -1927,7 +2561,13 @@ type PostInput struct {
 	Channels     []Variant `json:"channels,omitempty" validate:"omitempty,max=50,dive"`
 	FirstComment *Comment  `json:"first_comment,omitempty"`
 
-	// Schedule Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+	// Schedule An instant (`publish_at`), or a wall time in a zone (`local_time`, `timezone`): what somebody means by nine o'clock stays nine
+	// o'clock when a country changes its clocks. Where the clocks go forward, a wall time that they skip is refused with
+	// `422 schedule.skipped`; where they go back, one that happens twice means the first. For the second, give the instant. With
+	// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`.
+	//
+	//
+	// Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 	Schedule *ScheduleInput `json:"schedule,omitempty"`
 
 	// Segments The post, then what follows it as a thread.
@@ -1958,9 +2598,21 @@ type Problem struct {
 	CurrentVersion *int `json:"current_version,omitempty"`
 
 	// Detail This occurrence, for people.
-	Detail    *string      `json:"detail,omitempty"`
-	Errors    []FieldError `json:"errors,omitempty" validate:"dive"`
-	RequestId string       `json:"request_id"`
+	Detail *string      `json:"detail,omitempty"`
+	Errors []FieldError `json:"errors,omitempty" validate:"dive"`
+
+	// Limit With `402`: how many there is room for.
+	Limit *int `json:"limit,omitempty"`
+
+	// NeededTier With `402`: the least plan that does.
+	NeededTier *string `json:"needed_tier,omitempty"`
+
+	// Plan With `402`: the plan the tenant is on, which does not include it.
+	Plan *string `json:"plan,omitempty"`
+
+	// Posts With `409 media.in_use`: the posts that show the file, at most 20 of them.
+	Posts     []string `json:"posts,omitempty" validate:"dive"`
+	RequestId string   `json:"request_id"`
 
 	// RetryAfter Seconds.
 	RetryAfter *int `json:"retry_after,omitempty"`
@@ -1976,6 +2628,35 @@ type Problem struct {
 
 // ProblemClass defines model for Problem.Class.
 type ProblemClass string
+
+// Provider defines model for Provider.
+type Provider struct {
+	Name   string         `json:"name"`
+	Object ProviderObject `json:"object" validate:"oneof=provider"`
+
+	// Title For people.
+	Title string `json:"title"`
+}
+
+// ProviderObject defines model for Provider.Object.
+type ProviderObject string
+
+// ProviderList defines model for ProviderList.
+type ProviderList struct {
+	Data []Provider `json:"data" validate:"dive"`
+}
+
+// ProviderReturn The parameters that the provider added to the address, and the binder.
+//
+// Example: {"code":"…","iss":"https://accounts.google.com","state":"cst_…"}
+type ProviderReturn struct {
+	// Binder If not sent, the cookie counts.
+	Binder *string `json:"binder,omitempty" validate:"omitempty,min=1,max=128"`
+	Code   *string `json:"code,omitempty" validate:"omitempty,min=1,max=4096"`
+	Error  *string `json:"error,omitempty" validate:"omitempty,min=1,max=128"`
+	Iss    *string `json:"iss,omitempty" validate:"omitempty,min=1,max=2048"`
+	State  string  `json:"state" validate:"min=1,max=128"`
+}
 
 // PublishingSettings Example: {"missed_after_s":21600}
 type PublishingSettings struct {
@@ -1996,6 +2677,19 @@ type Receipt struct {
 
 // ReceiptObject defines model for Receipt.Object.
 type ReceiptObject string
+
+// Received defines model for Received.
+type Received struct {
+	Access Access `json:"access"`
+	Tenant Child  `json:"tenant"`
+}
+
+// ReceivedList defines model for ReceivedList.
+type ReceivedList struct {
+	Data       []Received `json:"data" validate:"dive"`
+	HasMore    bool       `json:"has_more"`
+	NextCursor *string    `json:"next_cursor,omitempty"`
+}
 
 // RefreshInput Example: {"refresh_token":"crt_…"}
 type RefreshInput struct {
@@ -2024,8 +2718,11 @@ type ReplayInput struct {
 
 // Role defines model for Role.
 type Role struct {
-	Actions   []string   `json:"actions" validate:"dive"`
-	CreatedAt time.Time  `json:"created_at"`
+	Actions   []string  `json:"actions" validate:"dive"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// Inherited It is the tenant's above, and cannot be changed here.
+	Inherited *bool      `json:"inherited,omitempty"`
 	Name      string     `json:"name"`
 	Object    RoleObject `json:"object" validate:"oneof=role"`
 	Title     string     `json:"title"`
@@ -2044,12 +2741,18 @@ type RoleChange struct {
 
 // RoleInput Example: {"actions":["post.read","post.create","post.edit","media.upload"],"name":"copywriter","title":"Copywriter"}
 type RoleInput struct {
-	Actions []string `json:"actions" validate:"min=1,max=100,dive,min=1,max=64"`
+	Actions []string `json:"actions,omitempty" validate:"omitempty,min=1,max=100,dive,min=1,max=64"`
+
+	// CopyOf Instead of actions.
+	CopyOf *RoleInputCopyOf `json:"copy_of,omitempty" validate:"omitempty,oneof=owner admin manager editor approver client viewer"`
 
 	// Name Lower-case letters, digits and dashes.
 	Name  string `json:"name" validate:"min=1,max=40"`
 	Title string `json:"title" validate:"min=1,max=120"`
 }
+
+// RoleInputCopyOf Instead of actions.
+type RoleInputCopyOf string
 
 // RoleList defines model for RoleList.
 type RoleList struct {
@@ -2063,12 +2766,19 @@ type Schedule struct {
 	Timezone  *string   `json:"timezone,omitempty"`
 }
 
-// ScheduleInput Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+// ScheduleInput An instant (`publish_at`), or a wall time in a zone (`local_time`, `timezone`): what somebody means by nine o'clock stays nine
+// o'clock when a country changes its clocks. Where the clocks go forward, a wall time that they skip is refused with
+// `422 schedule.skipped`; where they go back, one that happens twice means the first. For the second, give the instant. With
+// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`.
+//
+// Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 type ScheduleInput struct {
-	// LocalTime Wall time, such as `2026-03-01T09:00:00`.
+	// LocalTime Wall time without an offset, such as `2026-03-01T09:00:00`. It must exist: there is no 30 February, and no 02:30 on the night the clocks skip it.
 	//
 	// Example: 2026-03-01T09:00:00
-	LocalTime *string    `json:"local_time,omitempty" validate:"omitempty,max=19"`
+	LocalTime *string `json:"local_time,omitempty" validate:"omitempty,max=19"`
+
+	// PublishAt An instant with its offset, such as `2026-03-01T09:00:00Z`; a part of a second is rounded up.
 	PublishAt *time.Time `json:"publish_at,omitempty"`
 
 	// Timezone An IANA zone.
@@ -2354,6 +3064,33 @@ type WebhookList struct {
 // WebhookPatch Example: {"state":"enabled","types":["post.*"]}
 type WebhookPatch = json.RawMessage
 
+// WorkspaceSeat defines model for WorkspaceSeat.
+type WorkspaceSeat struct {
+	Role     string `json:"role" validate:"min=1,max=72"`
+	TenantId string `json:"tenant_id" validate:"min=1,max=64"`
+}
+
+// WorkspaceSeated defines model for WorkspaceSeated.
+type WorkspaceSeated struct {
+	Given    bool     `json:"given"`
+	Problem  *Problem `json:"problem,omitempty"`
+	Role     string   `json:"role"`
+	TenantId string   `json:"tenant_id"`
+}
+
+// WorkspacesInput Example: {"workspaces":[{"role":"editor","tenant_id":"ten_01jd0000000000000000000000"}]}
+type WorkspacesInput struct {
+	Workspaces []WorkspaceSeat `json:"workspaces" validate:"min=1,max=100,dive"`
+}
+
+// WorkspacesResult defines model for WorkspacesResult.
+type WorkspacesResult struct {
+	Data []WorkspaceSeated `json:"data" validate:"dive"`
+}
+
+// AccessID defines model for accessID.
+type AccessID = string
+
 // ChannelID defines model for channelID.
 type ChannelID = string
 
@@ -2375,8 +3112,14 @@ type DryRun = bool
 // IdempotencyKey defines model for idempotencyKey.
 type IdempotencyKey = string
 
+// IdentityID defines model for identityID.
+type IdentityID = string
+
 // IfMatch defines model for ifMatch.
 type IfMatch = string
+
+// InvitationID defines model for invitationID.
+type InvitationID = string
 
 // JobID defines model for jobID.
 type JobID = string
@@ -2402,6 +3145,9 @@ type PluginKeyID = string
 // PostID defines model for postID.
 type PostID = string
 
+// ProviderName defines model for providerName.
+type ProviderName = string
+
 // RequiredKey defines model for requiredKey.
 type RequiredKey = string
 
@@ -2422,6 +3168,64 @@ type UserID = string
 
 // WebhookID defines model for webhookID.
 type WebhookID = string
+
+// ListAccessGrantsParams defines parameters for ListAccessGrants.
+type ListAccessGrantsParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// GrantAccessParams defines parameters for GrantAccess.
+type GrantAccessParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListReceivedAccessParams defines parameters for ListReceivedAccess.
+type ListReceivedAccessParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListAuditParams defines parameters for ListAudit.
+type ListAuditParams struct {
+	// Actor A user, a key, an operator or `system`.
+	Actor *string `form:"actor,omitempty" json:"actor,omitempty"`
+
+	// Action An action, or all of a noun as `post.*`.
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// Subject What it was done to, such as `post_…`.
+	Subject *string    `form:"subject,omitempty" json:"subject,omitempty"`
+	Since   *time.Time `form:"at[gte],omitempty" json:"at[gte],omitempty"`
+	Until   *time.Time `form:"at[lt],omitempty" json:"at[lt],omitempty"`
+
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ExportAuditParams defines parameters for ExportAudit.
+type ExportAuditParams struct {
+	// Format `ndjson` unless said otherwise.
+	Format  *ExportAuditParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+	Actor   *string                  `form:"actor,omitempty" json:"actor,omitempty"`
+	Action  *string                  `form:"action,omitempty" json:"action,omitempty"`
+	Subject *string                  `form:"subject,omitempty" json:"subject,omitempty"`
+	Since   *time.Time               `form:"at[gte],omitempty" json:"at[gte],omitempty"`
+	Until   *time.Time               `form:"at[lt],omitempty" json:"at[lt],omitempty"`
+}
+
+// ExportAuditParamsFormat defines parameters for ExportAudit.
+type ExportAuditParamsFormat string
 
 // GetCalendarParams defines parameters for GetCalendar.
 type GetCalendarParams struct {
@@ -2470,6 +3274,21 @@ type StreamEventsParams struct {
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
+// ListInvitationsParams defines parameters for ListInvitations.
+type ListInvitationsParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateInvitationParams defines parameters for CreateInvitation.
+type CreateInvitationParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // GetJobParams defines parameters for GetJob.
 type GetJobParams struct {
 	// Prefer `wait=N`, in seconds.
@@ -2497,6 +3316,12 @@ type UploadMediaParams struct {
 
 	// Name What the file is called.
 	Name *string `form:"name,omitempty" json:"name,omitempty"`
+}
+
+// DeleteMediaParams defines parameters for DeleteMedia.
+type DeleteMediaParams struct {
+	// Force Take it off drafts.
+	Force *bool `form:"force,omitempty" json:"force,omitempty"`
 }
 
 // UpdateMediaParams defines parameters for UpdateMedia.
@@ -2529,9 +3354,17 @@ type AddMemberParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GiveWorkspacesParams defines parameters for GiveWorkspaces.
+type GiveWorkspacesParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // AddPluginMultipartBody defines parameters for AddPlugin.
 type AddPluginMultipartBody struct {
+	Alt  *string            `json:"alt,omitempty"`
 	File openapi_types.File `json:"file"`
+	Name *string            `json:"name,omitempty"`
 }
 
 // AddPluginParams defines parameters for AddPlugin.
@@ -2653,6 +3486,12 @@ type CreateRoleParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// DeleteRoleParams defines parameters for DeleteRole.
+type DeleteRoleParams struct {
+	// ReassignTo A built-in role, or `custom:` and a name.
+	ReassignTo *string `form:"reassign_to,omitempty" json:"reassign_to,omitempty"`
+}
+
 // UpdateRoleParams defines parameters for UpdateRole.
 type UpdateRoleParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
@@ -2676,6 +3515,12 @@ type ListChildTenantsParams struct {
 
 // CreateChildTenantParams defines parameters for CreateChildTenant.
 type CreateChildTenantParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RequestAccessParams defines parameters for RequestAccess.
+type RequestAccessParams struct {
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -2707,6 +3552,9 @@ type ReplayWebhookParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GrantAccessJSONRequestBody defines body for GrantAccess for application/json ContentType.
+type GrantAccessJSONRequestBody = AccessInput
+
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyInput
 
@@ -2718,6 +3566,9 @@ type ForgotPasswordJSONRequestBody = EmailInput
 
 // ResetPasswordJSONRequestBody defines body for ResetPassword for application/json ContentType.
 type ResetPasswordJSONRequestBody = PasswordReset
+
+// FinishProviderJSONRequestBody defines body for FinishProvider for application/json ContentType.
+type FinishProviderJSONRequestBody = ProviderReturn
 
 // RefreshSessionJSONRequestBody defines body for RefreshSession for application/json ContentType.
 type RefreshSessionJSONRequestBody = RefreshInput
@@ -2743,6 +3594,24 @@ type StartConnectionJSONRequestBody = ConnectionInput
 // ContinueConnectionJSONRequestBody defines body for ContinueConnection for application/json ContentType.
 type ContinueConnectionJSONRequestBody = ConnectionAnswer
 
+// CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
+type CreateInvitationJSONRequestBody = InvitationInput
+
+// AcceptInvitationJSONRequestBody defines body for AcceptInvitation for application/json ContentType.
+type AcceptInvitationJSONRequestBody = InvitationToken
+
+// LookAtInvitationJSONRequestBody defines body for LookAtInvitation for application/json ContentType.
+type LookAtInvitationJSONRequestBody = InvitationToken
+
+// RegisterInvitedJSONRequestBody defines body for RegisterInvited for application/json ContentType.
+type RegisterInvitedJSONRequestBody = InvitedRegistration
+
+// FinishIdentityJSONRequestBody defines body for FinishIdentity for application/json ContentType.
+type FinishIdentityJSONRequestBody = IdentityReturn
+
+// StartIdentityJSONRequestBody defines body for StartIdentity for application/json ContentType.
+type StartIdentityJSONRequestBody = IdentityInput
+
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange
 
@@ -2757,6 +3626,9 @@ type AddMemberJSONRequestBody = MemberInput
 
 // SetMemberRoleJSONRequestBody defines body for SetMemberRole for application/json ContentType.
 type SetMemberRoleJSONRequestBody = MemberRole
+
+// GiveWorkspacesJSONRequestBody defines body for GiveWorkspaces for application/json ContentType.
+type GiveWorkspacesJSONRequestBody = WorkspacesInput
 
 // TrustPluginKeyJSONRequestBody defines body for TrustPluginKey for application/json ContentType.
 type TrustPluginKeyJSONRequestBody = PluginKeyInput
@@ -2775,6 +3647,9 @@ type SetPluginSettingsJSONRequestBody = PluginSettingsInput
 
 // ApprovePluginJSONRequestBody defines body for ApprovePlugin for application/json ContentType.
 type ApprovePluginJSONRequestBody = PluginApproval
+
+// DismissPluginJSONRequestBody defines body for DismissPlugin for application/json ContentType.
+type DismissPluginJSONRequestBody = PluginDismissal
 
 // RollbackPluginJSONRequestBody defines body for RollbackPlugin for application/json ContentType.
 type RollbackPluginJSONRequestBody = PluginRollback
@@ -2812,8 +3687,14 @@ type UpdateTenantApplicationMergePatchPlusJSONRequestBody = TenantPatch
 // CreateChildTenantJSONRequestBody defines body for CreateChildTenant for application/json ContentType.
 type CreateChildTenantJSONRequestBody = TenantInput
 
+// RequestAccessJSONRequestBody defines body for RequestAccess for application/json ContentType.
+type RequestAccessJSONRequestBody = AccessInput
+
 // SuspendTenantJSONRequestBody defines body for SuspendTenant for application/json ContentType.
 type SuspendTenantJSONRequestBody = Pause
+
+// OfferOwnershipJSONRequestBody defines body for OfferOwnership for application/json ContentType.
+type OfferOwnershipJSONRequestBody = OwnershipInput
 
 // PausePublishingJSONRequestBody defines body for PausePublishing for application/json ContentType.
 type PausePublishingJSONRequestBody = Pause
@@ -2829,6 +3710,24 @@ type ReplayWebhookJSONRequestBody = ReplayInput
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListAccessGrants What the tenant above was let do here, and what it asks for.
+	// (GET /access-grants)
+	ListAccessGrants(c *fiber.Ctx, params ListAccessGrantsParams) error
+	// GrantAccess Let the members of the tenant above in, for a time.
+	// (POST /access-grants)
+	GrantAccess(c *fiber.Ctx, params GrantAccessParams) error
+	// ApproveAccess Grant what was asked for, from now on.
+	// (POST /access-grants/{access}:approve)
+	ApproveAccess(c *fiber.Ctx, access AccessID) error
+	// DeclineAccess Say no to a request.
+	// (POST /access-grants/{access}:decline)
+	DeclineAccess(c *fiber.Ctx, access AccessID) error
+	// RevokeAccess End a grant, with everybody's next request.
+	// (POST /access-grants/{access}:revoke)
+	RevokeAccess(c *fiber.Ctx, access AccessID) error
+	// ListReceivedAccess What the tenants below granted to this one, and what it asked them for.
+	// (GET /access-grants:received)
+	ListReceivedAccess(c *fiber.Ctx, params ListReceivedAccessParams) error
 	// ListKeys The API keys of this tenant.
 	// (GET /api-keys)
 	ListKeys(c *fiber.Ctx) error
@@ -2838,6 +3737,12 @@ type ServerInterface interface {
 	// RevokeKey Revoke an API key.
 	// (DELETE /api-keys/{key})
 	RevokeKey(c *fiber.Ctx, key KeyID) error
+	// ListAudit Who did what, newest first.
+	// (GET /audit)
+	ListAudit(c *fiber.Ctx, params ListAuditParams) error
+	// ExportAudit Every entry, newest first, as one file.
+	// (GET /audit:export)
+	ExportAudit(c *fiber.Ctx, params ExportAuditParams) error
 	// Login Sign in.
 	// (POST /auth/login)
 	Login(c *fiber.Ctx) error
@@ -2850,6 +3755,15 @@ type ServerInterface interface {
 	// ResetPassword Set a new password with the token from the mail.
 	// (POST /auth/password:reset)
 	ResetPassword(c *fiber.Ctx) error
+	// ListProviders Whom people can sign in with.
+	// (GET /auth/providers)
+	ListProviders(c *fiber.Ctx) error
+	// FinishProvider Sign in with what a provider sent the person back with.
+	// (POST /auth/providers/{provider}:finish)
+	FinishProvider(c *fiber.Ctx, provider ProviderName) error
+	// StartProvider Begin to sign in with a provider.
+	// (POST /auth/providers/{provider}:start)
+	StartProvider(c *fiber.Ctx, provider ProviderName) error
 	// RefreshSession Exchange a refresh token for fresh tokens.
 	// (POST /auth/refresh)
 	RefreshSession(c *fiber.Ctx) error
@@ -2901,6 +3815,27 @@ type ServerInterface interface {
 	// CreateStreamTicket A ticket that opens the stream within 60 seconds.
 	// (POST /events/ticket)
 	CreateStreamTicket(c *fiber.Ctx) error
+	// ListInvitations Who was invited, latest first.
+	// (GET /invitations)
+	ListInvitations(c *fiber.Ctx, params ListInvitationsParams) error
+	// CreateInvitation Invite an address.
+	// (POST /invitations)
+	CreateInvitation(c *fiber.Ctx, params CreateInvitationParams) error
+	// RevokeInvitation Take an invitation back.
+	// (DELETE /invitations/{invitation})
+	RevokeInvitation(c *fiber.Ctx, invitation InvitationID) error
+	// ResendInvitation Send the letter of an invitation again.
+	// (POST /invitations/{invitation}:resend)
+	ResendInvitation(c *fiber.Ctx, invitation InvitationID) error
+	// AcceptInvitation Accept an invitation with the account that is signed in.
+	// (POST /invitations:accept)
+	AcceptInvitation(c *fiber.Ctx) error
+	// LookAtInvitation What a link from a letter offers.
+	// (POST /invitations:look)
+	LookAtInvitation(c *fiber.Ctx) error
+	// RegisterInvited Accept an invitation with a new account.
+	// (POST /invitations:register)
+	RegisterInvited(c *fiber.Ctx) error
 	// GetJob How far a job is.
 	// (GET /jobs/{job})
 	GetJob(c *fiber.Ctx, job JobID, params GetJobParams) error
@@ -2910,6 +3845,18 @@ type ServerInterface interface {
 	// GetMe Who is signed in.
 	// (GET /me)
 	GetMe(c *fiber.Ctx) error
+	// ListIdentities The accounts elsewhere that sign the person in.
+	// (GET /me/identities)
+	ListIdentities(c *fiber.Ctx) error
+	// UnlinkIdentity Unlink an account elsewhere.
+	// (DELETE /me/identities/{identity})
+	UnlinkIdentity(c *fiber.Ctx, identity IdentityID) error
+	// FinishIdentity Link what a provider sent the person back with.
+	// (POST /me/identities:finish)
+	FinishIdentity(c *fiber.Ctx) error
+	// StartIdentity Begin to link an account elsewhere.
+	// (POST /me/identities:start)
+	StartIdentity(c *fiber.Ctx) error
 	// ChangePassword Change the password.
 	// (POST /me/password:change)
 	ChangePassword(c *fiber.Ctx) error
@@ -2922,15 +3869,18 @@ type ServerInterface interface {
 	// RevokeOtherSessions End every session but this one.
 	// (POST /me/sessions:revoke-others)
 	RevokeOtherSessions(c *fiber.Ctx) error
+	// LeaveTenant Leave a tenant.
+	// (POST /me/tenants/{tenant}:leave)
+	LeaveTenant(c *fiber.Ctx, tenant TenantID) error
 	// ListMedia The uploaded media, newest first.
 	// (GET /media)
 	ListMedia(c *fiber.Ctx, params ListMediaParams) error
 	// UploadMedia Upload an image.
 	// (POST /media)
 	UploadMedia(c *fiber.Ctx, params UploadMediaParams) error
-	// DeleteMedia Delete media that no waiting post uses.
+	// DeleteMedia Delete media that no draft and no waiting post shows.
 	// (DELETE /media/{media})
-	DeleteMedia(c *fiber.Ctx, media MediaID) error
+	DeleteMedia(c *fiber.Ctx, media MediaID, params DeleteMediaParams) error
 	// GetMedia One media.
 	// (GET /media/{media})
 	GetMedia(c *fiber.Ctx, media MediaID) error
@@ -2952,6 +3902,12 @@ type ServerInterface interface {
 	// SetMemberRole Give a member another role.
 	// (PUT /members/{user})
 	SetMemberRole(c *fiber.Ctx, user UserID) error
+	// ListMemberWorkspaces What a member is in the tenants directly below.
+	// (GET /members/{user}/workspaces)
+	ListMemberWorkspaces(c *fiber.Ctx, user UserID) error
+	// GiveWorkspaces Give a member several workspaces at once.
+	// (POST /members/{user}/workspaces)
+	GiveWorkspaces(c *fiber.Ctx, user UserID, params GiveWorkspacesParams) error
 	// ListPlatforms What can be posted to here.
 	// (GET /platforms)
 	ListPlatforms(c *fiber.Ctx) error
@@ -3000,6 +3956,9 @@ type ServerInterface interface {
 	// DisablePlugin Switch a platform off.
 	// (POST /plugins/{plugin}:disable)
 	DisablePlugin(c *fiber.Ctx, plugin PluginID) error
+	// DismissPlugin Let the version that waits go.
+	// (POST /plugins/{plugin}:dismiss)
+	DismissPlugin(c *fiber.Ctx, plugin PluginID) error
 	// EnablePlugin Switch a platform on.
 	// (POST /plugins/{plugin}:enable)
 	EnablePlugin(c *fiber.Ctx, plugin PluginID) error
@@ -3054,18 +4013,21 @@ type ServerInterface interface {
 	// UpdatePublishingSettings Replace the tenant's rules of publishing.
 	// (PUT /publishing/settings)
 	UpdatePublishingSettings(c *fiber.Ctx) error
-	// ListRoles The tenant's own roles.
+	// ListRoles The roles that people here defined.
 	// (GET /roles)
 	ListRoles(c *fiber.Ctx) error
 	// CreateRole Create a role.
 	// (POST /roles)
 	CreateRole(c *fiber.Ctx, params CreateRoleParams) error
-	// DeleteRole Delete a role that nobody has.
+	// DeleteRole Delete a role.
 	// (DELETE /roles/{role})
-	DeleteRole(c *fiber.Ctx, role RoleID) error
+	DeleteRole(c *fiber.Ctx, role RoleID, params DeleteRoleParams) error
 	// UpdateRole Replace what a role allows.
 	// (PUT /roles/{role})
 	UpdateRole(c *fiber.Ctx, role RoleID, params UpdateRoleParams) error
+	// ListBuiltInRoles The roles that every tenant has.
+	// (GET /roles:built-in)
+	ListBuiltInRoles(c *fiber.Ctx) error
 	// ListTenants The tenants the person is a member of.
 	// (GET /tenants)
 	ListTenants(c *fiber.Ctx) error
@@ -3081,12 +4043,27 @@ type ServerInterface interface {
 	// CreateChildTenant Create a tenant below this one.
 	// (POST /tenants/{tenant}/children)
 	CreateChildTenant(c *fiber.Ctx, tenant TenantID, params CreateChildTenantParams) error
+	// RequestAccess Ask a tenant directly below to let your members in.
+	// (POST /tenants/{tenant}/children/{child}:request-access)
+	RequestAccess(c *fiber.Ctx, tenant TenantID, child ChildID, params RequestAccessParams) error
 	// ResumeTenant Open a suspended tenant again.
 	// (POST /tenants/{tenant}/children/{child}:resume)
 	ResumeTenant(c *fiber.Ctx, tenant TenantID, child ChildID) error
 	// SuspendTenant Close a tenant directly below, and all under it, to everybody.
 	// (POST /tenants/{tenant}/children/{child}:suspend)
 	SuspendTenant(c *fiber.Ctx, tenant TenantID, child ChildID) error
+	// EndOwnershipOffer Take an offer back, or decline it.
+	// (DELETE /tenants/{tenant}/ownership)
+	EndOwnershipOffer(c *fiber.Ctx, tenant TenantID) error
+	// GetOwnershipOffer The offer of ownership that waits.
+	// (GET /tenants/{tenant}/ownership)
+	GetOwnershipOffer(c *fiber.Ctx, tenant TenantID) error
+	// AcceptOwnership Become the owner, as whom the tenant was offered to.
+	// (POST /tenants/{tenant}/ownership:accept)
+	AcceptOwnership(c *fiber.Ctx, tenant TenantID) error
+	// OfferOwnership Offer the tenant to one of its members.
+	// (POST /tenants/{tenant}/ownership:offer)
+	OfferOwnership(c *fiber.Ctx, tenant TenantID) error
 	// PausePublishing Hold everything that is due in this tenant and below it.
 	// (POST /tenants/{tenant}/publishing:pause)
 	PausePublishing(c *fiber.Ctx, tenant TenantID) error
@@ -3133,6 +4110,224 @@ type ServerInterfaceWrapper struct {
 
 type MiddlewareFunc fiber.Handler
 type HandlerMiddlewareFunc func(c *fiber.Ctx, next fiber.Handler) error
+
+// ListAccessGrants operation middleware
+func (siw *ServerInterfaceWrapper) ListAccessGrants(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAccessGrantsParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", query, &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return BadParameter("/query/limit")
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", query, &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/cursor")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListAccessGrants(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GrantAccess operation middleware
+func (siw *ServerInterfaceWrapper) GrantAccess(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GrantAccessParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GrantAccess(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ApproveAccess operation middleware
+func (siw *ServerInterfaceWrapper) ApproveAccess(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "access" -------------
+	var access AccessID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "access", c.Params("access"), &access, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/access")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ApproveAccess(c, access)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// DeclineAccess operation middleware
+func (siw *ServerInterfaceWrapper) DeclineAccess(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "access" -------------
+	var access AccessID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "access", c.Params("access"), &access, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/access")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DeclineAccess(c, access)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RevokeAccess operation middleware
+func (siw *ServerInterfaceWrapper) RevokeAccess(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "access" -------------
+	var access AccessID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "access", c.Params("access"), &access, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/access")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RevokeAccess(c, access)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListReceivedAccess operation middleware
+func (siw *ServerInterfaceWrapper) ListReceivedAccess(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListReceivedAccessParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", query, &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return BadParameter("/query/limit")
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", query, &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/cursor")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListReceivedAccess(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
 
 // ListKeys operation middleware
 func (siw *ServerInterfaceWrapper) ListKeys(c *fiber.Ctx) error {
@@ -3186,6 +4381,157 @@ func (siw *ServerInterfaceWrapper) RevokeKey(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.RevokeKey(c, key)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListAudit operation middleware
+func (siw *ServerInterfaceWrapper) ListAudit(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAuditParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "actor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", query, &params.Actor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/actor")
+	}
+
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", query, &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/action")
+	}
+
+	// ------------- Optional query parameter "subject" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "subject", query, &params.Subject, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/subject")
+	}
+
+	// ------------- Optional query parameter "at[gte]" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "at[gte]", query, &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return BadParameter("/query/at[gte]")
+	}
+
+	// ------------- Optional query parameter "at[lt]" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "at[lt]", query, &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return BadParameter("/query/at[lt]")
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", query, &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return BadParameter("/query/limit")
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", query, &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/cursor")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListAudit(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ExportAudit operation middleware
+func (siw *ServerInterfaceWrapper) ExportAudit(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportAuditParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", query, &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/format")
+	}
+
+	// ------------- Optional query parameter "actor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", query, &params.Actor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/actor")
+	}
+
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", query, &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/action")
+	}
+
+	// ------------- Optional query parameter "subject" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "subject", query, &params.Subject, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/subject")
+	}
+
+	// ------------- Optional query parameter "at[gte]" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "at[gte]", query, &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return BadParameter("/query/at[gte]")
+	}
+
+	// ------------- Optional query parameter "at[lt]" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "at[lt]", query, &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return BadParameter("/query/at[lt]")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ExportAudit(c, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -3258,6 +4604,82 @@ func (siw *ServerInterfaceWrapper) ResetPassword(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.ResetPassword(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListProviders operation middleware
+func (siw *ServerInterfaceWrapper) ListProviders(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListProviders(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// FinishProvider operation middleware
+func (siw *ServerInterfaceWrapper) FinishProvider(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "provider" -------------
+	var provider ProviderName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "provider", c.Params("provider"), &provider, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/provider")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.FinishProvider(c, provider)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// StartProvider operation middleware
+func (siw *ServerInterfaceWrapper) StartProvider(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "provider" -------------
+	var provider ProviderName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "provider", c.Params("provider"), &provider, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/provider")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.StartProvider(c, provider)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -3835,6 +5257,205 @@ func (siw *ServerInterfaceWrapper) CreateStreamTicket(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// ListInvitations operation middleware
+func (siw *ServerInterfaceWrapper) ListInvitations(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListInvitationsParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", query, &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return BadParameter("/query/limit")
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", query, &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/cursor")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListInvitations(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// CreateInvitation operation middleware
+func (siw *ServerInterfaceWrapper) CreateInvitation(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateInvitationParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.CreateInvitation(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RevokeInvitation operation middleware
+func (siw *ServerInterfaceWrapper) RevokeInvitation(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "invitation" -------------
+	var invitation InvitationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "invitation", c.Params("invitation"), &invitation, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/invitation")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RevokeInvitation(c, invitation)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ResendInvitation operation middleware
+func (siw *ServerInterfaceWrapper) ResendInvitation(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "invitation" -------------
+	var invitation InvitationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "invitation", c.Params("invitation"), &invitation, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/invitation")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ResendInvitation(c, invitation)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// AcceptInvitation operation middleware
+func (siw *ServerInterfaceWrapper) AcceptInvitation(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.AcceptInvitation(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// LookAtInvitation operation middleware
+func (siw *ServerInterfaceWrapper) LookAtInvitation(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.LookAtInvitation(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RegisterInvited operation middleware
+func (siw *ServerInterfaceWrapper) RegisterInvited(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RegisterInvited(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // GetJob operation middleware
 func (siw *ServerInterfaceWrapper) GetJob(c *fiber.Ctx) error {
 
@@ -3933,6 +5554,89 @@ func (siw *ServerInterfaceWrapper) GetMe(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// ListIdentities operation middleware
+func (siw *ServerInterfaceWrapper) ListIdentities(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListIdentities(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// UnlinkIdentity operation middleware
+func (siw *ServerInterfaceWrapper) UnlinkIdentity(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "identity" -------------
+	var identity IdentityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "identity", c.Params("identity"), &identity, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/identity")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.UnlinkIdentity(c, identity)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// FinishIdentity operation middleware
+func (siw *ServerInterfaceWrapper) FinishIdentity(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.FinishIdentity(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// StartIdentity operation middleware
+func (siw *ServerInterfaceWrapper) StartIdentity(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.StartIdentity(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // ChangePassword operation middleware
 func (siw *ServerInterfaceWrapper) ChangePassword(c *fiber.Ctx) error {
 
@@ -4003,6 +5707,35 @@ func (siw *ServerInterfaceWrapper) RevokeOtherSessions(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.RevokeOtherSessions(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// LeaveTenant operation middleware
+func (siw *ServerInterfaceWrapper) LeaveTenant(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.LeaveTenant(c, tenant)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4118,8 +5851,24 @@ func (siw *ServerInterfaceWrapper) DeleteMedia(c *fiber.Ctx) error {
 		return BadParameter("/path/media")
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteMediaParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "force" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", query, &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return BadParameter("/query/force")
+	}
+
 	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.DeleteMedia(c, media)
+		return siw.Handler.DeleteMedia(c, media, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4413,6 +6162,86 @@ func (siw *ServerInterfaceWrapper) SetMemberRole(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.SetMemberRole(c, user)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListMemberWorkspaces operation middleware
+func (siw *ServerInterfaceWrapper) ListMemberWorkspaces(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user" -------------
+	var user UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Params("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/user")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListMemberWorkspaces(c, user)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GiveWorkspaces operation middleware
+func (siw *ServerInterfaceWrapper) GiveWorkspaces(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user" -------------
+	var user UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Params("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/user")
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GiveWorkspacesParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GiveWorkspaces(c, user, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4841,6 +6670,35 @@ func (siw *ServerInterfaceWrapper) DisablePlugin(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.DisablePlugin(c, plugin)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// DismissPlugin operation middleware
+func (siw *ServerInterfaceWrapper) DismissPlugin(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "plugin" -------------
+	var plugin PluginID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "plugin", c.Params("plugin"), &plugin, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/plugin")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DismissPlugin(c, plugin)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -5792,8 +7650,24 @@ func (siw *ServerInterfaceWrapper) DeleteRole(c *fiber.Ctx) error {
 		return BadParameter("/path/role")
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteRoleParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "reassign_to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reassign_to", query, &params.ReassignTo, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/reassign_to")
+	}
+
 	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.DeleteRole(c, role)
+		return siw.Handler.DeleteRole(c, role, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -5845,6 +7719,24 @@ func (siw *ServerInterfaceWrapper) UpdateRole(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.UpdateRole(c, role, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListBuiltInRoles operation middleware
+func (siw *ServerInterfaceWrapper) ListBuiltInRoles(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListBuiltInRoles(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -6059,6 +7951,65 @@ func (siw *ServerInterfaceWrapper) CreateChildTenant(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// RequestAccess operation middleware
+func (siw *ServerInterfaceWrapper) RequestAccess(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	// ------------- Path parameter "child" -------------
+	var child ChildID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "child", c.Params("child"), &child, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/child")
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RequestAccessParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RequestAccess(c, tenant, child, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // ResumeTenant operation middleware
 func (siw *ServerInterfaceWrapper) ResumeTenant(c *fiber.Ctx) error {
 
@@ -6120,6 +8071,122 @@ func (siw *ServerInterfaceWrapper) SuspendTenant(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.SuspendTenant(c, tenant, child)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// EndOwnershipOffer operation middleware
+func (siw *ServerInterfaceWrapper) EndOwnershipOffer(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.EndOwnershipOffer(c, tenant)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetOwnershipOffer operation middleware
+func (siw *ServerInterfaceWrapper) GetOwnershipOffer(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetOwnershipOffer(c, tenant)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// AcceptOwnership operation middleware
+func (siw *ServerInterfaceWrapper) AcceptOwnership(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.AcceptOwnership(c, tenant)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// OfferOwnership operation middleware
+func (siw *ServerInterfaceWrapper) OfferOwnership(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.OfferOwnership(c, tenant)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -6553,6 +8620,24 @@ func Routes(si ServerInterface) []Route {
 	wrapper := ServerInterfaceWrapper{Handler: si}
 	return []Route{
 		{
+			Method: "GET", Path: "/access-grants", Operation: "ListAccessGrants", Handler: wrapper.ListAccessGrants, Action: "access.read", Bodyless: true, Query: []string{"limit", "cursor"},
+		},
+		{
+			Method: "POST", Path: "/access-grants", Operation: "GrantAccess", Handler: wrapper.GrantAccess, Action: "access.grant", Keyed: true,
+		},
+		{
+			Method: "POST", Path: "/access-grants/{access}:approve", Operation: "ApproveAccess", Handler: wrapper.ApproveAccess, Action: "access.grant", Bodyless: true, IDs: map[string]string{"access": "acg"},
+		},
+		{
+			Method: "POST", Path: "/access-grants/{access}:decline", Operation: "DeclineAccess", Handler: wrapper.DeclineAccess, Action: "access.grant", Bodyless: true, IDs: map[string]string{"access": "acg"},
+		},
+		{
+			Method: "POST", Path: "/access-grants/{access}:revoke", Operation: "RevokeAccess", Handler: wrapper.RevokeAccess, Action: "access.grant", Bodyless: true, IDs: map[string]string{"access": "acg"},
+		},
+		{
+			Method: "GET", Path: "/access-grants:received", Operation: "ListReceivedAccess", Handler: wrapper.ListReceivedAccess, Action: "access.request", Bodyless: true, Query: []string{"limit", "cursor"},
+		},
+		{
 			Method: "GET", Path: "/api-keys", Operation: "ListKeys", Handler: wrapper.ListKeys, Action: "key.read", Bodyless: true,
 		},
 		{
@@ -6562,10 +8647,16 @@ func Routes(si ServerInterface) []Route {
 			Method: "DELETE", Path: "/api-keys/{key}", Operation: "RevokeKey", Handler: wrapper.RevokeKey, Action: "key.manage", Bodyless: true, IDs: map[string]string{"key": "key"},
 		},
 		{
-			Method: "POST", Path: "/auth/login", Operation: "Login", Handler: wrapper.Login, Public: "the password in the body is the proof", Rate: "sign_in",
+			Method: "GET", Path: "/audit", Operation: "ListAudit", Handler: wrapper.ListAudit, Action: "audit.read", Bodyless: true, Query: []string{"actor", "action", "subject", "at[gte]", "at[lt]", "limit", "cursor"},
 		},
 		{
-			Method: "POST", Path: "/auth/logout", Operation: "Logout", Handler: wrapper.Logout, Session: true, Bodyless: true,
+			Method: "GET", Path: "/audit:export", Operation: "ExportAudit", Handler: wrapper.ExportAudit, Action: "audit.read", Bodyless: true, Query: []string{"format", "actor", "action", "subject", "at[gte]", "at[lt]"},
+		},
+		{
+			Method: "POST", Path: "/auth/login", Operation: "Login", Handler: wrapper.Login, Public: "the password in the body is the proof", Cookie: true, Rate: "sign_in",
+		},
+		{
+			Method: "POST", Path: "/auth/logout", Operation: "Logout", Handler: wrapper.Logout, Session: true, Cookie: true, Bodyless: true,
 		},
 		{
 			Method: "POST", Path: "/auth/password:forgot", Operation: "ForgotPassword", Handler: wrapper.ForgotPassword, Public: "nobody is signed in yet", Rate: "sign_in",
@@ -6574,7 +8665,16 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/auth/password:reset", Operation: "ResetPassword", Handler: wrapper.ResetPassword, Public: "the token in the body is the proof", Rate: "sign_in",
 		},
 		{
-			Method: "POST", Path: "/auth/refresh", Operation: "RefreshSession", Handler: wrapper.RefreshSession, Public: "the refresh token is the proof", Rate: "refresh",
+			Method: "GET", Path: "/auth/providers", Operation: "ListProviders", Handler: wrapper.ListProviders, Public: "a sign-in page shows them to everybody", Bodyless: true,
+		},
+		{
+			Method: "POST", Path: "/auth/providers/{provider}:finish", Operation: "FinishProvider", Handler: wrapper.FinishProvider, Public: "the provider's answer is the proof", Cookie: true, Rate: "refresh", IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/auth/providers/{provider}:start", Operation: "StartProvider", Handler: wrapper.StartProvider, Public: "whoever comes back has to prove who they are", Cookie: true, Rate: "refresh", Bodyless: true, IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/auth/refresh", Operation: "RefreshSession", Handler: wrapper.RefreshSession, Public: "the refresh token is the proof", Cookie: true, Rate: "refresh",
 		},
 		{
 			Method: "POST", Path: "/auth/register", Operation: "RegisterUser", Handler: wrapper.RegisterUser, Public: "nobody is signed in yet", Rate: "sign_in",
@@ -6625,6 +8725,27 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/events/ticket", Operation: "CreateStreamTicket", Handler: wrapper.CreateStreamTicket, Action: "event.read", Bodyless: true,
 		},
 		{
+			Method: "GET", Path: "/invitations", Operation: "ListInvitations", Handler: wrapper.ListInvitations, Action: "member.read", Bodyless: true, Query: []string{"limit", "cursor"},
+		},
+		{
+			Method: "POST", Path: "/invitations", Operation: "CreateInvitation", Handler: wrapper.CreateInvitation, Action: "member.manage", Keyed: true,
+		},
+		{
+			Method: "DELETE", Path: "/invitations/{invitation}", Operation: "RevokeInvitation", Handler: wrapper.RevokeInvitation, Action: "member.manage", Bodyless: true, IDs: map[string]string{"invitation": "inv"},
+		},
+		{
+			Method: "POST", Path: "/invitations/{invitation}:resend", Operation: "ResendInvitation", Handler: wrapper.ResendInvitation, Action: "member.manage", Bodyless: true, IDs: map[string]string{"invitation": "inv"},
+		},
+		{
+			Method: "POST", Path: "/invitations:accept", Operation: "AcceptInvitation", Handler: wrapper.AcceptInvitation, Session: true,
+		},
+		{
+			Method: "POST", Path: "/invitations:look", Operation: "LookAtInvitation", Handler: wrapper.LookAtInvitation, Public: "the token in the body is the proof",
+		},
+		{
+			Method: "POST", Path: "/invitations:register", Operation: "RegisterInvited", Handler: wrapper.RegisterInvited, Public: "the token in the body is the proof",
+		},
+		{
 			Method: "GET", Path: "/jobs/{job}", Operation: "GetJob", Handler: wrapper.GetJob, Action: "job.read", Bodyless: true, IDs: map[string]string{"job": "job"},
 		},
 		{
@@ -6632,6 +8753,18 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "GET", Path: "/me", Operation: "GetMe", Handler: wrapper.GetMe, Session: true, Bodyless: true,
+		},
+		{
+			Method: "GET", Path: "/me/identities", Operation: "ListIdentities", Handler: wrapper.ListIdentities, Session: true, Bodyless: true,
+		},
+		{
+			Method: "DELETE", Path: "/me/identities/{identity}", Operation: "UnlinkIdentity", Handler: wrapper.UnlinkIdentity, Session: true, Bodyless: true, IDs: map[string]string{"identity": "idn"},
+		},
+		{
+			Method: "POST", Path: "/me/identities:finish", Operation: "FinishIdentity", Handler: wrapper.FinishIdentity, Session: true, Cookie: true, Rate: "refresh",
+		},
+		{
+			Method: "POST", Path: "/me/identities:start", Operation: "StartIdentity", Handler: wrapper.StartIdentity, Session: true, Cookie: true, Rate: "refresh",
 		},
 		{
 			Method: "POST", Path: "/me/password:change", Operation: "ChangePassword", Handler: wrapper.ChangePassword, Session: true, Rate: "sign_in",
@@ -6646,13 +8779,16 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/me/sessions:revoke-others", Operation: "RevokeOtherSessions", Handler: wrapper.RevokeOtherSessions, Session: true, Bodyless: true,
 		},
 		{
+			Method: "POST", Path: "/me/tenants/{tenant}:leave", Operation: "LeaveTenant", Handler: wrapper.LeaveTenant, Session: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
 			Method: "GET", Path: "/media", Operation: "ListMedia", Handler: wrapper.ListMedia, Action: "media.read", Bodyless: true, Query: []string{"limit", "cursor"},
 		},
 		{
 			Method: "POST", Path: "/media", Operation: "UploadMedia", Handler: wrapper.UploadMedia, Action: "media.upload", Stream: true, Rate: "upload", Query: []string{"alt", "name"},
 		},
 		{
-			Method: "DELETE", Path: "/media/{media}", Operation: "DeleteMedia", Handler: wrapper.DeleteMedia, Action: "media.manage", Bodyless: true, IDs: map[string]string{"media": "med"},
+			Method: "DELETE", Path: "/media/{media}", Operation: "DeleteMedia", Handler: wrapper.DeleteMedia, Action: "media.manage", Bodyless: true, IDs: map[string]string{"media": "med"}, Query: []string{"force"},
 		},
 		{
 			Method: "GET", Path: "/media/{media}", Operation: "GetMedia", Handler: wrapper.GetMedia, Action: "media.read", Bodyless: true, IDs: map[string]string{"media": "med"},
@@ -6674,6 +8810,12 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "PUT", Path: "/members/{user}", Operation: "SetMemberRole", Handler: wrapper.SetMemberRole, Action: "member.manage", IDs: map[string]string{"user": "usr"},
+		},
+		{
+			Method: "GET", Path: "/members/{user}/workspaces", Operation: "ListMemberWorkspaces", Handler: wrapper.ListMemberWorkspaces, Action: "member.read", Bodyless: true, IDs: map[string]string{"user": "usr"},
+		},
+		{
+			Method: "POST", Path: "/members/{user}/workspaces", Operation: "GiveWorkspaces", Handler: wrapper.GiveWorkspaces, Action: "member.manage", Keyed: true, IDs: map[string]string{"user": "usr"},
 		},
 		{
 			Method: "GET", Path: "/platforms", Operation: "ListPlatforms", Handler: wrapper.ListPlatforms, Action: "channel.read", Bodyless: true,
@@ -6722,6 +8864,9 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "POST", Path: "/plugins/{plugin}:disable", Operation: "DisablePlugin", Handler: wrapper.DisablePlugin, Action: "plugin.enable", Bodyless: true, IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/plugins/{plugin}:dismiss", Operation: "DismissPlugin", Handler: wrapper.DismissPlugin, Action: "plugin.manage", IDs: map[string]string{},
 		},
 		{
 			Method: "POST", Path: "/plugins/{plugin}:enable", Operation: "EnablePlugin", Handler: wrapper.EnablePlugin, Action: "plugin.enable", Bodyless: true, IDs: map[string]string{},
@@ -6784,10 +8929,13 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/roles", Operation: "CreateRole", Handler: wrapper.CreateRole, Action: "role.manage", Keyed: true,
 		},
 		{
-			Method: "DELETE", Path: "/roles/{role}", Operation: "DeleteRole", Handler: wrapper.DeleteRole, Action: "role.manage", Bodyless: true, IDs: map[string]string{},
+			Method: "DELETE", Path: "/roles/{role}", Operation: "DeleteRole", Handler: wrapper.DeleteRole, Action: "role.manage", Bodyless: true, IDs: map[string]string{}, Query: []string{"reassign_to"},
 		},
 		{
 			Method: "PUT", Path: "/roles/{role}", Operation: "UpdateRole", Handler: wrapper.UpdateRole, Action: "role.manage", IfMatch: "required", IDs: map[string]string{},
+		},
+		{
+			Method: "GET", Path: "/roles:built-in", Operation: "ListBuiltInRoles", Handler: wrapper.ListBuiltInRoles, Action: "member.read", Bodyless: true,
 		},
 		{
 			Method: "GET", Path: "/tenants", Operation: "ListTenants", Handler: wrapper.ListTenants, Session: true, Bodyless: true,
@@ -6805,10 +8953,25 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/tenants/{tenant}/children", Operation: "CreateChildTenant", Handler: wrapper.CreateChildTenant, Action: "tenant.create_child", Keyed: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
+			Method: "POST", Path: "/tenants/{tenant}/children/{child}:request-access", Operation: "RequestAccess", Handler: wrapper.RequestAccess, Action: "access.request", Keyed: true, IDs: map[string]string{"tenant": "ten", "child": "ten"},
+		},
+		{
 			Method: "POST", Path: "/tenants/{tenant}/children/{child}:resume", Operation: "ResumeTenant", Handler: wrapper.ResumeTenant, Action: "tenant.suspend", Bodyless: true, IDs: map[string]string{"tenant": "ten", "child": "ten"},
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/children/{child}:suspend", Operation: "SuspendTenant", Handler: wrapper.SuspendTenant, Action: "tenant.suspend", IDs: map[string]string{"tenant": "ten", "child": "ten"},
+		},
+		{
+			Method: "DELETE", Path: "/tenants/{tenant}/ownership", Operation: "EndOwnershipOffer", Handler: wrapper.EndOwnershipOffer, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "GET", Path: "/tenants/{tenant}/ownership", Operation: "GetOwnershipOffer", Handler: wrapper.GetOwnershipOffer, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "POST", Path: "/tenants/{tenant}/ownership:accept", Operation: "AcceptOwnership", Handler: wrapper.AcceptOwnership, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "POST", Path: "/tenants/{tenant}/ownership:offer", Operation: "OfferOwnership", Handler: wrapper.OfferOwnership, Action: "tenant.transfer", IDs: map[string]string{"tenant": "ten"},
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/publishing:pause", Operation: "PausePublishing", Handler: wrapper.PausePublishing, Action: "tenant.pause", IDs: map[string]string{"tenant": "ten"},
@@ -6850,6 +9013,181 @@ func Routes(si ServerInterface) []Route {
 }
 
 type ProblemApplicationProblemPlusJSONResponse Problem
+
+type ListAccessGrantsRequestObject struct {
+	Params ListAccessGrantsParams
+}
+
+type ListAccessGrantsResponseObject interface {
+	VisitListAccessGrantsResponse(ctx *fiber.Ctx) error
+}
+
+type ListAccessGrants200JSONResponse AccessList
+
+func (response ListAccessGrants200JSONResponse) VisitListAccessGrantsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListAccessGrantsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListAccessGrantsdefaultApplicationProblemPlusJSONResponse) VisitListAccessGrantsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GrantAccessRequestObject struct {
+	Params GrantAccessParams
+	Body   *GrantAccessJSONRequestBody
+}
+
+type GrantAccessResponseObject interface {
+	VisitGrantAccessResponse(ctx *fiber.Ctx) error
+}
+
+type GrantAccess201JSONResponse Access
+
+func (response GrantAccess201JSONResponse) VisitGrantAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type GrantAccessdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GrantAccessdefaultApplicationProblemPlusJSONResponse) VisitGrantAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ApproveAccessRequestObject struct {
+	Access AccessID `json:"access"`
+}
+
+type ApproveAccessResponseObject interface {
+	VisitApproveAccessResponse(ctx *fiber.Ctx) error
+}
+
+type ApproveAccess200JSONResponse Access
+
+func (response ApproveAccess200JSONResponse) VisitApproveAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ApproveAccessdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ApproveAccessdefaultApplicationProblemPlusJSONResponse) VisitApproveAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type DeclineAccessRequestObject struct {
+	Access AccessID `json:"access"`
+}
+
+type DeclineAccessResponseObject interface {
+	VisitDeclineAccessResponse(ctx *fiber.Ctx) error
+}
+
+type DeclineAccess200JSONResponse Access
+
+func (response DeclineAccess200JSONResponse) VisitDeclineAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type DeclineAccessdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeclineAccessdefaultApplicationProblemPlusJSONResponse) VisitDeclineAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RevokeAccessRequestObject struct {
+	Access AccessID `json:"access"`
+}
+
+type RevokeAccessResponseObject interface {
+	VisitRevokeAccessResponse(ctx *fiber.Ctx) error
+}
+
+type RevokeAccess200JSONResponse Access
+
+func (response RevokeAccess200JSONResponse) VisitRevokeAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type RevokeAccessdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RevokeAccessdefaultApplicationProblemPlusJSONResponse) VisitRevokeAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListReceivedAccessRequestObject struct {
+	Params ListReceivedAccessParams
+}
+
+type ListReceivedAccessResponseObject interface {
+	VisitListReceivedAccessResponse(ctx *fiber.Ctx) error
+}
+
+type ListReceivedAccess200JSONResponse ReceivedList
+
+func (response ListReceivedAccess200JSONResponse) VisitListReceivedAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListReceivedAccessdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListReceivedAccessdefaultApplicationProblemPlusJSONResponse) VisitListReceivedAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
 
 type ListKeysRequestObject struct {
 }
@@ -6930,6 +9268,112 @@ type RevokeKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RevokeKeydefaultApplicationProblemPlusJSONResponse) VisitRevokeKeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListAuditRequestObject struct {
+	Params ListAuditParams
+}
+
+type ListAuditResponseObject interface {
+	VisitListAuditResponse(ctx *fiber.Ctx) error
+}
+
+type ListAudit200JSONResponse AuditList
+
+func (response ListAudit200JSONResponse) VisitListAuditResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListAuditdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListAuditdefaultApplicationProblemPlusJSONResponse) VisitListAuditResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ExportAuditRequestObject struct {
+	Params ExportAuditParams
+}
+
+type ExportAuditResponseObject interface {
+	VisitExportAuditResponse(ctx *fiber.Ctx) error
+}
+
+type ExportAudit200ApplicationxNdjsonResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportAudit200ApplicationxNdjsonResponse) VisitExportAuditResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		ctx.Response().Header.Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	ctx.Status(200)
+
+	// Fiber/fasthttp streams through a callback: fasthttp emits
+	// a chunk each time we call w.Flush(), so clients see
+	// streaming data immediately instead of waiting on buffering.
+	ctx.Response().SetBodyStreamWriter(func(w *bufio.Writer) {
+		if closer, ok := response.Body.(io.ReadCloser); ok {
+			defer closer.Close()
+		}
+		buf := make([]byte, 4096)
+		for {
+			n, err := response.Body.Read(buf)
+			if n > 0 {
+				if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+					return
+				}
+				if flushErr := w.Flush(); flushErr != nil {
+					return
+				}
+			}
+			if err != nil {
+				return
+			}
+		}
+	})
+	return nil
+}
+
+type ExportAudit200TextcsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportAudit200TextcsvResponse) VisitExportAuditResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		ctx.Response().Header.Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	ctx.Status(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(ctx.Response().BodyWriter(), response.Body)
+	return err
+}
+
+type ExportAuditdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExportAuditdefaultApplicationProblemPlusJSONResponse) VisitExportAuditResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -7042,6 +9486,93 @@ type ResetPassworddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ResetPassworddefaultApplicationProblemPlusJSONResponse) VisitResetPasswordResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListProvidersRequestObject struct {
+}
+
+type ListProvidersResponseObject interface {
+	VisitListProvidersResponse(ctx *fiber.Ctx) error
+}
+
+type ListProviders200JSONResponse ProviderList
+
+func (response ListProviders200JSONResponse) VisitListProvidersResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListProvidersdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListProvidersdefaultApplicationProblemPlusJSONResponse) VisitListProvidersResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type FinishProviderRequestObject struct {
+	Provider ProviderName `json:"provider"`
+	Body     *FinishProviderJSONRequestBody
+}
+
+type FinishProviderResponseObject interface {
+	VisitFinishProviderResponse(ctx *fiber.Ctx) error
+}
+
+type FinishProvider200JSONResponse Tokens
+
+func (response FinishProvider200JSONResponse) VisitFinishProviderResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type FinishProviderdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response FinishProviderdefaultApplicationProblemPlusJSONResponse) VisitFinishProviderResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type StartProviderRequestObject struct {
+	Provider ProviderName `json:"provider"`
+}
+
+type StartProviderResponseObject interface {
+	VisitStartProviderResponse(ctx *fiber.Ctx) error
+}
+
+type StartProvider201JSONResponse Departure
+
+func (response StartProvider201JSONResponse) VisitStartProviderResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type StartProviderdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StartProviderdefaultApplicationProblemPlusJSONResponse) VisitStartProviderResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -7571,6 +10102,209 @@ func (response CreateStreamTicketdefaultApplicationProblemPlusJSONResponse) Visi
 	return ctx.JSON(&response.Body)
 }
 
+type ListInvitationsRequestObject struct {
+	Params ListInvitationsParams
+}
+
+type ListInvitationsResponseObject interface {
+	VisitListInvitationsResponse(ctx *fiber.Ctx) error
+}
+
+type ListInvitations200JSONResponse InvitationList
+
+func (response ListInvitations200JSONResponse) VisitListInvitationsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListInvitationsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListInvitationsdefaultApplicationProblemPlusJSONResponse) VisitListInvitationsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type CreateInvitationRequestObject struct {
+	Params CreateInvitationParams
+	Body   *CreateInvitationJSONRequestBody
+}
+
+type CreateInvitationResponseObject interface {
+	VisitCreateInvitationResponse(ctx *fiber.Ctx) error
+}
+
+type CreateInvitation201JSONResponse Invitation
+
+func (response CreateInvitation201JSONResponse) VisitCreateInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type CreateInvitationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateInvitationdefaultApplicationProblemPlusJSONResponse) VisitCreateInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RevokeInvitationRequestObject struct {
+	Invitation InvitationID `json:"invitation"`
+}
+
+type RevokeInvitationResponseObject interface {
+	VisitRevokeInvitationResponse(ctx *fiber.Ctx) error
+}
+
+type RevokeInvitation204Response struct {
+}
+
+func (response RevokeInvitation204Response) VisitRevokeInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type RevokeInvitationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RevokeInvitationdefaultApplicationProblemPlusJSONResponse) VisitRevokeInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ResendInvitationRequestObject struct {
+	Invitation InvitationID `json:"invitation"`
+}
+
+type ResendInvitationResponseObject interface {
+	VisitResendInvitationResponse(ctx *fiber.Ctx) error
+}
+
+type ResendInvitation200JSONResponse Invitation
+
+func (response ResendInvitation200JSONResponse) VisitResendInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ResendInvitationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ResendInvitationdefaultApplicationProblemPlusJSONResponse) VisitResendInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type AcceptInvitationRequestObject struct {
+	Body *AcceptInvitationJSONRequestBody
+}
+
+type AcceptInvitationResponseObject interface {
+	VisitAcceptInvitationResponse(ctx *fiber.Ctx) error
+}
+
+type AcceptInvitation200JSONResponse Invited
+
+func (response AcceptInvitation200JSONResponse) VisitAcceptInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type AcceptInvitationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AcceptInvitationdefaultApplicationProblemPlusJSONResponse) VisitAcceptInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type LookAtInvitationRequestObject struct {
+	Body *LookAtInvitationJSONRequestBody
+}
+
+type LookAtInvitationResponseObject interface {
+	VisitLookAtInvitationResponse(ctx *fiber.Ctx) error
+}
+
+type LookAtInvitation200JSONResponse Invited
+
+func (response LookAtInvitation200JSONResponse) VisitLookAtInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type LookAtInvitationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response LookAtInvitationdefaultApplicationProblemPlusJSONResponse) VisitLookAtInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RegisterInvitedRequestObject struct {
+	Body *RegisterInvitedJSONRequestBody
+}
+
+type RegisterInvitedResponseObject interface {
+	VisitRegisterInvitedResponse(ctx *fiber.Ctx) error
+}
+
+type RegisterInvited201JSONResponse Invited
+
+func (response RegisterInvited201JSONResponse) VisitRegisterInvitedResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type RegisterInviteddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RegisterInviteddefaultApplicationProblemPlusJSONResponse) VisitRegisterInvitedResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type GetJobRequestObject struct {
 	Job    JobID `json:"job"`
 	Params GetJobParams
@@ -7652,6 +10386,120 @@ type GetMedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMedefaultApplicationProblemPlusJSONResponse) VisitGetMeResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListIdentitiesRequestObject struct {
+}
+
+type ListIdentitiesResponseObject interface {
+	VisitListIdentitiesResponse(ctx *fiber.Ctx) error
+}
+
+type ListIdentities200JSONResponse IdentityList
+
+func (response ListIdentities200JSONResponse) VisitListIdentitiesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListIdentitiesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListIdentitiesdefaultApplicationProblemPlusJSONResponse) VisitListIdentitiesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type UnlinkIdentityRequestObject struct {
+	Identity IdentityID `json:"identity"`
+}
+
+type UnlinkIdentityResponseObject interface {
+	VisitUnlinkIdentityResponse(ctx *fiber.Ctx) error
+}
+
+type UnlinkIdentity204Response struct {
+}
+
+func (response UnlinkIdentity204Response) VisitUnlinkIdentityResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type UnlinkIdentitydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UnlinkIdentitydefaultApplicationProblemPlusJSONResponse) VisitUnlinkIdentityResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type FinishIdentityRequestObject struct {
+	Body *FinishIdentityJSONRequestBody
+}
+
+type FinishIdentityResponseObject interface {
+	VisitFinishIdentityResponse(ctx *fiber.Ctx) error
+}
+
+type FinishIdentity200JSONResponse Identity
+
+func (response FinishIdentity200JSONResponse) VisitFinishIdentityResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type FinishIdentitydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response FinishIdentitydefaultApplicationProblemPlusJSONResponse) VisitFinishIdentityResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type StartIdentityRequestObject struct {
+	Body *StartIdentityJSONRequestBody
+}
+
+type StartIdentityResponseObject interface {
+	VisitStartIdentityResponse(ctx *fiber.Ctx) error
+}
+
+type StartIdentity201JSONResponse Departure
+
+func (response StartIdentity201JSONResponse) VisitStartIdentityResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type StartIdentitydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StartIdentitydefaultApplicationProblemPlusJSONResponse) VisitStartIdentityResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -7769,6 +10617,34 @@ func (response RevokeOtherSessionsdefaultApplicationProblemPlusJSONResponse) Vis
 	return ctx.JSON(&response.Body)
 }
 
+type LeaveTenantRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+}
+
+type LeaveTenantResponseObject interface {
+	VisitLeaveTenantResponse(ctx *fiber.Ctx) error
+}
+
+type LeaveTenant204Response struct {
+}
+
+func (response LeaveTenant204Response) VisitLeaveTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type LeaveTenantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response LeaveTenantdefaultApplicationProblemPlusJSONResponse) VisitLeaveTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type ListMediaRequestObject struct {
 	Params ListMediaParams
 }
@@ -7831,7 +10707,8 @@ func (response UploadMediadefaultApplicationProblemPlusJSONResponse) VisitUpload
 }
 
 type DeleteMediaRequestObject struct {
-	Media MediaID `json:"media"`
+	Media  MediaID `json:"media"`
+	Params DeleteMediaParams
 }
 
 type DeleteMediaResponseObject interface {
@@ -8090,6 +10967,66 @@ type SetMemberRoledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SetMemberRoledefaultApplicationProblemPlusJSONResponse) VisitSetMemberRoleResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListMemberWorkspacesRequestObject struct {
+	User UserID `json:"user"`
+}
+
+type ListMemberWorkspacesResponseObject interface {
+	VisitListMemberWorkspacesResponse(ctx *fiber.Ctx) error
+}
+
+type ListMemberWorkspaces200JSONResponse PlaceList
+
+func (response ListMemberWorkspaces200JSONResponse) VisitListMemberWorkspacesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListMemberWorkspacesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListMemberWorkspacesdefaultApplicationProblemPlusJSONResponse) VisitListMemberWorkspacesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GiveWorkspacesRequestObject struct {
+	User   UserID `json:"user"`
+	Params GiveWorkspacesParams
+	Body   *GiveWorkspacesJSONRequestBody
+}
+
+type GiveWorkspacesResponseObject interface {
+	VisitGiveWorkspacesResponse(ctx *fiber.Ctx) error
+}
+
+type GiveWorkspaces200JSONResponse WorkspacesResult
+
+func (response GiveWorkspaces200JSONResponse) VisitGiveWorkspacesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GiveWorkspacesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GiveWorkspacesdefaultApplicationProblemPlusJSONResponse) VisitGiveWorkspacesResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -8555,6 +11492,36 @@ type DisablePlugindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DisablePlugindefaultApplicationProblemPlusJSONResponse) VisitDisablePluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type DismissPluginRequestObject struct {
+	Plugin PluginID `json:"plugin"`
+	Body   *DismissPluginJSONRequestBody
+}
+
+type DismissPluginResponseObject interface {
+	VisitDismissPluginResponse(ctx *fiber.Ctx) error
+}
+
+type DismissPlugin200JSONResponse Plugin
+
+func (response DismissPlugin200JSONResponse) VisitDismissPluginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type DismissPlugindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DismissPlugindefaultApplicationProblemPlusJSONResponse) VisitDismissPluginResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -9162,7 +12129,8 @@ func (response CreateRoledefaultApplicationProblemPlusJSONResponse) VisitCreateR
 }
 
 type DeleteRoleRequestObject struct {
-	Role RoleID `json:"role"`
+	Role   RoleID `json:"role"`
+	Params DeleteRoleParams
 }
 
 type DeleteRoleResponseObject interface {
@@ -9214,6 +12182,34 @@ type UpdateRoledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UpdateRoledefaultApplicationProblemPlusJSONResponse) VisitUpdateRoleResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListBuiltInRolesRequestObject struct {
+}
+
+type ListBuiltInRolesResponseObject interface {
+	VisitListBuiltInRolesResponse(ctx *fiber.Ctx) error
+}
+
+type ListBuiltInRoles200JSONResponse BuiltInRoleList
+
+func (response ListBuiltInRoles200JSONResponse) VisitListBuiltInRolesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListBuiltInRolesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListBuiltInRolesdefaultApplicationProblemPlusJSONResponse) VisitListBuiltInRolesResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -9369,6 +12365,38 @@ func (response CreateChildTenantdefaultApplicationProblemPlusJSONResponse) Visit
 	return ctx.JSON(&response.Body)
 }
 
+type RequestAccessRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+	Child  ChildID  `json:"child"`
+	Params RequestAccessParams
+	Body   *RequestAccessJSONRequestBody
+}
+
+type RequestAccessResponseObject interface {
+	VisitRequestAccessResponse(ctx *fiber.Ctx) error
+}
+
+type RequestAccess201JSONResponse Access
+
+func (response RequestAccess201JSONResponse) VisitRequestAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type RequestAccessdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RequestAccessdefaultApplicationProblemPlusJSONResponse) VisitRequestAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type ResumeTenantRequestObject struct {
 	Tenant TenantID `json:"tenant"`
 	Child  ChildID  `json:"child"`
@@ -9422,6 +12450,121 @@ type SuspendTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SuspendTenantdefaultApplicationProblemPlusJSONResponse) VisitSuspendTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type EndOwnershipOfferRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+}
+
+type EndOwnershipOfferResponseObject interface {
+	VisitEndOwnershipOfferResponse(ctx *fiber.Ctx) error
+}
+
+type EndOwnershipOffer204Response struct {
+}
+
+func (response EndOwnershipOffer204Response) VisitEndOwnershipOfferResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type EndOwnershipOfferdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EndOwnershipOfferdefaultApplicationProblemPlusJSONResponse) VisitEndOwnershipOfferResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GetOwnershipOfferRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+}
+
+type GetOwnershipOfferResponseObject interface {
+	VisitGetOwnershipOfferResponse(ctx *fiber.Ctx) error
+}
+
+type GetOwnershipOffer200JSONResponse OwnershipOffer
+
+func (response GetOwnershipOffer200JSONResponse) VisitGetOwnershipOfferResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetOwnershipOfferdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetOwnershipOfferdefaultApplicationProblemPlusJSONResponse) VisitGetOwnershipOfferResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type AcceptOwnershipRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+}
+
+type AcceptOwnershipResponseObject interface {
+	VisitAcceptOwnershipResponse(ctx *fiber.Ctx) error
+}
+
+type AcceptOwnership204Response struct {
+}
+
+func (response AcceptOwnership204Response) VisitAcceptOwnershipResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type AcceptOwnershipdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AcceptOwnershipdefaultApplicationProblemPlusJSONResponse) VisitAcceptOwnershipResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type OfferOwnershipRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+	Body   *OfferOwnershipJSONRequestBody
+}
+
+type OfferOwnershipResponseObject interface {
+	VisitOfferOwnershipResponse(ctx *fiber.Ctx) error
+}
+
+type OfferOwnership201JSONResponse OwnershipOffer
+
+func (response OfferOwnership201JSONResponse) VisitOfferOwnershipResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type OfferOwnershipdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response OfferOwnershipdefaultApplicationProblemPlusJSONResponse) VisitOfferOwnershipResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -9803,6 +12946,24 @@ func (response TestWebhookdefaultApplicationProblemPlusJSONResponse) VisitTestWe
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ListAccessGrants What the tenant above was let do here, and what it asks for.
+	// (GET /access-grants)
+	ListAccessGrants(ctx context.Context, request ListAccessGrantsRequestObject) (ListAccessGrantsResponseObject, error)
+	// GrantAccess Let the members of the tenant above in, for a time.
+	// (POST /access-grants)
+	GrantAccess(ctx context.Context, request GrantAccessRequestObject) (GrantAccessResponseObject, error)
+	// ApproveAccess Grant what was asked for, from now on.
+	// (POST /access-grants/{access}:approve)
+	ApproveAccess(ctx context.Context, request ApproveAccessRequestObject) (ApproveAccessResponseObject, error)
+	// DeclineAccess Say no to a request.
+	// (POST /access-grants/{access}:decline)
+	DeclineAccess(ctx context.Context, request DeclineAccessRequestObject) (DeclineAccessResponseObject, error)
+	// RevokeAccess End a grant, with everybody's next request.
+	// (POST /access-grants/{access}:revoke)
+	RevokeAccess(ctx context.Context, request RevokeAccessRequestObject) (RevokeAccessResponseObject, error)
+	// ListReceivedAccess What the tenants below granted to this one, and what it asked them for.
+	// (GET /access-grants:received)
+	ListReceivedAccess(ctx context.Context, request ListReceivedAccessRequestObject) (ListReceivedAccessResponseObject, error)
 	// ListKeys The API keys of this tenant.
 	// (GET /api-keys)
 	ListKeys(ctx context.Context, request ListKeysRequestObject) (ListKeysResponseObject, error)
@@ -9812,6 +12973,12 @@ type StrictServerInterface interface {
 	// RevokeKey Revoke an API key.
 	// (DELETE /api-keys/{key})
 	RevokeKey(ctx context.Context, request RevokeKeyRequestObject) (RevokeKeyResponseObject, error)
+	// ListAudit Who did what, newest first.
+	// (GET /audit)
+	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
+	// ExportAudit Every entry, newest first, as one file.
+	// (GET /audit:export)
+	ExportAudit(ctx context.Context, request ExportAuditRequestObject) (ExportAuditResponseObject, error)
 	// Login Sign in.
 	// (POST /auth/login)
 	Login(ctx context.Context, request LoginRequestObject) (LoginResponseObject, error)
@@ -9824,6 +12991,15 @@ type StrictServerInterface interface {
 	// ResetPassword Set a new password with the token from the mail.
 	// (POST /auth/password:reset)
 	ResetPassword(ctx context.Context, request ResetPasswordRequestObject) (ResetPasswordResponseObject, error)
+	// ListProviders Whom people can sign in with.
+	// (GET /auth/providers)
+	ListProviders(ctx context.Context, request ListProvidersRequestObject) (ListProvidersResponseObject, error)
+	// FinishProvider Sign in with what a provider sent the person back with.
+	// (POST /auth/providers/{provider}:finish)
+	FinishProvider(ctx context.Context, request FinishProviderRequestObject) (FinishProviderResponseObject, error)
+	// StartProvider Begin to sign in with a provider.
+	// (POST /auth/providers/{provider}:start)
+	StartProvider(ctx context.Context, request StartProviderRequestObject) (StartProviderResponseObject, error)
 	// RefreshSession Exchange a refresh token for fresh tokens.
 	// (POST /auth/refresh)
 	RefreshSession(ctx context.Context, request RefreshSessionRequestObject) (RefreshSessionResponseObject, error)
@@ -9875,6 +13051,27 @@ type StrictServerInterface interface {
 	// CreateStreamTicket A ticket that opens the stream within 60 seconds.
 	// (POST /events/ticket)
 	CreateStreamTicket(ctx context.Context, request CreateStreamTicketRequestObject) (CreateStreamTicketResponseObject, error)
+	// ListInvitations Who was invited, latest first.
+	// (GET /invitations)
+	ListInvitations(ctx context.Context, request ListInvitationsRequestObject) (ListInvitationsResponseObject, error)
+	// CreateInvitation Invite an address.
+	// (POST /invitations)
+	CreateInvitation(ctx context.Context, request CreateInvitationRequestObject) (CreateInvitationResponseObject, error)
+	// RevokeInvitation Take an invitation back.
+	// (DELETE /invitations/{invitation})
+	RevokeInvitation(ctx context.Context, request RevokeInvitationRequestObject) (RevokeInvitationResponseObject, error)
+	// ResendInvitation Send the letter of an invitation again.
+	// (POST /invitations/{invitation}:resend)
+	ResendInvitation(ctx context.Context, request ResendInvitationRequestObject) (ResendInvitationResponseObject, error)
+	// AcceptInvitation Accept an invitation with the account that is signed in.
+	// (POST /invitations:accept)
+	AcceptInvitation(ctx context.Context, request AcceptInvitationRequestObject) (AcceptInvitationResponseObject, error)
+	// LookAtInvitation What a link from a letter offers.
+	// (POST /invitations:look)
+	LookAtInvitation(ctx context.Context, request LookAtInvitationRequestObject) (LookAtInvitationResponseObject, error)
+	// RegisterInvited Accept an invitation with a new account.
+	// (POST /invitations:register)
+	RegisterInvited(ctx context.Context, request RegisterInvitedRequestObject) (RegisterInvitedResponseObject, error)
 	// GetJob How far a job is.
 	// (GET /jobs/{job})
 	GetJob(ctx context.Context, request GetJobRequestObject) (GetJobResponseObject, error)
@@ -9884,6 +13081,18 @@ type StrictServerInterface interface {
 	// GetMe Who is signed in.
 	// (GET /me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// ListIdentities The accounts elsewhere that sign the person in.
+	// (GET /me/identities)
+	ListIdentities(ctx context.Context, request ListIdentitiesRequestObject) (ListIdentitiesResponseObject, error)
+	// UnlinkIdentity Unlink an account elsewhere.
+	// (DELETE /me/identities/{identity})
+	UnlinkIdentity(ctx context.Context, request UnlinkIdentityRequestObject) (UnlinkIdentityResponseObject, error)
+	// FinishIdentity Link what a provider sent the person back with.
+	// (POST /me/identities:finish)
+	FinishIdentity(ctx context.Context, request FinishIdentityRequestObject) (FinishIdentityResponseObject, error)
+	// StartIdentity Begin to link an account elsewhere.
+	// (POST /me/identities:start)
+	StartIdentity(ctx context.Context, request StartIdentityRequestObject) (StartIdentityResponseObject, error)
 	// ChangePassword Change the password.
 	// (POST /me/password:change)
 	ChangePassword(ctx context.Context, request ChangePasswordRequestObject) (ChangePasswordResponseObject, error)
@@ -9896,13 +13105,16 @@ type StrictServerInterface interface {
 	// RevokeOtherSessions End every session but this one.
 	// (POST /me/sessions:revoke-others)
 	RevokeOtherSessions(ctx context.Context, request RevokeOtherSessionsRequestObject) (RevokeOtherSessionsResponseObject, error)
+	// LeaveTenant Leave a tenant.
+	// (POST /me/tenants/{tenant}:leave)
+	LeaveTenant(ctx context.Context, request LeaveTenantRequestObject) (LeaveTenantResponseObject, error)
 	// ListMedia The uploaded media, newest first.
 	// (GET /media)
 	ListMedia(ctx context.Context, request ListMediaRequestObject) (ListMediaResponseObject, error)
 	// UploadMedia Upload an image.
 	// (POST /media)
 	UploadMedia(ctx context.Context, request UploadMediaRequestObject) (UploadMediaResponseObject, error)
-	// DeleteMedia Delete media that no waiting post uses.
+	// DeleteMedia Delete media that no draft and no waiting post shows.
 	// (DELETE /media/{media})
 	DeleteMedia(ctx context.Context, request DeleteMediaRequestObject) (DeleteMediaResponseObject, error)
 	// GetMedia One media.
@@ -9926,6 +13138,12 @@ type StrictServerInterface interface {
 	// SetMemberRole Give a member another role.
 	// (PUT /members/{user})
 	SetMemberRole(ctx context.Context, request SetMemberRoleRequestObject) (SetMemberRoleResponseObject, error)
+	// ListMemberWorkspaces What a member is in the tenants directly below.
+	// (GET /members/{user}/workspaces)
+	ListMemberWorkspaces(ctx context.Context, request ListMemberWorkspacesRequestObject) (ListMemberWorkspacesResponseObject, error)
+	// GiveWorkspaces Give a member several workspaces at once.
+	// (POST /members/{user}/workspaces)
+	GiveWorkspaces(ctx context.Context, request GiveWorkspacesRequestObject) (GiveWorkspacesResponseObject, error)
 	// ListPlatforms What can be posted to here.
 	// (GET /platforms)
 	ListPlatforms(ctx context.Context, request ListPlatformsRequestObject) (ListPlatformsResponseObject, error)
@@ -9974,6 +13192,9 @@ type StrictServerInterface interface {
 	// DisablePlugin Switch a platform off.
 	// (POST /plugins/{plugin}:disable)
 	DisablePlugin(ctx context.Context, request DisablePluginRequestObject) (DisablePluginResponseObject, error)
+	// DismissPlugin Let the version that waits go.
+	// (POST /plugins/{plugin}:dismiss)
+	DismissPlugin(ctx context.Context, request DismissPluginRequestObject) (DismissPluginResponseObject, error)
 	// EnablePlugin Switch a platform on.
 	// (POST /plugins/{plugin}:enable)
 	EnablePlugin(ctx context.Context, request EnablePluginRequestObject) (EnablePluginResponseObject, error)
@@ -10028,18 +13249,21 @@ type StrictServerInterface interface {
 	// UpdatePublishingSettings Replace the tenant's rules of publishing.
 	// (PUT /publishing/settings)
 	UpdatePublishingSettings(ctx context.Context, request UpdatePublishingSettingsRequestObject) (UpdatePublishingSettingsResponseObject, error)
-	// ListRoles The tenant's own roles.
+	// ListRoles The roles that people here defined.
 	// (GET /roles)
 	ListRoles(ctx context.Context, request ListRolesRequestObject) (ListRolesResponseObject, error)
 	// CreateRole Create a role.
 	// (POST /roles)
 	CreateRole(ctx context.Context, request CreateRoleRequestObject) (CreateRoleResponseObject, error)
-	// DeleteRole Delete a role that nobody has.
+	// DeleteRole Delete a role.
 	// (DELETE /roles/{role})
 	DeleteRole(ctx context.Context, request DeleteRoleRequestObject) (DeleteRoleResponseObject, error)
 	// UpdateRole Replace what a role allows.
 	// (PUT /roles/{role})
 	UpdateRole(ctx context.Context, request UpdateRoleRequestObject) (UpdateRoleResponseObject, error)
+	// ListBuiltInRoles The roles that every tenant has.
+	// (GET /roles:built-in)
+	ListBuiltInRoles(ctx context.Context, request ListBuiltInRolesRequestObject) (ListBuiltInRolesResponseObject, error)
 	// ListTenants The tenants the person is a member of.
 	// (GET /tenants)
 	ListTenants(ctx context.Context, request ListTenantsRequestObject) (ListTenantsResponseObject, error)
@@ -10055,12 +13279,27 @@ type StrictServerInterface interface {
 	// CreateChildTenant Create a tenant below this one.
 	// (POST /tenants/{tenant}/children)
 	CreateChildTenant(ctx context.Context, request CreateChildTenantRequestObject) (CreateChildTenantResponseObject, error)
+	// RequestAccess Ask a tenant directly below to let your members in.
+	// (POST /tenants/{tenant}/children/{child}:request-access)
+	RequestAccess(ctx context.Context, request RequestAccessRequestObject) (RequestAccessResponseObject, error)
 	// ResumeTenant Open a suspended tenant again.
 	// (POST /tenants/{tenant}/children/{child}:resume)
 	ResumeTenant(ctx context.Context, request ResumeTenantRequestObject) (ResumeTenantResponseObject, error)
 	// SuspendTenant Close a tenant directly below, and all under it, to everybody.
 	// (POST /tenants/{tenant}/children/{child}:suspend)
 	SuspendTenant(ctx context.Context, request SuspendTenantRequestObject) (SuspendTenantResponseObject, error)
+	// EndOwnershipOffer Take an offer back, or decline it.
+	// (DELETE /tenants/{tenant}/ownership)
+	EndOwnershipOffer(ctx context.Context, request EndOwnershipOfferRequestObject) (EndOwnershipOfferResponseObject, error)
+	// GetOwnershipOffer The offer of ownership that waits.
+	// (GET /tenants/{tenant}/ownership)
+	GetOwnershipOffer(ctx context.Context, request GetOwnershipOfferRequestObject) (GetOwnershipOfferResponseObject, error)
+	// AcceptOwnership Become the owner, as whom the tenant was offered to.
+	// (POST /tenants/{tenant}/ownership:accept)
+	AcceptOwnership(ctx context.Context, request AcceptOwnershipRequestObject) (AcceptOwnershipResponseObject, error)
+	// OfferOwnership Offer the tenant to one of its members.
+	// (POST /tenants/{tenant}/ownership:offer)
+	OfferOwnership(ctx context.Context, request OfferOwnershipRequestObject) (OfferOwnershipResponseObject, error)
 	// PausePublishing Hold everything that is due in this tenant and below it.
 	// (POST /tenants/{tenant}/publishing:pause)
 	PausePublishing(ctx context.Context, request PausePublishingRequestObject) (PausePublishingResponseObject, error)
@@ -10109,6 +13348,176 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// ListAccessGrants operation middleware
+func (sh *strictHandler) ListAccessGrants(ctx *fiber.Ctx, params ListAccessGrantsParams) error {
+	var request ListAccessGrantsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAccessGrants(ctx.UserContext(), request.(ListAccessGrantsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAccessGrants")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAccessGrantsResponseObject); ok {
+		if err := validResponse.VisitListAccessGrantsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GrantAccess operation middleware
+func (sh *strictHandler) GrantAccess(ctx *fiber.Ctx, params GrantAccessParams) error {
+	var request GrantAccessRequestObject
+
+	request.Params = params
+
+	var body GrantAccessJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GrantAccess(ctx.UserContext(), request.(GrantAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GrantAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GrantAccessResponseObject); ok {
+		if err := validResponse.VisitGrantAccessResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ApproveAccess operation middleware
+func (sh *strictHandler) ApproveAccess(ctx *fiber.Ctx, access AccessID) error {
+	var request ApproveAccessRequestObject
+
+	request.Access = access
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ApproveAccess(ctx.UserContext(), request.(ApproveAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApproveAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ApproveAccessResponseObject); ok {
+		if err := validResponse.VisitApproveAccessResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeclineAccess operation middleware
+func (sh *strictHandler) DeclineAccess(ctx *fiber.Ctx, access AccessID) error {
+	var request DeclineAccessRequestObject
+
+	request.Access = access
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.DeclineAccess(ctx.UserContext(), request.(DeclineAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeclineAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeclineAccessResponseObject); ok {
+		if err := validResponse.VisitDeclineAccessResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokeAccess operation middleware
+func (sh *strictHandler) RevokeAccess(ctx *fiber.Ctx, access AccessID) error {
+	var request RevokeAccessRequestObject
+
+	request.Access = access
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeAccess(ctx.UserContext(), request.(RevokeAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeAccessResponseObject); ok {
+		if err := validResponse.VisitRevokeAccessResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListReceivedAccess operation middleware
+func (sh *strictHandler) ListReceivedAccess(ctx *fiber.Ctx, params ListReceivedAccessParams) error {
+	var request ListReceivedAccessRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListReceivedAccess(ctx.UserContext(), request.(ListReceivedAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListReceivedAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListReceivedAccessResponseObject); ok {
+		if err := validResponse.VisitListReceivedAccessResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // ListKeys operation middleware
@@ -10188,6 +13597,60 @@ func (sh *strictHandler) RevokeKey(ctx *fiber.Ctx, key KeyID) error {
 		return err
 	} else if validResponse, ok := response.(RevokeKeyResponseObject); ok {
 		if err := validResponse.VisitRevokeKeyResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAudit operation middleware
+func (sh *strictHandler) ListAudit(ctx *fiber.Ctx, params ListAuditParams) error {
+	var request ListAuditRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAudit(ctx.UserContext(), request.(ListAuditRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAudit")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAuditResponseObject); ok {
+		if err := validResponse.VisitListAuditResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportAudit operation middleware
+func (sh *strictHandler) ExportAudit(ctx *fiber.Ctx, params ExportAuditParams) error {
+	var request ExportAuditRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportAudit(ctx.UserContext(), request.(ExportAuditRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportAudit")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportAuditResponseObject); ok {
+		if err := validResponse.VisitExportAuditResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -10312,6 +13775,93 @@ func (sh *strictHandler) ResetPassword(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(ResetPasswordResponseObject); ok {
 		if err := validResponse.VisitResetPasswordResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListProviders operation middleware
+func (sh *strictHandler) ListProviders(ctx *fiber.Ctx) error {
+	var request ListProvidersRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListProviders(ctx.UserContext(), request.(ListProvidersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListProviders")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListProvidersResponseObject); ok {
+		if err := validResponse.VisitListProvidersResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FinishProvider operation middleware
+func (sh *strictHandler) FinishProvider(ctx *fiber.Ctx, provider ProviderName) error {
+	var request FinishProviderRequestObject
+
+	request.Provider = provider
+
+	var body FinishProviderJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.FinishProvider(ctx.UserContext(), request.(FinishProviderRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FinishProvider")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FinishProviderResponseObject); ok {
+		if err := validResponse.VisitFinishProviderResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartProvider operation middleware
+func (sh *strictHandler) StartProvider(ctx *fiber.Ctx, provider ProviderName) error {
+	var request StartProviderRequestObject
+
+	request.Provider = provider
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.StartProvider(ctx.UserContext(), request.(StartProviderRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartProvider")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartProviderResponseObject); ok {
+		if err := validResponse.VisitStartProviderResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -10839,6 +14389,221 @@ func (sh *strictHandler) CreateStreamTicket(ctx *fiber.Ctx) error {
 	return nil
 }
 
+// ListInvitations operation middleware
+func (sh *strictHandler) ListInvitations(ctx *fiber.Ctx, params ListInvitationsParams) error {
+	var request ListInvitationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListInvitations(ctx.UserContext(), request.(ListInvitationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListInvitations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListInvitationsResponseObject); ok {
+		if err := validResponse.VisitListInvitationsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateInvitation operation middleware
+func (sh *strictHandler) CreateInvitation(ctx *fiber.Ctx, params CreateInvitationParams) error {
+	var request CreateInvitationRequestObject
+
+	request.Params = params
+
+	var body CreateInvitationJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateInvitation(ctx.UserContext(), request.(CreateInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateInvitationResponseObject); ok {
+		if err := validResponse.VisitCreateInvitationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokeInvitation operation middleware
+func (sh *strictHandler) RevokeInvitation(ctx *fiber.Ctx, invitation InvitationID) error {
+	var request RevokeInvitationRequestObject
+
+	request.Invitation = invitation
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeInvitation(ctx.UserContext(), request.(RevokeInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeInvitationResponseObject); ok {
+		if err := validResponse.VisitRevokeInvitationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ResendInvitation operation middleware
+func (sh *strictHandler) ResendInvitation(ctx *fiber.Ctx, invitation InvitationID) error {
+	var request ResendInvitationRequestObject
+
+	request.Invitation = invitation
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ResendInvitation(ctx.UserContext(), request.(ResendInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResendInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResendInvitationResponseObject); ok {
+		if err := validResponse.VisitResendInvitationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AcceptInvitation operation middleware
+func (sh *strictHandler) AcceptInvitation(ctx *fiber.Ctx) error {
+	var request AcceptInvitationRequestObject
+
+	var body AcceptInvitationJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.AcceptInvitation(ctx.UserContext(), request.(AcceptInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AcceptInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AcceptInvitationResponseObject); ok {
+		if err := validResponse.VisitAcceptInvitationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// LookAtInvitation operation middleware
+func (sh *strictHandler) LookAtInvitation(ctx *fiber.Ctx) error {
+	var request LookAtInvitationRequestObject
+
+	var body LookAtInvitationJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.LookAtInvitation(ctx.UserContext(), request.(LookAtInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LookAtInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LookAtInvitationResponseObject); ok {
+		if err := validResponse.VisitLookAtInvitationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RegisterInvited operation middleware
+func (sh *strictHandler) RegisterInvited(ctx *fiber.Ctx) error {
+	var request RegisterInvitedRequestObject
+
+	var body RegisterInvitedJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RegisterInvited(ctx.UserContext(), request.(RegisterInvitedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RegisterInvited")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RegisterInvitedResponseObject); ok {
+		if err := validResponse.VisitRegisterInvitedResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetJob operation middleware
 func (sh *strictHandler) GetJob(ctx *fiber.Ctx, job JobID, params GetJobParams) error {
 	var request GetJobRequestObject
@@ -10911,6 +14676,124 @@ func (sh *strictHandler) GetMe(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(GetMeResponseObject); ok {
 		if err := validResponse.VisitGetMeResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListIdentities operation middleware
+func (sh *strictHandler) ListIdentities(ctx *fiber.Ctx) error {
+	var request ListIdentitiesRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListIdentities(ctx.UserContext(), request.(ListIdentitiesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListIdentities")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListIdentitiesResponseObject); ok {
+		if err := validResponse.VisitListIdentitiesResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UnlinkIdentity operation middleware
+func (sh *strictHandler) UnlinkIdentity(ctx *fiber.Ctx, identity IdentityID) error {
+	var request UnlinkIdentityRequestObject
+
+	request.Identity = identity
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.UnlinkIdentity(ctx.UserContext(), request.(UnlinkIdentityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UnlinkIdentity")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UnlinkIdentityResponseObject); ok {
+		if err := validResponse.VisitUnlinkIdentityResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FinishIdentity operation middleware
+func (sh *strictHandler) FinishIdentity(ctx *fiber.Ctx) error {
+	var request FinishIdentityRequestObject
+
+	var body FinishIdentityJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.FinishIdentity(ctx.UserContext(), request.(FinishIdentityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FinishIdentity")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FinishIdentityResponseObject); ok {
+		if err := validResponse.VisitFinishIdentityResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartIdentity operation middleware
+func (sh *strictHandler) StartIdentity(ctx *fiber.Ctx) error {
+	var request StartIdentityRequestObject
+
+	var body StartIdentityJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.StartIdentity(ctx.UserContext(), request.(StartIdentityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartIdentity")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartIdentityResponseObject); ok {
+		if err := validResponse.VisitStartIdentityResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -11029,6 +14912,33 @@ func (sh *strictHandler) RevokeOtherSessions(ctx *fiber.Ctx) error {
 	return nil
 }
 
+// LeaveTenant operation middleware
+func (sh *strictHandler) LeaveTenant(ctx *fiber.Ctx, tenant TenantID) error {
+	var request LeaveTenantRequestObject
+
+	request.Tenant = tenant
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.LeaveTenant(ctx.UserContext(), request.(LeaveTenantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LeaveTenant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LeaveTenantResponseObject); ok {
+		if err := validResponse.VisitLeaveTenantResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListMedia operation middleware
 func (sh *strictHandler) ListMedia(ctx *fiber.Ctx, params ListMediaParams) error {
 	var request ListMediaRequestObject
@@ -11091,10 +15001,11 @@ func (sh *strictHandler) UploadMedia(ctx *fiber.Ctx, params UploadMediaParams) e
 }
 
 // DeleteMedia operation middleware
-func (sh *strictHandler) DeleteMedia(ctx *fiber.Ctx, media MediaID) error {
+func (sh *strictHandler) DeleteMedia(ctx *fiber.Ctx, media MediaID, params DeleteMediaParams) error {
 	var request DeleteMediaRequestObject
 
 	request.Media = media
+	request.Params = params
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.DeleteMedia(ctx.UserContext(), request.(DeleteMediaRequestObject))
@@ -11324,6 +15235,69 @@ func (sh *strictHandler) SetMemberRole(ctx *fiber.Ctx, user UserID) error {
 		return err
 	} else if validResponse, ok := response.(SetMemberRoleResponseObject); ok {
 		if err := validResponse.VisitSetMemberRoleResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMemberWorkspaces operation middleware
+func (sh *strictHandler) ListMemberWorkspaces(ctx *fiber.Ctx, user UserID) error {
+	var request ListMemberWorkspacesRequestObject
+
+	request.User = user
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMemberWorkspaces(ctx.UserContext(), request.(ListMemberWorkspacesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMemberWorkspaces")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMemberWorkspacesResponseObject); ok {
+		if err := validResponse.VisitListMemberWorkspacesResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GiveWorkspaces operation middleware
+func (sh *strictHandler) GiveWorkspaces(ctx *fiber.Ctx, user UserID, params GiveWorkspacesParams) error {
+	var request GiveWorkspacesRequestObject
+
+	request.User = user
+	request.Params = params
+
+	var body GiveWorkspacesJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GiveWorkspaces(ctx.UserContext(), request.(GiveWorkspacesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GiveWorkspaces")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GiveWorkspacesResponseObject); ok {
+		if err := validResponse.VisitGiveWorkspacesResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -11750,12 +15724,9 @@ func (sh *strictHandler) ApprovePlugin(ctx *fiber.Ctx, plugin PluginID) error {
 	var err error
 	err = strictjson.Decode(ctx.Request().Body(), &body)
 	if err != nil {
-		if !errors.Is(err, io.EOF) {
-			return err
-		}
-	} else {
-		request.Body = &body
+		return err
 	}
+	request.Body = &body
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.ApprovePlugin(ctx.UserContext(), request.(ApprovePluginRequestObject))
@@ -11797,6 +15768,44 @@ func (sh *strictHandler) DisablePlugin(ctx *fiber.Ctx, plugin PluginID) error {
 		return err
 	} else if validResponse, ok := response.(DisablePluginResponseObject); ok {
 		if err := validResponse.VisitDisablePluginResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DismissPlugin operation middleware
+func (sh *strictHandler) DismissPlugin(ctx *fiber.Ctx, plugin PluginID) error {
+	var request DismissPluginRequestObject
+
+	request.Plugin = plugin
+
+	var body DismissPluginJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.DismissPlugin(ctx.UserContext(), request.(DismissPluginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DismissPlugin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DismissPluginResponseObject); ok {
+		if err := validResponse.VisitDismissPluginResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -12425,10 +16434,11 @@ func (sh *strictHandler) CreateRole(ctx *fiber.Ctx, params CreateRoleParams) err
 }
 
 // DeleteRole operation middleware
-func (sh *strictHandler) DeleteRole(ctx *fiber.Ctx, role RoleID) error {
+func (sh *strictHandler) DeleteRole(ctx *fiber.Ctx, role RoleID, params DeleteRoleParams) error {
 	var request DeleteRoleRequestObject
 
 	request.Role = role
+	request.Params = params
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.DeleteRole(ctx.UserContext(), request.(DeleteRoleRequestObject))
@@ -12479,6 +16489,31 @@ func (sh *strictHandler) UpdateRole(ctx *fiber.Ctx, role RoleID, params UpdateRo
 		return err
 	} else if validResponse, ok := response.(UpdateRoleResponseObject); ok {
 		if err := validResponse.VisitUpdateRoleResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListBuiltInRoles operation middleware
+func (sh *strictHandler) ListBuiltInRoles(ctx *fiber.Ctx) error {
+	var request ListBuiltInRolesRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBuiltInRoles(ctx.UserContext(), request.(ListBuiltInRolesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBuiltInRoles")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListBuiltInRolesResponseObject); ok {
+		if err := validResponse.VisitListBuiltInRolesResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -12639,6 +16674,43 @@ func (sh *strictHandler) CreateChildTenant(ctx *fiber.Ctx, tenant TenantID, para
 	return nil
 }
 
+// RequestAccess operation middleware
+func (sh *strictHandler) RequestAccess(ctx *fiber.Ctx, tenant TenantID, child ChildID, params RequestAccessParams) error {
+	var request RequestAccessRequestObject
+
+	request.Tenant = tenant
+	request.Child = child
+	request.Params = params
+
+	var body RequestAccessJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RequestAccess(ctx.UserContext(), request.(RequestAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RequestAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RequestAccessResponseObject); ok {
+		if err := validResponse.VisitRequestAccessResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ResumeTenant operation middleware
 func (sh *strictHandler) ResumeTenant(ctx *fiber.Ctx, tenant TenantID, child ChildID) error {
 	var request ResumeTenantRequestObject
@@ -12698,6 +16770,122 @@ func (sh *strictHandler) SuspendTenant(ctx *fiber.Ctx, tenant TenantID, child Ch
 		return err
 	} else if validResponse, ok := response.(SuspendTenantResponseObject); ok {
 		if err := validResponse.VisitSuspendTenantResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EndOwnershipOffer operation middleware
+func (sh *strictHandler) EndOwnershipOffer(ctx *fiber.Ctx, tenant TenantID) error {
+	var request EndOwnershipOfferRequestObject
+
+	request.Tenant = tenant
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.EndOwnershipOffer(ctx.UserContext(), request.(EndOwnershipOfferRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndOwnershipOffer")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EndOwnershipOfferResponseObject); ok {
+		if err := validResponse.VisitEndOwnershipOfferResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetOwnershipOffer operation middleware
+func (sh *strictHandler) GetOwnershipOffer(ctx *fiber.Ctx, tenant TenantID) error {
+	var request GetOwnershipOfferRequestObject
+
+	request.Tenant = tenant
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetOwnershipOffer(ctx.UserContext(), request.(GetOwnershipOfferRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetOwnershipOffer")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetOwnershipOfferResponseObject); ok {
+		if err := validResponse.VisitGetOwnershipOfferResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AcceptOwnership operation middleware
+func (sh *strictHandler) AcceptOwnership(ctx *fiber.Ctx, tenant TenantID) error {
+	var request AcceptOwnershipRequestObject
+
+	request.Tenant = tenant
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.AcceptOwnership(ctx.UserContext(), request.(AcceptOwnershipRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AcceptOwnership")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AcceptOwnershipResponseObject); ok {
+		if err := validResponse.VisitAcceptOwnershipResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// OfferOwnership operation middleware
+func (sh *strictHandler) OfferOwnership(ctx *fiber.Ctx, tenant TenantID) error {
+	var request OfferOwnershipRequestObject
+
+	request.Tenant = tenant
+
+	var body OfferOwnershipJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.OfferOwnership(ctx.UserContext(), request.(OfferOwnershipRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OfferOwnership")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(OfferOwnershipResponseObject); ok {
+		if err := validResponse.VisitOfferOwnershipResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

@@ -19,6 +19,8 @@ type Route struct {
 	Public  string // why it needs no caller
 	Session bool   // needs a person, but no tenant
 
+	Cookie bool // reads or sets a cookie that stands for somebody: for our own pages
+
 	Keyed       bool              // takes an Idempotency-Key
 	Bodyless    bool              // takes no body
 	Stream      bool              // reads its body as it arrives

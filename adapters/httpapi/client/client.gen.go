@@ -18,6 +18,165 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AccessObject.
+const (
+	AccessGrant AccessObject = "access_grant"
+)
+
+// Valid indicates whether the value is a known member of the AccessObject enum.
+func (e AccessObject) Valid() bool {
+	switch e {
+	case AccessGrant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessRole.
+const (
+	AccessRoleApprover AccessRole = "approver"
+	AccessRoleClient   AccessRole = "client"
+	AccessRoleEditor   AccessRole = "editor"
+	AccessRoleManager  AccessRole = "manager"
+	AccessRoleViewer   AccessRole = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the AccessRole enum.
+func (e AccessRole) Valid() bool {
+	switch e {
+	case AccessRoleApprover:
+		return true
+	case AccessRoleClient:
+		return true
+	case AccessRoleEditor:
+		return true
+	case AccessRoleManager:
+		return true
+	case AccessRoleViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessState.
+const (
+	AccessStateDeclined  AccessState = "declined"
+	AccessStateEnded     AccessState = "ended"
+	AccessStateGranted   AccessState = "granted"
+	AccessStateRequested AccessState = "requested"
+	AccessStateRevoked   AccessState = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the AccessState enum.
+func (e AccessState) Valid() bool {
+	switch e {
+	case AccessStateDeclined:
+		return true
+	case AccessStateEnded:
+		return true
+	case AccessStateGranted:
+		return true
+	case AccessStateRequested:
+		return true
+	case AccessStateRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessInputRole.
+const (
+	AccessInputRoleApprover AccessInputRole = "approver"
+	AccessInputRoleClient   AccessInputRole = "client"
+	AccessInputRoleEditor   AccessInputRole = "editor"
+	AccessInputRoleManager  AccessInputRole = "manager"
+	AccessInputRoleViewer   AccessInputRole = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the AccessInputRole enum.
+func (e AccessInputRole) Valid() bool {
+	switch e {
+	case AccessInputRoleApprover:
+		return true
+	case AccessInputRoleClient:
+		return true
+	case AccessInputRoleEditor:
+		return true
+	case AccessInputRoleManager:
+		return true
+	case AccessInputRoleViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AuditEntryObject.
+const (
+	AuditEntryObjectAuditEntry AuditEntryObject = "audit_entry"
+)
+
+// Valid indicates whether the value is a known member of the AuditEntryObject enum.
+func (e AuditEntryObject) Valid() bool {
+	switch e {
+	case AuditEntryObjectAuditEntry:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BuiltInRoleName.
+const (
+	BuiltInRoleNameAdmin    BuiltInRoleName = "admin"
+	BuiltInRoleNameApprover BuiltInRoleName = "approver"
+	BuiltInRoleNameClient   BuiltInRoleName = "client"
+	BuiltInRoleNameEditor   BuiltInRoleName = "editor"
+	BuiltInRoleNameManager  BuiltInRoleName = "manager"
+	BuiltInRoleNameOwner    BuiltInRoleName = "owner"
+	BuiltInRoleNameViewer   BuiltInRoleName = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the BuiltInRoleName enum.
+func (e BuiltInRoleName) Valid() bool {
+	switch e {
+	case BuiltInRoleNameAdmin:
+		return true
+	case BuiltInRoleNameApprover:
+		return true
+	case BuiltInRoleNameClient:
+		return true
+	case BuiltInRoleNameEditor:
+		return true
+	case BuiltInRoleNameManager:
+		return true
+	case BuiltInRoleNameOwner:
+		return true
+	case BuiltInRoleNameViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BuiltInRoleObject.
+const (
+	BuiltInRoleObjectBuiltInRole BuiltInRoleObject = "built_in_role"
+)
+
+// Valid indicates whether the value is a known member of the BuiltInRoleObject enum.
+func (e BuiltInRoleObject) Valid() bool {
+	switch e {
+	case BuiltInRoleObjectBuiltInRole:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CalendarEntryObject.
 const (
 	CalendarEntryObjectCalendarEntry CalendarEntryObject = "calendar_entry"
@@ -162,6 +321,21 @@ func (e ConnectionStage) Valid() bool {
 	}
 }
 
+// Defines values for DepartureObject.
+const (
+	DepartureObjectDeparture DepartureObject = "departure"
+)
+
+// Valid indicates whether the value is a known member of the DepartureObject enum.
+func (e DepartureObject) Valid() bool {
+	switch e {
+	case DepartureObjectDeparture:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DisabledCapabilityReason.
 const (
 	DisabledCapabilityReasonMissingScope DisabledCapabilityReason = "missing_scope"
@@ -228,6 +402,60 @@ func (e HeldReason) Valid() bool {
 	case TenantPausedAbove:
 		return true
 	case TenantSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for IdentityObject.
+const (
+	IdentityObjectIdentity IdentityObject = "identity"
+)
+
+// Valid indicates whether the value is a known member of the IdentityObject enum.
+func (e IdentityObject) Valid() bool {
+	switch e {
+	case IdentityObjectIdentity:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InvitationObject.
+const (
+	InvitationObjectInvitation InvitationObject = "invitation"
+)
+
+// Valid indicates whether the value is a known member of the InvitationObject enum.
+func (e InvitationObject) Valid() bool {
+	switch e {
+	case InvitationObjectInvitation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InvitationState.
+const (
+	InvitationStateAccepted InvitationState = "accepted"
+	InvitationStateExpired  InvitationState = "expired"
+	InvitationStatePending  InvitationState = "pending"
+	InvitationStateRevoked  InvitationState = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the InvitationState enum.
+func (e InvitationState) Valid() bool {
+	switch e {
+	case InvitationStateAccepted:
+		return true
+	case InvitationStateExpired:
+		return true
+	case InvitationStatePending:
+		return true
+	case InvitationStateRevoked:
 		return true
 	default:
 		return false
@@ -357,6 +585,81 @@ const (
 func (e MemberObject) Valid() bool {
 	switch e {
 	case MemberObjectMember:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OwnershipInputKeeps.
+const (
+	OwnershipInputKeepsAdmin   OwnershipInputKeeps = "admin"
+	OwnershipInputKeepsEditor  OwnershipInputKeeps = "editor"
+	OwnershipInputKeepsManager OwnershipInputKeeps = "manager"
+	OwnershipInputKeepsNone    OwnershipInputKeeps = "none"
+	OwnershipInputKeepsOwner   OwnershipInputKeeps = "owner"
+	OwnershipInputKeepsViewer  OwnershipInputKeeps = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the OwnershipInputKeeps enum.
+func (e OwnershipInputKeeps) Valid() bool {
+	switch e {
+	case OwnershipInputKeepsAdmin:
+		return true
+	case OwnershipInputKeepsEditor:
+		return true
+	case OwnershipInputKeepsManager:
+		return true
+	case OwnershipInputKeepsNone:
+		return true
+	case OwnershipInputKeepsOwner:
+		return true
+	case OwnershipInputKeepsViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OwnershipOfferKeeps.
+const (
+	OwnershipOfferKeepsAdmin   OwnershipOfferKeeps = "admin"
+	OwnershipOfferKeepsEditor  OwnershipOfferKeeps = "editor"
+	OwnershipOfferKeepsManager OwnershipOfferKeeps = "manager"
+	OwnershipOfferKeepsNone    OwnershipOfferKeeps = "none"
+	OwnershipOfferKeepsOwner   OwnershipOfferKeeps = "owner"
+	OwnershipOfferKeepsViewer  OwnershipOfferKeeps = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the OwnershipOfferKeeps enum.
+func (e OwnershipOfferKeeps) Valid() bool {
+	switch e {
+	case OwnershipOfferKeepsAdmin:
+		return true
+	case OwnershipOfferKeepsEditor:
+		return true
+	case OwnershipOfferKeepsManager:
+		return true
+	case OwnershipOfferKeepsNone:
+		return true
+	case OwnershipOfferKeepsOwner:
+		return true
+	case OwnershipOfferKeepsViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OwnershipOfferObject.
+const (
+	OwnershipOfferObjectOwnershipOffer OwnershipOfferObject = "ownership_offer"
+)
+
+// Valid indicates whether the value is a known member of the OwnershipOfferObject enum.
+func (e OwnershipOfferObject) Valid() bool {
+	switch e {
+	case OwnershipOfferObjectOwnershipOffer:
 		return true
 	default:
 		return false
@@ -741,6 +1044,21 @@ func (e ProblemClass) Valid() bool {
 	}
 }
 
+// Defines values for ProviderObject.
+const (
+	ProviderObjectProvider ProviderObject = "provider"
+)
+
+// Valid indicates whether the value is a known member of the ProviderObject enum.
+func (e ProviderObject) Valid() bool {
+	switch e {
+	case ProviderObjectProvider:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReceiptObject.
 const (
 	ReceiptObjectReceipt ReceiptObject = "receipt"
@@ -765,6 +1083,39 @@ const (
 func (e RoleObject) Valid() bool {
 	switch e {
 	case RoleObjectRole:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RoleInputCopyOf.
+const (
+	RoleInputCopyOfAdmin    RoleInputCopyOf = "admin"
+	RoleInputCopyOfApprover RoleInputCopyOf = "approver"
+	RoleInputCopyOfClient   RoleInputCopyOf = "client"
+	RoleInputCopyOfEditor   RoleInputCopyOf = "editor"
+	RoleInputCopyOfManager  RoleInputCopyOf = "manager"
+	RoleInputCopyOfOwner    RoleInputCopyOf = "owner"
+	RoleInputCopyOfViewer   RoleInputCopyOf = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the RoleInputCopyOf enum.
+func (e RoleInputCopyOf) Valid() bool {
+	switch e {
+	case RoleInputCopyOfAdmin:
+		return true
+	case RoleInputCopyOfApprover:
+		return true
+	case RoleInputCopyOfClient:
+		return true
+	case RoleInputCopyOfEditor:
+		return true
+	case RoleInputCopyOfManager:
+		return true
+	case RoleInputCopyOfOwner:
+		return true
+	case RoleInputCopyOfViewer:
 		return true
 	default:
 		return false
@@ -1095,6 +1446,24 @@ func (e WebhookPatchState) Valid() bool {
 	}
 }
 
+// Defines values for ExportAuditParamsFormat.
+const (
+	Csv    ExportAuditParamsFormat = "csv"
+	Ndjson ExportAuditParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the ExportAuditParamsFormat enum.
+func (e ExportAuditParamsFormat) Valid() bool {
+	switch e {
+	case Csv:
+		return true
+	case Ndjson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AddPluginParamsChannel.
 const (
 	AddPluginParamsChannelLatest AddPluginParamsChannel = "latest"
@@ -1140,6 +1509,55 @@ func (e ListPostsParamsSort) Valid() bool {
 	}
 }
 
+// Access defines model for Access.
+type Access struct {
+	// AskedBy The person of the tenant above who asked, if one did.
+	AskedBy   *string    `json:"asked_by,omitempty"`
+	CreatedAt time.Time  `json:"created_at"`
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+	DecidedBy *string    `json:"decided_by,omitempty"`
+
+	// Hours How long, from the grant on.
+	Hours  int          `json:"hours"`
+	Id     string       `json:"id"`
+	Object AccessObject `json:"object"`
+	Reason string       `json:"reason"`
+
+	// Role The most that anybody of it is here.
+	Role  AccessRole  `json:"role"`
+	State AccessState `json:"state"`
+
+	// ToTenantId The tenant above.
+	ToTenantId string     `json:"to_tenant_id"`
+	Until      *time.Time `json:"until,omitempty"`
+}
+
+// AccessObject defines model for Access.Object.
+type AccessObject string
+
+// AccessRole The most that anybody of it is here.
+type AccessRole string
+
+// AccessState defines model for Access.State.
+type AccessState string
+
+// AccessInput Example: {"hours":48,"reason":"Move the channels to the new brand","role":"manager"}
+type AccessInput struct {
+	Hours  int             `json:"hours"`
+	Reason string          `json:"reason"`
+	Role   AccessInputRole `json:"role"`
+}
+
+// AccessInputRole defines model for AccessInput.Role.
+type AccessInputRole string
+
+// AccessList defines model for AccessList.
+type AccessList struct {
+	Data       []Access `json:"data"`
+	HasMore    bool     `json:"has_more"`
+	NextCursor *string  `json:"next_cursor,omitempty"`
+}
+
 // Account defines model for Account.
 type Account struct {
 	AvatarUrl *string `json:"avatar_url,omitempty"`
@@ -1172,6 +1590,42 @@ type Attempt struct {
 	Replay *bool `json:"replay,omitempty"`
 }
 
+// AuditEntry defines model for AuditEntry.
+type AuditEntry struct {
+	// Action What, such as `post.schedule`. docs/audit.md lists them.
+	Action string `json:"action"`
+
+	// Actor Who: `usr_…`, `key_…`, an operator or `system`.
+	Actor  string             `json:"actor"`
+	At     time.Time          `json:"at"`
+	Detail *map[string]string `json:"detail,omitempty"`
+
+	// Hash SHA-256 of its link in the chain, hexadecimal.
+	Hash *string `json:"hash,omitempty"`
+	Id   string  `json:"id"`
+
+	// Impersonator The operator who acted as the actor.
+	Impersonator *string          `json:"impersonator,omitempty"`
+	Object       AuditEntryObject `json:"object"`
+	RequestId    *string          `json:"request_id,omitempty"`
+
+	// Seq Its place in the chain, from 1. Missing: it is not sealed yet.
+	Seq *int64 `json:"seq,omitempty"`
+
+	// Subject To what, such as `post_…`.
+	Subject *string `json:"subject,omitempty"`
+}
+
+// AuditEntryObject defines model for AuditEntry.Object.
+type AuditEntryObject string
+
+// AuditList defines model for AuditList.
+type AuditList struct {
+	Data       []AuditEntry `json:"data"`
+	HasMore    bool         `json:"has_more"`
+	NextCursor *string      `json:"next_cursor,omitempty"`
+}
+
 // BatchItem defines model for BatchItem.
 type BatchItem struct {
 	// Index Its place in the request.
@@ -1191,6 +1645,24 @@ type BatchResult struct {
 	Created int         `json:"created"`
 	Data    []BatchItem `json:"data"`
 	Failed  int         `json:"failed"`
+}
+
+// BuiltInRole defines model for BuiltInRole.
+type BuiltInRole struct {
+	Actions []string          `json:"actions"`
+	Name    BuiltInRoleName   `json:"name"`
+	Object  BuiltInRoleObject `json:"object"`
+}
+
+// BuiltInRoleName defines model for BuiltInRole.Name.
+type BuiltInRoleName string
+
+// BuiltInRoleObject defines model for BuiltInRole.Object.
+type BuiltInRoleObject string
+
+// BuiltInRoleList defines model for BuiltInRoleList.
+type BuiltInRoleList struct {
+	Data []BuiltInRole `json:"data"`
 }
 
 // Calendar defines model for Calendar.
@@ -1403,6 +1875,20 @@ type DeliverySummary struct {
 	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
+// Departure defines model for Departure.
+type Departure struct {
+	// AuthorizationUrl Where the person signs in.
+	AuthorizationUrl string `json:"authorization_url"`
+
+	// Binder For `:finish`, where there are no cookies. It is a secret of this client's.
+	Binder    string          `json:"binder"`
+	ExpiresAt time.Time       `json:"expires_at"`
+	Object    DepartureObject `json:"object"`
+}
+
+// DepartureObject defines model for Departure.Object.
+type DepartureObject string
+
 // DisabledCapability defines model for DisabledCapability.
 type DisabledCapability struct {
 	// Id Such as `metrics.post` or `reply`.
@@ -1487,6 +1973,116 @@ type Held struct {
 
 // HeldReason defines model for Held.Reason.
 type HeldReason string
+
+// Identity defines model for Identity.
+type Identity struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email The address that the provider had when it was linked; nothing depends on it.
+	Email      *string        `json:"email,omitempty"`
+	Id         string         `json:"id"`
+	Issuer     string         `json:"issuer"`
+	LastUsedAt *time.Time     `json:"last_used_at,omitempty"`
+	Object     IdentityObject `json:"object"`
+
+	// Provider The provider's name.
+	Provider string `json:"provider"`
+}
+
+// IdentityObject defines model for Identity.Object.
+type IdentityObject string
+
+// IdentityInput Example: {"provider":"google"}
+type IdentityInput struct {
+	Provider string `json:"provider"`
+}
+
+// IdentityList defines model for IdentityList.
+type IdentityList struct {
+	Data []Identity `json:"data"`
+}
+
+// IdentityReturn The provider, the parameters that it added to the address, and the binder.
+//
+// Example: {"code":"…","iss":"https://accounts.google.com","provider":"google","state":"cst_…"}
+type IdentityReturn struct {
+	// Binder If not sent, the cookie counts.
+	Binder   *string `json:"binder,omitempty"`
+	Code     *string `json:"code,omitempty"`
+	Error    *string `json:"error,omitempty"`
+	Iss      *string `json:"iss,omitempty"`
+	Provider string  `json:"provider"`
+	State    string  `json:"state"`
+}
+
+// Invitation defines model for Invitation.
+type Invitation struct {
+	// AcceptedBy The person who accepted.
+	AcceptedBy *string `json:"accepted_by,omitempty"`
+
+	// ClosedAt When it was accepted or revoked.
+	ClosedAt  *time.Time `json:"closed_at,omitempty"`
+	CreatedAt time.Time  `json:"created_at"`
+	Email     string     `json:"email"`
+	ExpiresAt time.Time  `json:"expires_at"`
+	Id        string     `json:"id"`
+
+	// InvitedBy The person or the key.
+	InvitedBy string `json:"invited_by"`
+
+	// Letters How many were sent.
+	Letters int              `json:"letters"`
+	Object  InvitationObject `json:"object"`
+
+	// Role A built-in role, or `custom:` and a name.
+	Role string `json:"role"`
+
+	// SentAt When the last one was asked for.
+	SentAt time.Time       `json:"sent_at"`
+	State  InvitationState `json:"state"`
+}
+
+// InvitationObject defines model for Invitation.Object.
+type InvitationObject string
+
+// InvitationState defines model for Invitation.State.
+type InvitationState string
+
+// InvitationInput Example: {"email":"ben@example.com","role":"editor"}
+type InvitationInput struct {
+	Email openapi_types.Email `json:"email"`
+	Role  string              `json:"role"`
+}
+
+// InvitationList defines model for InvitationList.
+type InvitationList struct {
+	Data       []Invitation `json:"data"`
+	HasMore    bool         `json:"has_more"`
+	NextCursor *string      `json:"next_cursor,omitempty"`
+}
+
+// InvitationToken Example: {"token":"civ_…"}
+type InvitationToken struct {
+	Token string `json:"token"`
+}
+
+// Invited defines model for Invited.
+type Invited struct {
+	// Email Whom it is for.
+	Email      string     `json:"email"`
+	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
+	Kind       TenantKind `json:"kind"`
+	Role       string     `json:"role"`
+	TenantId   string     `json:"tenant_id"`
+	TenantName string     `json:"tenant_name"`
+}
+
+// InvitedRegistration Example: {"name":"Ben","password":"mist orchard velvet quarry","token":"civ_…"}
+type InvitedRegistration struct {
+	Name     string `json:"name"`
+	Password string `json:"password"`
+	Token    string `json:"token"`
+}
 
 // Job defines model for Job.
 type Job struct {
@@ -1668,6 +2264,33 @@ type NewWebhook struct {
 	Webhook Webhook `json:"webhook"`
 }
 
+// OwnershipInput Example: {"keeps":"admin","user_id":"usr_01jd0000000000000000000000"}
+type OwnershipInput struct {
+	Keeps  *OwnershipInputKeeps `json:"keeps,omitempty"`
+	UserId string               `json:"user_id"`
+}
+
+// OwnershipInputKeeps defines model for OwnershipInput.Keeps.
+type OwnershipInputKeeps string
+
+// OwnershipOffer defines model for OwnershipOffer.
+type OwnershipOffer struct {
+	CreatedAt  time.Time `json:"created_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	FromUserId string    `json:"from_user_id"`
+
+	// Keeps What the one who offers is afterwards.
+	Keeps    OwnershipOfferKeeps  `json:"keeps"`
+	Object   OwnershipOfferObject `json:"object"`
+	ToUserId string               `json:"to_user_id"`
+}
+
+// OwnershipOfferKeeps What the one who offers is afterwards.
+type OwnershipOfferKeeps string
+
+// OwnershipOfferObject defines model for OwnershipOffer.Object.
+type OwnershipOfferObject string
+
 // PasswordChange Example: {"current":"mist orchard velvet quarry","password":"lantern gravel tuesday umbrella"}
 type PasswordChange struct {
 	Current  string `json:"current"`
@@ -1688,6 +2311,8 @@ type Pause struct {
 
 // Place defines model for Place.
 type Place struct {
+	// Ask If it is suspended: whom to ask, the name of the tenant above.
+	Ask      *string     `json:"ask,omitempty"`
 	Id       string      `json:"id"`
 	Kind     TenantKind  `json:"kind"`
 	Name     string      `json:"name"`
@@ -1699,6 +2324,9 @@ type Place struct {
 
 	// State Suspended if any tenant above is.
 	State PlaceState `json:"state"`
+
+	// SuspendedReason If the tenant itself is suspended: what whoever did it said.
+	SuspendedReason *string `json:"suspended_reason,omitempty"`
 }
 
 // PlaceObject defines model for Place.Object.
@@ -1815,7 +2443,7 @@ type PluginState string
 // PluginApproval Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
 type PluginApproval struct {
 	// Digest The version that was looked at. Another is a conflict.
-	Digest *string `json:"digest,omitempty"`
+	Digest string `json:"digest"`
 }
 
 // PluginChange defines model for PluginChange.
@@ -1832,6 +2460,12 @@ type PluginChannelInput struct {
 
 // PluginChannelInputChannel defines model for PluginChannelInput.Channel.
 type PluginChannelInputChannel string
+
+// PluginDismissal Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
+type PluginDismissal struct {
+	// Digest The version that was looked at. Another is a conflict.
+	Digest *string `json:"digest,omitempty"`
+}
 
 // PluginGrant defines model for PluginGrant.
 type PluginGrant struct {
@@ -1984,7 +2618,13 @@ type PostInput struct {
 	Channels     *[]Variant `json:"channels,omitempty"`
 	FirstComment *Comment   `json:"first_comment,omitempty"`
 
-	// Schedule Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+	// Schedule An instant (`publish_at`), or a wall time in a zone (`local_time`, `timezone`): what somebody means by nine o'clock stays nine
+	// o'clock when a country changes its clocks. Where the clocks go forward, a wall time that they skip is refused with
+	// `422 schedule.skipped`; where they go back, one that happens twice means the first. For the second, give the instant. With
+	// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`.
+	//
+	//
+	// Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 	Schedule *ScheduleInput `json:"schedule,omitempty"`
 
 	// Segments The post, then what follows it as a thread.
@@ -2003,7 +2643,13 @@ type PostPatch struct {
 	Channels     *[]Variant `json:"channels,omitempty"`
 	FirstComment *Comment   `json:"first_comment,omitempty"`
 
-	// Schedule Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+	// Schedule An instant (`publish_at`), or a wall time in a zone (`local_time`, `timezone`): what somebody means by nine o'clock stays nine
+	// o'clock when a country changes its clocks. Where the clocks go forward, a wall time that they skip is refused with
+	// `422 schedule.skipped`; where they go back, one that happens twice means the first. For the second, give the instant. With
+	// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`.
+	//
+	//
+	// Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 	Schedule *ScheduleInput `json:"schedule,omitempty"`
 	Segments *[]Segment     `json:"segments,omitempty"`
 }
@@ -2022,9 +2668,21 @@ type Problem struct {
 	CurrentVersion *int `json:"current_version,omitempty"`
 
 	// Detail This occurrence, for people.
-	Detail    *string       `json:"detail,omitempty"`
-	Errors    *[]FieldError `json:"errors,omitempty"`
-	RequestId string        `json:"request_id"`
+	Detail *string       `json:"detail,omitempty"`
+	Errors *[]FieldError `json:"errors,omitempty"`
+
+	// Limit With `402`: how many there is room for.
+	Limit *int `json:"limit,omitempty"`
+
+	// NeededTier With `402`: the least plan that does.
+	NeededTier *string `json:"needed_tier,omitempty"`
+
+	// Plan With `402`: the plan the tenant is on, which does not include it.
+	Plan *string `json:"plan,omitempty"`
+
+	// Posts With `409 media.in_use`: the posts that show the file, at most 20 of them.
+	Posts     *[]string `json:"posts,omitempty"`
+	RequestId string    `json:"request_id"`
 
 	// RetryAfter Seconds.
 	RetryAfter *int `json:"retry_after,omitempty"`
@@ -2040,6 +2698,35 @@ type Problem struct {
 
 // ProblemClass defines model for Problem.Class.
 type ProblemClass string
+
+// Provider defines model for Provider.
+type Provider struct {
+	Name   string         `json:"name"`
+	Object ProviderObject `json:"object"`
+
+	// Title For people.
+	Title string `json:"title"`
+}
+
+// ProviderObject defines model for Provider.Object.
+type ProviderObject string
+
+// ProviderList defines model for ProviderList.
+type ProviderList struct {
+	Data []Provider `json:"data"`
+}
+
+// ProviderReturn The parameters that the provider added to the address, and the binder.
+//
+// Example: {"code":"…","iss":"https://accounts.google.com","state":"cst_…"}
+type ProviderReturn struct {
+	// Binder If not sent, the cookie counts.
+	Binder *string `json:"binder,omitempty"`
+	Code   *string `json:"code,omitempty"`
+	Error  *string `json:"error,omitempty"`
+	Iss    *string `json:"iss,omitempty"`
+	State  string  `json:"state"`
+}
 
 // PublishingSettings Example: {"missed_after_s":21600}
 type PublishingSettings struct {
@@ -2060,6 +2747,19 @@ type Receipt struct {
 
 // ReceiptObject defines model for Receipt.Object.
 type ReceiptObject string
+
+// Received defines model for Received.
+type Received struct {
+	Access Access `json:"access"`
+	Tenant Child  `json:"tenant"`
+}
+
+// ReceivedList defines model for ReceivedList.
+type ReceivedList struct {
+	Data       []Received `json:"data"`
+	HasMore    bool       `json:"has_more"`
+	NextCursor *string    `json:"next_cursor,omitempty"`
+}
 
 // RefreshInput Example: {"refresh_token":"crt_…"}
 type RefreshInput struct {
@@ -2088,8 +2788,11 @@ type ReplayInput struct {
 
 // Role defines model for Role.
 type Role struct {
-	Actions   []string   `json:"actions"`
-	CreatedAt time.Time  `json:"created_at"`
+	Actions   []string  `json:"actions"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// Inherited It is the tenant's above, and cannot be changed here.
+	Inherited *bool      `json:"inherited,omitempty"`
 	Name      string     `json:"name"`
 	Object    RoleObject `json:"object"`
 	Title     string     `json:"title"`
@@ -2108,12 +2811,18 @@ type RoleChange struct {
 
 // RoleInput Example: {"actions":["post.read","post.create","post.edit","media.upload"],"name":"copywriter","title":"Copywriter"}
 type RoleInput struct {
-	Actions []string `json:"actions"`
+	Actions *[]string `json:"actions,omitempty"`
+
+	// CopyOf Instead of actions.
+	CopyOf *RoleInputCopyOf `json:"copy_of,omitempty"`
 
 	// Name Lower-case letters, digits and dashes.
 	Name  string `json:"name"`
 	Title string `json:"title"`
 }
+
+// RoleInputCopyOf Instead of actions.
+type RoleInputCopyOf string
 
 // RoleList defines model for RoleList.
 type RoleList struct {
@@ -2127,12 +2836,19 @@ type Schedule struct {
 	Timezone  *string   `json:"timezone,omitempty"`
 }
 
-// ScheduleInput Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
+// ScheduleInput An instant (`publish_at`), or a wall time in a zone (`local_time`, `timezone`): what somebody means by nine o'clock stays nine
+// o'clock when a country changes its clocks. Where the clocks go forward, a wall time that they skip is refused with
+// `422 schedule.skipped`; where they go back, one that happens twice means the first. For the second, give the instant. With
+// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`.
+//
+// Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 type ScheduleInput struct {
-	// LocalTime Wall time, such as `2026-03-01T09:00:00`.
+	// LocalTime Wall time without an offset, such as `2026-03-01T09:00:00`. It must exist: there is no 30 February, and no 02:30 on the night the clocks skip it.
 	//
 	// Example: 2026-03-01T09:00:00
-	LocalTime *string    `json:"local_time,omitempty"`
+	LocalTime *string `json:"local_time,omitempty"`
+
+	// PublishAt An instant with its offset, such as `2026-03-01T09:00:00Z`; a part of a second is rounded up.
 	PublishAt *time.Time `json:"publish_at,omitempty"`
 
 	// Timezone An IANA zone.
@@ -2430,6 +3146,33 @@ type WebhookPatch struct {
 // WebhookPatchState defines model for WebhookPatch.State.
 type WebhookPatchState string
 
+// WorkspaceSeat defines model for WorkspaceSeat.
+type WorkspaceSeat struct {
+	Role     string `json:"role"`
+	TenantId string `json:"tenant_id"`
+}
+
+// WorkspaceSeated defines model for WorkspaceSeated.
+type WorkspaceSeated struct {
+	Given    bool     `json:"given"`
+	Problem  *Problem `json:"problem,omitempty"`
+	Role     string   `json:"role"`
+	TenantId string   `json:"tenant_id"`
+}
+
+// WorkspacesInput Example: {"workspaces":[{"role":"editor","tenant_id":"ten_01jd0000000000000000000000"}]}
+type WorkspacesInput struct {
+	Workspaces []WorkspaceSeat `json:"workspaces"`
+}
+
+// WorkspacesResult defines model for WorkspacesResult.
+type WorkspacesResult struct {
+	Data []WorkspaceSeated `json:"data"`
+}
+
+// AccessID defines model for accessID.
+type AccessID = string
+
 // ChannelID defines model for channelID.
 type ChannelID = string
 
@@ -2451,8 +3194,14 @@ type DryRun = bool
 // IdempotencyKey defines model for idempotencyKey.
 type IdempotencyKey = string
 
+// IdentityID defines model for identityID.
+type IdentityID = string
+
 // IfMatch defines model for ifMatch.
 type IfMatch = string
+
+// InvitationID defines model for invitationID.
+type InvitationID = string
 
 // JobID defines model for jobID.
 type JobID = string
@@ -2478,6 +3227,9 @@ type PluginKeyID = string
 // PostID defines model for postID.
 type PostID = string
 
+// ProviderName defines model for providerName.
+type ProviderName = string
+
 // RequiredKey defines model for requiredKey.
 type RequiredKey = string
 
@@ -2498,6 +3250,64 @@ type UserID = string
 
 // WebhookID defines model for webhookID.
 type WebhookID = string
+
+// ListAccessGrantsParams defines parameters for ListAccessGrants.
+type ListAccessGrantsParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// GrantAccessParams defines parameters for GrantAccess.
+type GrantAccessParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListReceivedAccessParams defines parameters for ListReceivedAccess.
+type ListReceivedAccessParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListAuditParams defines parameters for ListAudit.
+type ListAuditParams struct {
+	// Actor A user, a key, an operator or `system`.
+	Actor *string `form:"actor,omitempty" json:"actor,omitempty"`
+
+	// Action An action, or all of a noun as `post.*`.
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// Subject What it was done to, such as `post_…`.
+	Subject *string    `form:"subject,omitempty" json:"subject,omitempty"`
+	Since   *time.Time `form:"at[gte],omitempty" json:"at[gte],omitempty"`
+	Until   *time.Time `form:"at[lt],omitempty" json:"at[lt],omitempty"`
+
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ExportAuditParams defines parameters for ExportAudit.
+type ExportAuditParams struct {
+	// Format `ndjson` unless said otherwise.
+	Format  *ExportAuditParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+	Actor   *string                  `form:"actor,omitempty" json:"actor,omitempty"`
+	Action  *string                  `form:"action,omitempty" json:"action,omitempty"`
+	Subject *string                  `form:"subject,omitempty" json:"subject,omitempty"`
+	Since   *time.Time               `form:"at[gte],omitempty" json:"at[gte],omitempty"`
+	Until   *time.Time               `form:"at[lt],omitempty" json:"at[lt],omitempty"`
+}
+
+// ExportAuditParamsFormat defines parameters for ExportAudit.
+type ExportAuditParamsFormat string
 
 // GetCalendarParams defines parameters for GetCalendar.
 type GetCalendarParams struct {
@@ -2546,6 +3356,21 @@ type StreamEventsParams struct {
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
+// ListInvitationsParams defines parameters for ListInvitations.
+type ListInvitationsParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateInvitationParams defines parameters for CreateInvitation.
+type CreateInvitationParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // GetJobParams defines parameters for GetJob.
 type GetJobParams struct {
 	// Prefer `wait=N`, in seconds.
@@ -2573,6 +3398,12 @@ type UploadMediaParams struct {
 
 	// Name What the file is called.
 	Name *string `form:"name,omitempty" json:"name,omitempty"`
+}
+
+// DeleteMediaParams defines parameters for DeleteMedia.
+type DeleteMediaParams struct {
+	// Force Take it off drafts.
+	Force *bool `form:"force,omitempty" json:"force,omitempty"`
 }
 
 // UpdateMediaParams defines parameters for UpdateMedia.
@@ -2605,9 +3436,17 @@ type AddMemberParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GiveWorkspacesParams defines parameters for GiveWorkspaces.
+type GiveWorkspacesParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // AddPluginMultipartBody defines parameters for AddPlugin.
 type AddPluginMultipartBody struct {
+	Alt  *string            `json:"alt,omitempty"`
 	File openapi_types.File `json:"file"`
+	Name *string            `json:"name,omitempty"`
 }
 
 // AddPluginParams defines parameters for AddPlugin.
@@ -2729,6 +3568,12 @@ type CreateRoleParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// DeleteRoleParams defines parameters for DeleteRole.
+type DeleteRoleParams struct {
+	// ReassignTo A built-in role, or `custom:` and a name.
+	ReassignTo *string `form:"reassign_to,omitempty" json:"reassign_to,omitempty"`
+}
+
 // UpdateRoleParams defines parameters for UpdateRole.
 type UpdateRoleParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
@@ -2752,6 +3597,12 @@ type ListChildTenantsParams struct {
 
 // CreateChildTenantParams defines parameters for CreateChildTenant.
 type CreateChildTenantParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RequestAccessParams defines parameters for RequestAccess.
+type RequestAccessParams struct {
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -2783,6 +3634,9 @@ type ReplayWebhookParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GrantAccessJSONRequestBody defines body for GrantAccess for application/json ContentType.
+type GrantAccessJSONRequestBody = AccessInput
+
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyInput
 
@@ -2794,6 +3648,9 @@ type ForgotPasswordJSONRequestBody = EmailInput
 
 // ResetPasswordJSONRequestBody defines body for ResetPassword for application/json ContentType.
 type ResetPasswordJSONRequestBody = PasswordReset
+
+// FinishProviderJSONRequestBody defines body for FinishProvider for application/json ContentType.
+type FinishProviderJSONRequestBody = ProviderReturn
 
 // RefreshSessionJSONRequestBody defines body for RefreshSession for application/json ContentType.
 type RefreshSessionJSONRequestBody = RefreshInput
@@ -2819,6 +3676,24 @@ type StartConnectionJSONRequestBody = ConnectionInput
 // ContinueConnectionJSONRequestBody defines body for ContinueConnection for application/json ContentType.
 type ContinueConnectionJSONRequestBody = ConnectionAnswer
 
+// CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
+type CreateInvitationJSONRequestBody = InvitationInput
+
+// AcceptInvitationJSONRequestBody defines body for AcceptInvitation for application/json ContentType.
+type AcceptInvitationJSONRequestBody = InvitationToken
+
+// LookAtInvitationJSONRequestBody defines body for LookAtInvitation for application/json ContentType.
+type LookAtInvitationJSONRequestBody = InvitationToken
+
+// RegisterInvitedJSONRequestBody defines body for RegisterInvited for application/json ContentType.
+type RegisterInvitedJSONRequestBody = InvitedRegistration
+
+// FinishIdentityJSONRequestBody defines body for FinishIdentity for application/json ContentType.
+type FinishIdentityJSONRequestBody = IdentityReturn
+
+// StartIdentityJSONRequestBody defines body for StartIdentity for application/json ContentType.
+type StartIdentityJSONRequestBody = IdentityInput
+
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange
 
@@ -2833,6 +3708,9 @@ type AddMemberJSONRequestBody = MemberInput
 
 // SetMemberRoleJSONRequestBody defines body for SetMemberRole for application/json ContentType.
 type SetMemberRoleJSONRequestBody = MemberRole
+
+// GiveWorkspacesJSONRequestBody defines body for GiveWorkspaces for application/json ContentType.
+type GiveWorkspacesJSONRequestBody = WorkspacesInput
 
 // TrustPluginKeyJSONRequestBody defines body for TrustPluginKey for application/json ContentType.
 type TrustPluginKeyJSONRequestBody = PluginKeyInput
@@ -2851,6 +3729,9 @@ type SetPluginSettingsJSONRequestBody = PluginSettingsInput
 
 // ApprovePluginJSONRequestBody defines body for ApprovePlugin for application/json ContentType.
 type ApprovePluginJSONRequestBody = PluginApproval
+
+// DismissPluginJSONRequestBody defines body for DismissPlugin for application/json ContentType.
+type DismissPluginJSONRequestBody = PluginDismissal
 
 // RollbackPluginJSONRequestBody defines body for RollbackPlugin for application/json ContentType.
 type RollbackPluginJSONRequestBody = PluginRollback
@@ -2888,8 +3769,14 @@ type UpdateTenantApplicationMergePatchPlusJSONRequestBody = TenantPatch
 // CreateChildTenantJSONRequestBody defines body for CreateChildTenant for application/json ContentType.
 type CreateChildTenantJSONRequestBody = TenantInput
 
+// RequestAccessJSONRequestBody defines body for RequestAccess for application/json ContentType.
+type RequestAccessJSONRequestBody = AccessInput
+
 // SuspendTenantJSONRequestBody defines body for SuspendTenant for application/json ContentType.
 type SuspendTenantJSONRequestBody = Pause
+
+// OfferOwnershipJSONRequestBody defines body for OfferOwnership for application/json ContentType.
+type OfferOwnershipJSONRequestBody = OwnershipInput
 
 // PausePublishingJSONRequestBody defines body for PausePublishing for application/json ContentType.
 type PausePublishingJSONRequestBody = Pause
@@ -2977,6 +3864,51 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// ListAccessGrants What the tenant above was let do here, and what it asks for.
+	//
+	// Corresponds with GET /access-grants (the `ListAccessGrants` operationId).
+	ListAccessGrants(ctx context.Context, params *ListAccessGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GrantAccessWithBody Let the members of the tenant above in, for a time.
+	//
+	// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+	// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+	GrantAccessWithBody(ctx context.Context, params *GrantAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GrantAccess Let the members of the tenant above in, for a time.
+	//
+	// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+	// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+	GrantAccess(ctx context.Context, params *GrantAccessParams, body GrantAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApproveAccess Grant what was asked for, from now on.
+	//
+	// Corresponds with POST /access-grants/{access}:approve (the `ApproveAccess` operationId).
+	ApproveAccess(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeclineAccess Say no to a request.
+	//
+	// Corresponds with POST /access-grants/{access}:decline (the `DeclineAccess` operationId).
+	DeclineAccess(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeAccess End a grant, with everybody's next request.
+	//
+	// Corresponds with POST /access-grants/{access}:revoke (the `RevokeAccess` operationId).
+	RevokeAccess(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListReceivedAccess What the tenants below granted to this one, and what it asked them for.
+	//
+	// Corresponds with GET /access-grants:received (the `ListReceivedAccess` operationId).
+	ListReceivedAccess(ctx context.Context, params *ListReceivedAccessParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListKeys The API keys of this tenant.
 	//
 	// Corresponds with GET /api-keys (the `ListKeys` operationId).
@@ -3004,6 +3936,22 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /api-keys/{key} (the `RevokeKey` operationId).
 	RevokeKey(ctx context.Context, key KeyID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAudit Who did what, newest first.
+	//
+	// An entry is written in the transaction of the change it tells of, and never changes. Within seconds it is sealed: it has a
+	// place in the tenant's chain, `seq`, and the hash of its link. What happens to people, who are of no tenant, is in the
+	// operator's book. docs/audit.md says how a chain is checked.
+	//
+	// Corresponds with GET /audit (the `ListAudit` operationId).
+	ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportAudit Every entry, newest first, as one file.
+	//
+	// Streamed: `ndjson`, an entry a line as in the list, or `csv` with a line of names.
+	//
+	// Corresponds with GET /audit:export (the `ExportAudit` operationId).
+	ExportAudit(ctx context.Context, params *ExportAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// LoginWithBody Sign in.
 	//
@@ -3059,6 +4007,36 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /auth/password:reset (the `ResetPassword` operationId).
 	ResetPassword(ctx context.Context, body ResetPasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListProviders Whom people can sign in with.
+	//
+	// Corresponds with GET /auth/providers (the `ListProviders` operationId).
+	ListProviders(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishProviderWithBody Sign in with what a provider sent the person back with.
+	//
+	// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+	FinishProviderWithBody(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishProvider Sign in with what a provider sent the person back with.
+	//
+	// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+	FinishProvider(ctx context.Context, provider ProviderName, body FinishProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartProvider Begin to sign in with a provider.
+	//
+	// Send the person to `authorization_url` within ten minutes. They come back to `/sign-in/{provider}` at this server's address, with what `:finish` wants. `binder` is also set as an `HttpOnly` cookie: a web page need not keep it.
+	//
+	// Corresponds with POST /auth/providers/{provider}:start (the `StartProvider` operationId).
+	StartProvider(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RefreshSessionWithBody Exchange a refresh token for fresh tokens.
 	//
@@ -3251,6 +4229,93 @@ type ClientInterface interface {
 	// Corresponds with POST /events/ticket (the `CreateStreamTicket` operationId).
 	CreateStreamTicket(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListInvitations Who was invited, latest first.
+	//
+	// Corresponds with GET /invitations (the `ListInvitations` operationId).
+	ListInvitations(ctx context.Context, params *ListInvitationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateInvitationWithBody Invite an address.
+	//
+	// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+	// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+	CreateInvitationWithBody(ctx context.Context, params *CreateInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateInvitation Invite an address.
+	//
+	// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+	// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+	CreateInvitation(ctx context.Context, params *CreateInvitationParams, body CreateInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeInvitation Take an invitation back.
+	//
+	// Corresponds with DELETE /invitations/{invitation} (the `RevokeInvitation` operationId).
+	RevokeInvitation(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResendInvitation Send the letter of an invitation again.
+	//
+	// It lives for another seven days, also if it had expired. The link in the letter before stops working. At most one letter a minute, and ten in all.
+	//
+	// Corresponds with POST /invitations/{invitation}:resend (the `ResendInvitation` operationId).
+	ResendInvitation(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcceptInvitationWithBody Accept an invitation with the account that is signed in.
+	//
+	// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+	AcceptInvitationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcceptInvitation Accept an invitation with the account that is signed in.
+	//
+	// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+	AcceptInvitation(ctx context.Context, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LookAtInvitationWithBody What a link from a letter offers.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+	LookAtInvitationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LookAtInvitation What a link from a letter offers.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+	LookAtInvitation(ctx context.Context, body LookAtInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RegisterInvitedWithBody Accept an invitation with a new account.
+	//
+	// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+	RegisterInvitedWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RegisterInvited Accept an invitation with a new account.
+	//
+	// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+	RegisterInvited(ctx context.Context, body RegisterInvitedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetJob How far a job is.
 	//
 	// A job is forgotten some time after it has finished. With `Prefer: wait=N` the answer waits until it has, for N seconds
@@ -3271,6 +4336,54 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /me (the `GetMe` operationId).
 	GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListIdentities The accounts elsewhere that sign the person in.
+	//
+	// Corresponds with GET /me/identities (the `ListIdentities` operationId).
+	ListIdentities(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnlinkIdentity Unlink an account elsewhere.
+	//
+	// Every other session of the person ends, and they are told by mail. The last way to sign in stays: `identity.last_way`.
+	//
+	// Corresponds with DELETE /me/identities/{identity} (the `UnlinkIdentity` operationId).
+	UnlinkIdentity(ctx context.Context, identity IdentityID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishIdentityWithBody Link what a provider sent the person back with.
+	//
+	// In the session that began it, and only once. The person is told by mail.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+	FinishIdentityWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishIdentity Link what a provider sent the person back with.
+	//
+	// In the session that began it, and only once. The person is told by mail.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+	FinishIdentity(ctx context.Context, body FinishIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartIdentityWithBody Begin to link an account elsewhere.
+	//
+	// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+	StartIdentityWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartIdentity Begin to link an account elsewhere.
+	//
+	// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+	StartIdentity(ctx context.Context, body StartIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ChangePasswordWithBody Change the password.
 	//
@@ -3305,6 +4418,13 @@ type ClientInterface interface {
 	// Corresponds with POST /me/sessions:revoke-others (the `RevokeOtherSessions` operationId).
 	RevokeOtherSessions(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// LeaveTenant Leave a tenant.
+	//
+	// Also one that is suspended. The last owner cannot: they offer the ownership to somebody first.
+	//
+	// Corresponds with POST /me/tenants/{tenant}:leave (the `LeaveTenant` operationId).
+	LeaveTenant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListMedia The uploaded media, newest first.
 	//
 	// Corresponds with GET /media (the `ListMedia` operationId).
@@ -3313,7 +4433,11 @@ type ClientInterface interface {
 	// UploadMediaWithBody Upload an image.
 	//
 	// The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
-	// nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
+	// nothing is kept of a file that is too large or no picture. What is stored is re-encoded and without metadata.
+	//
+	// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
+	// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
+	// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
 	//
 	// It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 	//
@@ -3322,10 +4446,14 @@ type ClientInterface interface {
 	// Corresponds with POST /media (the `UploadMedia` operationId).
 	UploadMediaWithBody(ctx context.Context, params *UploadMediaParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeleteMedia Delete media that no waiting post uses.
+	// DeleteMedia Delete media that no draft and no waiting post shows.
+	//
+	// While a draft, or a post that has yet to go out, shows the file: `409 media.in_use`, with up to 20 of them in `posts`. With
+	// `force=true` drafts lose it, as if somebody had edited them; a draft that has nothing else in it, and a post that is planned,
+	// keep it, and then nothing changes anywhere. What is out stays out.
 	//
 	// Corresponds with DELETE /media/{media} (the `DeleteMedia` operationId).
-	DeleteMedia(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteMedia(ctx context.Context, media MediaID, params *DeleteMediaParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetMedia One media.
 	//
@@ -3361,12 +4489,16 @@ type ClientInterface interface {
 
 	// AddMemberWithBody Let a registered person in.
 	//
+	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /members (the `AddMember` operationId).
 	AddMemberWithBody(ctx context.Context, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AddMember Let a registered person in.
+	//
+	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3395,6 +4527,33 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /members/{user} (the `SetMemberRole` operationId).
 	SetMemberRole(ctx context.Context, user UserID, body SetMemberRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListMemberWorkspaces What a member is in the tenants directly below.
+	//
+	// Of those where you are a member yourself and may see who else is. A member of an agency is in none of its workspaces unless they are given one.
+	//
+	// Corresponds with GET /members/{user}/workspaces (the `ListMemberWorkspaces` operationId).
+	ListMemberWorkspaces(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GiveWorkspacesWithBody Give a member several workspaces at once.
+	//
+	// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+	// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+	GiveWorkspacesWithBody(ctx context.Context, user UserID, params *GiveWorkspacesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GiveWorkspaces Give a member several workspaces at once.
+	//
+	// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+	// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+	GiveWorkspaces(ctx context.Context, user UserID, params *GiveWorkspacesParams, body GiveWorkspacesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListPlatforms What can be posted to here.
 	//
@@ -3543,6 +4702,24 @@ type ClientInterface interface {
 	// Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
 	DisablePlugin(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DismissPluginWithBody Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPluginWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DismissPlugin Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPlugin(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// EnablePlugin Switch a platform on.
 	//
 	// For this tenant and all below it; in the operator's tenant, for the whole installation. A tenant chooses within its plan and
@@ -3578,6 +4755,9 @@ type ClientInterface interface {
 	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 	//
+	// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+	// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /posts (the `CreatePost` operationId).
@@ -3587,6 +4767,9 @@ type ClientInterface interface {
 	//
 	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+	//
+	// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+	// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3693,8 +4876,9 @@ type ClientInterface interface {
 	// BatchPostsWithBody Create many drafts at once.
 	//
 	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-	// `/posts/N`.
+	// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+	// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+	// around the posts, or nests too deep is refused as a whole.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3704,8 +4888,9 @@ type ClientInterface interface {
 	// BatchPosts Create many drafts at once.
 	//
 	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-	// `/posts/N`.
+	// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+	// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+	// around the posts, or nests too deep is refused as a whole.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3753,16 +4938,17 @@ type ClientInterface interface {
 	// Corresponds with PUT /publishing/settings (the `UpdatePublishingSettings` operationId).
 	UpdatePublishingSettings(ctx context.Context, body UpdatePublishingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListRoles The tenant's own roles.
+	// ListRoles The roles that people here defined.
 	//
-	// Besides these there are owner, admin, manager, editor, approver, client and viewer.
+	// In a workspace, those of its agency too (`inherited`). Besides these there are the built-in ones, see `GET /roles:built-in`.
 	//
 	// Corresponds with GET /roles (the `ListRoles` operationId).
 	ListRoles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateRoleWithBody Create a role.
 	//
-	// Nobody can hand on what they may not do themselves.
+	// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+	// may. A role of an agency can be given in its workspaces, too.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3771,17 +4957,20 @@ type ClientInterface interface {
 
 	// CreateRole Create a role.
 	//
-	// Nobody can hand on what they may not do themselves.
+	// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+	// may. A role of an agency can be given in its workspaces, too.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /roles (the `CreateRole` operationId).
 	CreateRole(ctx context.Context, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeleteRole Delete a role that nobody has.
+	// DeleteRole Delete a role.
+	//
+	// `reassign_to` is the role that those get who have it or are invited with it, here and in the workspaces below; without it `409 role.in_use`, if there are any.
 	//
 	// Corresponds with DELETE /roles/{role} (the `DeleteRole` operationId).
-	DeleteRole(ctx context.Context, role RoleID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteRole(ctx context.Context, role RoleID, params *DeleteRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateRoleWithBody Replace what a role allows.
 	//
@@ -3796,6 +4985,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /roles/{role} (the `UpdateRole` operationId).
 	UpdateRole(ctx context.Context, role RoleID, params *UpdateRoleParams, body UpdateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListBuiltInRoles The roles that every tenant has.
+	//
+	// Corresponds with GET /roles:built-in (the `ListBuiltInRoles` operationId).
+	ListBuiltInRoles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTenants The tenants the person is a member of.
 	//
@@ -3846,12 +5040,34 @@ type ClientInterface interface {
 	// Corresponds with POST /tenants/{tenant}/children (the `CreateChildTenant` operationId).
 	CreateChildTenant(ctx context.Context, tenant TenantID, params *CreateChildTenantParams, body CreateChildTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RequestAccessWithBody Ask a tenant directly below to let your members in.
+	//
+	// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+	RequestAccessWithBody(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RequestAccess Ask a tenant directly below to let your members in.
+	//
+	// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+	RequestAccess(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, body RequestAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ResumeTenant Open a suspended tenant again.
 	//
 	// Corresponds with POST /tenants/{tenant}/children/{child}:resume (the `ResumeTenant` operationId).
 	ResumeTenant(ctx context.Context, tenant TenantID, child ChildID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SuspendTenantWithBody Close a tenant directly below, and all under it, to everybody.
+	//
+	// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+	// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+	// when you resume; what came due meanwhile follows the rule for missed posts.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3860,10 +5076,51 @@ type ClientInterface interface {
 
 	// SuspendTenant Close a tenant directly below, and all under it, to everybody.
 	//
+	// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+	// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+	// when you resume; what came due meanwhile follows the rule for missed posts.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
 	SuspendTenant(ctx context.Context, tenant TenantID, child ChildID, body SuspendTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EndOwnershipOffer Take an offer back, or decline it.
+	//
+	// Corresponds with DELETE /tenants/{tenant}/ownership (the `EndOwnershipOffer` operationId).
+	EndOwnershipOffer(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetOwnershipOffer The offer of ownership that waits.
+	//
+	// For the owners and for whom it is made to; for everybody else there is none.
+	//
+	// Corresponds with GET /tenants/{tenant}/ownership (the `GetOwnershipOffer` operationId).
+	GetOwnershipOffer(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcceptOwnership Become the owner, as whom the tenant was offered to.
+	//
+	// Corresponds with POST /tenants/{tenant}/ownership:accept (the `AcceptOwnership` operationId).
+	AcceptOwnership(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OfferOwnershipWithBody Offer the tenant to one of its members.
+	//
+	// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+	// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+	OfferOwnershipWithBody(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OfferOwnership Offer the tenant to one of its members.
+	//
+	// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+	// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+	OfferOwnership(ctx context.Context, tenant TenantID, body OfferOwnershipJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PausePublishingWithBody Hold everything that is due in this tenant and below it.
 	//
@@ -3968,6 +5225,121 @@ type ClientInterface interface {
 	TestWebhook(ctx context.Context, webhook WebhookID, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
+// ListAccessGrants What the tenant above was let do here, and what it asks for.
+//
+// Corresponds with GET /access-grants (the `ListAccessGrants` operationId).
+func (c *Client) ListAccessGrants(ctx context.Context, params *ListAccessGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAccessGrantsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GrantAccessWithBody Let the members of the tenant above in, for a time.
+//
+// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+func (c *Client) GrantAccessWithBody(ctx context.Context, params *GrantAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGrantAccessRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GrantAccess Let the members of the tenant above in, for a time.
+//
+// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+func (c *Client) GrantAccess(ctx context.Context, params *GrantAccessParams, body GrantAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGrantAccessRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApproveAccess Grant what was asked for, from now on.
+//
+// Corresponds with POST /access-grants/{access}:approve (the `ApproveAccess` operationId).
+func (c *Client) ApproveAccess(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApproveAccessRequest(c.Server, access)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeclineAccess Say no to a request.
+//
+// Corresponds with POST /access-grants/{access}:decline (the `DeclineAccess` operationId).
+func (c *Client) DeclineAccess(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeclineAccessRequest(c.Server, access)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeAccess End a grant, with everybody's next request.
+//
+// Corresponds with POST /access-grants/{access}:revoke (the `RevokeAccess` operationId).
+func (c *Client) RevokeAccess(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeAccessRequest(c.Server, access)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListReceivedAccess What the tenants below granted to this one, and what it asked them for.
+//
+// Corresponds with GET /access-grants:received (the `ListReceivedAccess` operationId).
+func (c *Client) ListReceivedAccess(ctx context.Context, params *ListReceivedAccessParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListReceivedAccessRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListKeys The API keys of this tenant.
 //
 // Corresponds with GET /api-keys (the `ListKeys` operationId).
@@ -4026,6 +5398,42 @@ func (c *Client) CreateKey(ctx context.Context, body CreateKeyJSONRequestBody, r
 // Corresponds with DELETE /api-keys/{key} (the `RevokeKey` operationId).
 func (c *Client) RevokeKey(ctx context.Context, key KeyID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeKeyRequest(c.Server, key)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAudit Who did what, newest first.
+//
+// An entry is written in the transaction of the change it tells of, and never changes. Within seconds it is sealed: it has a
+// place in the tenant's chain, `seq`, and the hash of its link. What happens to people, who are of no tenant, is in the
+// operator's book. docs/audit.md says how a chain is checked.
+//
+// Corresponds with GET /audit (the `ListAudit` operationId).
+func (c *Client) ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAuditRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportAudit Every entry, newest first, as one file.
+//
+// Streamed: `ndjson`, an entry a line as in the list, or `csv` with a line of names.
+//
+// Corresponds with GET /audit:export (the `ExportAudit` operationId).
+func (c *Client) ExportAudit(ctx context.Context, params *ExportAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportAuditRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4151,6 +5559,76 @@ func (c *Client) ResetPasswordWithBody(ctx context.Context, contentType string, 
 // Corresponds with POST /auth/password:reset (the `ResetPassword` operationId).
 func (c *Client) ResetPassword(ctx context.Context, body ResetPasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewResetPasswordRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListProviders Whom people can sign in with.
+//
+// Corresponds with GET /auth/providers (the `ListProviders` operationId).
+func (c *Client) ListProviders(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListProvidersRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishProviderWithBody Sign in with what a provider sent the person back with.
+//
+// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+func (c *Client) FinishProviderWithBody(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishProviderRequestWithBody(c.Server, provider, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishProvider Sign in with what a provider sent the person back with.
+//
+// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+func (c *Client) FinishProvider(ctx context.Context, provider ProviderName, body FinishProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishProviderRequest(c.Server, provider, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartProvider Begin to sign in with a provider.
+//
+// Send the person to `authorization_url` within ten minutes. They come back to `/sign-in/{provider}` at this server's address, with what `:finish` wants. `binder` is also set as an `HttpOnly` cookie: a web page need not keep it.
+//
+// Corresponds with POST /auth/providers/{provider}:start (the `StartProvider` operationId).
+func (c *Client) StartProvider(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartProviderRequest(c.Server, provider)
 	if err != nil {
 		return nil, err
 	}
@@ -4602,6 +6080,203 @@ func (c *Client) CreateStreamTicket(ctx context.Context, reqEditors ...RequestEd
 	return c.Client.Do(req)
 }
 
+// ListInvitations Who was invited, latest first.
+//
+// Corresponds with GET /invitations (the `ListInvitations` operationId).
+func (c *Client) ListInvitations(ctx context.Context, params *ListInvitationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListInvitationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateInvitationWithBody Invite an address.
+//
+// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+func (c *Client) CreateInvitationWithBody(ctx context.Context, params *CreateInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateInvitationRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateInvitation Invite an address.
+//
+// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+func (c *Client) CreateInvitation(ctx context.Context, params *CreateInvitationParams, body CreateInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateInvitationRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeInvitation Take an invitation back.
+//
+// Corresponds with DELETE /invitations/{invitation} (the `RevokeInvitation` operationId).
+func (c *Client) RevokeInvitation(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeInvitationRequest(c.Server, invitation)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResendInvitation Send the letter of an invitation again.
+//
+// It lives for another seven days, also if it had expired. The link in the letter before stops working. At most one letter a minute, and ten in all.
+//
+// Corresponds with POST /invitations/{invitation}:resend (the `ResendInvitation` operationId).
+func (c *Client) ResendInvitation(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResendInvitationRequest(c.Server, invitation)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcceptInvitationWithBody Accept an invitation with the account that is signed in.
+//
+// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+func (c *Client) AcceptInvitationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcceptInvitationRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcceptInvitation Accept an invitation with the account that is signed in.
+//
+// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+func (c *Client) AcceptInvitation(ctx context.Context, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcceptInvitationRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LookAtInvitationWithBody What a link from a letter offers.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+func (c *Client) LookAtInvitationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLookAtInvitationRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LookAtInvitation What a link from a letter offers.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+func (c *Client) LookAtInvitation(ctx context.Context, body LookAtInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLookAtInvitationRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RegisterInvitedWithBody Accept an invitation with a new account.
+//
+// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+func (c *Client) RegisterInvitedWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRegisterInvitedRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RegisterInvited Accept an invitation with a new account.
+//
+// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+func (c *Client) RegisterInvited(ctx context.Context, body RegisterInvitedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRegisterInvitedRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetJob How far a job is.
 //
 // A job is forgotten some time after it has finished. With `Prefer: wait=N` the answer waits until it has, for N seconds
@@ -4643,6 +6318,114 @@ func (c *Client) CancelJob(ctx context.Context, job JobID, reqEditors ...Request
 // Corresponds with GET /me (the `GetMe` operationId).
 func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetMeRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListIdentities The accounts elsewhere that sign the person in.
+//
+// Corresponds with GET /me/identities (the `ListIdentities` operationId).
+func (c *Client) ListIdentities(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListIdentitiesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnlinkIdentity Unlink an account elsewhere.
+//
+// Every other session of the person ends, and they are told by mail. The last way to sign in stays: `identity.last_way`.
+//
+// Corresponds with DELETE /me/identities/{identity} (the `UnlinkIdentity` operationId).
+func (c *Client) UnlinkIdentity(ctx context.Context, identity IdentityID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnlinkIdentityRequest(c.Server, identity)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishIdentityWithBody Link what a provider sent the person back with.
+//
+// In the session that began it, and only once. The person is told by mail.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+func (c *Client) FinishIdentityWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishIdentityRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishIdentity Link what a provider sent the person back with.
+//
+// In the session that began it, and only once. The person is told by mail.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+func (c *Client) FinishIdentity(ctx context.Context, body FinishIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishIdentityRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartIdentityWithBody Begin to link an account elsewhere.
+//
+// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+func (c *Client) StartIdentityWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartIdentityRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartIdentity Begin to link an account elsewhere.
+//
+// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+func (c *Client) StartIdentity(ctx context.Context, body StartIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartIdentityRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4736,6 +6519,23 @@ func (c *Client) RevokeOtherSessions(ctx context.Context, reqEditors ...RequestE
 	return c.Client.Do(req)
 }
 
+// LeaveTenant Leave a tenant.
+//
+// Also one that is suspended. The last owner cannot: they offer the ownership to somebody first.
+//
+// Corresponds with POST /me/tenants/{tenant}:leave (the `LeaveTenant` operationId).
+func (c *Client) LeaveTenant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLeaveTenantRequest(c.Server, tenant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListMedia The uploaded media, newest first.
 //
 // Corresponds with GET /media (the `ListMedia` operationId).
@@ -4754,7 +6554,11 @@ func (c *Client) ListMedia(ctx context.Context, params *ListMediaParams, reqEdit
 // UploadMediaWithBody Upload an image.
 //
 // The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
-// nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
+// nothing is kept of a file that is too large or no picture. What is stored is re-encoded and without metadata.
+//
+// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
+// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
+// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
 //
 // It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 //
@@ -4773,11 +6577,15 @@ func (c *Client) UploadMediaWithBody(ctx context.Context, params *UploadMediaPar
 	return c.Client.Do(req)
 }
 
-// DeleteMedia Delete media that no waiting post uses.
+// DeleteMedia Delete media that no draft and no waiting post shows.
+//
+// While a draft, or a post that has yet to go out, shows the file: `409 media.in_use`, with up to 20 of them in `posts`. With
+// `force=true` drafts lose it, as if somebody had edited them; a draft that has nothing else in it, and a post that is planned,
+// keep it, and then nothing changes anywhere. What is out stays out.
 //
 // Corresponds with DELETE /media/{media} (the `DeleteMedia` operationId).
-func (c *Client) DeleteMedia(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDeleteMediaRequest(c.Server, media)
+func (c *Client) DeleteMedia(ctx context.Context, media MediaID, params *DeleteMediaParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteMediaRequest(c.Server, media, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4872,6 +6680,8 @@ func (c *Client) ListMembers(ctx context.Context, params *ListMembersParams, req
 
 // AddMemberWithBody Let a registered person in.
 //
+// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /members (the `AddMember` operationId).
@@ -4888,6 +6698,8 @@ func (c *Client) AddMemberWithBody(ctx context.Context, params *AddMemberParams,
 }
 
 // AddMember Let a registered person in.
+//
+// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4947,6 +6759,63 @@ func (c *Client) SetMemberRoleWithBody(ctx context.Context, user UserID, content
 // Corresponds with PUT /members/{user} (the `SetMemberRole` operationId).
 func (c *Client) SetMemberRole(ctx context.Context, user UserID, body SetMemberRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetMemberRoleRequest(c.Server, user, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMemberWorkspaces What a member is in the tenants directly below.
+//
+// Of those where you are a member yourself and may see who else is. A member of an agency is in none of its workspaces unless they are given one.
+//
+// Corresponds with GET /members/{user}/workspaces (the `ListMemberWorkspaces` operationId).
+func (c *Client) ListMemberWorkspaces(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMemberWorkspacesRequest(c.Server, user)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GiveWorkspacesWithBody Give a member several workspaces at once.
+//
+// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+func (c *Client) GiveWorkspacesWithBody(ctx context.Context, user UserID, params *GiveWorkspacesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGiveWorkspacesRequestWithBody(c.Server, user, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GiveWorkspaces Give a member several workspaces at once.
+//
+// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+func (c *Client) GiveWorkspaces(ctx context.Context, user UserID, params *GiveWorkspacesParams, body GiveWorkspacesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGiveWorkspacesRequest(c.Server, user, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5314,6 +7183,44 @@ func (c *Client) DisablePlugin(ctx context.Context, plugin PluginID, reqEditors 
 	return c.Client.Do(req)
 }
 
+// DismissPluginWithBody Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *Client) DismissPluginWithBody(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDismissPluginRequestWithBody(c.Server, plugin, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DismissPlugin Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *Client) DismissPlugin(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDismissPluginRequest(c.Server, plugin, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // EnablePlugin Switch a platform on.
 //
 // For this tenant and all below it; in the operator's tenant, for the whole installation. A tenant chooses within its plan and
@@ -5389,6 +7296,9 @@ func (c *Client) ListPosts(ctx context.Context, params *ListPostsParams, reqEdit
 // Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 // is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 //
+// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /posts (the `CreatePost` operationId).
@@ -5408,6 +7318,9 @@ func (c *Client) CreatePostWithBody(ctx context.Context, params *CreatePostParam
 //
 // Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 // is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+//
+// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5654,8 +7567,9 @@ func (c *Client) SchedulePost(ctx context.Context, post PostID, params *Schedule
 // BatchPostsWithBody Create many drafts at once.
 //
 // Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-// `/posts/N`.
+// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+// around the posts, or nests too deep is refused as a whole.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5675,8 +7589,9 @@ func (c *Client) BatchPostsWithBody(ctx context.Context, params *BatchPostsParam
 // BatchPosts Create many drafts at once.
 //
 // Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-// `/posts/N`.
+// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+// around the posts, or nests too deep is refused as a whole.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5784,9 +7699,9 @@ func (c *Client) UpdatePublishingSettings(ctx context.Context, body UpdatePublis
 	return c.Client.Do(req)
 }
 
-// ListRoles The tenant's own roles.
+// ListRoles The roles that people here defined.
 //
-// Besides these there are owner, admin, manager, editor, approver, client and viewer.
+// In a workspace, those of its agency too (`inherited`). Besides these there are the built-in ones, see `GET /roles:built-in`.
 //
 // Corresponds with GET /roles (the `ListRoles` operationId).
 func (c *Client) ListRoles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5803,7 +7718,8 @@ func (c *Client) ListRoles(ctx context.Context, reqEditors ...RequestEditorFn) (
 
 // CreateRoleWithBody Create a role.
 //
-// Nobody can hand on what they may not do themselves.
+// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+// may. A role of an agency can be given in its workspaces, too.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5822,7 +7738,8 @@ func (c *Client) CreateRoleWithBody(ctx context.Context, params *CreateRoleParam
 
 // CreateRole Create a role.
 //
-// Nobody can hand on what they may not do themselves.
+// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+// may. A role of an agency can be given in its workspaces, too.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5839,11 +7756,13 @@ func (c *Client) CreateRole(ctx context.Context, params *CreateRoleParams, body 
 	return c.Client.Do(req)
 }
 
-// DeleteRole Delete a role that nobody has.
+// DeleteRole Delete a role.
+//
+// `reassign_to` is the role that those get who have it or are invited with it, here and in the workspaces below; without it `409 role.in_use`, if there are any.
 //
 // Corresponds with DELETE /roles/{role} (the `DeleteRole` operationId).
-func (c *Client) DeleteRole(ctx context.Context, role RoleID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDeleteRoleRequest(c.Server, role)
+func (c *Client) DeleteRole(ctx context.Context, role RoleID, params *DeleteRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteRoleRequest(c.Server, role, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5878,6 +7797,21 @@ func (c *Client) UpdateRoleWithBody(ctx context.Context, role RoleID, params *Up
 // Corresponds with PUT /roles/{role} (the `UpdateRole` operationId).
 func (c *Client) UpdateRole(ctx context.Context, role RoleID, params *UpdateRoleParams, body UpdateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateRoleRequest(c.Server, role, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListBuiltInRoles The roles that every tenant has.
+//
+// Corresponds with GET /roles:built-in (the `ListBuiltInRoles` operationId).
+func (c *Client) ListBuiltInRoles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBuiltInRolesRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -6007,6 +7941,44 @@ func (c *Client) CreateChildTenant(ctx context.Context, tenant TenantID, params 
 	return c.Client.Do(req)
 }
 
+// RequestAccessWithBody Ask a tenant directly below to let your members in.
+//
+// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+func (c *Client) RequestAccessWithBody(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRequestAccessRequestWithBody(c.Server, tenant, child, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RequestAccess Ask a tenant directly below to let your members in.
+//
+// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+func (c *Client) RequestAccess(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, body RequestAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRequestAccessRequest(c.Server, tenant, child, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ResumeTenant Open a suspended tenant again.
 //
 // Corresponds with POST /tenants/{tenant}/children/{child}:resume (the `ResumeTenant` operationId).
@@ -6023,6 +7995,10 @@ func (c *Client) ResumeTenant(ctx context.Context, tenant TenantID, child ChildI
 }
 
 // SuspendTenantWithBody Close a tenant directly below, and all under it, to everybody.
+//
+// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+// when you resume; what came due meanwhile follows the rule for missed posts.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6041,11 +8017,102 @@ func (c *Client) SuspendTenantWithBody(ctx context.Context, tenant TenantID, chi
 
 // SuspendTenant Close a tenant directly below, and all under it, to everybody.
 //
+// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+// when you resume; what came due meanwhile follows the rule for missed posts.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
 func (c *Client) SuspendTenant(ctx context.Context, tenant TenantID, child ChildID, body SuspendTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSuspendTenantRequest(c.Server, tenant, child, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EndOwnershipOffer Take an offer back, or decline it.
+//
+// Corresponds with DELETE /tenants/{tenant}/ownership (the `EndOwnershipOffer` operationId).
+func (c *Client) EndOwnershipOffer(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEndOwnershipOfferRequest(c.Server, tenant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetOwnershipOffer The offer of ownership that waits.
+//
+// For the owners and for whom it is made to; for everybody else there is none.
+//
+// Corresponds with GET /tenants/{tenant}/ownership (the `GetOwnershipOffer` operationId).
+func (c *Client) GetOwnershipOffer(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetOwnershipOfferRequest(c.Server, tenant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcceptOwnership Become the owner, as whom the tenant was offered to.
+//
+// Corresponds with POST /tenants/{tenant}/ownership:accept (the `AcceptOwnership` operationId).
+func (c *Client) AcceptOwnership(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcceptOwnershipRequest(c.Server, tenant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OfferOwnershipWithBody Offer the tenant to one of its members.
+//
+// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+func (c *Client) OfferOwnershipWithBody(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOfferOwnershipRequestWithBody(c.Server, tenant, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OfferOwnership Offer the tenant to one of its members.
+//
+// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+func (c *Client) OfferOwnership(ctx context.Context, tenant TenantID, body OfferOwnershipJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOfferOwnershipRequest(c.Server, tenant, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6318,6 +8385,295 @@ func (c *Client) TestWebhook(ctx context.Context, webhook WebhookID, reqEditors 
 	return c.Client.Do(req)
 }
 
+// NewListAccessGrantsRequest constructs an http.Request for the ListAccessGrants method
+func NewListAccessGrantsRequest(server string, params *ListAccessGrantsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access-grants")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGrantAccessRequest calls the generic GrantAccess builder with application/json body
+func NewGrantAccessRequest(server string, params *GrantAccessParams, body GrantAccessJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGrantAccessRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewGrantAccessRequestWithBody constructs an http.Request for the GrantAccess method, with any body, and a specified content type
+func NewGrantAccessRequestWithBody(server string, params *GrantAccessParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access-grants")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewApproveAccessRequest constructs an http.Request for the ApproveAccess method
+func NewApproveAccessRequest(server string, access AccessID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "access", access, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access-grants/%s:approve", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeclineAccessRequest constructs an http.Request for the DeclineAccess method
+func NewDeclineAccessRequest(server string, access AccessID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "access", access, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access-grants/%s:decline", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRevokeAccessRequest constructs an http.Request for the RevokeAccess method
+func NewRevokeAccessRequest(server string, access AccessID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "access", access, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access-grants/%s:revoke", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListReceivedAccessRequest constructs an http.Request for the ListReceivedAccess method
+func NewListReceivedAccessRequest(server string, params *ListReceivedAccessParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access-grants:received")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListKeysRequest constructs an http.Request for the ListKeys method
 func NewListKeysRequest(server string) (*http.Request, error) {
 	var err error
@@ -6412,6 +8768,246 @@ func NewRevokeKeyRequest(server string, key KeyID) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListAuditRequest constructs an http.Request for the ListAudit method
+func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/audit")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Actor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor", *params.Actor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Action != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action", *params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Subject != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject", *params.Subject, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "at[gte]", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "at[lt]", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewExportAuditRequest constructs an http.Request for the ExportAudit method
+func NewExportAuditRequest(server string, params *ExportAuditParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/audit:export")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Actor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor", *params.Actor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Action != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action", *params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Subject != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject", *params.Subject, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "at[gte]", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "at[lt]", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -6562,6 +9158,114 @@ func NewResetPasswordRequestWithBody(server string, contentType string, body io.
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListProvidersRequest constructs an http.Request for the ListProviders method
+func NewListProvidersRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/providers")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewFinishProviderRequest calls the generic FinishProvider builder with application/json body
+func NewFinishProviderRequest(server string, provider ProviderName, body FinishProviderJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFinishProviderRequestWithBody(server, provider, "application/json", bodyReader)
+}
+
+// NewFinishProviderRequestWithBody constructs an http.Request for the FinishProvider method, with any body, and a specified content type
+func NewFinishProviderRequestWithBody(server string, provider ProviderName, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "provider", provider, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/providers/%s:finish", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewStartProviderRequest constructs an http.Request for the StartProvider method
+func NewStartProviderRequest(server string, provider ProviderName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "provider", provider, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/providers/%s:start", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -7395,6 +10099,315 @@ func NewCreateStreamTicketRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListInvitationsRequest constructs an http.Request for the ListInvitations method
+func NewListInvitationsRequest(server string, params *ListInvitationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateInvitationRequest calls the generic CreateInvitation builder with application/json body
+func NewCreateInvitationRequest(server string, params *CreateInvitationParams, body CreateInvitationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateInvitationRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateInvitationRequestWithBody constructs an http.Request for the CreateInvitation method, with any body, and a specified content type
+func NewCreateInvitationRequestWithBody(server string, params *CreateInvitationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRevokeInvitationRequest constructs an http.Request for the RevokeInvitation method
+func NewRevokeInvitationRequest(server string, invitation InvitationID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "invitation", invitation, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewResendInvitationRequest constructs an http.Request for the ResendInvitation method
+func NewResendInvitationRequest(server string, invitation InvitationID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "invitation", invitation, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations/%s:resend", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAcceptInvitationRequest calls the generic AcceptInvitation builder with application/json body
+func NewAcceptInvitationRequest(server string, body AcceptInvitationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAcceptInvitationRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAcceptInvitationRequestWithBody constructs an http.Request for the AcceptInvitation method, with any body, and a specified content type
+func NewAcceptInvitationRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations:accept")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewLookAtInvitationRequest calls the generic LookAtInvitation builder with application/json body
+func NewLookAtInvitationRequest(server string, body LookAtInvitationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewLookAtInvitationRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewLookAtInvitationRequestWithBody constructs an http.Request for the LookAtInvitation method, with any body, and a specified content type
+func NewLookAtInvitationRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations:look")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRegisterInvitedRequest calls the generic RegisterInvited builder with application/json body
+func NewRegisterInvitedRequest(server string, body RegisterInvitedJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRegisterInvitedRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRegisterInvitedRequestWithBody constructs an http.Request for the RegisterInvited method, with any body, and a specified content type
+func NewRegisterInvitedRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations:register")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetJobRequest constructs an http.Request for the GetJob method
 func NewGetJobRequest(server string, job JobID, params *GetJobParams) (*http.Request, error) {
 	var err error
@@ -7501,6 +10514,147 @@ func NewGetMeRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewListIdentitiesRequest constructs an http.Request for the ListIdentities method
+func NewListIdentitiesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/identities")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUnlinkIdentityRequest constructs an http.Request for the UnlinkIdentity method
+func NewUnlinkIdentityRequest(server string, identity IdentityID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "identity", identity, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/identities/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewFinishIdentityRequest calls the generic FinishIdentity builder with application/json body
+func NewFinishIdentityRequest(server string, body FinishIdentityJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFinishIdentityRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewFinishIdentityRequestWithBody constructs an http.Request for the FinishIdentity method, with any body, and a specified content type
+func NewFinishIdentityRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/identities:finish")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewStartIdentityRequest calls the generic StartIdentity builder with application/json body
+func NewStartIdentityRequest(server string, body StartIdentityJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewStartIdentityRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewStartIdentityRequestWithBody constructs an http.Request for the StartIdentity method, with any body, and a specified content type
+func NewStartIdentityRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/identities:start")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -7616,6 +10770,40 @@ func NewRevokeOtherSessionsRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/me/sessions:revoke-others")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewLeaveTenantRequest constructs an http.Request for the LeaveTenant method
+func NewLeaveTenantRequest(server string, tenant TenantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/tenants/%s:leave", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -7768,7 +10956,7 @@ func NewUploadMediaRequestWithBody(server string, params *UploadMediaParams, con
 }
 
 // NewDeleteMediaRequest constructs an http.Request for the DeleteMedia method
-func NewDeleteMediaRequest(server string, media MediaID) (*http.Request, error) {
+func NewDeleteMediaRequest(server string, media MediaID, params *DeleteMediaParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -7791,6 +10979,33 @@ func NewDeleteMediaRequest(server string, media MediaID) (*http.Request, error) 
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Force != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "force", *params.Force, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -8155,6 +11370,102 @@ func NewSetMemberRoleRequestWithBody(server string, user UserID, contentType str
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListMemberWorkspacesRequest constructs an http.Request for the ListMemberWorkspaces method
+func NewListMemberWorkspacesRequest(server string, user UserID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/members/%s/workspaces", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGiveWorkspacesRequest calls the generic GiveWorkspaces builder with application/json body
+func NewGiveWorkspacesRequest(server string, user UserID, params *GiveWorkspacesParams, body GiveWorkspacesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGiveWorkspacesRequestWithBody(server, user, params, "application/json", bodyReader)
+}
+
+// NewGiveWorkspacesRequestWithBody constructs an http.Request for the GiveWorkspaces method, with any body, and a specified content type
+func NewGiveWorkspacesRequestWithBody(server string, user UserID, params *GiveWorkspacesParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/members/%s/workspaces", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -8758,6 +12069,53 @@ func NewDisablePluginRequest(server string, plugin PluginID) (*http.Request, err
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewDismissPluginRequest calls the generic DismissPlugin builder with application/json body
+func NewDismissPluginRequest(server string, plugin PluginID, body DismissPluginJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDismissPluginRequestWithBody(server, plugin, "application/json", bodyReader)
+}
+
+// NewDismissPluginRequestWithBody constructs an http.Request for the DismissPlugin method, with any body, and a specified content type
+func NewDismissPluginRequestWithBody(server string, plugin PluginID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/plugins/%s:dismiss", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -9932,7 +13290,7 @@ func NewCreateRoleRequestWithBody(server string, params *CreateRoleParams, conte
 }
 
 // NewDeleteRoleRequest constructs an http.Request for the DeleteRole method
-func NewDeleteRoleRequest(server string, role RoleID) (*http.Request, error) {
+func NewDeleteRoleRequest(server string, role RoleID, params *DeleteRoleParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -9955,6 +13313,33 @@ func NewDeleteRoleRequest(server string, role RoleID) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ReassignTo != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "reassign_to", *params.ReassignTo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -10022,6 +13407,33 @@ func NewUpdateRoleRequestWithBody(server string, role RoleID, params *UpdateRole
 			req.Header.Set("If-Match", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewListBuiltInRolesRequest constructs an http.Request for the ListBuiltInRoles method
+func NewListBuiltInRolesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/roles:built-in")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -10285,6 +13697,75 @@ func NewCreateChildTenantRequestWithBody(server string, tenant TenantID, params 
 	return req, nil
 }
 
+// NewRequestAccessRequest calls the generic RequestAccess builder with application/json body
+func NewRequestAccessRequest(server string, tenant TenantID, child ChildID, params *RequestAccessParams, body RequestAccessJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRequestAccessRequestWithBody(server, tenant, child, params, "application/json", bodyReader)
+}
+
+// NewRequestAccessRequestWithBody constructs an http.Request for the RequestAccess method, with any body, and a specified content type
+func NewRequestAccessRequestWithBody(server string, tenant TenantID, child ChildID, params *RequestAccessParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "child", child, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tenants/%s/children/%s:request-access", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewResumeTenantRequest constructs an http.Request for the ResumeTenant method
 func NewResumeTenantRequest(server string, tenant TenantID, child ChildID) (*http.Request, error) {
 	var err error
@@ -10361,6 +13842,155 @@ func NewSuspendTenantRequestWithBody(server string, tenant TenantID, child Child
 	}
 
 	operationPath := fmt.Sprintf("/tenants/%s/children/%s:suspend", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewEndOwnershipOfferRequest constructs an http.Request for the EndOwnershipOffer method
+func NewEndOwnershipOfferRequest(server string, tenant TenantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tenants/%s/ownership", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetOwnershipOfferRequest constructs an http.Request for the GetOwnershipOffer method
+func NewGetOwnershipOfferRequest(server string, tenant TenantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tenants/%s/ownership", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAcceptOwnershipRequest constructs an http.Request for the AcceptOwnership method
+func NewAcceptOwnershipRequest(server string, tenant TenantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tenants/%s/ownership:accept", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewOfferOwnershipRequest calls the generic OfferOwnership builder with application/json body
+func NewOfferOwnershipRequest(server string, tenant TenantID, body OfferOwnershipJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewOfferOwnershipRequestWithBody(server, tenant, "application/json", bodyReader)
+}
+
+// NewOfferOwnershipRequestWithBody constructs an http.Request for the OfferOwnership method, with any body, and a specified content type
+func NewOfferOwnershipRequestWithBody(server string, tenant TenantID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tenants/%s/ownership:offer", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -10954,6 +14584,61 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// ListAccessGrantsWithResponse What the tenant above was let do here, and what it asks for.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /access-grants (the `ListAccessGrants` operationId).
+	ListAccessGrantsWithResponse(ctx context.Context, params *ListAccessGrantsParams, reqEditors ...RequestEditorFn) (*ListAccessGrantsResponse, error)
+
+	// GrantAccessWithBodyWithResponse Let the members of the tenant above in, for a time.
+	//
+	// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+	// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+	GrantAccessWithBodyWithResponse(ctx context.Context, params *GrantAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GrantAccessResponse, error)
+
+	// GrantAccessWithResponse Let the members of the tenant above in, for a time.
+	//
+	// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+	// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+	GrantAccessWithResponse(ctx context.Context, params *GrantAccessParams, body GrantAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*GrantAccessResponse, error)
+
+	// ApproveAccessWithResponse Grant what was asked for, from now on.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access-grants/{access}:approve (the `ApproveAccess` operationId).
+	ApproveAccessWithResponse(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*ApproveAccessResponse, error)
+
+	// DeclineAccessWithResponse Say no to a request.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access-grants/{access}:decline (the `DeclineAccess` operationId).
+	DeclineAccessWithResponse(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*DeclineAccessResponse, error)
+
+	// RevokeAccessWithResponse End a grant, with everybody's next request.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access-grants/{access}:revoke (the `RevokeAccess` operationId).
+	RevokeAccessWithResponse(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*RevokeAccessResponse, error)
+
+	// ListReceivedAccessWithResponse What the tenants below granted to this one, and what it asked them for.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /access-grants:received (the `ListReceivedAccess` operationId).
+	ListReceivedAccessWithResponse(ctx context.Context, params *ListReceivedAccessParams, reqEditors ...RequestEditorFn) (*ListReceivedAccessResponse, error)
+
 	// ListKeysWithResponse The API keys of this tenant.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -10985,6 +14670,26 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /api-keys/{key} (the `RevokeKey` operationId).
 	RevokeKeyWithResponse(ctx context.Context, key KeyID, reqEditors ...RequestEditorFn) (*RevokeKeyResponse, error)
+
+	// ListAuditWithResponse Who did what, newest first.
+	//
+	// An entry is written in the transaction of the change it tells of, and never changes. Within seconds it is sealed: it has a
+	// place in the tenant's chain, `seq`, and the hash of its link. What happens to people, who are of no tenant, is in the
+	// operator's book. docs/audit.md says how a chain is checked.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /audit (the `ListAudit` operationId).
+	ListAuditWithResponse(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*ListAuditResponse, error)
+
+	// ExportAuditWithResponse Every entry, newest first, as one file.
+	//
+	// Streamed: `ndjson`, an entry a line as in the list, or `csv` with a line of names.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /audit:export (the `ExportAudit` operationId).
+	ExportAuditWithResponse(ctx context.Context, params *ExportAuditParams, reqEditors ...RequestEditorFn) (*ExportAuditResponse, error)
 
 	// LoginWithBodyWithResponse Sign in.
 	//
@@ -11042,6 +14747,40 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /auth/password:reset (the `ResetPassword` operationId).
 	ResetPasswordWithResponse(ctx context.Context, body ResetPasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*ResetPasswordResponse, error)
+
+	// ListProvidersWithResponse Whom people can sign in with.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /auth/providers (the `ListProviders` operationId).
+	ListProvidersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListProvidersResponse, error)
+
+	// FinishProviderWithBodyWithResponse Sign in with what a provider sent the person back with.
+	//
+	// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+	FinishProviderWithBodyWithResponse(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FinishProviderResponse, error)
+
+	// FinishProviderWithResponse Sign in with what a provider sent the person back with.
+	//
+	// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+	FinishProviderWithResponse(ctx context.Context, provider ProviderName, body FinishProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*FinishProviderResponse, error)
+
+	// StartProviderWithResponse Begin to sign in with a provider.
+	//
+	// Send the person to `authorization_url` within ten minutes. They come back to `/sign-in/{provider}` at this server's address, with what `:finish` wants. `binder` is also set as an `HttpOnly` cookie: a web page need not keep it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/providers/{provider}:start (the `StartProvider` operationId).
+	StartProviderWithResponse(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*StartProviderResponse, error)
 
 	// RefreshSessionWithBodyWithResponse Exchange a refresh token for fresh tokens.
 	//
@@ -11252,6 +14991,99 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /events/ticket (the `CreateStreamTicket` operationId).
 	CreateStreamTicketWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*CreateStreamTicketResponse, error)
 
+	// ListInvitationsWithResponse Who was invited, latest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /invitations (the `ListInvitations` operationId).
+	ListInvitationsWithResponse(ctx context.Context, params *ListInvitationsParams, reqEditors ...RequestEditorFn) (*ListInvitationsResponse, error)
+
+	// CreateInvitationWithBodyWithResponse Invite an address.
+	//
+	// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+	// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+	CreateInvitationWithBodyWithResponse(ctx context.Context, params *CreateInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInvitationResponse, error)
+
+	// CreateInvitationWithResponse Invite an address.
+	//
+	// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+	// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+	CreateInvitationWithResponse(ctx context.Context, params *CreateInvitationParams, body CreateInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInvitationResponse, error)
+
+	// RevokeInvitationWithResponse Take an invitation back.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /invitations/{invitation} (the `RevokeInvitation` operationId).
+	RevokeInvitationWithResponse(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*RevokeInvitationResponse, error)
+
+	// ResendInvitationWithResponse Send the letter of an invitation again.
+	//
+	// It lives for another seven days, also if it had expired. The link in the letter before stops working. At most one letter a minute, and ten in all.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations/{invitation}:resend (the `ResendInvitation` operationId).
+	ResendInvitationWithResponse(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*ResendInvitationResponse, error)
+
+	// AcceptInvitationWithBodyWithResponse Accept an invitation with the account that is signed in.
+	//
+	// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+	AcceptInvitationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error)
+
+	// AcceptInvitationWithResponse Accept an invitation with the account that is signed in.
+	//
+	// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+	AcceptInvitationWithResponse(ctx context.Context, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error)
+
+	// LookAtInvitationWithBodyWithResponse What a link from a letter offers.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+	LookAtInvitationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LookAtInvitationResponse, error)
+
+	// LookAtInvitationWithResponse What a link from a letter offers.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+	LookAtInvitationWithResponse(ctx context.Context, body LookAtInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*LookAtInvitationResponse, error)
+
+	// RegisterInvitedWithBodyWithResponse Accept an invitation with a new account.
+	//
+	// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+	RegisterInvitedWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RegisterInvitedResponse, error)
+
+	// RegisterInvitedWithResponse Accept an invitation with a new account.
+	//
+	// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+	RegisterInvitedWithResponse(ctx context.Context, body RegisterInvitedJSONRequestBody, reqEditors ...RequestEditorFn) (*RegisterInvitedResponse, error)
+
 	// GetJobWithResponse How far a job is.
 	//
 	// A job is forgotten some time after it has finished. With `Prefer: wait=N` the answer waits until it has, for N seconds
@@ -11278,6 +15110,58 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /me (the `GetMe` operationId).
 	GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
+
+	// ListIdentitiesWithResponse The accounts elsewhere that sign the person in.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /me/identities (the `ListIdentities` operationId).
+	ListIdentitiesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListIdentitiesResponse, error)
+
+	// UnlinkIdentityWithResponse Unlink an account elsewhere.
+	//
+	// Every other session of the person ends, and they are told by mail. The last way to sign in stays: `identity.last_way`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /me/identities/{identity} (the `UnlinkIdentity` operationId).
+	UnlinkIdentityWithResponse(ctx context.Context, identity IdentityID, reqEditors ...RequestEditorFn) (*UnlinkIdentityResponse, error)
+
+	// FinishIdentityWithBodyWithResponse Link what a provider sent the person back with.
+	//
+	// In the session that began it, and only once. The person is told by mail.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+	FinishIdentityWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FinishIdentityResponse, error)
+
+	// FinishIdentityWithResponse Link what a provider sent the person back with.
+	//
+	// In the session that began it, and only once. The person is told by mail.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+	FinishIdentityWithResponse(ctx context.Context, body FinishIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*FinishIdentityResponse, error)
+
+	// StartIdentityWithBodyWithResponse Begin to link an account elsewhere.
+	//
+	// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+	StartIdentityWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartIdentityResponse, error)
+
+	// StartIdentityWithResponse Begin to link an account elsewhere.
+	//
+	// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+	StartIdentityWithResponse(ctx context.Context, body StartIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*StartIdentityResponse, error)
 
 	// ChangePasswordWithBodyWithResponse Change the password.
 	//
@@ -11318,6 +15202,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /me/sessions:revoke-others (the `RevokeOtherSessions` operationId).
 	RevokeOtherSessionsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RevokeOtherSessionsResponse, error)
 
+	// LeaveTenantWithResponse Leave a tenant.
+	//
+	// Also one that is suspended. The last owner cannot: they offer the ownership to somebody first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/tenants/{tenant}:leave (the `LeaveTenant` operationId).
+	LeaveTenantWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*LeaveTenantResponse, error)
+
 	// ListMediaWithResponse The uploaded media, newest first.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -11328,7 +15221,11 @@ type ClientWithResponsesInterface interface {
 	// UploadMediaWithBodyWithResponse Upload an image.
 	//
 	// The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
-	// nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
+	// nothing is kept of a file that is too large or no picture. What is stored is re-encoded and without metadata.
+	//
+	// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
+	// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
+	// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
 	//
 	// It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 	//
@@ -11337,12 +15234,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /media (the `UploadMedia` operationId).
 	UploadMediaWithBodyWithResponse(ctx context.Context, params *UploadMediaParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadMediaResponse, error)
 
-	// DeleteMediaWithResponse Delete media that no waiting post uses.
+	// DeleteMediaWithResponse Delete media that no draft and no waiting post shows.
+	//
+	// While a draft, or a post that has yet to go out, shows the file: `409 media.in_use`, with up to 20 of them in `posts`. With
+	// `force=true` drafts lose it, as if somebody had edited them; a draft that has nothing else in it, and a post that is planned,
+	// keep it, and then nothing changes anywhere. What is out stays out.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /media/{media} (the `DeleteMedia` operationId).
-	DeleteMediaWithResponse(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*DeleteMediaResponse, error)
+	DeleteMediaWithResponse(ctx context.Context, media MediaID, params *DeleteMediaParams, reqEditors ...RequestEditorFn) (*DeleteMediaResponse, error)
 
 	// GetMediaWithResponse One media.
 	//
@@ -11384,12 +15285,16 @@ type ClientWithResponsesInterface interface {
 
 	// AddMemberWithBodyWithResponse Let a registered person in.
 	//
+	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /members (the `AddMember` operationId).
 	AddMemberWithBodyWithResponse(ctx context.Context, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddMemberResponse, error)
 
 	// AddMemberWithResponse Let a registered person in.
+	//
+	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11420,6 +15325,35 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /members/{user} (the `SetMemberRole` operationId).
 	SetMemberRoleWithResponse(ctx context.Context, user UserID, body SetMemberRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*SetMemberRoleResponse, error)
+
+	// ListMemberWorkspacesWithResponse What a member is in the tenants directly below.
+	//
+	// Of those where you are a member yourself and may see who else is. A member of an agency is in none of its workspaces unless they are given one.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /members/{user}/workspaces (the `ListMemberWorkspaces` operationId).
+	ListMemberWorkspacesWithResponse(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*ListMemberWorkspacesResponse, error)
+
+	// GiveWorkspacesWithBodyWithResponse Give a member several workspaces at once.
+	//
+	// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+	// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+	GiveWorkspacesWithBodyWithResponse(ctx context.Context, user UserID, params *GiveWorkspacesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GiveWorkspacesResponse, error)
+
+	// GiveWorkspacesWithResponse Give a member several workspaces at once.
+	//
+	// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+	// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+	GiveWorkspacesWithResponse(ctx context.Context, user UserID, params *GiveWorkspacesParams, body GiveWorkspacesJSONRequestBody, reqEditors ...RequestEditorFn) (*GiveWorkspacesResponse, error)
 
 	// ListPlatformsWithResponse What can be posted to here.
 	//
@@ -11588,6 +15522,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /plugins/{plugin}:disable (the `DisablePlugin` operationId).
 	DisablePluginWithResponse(ctx context.Context, plugin PluginID, reqEditors ...RequestEditorFn) (*DisablePluginResponse, error)
 
+	// DismissPluginWithBodyWithResponse Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPluginWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error)
+
+	// DismissPluginWithResponse Let the version that waits go.
+	//
+	// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+	DismissPluginWithResponse(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error)
+
 	// EnablePluginWithResponse Switch a platform on.
 	//
 	// For this tenant and all below it; in the operator's tenant, for the whole installation. A tenant chooses within its plan and
@@ -11627,6 +15579,9 @@ type ClientWithResponsesInterface interface {
 	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 	//
+	// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+	// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /posts (the `CreatePost` operationId).
@@ -11636,6 +15591,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+	//
+	// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+	// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11756,8 +15714,9 @@ type ClientWithResponsesInterface interface {
 	// BatchPostsWithBodyWithResponse Create many drafts at once.
 	//
 	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-	// `/posts/N`.
+	// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+	// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+	// around the posts, or nests too deep is refused as a whole.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11767,8 +15726,9 @@ type ClientWithResponsesInterface interface {
 	// BatchPostsWithResponse Create many drafts at once.
 	//
 	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-	// `/posts/N`.
+	// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+	// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+	// around the posts, or nests too deep is refused as a whole.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11818,9 +15778,9 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /publishing/settings (the `UpdatePublishingSettings` operationId).
 	UpdatePublishingSettingsWithResponse(ctx context.Context, body UpdatePublishingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdatePublishingSettingsResponse, error)
 
-	// ListRolesWithResponse The tenant's own roles.
+	// ListRolesWithResponse The roles that people here defined.
 	//
-	// Besides these there are owner, admin, manager, editor, approver, client and viewer.
+	// In a workspace, those of its agency too (`inherited`). Besides these there are the built-in ones, see `GET /roles:built-in`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -11829,7 +15789,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateRoleWithBodyWithResponse Create a role.
 	//
-	// Nobody can hand on what they may not do themselves.
+	// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+	// may. A role of an agency can be given in its workspaces, too.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11838,19 +15799,22 @@ type ClientWithResponsesInterface interface {
 
 	// CreateRoleWithResponse Create a role.
 	//
-	// Nobody can hand on what they may not do themselves.
+	// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+	// may. A role of an agency can be given in its workspaces, too.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /roles (the `CreateRole` operationId).
 	CreateRoleWithResponse(ctx context.Context, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error)
 
-	// DeleteRoleWithResponse Delete a role that nobody has.
+	// DeleteRoleWithResponse Delete a role.
+	//
+	// `reassign_to` is the role that those get who have it or are invited with it, here and in the workspaces below; without it `409 role.in_use`, if there are any.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /roles/{role} (the `DeleteRole` operationId).
-	DeleteRoleWithResponse(ctx context.Context, role RoleID, reqEditors ...RequestEditorFn) (*DeleteRoleResponse, error)
+	DeleteRoleWithResponse(ctx context.Context, role RoleID, params *DeleteRoleParams, reqEditors ...RequestEditorFn) (*DeleteRoleResponse, error)
 
 	// UpdateRoleWithBodyWithResponse Replace what a role allows.
 	//
@@ -11865,6 +15829,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /roles/{role} (the `UpdateRole` operationId).
 	UpdateRoleWithResponse(ctx context.Context, role RoleID, params *UpdateRoleParams, body UpdateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateRoleResponse, error)
+
+	// ListBuiltInRolesWithResponse The roles that every tenant has.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /roles:built-in (the `ListBuiltInRoles` operationId).
+	ListBuiltInRolesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListBuiltInRolesResponse, error)
 
 	// ListTenantsWithResponse The tenants the person is a member of.
 	//
@@ -11921,6 +15892,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /tenants/{tenant}/children (the `CreateChildTenant` operationId).
 	CreateChildTenantWithResponse(ctx context.Context, tenant TenantID, params *CreateChildTenantParams, body CreateChildTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateChildTenantResponse, error)
 
+	// RequestAccessWithBodyWithResponse Ask a tenant directly below to let your members in.
+	//
+	// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+	RequestAccessWithBodyWithResponse(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RequestAccessResponse, error)
+
+	// RequestAccessWithResponse Ask a tenant directly below to let your members in.
+	//
+	// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+	RequestAccessWithResponse(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, body RequestAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*RequestAccessResponse, error)
+
 	// ResumeTenantWithResponse Open a suspended tenant again.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -11930,6 +15919,10 @@ type ClientWithResponsesInterface interface {
 
 	// SuspendTenantWithBodyWithResponse Close a tenant directly below, and all under it, to everybody.
 	//
+	// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+	// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+	// when you resume; what came due meanwhile follows the rule for missed posts.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
@@ -11937,10 +15930,57 @@ type ClientWithResponsesInterface interface {
 
 	// SuspendTenantWithResponse Close a tenant directly below, and all under it, to everybody.
 	//
+	// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+	// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+	// when you resume; what came due meanwhile follows the rule for missed posts.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
 	SuspendTenantWithResponse(ctx context.Context, tenant TenantID, child ChildID, body SuspendTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*SuspendTenantResponse, error)
+
+	// EndOwnershipOfferWithResponse Take an offer back, or decline it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /tenants/{tenant}/ownership (the `EndOwnershipOffer` operationId).
+	EndOwnershipOfferWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*EndOwnershipOfferResponse, error)
+
+	// GetOwnershipOfferWithResponse The offer of ownership that waits.
+	//
+	// For the owners and for whom it is made to; for everybody else there is none.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /tenants/{tenant}/ownership (the `GetOwnershipOffer` operationId).
+	GetOwnershipOfferWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*GetOwnershipOfferResponse, error)
+
+	// AcceptOwnershipWithResponse Become the owner, as whom the tenant was offered to.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}/ownership:accept (the `AcceptOwnership` operationId).
+	AcceptOwnershipWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*AcceptOwnershipResponse, error)
+
+	// OfferOwnershipWithBodyWithResponse Offer the tenant to one of its members.
+	//
+	// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+	// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+	OfferOwnershipWithBodyWithResponse(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OfferOwnershipResponse, error)
+
+	// OfferOwnershipWithResponse Offer the tenant to one of its members.
+	//
+	// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+	// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+	OfferOwnershipWithResponse(ctx context.Context, tenant TenantID, body OfferOwnershipJSONRequestBody, reqEditors ...RequestEditorFn) (*OfferOwnershipResponse, error)
 
 	// PausePublishingWithBodyWithResponse Hold everything that is due in this tenant and below it.
 	//
@@ -12059,6 +16099,294 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /webhooks/{webhook}:test (the `TestWebhook` operationId).
 	TestWebhookWithResponse(ctx context.Context, webhook WebhookID, reqEditors ...RequestEditorFn) (*TestWebhookResponse, error)
+}
+
+type ListAccessGrantsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAccessGrantsResponse) GetJSON200() *AccessList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAccessGrantsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAccessGrantsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAccessGrantsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAccessGrantsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAccessGrantsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GrantAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Access
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r GrantAccessResponse) GetJSON201() *Access {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GrantAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GrantAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GrantAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GrantAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GrantAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ApproveAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Access
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ApproveAccessResponse) GetJSON200() *Access {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ApproveAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ApproveAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ApproveAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ApproveAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ApproveAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeclineAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Access
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeclineAccessResponse) GetJSON200() *Access {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeclineAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeclineAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeclineAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeclineAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeclineAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RevokeAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Access
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RevokeAccessResponse) GetJSON200() *Access {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RevokeAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListReceivedAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ReceivedList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListReceivedAccessResponse) GetJSON200() *ReceivedList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListReceivedAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListReceivedAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListReceivedAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListReceivedAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListReceivedAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
 }
 
 type ListKeysResponse struct {
@@ -12192,6 +16520,95 @@ func (r RevokeKeyResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RevokeKeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListAuditResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuditList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAuditResponse) GetJSON200() *AuditList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAuditResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAuditResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAuditResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAuditResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAuditResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExportAuditResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExportAuditResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportAuditResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportAuditResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportAuditResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportAuditResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12363,6 +16780,150 @@ func (r ResetPasswordResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ResetPasswordResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListProvidersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ProviderList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListProvidersResponse) GetJSON200() *ProviderList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListProvidersResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListProvidersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListProvidersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListProvidersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListProvidersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type FinishProviderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tokens
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r FinishProviderResponse) GetJSON200() *Tokens {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r FinishProviderResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r FinishProviderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FinishProviderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FinishProviderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FinishProviderResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StartProviderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Departure
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r StartProviderResponse) GetJSON201() *Departure {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StartProviderResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StartProviderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartProviderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartProviderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartProviderResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13157,6 +17718,335 @@ func (r CreateStreamTicketResponse) ContentType() string {
 	return ""
 }
 
+type ListInvitationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *InvitationList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListInvitationsResponse) GetJSON200() *InvitationList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListInvitationsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListInvitationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListInvitationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListInvitationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListInvitationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Invitation
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateInvitationResponse) GetJSON201() *Invitation {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateInvitationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RevokeInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RevokeInvitationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ResendInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Invitation
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ResendInvitationResponse) GetJSON200() *Invitation {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ResendInvitationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ResendInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ResendInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResendInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResendInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AcceptInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Invited
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AcceptInvitationResponse) GetJSON200() *Invited {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AcceptInvitationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AcceptInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AcceptInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AcceptInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AcceptInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type LookAtInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Invited
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r LookAtInvitationResponse) GetJSON200() *Invited {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r LookAtInvitationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r LookAtInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r LookAtInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LookAtInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r LookAtInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RegisterInvitedResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Invited
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r RegisterInvitedResponse) GetJSON201() *Invited {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RegisterInvitedResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RegisterInvitedResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RegisterInvitedResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RegisterInvitedResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RegisterInvitedResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetJobResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13295,6 +18185,191 @@ func (r GetMeResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetMeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListIdentitiesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *IdentityList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListIdentitiesResponse) GetJSON200() *IdentityList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListIdentitiesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListIdentitiesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListIdentitiesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListIdentitiesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListIdentitiesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UnlinkIdentityResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UnlinkIdentityResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UnlinkIdentityResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UnlinkIdentityResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UnlinkIdentityResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UnlinkIdentityResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type FinishIdentityResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Identity
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r FinishIdentityResponse) GetJSON200() *Identity {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r FinishIdentityResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r FinishIdentityResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FinishIdentityResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FinishIdentityResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FinishIdentityResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StartIdentityResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Departure
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r StartIdentityResponse) GetJSON201() *Departure {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StartIdentityResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StartIdentityResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartIdentityResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartIdentityResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartIdentityResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13466,6 +18541,47 @@ func (r RevokeOtherSessionsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RevokeOtherSessionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type LeaveTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r LeaveTenantResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r LeaveTenantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r LeaveTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LeaveTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r LeaveTenantResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13925,6 +19041,102 @@ func (r SetMemberRoleResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SetMemberRoleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListMemberWorkspacesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PlaceList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListMemberWorkspacesResponse) GetJSON200() *PlaceList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListMemberWorkspacesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListMemberWorkspacesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListMemberWorkspacesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListMemberWorkspacesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListMemberWorkspacesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GiveWorkspacesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WorkspacesResult
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GiveWorkspacesResponse) GetJSON200() *WorkspacesResult {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GiveWorkspacesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GiveWorkspacesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GiveWorkspacesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GiveWorkspacesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GiveWorkspacesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -14679,6 +19891,54 @@ func (r DisablePluginResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r DisablePluginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DismissPluginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Plugin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DismissPluginResponse) GetJSON200() *Plugin {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DismissPluginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DismissPluginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DismissPluginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DismissPluginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DismissPluginResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -15727,6 +20987,54 @@ func (r UpdateRoleResponse) ContentType() string {
 	return ""
 }
 
+type ListBuiltInRolesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BuiltInRoleList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListBuiltInRolesResponse) GetJSON200() *BuiltInRoleList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListBuiltInRolesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListBuiltInRolesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListBuiltInRolesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListBuiltInRolesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListBuiltInRolesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListTenantsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15967,6 +21275,54 @@ func (r CreateChildTenantResponse) ContentType() string {
 	return ""
 }
 
+type RequestAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Access
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r RequestAccessResponse) GetJSON201() *Access {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RequestAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RequestAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RequestAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RequestAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RequestAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ResumeTenantResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16043,6 +21399,184 @@ func (r SuspendTenantResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SuspendTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EndOwnershipOfferResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EndOwnershipOfferResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EndOwnershipOfferResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EndOwnershipOfferResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EndOwnershipOfferResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EndOwnershipOfferResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetOwnershipOfferResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OwnershipOffer
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetOwnershipOfferResponse) GetJSON200() *OwnershipOffer {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetOwnershipOfferResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetOwnershipOfferResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetOwnershipOfferResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetOwnershipOfferResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetOwnershipOfferResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AcceptOwnershipResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AcceptOwnershipResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AcceptOwnershipResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AcceptOwnershipResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AcceptOwnershipResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AcceptOwnershipResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type OfferOwnershipResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *OwnershipOffer
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r OfferOwnershipResponse) GetJSON201() *OwnershipOffer {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r OfferOwnershipResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r OfferOwnershipResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OfferOwnershipResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OfferOwnershipResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OfferOwnershipResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -16632,6 +22166,103 @@ func (r TestWebhookResponse) ContentType() string {
 	return ""
 }
 
+// ListAccessGrantsWithResponse What the tenant above was let do here, and what it asks for.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /access-grants (the `ListAccessGrants` operationId).
+func (c *ClientWithResponses) ListAccessGrantsWithResponse(ctx context.Context, params *ListAccessGrantsParams, reqEditors ...RequestEditorFn) (*ListAccessGrantsResponse, error) {
+	rsp, err := c.ListAccessGrants(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAccessGrantsResponse(rsp)
+}
+
+// GrantAccessWithBodyWithResponse Let the members of the tenant above in, for a time.
+//
+// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+func (c *ClientWithResponses) GrantAccessWithBodyWithResponse(ctx context.Context, params *GrantAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GrantAccessResponse, error) {
+	rsp, err := c.GrantAccessWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGrantAccessResponse(rsp)
+}
+
+// GrantAccessWithResponse Let the members of the tenant above in, for a time.
+//
+// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+func (c *ClientWithResponses) GrantAccessWithResponse(ctx context.Context, params *GrantAccessParams, body GrantAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*GrantAccessResponse, error) {
+	rsp, err := c.GrantAccess(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGrantAccessResponse(rsp)
+}
+
+// ApproveAccessWithResponse Grant what was asked for, from now on.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access-grants/{access}:approve (the `ApproveAccess` operationId).
+func (c *ClientWithResponses) ApproveAccessWithResponse(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*ApproveAccessResponse, error) {
+	rsp, err := c.ApproveAccess(ctx, access, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApproveAccessResponse(rsp)
+}
+
+// DeclineAccessWithResponse Say no to a request.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access-grants/{access}:decline (the `DeclineAccess` operationId).
+func (c *ClientWithResponses) DeclineAccessWithResponse(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*DeclineAccessResponse, error) {
+	rsp, err := c.DeclineAccess(ctx, access, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeclineAccessResponse(rsp)
+}
+
+// RevokeAccessWithResponse End a grant, with everybody's next request.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access-grants/{access}:revoke (the `RevokeAccess` operationId).
+func (c *ClientWithResponses) RevokeAccessWithResponse(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*RevokeAccessResponse, error) {
+	rsp, err := c.RevokeAccess(ctx, access, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeAccessResponse(rsp)
+}
+
+// ListReceivedAccessWithResponse What the tenants below granted to this one, and what it asked them for.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /access-grants:received (the `ListReceivedAccess` operationId).
+func (c *ClientWithResponses) ListReceivedAccessWithResponse(ctx context.Context, params *ListReceivedAccessParams, reqEditors ...RequestEditorFn) (*ListReceivedAccessResponse, error) {
+	rsp, err := c.ListReceivedAccess(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListReceivedAccessResponse(rsp)
+}
+
 // ListKeysWithResponse The API keys of this tenant.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -16686,6 +22317,38 @@ func (c *ClientWithResponses) RevokeKeyWithResponse(ctx context.Context, key Key
 		return nil, err
 	}
 	return ParseRevokeKeyResponse(rsp)
+}
+
+// ListAuditWithResponse Who did what, newest first.
+//
+// An entry is written in the transaction of the change it tells of, and never changes. Within seconds it is sealed: it has a
+// place in the tenant's chain, `seq`, and the hash of its link. What happens to people, who are of no tenant, is in the
+// operator's book. docs/audit.md says how a chain is checked.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /audit (the `ListAudit` operationId).
+func (c *ClientWithResponses) ListAuditWithResponse(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*ListAuditResponse, error) {
+	rsp, err := c.ListAudit(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAuditResponse(rsp)
+}
+
+// ExportAuditWithResponse Every entry, newest first, as one file.
+//
+// Streamed: `ndjson`, an entry a line as in the list, or `csv` with a line of names.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /audit:export (the `ExportAudit` operationId).
+func (c *ClientWithResponses) ExportAuditWithResponse(ctx context.Context, params *ExportAuditParams, reqEditors ...RequestEditorFn) (*ExportAuditResponse, error) {
+	rsp, err := c.ExportAudit(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportAuditResponse(rsp)
 }
 
 // LoginWithBodyWithResponse Sign in.
@@ -16785,6 +22448,64 @@ func (c *ClientWithResponses) ResetPasswordWithResponse(ctx context.Context, bod
 		return nil, err
 	}
 	return ParseResetPasswordResponse(rsp)
+}
+
+// ListProvidersWithResponse Whom people can sign in with.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /auth/providers (the `ListProviders` operationId).
+func (c *ClientWithResponses) ListProvidersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListProvidersResponse, error) {
+	rsp, err := c.ListProviders(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListProvidersResponse(rsp)
+}
+
+// FinishProviderWithBodyWithResponse Sign in with what a provider sent the person back with.
+//
+// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+func (c *ClientWithResponses) FinishProviderWithBodyWithResponse(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FinishProviderResponse, error) {
+	rsp, err := c.FinishProviderWithBody(ctx, provider, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishProviderResponse(rsp)
+}
+
+// FinishProviderWithResponse Sign in with what a provider sent the person back with.
+//
+// It works once, in the browser that began it. An account that is new here registers its owner if the provider has confirmed their address; if that address has a user already, the answer is `identity.link_required`: sign in as before and link the account.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/providers/{provider}:finish (the `FinishProvider` operationId).
+func (c *ClientWithResponses) FinishProviderWithResponse(ctx context.Context, provider ProviderName, body FinishProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*FinishProviderResponse, error) {
+	rsp, err := c.FinishProvider(ctx, provider, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishProviderResponse(rsp)
+}
+
+// StartProviderWithResponse Begin to sign in with a provider.
+//
+// Send the person to `authorization_url` within ten minutes. They come back to `/sign-in/{provider}` at this server's address, with what `:finish` wants. `binder` is also set as an `HttpOnly` cookie: a web page need not keep it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/providers/{provider}:start (the `StartProvider` operationId).
+func (c *ClientWithResponses) StartProviderWithResponse(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*StartProviderResponse, error) {
+	rsp, err := c.StartProvider(ctx, provider, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartProviderResponse(rsp)
 }
 
 // RefreshSessionWithBodyWithResponse Exchange a refresh token for fresh tokens.
@@ -17146,6 +22867,165 @@ func (c *ClientWithResponses) CreateStreamTicketWithResponse(ctx context.Context
 	return ParseCreateStreamTicketResponse(rsp)
 }
 
+// ListInvitationsWithResponse Who was invited, latest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /invitations (the `ListInvitations` operationId).
+func (c *ClientWithResponses) ListInvitationsWithResponse(ctx context.Context, params *ListInvitationsParams, reqEditors ...RequestEditorFn) (*ListInvitationsResponse, error) {
+	rsp, err := c.ListInvitations(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListInvitationsResponse(rsp)
+}
+
+// CreateInvitationWithBodyWithResponse Invite an address.
+//
+// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+func (c *ClientWithResponses) CreateInvitationWithBodyWithResponse(ctx context.Context, params *CreateInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInvitationResponse, error) {
+	rsp, err := c.CreateInvitationWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateInvitationResponse(rsp)
+}
+
+// CreateInvitationWithResponse Invite an address.
+//
+// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+func (c *ClientWithResponses) CreateInvitationWithResponse(ctx context.Context, params *CreateInvitationParams, body CreateInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInvitationResponse, error) {
+	rsp, err := c.CreateInvitation(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateInvitationResponse(rsp)
+}
+
+// RevokeInvitationWithResponse Take an invitation back.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /invitations/{invitation} (the `RevokeInvitation` operationId).
+func (c *ClientWithResponses) RevokeInvitationWithResponse(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*RevokeInvitationResponse, error) {
+	rsp, err := c.RevokeInvitation(ctx, invitation, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeInvitationResponse(rsp)
+}
+
+// ResendInvitationWithResponse Send the letter of an invitation again.
+//
+// It lives for another seven days, also if it had expired. The link in the letter before stops working. At most one letter a minute, and ten in all.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations/{invitation}:resend (the `ResendInvitation` operationId).
+func (c *ClientWithResponses) ResendInvitationWithResponse(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*ResendInvitationResponse, error) {
+	rsp, err := c.ResendInvitation(ctx, invitation, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResendInvitationResponse(rsp)
+}
+
+// AcceptInvitationWithBodyWithResponse Accept an invitation with the account that is signed in.
+//
+// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+func (c *ClientWithResponses) AcceptInvitationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error) {
+	rsp, err := c.AcceptInvitationWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcceptInvitationResponse(rsp)
+}
+
+// AcceptInvitationWithResponse Accept an invitation with the account that is signed in.
+//
+// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+func (c *ClientWithResponses) AcceptInvitationWithResponse(ctx context.Context, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error) {
+	rsp, err := c.AcceptInvitation(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcceptInvitationResponse(rsp)
+}
+
+// LookAtInvitationWithBodyWithResponse What a link from a letter offers.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+func (c *ClientWithResponses) LookAtInvitationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LookAtInvitationResponse, error) {
+	rsp, err := c.LookAtInvitationWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLookAtInvitationResponse(rsp)
+}
+
+// LookAtInvitationWithResponse What a link from a letter offers.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+func (c *ClientWithResponses) LookAtInvitationWithResponse(ctx context.Context, body LookAtInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*LookAtInvitationResponse, error) {
+	rsp, err := c.LookAtInvitation(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLookAtInvitationResponse(rsp)
+}
+
+// RegisterInvitedWithBodyWithResponse Accept an invitation with a new account.
+//
+// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+func (c *ClientWithResponses) RegisterInvitedWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RegisterInvitedResponse, error) {
+	rsp, err := c.RegisterInvitedWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRegisterInvitedResponse(rsp)
+}
+
+// RegisterInvitedWithResponse Accept an invitation with a new account.
+//
+// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+func (c *ClientWithResponses) RegisterInvitedWithResponse(ctx context.Context, body RegisterInvitedJSONRequestBody, reqEditors ...RequestEditorFn) (*RegisterInvitedResponse, error) {
+	rsp, err := c.RegisterInvited(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRegisterInvitedResponse(rsp)
+}
+
 // GetJobWithResponse How far a job is.
 //
 // A job is forgotten some time after it has finished. With `Prefer: wait=N` the answer waits until it has, for N seconds
@@ -17189,6 +23069,94 @@ func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, reqEditors 
 		return nil, err
 	}
 	return ParseGetMeResponse(rsp)
+}
+
+// ListIdentitiesWithResponse The accounts elsewhere that sign the person in.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /me/identities (the `ListIdentities` operationId).
+func (c *ClientWithResponses) ListIdentitiesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListIdentitiesResponse, error) {
+	rsp, err := c.ListIdentities(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListIdentitiesResponse(rsp)
+}
+
+// UnlinkIdentityWithResponse Unlink an account elsewhere.
+//
+// Every other session of the person ends, and they are told by mail. The last way to sign in stays: `identity.last_way`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /me/identities/{identity} (the `UnlinkIdentity` operationId).
+func (c *ClientWithResponses) UnlinkIdentityWithResponse(ctx context.Context, identity IdentityID, reqEditors ...RequestEditorFn) (*UnlinkIdentityResponse, error) {
+	rsp, err := c.UnlinkIdentity(ctx, identity, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnlinkIdentityResponse(rsp)
+}
+
+// FinishIdentityWithBodyWithResponse Link what a provider sent the person back with.
+//
+// In the session that began it, and only once. The person is told by mail.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+func (c *ClientWithResponses) FinishIdentityWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FinishIdentityResponse, error) {
+	rsp, err := c.FinishIdentityWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishIdentityResponse(rsp)
+}
+
+// FinishIdentityWithResponse Link what a provider sent the person back with.
+//
+// In the session that began it, and only once. The person is told by mail.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/identities:finish (the `FinishIdentity` operationId).
+func (c *ClientWithResponses) FinishIdentityWithResponse(ctx context.Context, body FinishIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*FinishIdentityResponse, error) {
+	rsp, err := c.FinishIdentity(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishIdentityResponse(rsp)
+}
+
+// StartIdentityWithBodyWithResponse Begin to link an account elsewhere.
+//
+// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+func (c *ClientWithResponses) StartIdentityWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartIdentityResponse, error) {
+	rsp, err := c.StartIdentityWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartIdentityResponse(rsp)
+}
+
+// StartIdentityWithResponse Begin to link an account elsewhere.
+//
+// As `POST /auth/providers/{provider}:start`, for somebody who is signed in and proved lately that it is still them.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
+func (c *ClientWithResponses) StartIdentityWithResponse(ctx context.Context, body StartIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*StartIdentityResponse, error) {
+	rsp, err := c.StartIdentity(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartIdentityResponse(rsp)
 }
 
 // ChangePasswordWithBodyWithResponse Change the password.
@@ -17260,6 +23228,21 @@ func (c *ClientWithResponses) RevokeOtherSessionsWithResponse(ctx context.Contex
 	return ParseRevokeOtherSessionsResponse(rsp)
 }
 
+// LeaveTenantWithResponse Leave a tenant.
+//
+// Also one that is suspended. The last owner cannot: they offer the ownership to somebody first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/tenants/{tenant}:leave (the `LeaveTenant` operationId).
+func (c *ClientWithResponses) LeaveTenantWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*LeaveTenantResponse, error) {
+	rsp, err := c.LeaveTenant(ctx, tenant, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLeaveTenantResponse(rsp)
+}
+
 // ListMediaWithResponse The uploaded media, newest first.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -17276,7 +23259,11 @@ func (c *ClientWithResponses) ListMediaWithResponse(ctx context.Context, params 
 // UploadMediaWithBodyWithResponse Upload an image.
 //
 // The body is the file itself, sent with its own media type, or a form with one part named `file`. It is streamed:
-// nothing is kept of a file that is too large or not what it says. What is stored is re-encoded and without metadata.
+// nothing is kept of a file that is too large or no picture. What is stored is re-encoded and without metadata.
+//
+// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
+// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
+// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
 //
 // It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 //
@@ -17291,13 +23278,17 @@ func (c *ClientWithResponses) UploadMediaWithBodyWithResponse(ctx context.Contex
 	return ParseUploadMediaResponse(rsp)
 }
 
-// DeleteMediaWithResponse Delete media that no waiting post uses.
+// DeleteMediaWithResponse Delete media that no draft and no waiting post shows.
+//
+// While a draft, or a post that has yet to go out, shows the file: `409 media.in_use`, with up to 20 of them in `posts`. With
+// `force=true` drafts lose it, as if somebody had edited them; a draft that has nothing else in it, and a post that is planned,
+// keep it, and then nothing changes anywhere. What is out stays out.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /media/{media} (the `DeleteMedia` operationId).
-func (c *ClientWithResponses) DeleteMediaWithResponse(ctx context.Context, media MediaID, reqEditors ...RequestEditorFn) (*DeleteMediaResponse, error) {
-	rsp, err := c.DeleteMedia(ctx, media, reqEditors...)
+func (c *ClientWithResponses) DeleteMediaWithResponse(ctx context.Context, media MediaID, params *DeleteMediaParams, reqEditors ...RequestEditorFn) (*DeleteMediaResponse, error) {
+	rsp, err := c.DeleteMedia(ctx, media, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -17374,6 +23365,8 @@ func (c *ClientWithResponses) ListMembersWithResponse(ctx context.Context, param
 
 // AddMemberWithBodyWithResponse Let a registered person in.
 //
+// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /members (the `AddMember` operationId).
@@ -17386,6 +23379,8 @@ func (c *ClientWithResponses) AddMemberWithBodyWithResponse(ctx context.Context,
 }
 
 // AddMemberWithResponse Let a registered person in.
+//
+// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17439,6 +23434,53 @@ func (c *ClientWithResponses) SetMemberRoleWithResponse(ctx context.Context, use
 		return nil, err
 	}
 	return ParseSetMemberRoleResponse(rsp)
+}
+
+// ListMemberWorkspacesWithResponse What a member is in the tenants directly below.
+//
+// Of those where you are a member yourself and may see who else is. A member of an agency is in none of its workspaces unless they are given one.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /members/{user}/workspaces (the `ListMemberWorkspaces` operationId).
+func (c *ClientWithResponses) ListMemberWorkspacesWithResponse(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*ListMemberWorkspacesResponse, error) {
+	rsp, err := c.ListMemberWorkspaces(ctx, user, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListMemberWorkspacesResponse(rsp)
+}
+
+// GiveWorkspacesWithBodyWithResponse Give a member several workspaces at once.
+//
+// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+func (c *ClientWithResponses) GiveWorkspacesWithBodyWithResponse(ctx context.Context, user UserID, params *GiveWorkspacesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GiveWorkspacesResponse, error) {
+	rsp, err := c.GiveWorkspacesWithBody(ctx, user, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGiveWorkspacesResponse(rsp)
+}
+
+// GiveWorkspacesWithResponse Give a member several workspaces at once.
+//
+// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+func (c *ClientWithResponses) GiveWorkspacesWithResponse(ctx context.Context, user UserID, params *GiveWorkspacesParams, body GiveWorkspacesJSONRequestBody, reqEditors ...RequestEditorFn) (*GiveWorkspacesResponse, error) {
+	rsp, err := c.GiveWorkspaces(ctx, user, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGiveWorkspacesResponse(rsp)
 }
 
 // ListPlatformsWithResponse What can be posted to here.
@@ -17734,6 +23776,36 @@ func (c *ClientWithResponses) DisablePluginWithResponse(ctx context.Context, plu
 	return ParseDisablePluginResponse(rsp)
 }
 
+// DismissPluginWithBodyWithResponse Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *ClientWithResponses) DismissPluginWithBodyWithResponse(ctx context.Context, plugin PluginID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error) {
+	rsp, err := c.DismissPluginWithBody(ctx, plugin, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDismissPluginResponse(rsp)
+}
+
+// DismissPluginWithResponse Let the version that waits go.
+//
+// What runs runs on. The version waits again if somebody adds it again. A plugin of which nothing else is there is removed instead.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /plugins/{plugin}:dismiss (the `DismissPlugin` operationId).
+func (c *ClientWithResponses) DismissPluginWithResponse(ctx context.Context, plugin PluginID, body DismissPluginJSONRequestBody, reqEditors ...RequestEditorFn) (*DismissPluginResponse, error) {
+	rsp, err := c.DismissPlugin(ctx, plugin, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDismissPluginResponse(rsp)
+}
+
 // EnablePluginWithResponse Switch a platform on.
 //
 // For this tenant and all below it; in the operator's tenant, for the whole installation. A tenant chooses within its plan and
@@ -17797,6 +23869,9 @@ func (c *ClientWithResponses) ListPostsWithResponse(ctx context.Context, params 
 // Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 // is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 //
+// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /posts (the `CreatePost` operationId).
@@ -17812,6 +23887,9 @@ func (c *ClientWithResponses) CreatePostWithBodyWithResponse(ctx context.Context
 //
 // Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 // is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+//
+// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -18016,8 +24094,9 @@ func (c *ClientWithResponses) SchedulePostWithResponse(ctx context.Context, post
 // BatchPostsWithBodyWithResponse Create many drafts at once.
 //
 // Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-// `/posts/N`.
+// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+// around the posts, or nests too deep is refused as a whole.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -18033,8 +24112,9 @@ func (c *ClientWithResponses) BatchPostsWithBodyWithResponse(ctx context.Context
 // BatchPostsWithResponse Create many drafts at once.
 //
 // Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-// `/posts/N`.
+// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+// around the posts, or nests too deep is refused as a whole.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -18120,9 +24200,9 @@ func (c *ClientWithResponses) UpdatePublishingSettingsWithResponse(ctx context.C
 	return ParseUpdatePublishingSettingsResponse(rsp)
 }
 
-// ListRolesWithResponse The tenant's own roles.
+// ListRolesWithResponse The roles that people here defined.
 //
-// Besides these there are owner, admin, manager, editor, approver, client and viewer.
+// In a workspace, those of its agency too (`inherited`). Besides these there are the built-in ones, see `GET /roles:built-in`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -18137,7 +24217,8 @@ func (c *ClientWithResponses) ListRolesWithResponse(ctx context.Context, reqEdit
 
 // CreateRoleWithBodyWithResponse Create a role.
 //
-// Nobody can hand on what they may not do themselves.
+// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+// may. A role of an agency can be given in its workspaces, too.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -18152,7 +24233,8 @@ func (c *ClientWithResponses) CreateRoleWithBodyWithResponse(ctx context.Context
 
 // CreateRoleWithResponse Create a role.
 //
-// Nobody can hand on what they may not do themselves.
+// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+// may. A role of an agency can be given in its workspaces, too.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -18165,13 +24247,15 @@ func (c *ClientWithResponses) CreateRoleWithResponse(ctx context.Context, params
 	return ParseCreateRoleResponse(rsp)
 }
 
-// DeleteRoleWithResponse Delete a role that nobody has.
+// DeleteRoleWithResponse Delete a role.
+//
+// `reassign_to` is the role that those get who have it or are invited with it, here and in the workspaces below; without it `409 role.in_use`, if there are any.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /roles/{role} (the `DeleteRole` operationId).
-func (c *ClientWithResponses) DeleteRoleWithResponse(ctx context.Context, role RoleID, reqEditors ...RequestEditorFn) (*DeleteRoleResponse, error) {
-	rsp, err := c.DeleteRole(ctx, role, reqEditors...)
+func (c *ClientWithResponses) DeleteRoleWithResponse(ctx context.Context, role RoleID, params *DeleteRoleParams, reqEditors ...RequestEditorFn) (*DeleteRoleResponse, error) {
+	rsp, err := c.DeleteRole(ctx, role, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -18202,6 +24286,19 @@ func (c *ClientWithResponses) UpdateRoleWithResponse(ctx context.Context, role R
 		return nil, err
 	}
 	return ParseUpdateRoleResponse(rsp)
+}
+
+// ListBuiltInRolesWithResponse The roles that every tenant has.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /roles:built-in (the `ListBuiltInRoles` operationId).
+func (c *ClientWithResponses) ListBuiltInRolesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListBuiltInRolesResponse, error) {
+	rsp, err := c.ListBuiltInRoles(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListBuiltInRolesResponse(rsp)
 }
 
 // ListTenantsWithResponse The tenants the person is a member of.
@@ -18301,6 +24398,36 @@ func (c *ClientWithResponses) CreateChildTenantWithResponse(ctx context.Context,
 	return ParseCreateChildTenantResponse(rsp)
 }
 
+// RequestAccessWithBodyWithResponse Ask a tenant directly below to let your members in.
+//
+// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+func (c *ClientWithResponses) RequestAccessWithBodyWithResponse(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RequestAccessResponse, error) {
+	rsp, err := c.RequestAccessWithBody(ctx, tenant, child, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRequestAccessResponse(rsp)
+}
+
+// RequestAccessWithResponse Ask a tenant directly below to let your members in.
+//
+// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+func (c *ClientWithResponses) RequestAccessWithResponse(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, body RequestAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*RequestAccessResponse, error) {
+	rsp, err := c.RequestAccess(ctx, tenant, child, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRequestAccessResponse(rsp)
+}
+
 // ResumeTenantWithResponse Open a suspended tenant again.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -18316,6 +24443,10 @@ func (c *ClientWithResponses) ResumeTenantWithResponse(ctx context.Context, tena
 
 // SuspendTenantWithBodyWithResponse Close a tenant directly below, and all under it, to everybody.
 //
+// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+// when you resume; what came due meanwhile follows the rule for missed posts.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
@@ -18329,6 +24460,10 @@ func (c *ClientWithResponses) SuspendTenantWithBodyWithResponse(ctx context.Cont
 
 // SuspendTenantWithResponse Close a tenant directly below, and all under it, to everybody.
 //
+// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+// when you resume; what came due meanwhile follows the rule for missed posts.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
@@ -18338,6 +24473,79 @@ func (c *ClientWithResponses) SuspendTenantWithResponse(ctx context.Context, ten
 		return nil, err
 	}
 	return ParseSuspendTenantResponse(rsp)
+}
+
+// EndOwnershipOfferWithResponse Take an offer back, or decline it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /tenants/{tenant}/ownership (the `EndOwnershipOffer` operationId).
+func (c *ClientWithResponses) EndOwnershipOfferWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*EndOwnershipOfferResponse, error) {
+	rsp, err := c.EndOwnershipOffer(ctx, tenant, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEndOwnershipOfferResponse(rsp)
+}
+
+// GetOwnershipOfferWithResponse The offer of ownership that waits.
+//
+// For the owners and for whom it is made to; for everybody else there is none.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /tenants/{tenant}/ownership (the `GetOwnershipOffer` operationId).
+func (c *ClientWithResponses) GetOwnershipOfferWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*GetOwnershipOfferResponse, error) {
+	rsp, err := c.GetOwnershipOffer(ctx, tenant, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetOwnershipOfferResponse(rsp)
+}
+
+// AcceptOwnershipWithResponse Become the owner, as whom the tenant was offered to.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}/ownership:accept (the `AcceptOwnership` operationId).
+func (c *ClientWithResponses) AcceptOwnershipWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*AcceptOwnershipResponse, error) {
+	rsp, err := c.AcceptOwnership(ctx, tenant, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcceptOwnershipResponse(rsp)
+}
+
+// OfferOwnershipWithBodyWithResponse Offer the tenant to one of its members.
+//
+// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+func (c *ClientWithResponses) OfferOwnershipWithBodyWithResponse(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OfferOwnershipResponse, error) {
+	rsp, err := c.OfferOwnershipWithBody(ctx, tenant, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOfferOwnershipResponse(rsp)
+}
+
+// OfferOwnershipWithResponse Offer the tenant to one of its members.
+//
+// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+func (c *ClientWithResponses) OfferOwnershipWithResponse(ctx context.Context, tenant TenantID, body OfferOwnershipJSONRequestBody, reqEditors ...RequestEditorFn) (*OfferOwnershipResponse, error) {
+	rsp, err := c.OfferOwnership(ctx, tenant, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOfferOwnershipResponse(rsp)
 }
 
 // PausePublishingWithBodyWithResponse Hold everything that is due in this tenant and below it.
@@ -18554,6 +24762,204 @@ func (c *ClientWithResponses) TestWebhookWithResponse(ctx context.Context, webho
 	return ParseTestWebhookResponse(rsp)
 }
 
+// ParseListAccessGrantsResponse parses an HTTP response from a ListAccessGrantsWithResponse call
+func ParseListAccessGrantsResponse(rsp *http.Response) (*ListAccessGrantsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAccessGrantsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGrantAccessResponse parses an HTTP response from a GrantAccessWithResponse call
+func ParseGrantAccessResponse(rsp *http.Response) (*GrantAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GrantAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Access
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseApproveAccessResponse parses an HTTP response from a ApproveAccessWithResponse call
+func ParseApproveAccessResponse(rsp *http.Response) (*ApproveAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ApproveAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Access
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeclineAccessResponse parses an HTTP response from a DeclineAccessWithResponse call
+func ParseDeclineAccessResponse(rsp *http.Response) (*DeclineAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeclineAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Access
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRevokeAccessResponse parses an HTTP response from a RevokeAccessWithResponse call
+func ParseRevokeAccessResponse(rsp *http.Response) (*RevokeAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Access
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListReceivedAccessResponse parses an HTTP response from a ListReceivedAccessWithResponse call
+func ParseListReceivedAccessResponse(rsp *http.Response) (*ListReceivedAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListReceivedAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ReceivedList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListKeysResponse parses an HTTP response from a ListKeysWithResponse call
 func ParseListKeysResponse(rsp *http.Response) (*ListKeysResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -18637,6 +25043,65 @@ func ParseRevokeKeyResponse(rsp *http.Response) (*RevokeKeyResponse, error) {
 	case rsp.StatusCode == 204:
 		break // No content-type
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListAuditResponse parses an HTTP response from a ListAuditWithResponse call
+func ParseListAuditResponse(rsp *http.Response) (*ListAuditResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAuditResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuditList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExportAuditResponse parses an HTTP response from a ExportAuditWithResponse call
+func ParseExportAuditResponse(rsp *http.Response) (*ExportAuditResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportAuditResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -18756,6 +25221,105 @@ func ParseResetPasswordResponse(rsp *http.Response) (*ResetPasswordResponse, err
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListProvidersResponse parses an HTTP response from a ListProvidersWithResponse call
+func ParseListProvidersResponse(rsp *http.Response) (*ListProvidersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListProvidersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ProviderList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseFinishProviderResponse parses an HTTP response from a FinishProviderWithResponse call
+func ParseFinishProviderResponse(rsp *http.Response) (*FinishProviderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FinishProviderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tokens
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStartProviderResponse parses an HTTP response from a StartProviderWithResponse call
+func ParseStartProviderResponse(rsp *http.Response) (*StartProviderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartProviderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Departure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -19311,6 +25875,233 @@ func ParseCreateStreamTicketResponse(rsp *http.Response) (*CreateStreamTicketRes
 	return response, nil
 }
 
+// ParseListInvitationsResponse parses an HTTP response from a ListInvitationsWithResponse call
+func ParseListInvitationsResponse(rsp *http.Response) (*ListInvitationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListInvitationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest InvitationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateInvitationResponse parses an HTTP response from a CreateInvitationWithResponse call
+func ParseCreateInvitationResponse(rsp *http.Response) (*CreateInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Invitation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRevokeInvitationResponse parses an HTTP response from a RevokeInvitationWithResponse call
+func ParseRevokeInvitationResponse(rsp *http.Response) (*RevokeInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseResendInvitationResponse parses an HTTP response from a ResendInvitationWithResponse call
+func ParseResendInvitationResponse(rsp *http.Response) (*ResendInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResendInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Invitation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAcceptInvitationResponse parses an HTTP response from a AcceptInvitationWithResponse call
+func ParseAcceptInvitationResponse(rsp *http.Response) (*AcceptInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AcceptInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Invited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseLookAtInvitationResponse parses an HTTP response from a LookAtInvitationWithResponse call
+func ParseLookAtInvitationResponse(rsp *http.Response) (*LookAtInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LookAtInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Invited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRegisterInvitedResponse parses an HTTP response from a RegisterInvitedWithResponse call
+func ParseRegisterInvitedResponse(rsp *http.Response) (*RegisterInvitedResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RegisterInvitedResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Invited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetJobResponse parses an HTTP response from a GetJobWithResponse call
 func ParseGetJobResponse(rsp *http.Response) (*GetJobResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -19397,6 +26188,134 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListIdentitiesResponse parses an HTTP response from a ListIdentitiesWithResponse call
+func ParseListIdentitiesResponse(rsp *http.Response) (*ListIdentitiesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListIdentitiesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest IdentityList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUnlinkIdentityResponse parses an HTTP response from a UnlinkIdentityWithResponse call
+func ParseUnlinkIdentityResponse(rsp *http.Response) (*UnlinkIdentityResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UnlinkIdentityResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseFinishIdentityResponse parses an HTTP response from a FinishIdentityWithResponse call
+func ParseFinishIdentityResponse(rsp *http.Response) (*FinishIdentityResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FinishIdentityResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Identity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStartIdentityResponse parses an HTTP response from a StartIdentityWithResponse call
+func ParseStartIdentityResponse(rsp *http.Response) (*StartIdentityResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartIdentityResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Departure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -19510,6 +26429,35 @@ func ParseRevokeOtherSessionsResponse(rsp *http.Response) (*RevokeOtherSessionsR
 	}
 
 	response := &RevokeOtherSessionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseLeaveTenantResponse parses an HTTP response from a LeaveTenantWithResponse call
+func ParseLeaveTenantResponse(rsp *http.Response) (*LeaveTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LeaveTenantResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
@@ -19828,6 +26776,72 @@ func ParseSetMemberRoleResponse(rsp *http.Response) (*SetMemberRoleResponse, err
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Member
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListMemberWorkspacesResponse parses an HTTP response from a ListMemberWorkspacesWithResponse call
+func ParseListMemberWorkspacesResponse(rsp *http.Response) (*ListMemberWorkspacesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListMemberWorkspacesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PlaceList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGiveWorkspacesResponse parses an HTTP response from a GiveWorkspacesWithResponse call
+func ParseGiveWorkspacesResponse(rsp *http.Response) (*GiveWorkspacesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GiveWorkspacesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WorkspacesResult
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -20341,6 +27355,39 @@ func ParseDisablePluginResponse(rsp *http.Response) (*DisablePluginResponse, err
 	}
 
 	response := &DisablePluginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Plugin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDismissPluginResponse parses an HTTP response from a DismissPluginWithResponse call
+func ParseDismissPluginResponse(rsp *http.Response) (*DismissPluginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DismissPluginResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
@@ -21092,6 +28139,39 @@ func ParseUpdateRoleResponse(rsp *http.Response) (*UpdateRoleResponse, error) {
 	return response, nil
 }
 
+// ParseListBuiltInRolesResponse parses an HTTP response from a ListBuiltInRolesWithResponse call
+func ParseListBuiltInRolesResponse(rsp *http.Response) (*ListBuiltInRolesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListBuiltInRolesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BuiltInRoleList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListTenantsResponse parses an HTTP response from a ListTenantsWithResponse call
 func ParseListTenantsResponse(rsp *http.Response) (*ListTenantsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -21257,6 +28337,39 @@ func ParseCreateChildTenantResponse(rsp *http.Response) (*CreateChildTenantRespo
 	return response, nil
 }
 
+// ParseRequestAccessResponse parses an HTTP response from a RequestAccessWithResponse call
+func ParseRequestAccessResponse(rsp *http.Response) (*RequestAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RequestAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Access
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseResumeTenantResponse parses an HTTP response from a ResumeTenantWithResponse call
 func ParseResumeTenantResponse(rsp *http.Response) (*ResumeTenantResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -21302,6 +28415,130 @@ func ParseSuspendTenantResponse(rsp *http.Response) (*SuspendTenantResponse, err
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEndOwnershipOfferResponse parses an HTTP response from a EndOwnershipOfferWithResponse call
+func ParseEndOwnershipOfferResponse(rsp *http.Response) (*EndOwnershipOfferResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EndOwnershipOfferResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetOwnershipOfferResponse parses an HTTP response from a GetOwnershipOfferWithResponse call
+func ParseGetOwnershipOfferResponse(rsp *http.Response) (*GetOwnershipOfferResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetOwnershipOfferResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OwnershipOffer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAcceptOwnershipResponse parses an HTTP response from a AcceptOwnershipWithResponse call
+func ParseAcceptOwnershipResponse(rsp *http.Response) (*AcceptOwnershipResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AcceptOwnershipResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseOfferOwnershipResponse parses an HTTP response from a OfferOwnershipWithResponse call
+func ParseOfferOwnershipResponse(rsp *http.Response) (*OfferOwnershipResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OfferOwnershipResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest OwnershipOffer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

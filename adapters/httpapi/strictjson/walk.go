@@ -21,10 +21,11 @@ type walker struct {
 	data  []byte
 	dec   *json.Decoder
 	found []fault.Violation
+	mute  bool // within a value that its owner will Decode by itself
 }
 
 func (w *walker) report(pointer, reason, message string, args ...any) {
-	if len(w.found) < maxViolations {
+	if !w.mute && len(w.found) < maxViolations {
 		w.found = append(w.found, fault.Violation{Field: pointer, Reason: reason, Message: fmt.Sprintf(message, args...)})
 	}
 }
@@ -34,6 +35,10 @@ func (w *walker) report(pointer, reason, message string, args ...any) {
 func (w *walker) value(at string, t reflect.Type, depth int) error {
 	if depth > MaxDepth {
 		return fault.New(fault.Invalid, "json.too_deep", "Arrays and objects may nest %d deep.", MaxDepth).On(at)
+	}
+	if t == reflect.TypeFor[json.RawMessage]() && !w.mute {
+		w.mute = true
+		defer func() { w.mute = false }()
 	}
 	start := w.dec.InputOffset()
 	token, err := w.dec.Token()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/carillonhq/carillon/core/catalog"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit/audittest"
 )
 
 // A Node is a tenant as the store has to know it.
@@ -167,6 +168,7 @@ func (s *Store) why(p catalog.Plugin, line []tenants.ID) catalog.Reason {
 }
 
 type tx struct {
+	audittest.Recorder
 	tenant tenants.ID
 	room
 	events []Event

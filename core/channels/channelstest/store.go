@@ -117,7 +117,7 @@ func (s *Store) run(ctx context.Context, t tenants.ID, fn func(context.Context, 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	work := s.rows(t).clone()
-	if err := fn(context.WithValue(ctx, insideKey{}, true), memTx{work, s}); err != nil || !keep {
+	if err := fn(context.WithValue(ctx, insideKey{}, true), memTx{rows: work, s: s}); err != nil || !keep {
 		return err
 	}
 	if s.all == nil {

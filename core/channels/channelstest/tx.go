@@ -10,10 +10,12 @@ import (
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
+	"github.com/carillonhq/carillon/tenants/audit/audittest"
 )
 
 // memTx implements channels.Tx on a copy of a tenant's rows.
 type memTx struct {
+	audittest.Recorder
 	*rows
 	s *Store
 }

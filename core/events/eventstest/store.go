@@ -13,6 +13,7 @@ import (
 	"github.com/carillonhq/carillon/core/events"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit/audittest"
 )
 
 // Store is an events.Store in memory. Its zero value is ready to use, and safe
@@ -108,6 +109,7 @@ func (s *Store) of(who tenants.ID) *state {
 }
 
 type memTx struct {
+	audittest.Recorder
 	*state
 	who    tenants.ID
 	commit uint64

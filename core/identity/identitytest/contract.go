@@ -30,6 +30,9 @@ func RunStore(t *testing.T, s identity.Store) {
 	t.Run("guards", c.guards)
 	t.Run("a guard is one at a time", c.guardsTakeTurns)
 	t.Run("a failed update leaves nothing", c.rollback)
+	t.Run("accounts elsewhere", c.externals)
+	t.Run("the last but one is one at a time", c.externalsTakeTurns)
+	t.Run("an attempt works once", c.attempts)
 	t.Run("sweeping", c.sweep)
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit/audittest"
 )
 
 // Keys is an identity.KeyStore in memory. Its zero value is ready to use.
@@ -27,7 +28,7 @@ func (k *Keys) Update(_ context.Context, who tenants.ID, fn func(identity.KeyTx)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	next := clone(k.rows)
-	if err := fn(keyTx{who, next}); err != nil {
+	if err := fn(keyTx{who: who, rows: next}); err != nil {
 		return err
 	}
 	k.rows = next
@@ -49,6 +50,7 @@ func (k *Keys) Touch(_ context.Context, _ tenants.ID, id identity.KeyID, at time
 }
 
 type keyTx struct {
+	audittest.Recorder
 	who  tenants.ID
 	rows map[identity.KeyID]identity.Holder
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit/audittest"
 )
 
 // Store is an identity.Store in memory. Its zero value is ready to use, from
@@ -23,6 +24,7 @@ type Store struct {
 }
 
 type state struct {
+	audittest.Recorder
 	users     map[tenants.UserID]user
 	pending   map[identity.PendingID]identity.Pending
 	sessions  map[identity.SessionID]identity.Session
@@ -30,6 +32,8 @@ type state struct {
 	onetimes  map[identity.Hash]identity.OneTime
 	guards    map[string]identity.Guard
 	letters   []identity.Letter
+	externals map[identity.ExternalID]identity.External
+	attempts  map[identity.Hash]identity.Attempt
 }
 
 type user struct {
@@ -41,6 +45,7 @@ func (s *state) clone() *state {
 	return &state{
 		users: clone(s.users), pending: clone(s.pending), sessions: clone(s.sessions), refreshes: clone(s.refreshes),
 		onetimes: clone(s.onetimes), guards: clone(s.guards), letters: slices.Clone(s.letters),
+		externals: clone(s.externals), attempts: clone(s.attempts),
 	}
 }
 
@@ -89,7 +94,7 @@ func (s *Store) Rows() any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.state.clone()
-	return []any{c.users, c.pending, c.sessions, c.refreshes, c.onetimes, c.guards, c.letters}
+	return []any{c.users, c.pending, c.sessions, c.refreshes, c.onetimes, c.guards, c.letters, c.externals, c.attempts}
 }
 
 func none() error { return fault.New(fault.NotFound, "not_found", "There is no such thing.") }
@@ -106,7 +111,11 @@ func get[K comparable, V any](m map[K]V, k K) (*V, error) {
 func (s *state) Credential(_ context.Context, address string, now time.Time) (identity.Credential, error) {
 	for _, u := range s.users {
 		if u.Email == address {
-			return identity.Credential{User: u.ID, Hashes: []string{u.hash}, Verified: true}, nil
+			cred := identity.Credential{User: u.ID, Verified: true}
+			if u.hash != "" {
+				cred.Hashes = []string{u.hash}
+			}
+			return cred, nil
 		}
 	}
 	var alive []identity.Pending
@@ -289,6 +298,7 @@ func (s *state) SaveGuard(_ context.Context, key string, g identity.Guard) error
 func (s *state) Sweep(ctx context.Context, now, quiet time.Time) error {
 	maps.DeleteFunc(s.pending, func(_ identity.PendingID, p identity.Pending) bool { return !now.Before(p.ExpiresAt) })
 	maps.DeleteFunc(s.onetimes, func(_ identity.Hash, o identity.OneTime) bool { return !now.Before(o.ExpiresAt) })
+	maps.DeleteFunc(s.attempts, func(_ identity.Hash, a identity.Attempt) bool { return !now.Before(a.ExpiresAt) })
 	maps.DeleteFunc(s.guards, func(_ string, g identity.Guard) bool { return g.At.Before(quiet) && g.Until.Before(now) })
 	for id, v := range s.sessions {
 		if !now.Before(v.ExpiresAt) {

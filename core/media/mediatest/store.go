@@ -12,6 +12,7 @@ import (
 	"github.com/carillonhq/carillon/core/media"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit/audittest"
 )
 
 // Store is a media.Store in memory. Its zero value is ready to use.
@@ -19,6 +20,16 @@ type Store struct {
 	mu        sync.Mutex
 	files     map[tenants.ID]map[media.ID]media.Media
 	announced []media.ID
+	lamented  []media.ID
+	// Drafts and Planned are the posts that show a file. Detach empties Drafts.
+	Drafts, Planned []string
+}
+
+// Lamented lists the files of every committed Lament, in order.
+func (s *Store) Lamented() []media.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.lamented)
 }
 
 // Announced lists the files of every committed Announce, in order.
@@ -54,6 +65,8 @@ func (s *Store) Update(ctx context.Context, who tenants.ID, fn func(media.Tx) er
 	}
 	s.files[who] = tx.files
 	s.announced = append(s.announced, tx.announced...)
+	s.lamented = append(s.lamented, tx.lamented...)
+	s.Drafts = tx.drafts
 	return nil
 }
 
@@ -66,7 +79,7 @@ func (s *Store) run(ctx context.Context, who tenants.ID, fn func(media.Tx) error
 		return nil, fault.New(fault.Internal, "tenant.missing", "No tenant was named.")
 	}
 	s.mu.Lock()
-	tx := &memTx{files: maps.Clone(s.files[who])}
+	tx := &memTx{files: maps.Clone(s.files[who]), drafts: s.Drafts, planned: s.Planned}
 	s.mu.Unlock()
 	if tx.files == nil {
 		tx.files = map[media.ID]media.Media{}
@@ -75,8 +88,24 @@ func (s *Store) run(ctx context.Context, who tenants.ID, fn func(media.Tx) error
 }
 
 type memTx struct {
-	files     map[media.ID]media.Media
-	announced []media.ID
+	audittest.Recorder
+	files               map[media.ID]media.Media
+	announced, lamented []media.ID
+	drafts, planned     []string
+}
+
+func (tx *memTx) Lock(ctx context.Context, id media.ID) (*media.Media, error) {
+	return tx.Media(ctx, id)
+}
+
+func (tx *memTx) Uses(_ context.Context, _ media.ID, limit int) ([]string, error) {
+	all := append(slices.Clone(tx.drafts), tx.planned...)
+	return all[:min(len(all), limit)], nil
+}
+
+func (tx *memTx) Detach(context.Context, media.ID) error {
+	tx.drafts = nil
+	return nil
 }
 
 func (tx *memTx) Media(_ context.Context, id media.ID) (*media.Media, error) {
@@ -133,5 +162,10 @@ func (tx *memTx) Drop(_ context.Context, id media.ID) error {
 
 func (tx *memTx) Announce(_ context.Context, m *media.Media) error {
 	tx.announced = append(tx.announced, m.ID)
+	return nil
+}
+
+func (tx *memTx) Lament(_ context.Context, id media.ID) error {
+	tx.lamented = append(tx.lamented, id)
 	return nil
 }

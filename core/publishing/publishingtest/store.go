@@ -15,6 +15,7 @@ import (
 	"github.com/carillonhq/carillon/core/publishing"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit/audittest"
 )
 
 // Store is a publishing.Store and Queue in memory. Its zero value is ready to
@@ -29,6 +30,8 @@ type Store struct {
 	Told map[channels.ID]string
 	// Fail makes the next updates fail, as a lost database would.
 	Fail int
+	// Gone are the channels and files that are not there; all others are.
+	Gone map[string]bool
 }
 
 type state struct {
@@ -162,6 +165,7 @@ func clone[T any](v *T) *T {
 }
 
 type memTx struct {
+	audittest.Recorder
 	s  *Store
 	st *state
 }
@@ -231,6 +235,20 @@ func (tx *memTx) matches(p *publishing.Post, f publishing.Filter) bool {
 		return true
 	}
 	return slices.ContainsFunc(p.Content.Variants, func(v publishing.Variant) bool { return v.Channel == f.Channel })
+}
+
+func (tx *memTx) Unknown(_ context.Context, refs publishing.Refs) (out publishing.Refs, err error) {
+	for _, c := range refs.Channels {
+		if tx.s.Gone[string(c)] {
+			out.Channels = append(out.Channels, c)
+		}
+	}
+	for _, m := range refs.Media {
+		if tx.s.Gone[string(m)] {
+			out.Media = append(out.Media, m)
+		}
+	}
+	return out, nil
 }
 
 func (tx *memTx) SavePost(_ context.Context, p *publishing.Post) error {

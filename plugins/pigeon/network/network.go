@@ -3,7 +3,8 @@
 //
 // Demo, tutorial, tests and the crash driver publish here, so that nobody
 // needs a vendor's account to see a post go live, and so that losing or
-// doubling one can be counted. It signs people in by OAuth 2, processes media
+// doubling one can be counted. It signs people in by OAuth 2, and into other
+// services by OpenID Connect, processes media
 // with a delay, limits rates, and hides new posts from its listing for a while,
 // as an index does. What goes wrong is chosen by words in a post's text (see
 // Trouble), by Network.Trouble, or by chance with a seed (see Faults).
@@ -13,6 +14,7 @@
 package network
 
 import (
+	"crypto/ed25519"
 	"net/http"
 	"sync"
 	"time"
@@ -36,6 +38,7 @@ type Options struct {
 	RateLimit  int           // requests per account and window; 0: no limit
 	RateWindow time.Duration // 0 means five minutes
 	SlowFor    time.Duration // how long "slow" takes; 0 means five seconds
+	ReviewFor  time.Duration // how long "review" takes; 0 means a minute
 	Faults     Faults
 
 	Now  func() time.Time  // nil means time.Now
@@ -78,6 +81,7 @@ type Network struct {
 	tries    map[string]int  // by identity
 	windows  map[string]*window
 	watchers map[chan struct{}]bool
+	signing  ed25519.PrivateKey // of ID tokens
 }
 
 // Open makes a network and reads back what its journal holds.
@@ -99,6 +103,9 @@ func Open(opt Options) (*Network, error) {
 			return nil, err
 		}
 	}
+	if _, n.signing, err = ed25519.GenerateKey(nil); err != nil {
+		return nil, err
+	}
 	n.mux = n.routes()
 	return n, nil
 }
@@ -108,6 +115,7 @@ func withDefaults(opt Options) Options {
 	setDefault(&opt.AccessLife, time.Hour)
 	setDefault(&opt.RateWindow, 5*time.Minute)
 	setDefault(&opt.SlowFor, 5*time.Second)
+	setDefault(&opt.ReviewFor, time.Minute)
 	if len(opt.Accounts) == 0 {
 		opt.Accounts = []string{"harbour", "lantern", "kestrel"}
 	}
@@ -153,6 +161,9 @@ func (n *Network) routes() *http.ServeMux {
 		"POST /oauth/authorize": n.authorize,
 		"POST /oauth/token":     n.token,
 		"POST /oauth/revoke":    n.revoke,
+
+		"GET /.well-known/openid-configuration": n.discovery,
+		"GET /oauth/keys":                       n.keys,
 
 		"GET /api/v1/me":         n.api(n.me),
 		"POST /api/v1/media":     n.api(n.upload),

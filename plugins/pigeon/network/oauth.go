@@ -15,6 +15,8 @@ import (
 // A code is a sign-in between the account chooser and the token endpoint.
 type code struct {
 	account, client, redirect, challenge string
+	nonce                                string
+	openID                               bool // an ID token was asked for
 	until                                time.Time
 	family                               string // set once it was used
 }
@@ -23,13 +25,13 @@ const codeLife = time.Minute
 
 // ask is what an application asks the chooser for.
 type ask struct {
-	Client, Redirect, Challenge, Scope, State string
+	Client, Redirect, Challenge, Scope, State, Nonce string
 }
 
 func readAsk(v url.Values) ask {
 	return ask{
 		Client: v.Get("client_id"), Redirect: v.Get("redirect_uri"), Challenge: v.Get("code_challenge"),
-		Scope: v.Get("scope"), State: v.Get("state"),
+		Scope: v.Get("scope"), State: v.Get("state"), Nonce: v.Get("nonce"),
 	}
 }
 
@@ -75,6 +77,9 @@ func (n *Network) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	back := url.Values{"state": {asked.State}}
+	if asked.openID() {
+		back.Set("iss", issuer(r))
+	}
 	if handle := r.PostForm.Get("account"); handle == "" {
 		back.Set("error", "access_denied")
 	} else if a, err := n.join(handle); err != nil {
@@ -99,7 +104,7 @@ func (n *Network) newCode(a *Account, asked ask) string {
 	maps.DeleteFunc(n.codes, func(_ string, c *code) bool { return n.opt.Now().After(c.until) })
 	n.codes[value] = &code{
 		account: a.ID, client: asked.Client, redirect: asked.Redirect, challenge: asked.Challenge,
-		until: n.opt.Now().Add(codeLife),
+		nonce: asked.Nonce, openID: asked.openID(), until: n.opt.Now().Add(codeLife),
 	}
 	return value
 }
@@ -113,15 +118,20 @@ func (n *Network) token(w http.ResponseWriter, r *http.Request) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	c := n.codes[r.PostForm.Get("code")]
 	tokens, refusal := n.exchange(r)
 	if refusal != nil {
 		refusal.write(w)
 		return
 	}
-	answer(w, http.StatusOK, map[string]any{
+	body := map[string]any{
 		"access_token": tokens.Access, "refresh_token": tokens.Refresh, "token_type": "Bearer",
 		"expires_in": int(tokens.Expires.Sub(n.opt.Now()).Seconds()), "scope": "read write media metrics",
-	})
+	}
+	if c != nil && c.openID {
+		body["id_token"] = n.idToken(r, c)
+	}
+	answer(w, http.StatusOK, body)
 }
 
 func (n *Network) exchange(r *http.Request) (Tokens, *problem) {

@@ -111,9 +111,10 @@ func (n *Network) authorizePage(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", policy(target.Scheme+"://"+target.Host))
 	render(w, "authorize.html", struct {
 		ask
+		OpenID   bool
 		App      string
 		Accounts []*Account
-	}{asked, target.Host, n.accounts})
+	}{asked, asked.openID(), target.Host, n.accounts})
 }
 
 func render(w http.ResponseWriter, name string, data any) {

@@ -17,9 +17,9 @@ from carillon_plugin import Context
 from carillon_plugin.certificate import self_signed
 
 
-def call(seconds: float = 0.5, armed: bool = True) -> Context:
+def call(seconds: float = 0.5, armed: bool = True, proxy: str = "") -> Context:
     """A call that may commit and has so long."""
-    return Context(time.time() + seconds, armed)
+    return Context(time.time() + seconds, armed, proxy)
 
 
 class Raw:

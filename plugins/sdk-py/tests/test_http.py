@@ -85,6 +85,25 @@ class Requests(unittest.TestCase):
         commit(call(), "http://127.0.0.1:1/")
         self.assertEqual(proxy.lines, 2)
 
+    def test_calls_at_once_each_say_which_they_are_and_a_commit_does_too(self) -> None:
+        proxy = Raw(self, OK)
+
+        def at(name: str) -> str:
+            return proxy.url.replace("//", f"//plug:{name}@")
+
+        env(self, HTTPS_PROXY=at("own"))
+        runs = [threading.Thread(target=call(5, True, at(name)).fetch, args=(f"http://perch.example/{name}",)) for name in "ab"]
+        runs.append(threading.Thread(target=commit, args=(call(5, True, at("c")), "http://perch.example/c")))
+        runs.append(threading.Thread(target=call(5).fetch, args=("http://perch.example/own",)))
+        for run in runs:
+            run.start()
+        for run in runs:
+            run.join()
+        for name in ("a", "b", "c", "own"):
+            heard = [h for h in proxy.heard if f"http://perch.example/{name} " in h]
+            said = "Proxy-Authorization: Basic " + base64.b64encode(f"plug:{name}".encode()).decode()
+            self.assertIn(said, "".join(heard))
+
     def test_a_call_that_is_not_armed_sends_nothing_and_one_commits_once(self) -> None:
         server = Raw(self, OK)
         with self.assertRaises(Fault) as raised:

@@ -34,6 +34,8 @@ export class Context {
     readonly deadline: Date,
     /** Whether the host has recorded that this call may commit. */
     readonly armed: boolean,
+    /** The proxy for this call's requests, which tells the host whose they are. It is a secret. */
+    readonly proxy = "",
   ) {}
 
   /**

@@ -15,12 +15,13 @@ export interface Line {
 const DIAL_TIMEOUT = 10_000;
 
 /**
- * Opens a fresh connection to where url points: TCP, the proxy's tunnel if
- * there is one, and TLS. If it throws, nothing of a request was sent.
+ * Opens a fresh connection to where url points: TCP, the tunnel of the call's
+ * own proxy or the environment's if there is one, and TLS. If it throws,
+ * nothing of a request was sent.
  */
-export async function dial(url: URL, signal: AbortSignal): Promise<Line> {
+export async function dial(url: URL, signal: AbortSignal, own = ""): Promise<Line> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT)]);
-  const proxy = proxyFor(url);
+  const proxy = proxyFor(url, own);
   const socket = await connect(proxy ?? url, limit);
   try {
     if (url.protocol === "http:") {
@@ -95,6 +96,7 @@ function tunnel(socket: net.Socket, to: URL, proxy: URL, signal: AbortSignal): P
 /** The proxy's refusal in the author's words. */
 function denied(to: URL, answer: http.IncomingMessage): Error {
   const why = answer.headers["proxy-status"];
+  if (answer.statusCode === 407) return new Error(`the request to ${to.host} was made outside of its call, or after it: use the call's own context`);
   if (why === "carillon; error=http_request_denied") return new Error(`${to.host} is not in the plugin's manifest: egress does not list it`);
   return new Error(`the proxy answered ${answer.statusCode} for ${to.host}${why ? `: ${String(why)}` : ""}`);
 }

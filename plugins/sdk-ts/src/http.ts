@@ -90,7 +90,7 @@ export async function send(ctx: Context, out: Outgoing, signal: AbortSignal, unt
   const startedAt = new Date();
   let answer: http.IncomingMessage | undefined;
   try {
-    const line = await dial(out.url, signal).catch((error: unknown) => {
+    const line = await dial(out.url, signal, ctx.proxy).catch((error: unknown) => {
       throw new Lost(error, false);
     });
     answer = await exchange(line, out, signal, until).catch((error: unknown) => {

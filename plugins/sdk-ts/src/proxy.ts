@@ -1,8 +1,8 @@
 /** Which way a request leaves: by the proxy in the environment, or directly. */
 
-/** The proxy for url, or undefined if it is reached directly. */
-export function proxyFor(url: URL, env: NodeJS.ProcessEnv = process.env): URL | undefined {
-  const raw = env["HTTPS_PROXY"];
+/** The proxy for url, or undefined if it is reached directly. A call's own stands in for that of the environment. */
+export function proxyFor(url: URL, own = "", env: NodeJS.ProcessEnv = process.env): URL | undefined {
+  const raw = own || env["HTTPS_PROXY"];
   if (!raw) return undefined;
   // NO_PROXY lists the exact host:port pairs, such as the host's media gateway.
   // Loopback is no exception: that is where an attacker would point a plugin.

@@ -13,6 +13,9 @@ import { decode, encode, MAX_MESSAGE } from "./wire.js";
 /** Metadata with the instant at which the host gives a call up, in Unix nanoseconds. */
 export const DEADLINE_KEY = "carillon-deadline";
 
+/** Metadata with the proxy for the requests of one call: the host wants to know on whose behalf it is asked. */
+export const PROXY_KEY = "carillon-proxy";
+
 type Answer = Record<string, unknown>;
 
 /** One method of the wire: what it asks of the plugin. Undefined: the plugin has no such method. */
@@ -110,7 +113,7 @@ async function answer(desc: DescMethod, run: NonNullable<Method["run"]>, call: U
   const ended = new AbortController();
   call.on("cancelled", () => ended.abort(new Error("the host gave the call up")));
   const timer = setTimeout(() => ended.abort(new Error("the call is over")), Math.min(until - Date.now(), 2 ** 31 - 1));
-  const ctx = new Context(ended.signal, new Date(until), req.commit === true);
+  const ctx = new Context(ended.signal, new Date(until), req.commit === true, String(call.metadata.get(PROXY_KEY)[0] ?? ""));
   try {
     return encode(desc.output, { ...(await run(req as never, ctx)), notes: { calls: ctx.notes } });
   } catch (error) {

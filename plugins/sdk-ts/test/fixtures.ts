@@ -7,8 +7,8 @@ import { selfSigned } from "../src/certificate.js";
 import { Context } from "../src/context.js";
 
 /** A call that may commit and has so long. */
-export function call(ms = 500, armed = true): Context {
-  return new Context(AbortSignal.timeout(ms), new Date(Date.now() + ms), armed);
+export function call(ms = 500, armed = true, proxy = ""): Context {
+  return new Context(AbortSignal.timeout(ms), new Date(Date.now() + ms), armed, proxy);
 }
 
 /** What a server does with each connection; `heard` is its first bytes, if it reads. */

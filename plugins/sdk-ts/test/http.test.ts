@@ -73,6 +73,21 @@ test("the proxy is used even for loopback, and hears who asks; NO_PROXY is exact
   assert.equal(proxy.lines(), 2);
 });
 
+test("calls at once each say which they are, and a commit does, too", async (t) => {
+  const proxy = await raw(t, OK);
+  env(t, "HTTPS_PROXY", proxy.url.replace("//", "//plug:own@"));
+  const as = (name: string) => call(5000, true, proxy.url.replace("//", `//plug:${name}@`));
+  await Promise.all([
+    ...["a", "b"].map((name) => as(name).fetch(`http://perch.example/${name}`)),
+    commit(as("c"), "http://perch.example/c", { method: "POST" }),
+    call(5000).fetch("http://perch.example/own"),
+  ]);
+  for (const name of ["a", "b", "c", "own"]) {
+    const heard = proxy.heard.find((h) => h.includes(`http://perch.example/${name} `));
+    assert.match(heard ?? "", new RegExp(`proxy-authorization: Basic ${Buffer.from(`plug:${name}`).toString("base64")}`, "i"), name);
+  }
+});
+
 test("a call that is not armed sends nothing, and one commits once", async (t) => {
   const server = await raw(t, OK);
   await assert.rejects(commit(call(500, false), server.url, { method: "POST" }), { kind: "permanent", key: "plugin.commit_unarmed" });

@@ -9,8 +9,12 @@ import (
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
+
+// done is an entry for what a test does.
+var done = audit.Of("system", "test", "")
 
 // Run is the contract of a registry.Store. open returns a store that has an
 // operator, and may return the same one each time.
@@ -33,6 +37,14 @@ func Run(t *testing.T, open func(*testing.T) registry.Store) {
 		"saving a tenant leaves its place alone":  savingKeepsThePlace,
 		"updates of one tenant take turns":        updatesTakeTurns,
 		"what breaks an invariant is not written": invariantsHold,
+		"a role counts in the workspaces below":   rolesReachDown,
+		"a role goes everywhere it was given":     rolesGoEverywhere,
+		"invitations come and go":                 invitationsComeAndGo,
+		"an address has one open invitation":      oneOpenInvitation,
+		"one offer of ownership waits":            oneOfferWaits,
+		"a grant lets the parent's people in":     grantsLetIn,
+		"a parent asks its child":                 parentsAsk,
+		"the suspended learn whom to ask":         closuresSayWhomToAsk,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
@@ -53,7 +65,7 @@ func NewStore(t testing.TB) *Store {
 	t.Helper()
 	s := new(Store)
 	op := &registry.Tenant{ID: tenants.NewID(), Kind: tenants.Operator, Name: "Operator", Tier: tenants.Team, State: registry.Active}
-	if err := s.Create(t.Context(), op, registry.Member{User: person(), Role: tenants.Owner, GrantedBy: "system"}); err != nil {
+	if err := s.Create(t.Context(), op, registry.Member{User: person(), Role: tenants.Owner, GrantedBy: "system"}, done); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -81,7 +93,7 @@ func (w world) child(t *testing.T, parent tenants.ID, kind tenants.Kind, tier te
 		Settings: registry.Settings{TimeZone: "Europe/Lisbon"}, CreatedAt: noon, UpdatedAt: noon,
 	}, person()}
 	owner := registry.Member{User: c.owner, Role: tenants.Owner, GrantedBy: "system", CreatedAt: noon, UpdatedAt: noon}
-	if err := w.Create(t.Context(), c.Tenant, owner); err != nil {
+	if err := w.Create(t.Context(), c.Tenant, owner, done); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -116,24 +128,24 @@ func childKnowsItsPath(t *testing.T, w world) {
 
 func noOrphans(t *testing.T, w world) {
 	orphan := &registry.Tenant{ID: tenants.NewID(), Parent: tenants.NewID(), Kind: tenants.Workspace, Name: "x", State: registry.Active}
-	want(t, fault.NotFound, w.Create(t.Context(), orphan, registry.Member{User: person(), Role: tenants.Owner}))
-	must(t, w.SetState(t.Context(), w.root, w.agency.ID, registry.Suspended, ""))
+	want(t, fault.NotFound, w.Create(t.Context(), orphan, registry.Member{User: person(), Role: tenants.Owner}, done))
+	must(t, w.SetState(t.Context(), w.root, w.agency.ID, registry.Suspended, "", done))
 	late := &registry.Tenant{ID: tenants.NewID(), Parent: w.us.ID, Kind: tenants.Workspace, Name: "x", State: registry.Active}
-	want(t, fault.Conflict, w.Create(t.Context(), late, registry.Member{User: person(), Role: tenants.Owner}))
+	want(t, fault.Conflict, w.Create(t.Context(), late, registry.Member{User: person(), Role: tenants.Owner}, done))
 	_, err := w.Standing(t.Context(), late.ID, "")
 	want(t, fault.NotFound, err)
 }
 
 func oneOperator(t *testing.T, w world) {
 	second := &registry.Tenant{ID: tenants.NewID(), Kind: tenants.Operator, Name: "x", Tier: tenants.Team, State: registry.Active}
-	want(t, fault.Conflict, w.Create(t.Context(), second, registry.Member{User: person(), Role: tenants.Owner}))
+	want(t, fault.Conflict, w.Create(t.Context(), second, registry.Member{User: person(), Role: tenants.Owner}, done))
 }
 
 func standingFromAbove(t *testing.T, w world) {
 	if st := w.standing(t, w.us.ID, w.us.owner); st.Tier != tenants.Pro || st.Suspended || st.Paused || st.Role != tenants.Owner || st.Kind != tenants.Workspace {
 		t.Errorf("standing = %+v", st)
 	}
-	must(t, w.SetState(t.Context(), w.root, w.agency.ID, registry.Suspended, "unpaid"))
+	must(t, w.SetState(t.Context(), w.root, w.agency.ID, registry.Suspended, "unpaid", done))
 	w.update(t, w.agency.ID, func(ctx context.Context, tx registry.Tx) error {
 		a, err := tx.Tenant(ctx)
 		if err != nil {
@@ -145,7 +157,7 @@ func standingFromAbove(t *testing.T, w world) {
 	if st := w.standing(t, w.us.ID, ""); !st.Suspended || !st.Paused {
 		t.Errorf("below a suspended tenant: %+v", st)
 	}
-	must(t, w.SetState(t.Context(), w.root, w.agency.ID, registry.Active, ""))
+	must(t, w.SetState(t.Context(), w.root, w.agency.ID, registry.Active, "", done))
 	if st := w.standing(t, w.us.ID, ""); st.Suspended {
 		t.Errorf("after it was resumed: %+v", st)
 	}
@@ -163,12 +175,12 @@ func strangerHasNoRole(t *testing.T, w world) {
 
 func onlyTheParentSuspends(t *testing.T, w world) {
 	for name, parent := range map[string]tenants.ID{"itself": w.us.ID, "a sibling": w.them.ID, "a grandparent": w.root, "nobody": ""} {
-		if err := w.SetState(t.Context(), parent, w.us.ID, registry.Suspended, ""); !fault.Is(err, fault.NotFound) {
+		if err := w.SetState(t.Context(), parent, w.us.ID, registry.Suspended, "", done); !fault.Is(err, fault.NotFound) {
 			t.Errorf("%s: err = %v", name, err)
 		}
 	}
 	before := w.standing(t, w.us.ID, "").Authz
-	must(t, w.SetState(t.Context(), w.agency.ID, w.us.ID, registry.Suspended, ""))
+	must(t, w.SetState(t.Context(), w.agency.ID, w.us.ID, registry.Suspended, "", done))
 	if st := w.standing(t, w.us.ID, ""); !st.Suspended || st.Authz == before {
 		t.Errorf("standing = %+v", st)
 	}
@@ -199,7 +211,7 @@ func findsMine(t *testing.T, w world) {
 			return tx.SaveMember(ctx, &registry.Member{User: user, Role: tenants.Editor, GrantedBy: "system"})
 		})
 	}
-	must(t, w.SetState(t.Context(), w.root, w.agency.ID, registry.Suspended, ""))
+	must(t, w.SetState(t.Context(), w.root, w.agency.ID, registry.Suspended, "", done))
 	got, err := w.Mine(t.Context(), user)
 	must(t, err)
 	if len(got) != 2 || got[0].ID != w.agency.ID || got[1].ID != w.us.ID || got[1].Parent != w.agency.ID ||

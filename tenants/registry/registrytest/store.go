@@ -8,9 +8,12 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
+	"github.com/carillonhq/carillon/tenants/audit/audittest"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
@@ -18,6 +21,43 @@ import (
 type Store struct {
 	mu    sync.Mutex
 	nodes map[tenants.ID]node
+	post  []Posted
+	told  map[tenants.ID][]Event
+}
+
+// A Posted is a letter that was put in the post, and whose.
+type Posted struct {
+	Tenant tenants.ID
+	registry.Letter
+}
+
+// Post takes out the letters that were posted.
+func (s *Store) Post() []Posted {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.post
+	s.post = nil
+	return all
+}
+
+// An Event is what a tenant's subscribers heard.
+type Event struct {
+	Type, Subject string
+	Data          any // registry.Told or registry.ToldMember
+}
+
+// Told lists what tenant's subscribers heard, in order.
+func (s *Store) Told(_ context.Context, tenant tenants.ID) ([]Event, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.told[tenant]), nil
+}
+
+func (s *Store) tell(tenant tenants.ID, events ...Event) {
+	if s.told == nil {
+		s.told = map[tenants.ID][]Event{}
+	}
+	s.told[tenant] = append(s.told[tenant], events...)
 }
 
 // node is one tenant with what belongs to it. Values are copied on the way in
@@ -26,10 +66,20 @@ type node struct {
 	tenant  registry.Tenant
 	members map[tenants.UserID]registry.Member
 	roles   map[string]registry.Role
+	invited map[registry.InvitationID]registry.Invitation
+	access  map[registry.AccessID]registry.Access
+	offer   *registry.Offer
+}
+
+func newNode(t registry.Tenant, owner registry.Member) node {
+	return node{
+		t, map[tenants.UserID]registry.Member{owner.User: owner}, map[string]registry.Role{},
+		map[registry.InvitationID]registry.Invitation{}, map[registry.AccessID]registry.Access{}, nil,
+	}
 }
 
 func (n node) clone() node {
-	return node{n.tenant, maps.Clone(n.members), maps.Clone(n.roles)}
+	return node{n.tenant, maps.Clone(n.members), maps.Clone(n.roles), maps.Clone(n.invited), maps.Clone(n.access), n.offer}
 }
 
 // View implements registry.Store.
@@ -37,7 +87,7 @@ func (s *Store) View(_ context.Context, tenant tenants.ID, fn func(registry.Tx) 
 	s.mu.Lock()
 	n := s.nodes[tenant].clone()
 	s.mu.Unlock()
-	return fn(&memTx{n})
+	return fn(&memTx{node: n})
 }
 
 // Update implements registry.Store.
@@ -48,12 +98,16 @@ func (s *Store) Update(_ context.Context, tenant tenants.ID, fn func(registry.Tx
 	if !ok {
 		return missing("tenant")
 	}
-	tx := &memTx{n.clone()}
+	tx := &memTx{node: n.clone()}
 	if err := fn(tx); err != nil {
 		return err
 	}
 	tx.tenant.Authz++
 	s.nodes[tenant] = tx.node
+	for _, l := range tx.posted {
+		s.post = append(s.post, Posted{tenant, l})
+	}
+	s.tell(tenant, tx.told...)
 	return nil
 }
 
@@ -66,6 +120,12 @@ func (s *Store) Standing(_ context.Context, tenant tenants.ID, user tenants.User
 		return registry.Standing{}, missing("tenant")
 	}
 	st := registry.Standing{Kind: n.tenant.Kind, Tier: tenants.Free, Authz: n.tenant.Authz, Role: n.members[user].Role}
+	if above := s.nodes[n.tenant.Parent]; n.tenant.Kind == tenants.Workspace {
+		st.Authz += above.tenant.Authz
+	}
+	if home := s.nodes[n.tenant.Parent].members[user].Role; st.Role == "" && home != "" {
+		st.Grant, st.GrantRole, st.Home = n.entry(home)
+	}
 	for _, id := range n.tenant.Ancestors {
 		t := s.nodes[id].tenant
 		st.Suspended = st.Suspended || t.State == registry.Suspended
@@ -73,6 +133,35 @@ func (s *Store) Standing(_ context.Context, tenant tenants.ID, user tenants.User
 		st.Tier = cmp.Or(t.Tier, st.Tier)
 	}
 	return st, nil
+}
+
+// entry is the grant by which somebody of the tenant above comes in.
+func (n node) entry(home tenants.Role) (best registry.AccessID, role, _ tenants.Role) {
+	for _, name := range slices.Sorted(maps.Keys(n.access)) { // the latest wins
+		if a := n.access[name]; a.To == n.tenant.Parent && a.At(time.Now()) == registry.AccessGranted {
+			best, role = name, a.Role
+		}
+	}
+	if best == "" {
+		home = ""
+	}
+	return best, role, home
+}
+
+// Closure implements registry.Store.
+func (s *Store) Closure(_ context.Context, tenant tenants.ID) (registry.Closure, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closure(tenant), nil
+}
+
+func (s *Store) closure(tenant tenants.ID) registry.Closure {
+	t := s.nodes[tenant].tenant
+	c := registry.Closure{Here: t.State == registry.Suspended, Ask: s.nodes[t.Parent].tenant.Name}
+	if c.Here {
+		c.Reason = t.StateReason
+	}
+	return c
 }
 
 // Mine implements registry.Store.
@@ -88,7 +177,7 @@ func (s *Store) Mine(ctx context.Context, user tenants.UserID) ([]registry.Place
 		}
 		p := registry.Place{Entry: entry(n.tenant), Parent: n.tenant.Parent, Role: st.Role}
 		if st.Suspended {
-			p.State = registry.Suspended
+			p.State, p.Closure = registry.Suspended, s.closure(id)
 		}
 		out = append(out, p)
 	}
@@ -115,7 +204,7 @@ func entry(t registry.Tenant) registry.Entry {
 }
 
 // Create implements registry.Store.
-func (s *Store) Create(ctx context.Context, t *registry.Tenant, owner registry.Member) error {
+func (s *Store) Create(ctx context.Context, t *registry.Tenant, owner registry.Member, _ audit.Entry) error {
 	if err := t.Check(); err != nil {
 		return err
 	}
@@ -139,7 +228,7 @@ func (s *Store) Create(ctx context.Context, t *registry.Tenant, owner registry.M
 	if s.nodes == nil {
 		s.nodes = map[tenants.ID]node{}
 	}
-	s.nodes[t.ID] = node{*t, map[tenants.UserID]registry.Member{owner.User: owner}, map[string]registry.Role{}}
+	s.nodes[t.ID] = newNode(*t, owner)
 	return nil
 }
 
@@ -156,7 +245,7 @@ func (s *Store) Operator(context.Context) (tenants.ID, error) {
 }
 
 // SetState implements registry.Store.
-func (s *Store) SetState(_ context.Context, parent, child tenants.ID, state registry.State, reason string) error {
+func (s *Store) SetState(_ context.Context, parent, child tenants.ID, state registry.State, reason string, _ audit.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n, ok := s.nodes[child]
@@ -167,10 +256,16 @@ func (s *Store) SetState(_ context.Context, parent, child tenants.ID, state regi
 	n.tenant.Authz++
 	n.tenant.Version++
 	s.nodes[child] = n
+	s.tell(child, Event{registry.EventUpdated, string(child), n.tenant.Told()})
 	return nil
 }
 
-type memTx struct{ node }
+type memTx struct {
+	audittest.Recorder
+	node
+	posted []registry.Letter
+	told   []Event
+}
 
 func (tx *memTx) Tenant(context.Context) (*registry.Tenant, error) {
 	if tx.tenant.ID == "" {
@@ -192,6 +287,7 @@ func (tx *memTx) SaveTenant(_ context.Context, t *registry.Tenant) error {
 	now.Name, now.Settings, now.Paused, now.PausedReason = t.Name, t.Settings, t.Paused, t.PausedReason
 	now.Version, now.UpdatedAt = t.Version, t.UpdatedAt
 	tx.tenant = now
+	tx.told = append(tx.told, Event{registry.EventUpdated, string(now.ID), now.Told()})
 	return nil
 }
 
@@ -228,6 +324,7 @@ func (tx *memTx) SaveMember(_ context.Context, m *registry.Member) error {
 	}
 	m.Version++
 	tx.members[m.User] = *m
+	tx.told = append(tx.told, Event{registry.EventMember, string(m.User), registry.ToldMember{Role: m.Role}})
 	return nil
 }
 
@@ -236,6 +333,10 @@ func (tx *memTx) RemoveMember(_ context.Context, user tenants.UserID) error {
 		return missing("member")
 	}
 	delete(tx.members, user)
+	if tx.offer != nil && (tx.offer.To == user || tx.offer.From == user) {
+		tx.offer = nil
+	}
+	tx.told = append(tx.told, Event{registry.EventMember, string(user), registry.ToldMember{}})
 	return nil
 }
 
@@ -255,15 +356,6 @@ func (tx *memTx) Roles(context.Context) ([]registry.Role, error) {
 	return out, nil
 }
 
-func (tx *memTx) RoleInUse(_ context.Context, role tenants.Role) (bool, error) {
-	for _, m := range tx.members {
-		if m.Role == role {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
 func (tx *memTx) SaveRole(_ context.Context, r *registry.Role) error {
 	if err := r.Check(); err != nil {
 		return err
@@ -273,14 +365,6 @@ func (tx *memTx) SaveRole(_ context.Context, r *registry.Role) error {
 	}
 	r.Version++
 	tx.roles[r.Name] = *r
-	return nil
-}
-
-func (tx *memTx) RemoveRole(_ context.Context, name string) error {
-	if _, ok := tx.roles[name]; !ok {
-		return missing("role")
-	}
-	delete(tx.roles, name)
 	return nil
 }
 

@@ -66,11 +66,14 @@ class Context:
     Its requests end when the host gives the call up.
     """
 
-    def __init__(self, deadline: float, armed: bool) -> None:
+    def __init__(self, deadline: float, armed: bool, proxy: str = "") -> None:
         self.deadline = deadline
         """When the host gives up, in Unix seconds."""
         self.armed = armed
         """Whether the host has recorded that this call may commit."""
+        self.proxy = proxy
+        """The proxy for this call's requests, which tells the host whose they
+        are. It is a secret."""
         self.log = log
         self.notes: list[Note] = []
         self.commits = 0
@@ -104,7 +107,7 @@ class Context:
     def open(self, url: str, **more: Any) -> Stream:
         """GETs url and returns the answer with its body unread, to be passed as
         the body of an upload: `with ctx.open(media.url) as picture: …`"""
-        exchange = Exchange(outgoing("GET", url, **more), self.deadline)
+        exchange = Exchange(outgoing("GET", url, **more), self.deadline, self.proxy)
         try:
             return cast(Stream, self._begun(exchange, lambda: Stream(exchange)))
         except Lost as error:
@@ -112,7 +115,7 @@ class Context:
 
     def exchange(self, out: Outgoing, until: float) -> Answer:
         """Makes one request, notes it and reads its answer. It raises Lost."""
-        exchange = Exchange(out, until)
+        exchange = Exchange(out, until, self.proxy)
         return cast(Answer, self._begun(exchange, exchange.answer))
 
     def _begun(self, exchange: Exchange, then: Any) -> Any:

@@ -103,10 +103,11 @@ def _port(url: SplitResult) -> int:
     return url.port or (80 if url.scheme == "http" else 443)
 
 
-def proxy_for(url: SplitResult) -> SplitResult | None:
-    """The proxy in the environment, unless NO_PROXY lists that very host:port.
-    Loopback is no exception: that is where an attacker would point a plugin."""
-    raw = os.environ.get("HTTPS_PROXY", "")
+def proxy_for(url: SplitResult, own: str = "") -> SplitResult | None:
+    """The call's own proxy or else the environment's, unless NO_PROXY lists that
+    very host:port. Loopback is no exception: that is where an attacker would
+    point a plugin."""
+    raw = own or os.environ.get("HTTPS_PROXY", "")
     direct = [entry.strip() for entry in os.environ.get("NO_PROXY", "").split(",")]
     return urlsplit(raw) if raw and host_port(url) not in direct else None
 
@@ -155,11 +156,11 @@ class _Response(http.client.HTTPResponse):
 class Exchange:
     """One request under way. Its answer is read with `answer` or as a stream."""
 
-    def __init__(self, out: Outgoing, until: float) -> None:
+    def __init__(self, out: Outgoing, until: float, proxy: str = "") -> None:
         self.out, self.until = out, until
         self.response: http.client.HTTPResponse | None = None
         self._url = out.parts
-        self._proxy = proxy_for(self._url)
+        self._proxy = proxy_for(self._url, proxy)
         self._lock = threading.Lock()
         self._over = False
         self._line = self._make()

@@ -21,6 +21,10 @@ from .plugin import Plugin, describe
 DEADLINE_KEY = "carillon-deadline"
 """Metadata with the instant at which the host gives a call up, in Unix nanoseconds."""
 
+PROXY_KEY = "carillon-proxy"
+"""Metadata with the proxy for the requests of one call: the host wants to know
+on whose behalf it is asked."""
+
 THREADS = 72
 """The host has at most 64 calls in flight, and asks for health besides."""
 
@@ -136,7 +140,7 @@ def _answer(method: str, io: tuple[str, str], run: tuple[Any, Run], raw: bytes, 
         return wire.encode(io[1], {"fault": _faulty(malformed, t.Credential())})
     commit = getattr(req, "commit", False)
     call = req if isinstance(req, t.Call) else getattr(req, "call", t.Call())
-    ctx = Context(_deadline(context), commit)
+    ctx = Context(_deadline(context), commit, _proxy(context))
     context.add_callback(ctx.end)
     try:
         return wire.encode(io[1], {**fn(req, ctx), "notes": {"calls": ctx.notes}})
@@ -163,6 +167,10 @@ def _deadline(context: Any) -> float:
         if key == DEADLINE_KEY and str(value).isdigit():
             until = min(until, int(value) / 1e9)
     return until
+
+
+def _proxy(context: Any) -> str:
+    return next((str(value) for key, value in context.invocation_metadata() if key == PROXY_KEY), "")
 
 
 def _faulty(f: Fault, lent: t.Credential) -> dict[str, Any]:
