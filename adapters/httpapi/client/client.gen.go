@@ -4755,6 +4755,9 @@ type ClientInterface interface {
 	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 	//
+	// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+	// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /posts (the `CreatePost` operationId).
@@ -4764,6 +4767,9 @@ type ClientInterface interface {
 	//
 	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+	//
+	// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+	// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4870,8 +4876,9 @@ type ClientInterface interface {
 	// BatchPostsWithBody Create many drafts at once.
 	//
 	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-	// `/posts/N`.
+	// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+	// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+	// around the posts, or nests too deep is refused as a whole.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4881,8 +4888,9 @@ type ClientInterface interface {
 	// BatchPosts Create many drafts at once.
 	//
 	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-	// `/posts/N`.
+	// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+	// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+	// around the posts, or nests too deep is refused as a whole.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7288,6 +7296,9 @@ func (c *Client) ListPosts(ctx context.Context, params *ListPostsParams, reqEdit
 // Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 // is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 //
+// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /posts (the `CreatePost` operationId).
@@ -7307,6 +7318,9 @@ func (c *Client) CreatePostWithBody(ctx context.Context, params *CreatePostParam
 //
 // Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 // is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+//
+// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7553,8 +7567,9 @@ func (c *Client) SchedulePost(ctx context.Context, post PostID, params *Schedule
 // BatchPostsWithBody Create many drafts at once.
 //
 // Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-// `/posts/N`.
+// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+// around the posts, or nests too deep is refused as a whole.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7574,8 +7589,9 @@ func (c *Client) BatchPostsWithBody(ctx context.Context, params *BatchPostsParam
 // BatchPosts Create many drafts at once.
 //
 // Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-// `/posts/N`.
+// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+// around the posts, or nests too deep is refused as a whole.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -15563,6 +15579,9 @@ type ClientWithResponsesInterface interface {
 	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 	//
+	// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+	// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /posts (the `CreatePost` operationId).
@@ -15572,6 +15591,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+	//
+	// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+	// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15692,8 +15714,9 @@ type ClientWithResponsesInterface interface {
 	// BatchPostsWithBodyWithResponse Create many drafts at once.
 	//
 	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-	// `/posts/N`.
+	// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+	// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+	// around the posts, or nests too deep is refused as a whole.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15703,8 +15726,9 @@ type ClientWithResponsesInterface interface {
 	// BatchPostsWithResponse Create many drafts at once.
 	//
 	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-	// `/posts/N`.
+	// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+	// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+	// around the posts, or nests too deep is refused as a whole.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -23845,6 +23869,9 @@ func (c *ClientWithResponses) ListPostsWithResponse(ctx context.Context, params 
 // Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 // is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 //
+// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /posts (the `CreatePost` operationId).
@@ -23860,6 +23887,9 @@ func (c *ClientWithResponses) CreatePostWithBodyWithResponse(ctx context.Context
 //
 // Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 // is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+//
+// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24064,8 +24094,9 @@ func (c *ClientWithResponses) SchedulePostWithResponse(ctx context.Context, post
 // BatchPostsWithBodyWithResponse Create many drafts at once.
 //
 // Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-// `/posts/N`.
+// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+// around the posts, or nests too deep is refused as a whole.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24081,8 +24112,9 @@ func (c *ClientWithResponses) BatchPostsWithBodyWithResponse(ctx context.Context
 // BatchPostsWithResponse Create many drafts at once.
 //
 // Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-// `/posts/N`.
+// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+// around the posts, or nests too deep is refused as a whole.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
