@@ -81,6 +81,8 @@ var nouns = map[string]struct{ reason, message string }{
 	"ten":  {"tenant.not_found", "There is no such tenant."},
 	"usr":  {"member.not_found", "There is no such member."},
 	"key":  {"not_found", "There is no such thing."},
+	"ses":  {"not_found", "There is no such thing."},
+	"pky":  {"not_found", "There is no such thing."},
 	"con":  {"connection.not_found", "There is no such sign-in."},
 	"chn":  {"channel.not_found", "There is no such channel."},
 	"med":  {"media.not_found", "There is no such file."},

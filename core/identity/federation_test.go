@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/ports/fault"
@@ -80,7 +81,11 @@ func returned(d *identity.Departure, provider, code string) identity.Return {
 
 func (b *bridge) arrive(provider, code string) (*identity.SignedIn, error) {
 	b.t.Helper()
-	return b.Federation.SignIn(b.t.Context(), laptop, b.leave(provider, code))
+	in, err := b.Federation.SignIn(b.t.Context(), laptop, b.leave(provider, code))
+	if err != nil {
+		return nil, err
+	}
+	return in.SignedIn, nil
 }
 
 func TestAStrangerWhomAProviderVouchesForRegisters(t *testing.T) {
@@ -104,8 +109,12 @@ func TestAStrangerWhomAProviderVouchesForRegisters(t *testing.T) {
 		_, err = b.Login(t.Context(), thief, "ann@there.test", guess)
 		want(t, "a password that nobody set", err, fault.Unauthenticated, "login.failed")
 	}
-	if mail := b.deliver(t); !strings.Contains(mail[len(mail)-1].Subject, "sign in with The First") {
-		t.Errorf("she is told %q", mail[len(mail)-1].Subject)
+	told := ""
+	for _, m := range b.deliver(t) {
+		told += m.Subject + "\n"
+	}
+	if !strings.Contains(told, "sign in with The First") {
+		t.Errorf("she is told %q", told)
 	}
 	// She can set one, as if she had forgotten it.
 	must(t, b.ForgotPassword(t.Context(), laptop, "ann@there.test"))
@@ -289,4 +298,70 @@ func TestAnAttemptKeepsNoSecret(t *testing.T) {
 	if len(trip.Verifier) < 43 || trip.Verifier == trip.Nonce || trip.Redirect != "https://app.test/sign-in/first" {
 		t.Errorf("%+v", trip)
 	}
+}
+
+func (b *bridge) anew(who identity.Principal, provider, code string) error {
+	b.t.Helper()
+	d, err := b.StartStepUp(b.t.Context(), who, provider)
+	if err != nil {
+		return err
+	}
+	_, err = b.Federation.StepUp(b.t.Context(), who, returned(d, provider, code))
+	return err
+}
+
+// Who has nothing here to prove it with proves at the provider once more who
+// they are.
+func TestStepUpAtAProvider(t *testing.T) {
+	b := newBridge(t, nil)
+	in, err := b.arrive("first", "ann")
+	must(t, err)
+	b.pass(identity.StepUpTTL)
+	in, err = b.Refresh(t.Context(), laptop, in.Refresh)
+	must(t, err)
+	who := b.who(t, in)
+	want(t, "after ten minutes", b.SteppedUp(t.Context(), who), fault.Forbidden, "stepup.required")
+	want(t, "with an account that signs nobody in", b.anew(who, "second", "ann"), fault.Forbidden, "identity.not_yours")
+	_, err = b.arrive("second", "bob")
+	must(t, err)
+	want(t, "with an account that signs somebody else in", b.anew(who, "second", "bob"), fault.Forbidden, "identity.not_yours")
+	_, err = b.Federation.StepUp(t.Context(), who, b.leave("first", "ann"))
+	want(t, "with what was meant to sign in", err, fault.Unauthenticated, "sign_in.stale")
+	d, err := b.StartStepUp(t.Context(), who, "first")
+	must(t, err)
+	_, err = b.Federation.SignIn(t.Context(), laptop, returned(d, "first", "ann"))
+	want(t, "a sign-in with what was meant for this", err, fault.Unauthenticated, "sign_in.stale")
+	want(t, "after all that", b.SteppedUp(t.Context(), b.who(t, in)), fault.Forbidden, "stepup.required")
+
+	must(t, b.anew(who, "first", "ann"))
+	must(t, b.SteppedUp(t.Context(), b.who(t, in)))
+	for _, trip := range b.there.trips {
+		if trip.Since.After(b.clock) {
+			t.Errorf("asked since %s, and it is %s", trip.Since, b.clock)
+		}
+	}
+
+	must(t, b.ForgotPassword(t.Context(), laptop, "ann@there.test"))
+	must(t, b.ResetPassword(t.Context(), laptop, b.token(t), good))
+	who = b.who(t, b.login(t, "ann@there.test", good))
+	want(t, "who has a password", b.anew(who, "first", "ann"), fault.Conflict, "identity.step_up_otherwise")
+}
+
+// A provider is one factor: whoever has a second is asked for it.
+func TestAProviderIsOneFactor(t *testing.T) {
+	b := newBridge(t, nil)
+	in, err := b.arrive("first", "ann")
+	must(t, err)
+	_, err = b.EnrolTOTP(t.Context(), b.who(t, in))
+	must(t, err)
+	_, err = b.ConfirmTOTP(t.Context(), b.who(t, in), codeAt(b.clock))
+	must(t, err)
+	b.pass(time.Minute)
+	entry, err := b.Federation.SignIn(t.Context(), laptop, b.leave("first", "ann"))
+	must(t, err)
+	if entry.SignedIn != nil || entry.Asked == nil {
+		t.Fatalf("%+v", entry)
+	}
+	_, err = b.Answer(t.Context(), laptop, entry.Asked.Token, identity.Proof{Method: identity.ByTOTP, Code: codeAt(b.clock)})
+	must(t, err)
 }

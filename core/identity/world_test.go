@@ -45,6 +45,7 @@ type world struct {
 	homeErr error
 	members map[tenants.UserID]tenants.Scope
 	denied  map[tenants.Action]bool
+	safe    safe
 }
 
 func newWorld() *world { return newWorldWith(nil) }
@@ -58,7 +59,8 @@ func newWorldWith(change func(*identity.Config)) *world {
 	if change != nil {
 		change(&cfg)
 	}
-	w.Service = identity.New(&w.store, &w.keyring, &w.hasher, &signer{now: now}, w, w, cfg, now)
+	proofs := identity.Proofs{Codes: apps{}, Passkeys: touches{}, Sealer: &w.safe, Party: party}
+	w.Service = identity.New(&w.store, &w.keyring, &w.hasher, &signer{now: now}, w, w, proofs, cfg, now)
 	w.people = identity.NewDirectory(&w.store, &w.hasher, now)
 	w.keys = identity.NewKeys(&w.keyring, w, "2026-11-01", now)
 	w.post = identity.NewPostman(&w.store, w, "https://app.test", now)
@@ -147,7 +149,10 @@ func (w *world) login(t *testing.T, email string, password secret.Secret) *ident
 	t.Helper()
 	in, err := w.Login(t.Context(), laptop, email, password)
 	must(t, err)
-	return in
+	if in.SignedIn == nil {
+		t.Fatalf("asked for %v", in.Asked.Methods)
+	}
+	return in.SignedIn
 }
 
 func (w *world) who(t *testing.T, in *identity.SignedIn) identity.Principal {
