@@ -49,9 +49,9 @@ var may = map[string][]string{
 	"adapters/postgres": {"core", "tenants", "ports", "migrations", "adapters/jobs", "adapters/vault"},
 	// Tests bring their own server.
 	"adapters/postgres/postgrestest": {"core", "tenants", "ports", "adapters/postgres", "adapters/localpg"},
-	// Authors run their plugin under the real host, and read what it says on
-	// the wire.
-	"adapters/rehearsal":   {"ports", "adapters/pluginhost", "adapters/egress", "plugins/sdk", "plugins/proto"},
+	// Authors run their plugin under the real host, read what it says on the
+	// wire, and write one file for that and for its bundle.
+	"adapters/rehearsal":   {"ports", "adapters/pluginhost", "adapters/egress", "adapters/bundle", "plugins/sdk", "plugins/proto"},
 	"adapters/conformance": {"ports", "adapters/rehearsal", "plugins/sdk"},
 	"adapters/playground":  {"ports", "adapters/rehearsal", "adapters/bundle", "adapters/rules"},
 	"adapters/scaffold":    {},

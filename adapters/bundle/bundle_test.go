@@ -346,5 +346,5 @@ func FuzzParseLock(f *testing.F) {
 
 func FuzzParseProject(f *testing.F) {
 	f.Add([]byte("run: {command: [python3, main.py]}"))
-	f.Fuzz(func(t *testing.T, text []byte) { _, _ = parseProject(text) })
+	f.Fuzz(func(t *testing.T, text []byte) { _, _, _ = parseProject(text) })
 }

@@ -75,36 +75,41 @@ func Open(dir string) (Project, error) {
 		return Project{}, err
 	}
 	defer root.Close()
-	p, err := readProject(root)
+	where := filepath.Join(abs, ProjectFile)
+	p, at, err := readProject(root)
 	if err != nil {
-		return Project{}, fmt.Errorf("%s: %w", filepath.Join(abs, ProjectFile), err)
+		return Project{}, fmt.Errorf("%s%w", where, err)
 	}
 	p.Dir = abs
-	return p, p.check(root)
+	if field, err := p.check(root); err != nil {
+		return p, fmt.Errorf("%s%s%s: %w", where, at.Of(field), field, err)
+	}
+	return p, nil
 }
 
-func readProject(root *os.Root) (Project, error) {
+func readProject(root *os.Root) (Project, Lines, error) {
 	text, err := readSmall(root, ProjectFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := root.Stat(DeclarativeFile); err == nil {
-			return Project{Level: "local"}, nil
+			return Project{Level: "local"}, nil, nil
 		}
-		return Project{}, fmt.Errorf("no such file, nor a %s: this is no plugin's folder", DeclarativeFile)
+		return Project{}, nil, fmt.Errorf(": no such file, nor a %s: this is no plugin's folder", DeclarativeFile)
 	}
 	if err != nil {
-		return Project{}, err
+		return Project{}, nil, fmt.Errorf(": %w", err)
 	}
 	return parseProject(text)
 }
 
-func parseProject(text []byte) (Project, error) {
+// parseProject reads the file. Its error begins with ":LINE: " where one is known.
+func parseProject(text []byte) (Project, Lines, error) {
 	f := file{Level: "local"}
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		return Project{}, err
+		return Project{}, nil, Mistake(err)
 	}
-	return Project{Command: f.Run.Command, Build: f.Run.Build, Test: f.Run.Test, Files: f.Files, Level: f.Level}, nil
+	return Project{Command: f.Run.Command, Build: f.Run.Build, Test: f.Run.Test, Files: f.Files, Level: f.Level}, LinesOf(text), nil
 }
 
 func readSmall(root *os.Root, name string) ([]byte, error) {
@@ -120,28 +125,28 @@ func readSmall(root *os.Root, name string) ([]byte, error) {
 	return text, err
 }
 
-// check holds what the two files may say together.
-func (p Project) check(root *os.Root) error {
-	_, err := root.Stat(DeclarativeFile)
+// check holds what the two files may say together, and names the field where
+// they do not.
+func (p Project) check(root *os.Root) (field string, err error) {
+	_, err = root.Stat(DeclarativeFile)
 	declarative := err == nil
-	where := filepath.Join(p.Dir, ProjectFile)
 	switch {
 	case p.Level != "local":
-		return fmt.Errorf("%s: level: a folder is %q; signing a bundle of it is what raises that", where, "local")
+		return "level", fmt.Errorf("a folder is %q; signing a bundle of it is what raises that", "local")
 	case declarative && len(p.Command) > 0:
-		return fmt.Errorf("%s: run.command: a plugin with a %s has no program of its own", where, DeclarativeFile)
+		return "run.command", fmt.Errorf("a plugin with a %s has no program of its own", DeclarativeFile)
 	case declarative:
-		return nil
+		return "", nil
 	}
 	if err := checkCommand(p.Command); err != nil {
-		return fmt.Errorf("%s: run.command: %w", where, err)
+		return "run.command", err
 	}
 	for _, pattern := range p.Files {
 		if err := checkPattern(pattern); err != nil {
-			return fmt.Errorf("%s: files: %w", where, err)
+			return "files", err
 		}
 	}
-	return nil
+	return "", nil
 }
 
 // checkCommand refuses what a bundle could not take along.

@@ -84,6 +84,24 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// What is wrong is said with its line, in words of the file and not of Go.
+func TestAMistakeHasItsLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"run:\n  command: [./x]\n  biuld: [make]\n":  `carillon.yaml:3: there is no field "biuld" here`,
+		"run:\n  command: ./x\n":                     `carillon.yaml:2: "./x" is a text, and a list is wanted`,
+		"run: {command: [./x]}\nlevel: verified\n":   "carillon.yaml:2: level: a folder is",
+		"# a plugin\nrun:\n\n  command: [/bin/sh]\n": "carillon.yaml:4: run.command: ",
+		"run: {command: [./x]}\nfiles:\n  - ../*\n":  "carillon.yaml:2: files: ",
+		"run: {command: [./x]\n":                     "carillon.yaml:",
+		"run:\n  test: [x]\n":                        "carillon.yaml: run.command: say how",
+	} {
+		_, err := Open(folder(t, map[string]string{ProjectFile: text}))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "bundle.") || strings.Contains(err.Error(), "unmarshal") {
+			t.Errorf("%q:\n%v\nwant %s", text, err, want)
+		}
+	}
+}
+
 func TestOpenByFile(t *testing.T) {
 	dir := folder(t, map[string]string{ProjectFile: "run: {command: [./x], build: [make], test: [make, test]}\nfiles: [x]"})
 	p, err := Open(filepath.Join(dir, ProjectFile))

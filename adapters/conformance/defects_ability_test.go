@@ -35,6 +35,38 @@ func abilityDefects() map[string]defect {
 				return absent, nil
 			}})
 		}},
+		"looks at one page": {notices: "L1.find.full", serve: func(p *pigeon.Pigeon) {
+			var mu sync.Mutex
+			var page []*social.Receipt // the newest, as a listing has them
+			texts := map[string]string{}
+			sdk.Serve(wrong{Pigeon: p, publish: func(ctx context.Context, r social.PublishRequest) (social.Step, error) {
+				step, err := p.Publish(ctx, r)
+				if step.Receipt != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					page, texts[step.Receipt.Ref.ID] = append(page, step.Receipt), r.Content.Text
+					page = page[max(0, len(page)-20):]
+				}
+				return step, err
+			}, find: func(_ context.Context, r social.FindRequest) (social.Finding, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				for _, one := range page {
+					if texts[one.Ref.ID] == r.Content.Text {
+						return social.Finding{Verdict: social.Found, Receipt: one}, nil
+					}
+				}
+				return absent, nil
+			}})
+		}},
+		"calls everything visible": finding("L1.find.status", func(p *pigeon.Pigeon) func(context.Context, social.FindRequest) (social.Finding, error) {
+			return func(ctx context.Context, r social.FindRequest) (social.Finding, error) {
+				if r.Ref != nil {
+					return social.Finding{Verdict: social.Found, Receipt: &social.Receipt{Ref: *r.Ref, Status: social.Live}}, nil
+				}
+				return p.Find(ctx, r)
+			}
+		}),
 		"invents figures": {notices: "L1.metrics", serve: func(p *pigeon.Pigeon) {
 			sdk.Serve(wrong{Pigeon: p, metrics: func(_ context.Context, r social.MetricsRequest) ([]social.Metrics, error) {
 				var out []social.Metrics

@@ -117,6 +117,9 @@ func serveDefect(name string) {
 	if err != nil {
 		panic(err)
 	}
+	if name == "wants the duplicate's name" {
+		publishing("", wantsName).serve(pigeon.New(opt))
+	}
 	defects()[name].serve(pigeon.New(opt))
 }
 
@@ -146,5 +149,17 @@ func TestEachCheckNoticesItsDefect(t *testing.T) {
 			}
 			t.Errorf("not noticed:\n%s", summary(report))
 		})
+	}
+}
+
+// wantsName gives up on a duplicate whose answer names no object.
+func wantsName(right publisher) publisher {
+	return func(ctx context.Context, r social.PublishRequest) (social.Step, error) {
+		step, err := right(ctx, r)
+		var f *social.Fault
+		if errors.As(err, &f) && f.Kind == social.Duplicate && !strings.Contains(f.Upstream, `"of":"p`) {
+			f.Kind = social.Permanent
+		}
+		return step, err
 	}
 }

@@ -82,8 +82,14 @@ func (b *bench) spoiled(ctx context.Context, s spot, t trouble) error {
 	if err != nil {
 		return err
 	}
-	b.stage.Proxy.Spoil(nth(s.index, rehearsal.Exchange.Mutates, func(rehearsal.Exchange) *rehearsal.Action { a := t.action; return &a }))
 	take := b.take(s.sample.fresh())
+	b.stage.Proxy.Spoil(nth(s.index, rehearsal.Exchange.Mutates, func(rehearsal.Exchange) *rehearsal.Action {
+		a := t.action
+		if t.id == "duplicate" {
+			a.After = func() { a.Answer = b.naming(ctx, a.Answer, take.Request.Content.Text) }
+		}
+		return &a
+	}))
 	records, hit, err := b.meet(ctx, take, p, t)
 	if err != nil {
 		return err

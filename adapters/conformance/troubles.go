@@ -2,9 +2,12 @@ package conformance
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/rehearsal"
@@ -75,6 +78,25 @@ func (b *bench) words(name string, status int) *rehearsal.Answer {
 		a.Header["Retry-After"] = fmt.Sprint(int(retryAfter.Seconds()))
 	}
 	return &a
+}
+
+// naming is an answer that names the object with that text where the project
+// has {id}: some platforms say which one is there already.
+func (b *bench) naming(ctx context.Context, a *rehearsal.Answer, text string) *rehearsal.Answer {
+	list, err := b.stage.Objects(ctx)
+	if err != nil || len(list) == 0 {
+		return a
+	}
+	there := list[len(list)-1]
+	if i := slices.IndexFunc(list, func(o rehearsal.Object) bool { return o.Text == text }); i >= 0 {
+		there = list[i]
+	}
+	out := *a
+	out.Body, out.Header = strings.ReplaceAll(a.Body, "{id}", there.ID), map[string]string{}
+	for k, v := range a.Header {
+		out.Header[k] = strings.ReplaceAll(v, "{id}", there.ID)
+	}
+	return &out
 }
 
 // asksFor is the time to wait that a spoiled 429 names in Retry-After, if it does.

@@ -24,11 +24,18 @@ import (
 // elsewise are the operations that an owner cannot complete in the world of
 // these tests, with the code they end with.
 var elsewise = map[string]string{
+	"startProviderStepUp":  "identity.step_up_otherwise", // the owner has a password
+	"finishProviderStepUp": "identity.step_up_otherwise", //
 	"addMember":            "user.not_found",             // nobody has that address
 	"setMemberRole":        "member.last_owner",          // the owner is the only one
 	"removeMember":         "member.last_owner",          //
-	"startProviderStepUp":  "identity.step_up_otherwise", // the owner has a password
-	"finishProviderStepUp": "identity.step_up_otherwise", //
+	"leaveTenant":          "member.last_owner",          //
+	"acceptInvitation":     "invitation.link",            // nobody has that link
+	"revokeAccess":         "access.closed",              // it was asked for, and not granted
+	"offerOwnership":       "member.not_found",           // there is nobody to offer it to
+	"getOwnershipOffer":    "ownership.not_found",        //
+	"acceptOwnership":      "ownership.not_found",        //
+	"endOwnershipOffer":    "ownership.not_found",        //
 	"finishIdentity":       "sign_in.stale",              // nobody left to come back
 	"continueConnection":   "platform.no_sign_in",        // there is no sign-in behind it
 	"getMediaContent":      "blob.not_found",             // the row was written without its bytes
@@ -61,7 +68,6 @@ func TestEveryOperationAnswersByContract(t *testing.T) {
 			}
 			names := w.victim(tenant, owner)
 			names["session"] = w.session(token)
-			names["passkey"] = w.passkey(owner)
 			if r.op.Extensions["x-action"] == "plugin.manage" { // the operator's own
 				tenant = postgrestest.Operator
 				_, token = w.member(tenant, tenants.Owner)

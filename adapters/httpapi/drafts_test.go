@@ -301,3 +301,17 @@ func TestMethods(t *testing.T) {
 		}
 	}
 }
+
+// An instant is kept to the second, also where its wall time means another one.
+func TestAnInstantInAnHourThatHappensTwice(t *testing.T) {
+	w := newWorld(t, postgrestest.Open(t))
+	tenant := postgrestest.Tenant(t, w.db)
+	_, token := w.member(tenant, tenants.Editor)
+	for instant, zone := range map[string]string{"2027-10-31T00:30:00Z": "Europe/Berlin", "2027-10-31T01:30:00Z": "UTC", "2027-10-31T02:30:00Z": "Europe/Berlin"} {
+		_, _, body := w.call("POST", "/api/v1/posts", as(tenant, token), `{"segments":[{"text":"x"}],"schedule":{"publish_at":"`+instant+`","timezone":"Europe/Berlin"}}`)
+		got, _ := decode(t, body)["schedule"].(map[string]any)
+		if got["publish_at"] != instant || got["timezone"] != zone {
+			t.Errorf("%s: %s", instant, body)
+		}
+	}
+}

@@ -231,7 +231,7 @@ func TestTransport(t *testing.T) {
 		"stale If-Match":         {as("POST", "version", "If-Match: \"v2\"\r\n", ""), 412, `"current_version":3`, ""},
 		"fresh If-Match":         {as("POST", "version", "If-Match: \"v3\"\r\n", ""), 204, "", ""},
 		"ready":                  {plain("GET", "/readyz", ""), 200, "ready", ""},
-		"reference":              {plain("GET", "/docs", ""), 200, "schedulePost", "<script"},
+		"reference":              {plain("GET", "/docs", ""), 200, "schedulePost", "<script>"},
 		"contract":               {plain("GET", "/api/v1/openapi.json", ""), 200, `"openapi":"3.0.3"`, ""},
 		"code page":              {plain("GET", "/errors/rate.limited", ""), 200, "Retry-After", "<script"},
 		"class page":             {plain("GET", "/errors/quota", ""), 200, "402", ""},

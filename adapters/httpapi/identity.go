@@ -37,16 +37,15 @@ type People interface {
 func (s *surface) from(ctx context.Context) identity.Client {
 	c := exchangeOf(ctx).c
 	host, _, _ := strings.Cut(string(c.Request().Host()), ":")
-	return identity.Client{
-		Address: s.client(c), Agent: c.Get(fiber.HeaderUserAgent), Host: strings.ToLower(host), Device: cookieOf(ctx, deviceCookie),
-	}
+	return identity.Client{Address: s.client(c), Agent: c.Get(fiber.HeaderUserAgent), Host: strings.ToLower(host)}
 }
 
-// fromDevice is from with the token of a device that keeps no cookies.
+// fromDevice is from for who signs in, with the token of the device: the one in
+// the body or, without it, the cookie.
 func (s *surface) fromDevice(ctx context.Context, token *string) identity.Client {
 	c := s.from(ctx)
-	if token != nil {
-		c.Device = secret.Secret(*token)
+	if c.Device = secret.Secret(or(token)); c.Device == "" {
+		c.Device = cookieOf(ctx, deviceCookie)
 	}
 	return c
 }

@@ -18,8 +18,8 @@ import (
 //go:embed openapi.json
 var contractJSON []byte
 
-// pagesHTML are the reference and the pages of codes: no script, nothing from
-// elsewhere.
+// pagesHTML are the reference and the pages of codes: nothing from elsewhere,
+// and no script within.
 //
 //go:embed pages.html
 var pagesHTML string
@@ -43,6 +43,10 @@ func (s *surface) operations(app *fiber.App) {
 	app.Get("/docs", s.reference())
 	app.Get("/", func(c *fiber.Ctx) error { return c.Redirect("/docs", fiber.StatusSeeOther) })
 	links(app)
+	app.Get("/docs/docs.js", func(c *fiber.Ctx) error {
+		c.Set(fiber.HeaderContentType, "text/javascript; charset=utf-8")
+		return c.Send(docsJS)
+	})
 	app.Get("/docs/style.css", func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderContentType, "text/css; charset=utf-8")
 		return c.Send(styleCSS)
@@ -51,13 +55,19 @@ func (s *surface) operations(app *fiber.App) {
 	app.Get("/errors/:code", codePage)
 }
 
+// docsJS finds and tries operations on the reference page; docs/reference.md
+// says why it is not somebody else's.
+//
+//go:embed docs.js
+var docsJS []byte
+
 //go:embed style.css
 var styleCSS []byte
 
 func (s *surface) ready(c *fiber.Ctx) error {
 	if s.Ready != nil {
 		if err := s.Ready(c.UserContext()); err != nil {
-			return fault.New(fault.Unavailable, "server.not_ready", "This server is not ready.").Because(err)
+			return fault.New(fault.Unavailable, notReady, "This server is not ready.").Because(err)
 		}
 	}
 	return c.SendString("ready\n")
@@ -80,6 +90,7 @@ func (s *surface) reference() fiber.Handler {
 			return err
 		}
 		asPage(c)
+		c.Set("Content-Security-Policy", formPolicy) // its script calls this origin
 		return c.Send(body)
 	}
 }

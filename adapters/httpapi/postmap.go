@@ -66,8 +66,14 @@ func fromSchedule(in *api.ScheduleInput, at string) (publishing.Schedule, error)
 	if err != nil || when.Zone == "Local" {
 		return when, fault.New(fault.Invalid, "schedule.unknown_zone", "There is no such time zone.").On(at + "/timezone")
 	}
-	// A second is the finest that a wall time says; round up, never early.
-	when.Local = in.PublishAt.Add(time.Second - time.Nanosecond).In(loc).Format(publishing.LocalLayout)
+	// A second is the finest that a wall time says; round up, never early. In an
+	// hour that happens twice a wall time means the first; the other has a name
+	// in UTC alone.
+	instant := in.PublishAt.Add(time.Second - time.Nanosecond).Truncate(time.Second)
+	when.Local = instant.In(loc).Format(publishing.LocalLayout)
+	if meant, err := when.Resolve(); err != nil || !meant.At.Equal(instant) {
+		when.Local, when.Zone = instant.UTC().Format(publishing.LocalLayout), "UTC"
+	}
 	return when, nil
 }
 

@@ -74,8 +74,8 @@ func (s *surface) problems(c *fiber.Ctx, err error) error {
 	harden(c) // a request that could not be read has met no middleware
 
 	if p.Status >= http.StatusInternalServerError && f.Code != fault.Invalid {
-		s.Log.LogAttrs(c.UserContext(), slog.LevelError, "request failed",
-			slog.Any("err", err), slog.String("request_id", p.RequestId), slog.String("route", c.Route().Path))
+		s.Log.LogAttrs(c.UserContext(), severity(f), "request failed",
+			slog.Any("err", err), slog.String("request_id", p.RequestId), slog.String("route", routeOf(c)))
 	}
 	if p.RetryAfter != nil {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(*p.RetryAfter))
@@ -87,6 +87,17 @@ func (s *surface) problems(c *fiber.Ctx, err error) error {
 		c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
 	}
 	return c.Status(p.Status).JSON(p, problemJSON)
+}
+
+// notReady is the reason of a server that is asked whether it is ready, and is
+// not: as it starts, and as long as whoever asks wants to know.
+const notReady = "server.not_ready"
+
+func severity(f *fault.Error) slog.Level {
+	if f.Reason == notReady {
+		return slog.LevelInfo
+	}
+	return slog.LevelError
 }
 
 func (s *surface) problem(f *fault.Error) api.Problem {

@@ -51,7 +51,7 @@ func (s *Server) StartProvider(ctx context.Context, req api.StartProviderRequest
 func (s *Server) FinishProvider(ctx context.Context, req api.FinishProviderRequestObject) (api.FinishProviderResponseObject, error) {
 	b := req.Body
 	back := s.returned(ctx, req.Provider, b.State, b.Code, b.Iss, b.Error, b.Binder)
-	in, err := s.Federation.SignIn(ctx, s.from(ctx), back)
+	in, err := s.Federation.SignIn(ctx, s.fromDevice(ctx, nil), back)
 	if err != nil {
 		return nil, err
 	}

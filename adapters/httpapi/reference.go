@@ -41,6 +41,17 @@ type operation struct {
 	OperationID string
 
 	Curl, Status, Answer string // examples
+	BodyType, Body       string // what it takes, and an example of it
+}
+
+// Endless reports whether the answer is a stream: a page cannot show that.
+func (op operation) Endless() bool {
+	for _, r := range op.Responses {
+		if _, ok := r.Content["text/event-stream"]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 type parameter struct {
@@ -91,6 +102,7 @@ func readContract(raw []byte) (*document, error) {
 				}
 			}
 			op.Curl = d.curl(op)
+			op.BodyType, op.Body = d.body(op)
 			op.Status, op.Answer = d.answer(op)
 			for i := range d.Tags {
 				if slices.Contains(op.Tags, d.Tags[i].Name) {

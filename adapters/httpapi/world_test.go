@@ -86,7 +86,8 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 		CursorKey: []byte(strings.Repeat("c", 32)), TicketKey: []byte(strings.Repeat("t", 32)),
 		Limits: httpapi.NewLimits(nil).Times(1_000_000),
 	}, &httpapi.Server{
-		People: people, Federation: w.federation, Names: names, APIKeys: keys, Tenants: reg, Members: reg, Channels: chans, Media: files,
+		People: people, Federation: w.federation, Names: names, APIKeys: keys, Tenants: reg, Members: reg, Rights: authz, Invitations: reg,
+		Guests: identity.NewGuests(names, reg), Ownership: reg, Access: reg, Channels: chans, Media: files,
 		Posts:     publishing.New(db.Posts(), chans, files, rules.New(), authz),
 		Rehearsal: publishing.New(publishing.Rehearsal(db.Posts()), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Audit: audit.New(db.Audit(), authz), Streams: w.streams, Jobs: jobs.New(db.JobNames(), authz),
 		Plugins: catalog.New(catalog.Deps{
@@ -210,6 +211,14 @@ func (practice) Platform(_ context.Context, name string) (social.Platform, error
 type platform struct{}
 
 func (platform) Manifest() social.Manifest { return manifest() }
+
+func (platform) Connect(context.Context, social.ConnectRequest) (social.ConnectStep, error) {
+	return social.ConnectStep{Done: &social.Credential{AccessToken: "token"}}, nil
+}
+
+func (platform) Accounts(context.Context, social.Call) ([]social.Account, error) {
+	return []social.Account{{ID: id.New("x"), Name: "An account"}}, nil
+}
 
 func (platform) Publish(context.Context, social.PublishRequest) (social.Step, error) {
 	return social.Step{}, social.Fail(social.Permanent, "test.never", "Never.")

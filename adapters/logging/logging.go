@@ -62,7 +62,7 @@ func maskAny(v any) slog.Value {
 	return slog.StringValue(mask(string(raw)))
 }
 
-// handler adds what the context says.
+// handler adds what the context says, unless the line says it itself.
 type handler struct {
 	slog.Handler
 	sources []Source
@@ -70,8 +70,14 @@ type handler struct {
 
 // Handle implements slog.Handler.
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
+	said := map[string]bool{}
+	r.Attrs(func(a slog.Attr) bool { said[a.Key] = true; return true })
 	for _, from := range h.sources {
-		r.AddAttrs(from(ctx)...)
+		for _, a := range from(ctx) {
+			if !said[a.Key] {
+				r.AddAttrs(a)
+			}
+		}
 	}
 	return h.Handler.Handle(ctx, r)
 }

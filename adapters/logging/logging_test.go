@@ -121,3 +121,15 @@ func BenchmarkLine(b *testing.B) {
 type discard struct{}
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
+
+// What a line says itself, its context does not say again.
+func TestALineSaysAThingOnce(t *testing.T) {
+	var out bytes.Buffer
+	log := logging.New(&out, slog.LevelInfo, func(context.Context) []slog.Attr {
+		return []slog.Attr{slog.String("request_id", "req_context"), slog.String("tenant", "ten_1")}
+	})
+	log.Info("m", "request_id", "req_line")
+	if got := out.String(); strings.Contains(got, "req_context") || !strings.Contains(got, "req_line") || !strings.Contains(got, "ten_1") {
+		t.Error(got)
+	}
+}

@@ -99,6 +99,9 @@ func TestPagesRunNothing(t *testing.T) {
 	}
 	for _, path := range []string{"/", "/m/" + list[0].ID} {
 		rec := get(t, b, path)
+		if body := rec.Body.String(); !strings.Contains(body, "2026-03-01 12:00:01 UTC") {
+			t.Errorf("%s does not say when: %s", path, body)
+		}
 		body, policy := rec.Body.String(), rec.Header().Get("Content-Security-Policy")
 		if rec.Code != http.StatusOK || strings.Contains(body, "<script") || strings.Contains(body, "<img") || strings.Contains(body, `href="javascript:`) {
 			t.Errorf("%s: %d\n%s", path, rec.Code, body)

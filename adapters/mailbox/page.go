@@ -134,7 +134,7 @@ const pagesHTML = `
 {{define "index"}}{{template "top" "Mailbox"}}<h1>Mailbox</h1>
 <p>Mail that this development server would have sent, latest first.</p>
 {{if .}}<table><thead><tr><th>To</th><th>Subject</th><th>When</th></tr></thead><tbody>
-{{range .}}<tr><td>{{.To}}</td><td><a href="m/{{.ID}}">{{.Subject}}</a></td><td>{{.At.Format "15:04:05"}}</td></tr>
+{{range .}}<tr><td>{{.To}}</td><td><a href="m/{{.ID}}">{{.Subject}}</a></td><td>{{.At.Format "2006-01-02 15:04:05 MST"}}</td></tr>
 {{end}}</tbody></table>{{else}}<p>Nothing yet. Register somebody.</p>{{end}}</body></html>{{end}}
 
 {{define "message"}}{{template "top" .Subject}}<p><a href="../">All mail</a>{{if .HTML}} · <a href="{{.ID}}/html">as HTML</a>{{end}}</p>

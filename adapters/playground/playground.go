@@ -71,9 +71,9 @@ func New(opt Options) *Playground {
 		p.opt.Every = time.Second / 2
 	}
 	for _, a := range opt.Settings.Accounts {
-		p.secrets = append(p.secrets, a.Credential.AccessToken)
+		p.secrets = append(p.secrets, rehearsal.Revealed(a.Credential.AccessToken))
 		for _, s := range a.Credential.Secrets {
-			p.secrets = append(p.secrets, s)
+			p.secrets = append(p.secrets, rehearsal.Revealed(s))
 		}
 	}
 	return p

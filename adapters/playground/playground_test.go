@@ -195,6 +195,25 @@ func TestTroubleIsSettled(t *testing.T) {
 	}
 }
 
+// The server of an author's choice stands in for the fake: the plugin asks for
+// it by its own address.
+func TestAnotherUpstream(t *testing.T) {
+	p := open(t, func(o *playground.Options) {
+		up, err := rehearsal.Remote([]string{o.Upstream.URL()}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("PIGEON_TOKEN", o.Settings.Accounts[0].Credential.AccessToken)
+		o.Upstream, o.Settings.Accounts[0].Credential.AccessToken = up, "{env:PIGEON_TOKEN}"
+	})
+	p.until(running)
+	p.post("/api/publish", map[string]any{"format": "post", "text": "Low tide"})
+	s := p.until(func(s state) bool { return len(s.Takes) == 1 && s.Takes[0].Phase == "published" })
+	if got := path(s); got != "publish next, commit receipt" || s.Count != 0 {
+		t.Errorf("%s, %d counted", got, s.Count)
+	}
+}
+
 func TestOneStepAtATime(t *testing.T) {
 	p := open(t, nil)
 	p.until(running)

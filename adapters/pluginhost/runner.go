@@ -204,7 +204,7 @@ func (r *run) handshake(stdout io.Reader) {
 		err = checkHandshake(string(line), tooLong, r.dir, true)
 	}
 	if err == nil {
-		err = checkSocket(string(line))
+		err = checkSocket(r.at(socketOf(string(line))))
 	}
 	if err != nil {
 		r.killFor(fmt.Errorf("handshake refused: %w", err))
@@ -294,7 +294,15 @@ func (r *run) Diagnose(context.Context) string { return r.cause().Error() }
 
 // PluginToHost implements runner.Runner. The line it comes from was checked.
 func (r *run) PluginToHost(network, address string) (string, string, error) {
-	return network, address, nil
+	return network, r.at(address), nil
+}
+
+// at is this process's way to the plugin's socket at path.
+func (r *run) at(path string) string {
+	if r.cage == nil {
+		return path
+	}
+	return r.cage.At(path)
 }
 
 // HostToPlugin implements runner.Runner.

@@ -182,10 +182,18 @@ func roomAt(slot int64, counts []int, c channels.Claim) time.Duration {
 // GiveBack takes from the newest slot, where the spending was, unless another
 // began since: then that one counts less and this one more, for a slot's time.
 func (t channelTx) GiveBack(ctx context.Context, platform string, claims []channels.Claim) error {
+	return giveBack(ctx, t.tx, tenantQuotas, platform, claims)
+}
+
+func (s channelStore) GiveBackApp(ctx context.Context, platform string, claims []channels.Claim) error {
+	return s.db.system(ctx, pathAppQuota, func(ctx context.Context, tx tx) error { return giveBack(ctx, tx, appQuotas, platform, claims) })
+}
+
+func giveBack(ctx context.Context, t tx, table quotaTable, platform string, claims []channels.Claim) error {
 	for _, c := range inOrder(claims) {
-		_, err := t.NewRaw(`update channel_quotas q set counts[1] = greatest(q.counts[1] - ?, 0)
+		_, err := t.NewRaw(`update ? q set counts[1] = greatest(q.counts[1] - ?, 0)
 			where ? and q.platform = ? and q.name = ? and q.scope = ? and q.subject = ? and cardinality(q.counts) > 0`,
-			c.Cost, t.ours("q"), platform, c.Name, string(c.Scope), c.Subject).Exec(ctx)
+			table.name, c.Cost, table.ours(t), platform, c.Name, string(c.Scope), c.Subject).Exec(ctx)
 		if err != nil {
 			return err
 		}

@@ -98,7 +98,11 @@ func (q queue) Claim(ctx context.Context, holder string, n int, lease time.Durat
 			parked, cleared = walk{at: firstLane, whole: true}, false
 		case looks == 0 && clears == 0 && !l.waitingEnd: // what has just come due waits for nothing that lies before it
 			news, err := q.look(ctx, walk{at: newLanes}, walk{at: firstLane, over: true}, holder, n-len(all), lease)
-			if all = append(all, news.claims...); err != nil || len(all) >= n {
+			all = append(all, news.claims...)
+			switch {
+			case err != nil && len(all) == 0:
+				return nil, asFault(err)
+			case err != nil || len(all) >= n:
 				return all, nil
 			}
 		}
@@ -149,18 +153,18 @@ func (l *look) read(rows pgx.Rows, waitingHops, parkedHops int) error {
 	for rows.Next() {
 		var waited, past int
 		var generation *int64
-		var due *time.Time
+		var due, waiting *time.Time
 		var c struct{ tenant, post, delivery, segment *string }
 		if err := rows.Scan(&l.waiting.minute, &l.waiting.tenant, &l.waiting.channel, &waited,
 			&l.parked.tenant, &l.parked.channel, &past, &l.full, &l.cleared,
-			&c.tenant, &c.post, &c.delivery, &c.segment, &generation, &due); err != nil {
+			&c.tenant, &c.post, &c.delivery, &c.segment, &generation, &due, &waiting); err != nil {
 			return err
 		}
 		l.waitingEnd, l.parkedEnd = waited < max(waitingHops, 1), past < max(parkedHops, 1)
 		if c.segment != nil {
 			l.claims = append(l.claims, publishing.Claim{
 				Tenant: tenants.ID(*c.tenant), Post: publishing.PostID(*c.post), Delivery: publishing.DeliveryID(*c.delivery),
-				Segment: publishing.SegmentID(*c.segment), Generation: *generation, DueAt: *due,
+				Segment: publishing.SegmentID(*c.segment), Generation: *generation, DueAt: *due, Waiting: *waiting,
 			})
 		}
 	}

@@ -334,11 +334,13 @@ func TestAPausedPostIsMissedInTheEnd(t *testing.T) {
 		"by default":                  {"", 7 * time.Hour, "", 1},
 		"by its own rule":             {"60", 2 * time.Minute, "", 1},
 		"never, by its choice":        {"0", 100 * time.Hour, "", 0},
-		"preparing":                   {"", 7 * time.Hour, "state = 'preparing', next_at = now() - interval '1 second'", 1},
-		"armed, nothing sent":         {"", 7 * time.Hour, "state = 'armed', next_at = now() - interval '1 second'", 1},
+		"preparing":                   {"", 7 * time.Hour, "state = 'preparing', next_at = now() - interval '6.5 hours'", 1},
+		"armed, nothing sent":         {"", 7 * time.Hour, "state = 'armed', next_at = now() - interval '6.5 hours'", 1},
+		"armed, after a long limit":   {"", 7 * time.Hour, "state = 'armed', next_at = now() - interval '1 second'", 0},
 		"armed, in time":              {"", 5 * time.Hour, "state = 'armed', next_at = now() - interval '1 second'", 0},
 		"armed, never, by its choice": {"0", 100 * time.Hour, "state = 'armed'", 0},
-		"scheduled again, for later":  {"", 7 * time.Hour, "next_at = now() - interval '1 second'", 1},
+		"scheduled, looked at again":  {"", 8 * time.Hour, "next_at = now() - interval '7 hours'", 1},
+		"answered by a person":        {"", 30 * time.Hour, "next_at = now() - interval '1 second'", 0},
 		"the rest of a thread":        {"", 7 * time.Hour, "position = 1", 0},
 	} {
 		t.Run(name, func(t *testing.T) {

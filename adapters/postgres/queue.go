@@ -50,8 +50,8 @@ const (
 // a look at what is in doubt is taken, which sends nothing. The rest is parked,
 // some of each lane, and is in nobody's way from then on. A second walk goes over
 // what is parked, a step per channel: what has opened is due like anything
-// else, without anybody having said so, and what has waited for longer than its
-// tenant lets it, begun or not, is taken to be missed. The row's due time moves
+// else, without anybody having said so, and what nobody came for, for longer than its tenant
+// lets it, is taken to be missed: that counts from when it was last due for something, begun or not. The row's due time moves
 // to the end of the lease, so a holder that dies is found like anything else
 // due; and, as at every change of it, the row is parked no more.
 //
@@ -130,7 +130,7 @@ due as materialized (
        ` + byAge + ` limit (select n from share))
      union all
      (select s.segment_id, s.next_at from segments s
-       where p.minute is null and not p.open and ` + onShelf + ` and s.position = 0 and s.due_at < p.missed and ` + isDue + `
+       where p.minute is null and not p.open and ` + onShelf + ` and s.position = 0 and s.due_at < p.missed and s.next_at < p.missed and ` + isDue + `
        ` + byAge + ` limit $1::int)) r),
 fair as (
   select *, row_number() over (partition by tenant_id order by turn, next_at, segment_id) as place
@@ -138,7 +138,7 @@ fair as (
 taken as (
   select mine.*
     from (select * from fair order by place, next_at) f
-   cross join lateral (select s.tenant_id, s.segment_id
+   cross join lateral (select s.tenant_id, s.segment_id, s.next_at as waiting
                          from segments s
                         where s.tenant_id = f.tenant_id and s.segment_id = f.segment_id and ` + isDue + `
                           for update skip locked) mine
@@ -148,7 +148,7 @@ claimed as (
      set next_at = clock_timestamp() + $2, holder = $3, held_at = clock_timestamp(), generation = s.generation + 1
     from taken
    where s.tenant_id = taken.tenant_id and s.segment_id = taken.segment_id
-  returning s.tenant_id, s.post_id, s.delivery_id, s.segment_id, s.generation, s.due_at),
+  returning s.tenant_id, s.post_id, s.delivery_id, s.segment_id, s.generation, s.due_at, taken.waiting),
 closed as (
   select m.*
     from places p

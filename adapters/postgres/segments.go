@@ -19,7 +19,7 @@ var segmentColumns = []string{
 	"due_at", "holder", // of its delivery; first, for the statements below
 	"position", "comment", "part", "revision", "state", "next_at", "generation", "step", "label", "attempt", "tries",
 	"doubt_at", "reply_to", "root", "ref", "live_at", "problem", "evidence", "visibility", "warnings",
-	"armed_hash", "called_at", "verify", "canceling",
+	"armed_hash", "called_at", "ordered_at", "verify", "canceling",
 }
 
 func segmentValues(d *publishing.Delivery, s *publishing.Segment) []any {
@@ -27,7 +27,7 @@ func segmentValues(d *publishing.Delivery, s *publishing.Segment) []any {
 		d.DueAt, s.Holder,
 		s.Position, s.Comment, s.Part, s.Revision, s.State, zeronull.Timestamptz(s.NextAt), s.Generation, s.Step, s.Label, s.Attempt, s.Tries,
 		zeronull.Timestamptz(s.DoubtAt), s.ReplyTo, s.Root, s.Ref, zeronull.Timestamptz(s.LiveAt), s.Problem, s.Evidence, s.Hidden, s.Warnings,
-		s.ArmedHash, zeronull.Timestamptz(s.CalledAt), s.Verify, s.Canceling,
+		s.ArmedHash, zeronull.Timestamptz(s.CalledAt), zeronull.Timestamptz(s.OrderedAt), s.Verify, s.Canceling,
 	}
 }
 
@@ -36,7 +36,7 @@ func segmentTargets(d *publishing.Delivery, s *publishing.Segment) []any {
 		&d.DueAt, &s.Holder,
 		&s.Position, &s.Comment, &s.Part, &s.Revision, &s.State, maybe(&s.NextAt), &s.Generation, &s.Step, &s.Label, &s.Attempt, &s.Tries,
 		maybe(&s.DoubtAt), &s.ReplyTo, &s.Root, &s.Ref, maybe(&s.LiveAt), &s.Problem, &s.Evidence, &s.Hidden, &s.Warnings,
-		&s.ArmedHash, maybe(&s.CalledAt), &s.Verify, &s.Canceling,
+		&s.ArmedHash, maybe(&s.CalledAt), maybe(&s.OrderedAt), &s.Verify, &s.Canceling,
 	}
 }
 
@@ -74,7 +74,7 @@ func readSegment(row pgx.Rows, d *publishing.Delivery, more ...any) (*publishing
 	if err := row.Scan(append(into, more...)...); err != nil {
 		return nil, err
 	}
-	inUTC(&d.DueAt, &s.NextAt, &s.DoubtAt, &s.LiveAt, &s.CalledAt)
+	inUTC(&d.DueAt, &s.NextAt, &s.DoubtAt, &s.LiveAt, &s.CalledAt, &s.OrderedAt)
 	return s, nil
 }
 

@@ -66,7 +66,7 @@ func (tx postTx) end(ctx context.Context) error {
 		return tx.flush(ctx)
 	}
 	tx.telling()
-	*tx.last = tx.later.batch
+	tx.last.QueuedQueries = append(tx.later.batch.QueuedQueries, tx.last.QueuedQueries...)
 	return nil
 }
 

@@ -23,6 +23,7 @@ type Proxy struct {
 	addr   string
 	server *http.Server
 	target *url.URL // nil: there is no fake
+	remote *remote  // of the author's choice, in place of the fake
 	client *http.Transport
 	ca     *authority
 	ended  chan struct{}
@@ -50,7 +51,9 @@ func newProxy(dir string, up Upstream) (*Proxy, error) {
 	}
 	p := &Proxy{ca: ca, ended: make(chan struct{}), allowed: map[string]bool{}, calls: map[string]egress.Call{}, idle: make(chan struct{})}
 	close(p.idle)
-	if up != nil {
+	if chosen, ok := up.(*remote); ok {
+		p.remote = chosen
+	} else if up != nil {
 		if p.target, err = url.Parse(up.URL()); err != nil {
 			return nil, err
 		}
@@ -61,14 +64,26 @@ func newProxy(dir string, up Upstream) (*Proxy, error) {
 		return nil, err
 	}
 	p.addr = ln.Addr().String()
-	p.allowed[p.addr] = true
+	p.allowed[p.addr], p.allowed[strings.ToLower(p.host())] = true, true
 	p.server = &http.Server{Handler: p, ReadHeaderTimeout: time.Minute}
 	go func() { _ = p.server.Serve(ln) }()
 	return p, nil
 }
 
-// URL is the address that stands for the fake's.
-func (p *Proxy) URL() string { return "http://" + p.addr }
+// URL is the address that stands for the fake's. A server of the author's choice
+// is asked for by its own.
+func (p *Proxy) URL() string {
+	if p.remote != nil && p.remote.whole != nil {
+		return p.remote.URL()
+	}
+	return "http://" + p.addr
+}
+
+// host is that address without its scheme.
+func (p *Proxy) host() string {
+	_, host, _ := strings.Cut(p.URL(), "://")
+	return host
+}
 
 // Close ends every connection.
 func (p *Proxy) Close() {

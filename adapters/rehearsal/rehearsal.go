@@ -157,7 +157,7 @@ func (s *Stage) Account(n int) (social.Account, social.Call, bool) {
 	call := social.Call{
 		Tenant: fmt.Sprintf("tenant-%c", 'a'+n), App: s.fill(a.App), Locale: "en",
 		Credential: social.Credential{
-			AccessToken: a.Credential.AccessToken, Secrets: s.fill(a.Credential.Secrets),
+			AccessToken: s.Fill(a.Credential.AccessToken), Secrets: s.fill(a.Credential.Secrets),
 			Public: s.fill(a.Credential.Public), Scopes: a.Credential.Scopes,
 		},
 	}
@@ -198,9 +198,10 @@ func (s *Stage) fill(in map[string]string) map[string]string {
 	return out
 }
 
-// Fill replaces {upstream} by the fake's address and {host} by its host and port.
+// Fill replaces {upstream} by the fake's address, {host} by its host and port,
+// and {env:NAME} by a variable of the author's environment.
 func (s *Stage) Fill(text string) string {
-	return strings.NewReplacer("{upstream}", s.Proxy.URL(), "{host}", s.Proxy.addr).Replace(text)
+	return strings.NewReplacer("{upstream}", s.Proxy.URL(), "{host}", s.Proxy.host()).Replace(Revealed(text))
 }
 
 // environ is what the plugin gets besides what every plugin gets.

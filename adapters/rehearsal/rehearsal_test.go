@@ -27,8 +27,14 @@ func through(t *testing.T) (*Proxy, *http.Client) {
 		_, _ = io.WriteString(w, r.Method+" "+r.Host+r.URL.Path+" "+r.Header.Get("Proxy-Authorization"))
 	}))
 	t.Cleanup(echo.Close)
+	return between(t, upstreamAt(echo.URL))
+}
+
+// between is a client that goes through a proxy to up.
+func between(t *testing.T, up Upstream) (*Proxy, *http.Client) {
+	t.Helper()
 	dir := t.TempDir()
-	p, err := newProxy(dir, upstreamAt(echo.URL))
+	p, err := newProxy(dir, up)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,11 +153,26 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+func TestAMistakeInTheSettingsHasItsLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"run: {}\ntest:\n  setle: 2s\n":                              `:3: there is no field "setle" here`,
+		"test:\n  settle: soon\n":                                    `:2: "soon" is a text, and a time such as 10s is wanted`,
+		"test:\n  answers:\n    '401': {status: 1}\n    '599': {}\n": ":4: test.answers.599: it is none of",
+		"test:\n  expect:\n    '503': [harmless]\n":                  ":3: test.expect.503: there is no kind of fault",
+		"test: {upstream: {command: [./fake]}}\n":                    ": test.accounts: name an account",
+	} {
+		if _, err := parse([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
 func FuzzSettings(f *testing.F) {
 	f.Add("test: {upstream: {command: [./fake]}, accounts: [{id: a}]}")
 	f.Add("test: &a [*a]")
 	f.Fuzz(func(t *testing.T, text string) {
-		if s, err := parse([]byte(text)); err == nil && s.check() != nil {
+		s, err := parse([]byte(text))
+		if _, wrong := s.check(); err == nil && wrong != nil {
 			t.Error("accepted and wrong")
 		}
 	})

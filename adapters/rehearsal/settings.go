@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,12 +13,14 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/carillonhq/carillon/adapters/bundle"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
 // Settings are the part "test" of a plugin's carillon.yaml: how the plugin
 // meets the fake of its platform. In values, {upstream} stands for the fake's
-// address, such as http://127.0.0.1:4711, and {host} for its host and port.
+// address, such as http://127.0.0.1:4711, {host} for its host and port, and
+// {env:NAME} for a variable of the author's environment.
 type Settings struct {
 	// Env is given to the plugin. Not needed where the plugin calls the hosts of
 	// its manifest: those lead to the fake by themselves.
@@ -28,8 +31,11 @@ type Settings struct {
 	Cases    []Case              `yaml:"cases"`    // empty: a text, and a picture where the format takes one
 	// Settle is how long the fake may hide a new post: its index lag.
 	Settle time.Duration `yaml:"settle"`
+	// Page is how many objects a listing of the platform shows at most; 0 means 50.
+	Page int `yaml:"page"`
 	// Answers are the platform's own words for a refusal, by status: "401",
-	// "403", "404", "422", "429", "duplicate", "500", "503".
+	// "403", "404", "422", "429", "duplicate", "500", "503". In body and
+	// headers of "duplicate", {id} stands for the object that is there already.
 	Answers map[string]Answer `yaml:"answers"`
 	// Expect are kinds of fault that this platform's answer means besides the
 	// usual ones, by the same names.
@@ -101,56 +107,56 @@ func Load(dir string) (Settings, error) {
 	}
 	s, err := parse(text)
 	if err != nil {
-		return Settings{}, fmt.Errorf("%s: test: %w", path, err)
+		return Settings{}, fmt.Errorf("%s%w", path, err)
 	}
 	return s, nil
 }
 
+// parse reads a project's file. Its error begins with ":LINE: " where one is known.
 func parse(text []byte) (Settings, error) {
-	var outer struct {
-		Test yaml.Node `yaml:"test"`
+	var whole struct {
+		Run   yaml.Node `yaml:"run"` // package bundle reads the rest
+		Files yaml.Node `yaml:"files"`
+		Level yaml.Node `yaml:"level"`
+		Test  Settings  `yaml:"test"`
 	}
-	if err := yaml.Unmarshal(text, &outer); err != nil || outer.Test.IsZero() {
-		return Settings{}, err
-	}
-	inner, err := yaml.Marshal(&outer.Test)
-	if err != nil {
-		return Settings{}, err
-	}
-	var s Settings
-	d := yaml.NewDecoder(bytes.NewReader(inner))
+	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
-	if err := d.Decode(&s); err != nil {
-		return Settings{}, err
+	if err := d.Decode(&whole); err != nil && !errors.Is(err, io.EOF) {
+		return Settings{}, bundle.Mistake(err)
 	}
-	return s, s.check()
+	if field, err := whole.Test.check(); err != nil {
+		return Settings{}, fmt.Errorf("%s%s: %w", bundle.LinesOf(text).Of(field), field, err)
+	}
+	return whole.Test, nil
 }
 
-func (s Settings) check() error {
+// check names the field that makes no sense.
+func (s Settings) check() (field string, err error) {
 	for name := range s.Answers {
 		if !slices.Contains(known, name) {
-			return fmt.Errorf("answers: %q is none of %v", name, known)
+			return "test.answers." + name, fmt.Errorf("it is none of %v", known)
 		}
 	}
 	for name, kinds := range s.Expect {
 		if !slices.Contains(known, name) {
-			return fmt.Errorf("expect: %q is none of %v", name, known)
+			return "test.expect." + name, fmt.Errorf("it is none of %v", known)
 		}
 		for _, k := range kinds {
 			if k != social.Ambiguous && !k.Refused() {
-				return fmt.Errorf("expect: %s: there is no kind of fault %q", name, k)
+				return "test.expect." + name, fmt.Errorf("there is no kind of fault %q", k)
 			}
 		}
 	}
 	for i, c := range s.Cases {
 		for _, m := range c.Media {
 			if m.File != "" && !filepath.IsLocal(m.File) {
-				return fmt.Errorf("cases: %d: %q is not below the plugin's folder", i, m.File)
+				return "test.cases", fmt.Errorf("%d: %q is not below the plugin's folder", i, m.File)
 			}
 		}
 	}
 	if len(s.Upstream.Command) > 0 && len(s.Accounts) == 0 {
-		return errors.New("accounts: name an account at the fake")
+		return "test.accounts", errors.New("name an account at the fake")
 	}
-	return nil
+	return "", nil
 }

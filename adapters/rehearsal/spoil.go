@@ -60,16 +60,23 @@ func run(f func()) {
 // forward sends the request to the fake. It goes on when the plugin has given
 // up: a platform does not stop either.
 func (p *Proxy) forward(r *http.Request, e *Exchange, body []byte) (*http.Response, error) {
-	if p.target == nil {
+	if p.target == nil && p.remote == nil {
 		return nil, errors.New("there is no fake platform: carillon.yaml names none in test.upstream.command")
 	}
 	to := *r.URL
-	to.Scheme, to.Host = p.target.Scheme, p.target.Host
+	if p.target != nil {
+		to.Scheme, to.Host = p.target.Scheme, p.target.Host
+	}
 	out, err := http.NewRequestWithContext(context.WithoutCancel(r.Context()), r.Method, to.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	out.Host, out.Header = r.Host, r.Header.Clone()
+	if p.remote != nil {
+		if err := p.remote.settle(out, r.Host); err != nil {
+			return nil, err
+		}
+	}
 	for _, h := range []string{"Proxy-Authorization", "Proxy-Connection", "Connection", "Keep-Alive", "Te", "Upgrade"} {
 		out.Header.Del(h)
 	}

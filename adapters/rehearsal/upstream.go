@@ -134,7 +134,12 @@ func (f *fake) Objects(ctx context.Context) ([]Object, error) {
 	if f.objects == "" {
 		return nil, errors.New("carillon.yaml: test.upstream.objects: say where the fake tells what is live")
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url+f.objects, nil)
+	return listed(ctx, f.url+f.objects)
+}
+
+// listed asks for what is live.
+func listed(ctx context.Context, at string) ([]Object, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -140,6 +140,14 @@ func (instant) Publish(_ context.Context, _ tenants.Scope, _ channels.ID, req so
 	return social.Step{Receipt: &social.Receipt{Ref: social.Ref{ID: req.Call.Idempotency, URL: "http://127.0.0.1/posts/" + req.Call.Idempotency}}}, nil
 }
 
+func (i instant) Commit(ctx context.Context, who tenants.Scope, id channels.ID, req social.PublishRequest, ready channels.Ready) (social.Step, error) {
+	call, err := ready(ctx)
+	if err != nil {
+		return social.Step{}, err
+	}
+	return i.Publish(call, who, id, req)
+}
+
 func (instant) Find(context.Context, tenants.Scope, channels.ID, social.FindRequest) (social.Finding, error) {
 	return social.Finding{Verdict: social.Absent}, nil
 }

@@ -134,12 +134,17 @@ func (k *kernel) seal(ctx context.Context) {
 	s := audit.NewSealer(k.db.AuditChains(), auditKeys(k.cfg))
 	timer := time.NewTicker(sealEvery)
 	defer timer.Stop()
-	for {
+	for said := ""; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
-			if _, err := s.Run(ctx); err != nil && ctx.Err() == nil {
+			_, err := s.Run(ctx)
+			switch {
+			case err == nil:
+				said = ""
+			case ctx.Err() == nil && err.Error() != said: // once, not every two seconds
+				said = err.Error()
 				k.log.ErrorContext(ctx, "the audit could not be sealed", "err", err)
 			}
 		}

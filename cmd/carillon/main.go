@@ -14,12 +14,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // schedules name zones, whatever the machine has installed
 
 	"github.com/spf13/cobra"
 
 	"github.com/carillonhq/carillon/adapters/sandbox"
+	"github.com/carillonhq/carillon/ports/fault"
 )
 
 // version is set by the linker on release.
@@ -31,12 +33,27 @@ func main() {
 	err := root().ExecuteContext(ctx)
 	stop()
 	if err != nil && !errors.Is(err, context.Canceled) {
-		fmt.Fprintln(os.Stderr, "carillon:", err)
+		fmt.Fprintln(os.Stderr, "carillon:", plainly(err))
 		if errors.Is(err, errTampered) {
 			os.Exit(2)
 		}
 		os.Exit(1)
 	}
+}
+
+// plainly is err for whoever typed the command. Why somebody may not, or what is
+// not there, is theirs to know; how we found out is not. What is broken or away
+// is said with its cause: they are the ones to repair it.
+func plainly(err error) string {
+	text := err.Error()
+	var f *fault.Error
+	for e := err; errors.As(e, &f); e = f.Err {
+		if f.Err == nil || f.Code == fault.Internal || f.Code == fault.Unavailable {
+			break
+		}
+		text = strings.Replace(text, ": "+f.Err.Error(), "", 1)
+	}
+	return text
 }
 
 func root() *cobra.Command {

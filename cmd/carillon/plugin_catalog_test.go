@@ -46,11 +46,13 @@ func (d desk) says(line string, words ...string) {
 	}
 }
 
-func (d desk) fails(line, why string) {
+func (d desk) fails(line, why string) (said string) {
 	d.Helper()
-	if said, err := command(d.T, "plugin "+strings.ReplaceAll(line, "@", d.dir+"/")); err == nil || !strings.Contains(err.Error(), why) {
+	said, err := command(d.T, "plugin "+strings.ReplaceAll(line, "@", d.dir+"/"))
+	if err == nil || !strings.Contains(err.Error(), why) {
 		d.Errorf("plugin %s: %v, want something about %q\n%s", line, err, why, said)
 	}
+	return said
 }
 
 // project writes a declarative plugin's folder.
@@ -60,7 +62,16 @@ func (d desk) project(name, version string, change ...string) {
 	must(d.T, err)
 	change = append(change, "id: org.telegram", "id: org.example.club", "version: 1.0.0", "version: "+version)
 	must(d.T, os.MkdirAll(filepath.Join(d.dir, name), 0o755))
-	must(d.T, os.WriteFile(filepath.Join(d.dir, name, "plugin.yaml"), []byte(strings.NewReplacer(change...).Replace(string(raw))), 0o600))
+	must(d.T, os.WriteFile(filepath.Join(d.dir, name, "plugin.yaml"), []byte(strings.NewReplacer(change...).Replace(string(raw))), 0o644))
+}
+
+// waiting is the digest that is shown of the version that waits.
+func (d desk) waiting(id string) string {
+	d.Helper()
+	said, err := command(d.T, "plugin show "+id)
+	must(d.T, err)
+	_, digest, _ := strings.Cut(said, "plugin approve "+id+" ")
+	return strings.TrimSpace(digest)
 }
 
 // runs waits until the installation runs that version; "" is none.
@@ -108,7 +119,9 @@ func TestFromAFolderToAnInstallation(t *testing.T) {
 	d.says("dismiss org.example.club", "1.0.0", "runs")
 	d.fails("dismiss org.example.club", "waits for approval")
 	d.says("add @org.example.club-1.1.0.carillon", "waits for approval", "let it go with")
-	d.says("approve org.example.club", "takes stable versions")
+	d.fails("approve org.example.club", "nothing is approved yet")
+	d.fails("approve org.example.club "+strings.Repeat("0", 64), "Look at it first")
+	d.says("approve org.example.club "+d.waiting("org.example.club"), "takes stable versions")
 	d.runs("1.1.0")
 	d.says("rollback org.example.club", "takes pinned versions")
 	d.runs("1.0.0")
@@ -124,8 +137,11 @@ func TestFromAFolderToAnInstallation(t *testing.T) {
 	d.says("enable org.example.club", "enabled")
 	d.runs("1.0.0")
 
-	must(t, os.Mkdir(filepath.Join(d.dir, "locked"), 0o755))
 	d.says("lock @locked", "1 keys")
+	must(t, os.MkdirAll(filepath.Join(d.dir, "taken", lockFile), 0o755))
+	if out := d.fails("lock @taken", lockFile); strings.Contains(out, "1 keys") {
+		t.Errorf("it says that it is done: %s", out)
+	}
 	d.says("remove org.example.club")
 	d.runs("")
 	d.fails("show org.example.club", "no such plugin")

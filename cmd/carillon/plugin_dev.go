@@ -11,14 +11,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/carillonhq/carillon/adapters/playground"
+	"github.com/carillonhq/carillon/adapters/rehearsal"
 )
 
 func pluginDevCommand() *cobra.Command {
 	var addr string
+	var upstream []string
 	c := &cobra.Command{
 		Use: "dev PATH", Short: "Try a plugin by hand, on a page that follows its source", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			p, err := openPlayground(args[0])
+			p, err := openPlayground(args[0], upstream)
 			if err != nil {
 				return err
 			}
@@ -36,14 +38,20 @@ func pluginDevCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&addr, "addr", "127.0.0.1:8782", "where the page is, on this machine")
+	c.Flags().StringArrayVar(&upstream, "upstream", nil, "the server to try it against, instead of the fake that carillon.yaml names: a URL, or HOST=URL for one host of the manifest; may be repeated")
 	return c
 }
 
 // openPlayground makes a playground for the plugin in a folder.
-func openPlayground(path string) (*playground.Playground, error) {
+func openPlayground(path string, upstream []string) (*playground.Playground, error) {
 	opt, build, err := authorsPlugin(path)
 	if err != nil {
 		return nil, err
+	}
+	if len(upstream) > 0 {
+		if opt.Upstream, err = rehearsal.Remote(upstream, opt.Settings.Upstream.Objects); err != nil {
+			return nil, fmt.Errorf("--upstream: %w", err)
+		}
 	}
 	o := playground.Options{Options: opt, Watch: opt.Files}
 	if len(build) > 0 {

@@ -63,8 +63,11 @@ func lockCommand() *cobra.Command {
 	return c
 }
 
-// lock writes down what there is.
+// lock writes down what there is, in a folder that it makes if need be.
 func (at counter) lock(ctx context.Context, dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // to be handed on
+		return err
+	}
 	keys, err := at.Keys(ctx, at.who)
 	if err != nil {
 		return err
@@ -93,8 +96,12 @@ func (at counter) lock(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(at.out, "%s: %d plugins, %d keys\n", filepath.Join(dir, lockFile), len(out.Plugins), len(out.Keys))
-	return os.WriteFile(filepath.Join(dir, lockFile), append(raw, '\n'), 0o644) //nolint:gosec // to be handed on
+	file := filepath.Join(dir, lockFile)
+	if err := os.WriteFile(file, append(raw, '\n'), 0o644); err != nil { //nolint:gosec // to be handed on
+		return err
+	}
+	fmt.Fprintf(at.out, "%s: %d plugins, %d keys\n", file, len(out.Plugins), len(out.Keys))
+	return nil
 }
 
 func (l lockedPlugin) file(dir string) string {

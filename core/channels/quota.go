@@ -109,6 +109,25 @@ func (s *Service) spend(ctx context.Context, t tenants.ID, m social.Manifest, u 
 	return err
 }
 
+// refund gives back all that a loan took, for a call that was not made, and
+// returns why it was not. An allowance that cannot be given back is spent.
+func (s *Service) refund(ctx context.Context, l *loan, why error) error {
+	own, app := l.use.claims(l.manifest, l.channel, l.grant)
+	var failed error
+	if len(own) > 0 {
+		failed = s.giveBack(ctx, l.tenant, l.manifest.ID, own, nil)
+	}
+	if len(app) > 0 {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+		defer cancel()
+		failed = errors.Join(failed, s.Store.GiveBackApp(ctx, l.manifest.ID, app))
+	}
+	if failed != nil {
+		return errors.Join(why, failed)
+	}
+	return why
+}
+
 // giveBack undoes the spending of claims and returns why it was in vain.
 func (s *Service) giveBack(ctx context.Context, t tenants.ID, platform string, claims []Claim, why error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)

@@ -40,6 +40,8 @@ type System interface {
 	Untold(ctx context.Context, x Sunset, limit int) ([]tenants.ID, error)
 	// SpendApp takes from allowances of ScopeApp, see QuotaTx.Spend.
 	SpendApp(ctx context.Context, platform string, claims []Claim) (*Refusal, error)
+	// GiveBackApp undoes a SpendApp of just now, see QuotaTx.GiveBack.
+	GiveBackApp(ctx context.Context, platform string, claims []Claim) error
 	// ParkApp closes an allowance of ScopeApp, see QuotaTx.Park.
 	ParkApp(ctx context.Context, platform string, c Claim, d time.Duration) error
 	// ParkedApps lists every closed allowance of ScopeApp of platform.

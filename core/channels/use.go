@@ -42,6 +42,24 @@ func (s *Service) Describe(ctx context.Context, who tenants.Scope, id ID) (Targe
 // when who may not; and Transient for every other reason that nothing reached
 // the plugin. Only what the plugin was handed can be Ambiguous.
 func (s *Service) Publish(ctx context.Context, who tenants.Scope, id ID, req social.PublishRequest) (social.Step, error) {
+	return s.publish(ctx, who, id, req, func(ctx context.Context) (context.Context, error) { return ctx, nil })
+}
+
+// Ready is the last word before a call: all that the call needs is at hand, and
+// only the call is left to make. It returns the context for that, or why it is
+// not to be made.
+type Ready func(context.Context) (context.Context, error)
+
+// Commit is Publish for the step that cannot be taken back. Reading the channel,
+// renewing its token and spending its allowance may take long; ready is asked
+// after all that, and its error comes back as it is: then nothing was called,
+// and what was spent is given back.
+func (s *Service) Commit(ctx context.Context, who tenants.Scope, id ID, req social.PublishRequest, ready Ready) (social.Step, error) {
+	req.Commit = true
+	return s.publish(ctx, who, id, req, ready)
+}
+
+func (s *Service) publish(ctx context.Context, who tenants.Scope, id ID, req social.PublishRequest, ready Ready) (social.Step, error) {
 	if err := s.Authz.Allow(ctx, who, ActPublish); err != nil {
 		return social.Step{}, unreached(err)
 	}
@@ -51,9 +69,18 @@ func (s *Service) Publish(ctx context.Context, who tenants.Scope, id ID, req soc
 	}
 	return lend(ctx, s, who, id, u, func(ctx context.Context, l *loan) (social.Step, error) {
 		req.Call, req.Account = l.call(req.Call), l.channel.Account
-		return l.platform.Publish(ctx, req)
+		call, err := ready(ctx)
+		if err != nil {
+			return social.Step{}, &declined{err}
+		}
+		return l.platform.Publish(call, req)
 	})
 }
+
+// declined is a call that was not made, because its caller decided so.
+type declined struct{ why error }
+
+func (d *declined) Error() string { return d.why.Error() }
 
 // Find looks for what a lost commit would have published. Errors are as for
 // Publish; Unsupported if the platform cannot look.
@@ -133,6 +160,9 @@ func lend[T any](ctx context.Context, s *Service, who tenants.Scope, id ID, u us
 		return none, unreached(err)
 	}
 	out, err := do(ctx, l)
+	if no := (*declined)(nil); errors.As(err, &no) {
+		return none, s.refund(ctx, l, no.why)
+	}
 	if err != nil && !u.commit && social.FaultOf(err, u.commit).Kind == social.AuthExpired {
 		if err := s.again(ctx, l); err != nil {
 			return none, err

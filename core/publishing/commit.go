@@ -11,8 +11,9 @@ import (
 )
 
 // commit arms the segment, makes the one irreversible call and records its
-// outcome. Between arming and handing the call over stand a look at the kill
-// switch and one at the clock; what is slow belongs before, into prepare.
+// outcome. What is slow stands before the arming: the request, the channel's
+// token and its allowance. Behind it stand a look at the kill switch and one at
+// the clock, and then the call.
 func (r *Runner) commit(ctx context.Context, w *work) (done bool, err error) {
 	req, err := r.request(ctx, w)
 	replay := w.s.State == Unknown
@@ -27,22 +28,75 @@ func (r *Runner) commit(ctx context.Context, w *work) (done bool, err error) {
 	}
 	req.Commit, req.Attempt = true, w.s.Attempt+1
 
-	// A shutdown must not cut a call whose effect cannot be taken back. Its
-	// time runs from here, so that a process suspended on the way has none left.
-	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.timing.Commit)
-	defer cancel()
-	started := r.mono()
-	if err := r.arm(ctx, w, req); err != nil {
-		return true, err
+	s := &start{r: r, w: w, req: req, cancel: func() {}}
+	borrow, cancel := context.WithTimeout(ctx, r.timing.Step)
+	step, sendErr := r.channels.Commit(borrow, tenants.SystemScope(w.c.Tenant), w.d.Channel, req, s.ready)
+	cancel()
+	s.cancel()
+	after := context.WithoutCancel(ctx)
+	switch {
+	case s.err != nil: // somebody was faster, or the database is away
+		return true, s.err
+	case !s.armed && ctx.Err() != nil:
+		return true, r.release(after, w.c)
+	case !s.armed:
+		return true, r.unarmed(after, w, social.FaultOf(sendErr, false))
+	case !s.gone:
+		return true, r.notSent(after, w.c, replay, s.blocked)
 	}
-	r.observe.At(AtArmed)
-	blocked, err := r.queue.Blocked(ctx, w.c.Tenant, w.d.Channel)
-	if err != nil || blocked != "" || r.hesitated(started) {
-		return true, r.notSent(context.WithoutCancel(ctx), w.c, replay, blocked)
-	}
-	step, sendErr := r.channels.Publish(call, tenants.SystemScope(w.c.Tenant), w.d.Channel, req)
 	r.observe.At(AtSent)
-	return true, r.record(context.WithoutCancel(ctx), w.c, replay, step, sendErr)
+	return true, r.record(after, w.c, replay, step, sendErr)
+}
+
+// A start is one call on its way out.
+type start struct {
+	r       *Runner
+	w       *work
+	req     social.PublishRequest
+	armed   bool
+	gone    bool   // the call may have been made
+	blocked string // why it was not
+	err     error  // why it is not armed
+	cancel  context.CancelFunc
+}
+
+var errHeld = errors.New("publishing: held back at the last moment")
+
+// ready is channels.Ready: it arms, and has the last look. A shutdown must not
+// cut a call whose effect cannot be taken back. Its time runs from before the
+// arming, so that a process suspended on the way has none left.
+func (s *start) ready(ctx context.Context) (context.Context, error) {
+	var call context.Context
+	call, s.cancel = context.WithTimeout(context.WithoutCancel(ctx), s.r.timing.Commit)
+	began := s.r.mono()
+	if s.err = s.r.arm(call, s.w, s.req); s.err != nil {
+		return nil, s.err
+	}
+	s.armed = true
+	s.r.observe.At(AtArmed)
+	var err error
+	s.blocked, err = s.r.queue.Blocked(call, s.w.c.Tenant, s.w.d.Channel)
+	if err != nil || s.blocked != "" || s.r.hesitated(began) {
+		return nil, errHeld
+	}
+	s.gone = true
+	return call, nil
+}
+
+// unarmed decides what it means that a call could not even be begun: the token
+// cannot be renewed, say, or the allowance is used up. What was prepared is kept.
+func (r *Runner) unarmed(ctx context.Context, w *work, f *social.Fault) error {
+	prepared, attempt := w.s.Step, w.s.Attempt
+	return r.change(ctx, w.c, func(w *work) error {
+		switch {
+		case w.s.Attempt != attempt:
+			return ErrLost
+		case w.s.State == Unknown:
+			return w.stillUnknown(ctx, f, 0)
+		}
+		w.s.State, w.s.Step, w.s.Label = Armed, prepared, ""
+		return w.unprepared(ctx, f)
+	})
 }
 
 // hesitated reports whether too much time has passed since started for the
@@ -95,9 +149,9 @@ func (r *Runner) insist(ctx context.Context, c Claim, fn func(*work) error) erro
 	ctx, cancel := context.WithTimeout(ctx, r.timing.Lease/2)
 	defer cancel()
 	for wait := 50 * time.Millisecond; ; wait *= 2 {
-		w, err := r.change(ctx, c, fn)
+		err := r.change(ctx, c, fn)
 		if err == nil || errors.Is(err, ErrLost) || !retryable(err) {
-			return r.rested(w, err)
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -176,7 +230,7 @@ func (w *work) refused(ctx context.Context, f *social.Fault) error {
 // later arms again after a refusal that may pass. A rate limit is no failure
 // and does not lengthen the back-off.
 func (w *work) later(ctx context.Context, f *social.Fault) error {
-	if f.Kind != social.AuthRevoked && w.now.Sub(w.d.DueAt) > patience {
+	if f.Kind != social.AuthRevoked && w.now.Sub(w.d.wanted(w.s)) > patience {
 		w.s.reject(f)
 		if err := w.closeAttempt(ctx, Refused, f); err != nil {
 			return err

@@ -98,6 +98,7 @@ type Segment struct {
 	Label     string      // for people, what it waits for
 	Attempt   int         // commits so far
 	Tries     int         // failures since the last progress, for the back-off
+	OrderedAt time.Time   // when a person ordered it to go out after all; zero: they did not
 	DoubtAt   time.Time   // when the outcome first became unknown, by the database
 	CalledAt  time.Time   // when a call may last have been under way
 	Verify    bool        // after a restore: look before anything else
@@ -263,6 +264,14 @@ func newDelivery(p *Post, v Variant, at time.Time) *Delivery {
 	}
 	d.Segments[0].NextAt = at
 	return d
+}
+
+// wanted is since when s is to go out: its due time, or a person's order after it.
+func (d *Delivery) wanted(s *Segment) time.Time {
+	if s.OrderedAt.After(d.DueAt) {
+		return s.OrderedAt
+	}
+	return d.DueAt
 }
 
 // Segment returns the segment with id, or nil.

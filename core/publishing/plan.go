@@ -105,11 +105,12 @@ func (s *Service) Cancel(ctx context.Context, who tenants.Scope, id PostID) (*De
 			tooLate = fault.New(fault.Conflict, "post.too_late", "Too late to be sure: it is on its way, and being verified. If it was not sent, it will not be.")
 			return nil
 		}
+		was := d.State
 		d.State = Sum(states(d.Deliveries))
 		if err := tx.SetState(ctx, d.ID, d.State); err != nil {
 			return err
 		}
-		return emit(ctx, tx, "post.canceled", d.Post)
+		return tell(ctx, tx, d.ID, was, d.State)
 	})
 	return out, errors.Join(err, tooLate)
 }

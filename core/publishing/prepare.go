@@ -36,37 +36,36 @@ func (r *Runner) prepare(ctx context.Context, w *work) (done bool, err error) {
 		w.s.Step = step.Next.State
 		return r.commit(ctx, w)
 	}
-	_, err = r.change(ctx, w.c, func(w *work) error { w.s.advance(step.Next, w.now, r.timing.Lease); return nil })
+	err = r.change(ctx, w.c, func(w *work) error { w.s.advance(step.Next, w.now, r.timing.Lease); return nil })
 	return step.Next.After > 0, err
 }
 
 // unprepared decides what a failed preparation means. Nothing was published.
 func (r *Runner) unprepared(ctx context.Context, c Claim, f *social.Fault) error {
-	w, err := r.change(ctx, c, func(w *work) error {
-		switch f.Kind {
-		case social.RateLimited, social.Transient, social.Ambiguous, social.AuthExpired:
-			if w.now.Sub(w.d.DueAt) > patience {
-				w.s.reject(f)
-				return w.settled(ctx)
-			}
-			if f.Kind == social.RateLimited {
-				w.s.park(f, w.now)
-				return nil
-			}
-			if lostItsPlace(f) {
-				w.s.anew(f, w.now)
-				return nil
-			}
-			w.s.again(f, w.now)
-		case social.AuthRevoked: // the channel is blocked until it is reconnected
-			w.s.again(f, w.now)
-		default:
+	return r.change(ctx, c, func(w *work) error { return w.unprepared(ctx, f) })
+}
+
+func (w *work) unprepared(ctx context.Context, f *social.Fault) error {
+	switch f.Kind {
+	case social.RateLimited, social.Transient, social.Ambiguous, social.AuthExpired:
+		switch {
+		case w.now.Sub(w.d.wanted(w.s)) > patience:
 			w.s.reject(f)
 			return w.settled(ctx)
+		case f.Kind == social.RateLimited:
+			w.s.park(f, w.now)
+		case lostItsPlace(f):
+			w.s.anew(f, w.now)
+		default:
+			w.s.again(f, w.now)
 		}
 		return nil
-	})
-	return r.rested(w, err)
+	case social.AuthRevoked: // the channel is blocked until it is reconnected
+		w.s.again(f, w.now)
+		return nil
+	}
+	w.s.reject(f)
+	return w.settled(ctx)
 }
 
 // request builds what the plugin gets. It is the same for every attempt at one

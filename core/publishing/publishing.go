@@ -42,6 +42,7 @@ const (
 type Channels interface {
 	Describe(ctx context.Context, who tenants.Scope, id channels.ID) (channels.Target, error)
 	Publish(ctx context.Context, who tenants.Scope, id channels.ID, req social.PublishRequest) (social.Step, error)
+	Commit(ctx context.Context, who tenants.Scope, id channels.ID, req social.PublishRequest, ready channels.Ready) (social.Step, error)
 	Find(ctx context.Context, who tenants.Scope, id channels.ID, req social.FindRequest) (social.Finding, error)
 	Metrics(ctx context.Context, who tenants.Scope, id channels.ID, posts []social.Ref) ([]social.Metrics, error)
 }

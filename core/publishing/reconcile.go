@@ -12,7 +12,7 @@ import (
 // orphaned turns a segment whose sender died into an unknown one.
 func (r *Runner) orphaned(ctx context.Context, w *work) (done bool, err error) {
 	f := &social.Fault{Kind: social.Ambiguous, Source: social.FromPlugin, Key: "segment.sender_died", Message: "The process that was sending this stopped."}
-	_, err = r.change(ctx, w.c, func(w *work) error {
+	err = r.change(ctx, w.c, func(w *work) error {
 		if w.s.State != Sending {
 			return ErrLost
 		}
@@ -31,7 +31,7 @@ func (r *Runner) orphaned(ctx context.Context, w *work) (done bool, err error) {
 // suspect doubts a segment that the original of a restored database may have
 // sent.
 func (r *Runner) suspect(ctx context.Context, c Claim) error {
-	_, err := r.change(ctx, c, func(w *work) error {
+	err := r.change(ctx, c, func(w *work) error {
 		w.s.State = Unknown
 		w.s.Problem = &Problem{Kind: social.Ambiguous, Reason: "segment.restored", Message: "It may have gone out before this database was restored."}
 		return nil
@@ -53,10 +53,10 @@ func (r *Runner) reconcile(ctx context.Context, w *work) (done bool, err error) 
 	case class == social.NoDedup:
 		return true, r.askPerson(ctx, w.c)
 	case w.now.Before(quiet):
-		_, err := r.change(ctx, w.c, func(w *work) error { w.s.wake(quiet); return nil })
+		err := r.change(ctx, w.c, func(w *work) error { w.s.wake(quiet); return nil })
 		return true, err
 	case class == social.NativeKey && w.blocked != "": // it cannot look, and must not send
-		_, err := r.change(ctx, w.c, func(w *work) error { w.s.wake(w.now.Add(blockedWait)); return nil })
+		err := r.change(ctx, w.c, func(w *work) error { w.s.wake(w.now.Add(blockedWait)); return nil })
 		return true, err
 	case class == social.NativeKey:
 		return r.commit(ctx, w)
@@ -154,18 +154,18 @@ func since(w *work) time.Time {
 }
 
 func (r *Runner) foundLater(ctx context.Context, c Claim, rc social.Receipt) error {
-	w, err := r.change(ctx, c, func(w *work) error {
+	err := r.change(ctx, c, func(w *work) error {
 		w.s.applied(rc, ByLookup, w.now)
 		if err := w.tx.ResolveAttempts(ctx, w.s.ID, FoundLater); err != nil {
 			return err
 		}
 		return w.settled(ctx)
 	})
-	return r.rested(w, err)
+	return err
 }
 
 func (r *Runner) absent(ctx context.Context, c Claim) error {
-	_, err := r.change(ctx, c, func(w *work) error {
+	err := r.change(ctx, c, func(w *work) error {
 		holder, until := w.s.Holder, w.now.Add(r.timing.Lease) // this claim goes on
 		if w.s.Verify && !w.s.Canceling {
 			w.s.restart(until)
@@ -186,7 +186,7 @@ func (r *Runner) absent(ctx context.Context, c Claim) error {
 
 // unsure looks again later, and after an hour asks a person.
 func (r *Runner) unsure(ctx context.Context, c Claim, f *social.Fault, after time.Duration) error {
-	_, err := r.change(ctx, c, func(w *work) error { return w.stillUnknown(ctx, f, after) })
+	err := r.change(ctx, c, func(w *work) error { return w.stillUnknown(ctx, f, after) })
 	return err
 }
 
@@ -209,13 +209,13 @@ func retryAfter(f *social.Fault) time.Duration {
 }
 
 func (r *Runner) askPerson(ctx context.Context, c Claim) error {
-	w, err := r.change(ctx, c, func(w *work) error {
+	err := r.change(ctx, c, func(w *work) error {
 		problem := w.s.Problem
 		w.s.ask(nil)
 		w.s.Problem = problem
 		return w.settled(ctx)
 	})
-	return r.rested(w, err)
+	return err
 }
 
 // replayFailed decides what a failed call with a known key means. A refusal

@@ -40,7 +40,11 @@ func replan(ctx context.Context, tx Tx, d *Detail, one func(*Post, Variant, *Del
 			return err
 		}
 	}
-	if !changed {
+	switch {
+	case changed:
+	case slices.ContainsFunc(d.Deliveries, (*Delivery).cut):
+		return fault.New(fault.Conflict, "post.chain_broken", "The rest of it cannot follow: what is before it is there, but nobody knows under which name. Make it a post of its own.")
+	default:
 		return fault.New(fault.Conflict, "post.in_flight", "This post is already out or on its way.")
 	}
 	return planned(ctx, tx, d)
@@ -94,8 +98,12 @@ func (d *Delivery) resume(at time.Time) bool {
 		if s.State != Rejected && s.State != Missed && s.State != Canceled {
 			return false // still under way, or in doubt
 		}
+		if d.chainBroken(i) {
+			return false
+		}
 		for _, rest := range d.Segments[i:] {
 			rest.reset(rest.Part, time.Time{})
+			rest.OrderedAt = at
 		}
 		s.wake(at)
 		if i > 0 {
@@ -107,6 +115,19 @@ func (d *Delivery) resume(at time.Time) bool {
 		return true
 	}
 	return false
+}
+
+// chainBroken reports whether segment i has nothing to reply to: what is before
+// it is there, and nobody knows under which name.
+func (d *Delivery) chainBroken(i int) bool {
+	nameless := func(s *Segment) bool { return s.Ref == nil || s.Ref.ID == "" }
+	return i > 0 && (nameless(d.Segments[0]) || nameless(d.Segments[i-1]))
+}
+
+// cut reports whether what is left of d cannot follow what is there.
+func (d *Delivery) cut() bool {
+	i := slices.IndexFunc(d.Segments, func(s *Segment) bool { return s.State != Live })
+	return i > 0 && d.Segments[i].State.Final() && d.chainBroken(i)
 }
 
 // unplan takes a post back to before it was scheduled. What was tried already

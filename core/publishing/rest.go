@@ -8,7 +8,7 @@ import (
 )
 
 func (r *Runner) miss(ctx context.Context, c Claim) error {
-	_, err := r.change(ctx, c, func(w *work) error {
+	err := r.change(ctx, c, func(w *work) error {
 		w.s.State = Missed
 		w.s.settle(&Problem{Kind: social.Transient, Reason: "segment.missed", Message: "Its time passed while nothing could be sent."})
 		return w.settled(ctx)
@@ -18,29 +18,29 @@ func (r *Runner) miss(ctx context.Context, c Claim) error {
 
 // release gives a segment back as it is.
 func (r *Runner) release(ctx context.Context, c Claim) error {
-	_, err := r.change(ctx, c, func(w *work) error { w.s.wake(w.now); return nil })
+	err := r.change(ctx, c, func(w *work) error { w.s.wake(w.now); return nil })
 	return err
 }
 
 // postpone gives a segment back until it is due.
 func (r *Runner) postpone(ctx context.Context, c Claim) error {
-	_, err := r.change(ctx, c, func(w *work) error { w.s.wake(w.d.DueAt); return nil })
+	err := r.change(ctx, c, func(w *work) error { w.s.wake(w.d.DueAt); return nil })
 	return err
 }
 
 // hold gives a blocked segment back; the queue leaves it out until the block
 // is lifted.
 func (r *Runner) hold(ctx context.Context, c Claim) error {
-	_, err := r.change(ctx, c, func(w *work) error { w.s.wake(w.now.Add(blockedPause)); return nil })
+	err := r.change(ctx, c, func(w *work) error { w.s.wake(w.now.Add(blockedPause)); return nil })
 	return err
 }
 
 func (r *Runner) live(ctx context.Context, c Claim, rc social.Receipt, by Evidence) error {
-	w, err := r.change(ctx, c, func(w *work) error {
+	err := r.change(ctx, c, func(w *work) error {
 		w.s.applied(rc, by, w.now)
 		return w.settled(ctx)
 	})
-	return r.rested(w, err)
+	return err
 }
 
 // news is what subscribers are told of a segment.
@@ -68,6 +68,11 @@ func (w *work) settled(ctx context.Context) error {
 		}
 	}
 	w.saved = true
+	for _, s := range changed {
+		if s.State.Final() || s.State == NeedsReview {
+			w.rested = append(w.rested, s)
+		}
+	}
 	if err := w.tx.SaveSegments(ctx, w.d, changed...); err != nil {
 		return err
 	}
@@ -80,39 +85,40 @@ func (w *work) settled(ctx context.Context) error {
 			return err
 		}
 	}
-	if sum == w.was {
-		return nil
-	}
-	return w.tell(ctx, sum)
+	return tell(ctx, w.tx, w.d.Post, w.was, sum)
 }
 
 var eventOf = map[State]string{
 	Published: "post.published", PartlyFailed: "post.failed", Failed: "post.failed", NeedsReview: "post.needs_review", Missed: "post.missed",
+	Canceled: "post.canceled",
 }
 
-func (w *work) tell(ctx context.Context, sum State) error {
+// tell says what became of a post, if that is not what it was: the sum of its
+// deliveries alone decides it, whoever changed one of them.
+func tell(ctx context.Context, tx Tx, post PostID, was, sum State) error {
 	event, ok := eventOf[sum]
-	if !ok {
+	if !ok || was == sum {
 		return nil
 	}
 	if sum == Published {
-		if err := w.tx.RefreshMetrics(ctx, w.d.Post, ""); err != nil {
+		if err := tx.RefreshMetrics(ctx, post, ""); err != nil {
 			return err
 		}
 	}
-	return w.tx.Emit(ctx, event, string(w.d.Post), map[string]any{"state": sum})
+	return tx.Emit(ctx, event, string(post), map[string]any{"state": sum})
 }
 
-// rested tells the observer, once the change is committed.
-func (r *Runner) rested(w *work, err error) error {
-	if err != nil {
-		return err
+// tell tells the observer what came to rest.
+func (r *Runner) tell(w *work) {
+	if len(w.rested) == 0 {
+		return
 	}
 	r.observe.At(AtSettled)
-	late := time.Duration(-1)
-	if w.s.Position == 0 {
-		late = w.now.Sub(w.d.DueAt)
+	for _, s := range w.rested {
+		late := time.Duration(-1)
+		if s.Position == 0 {
+			late = w.now.Sub(w.d.wanted(s))
+		}
+		r.observe.Settled(s.State, late)
 	}
-	r.observe.Settled(w.s.State, late)
-	return nil
 }

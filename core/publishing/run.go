@@ -86,7 +86,7 @@ func (r *Runner) Run(ctx context.Context, c Claim) error {
 			return ignoreLost(err)
 		}
 	}
-	_, err := r.change(ctx, c, func(w *work) error { w.s.wake(w.now.Add(time.Second)); return nil })
+	err := r.change(ctx, c, func(w *work) error { w.s.wake(w.now.Add(time.Second)); return nil })
 	return ignoreLost(err)
 }
 
@@ -107,8 +107,9 @@ type work struct {
 	now     time.Time // the database's
 	blocked string    // as of load
 	rules   Settings
-	tx      Tx   // inside change only
-	saved   bool // by settled
+	tx      Tx         // inside change only
+	saved   bool       // by settled
+	rested  []*Segment // by settled: what waits for nobody any more, or for a person
 }
 
 func (r *Runner) step(ctx context.Context, w *work) (done bool, err error) {
@@ -116,8 +117,8 @@ func (r *Runner) step(ctx context.Context, w *work) (done bool, err error) {
 	switch {
 	case untouched && w.s.Verify:
 		return false, r.suspect(ctx, w.c)
-	case untouched && w.s.Position == 0 && w.rules.MissedAfter > 0 && w.now.Sub(w.d.DueAt) > w.rules.MissedAfter:
-		return true, r.miss(ctx, w.c) // also while it is held back: nobody waits for it any more
+	case untouched && w.s.Position == 0 && w.rules.MissedAfter > 0 && w.now.Sub(w.c.Waiting) > w.rules.MissedAfter:
+		return true, r.miss(ctx, w.c) // nobody came, also because it was held back: nobody waits for it any more
 	case w.s.State == Scheduled && w.s.Position == 0 && w.d.DueAt.After(w.now): // it was moved
 		return true, r.postpone(ctx, w.c)
 	case w.blocked != "" && w.s.State != Sending && w.s.State != Unknown:
@@ -163,10 +164,11 @@ func (w *work) take(got *Work) error {
 }
 
 // change applies fn to the segment under the post's lock and saves the
-// delivery. fn is not called, and ErrLost returned, if the claim was lost.
-func (r *Runner) change(ctx context.Context, c Claim, fn func(*work) error) (*work, error) {
+// delivery. fn is not called, and ErrLost returned, if the claim was lost. Once
+// it is committed, the observer is told what came to rest.
+func (r *Runner) change(ctx context.Context, c Claim, fn func(*work) error) error {
 	w := &work{c: c}
-	return w, r.store.Update(ctx, c.Tenant, func(ctx context.Context, tx Tx) error {
+	err := r.store.Update(ctx, c.Tenant, func(ctx context.Context, tx Tx) error {
 		got, err := tx.Work(ctx, c)
 		if err == nil {
 			err = w.take(got)
@@ -174,10 +176,14 @@ func (r *Runner) change(ctx context.Context, c Claim, fn func(*work) error) (*wo
 		if err != nil {
 			return err
 		}
-		w.tx = tx
+		w.tx, w.saved, w.rested = tx, false, nil
 		if err := fn(w); err != nil || w.saved {
 			return err
 		}
 		return tx.SaveSegments(ctx, w.d, w.s)
 	})
+	if err == nil {
+		r.tell(w)
+	}
+	return err
 }

@@ -2,6 +2,8 @@ package publishing
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
@@ -32,8 +34,7 @@ func (s Schedule) Resolve() (Schedule, error) {
 	}
 	wall, err := time.Parse(LocalLayout, s.Local)
 	if err != nil {
-		return s, fault.New(fault.Invalid, "schedule.malformed", "Write the time as 2026-03-01T09:00:00, without an offset.").
-			On("/schedule/local_time").Because(err)
+		return s, notATime(s.Local, err)
 	}
 	at := first(wall, loc)
 	if got := at.Format(LocalLayout); got != s.Local {
@@ -42,6 +43,27 @@ func (s Schedule) Resolve() (Schedule, error) {
 	}
 	s.At = at.UTC()
 	return s, nil
+}
+
+// notATime says what is wrong with a wall time.
+func notATime(local string, err error) error {
+	var day, month, year int
+	var f *fault.Error
+	switch n, _ := fmt.Sscanf(local, "%4d-%2d-%2dT", &year, &month, &day); {
+	case n < 3 || !strings.Contains(err.Error(), "out of range"):
+		f = fault.New(fault.Invalid, "schedule.malformed", "Write the time as 2026-03-01T09:00:00, without an offset.")
+	case month < 1 || month > 12:
+		f = fault.New(fault.Invalid, "schedule.no_such_time", "There is no month %d: write the time as 2026-03-01T09:00:00.", month)
+	case day < 1 || day > lastDay(year, month):
+		f = fault.New(fault.Invalid, "schedule.no_such_time", "There is no day %d in that month: %s %d has %d days.", day, time.Month(month), year, lastDay(year, month))
+	default:
+		f = fault.New(fault.Invalid, "schedule.no_such_time", "There is no such time of day: hours go from 00 to 23, minutes and seconds from 00 to 59.")
+	}
+	return f.On("/schedule/local_time").Because(err)
+}
+
+func lastDay(year, month int) int {
+	return time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
 // intent is the schedule of a draft: where it shows in a calendar, if it has a

@@ -73,7 +73,7 @@ func (w *work) decide(ctx context.Context, v Verdict, url string) error {
 		w.s.applied(social.Receipt{Ref: social.Ref{URL: url}}, ByPerson, w.now)
 	} else {
 		outcome = SettledAbsent
-		w.s.Canceling = false // they want it sent
+		w.s.Canceling, w.s.OrderedAt = false, w.now // they want it sent
 		if w.s.Verify {
 			w.s.restart(w.now)
 		} else {

@@ -149,4 +149,7 @@ type Claim struct {
 	Segment    SegmentID
 	Generation int64
 	DueAt      time.Time
+	// Waiting is since when the segment needed somebody: what NextAt was when
+	// it was claimed. From there on counts how long nobody came.
+	Waiting time.Time
 }

@@ -159,7 +159,7 @@ func (s *Segment) reset(part Part, at time.Time) {
 		s.Revision++
 	}
 	s.Part, s.State, s.Step, s.Label, s.Tries, s.Problem, s.ArmedHash = part, Scheduled, nil, "", 0, nil, ""
-	s.ReplyTo, s.Root, s.DoubtAt, s.CalledAt, s.Verify, s.Canceling = nil, nil, time.Time{}, time.Time{}, false, false
+	s.ReplyTo, s.Root, s.DoubtAt, s.CalledAt, s.OrderedAt, s.Verify, s.Canceling = nil, nil, time.Time{}, time.Time{}, time.Time{}, false, false
 	s.Generation++
 	s.wake(at)
 }

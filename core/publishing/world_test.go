@@ -46,6 +46,9 @@ type world struct {
 	warnings []string      // of every receipt
 	looked   []time.Time   // when it was asked what it has
 	denied   tenants.Action
+	borrow   func() error       // what a call waits for before it can be made: its token, its allowance
+	declined int                // calls that were not made in the end
+	settled  []publishing.State // what the observer was told
 }
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -166,12 +169,25 @@ func (w *world) At(p publishing.Point) {
 }
 
 // Settled implements publishing.Observer.
-func (w *world) Settled(publishing.State, time.Duration) {}
+func (w *world) Settled(s publishing.State, _ time.Duration) { w.settled = append(w.settled, s) }
 
 // platform is the world as seen from the kernel's ports.
 type platform struct{ w *world }
 
 func (p platform) Publish(_ context.Context, _ tenants.Scope, _ channels.ID, req social.PublishRequest) (social.Step, error) {
+	return p.w.send(req)
+}
+
+func (p platform) Commit(ctx context.Context, _ tenants.Scope, _ channels.ID, req social.PublishRequest, ready channels.Ready) (social.Step, error) {
+	if p.w.borrow != nil {
+		if err := p.w.borrow(); err != nil {
+			return social.Step{}, err
+		}
+	}
+	if _, err := ready(ctx); err != nil {
+		p.w.declined++
+		return social.Step{}, err
+	}
 	return p.w.send(req)
 }
 

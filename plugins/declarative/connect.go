@@ -14,7 +14,7 @@ import (
 
 // Connect implements social.Connector: it makes a credential of the form. The
 // platform judges it when the accounts are asked for.
-func (p connector) Connect(_ context.Context, req social.ConnectRequest) (social.ConnectStep, error) {
+func (p *plugin) Connect(_ context.Context, req social.ConnectRequest) (social.ConnectStep, error) {
 	c := p.call(req.Call, social.Account{})
 	c.scope.Input = req.Input
 	for _, v := range req.Input {
@@ -82,7 +82,7 @@ func (c *call) filled(input map[string]string) error {
 }
 
 // Accounts implements social.Lister.
-func (p lister) Accounts(ctx context.Context, in social.Call) ([]social.Account, error) {
+func (p *plugin) Accounts(ctx context.Context, in social.Call) ([]social.Account, error) {
 	c := p.call(in, social.Account{})
 	a := &c.file.Accounts
 	at := progress{Saved: map[string]any{}}

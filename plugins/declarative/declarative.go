@@ -92,8 +92,7 @@ func Load(name string, raw []byte, opt Options) (social.Platform, error) {
 		p.http = sdk.HTTPClient()
 	}
 	p.manifest = p.describe()
-	platform := p.able()
-	if _, err := sdk.Describe(platform); err != nil {
+	if _, err := sdk.Describe(p); err != nil {
 		field := strings.TrimPrefix(fault.Of(err).Field, "/")
 		where, known := f.keys[strings.ReplaceAll(field, "/", ".")]
 		if top, _, _ := strings.Cut(field, "/"); !known {
@@ -103,7 +102,7 @@ func Load(name string, raw []byte, opt Options) (social.Platform, error) {
 		f.add(where, "%s", fault.Of(err).Message)
 		return nil, f.err()
 	}
-	return platform, nil
+	return p, nil
 }
 
 func redirected(upstream map[string]string) error {
@@ -128,69 +127,25 @@ type plugin struct {
 // Manifest implements social.Platform.
 func (p *plugin) Manifest() social.Manifest { return p.manifest }
 
-// The abilities a file may bring, each as a type that has its method.
-type (
-	connector struct{ *plugin }
-	lister    struct{ *plugin }
-	seeker    struct{ *plugin }
-	meter     struct{ *plugin }
+var (
+	_ social.Connector = (*plugin)(nil)
+	_ social.Lister    = (*plugin)(nil)
+	_ social.Finder    = (*plugin)(nil)
+	_ social.Meter     = (*plugin)(nil)
+	_ social.Partial   = (*plugin)(nil)
 )
 
-// able is p with the methods that its file has something for.
-func (p *plugin) able() social.Platform {
-	form, find, metrics := p.file.Auth.Kind == "form", p.file.Find != nil, p.file.Metrics != nil
-	c, l, s, m := connector{p}, lister{p}, seeker{p}, meter{p}
-	switch {
-	case form && find && metrics:
-		return struct {
-			social.Platform
-			social.Connector
-			social.Lister
-			social.Finder
-			social.Meter
-		}{p, c, l, s, m}
-	case form && find:
-		return struct {
-			social.Platform
-			social.Connector
-			social.Lister
-			social.Finder
-		}{p, c, l, s}
-	case form && metrics:
-		return struct {
-			social.Platform
-			social.Connector
-			social.Lister
-			social.Meter
-		}{p, c, l, m}
-	case form:
-		return struct {
-			social.Platform
-			social.Connector
-			social.Lister
-		}{p, c, l}
-	case find && metrics:
-		return struct {
-			social.Platform
-			social.Lister
-			social.Finder
-			social.Meter
-		}{p, l, s, m}
-	case find:
-		return struct {
-			social.Platform
-			social.Lister
-			social.Finder
-		}{p, l, s}
-	case metrics:
-		return struct {
-			social.Platform
-			social.Lister
-			social.Meter
-		}{p, l, m}
+// Has implements social.Partial: what a file has something for, it can.
+func (p *plugin) Has(c social.Capability) bool {
+	switch c {
+	case social.CanConnect:
+		return p.file.Auth.Kind == "form"
+	case social.CanFind:
+		return p.file.Find != nil
+	case social.CanMetrics:
+		return p.file.Metrics != nil
+	case social.CanReply:
+		return p.file.Reply
 	}
-	return struct {
-		social.Platform
-		social.Lister
-	}{p, l}
+	return c == social.CanAccounts
 }

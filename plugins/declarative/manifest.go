@@ -26,17 +26,9 @@ func (p *plugin) describe() social.Manifest {
 			PKCE: o.PKCE, AuthorizeParams: o.AuthorizeParams, BasicClientAuth: o.BasicClientAuth, SingleUseRefresh: o.SingleUseRefresh,
 		}
 	}
-	for _, one := range []struct {
-		can social.Capability
-		has bool
-	}{
-		{social.CanReply, file.Reply},
-		{social.CanConnect, file.Auth.Kind == "form"},
-		{social.CanFind, file.Find != nil},
-		{social.CanMetrics, file.Metrics != nil},
-	} {
-		if one.has {
-			m.Capabilities = append(m.Capabilities, one.can)
+	for _, c := range []social.Capability{social.CanReply, social.CanConnect, social.CanFind, social.CanMetrics} {
+		if p.Has(c) {
+			m.Capabilities = append(m.Capabilities, c)
 		}
 	}
 	for _, host := range file.Egress {

@@ -13,7 +13,7 @@ const findAfter = time.Minute
 
 // Find implements social.Finder. Absence is believed only where the file says
 // that the list reaches back far enough.
-func (p seeker) Find(ctx context.Context, req social.FindRequest) (social.Finding, error) {
+func (p *plugin) Find(ctx context.Context, req social.FindRequest) (social.Finding, error) {
 	c, find := p.call(req.Call, req.Account), p.file.Find
 	c.scope.Content, c.scope.Since = contentOf(req.Content), int(req.Since.Unix())
 	if _, err := c.resume(req.State); err != nil {
@@ -52,7 +52,7 @@ func (p seeker) Find(ctx context.Context, req social.FindRequest) (social.Findin
 const maxAsked = 50
 
 // Metrics implements social.Meter, one request a post.
-func (p meter) Metrics(ctx context.Context, req social.MetricsRequest) ([]social.Metrics, error) {
+func (p *plugin) Metrics(ctx context.Context, req social.MetricsRequest) ([]social.Metrics, error) {
 	c, m := p.call(req.Call, req.Account), p.file.Metrics
 	var out []social.Metrics
 	for _, post := range req.Posts[:min(len(req.Posts), maxAsked)] {

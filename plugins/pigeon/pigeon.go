@@ -92,7 +92,7 @@ func (p *Pigeon) Manifest() social.Manifest {
 			},
 			Scopes: []string{"write", "media"},
 		}},
-		Capabilities: []social.Capability{social.CanFind, social.CanAccounts, social.CanMetrics, social.CanReply},
+		Capabilities: []social.Capability{social.CanFind, social.CanAccounts, social.CanMetrics, social.CanReply, social.CanStatus},
 		Dedup:        social.ByFind, Settle: p.settle, APIVersion: "v1",
 	}
 	if p.nativeKey {

@@ -26,6 +26,36 @@ func TestContract(t *testing.T) {
 	})
 }
 
+// What the network looks at first says so, and follows what becomes of it.
+func TestVisibility(t *testing.T) {
+	for text, want := range map[string][2]social.Finding{
+		"plain":     {{Verdict: social.Found, Receipt: &social.Receipt{Status: social.Live}}, {Verdict: social.Found, Receipt: &social.Receipt{Status: social.Live}}},
+		"#review":   {{Verdict: social.Found, Receipt: &social.Receipt{Status: social.InReview}}, {Verdict: social.Found, Receipt: &social.Receipt{Status: social.Live}}},
+		"#takedown": {{Verdict: social.Found, Receipt: &social.Receipt{Status: social.InReview}}, {Verdict: social.Absent}},
+	} {
+		t.Run(text, func(t *testing.T) {
+			h := open(t, false)
+			p := h.Platform.(*pigeon.Pigeon)
+			if m := p.Manifest(); !m.Can(social.CanStatus) || !m.Can(social.CanFind) {
+				t.Fatalf("cannot be asked: %v", m.Capabilities)
+			}
+			req := social.PublishRequest{Call: h.Call, Account: h.Account, Content: social.Content{Text: text}, Commit: true}
+			req.Call.Idempotency = "seg_1"
+			step, err := p.Publish(t.Context(), req)
+			if err != nil || step.Receipt.Status != want[0].Receipt.Status {
+				t.Fatalf("%+v, %v", step.Receipt, err)
+			}
+			for when, w := range want {
+				f, err := p.Find(t.Context(), social.FindRequest{Call: h.Call, Account: h.Account, Ref: &step.Receipt.Ref})
+				if err != nil || f.Verdict != w.Verdict || w.Receipt != nil && (f.Receipt.Status != w.Receipt.Status || f.Receipt.Ref.ID != step.Receipt.Ref.ID) {
+					t.Errorf("%d: %+v, %v, want %+v", when, f, err, w)
+				}
+				h.Wait(time.Minute)
+			}
+		})
+	}
+}
+
 func open(t *testing.T, nativeKey bool) socialtest.Harness {
 	t.Helper()
 	now := &clock{now: time.Now()}

@@ -168,8 +168,13 @@ type post struct {
 	ID        string    `json:"id"`
 	URL       string    `json:"url"`
 	CreatedAt time.Time `json:"created_at"`
+	State     string    `json:"state"`
 }
 
 func (p post) receipt() *social.Receipt {
-	return &social.Receipt{Ref: social.Ref{ID: p.ID, URL: p.URL}, Status: social.Live, PublishedAt: p.CreatedAt}
+	r := &social.Receipt{Ref: social.Ref{ID: p.ID, URL: p.URL}, Status: social.Live, PublishedAt: p.CreatedAt}
+	if p.State == "in_review" {
+		r.Status = social.InReview
+	}
+	return r
 }

@@ -2,6 +2,7 @@ package pigeon
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,8 +13,11 @@ import (
 )
 
 // Find implements social.Finder: the network lists an account's posts by the
-// mark they were sent with.
+// mark they were sent with, and shows one that is known while it is there.
 func (p *Pigeon) Find(ctx context.Context, req social.FindRequest) (social.Finding, error) {
+	if req.Ref != nil {
+		return p.visible(ctx, req)
+	}
 	s, err := p.resume(req.State, req.Call)
 	if err != nil {
 		return social.Finding{}, err
@@ -30,6 +34,21 @@ func (p *Pigeon) Find(ctx context.Context, req social.FindRequest) (social.Findi
 	}
 	oldest := list.Posts[len(list.Posts)-1]
 	return social.Finding{Verdict: social.Found, Receipt: oldest.receipt()}, nil
+}
+
+// visible tells how public a post is that the network has accepted. One that it
+// does not know any more was taken back.
+func (p *Pigeon) visible(ctx context.Context, req social.FindRequest) (social.Finding, error) {
+	var known post
+	err := p.get(ctx, req.Call, "/api/v1/posts/"+url.PathEscape(req.Ref.ID), &known)
+	var f *social.Fault
+	switch {
+	case errors.As(err, &f) && f.Kind == social.NotFound:
+		return social.Finding{Verdict: social.Absent}, nil
+	case err != nil:
+		return social.Finding{}, err
+	}
+	return social.Finding{Verdict: social.Found, Receipt: known.receipt()}, nil
 }
 
 // Accounts implements social.Lister.

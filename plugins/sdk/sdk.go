@@ -54,21 +54,21 @@ func Describe(p social.Platform) (social.Manifest, error) {
 // abilities reads the capabilities off the method set.
 func abilities(p social.Platform) []social.Capability {
 	var out []social.Capability
-	add := func(has bool, c social.Capability) {
+	add := func(c social.Capability, has bool) {
 		if has {
 			out = append(out, c)
 		}
 	}
-	_, finds := p.(social.Finder)
-	_, connects := p.(social.Connector)
-	_, lists := p.(social.Lister)
-	_, refreshes := p.(social.Refresher)
-	_, measures := p.(social.Meter)
-	add(finds, social.CanFind)
-	add(connects, social.CanConnect)
-	add(lists, social.CanAccounts)
-	add(refreshes, social.CanRefresh)
-	add(measures, social.CanMetrics)
+	_, finds := social.Able[social.Finder](p, social.CanFind)
+	_, connects := social.Able[social.Connector](p, social.CanConnect)
+	_, lists := social.Able[social.Lister](p, social.CanAccounts)
+	_, refreshes := social.Able[social.Refresher](p, social.CanRefresh)
+	_, measures := social.Able[social.Meter](p, social.CanMetrics)
+	add(social.CanFind, finds)
+	add(social.CanConnect, connects)
+	add(social.CanAccounts, lists)
+	add(social.CanRefresh, refreshes)
+	add(social.CanMetrics, measures)
 	return out
 }
 

@@ -43,7 +43,7 @@ func (s *server) Describe(context.Context, *pb.DescribeRequest) (*pb.DescribeRes
 }
 
 func (s *server) Connect(ctx context.Context, in *pb.ConnectRequest) (*pb.ConnectResponse, error) {
-	p, ok := s.platform.(social.Connector)
+	p, ok := social.Able[social.Connector](s.platform, social.CanConnect)
 	if !ok {
 		return nil, absent("Connect")
 	}
@@ -55,7 +55,7 @@ func (s *server) Connect(ctx context.Context, in *pb.ConnectRequest) (*pb.Connec
 }
 
 func (s *server) Accounts(ctx context.Context, in *pb.AccountsRequest) (*pb.AccountsResponse, error) {
-	p, ok := s.platform.(social.Lister)
+	p, ok := social.Able[social.Lister](s.platform, social.CanAccounts)
 	if !ok {
 		return nil, absent("Accounts")
 	}
@@ -67,7 +67,7 @@ func (s *server) Accounts(ctx context.Context, in *pb.AccountsRequest) (*pb.Acco
 }
 
 func (s *server) Refresh(ctx context.Context, in *pb.RefreshRequest) (*pb.RefreshResponse, error) {
-	p, ok := s.platform.(social.Refresher)
+	p, ok := social.Able[social.Refresher](s.platform, social.CanRefresh)
 	if !ok {
 		return nil, absent("Refresh")
 	}
@@ -94,7 +94,7 @@ func (s *server) Publish(ctx context.Context, in *pb.PublishRequest) (*pb.Publis
 }
 
 func (s *server) Find(ctx context.Context, in *pb.FindRequest) (*pb.FindResponse, error) {
-	p, ok := s.platform.(social.Finder)
+	p, ok := social.Able[social.Finder](s.platform, social.CanFind)
 	if !ok {
 		return nil, absent("Find")
 	}
@@ -110,7 +110,7 @@ func (s *server) Find(ctx context.Context, in *pb.FindRequest) (*pb.FindResponse
 }
 
 func (s *server) Metrics(ctx context.Context, in *pb.MetricsRequest) (*pb.MetricsResponse, error) {
-	p, ok := s.platform.(social.Meter)
+	p, ok := social.Able[social.Meter](s.platform, social.CanMetrics)
 	if !ok {
 		return nil, absent("Metrics")
 	}

@@ -69,6 +69,24 @@ type Meter interface {
 	Metrics(ctx context.Context, req MetricsRequest) ([]Metrics, error)
 }
 
+// Partial is a platform whose type has more methods than this value can be
+// asked for, such as one that was read from a file.
+type Partial interface {
+	// Has reports whether the value has the ability, for one that a method shows.
+	Has(c Capability) bool
+}
+
+// Able is p as one of the abilities, which c names, if p has it: its type has
+// the methods, and it does not say that this value has not.
+func Able[A any](p Platform, c Capability) (A, bool) {
+	a, ok := p.(A)
+	if some, partial := p.(Partial); partial && !some.Has(c) {
+		var none A
+		return none, false
+	}
+	return a, ok
+}
+
 // A Call is what every request carries. Idempotency is set on each call that
 // may have an effect and is the same on every retry of it.
 type Call struct {

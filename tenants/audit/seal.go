@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/carillonhq/carillon/tenants"
 )
@@ -73,6 +74,7 @@ func (s *Sealer) renew(ctx context.Context, tenant tenants.ID) (bool, error) {
 	if !s.keys.Signed(tenant, *h) {
 		return false, errForged()
 	}
+	h.SealedAt = h.SealedAt.Add(time.Microsecond) // so that it is the latest
 	return true, s.chains.AddHead(ctx, tenant, s.keys.sign(tenant, *h))
 }
 

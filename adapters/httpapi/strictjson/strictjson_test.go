@@ -166,3 +166,31 @@ func FuzzMerge(f *testing.F) {
 		}
 	})
 }
+
+func TestBoundsAreSaidInWords(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"segments":[]}`: "This must have at least 1 item.",
+		`{"segments":[{"text":"a"},{"text":"b"},{"text":"c"}]}`: "This must have at most 2 items.",
+		`{"segments":[{"text":""}]}`:                            "This must be at least 1 character long.",
+		`{"segments":[{"text":"abcdef"}]}`:                      "This must be at most 5 characters long.",
+		`{"segments":[{"text":"a"}],"count":10}`:                "This must be at most 9.",
+	} {
+		if f := fault.Of(strictjson.Decode([]byte(body), new(post))); f == nil || f.Message != want {
+			t.Errorf("%s: %v, want %q", body, f, want)
+		}
+	}
+}
+
+// A value that its owner reads by itself does not spoil the document around it.
+func TestARawValueIsReadByItself(t *testing.T) {
+	type batch struct {
+		Posts []json.RawMessage `json:"posts"`
+	}
+	if err := strictjson.Decode([]byte(`{"posts":[{"a":1,"a":2,"\u0000":0},{"b":1}]}`), new(batch)); err != nil {
+		t.Errorf("err = %v", err)
+	}
+	err := strictjson.Decode([]byte(`{"posts":[{"a":1,"a":2}],"posts":[]}`), new(batch))
+	if f := fault.Of(err); f == nil || f.Field != "/posts" || len(f.Violations) != 1 {
+		t.Errorf("err = %v", err)
+	}
+}

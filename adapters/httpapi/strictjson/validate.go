@@ -60,9 +60,9 @@ func violation(b validator.FieldError) fault.Violation {
 	v.Actual = size(b.Value())
 	switch b.Tag() {
 	case "min":
-		v.Message = "This must be at least " + b.Param() + unit(b.Kind()) + "."
+		v.Message = "This must " + measured("at least", b) + "."
 	case "max":
-		v.Message = "This must be at most " + b.Param() + unit(b.Kind()) + "."
+		v.Message = "This must " + measured("at most", b) + "."
 	case "oneof":
 		v.Message = "This must be one of: " + strings.ReplaceAll(b.Param(), " ", ", ") + "."
 	}
@@ -77,14 +77,19 @@ var broke = map[string]fault.Violation{
 	"email": {Reason: "field.not_email", Message: "This is not an e-mail address."},
 }
 
-func unit(k reflect.Kind) string {
-	switch k {
-	case reflect.String:
-		return " characters long"
-	case reflect.Slice, reflect.Map:
-		return " items long"
+// measured says a bound in the words of what it bounds.
+func measured(how string, b validator.FieldError) string {
+	s := "s"
+	if b.Param() == "1" {
+		s = ""
 	}
-	return ""
+	switch b.Kind() {
+	case reflect.String:
+		return "be " + how + " " + b.Param() + " character" + s + " long"
+	case reflect.Slice, reflect.Map:
+		return "have " + how + " " + b.Param() + " item" + s
+	}
+	return "be " + how + " " + b.Param()
 }
 
 func size(value any) float64 {

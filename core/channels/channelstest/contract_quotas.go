@@ -73,6 +73,13 @@ func givenBack(w *world) {
 		giveBack(a, b)
 	}
 	giveBack(a) // more than was spent
+	platform := "test." + string(w.Us)
+	for range 5 { // what tenants share
+		if r, err := w.Store.SpendApp(w.ctx, platform, []channels.Claim{b}); r != nil || err != nil {
+			w.Fatalf("an app's: %+v, %v", r, err)
+		}
+		w.must(w.Store.GiveBackApp(w.ctx, platform, []channels.Claim{b}))
+	}
 	for i, want := range []bool{true, true, false} {
 		if r := w.spend(w.ctx, a); (r == nil) != want {
 			w.Errorf("spending no. %d: %+v", i+1, r)

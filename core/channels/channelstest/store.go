@@ -242,6 +242,14 @@ func (s *Store) SpendApp(_ context.Context, platform string, claims []channels.C
 	return nil, nil
 }
 
+// GiveBackApp implements channels.System.
+func (s *Store) GiveBackApp(_ context.Context, platform string, claims []channels.Claim) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.apps.giveBack(platform, claims)
+	return nil
+}
+
 // ParkApp implements channels.System.
 func (s *Store) ParkApp(_ context.Context, platform string, c channels.Claim, d time.Duration) error {
 	s.mu.Lock()

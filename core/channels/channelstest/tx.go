@@ -216,11 +216,7 @@ func (tx memTx) Spend(_ context.Context, platform string, claims []channels.Clai
 }
 
 func (tx memTx) GiveBack(_ context.Context, platform string, claims []channels.Claim) error {
-	for _, c := range claims {
-		row := tx.quotas[keyOf(platform, c)]
-		row.used = row.used[:max(len(row.used)-c.Cost, 0)]
-		tx.quotas[keyOf(platform, c)] = row
-	}
+	tx.quotas.giveBack(platform, claims)
 	return nil
 }
 
@@ -236,6 +232,15 @@ type quotaKey struct {
 	platform, name string
 	scope          social.QuotaScope
 	subject        string
+}
+
+func (q quotas) giveBack(platform string, claims []channels.Claim) {
+	for _, c := range claims {
+		if row, ok := q[keyOf(platform, c)]; ok {
+			row.used = row.used[:max(len(row.used)-c.Cost, 0)]
+			q[keyOf(platform, c)] = row
+		}
+	}
 }
 
 type quota struct {

@@ -119,9 +119,10 @@ func (s *Store) Claim(_ context.Context, holder string, n int, lease time.Durati
 				if s.Block[d.Channel] != "" && sg.State.Untouched() {
 					continue
 				}
+				waiting := sg.NextAt
 				sg.Holder, sg.NextAt = holder, now.Add(lease)
 				sg.Generation++
-				out = append(out, publishing.Claim{Tenant: who, Post: d.Post, Delivery: d.ID, Segment: sg.ID, Generation: sg.Generation, DueAt: d.DueAt})
+				out = append(out, publishing.Claim{Tenant: who, Post: d.Post, Delivery: d.ID, Segment: sg.ID, Generation: sg.Generation, DueAt: d.DueAt, Waiting: waiting})
 			}
 		}
 	}

@@ -37,6 +37,7 @@ type Options struct {
 	RateLimit  int           // requests per account and window; 0: no limit
 	RateWindow time.Duration // 0 means five minutes
 	SlowFor    time.Duration // how long "slow" takes; 0 means five seconds
+	ReviewFor  time.Duration // how long "review" takes; 0 means a minute
 	Faults     Faults
 
 	Now  func() time.Time  // nil means time.Now
@@ -113,6 +114,7 @@ func withDefaults(opt Options) Options {
 	setDefault(&opt.AccessLife, time.Hour)
 	setDefault(&opt.RateWindow, 5*time.Minute)
 	setDefault(&opt.SlowFor, 5*time.Second)
+	setDefault(&opt.ReviewFor, time.Minute)
 	if len(opt.Accounts) == 0 {
 		opt.Accounts = []string{"harbour", "lantern", "kestrel"}
 	}

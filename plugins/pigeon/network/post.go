@@ -26,10 +26,34 @@ type Post struct {
 // postView is a post as the API shows it.
 type postView struct {
 	Post
-	URL string `json:"url"`
+	URL   string `json:"url"`
+	State string `json:"state"` // live or in_review
 }
 
-func view(p *Post, r *http.Request) postView { return postView{*p, origin(r) + "/posts/" + p.ID} }
+func (n *Network) view(p *Post, r *http.Request) postView {
+	return postView{*p, origin(r) + "/posts/" + p.ID, n.stateOf(p)}
+}
+
+// The words that have a post looked at before anybody else sees it: the one
+// goes live in the end, the other is taken back.
+const (
+	review   Trouble = "#review"
+	takedown Trouble = "#takedown"
+)
+
+// withdrawn is the state of a post that is not there any more.
+const withdrawn = "withdrawn"
+
+func (n *Network) stateOf(p *Post) string {
+	looked := !n.opt.Now().Before(p.CreatedAt.Add(n.opt.ReviewFor))
+	switch bad := mentions(p.Text, takedown); {
+	case bad && looked:
+		return withdrawn
+	case !looked && (bad || mentions(p.Text, review)):
+		return "in_review"
+	}
+	return "live"
+}
 
 func (n *Network) addPost(p *Post) {
 	n.posts = append(n.posts, p)
@@ -70,7 +94,7 @@ func (n *Network) create(w http.ResponseWriter, r *http.Request, g *grant) {
 	case refusal != nil:
 		refusal.write(w)
 	case known != nil:
-		answer(w, http.StatusOK, view(known, r))
+		answer(w, http.StatusOK, n.view(known, r))
 	case !n.before(w, trouble, g):
 		n.accept(w, r, g, d, trouble)
 	}
@@ -89,7 +113,7 @@ func (n *Network) accept(w http.ResponseWriter, r *http.Request, g *grant, d dra
 		return
 	}
 	if !n.after(w, trouble) {
-		answer(w, http.StatusCreated, view(post, r))
+		answer(w, http.StatusCreated, n.view(post, r))
 	}
 }
 
@@ -152,7 +176,7 @@ func (n *Network) list(w http.ResponseWriter, r *http.Request, g *grant) {
 	for i := len(own) - 1; i >= 0 && len(found) < limit; i-- {
 		marker := query.Get("marker")
 		if n.indexed(own[i]) && (marker == "" || marker == own[i].ClientRef) {
-			found = append(found, view(own[i], r))
+			found = append(found, n.view(own[i], r))
 		}
 	}
 	answer(w, http.StatusOK, map[string]any{"posts": found, "indexed_until": n.opt.Now().Add(-n.opt.IndexLag).UTC()})
@@ -164,11 +188,11 @@ func (n *Network) show(w http.ResponseWriter, r *http.Request, _ *grant) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	p := n.byID[r.PathValue("id")]
-	if p == nil {
+	if p == nil || n.stateOf(p) == withdrawn {
 		fail(http.StatusNotFound, "not_found", "No such post.").write(w)
 		return
 	}
-	answer(w, http.StatusOK, view(p, r))
+	answer(w, http.StatusOK, n.view(p, r))
 }
 
 // Objects lists every post, oldest first, indexed or not.

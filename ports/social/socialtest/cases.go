@@ -215,7 +215,7 @@ func badToken(t *testing.T, h Harness) {
 }
 
 func accounts(t *testing.T, h Harness) {
-	lister, ok := h.Platform.(social.Lister)
+	lister, ok := social.Able[social.Lister](h.Platform, social.CanAccounts)
 	if !ok {
 		t.Fatal("a platform that signs people in lists their accounts")
 	}
@@ -232,7 +232,7 @@ func accounts(t *testing.T, h Harness) {
 }
 
 func metrics(t *testing.T, h Harness) {
-	meter, ok := h.Platform.(social.Meter)
+	meter, ok := social.Able[social.Meter](h.Platform, social.CanMetrics)
 	if !ok {
 		if h.Platform.Manifest().Can(social.CanMetrics) {
 			t.Fatal("the manifest promises metrics")

@@ -156,7 +156,7 @@ func dedup(m social.Manifest, a social.Account) social.Dedup {
 // returns nil for a believable Absent.
 func (h Harness) find(t *testing.T, req social.PublishRequest, since time.Time) *social.Receipt {
 	t.Helper()
-	finder, ok := h.Platform.(social.Finder)
+	finder, ok := social.Able[social.Finder](h.Platform, social.CanFind)
 	if !ok {
 		t.Fatal("the platform cannot find")
 	}

@@ -103,11 +103,11 @@ func checkOAuth2(o *social.OAuth2) []string {
 }
 
 func checkAbilities(p social.Platform, m social.Manifest) []string {
-	_, find := p.(social.Finder)
-	_, connect := p.(social.Connector)
-	_, list := p.(social.Lister)
-	_, refresh := p.(social.Refresher)
-	_, meter := p.(social.Meter)
+	_, find := social.Able[social.Finder](p, social.CanFind)
+	_, connect := social.Able[social.Connector](p, social.CanConnect)
+	_, list := social.Able[social.Lister](p, social.CanAccounts)
+	_, refresh := social.Able[social.Refresher](p, social.CanRefresh)
+	_, meter := social.Able[social.Meter](p, social.CanMetrics)
 	have := map[social.Capability]bool{
 		social.CanFind: find, social.CanConnect: connect, social.CanAccounts: list,
 		social.CanRefresh: refresh, social.CanMetrics: meter,
