@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/carillonhq/carillon/core/publishing"
 	"github.com/carillonhq/carillon/ports/fault"
 )
 
@@ -53,6 +54,7 @@ var constraints = map[string]problem{
 	// Publishing.
 	"attempts_one_open": {fault.Conflict, "attempt.open", "Another attempt is open.", ""},
 	"attempts_pkey":     {fault.Conflict, "attempt.open", "Another attempt is open.", ""},
+	"segments_ref":      {fault.Conflict, publishing.TakenReason, "What the platform named stands for another post.", ""},
 
 	// Idempotency and jobs.
 }

@@ -101,11 +101,14 @@ func plainText(s string) string {
 
 var lookAlikes = strings.NewReplacer("0", "o", "1", "i", "3", "e", "4", "a", "5", "s", "7", "t", "@", "a", "$", "s", "!", "i")
 
-// repeats reports whether text is empty or a unit of at most eight bytes over
-// and over, as in "aaaaaaaaaaaaaaa" and "passwordpassword".
+// repeats reports whether text is nearly nothing or a unit of at most eight
+// bytes over and over, as in "aaaaaaaaaaaaaaa" and "passwordpassword".
 func repeats(text string) bool {
-	for unit := 0; unit <= 8; unit++ {
-		if len(text) <= unit || unit > 0 && text[unit:] == text[:len(text)-unit] {
+	if len(text) < 5 {
+		return true
+	}
+	for unit := 1; unit <= min(8, len(text)/2); unit++ {
+		if text[unit:] == text[:len(text)-unit] {
 			return true
 		}
 	}
