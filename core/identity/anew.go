@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // StartStepUp sends who to a provider, to prove there once more who they are.
@@ -38,7 +39,10 @@ func (f *Federation) StepUp(ctx context.Context, who Principal, r Return) (until
 		if err != nil {
 			return err
 		}
-		return tx.TouchExternal(ctx, e.ID, f.people.now())
+		if err := tx.TouchExternal(ctx, e.ID, f.people.now()); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.Of(string(who.User), "session.step_up", string(who.Session), "provider", r.Provider))
 	})
 }
 
