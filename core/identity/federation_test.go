@@ -70,7 +70,7 @@ func newBridge(t *testing.T, cfg func(*identity.Config)) *bridge {
 // leave begins to sign in and returns how it will end.
 func (b *bridge) leave(provider, code string) identity.Return {
 	b.t.Helper()
-	d, err := b.Federation.Start(b.t.Context(), laptop, provider)
+	d, err := b.Start(b.t.Context(), laptop, provider)
 	must(b.t, err)
 	return returned(d, provider, code)
 }
@@ -81,7 +81,7 @@ func returned(d *identity.Departure, provider, code string) identity.Return {
 
 func (b *bridge) arrive(provider, code string) (*identity.SignedIn, error) {
 	b.t.Helper()
-	in, err := b.Federation.SignIn(b.t.Context(), laptop, b.leave(provider, code))
+	in, err := b.SignIn(b.t.Context(), laptop, b.leave(provider, code))
 	if err != nil {
 		return nil, err
 	}
@@ -185,25 +185,25 @@ func TestAnAttempt(t *testing.T) {
 		asked := b.there.asked
 		r := b.leave("first", "ann")
 		change(&r)
-		_, err := b.Federation.SignIn(t.Context(), laptop, r)
+		_, err := b.SignIn(t.Context(), laptop, r)
 		want(t, name, err, fault.Unauthenticated, "sign_in.stale")
 		if b.there.asked != asked {
 			t.Errorf("%s: the provider was asked", name)
 		}
 	}
 	r := b.leave("first", "ann")
-	_, err = b.Federation.SignIn(t.Context(), laptop, r)
+	_, err = b.SignIn(t.Context(), laptop, r)
 	must(t, err)
-	_, err = b.Federation.SignIn(t.Context(), laptop, r)
+	_, err = b.SignIn(t.Context(), laptop, r)
 	want(t, "twice", err, fault.Unauthenticated, "sign_in.stale")
 
 	// Another browser's try uses nothing up, or anybody could end it.
 	r = b.leave("first", "ann")
 	foreign := r
 	foreign.Binder = b.leave("first", "").Binder
-	_, err = b.Federation.SignIn(t.Context(), thief, foreign)
+	_, err = b.SignIn(t.Context(), thief, foreign)
 	want(t, "another browser", err, fault.Unauthenticated, "sign_in.stale")
-	_, err = b.Federation.SignIn(t.Context(), laptop, r)
+	_, err = b.SignIn(t.Context(), laptop, r)
 	must(t, err)
 }
 
@@ -306,7 +306,7 @@ func (b *bridge) anew(who identity.Principal, provider, code string) error {
 	if err != nil {
 		return err
 	}
-	_, err = b.Federation.StepUp(b.t.Context(), who, returned(d, provider, code))
+	_, err = b.StepUp(b.t.Context(), who, returned(d, provider, code))
 	return err
 }
 
@@ -325,11 +325,11 @@ func TestStepUpAtAProvider(t *testing.T) {
 	_, err = b.arrive("second", "bob")
 	must(t, err)
 	want(t, "with an account that signs somebody else in", b.anew(who, "second", "bob"), fault.Forbidden, "identity.not_yours")
-	_, err = b.Federation.StepUp(t.Context(), who, b.leave("first", "ann"))
+	_, err = b.StepUp(t.Context(), who, b.leave("first", "ann"))
 	want(t, "with what was meant to sign in", err, fault.Unauthenticated, "sign_in.stale")
 	d, err := b.StartStepUp(t.Context(), who, "first")
 	must(t, err)
-	_, err = b.Federation.SignIn(t.Context(), laptop, returned(d, "first", "ann"))
+	_, err = b.SignIn(t.Context(), laptop, returned(d, "first", "ann"))
 	want(t, "a sign-in with what was meant for this", err, fault.Unauthenticated, "sign_in.stale")
 	want(t, "after all that", b.SteppedUp(t.Context(), b.who(t, in)), fault.Forbidden, "stepup.required")
 
@@ -357,7 +357,7 @@ func TestAProviderIsOneFactor(t *testing.T) {
 	_, err = b.ConfirmTOTP(t.Context(), b.who(t, in), codeAt(b.clock))
 	must(t, err)
 	b.pass(time.Minute)
-	entry, err := b.Federation.SignIn(t.Context(), laptop, b.leave("first", "ann"))
+	entry, err := b.SignIn(t.Context(), laptop, b.leave("first", "ann"))
 	must(t, err)
 	if entry.SignedIn != nil || entry.Asked == nil {
 		t.Fatalf("%+v", entry)
