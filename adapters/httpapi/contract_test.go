@@ -43,6 +43,10 @@ var elsewise = map[string]string{
 	"deletePost":         "post.in_flight",      //
 	"cancelPost":         "post.not_planned",    //
 	"addPlugin":          "bundle.malformed",    // there is no bundle
+	"addPasskey":         "challenge.closed",    // nobody asked for one
+	"confirmTotp":        "totp.not_waiting",    // no app waits
+	"removeTotp":         "not_found",           // there is none
+	"stepUp":             "challenge.method",    // there is a passkey, so the password does not do
 }
 
 // What every operation answers to an owner is what the contract says, and so

@@ -32,6 +32,8 @@ import (
 var bodies = map[string]string{
 	"updateTenant": `{"name":"New"}`, "createChildTenant": `{"name":"New","kind":"workspace"}`,
 	"changePassword": `{"current":"four unrelated words here","password":"another four unrelated words"}`,
+	"renameSession":  `{"name":"Desk"}`, "renamePasskey": `{"name":"Phone"}`, "confirmTotp": `{"code":"287082"}`,
+	"addPasskey": `{"challenge":"cch_x","name":"Phone","passkey":{"id":"x"}}`, "stepUp": `{"method":"password","password":"four unrelated words here"}`,
 	"finishProvider": `{"state":"cst_x","code":"c"}`, "startIdentity": `{"provider":"there"}`, "finishIdentity": `{"provider":"there","state":"cst_x","code":"c"}`,
 	"addMember": `{"email":"nobody@example.com","role":"viewer"}`, "setMemberRole": `{"role":"editor"}`,
 	"createRole": `{"name":"tester","title":"Tester","actions":["post.read"]}`, "updateRole": `{"title":"Tester","actions":["post.read"]}`,
@@ -118,7 +120,7 @@ func (w *world) victim(tenant tenants.ID, owner tenants.UserID) map[string]strin
 	ctx := w.t.Context()
 	who, err := w.registry.Resolve(ctx, owner, tenant)
 	must(w.t, err)
-	names := map[string]string{"tenant": string(tenant), "user": string(owner), "role": "reader", "platform": "test.platform", "provider": "there", "identity": w.identity(owner)}
+	names := map[string]string{"tenant": string(tenant), "user": string(owner), "role": "reader", "platform": "test.platform", "provider": "there", "identity": w.identity(owner), "passkey": w.passkey(owner)}
 	names["child"] = string(postgrestest.Child(w.t, w.db, tenant, tenants.Workspace))
 
 	_, err = w.registry.CreateRole(ctx, who, "reader", "Reader", []tenants.Action{"post.read"})
@@ -174,6 +176,14 @@ func (w *world) plugin() (plugin, key string) {
 		return errors.Join(tx.SavePlugin(ctx, p), tx.SaveKey(ctx, catalog.Key{ID: key, Name: "Example", Public: make([]byte, 32), AddedAt: time.Now()}))
 	}))
 	return p.ID, key
+}
+
+// passkey is one of a person's, which nothing can answer for.
+func (w *world) passkey(owner tenants.UserID) string {
+	name := id.New("pky")
+	postgrestest.Exec(w.t, w.db, `insert into passkeys (id, user_id, party, credential, record, name, created_at)
+		values ($1, $2, 'app.example.org', convert_to($1, 'UTF8'), '{}', 'Phone', now())`, name, owner)
+	return name
 }
 
 // identity is an account elsewhere that signs user in.

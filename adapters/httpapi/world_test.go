@@ -21,6 +21,8 @@ import (
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
 	"github.com/carillonhq/carillon/adapters/rules"
+	"github.com/carillonhq/carillon/adapters/totp"
+	"github.com/carillonhq/carillon/adapters/webauthn"
 	"github.com/carillonhq/carillon/core/catalog"
 	"github.com/carillonhq/carillon/core/catalog/catalogtest"
 	"github.com/carillonhq/carillon/core/channels"
@@ -65,7 +67,7 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 	must(t, err)
 	reg := registry.New(db.Registry(), authz, time.Now)
 	tokens := jwt.New([]byte(strings.Repeat("j", 32)), time.Now)
-	people := identity.New(db.Identity(), db.Keys(), plainHasher{}, tokens, noHomes{}, reg,
+	people := identity.New(db.Identity(), db.Keys(), plainHasher{}, tokens, noHomes{}, reg, proofs,
 		identity.Config{RefreshKey: []byte(strings.Repeat("r", 32)), AddressKey: []byte(strings.Repeat("a", 32))}, time.Now)
 	names := identity.NewDirectory(db.Identity(), plainHasher{}, time.Now)
 	keys := identity.NewKeys(db.Keys(), authz, "2026-11-01", time.Now)
@@ -159,6 +161,20 @@ func (plainHasher) HashSalted(_ context.Context, p secret.Secret, _ []byte) (str
 func (plainHasher) Verify(_ context.Context, p secret.Secret, hashes ...string) (bool, bool, error) {
 	return slices.Contains(hashes, p.Reveal()), false, nil
 }
+
+// proofs are the real ones, and a seal that anybody can open.
+var proofs = identity.Proofs{
+	Codes: totp.New("Carillon"), Passkeys: webauthn.Ceremonies{}, Sealer: openSeal{},
+	Party: func(_ context.Context, host string) (identity.Party, error) {
+		return webauthn.PartyOf("Carillon", host, "https://"+host), nil
+	},
+}
+
+type openSeal struct{}
+
+func (openSeal) Seal(_ context.Context, _ string, plain []byte) ([]byte, error) { return plain, nil }
+
+func (openSeal) Open(_ context.Context, _ string, sealed []byte) ([]byte, error) { return sealed, nil }
 
 type noHomes struct{}
 

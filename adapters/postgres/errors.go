@@ -35,8 +35,9 @@ var constraints = map[string]problem{
 	"tenants_name":     {fault.Invalid, "tenant.name", "A name has 1 to 120 characters.", "/name"},
 
 	// Identity.
-	"users_email":       {fault.Conflict, "email.taken", "This address has an account.", "/email"},
-	"externals_account": {fault.Conflict, "identity.taken", "This account is linked already.", ""},
+	"users_email":         {fault.Conflict, "email.taken", "This address has an account.", "/email"},
+	"passkeys_credential": {fault.Conflict, "passkey.taken", "This passkey is known already.", "/passkey"},
+	"externals_account":   {fault.Conflict, "identity.taken", "This account is linked already.", ""},
 
 	// Events and webhooks.
 

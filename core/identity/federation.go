@@ -83,14 +83,15 @@ func (f *Federation) arrive(ctx context.Context, who Principal, aim Aim, r Retur
 	return f.providers.Finish(ctx, r.Provider, r, f.trip(a, r.State))
 }
 
-// SignIn opens a session for whoever comes back from a provider. An account
+// SignIn opens a session for whoever comes back from a provider, or asks who
+// has one for their second factor. An account
 // that is not known yet registers its owner, if the provider has confirmed
 // their address. It returns fault.Unauthenticated for a return that belongs to
 // no attempt of this browser or proves nothing, fault.Forbidden with reason
 // identity.email_unverified or registration.closed, and fault.Conflict with
 // reason identity.link_required if the address has a user: they sign in as they
 // do, and link the account then.
-func (f *Federation) SignIn(ctx context.Context, from Client, r Return) (*SignedIn, error) {
+func (f *Federation) SignIn(ctx context.Context, from Client, r Return) (*Entry, error) {
 	who, err := f.arrive(ctx, Principal{}, ToSignIn, r)
 	if err != nil {
 		return nil, err
@@ -102,7 +103,7 @@ func (f *Federation) SignIn(ctx context.Context, from Client, r Return) (*Signed
 	if err != nil {
 		return nil, err
 	}
-	return f.people.open(ctx, from, user.ID, user.Email)
+	return f.people.finish(ctx, from, user.ID, ByIdentity)
 }
 
 // known returns the user of an account elsewhere, or fault.NotFound.

@@ -195,6 +195,42 @@ func (e CalendarEntryObject) Valid() bool {
 	}
 }
 
+// Defines values for ChallengeObject.
+const (
+	ChallengeObjectChallenge ChallengeObject = "challenge"
+)
+
+// Valid indicates whether the value is a known member of the ChallengeObject enum.
+func (e ChallengeObject) Valid() bool {
+	switch e {
+	case ChallengeObjectChallenge:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChallengeAnswerMethod.
+const (
+	ChallengeAnswerMethodPasskey  ChallengeAnswerMethod = "passkey"
+	ChallengeAnswerMethodRecovery ChallengeAnswerMethod = "recovery"
+	ChallengeAnswerMethodTotp     ChallengeAnswerMethod = "totp"
+)
+
+// Valid indicates whether the value is a known member of the ChallengeAnswerMethod enum.
+func (e ChallengeAnswerMethod) Valid() bool {
+	switch e {
+	case ChallengeAnswerMethodPasskey:
+		return true
+	case ChallengeAnswerMethodRecovery:
+		return true
+	case ChallengeAnswerMethodTotp:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChannelObject.
 const (
 	ChannelObjectChannel ChannelObject = "channel"
@@ -348,6 +384,21 @@ const (
 func (e DisabledCapabilityReason) Valid() bool {
 	switch e {
 	case DisabledCapabilityReasonMissingScope:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FactorsObject.
+const (
+	FactorsObjectFactors FactorsObject = "factors"
+)
+
+// Valid indicates whether the value is a known member of the FactorsObject enum.
+func (e FactorsObject) Valid() bool {
+	switch e {
+	case FactorsObjectFactors:
 		return true
 	default:
 		return false
@@ -579,6 +630,33 @@ func (e MemberObject) Valid() bool {
 	}
 }
 
+// Defines values for Method.
+const (
+	MethodIdentity Method = "identity"
+	MethodPasskey  Method = "passkey"
+	MethodPassword Method = "password"
+	MethodRecovery Method = "recovery"
+	MethodTotp     Method = "totp"
+)
+
+// Valid indicates whether the value is a known member of the Method enum.
+func (e Method) Valid() bool {
+	switch e {
+	case MethodIdentity:
+		return true
+	case MethodPasskey:
+		return true
+	case MethodPassword:
+		return true
+	case MethodRecovery:
+		return true
+	case MethodTotp:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OwnershipInputKeeps.
 const (
 	OwnershipInputKeepsAdmin   OwnershipInputKeeps = "admin"
@@ -648,6 +726,21 @@ const (
 func (e OwnershipOfferObject) Valid() bool {
 	switch e {
 	case OwnershipOfferObjectOwnershipOffer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PasskeyObject.
+const (
+	PasskeyObjectPasskey PasskeyObject = "passkey"
+)
+
+// Valid indicates whether the value is a known member of the PasskeyObject enum.
+func (e PasskeyObject) Valid() bool {
+	switch e {
+	case PasskeyObjectPasskey:
 		return true
 	default:
 		return false
@@ -1161,6 +1254,30 @@ func (e SettlementVerdict) Valid() bool {
 	}
 }
 
+// Defines values for StepUpInputMethod.
+const (
+	StepUpInputMethodPasskey  StepUpInputMethod = "passkey"
+	StepUpInputMethodPassword StepUpInputMethod = "password"
+	StepUpInputMethodRecovery StepUpInputMethod = "recovery"
+	StepUpInputMethodTotp     StepUpInputMethod = "totp"
+)
+
+// Valid indicates whether the value is a known member of the StepUpInputMethod enum.
+func (e StepUpInputMethod) Valid() bool {
+	switch e {
+	case StepUpInputMethodPasskey:
+		return true
+	case StepUpInputMethodPassword:
+		return true
+	case StepUpInputMethodRecovery:
+		return true
+	case StepUpInputMethodTotp:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TenantObject.
 const (
 	TenantObjectTenant TenantObject = "tenant"
@@ -1302,6 +1419,21 @@ const (
 func (e TokensTokenType) Valid() bool {
 	switch e {
 	case Bearer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TotpEnrolmentObject.
+const (
+	TotpEnrolmentObjectTotpEnrolment TotpEnrolmentObject = "totp_enrolment"
+)
+
+// Valid indicates whether the value is a known member of the TotpEnrolmentObject enum.
+func (e TotpEnrolmentObject) Valid() bool {
+	switch e {
+	case TotpEnrolmentObjectTotpEnrolment:
 		return true
 	default:
 		return false
@@ -1664,6 +1796,41 @@ type CalendarEntry struct {
 // CalendarEntryObject defines model for CalendarEntry.Object.
 type CalendarEntryObject string
 
+// Challenge defines model for Challenge.
+type Challenge struct {
+	// Challenge Names the question; for one answer.
+	Challenge string    `json:"challenge"`
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Methods What can be answered with, best first.
+	Methods []Method        `json:"methods" validate:"dive"`
+	Object  ChallengeObject `json:"object" validate:"oneof=challenge"`
+
+	// PublicKey `PublicKeyCredentialRequestOptionsJSON` or `PublicKeyCredentialCreationOptionsJSON` of WebAuthn.
+	PublicKey *PasskeyOptions `json:"public_key,omitempty"`
+}
+
+// ChallengeObject defines model for Challenge.Object.
+type ChallengeObject string
+
+// ChallengeAnswer Example: {"challenge":"cch_…","code":"287082","method":"totp"}
+type ChallengeAnswer struct {
+	Challenge string `json:"challenge" validate:"min=1,max=512"`
+
+	// Code Of the app or of the list.
+	Code *string `json:"code,omitempty" validate:"omitempty,max=64"`
+
+	// DeviceToken As at `/auth/login`.
+	DeviceToken *string               `json:"device_token,omitempty" validate:"omitempty,min=1,max=512"`
+	Method      ChallengeAnswerMethod `json:"method" validate:"oneof=totp recovery passkey"`
+
+	// Passkey What `PublicKeyCredential.toJSON` says.
+	Passkey *PasskeyAnswer `json:"passkey,omitempty"`
+}
+
+// ChallengeAnswerMethod defines model for ChallengeAnswer.Method.
+type ChallengeAnswerMethod string
+
 // Channel defines model for Channel.
 type Channel struct {
 	Account Account `json:"account"`
@@ -1747,6 +1914,11 @@ type ChildList struct {
 	Data       []Child `json:"data" validate:"dive"`
 	HasMore    bool    `json:"has_more"`
 	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// CodeInput Example: {"code":"287082"}
+type CodeInput struct {
+	Code string `json:"code" validate:"min=1,max=64"`
 }
 
 // Comment defines model for Comment.
@@ -1884,6 +2056,17 @@ type EventList struct {
 	HasMore    bool    `json:"has_more"`
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
+
+// Factors defines model for Factors.
+type Factors struct {
+	Object            FactorsObject `json:"object" validate:"oneof=factors"`
+	Passkeys          []Passkey     `json:"passkeys" validate:"dive"`
+	RecoveryCodesLeft int           `json:"recovery_codes_left"`
+	Totp              TotpState     `json:"totp"`
+}
+
+// FactorsObject defines model for Factors.Object.
+type FactorsObject string
 
 // FieldError defines model for FieldError.
 type FieldError struct {
@@ -2092,8 +2275,10 @@ type Limits struct {
 
 // Login Example: {"email":"ann@example.com","password":"mist orchard velvet quarry"}
 type Login struct {
-	Email    string `json:"email" validate:"min=3,max=254,email"`
-	Password string `json:"password" validate:"min=1,max=1024"`
+	// DeviceToken What signing in here gave before; a browser has it in a cookie.
+	DeviceToken *string `json:"device_token,omitempty" validate:"omitempty,min=1,max=512"`
+	Email       string  `json:"email" validate:"min=3,max=254,email"`
+	Password    string  `json:"password" validate:"min=1,max=1024"`
 }
 
 // Media defines model for Media.
@@ -2182,6 +2367,9 @@ type MemberRole struct {
 	Role string `json:"role" validate:"min=1,max=72"`
 }
 
+// Method defines model for Method.
+type Method string
+
 // Metrics defines model for Metrics.
 type Metrics struct {
 	At        time.Time          `json:"at"`
@@ -2192,6 +2380,11 @@ type Metrics struct {
 // MetricsList defines model for MetricsList.
 type MetricsList struct {
 	Data []Metrics `json:"data" validate:"dive"`
+}
+
+// NameInput Example: {"name":"Phone"}
+type NameInput struct {
+	Name string `json:"name" validate:"min=1,max=100"`
 }
 
 // NewKey defines model for NewKey.
@@ -2233,6 +2426,56 @@ type OwnershipOfferKeeps string
 
 // OwnershipOfferObject defines model for OwnershipOffer.Object.
 type OwnershipOfferObject string
+
+// Passkey defines model for Passkey.
+type Passkey struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Host Where it works.
+	Host       string        `json:"host"`
+	Id         string        `json:"id"`
+	LastUsedAt *time.Time    `json:"last_used_at,omitempty"`
+	Name       string        `json:"name"`
+	Object     PasskeyObject `json:"object" validate:"oneof=passkey"`
+
+	// Suspect There may be a copy of it. It no longer works: remove it.
+	Suspect bool `json:"suspect"`
+}
+
+// PasskeyObject defines model for Passkey.Object.
+type PasskeyObject string
+
+// PasskeyAdded defines model for PasskeyAdded.
+type PasskeyAdded struct {
+	Passkey       Passkey  `json:"passkey"`
+	RecoveryCodes []string `json:"recovery_codes" validate:"dive"`
+}
+
+// PasskeyAnswer What `PublicKeyCredential.toJSON` says.
+type PasskeyAnswer = json.RawMessage
+
+// PasskeyInput Example: {"challenge":"cch_…","name":"Phone","passkey":{"id":"…","rawId":"…","response":{},"type":"public-key"}}
+type PasskeyInput struct {
+	Challenge string `json:"challenge" validate:"min=1,max=512"`
+	Name      string `json:"name" validate:"min=1,max=100"`
+
+	// Passkey What `PublicKeyCredential.toJSON` says.
+	Passkey PasskeyAnswer `json:"passkey"`
+}
+
+// PasskeyLogin Example: {"challenge":"cch_…","passkey":{"id":"…","rawId":"…","response":{},"type":"public-key"}}
+type PasskeyLogin struct {
+	Challenge string `json:"challenge" validate:"min=1,max=512"`
+
+	// DeviceToken As at `/auth/login`.
+	DeviceToken *string `json:"device_token,omitempty" validate:"omitempty,min=1,max=512"`
+
+	// Passkey What `PublicKeyCredential.toJSON` says.
+	Passkey PasskeyAnswer `json:"passkey"`
+}
+
+// PasskeyOptions `PublicKeyCredentialRequestOptionsJSON` or `PublicKeyCredentialCreationOptionsJSON` of WebAuthn.
+type PasskeyOptions = json.RawMessage
 
 // PasswordChange Example: {"current":"mist orchard velvet quarry","password":"lantern gravel tuesday umbrella"}
 type PasswordChange struct {
@@ -2618,9 +2861,12 @@ type Problem struct {
 	RetryAfter *int `json:"retry_after,omitempty"`
 
 	// Retryable The same request may succeed later.
-	Retryable bool   `json:"retryable"`
-	Status    int    `json:"status"`
-	Title     string `json:"title"`
+	Retryable bool `json:"retryable"`
+	Status    int  `json:"status"`
+
+	// StepUp With `stepup.required`: where to prove once more who you are, and for how long that counts.
+	StepUp *StepUpHint `json:"step_up,omitempty"`
+	Title  string      `json:"title"`
 
 	// Type A page about this code.
 	Type string `json:"type"`
@@ -2689,6 +2935,12 @@ type ReceivedList struct {
 	Data       []Received `json:"data" validate:"dive"`
 	HasMore    bool       `json:"has_more"`
 	NextCursor *string    `json:"next_cursor,omitempty"`
+}
+
+// RecoveryCodes defines model for RecoveryCodes.
+type RecoveryCodes struct {
+	// RecoveryCodes Each works once, in place of a second factor. Empty: those you have still work.
+	RecoveryCodes []string `json:"recovery_codes" validate:"dive"`
 }
 
 // RefreshInput Example: {"refresh_token":"crt_…"}
@@ -2828,14 +3080,27 @@ type SegmentReceiptKind string
 
 // Session defines model for Session.
 type Session struct {
-	Address    *string       `json:"address,omitempty"`
-	CreatedAt  time.Time     `json:"created_at"`
-	Current    bool          `json:"current"`
-	ExpiresAt  time.Time     `json:"expires_at"`
-	Id         string        `json:"id"`
-	LastUsedAt time.Time     `json:"last_used_at"`
-	Object     SessionObject `json:"object" validate:"oneof=session"`
-	UserAgent  *string       `json:"user_agent,omitempty"`
+	Address *string `json:"address,omitempty"`
+
+	// AuthenticatedAt When you last proved who you are.
+	AuthenticatedAt *time.Time `json:"authenticated_at,omitempty"`
+	CreatedAt       time.Time  `json:"created_at"`
+	Current         bool       `json:"current"`
+
+	// Device In words, such as `Firefox on Windows`.
+	Device     *string   `json:"device,omitempty"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	Id         string    `json:"id"`
+	LastUsedAt time.Time `json:"last_used_at"`
+	Methods    []Method  `json:"methods,omitempty" validate:"dive"`
+
+	// Name As you call it.
+	Name *string `json:"name,omitempty"`
+
+	// Network The network it was last seen in. Where that is, no map is asked.
+	Network   *string       `json:"network,omitempty"`
+	Object    SessionObject `json:"object" validate:"oneof=session"`
+	UserAgent *string       `json:"user_agent,omitempty"`
 }
 
 // SessionObject defines model for Session.Object.
@@ -2844,6 +3109,11 @@ type SessionObject string
 // SessionList defines model for SessionList.
 type SessionList struct {
 	Data []Session `json:"data" validate:"dive"`
+}
+
+// SessionName Example: {"name":"Desk at home"}
+type SessionName struct {
+	Name string `json:"name" validate:"max=100"`
 }
 
 // Settlement Example: {"url":"https://mastodon.example/@harbour/113","verdict":"there"}
@@ -2855,6 +3125,34 @@ type Settlement struct {
 
 // SettlementVerdict defines model for Settlement.Verdict.
 type SettlementVerdict string
+
+// StepUpHint With `stepup.required`: where to prove once more who you are, and for how long that counts.
+type StepUpHint struct {
+	Begin   string `json:"begin"`
+	CountsS int    `json:"counts_s"`
+	Finish  string `json:"finish"`
+}
+
+// StepUpInput Example: {"method":"password","password":"mist orchard velvet quarry"}
+type StepUpInput struct {
+	// Challenge With `passkey`: the one that `/auth/step-up:begin` gave.
+	Challenge *string           `json:"challenge,omitempty" validate:"omitempty,min=1,max=512"`
+	Code      *string           `json:"code,omitempty" validate:"omitempty,max=64"`
+	Method    StepUpInputMethod `json:"method" validate:"oneof=password totp recovery passkey"`
+
+	// Passkey What `PublicKeyCredential.toJSON` says.
+	Passkey  *PasskeyAnswer `json:"passkey,omitempty"`
+	Password *string        `json:"password,omitempty" validate:"omitempty,min=1,max=1024"`
+}
+
+// StepUpInputMethod defines model for StepUpInput.Method.
+type StepUpInputMethod string
+
+// SteppedUp defines model for SteppedUp.
+type SteppedUp struct {
+	// Until It counts until then.
+	Until time.Time `json:"until"`
+}
 
 // Tenant defines model for Tenant.
 type Tenant struct {
@@ -2928,9 +3226,17 @@ type Ticket struct {
 	Ticket    string `json:"ticket"`
 }
 
+// TokenInput Example: {"token":"cds_…"}
+type TokenInput struct {
+	Token string `json:"token" validate:"min=1,max=512"`
+}
+
 // Tokens defines model for Tokens.
 type Tokens struct {
 	AccessToken string `json:"access_token"`
+
+	// DeviceToken To be shown when signing in here again. Not after a refresh.
+	DeviceToken *string `json:"device_token,omitempty"`
 
 	// ExpiresIn Seconds.
 	ExpiresIn    int             `json:"expires_in"`
@@ -2941,6 +3247,31 @@ type Tokens struct {
 
 // TokensTokenType defines model for Tokens.TokenType.
 type TokensTokenType string
+
+// TotpEnrolment defines model for TotpEnrolment.
+type TotpEnrolment struct {
+	ExpiresAt time.Time           `json:"expires_at"`
+	Object    TotpEnrolmentObject `json:"object" validate:"oneof=totp_enrolment"`
+
+	// Qr The address as a QR code, a `data:` address of a PNG.
+	Qr string `json:"qr"`
+
+	// Secret To type into an app.
+	Secret string `json:"secret"`
+
+	// Uri The same as an `otpauth` address.
+	Uri string `json:"uri"`
+}
+
+// TotpEnrolmentObject defines model for TotpEnrolment.Object.
+type TotpEnrolmentObject string
+
+// TotpState defines model for TotpState.
+type TotpState struct {
+	CreatedAt  *time.Time `json:"created_at,omitempty"`
+	Enabled    bool       `json:"enabled"`
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
+}
 
 // User defines model for User.
 type User struct {
@@ -3132,6 +3463,9 @@ type Limit = int
 
 // MediaID defines model for mediaID.
 type MediaID = string
+
+// PasskeyID defines model for passkeyID.
+type PasskeyID = string
 
 // PlatformID defines model for platformID.
 type PlatformID = string
@@ -3558,8 +3892,14 @@ type GrantAccessJSONRequestBody = AccessInput
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyInput
 
+// AnswerChallengeJSONRequestBody defines body for AnswerChallenge for application/json ContentType.
+type AnswerChallengeJSONRequestBody = ChallengeAnswer
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = Login
+
+// LoginWithPasskeyJSONRequestBody defines body for LoginWithPasskey for application/json ContentType.
+type LoginWithPasskeyJSONRequestBody = PasskeyLogin
 
 // ForgotPasswordJSONRequestBody defines body for ForgotPassword for application/json ContentType.
 type ForgotPasswordJSONRequestBody = EmailInput
@@ -3575,6 +3915,12 @@ type RefreshSessionJSONRequestBody = RefreshInput
 
 // RegisterUserJSONRequestBody defines body for RegisterUser for application/json ContentType.
 type RegisterUserJSONRequestBody = Registration
+
+// DisownSessionJSONRequestBody defines body for DisownSession for application/json ContentType.
+type DisownSessionJSONRequestBody = TokenInput
+
+// StepUpJSONRequestBody defines body for StepUp for application/json ContentType.
+type StepUpJSONRequestBody = StepUpInput
 
 // VerifyEmailJSONRequestBody defines body for VerifyEmail for application/json ContentType.
 type VerifyEmailJSONRequestBody = VerifyInput
@@ -3612,8 +3958,20 @@ type FinishIdentityJSONRequestBody = IdentityReturn
 // StartIdentityJSONRequestBody defines body for StartIdentity for application/json ContentType.
 type StartIdentityJSONRequestBody = IdentityInput
 
+// AddPasskeyJSONRequestBody defines body for AddPasskey for application/json ContentType.
+type AddPasskeyJSONRequestBody = PasskeyInput
+
+// RenamePasskeyJSONRequestBody defines body for RenamePasskey for application/json ContentType.
+type RenamePasskeyJSONRequestBody = NameInput
+
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange
+
+// RenameSessionJSONRequestBody defines body for RenameSession for application/json ContentType.
+type RenameSessionJSONRequestBody = SessionName
+
+// ConfirmTotpJSONRequestBody defines body for ConfirmTotp for application/json ContentType.
+type ConfirmTotpJSONRequestBody = CodeInput
 
 // UploadMediaMultipartRequestBody defines body for UploadMedia for multipart/form-data ContentType.
 type UploadMediaMultipartRequestBody UploadMediaMultipartBody
@@ -3743,12 +4101,21 @@ type ServerInterface interface {
 	// ExportAudit Every entry, newest first, as one file.
 	// (GET /audit:export)
 	ExportAudit(c *fiber.Ctx, params ExportAuditParams) error
+	// AnswerChallenge Answer the question for a second factor.
+	// (POST /auth/challenge)
+	AnswerChallenge(c *fiber.Ctx) error
 	// Login Sign in.
 	// (POST /auth/login)
 	Login(c *fiber.Ctx) error
 	// Logout Sign out of this session.
 	// (POST /auth/logout)
 	Logout(c *fiber.Ctx) error
+	// LoginWithPasskey Sign in with a passkey.
+	// (POST /auth/passkey)
+	LoginWithPasskey(c *fiber.Ctx) error
+	// BeginPasskeyLogin Ask for a passkey, whoever it is of.
+	// (POST /auth/passkey:begin)
+	BeginPasskeyLogin(c *fiber.Ctx) error
 	// ForgotPassword Ask for a mail that resets the password.
 	// (POST /auth/password:forgot)
 	ForgotPassword(c *fiber.Ctx) error
@@ -3770,6 +4137,15 @@ type ServerInterface interface {
 	// RegisterUser Register a person.
 	// (POST /auth/register)
 	RegisterUser(c *fiber.Ctx) error
+	// DisownSession End a session that is not yours.
+	// (POST /auth/session:disown)
+	DisownSession(c *fiber.Ctx) error
+	// StepUp Prove once more who you are.
+	// (POST /auth/step-up)
+	StepUp(c *fiber.Ctx) error
+	// AskStepUp How to prove once more who you are.
+	// (POST /auth/step-up:begin)
+	AskStepUp(c *fiber.Ctx) error
 	// VerifyEmail Prove that an address is yours.
 	// (POST /auth/verify)
 	VerifyEmail(c *fiber.Ctx) error
@@ -3845,6 +4221,9 @@ type ServerInterface interface {
 	// GetMe Who is signed in.
 	// (GET /me)
 	GetMe(c *fiber.Ctx) error
+	// ListFactors Your second factors.
+	// (GET /me/factors)
+	ListFactors(c *fiber.Ctx) error
 	// ListIdentities The accounts elsewhere that sign the person in.
 	// (GET /me/identities)
 	ListIdentities(c *fiber.Ctx) error
@@ -3857,21 +4236,48 @@ type ServerInterface interface {
 	// StartIdentity Begin to link an account elsewhere.
 	// (POST /me/identities:start)
 	StartIdentity(c *fiber.Ctx) error
+	// AddPasskey Add the passkey that was made.
+	// (POST /me/passkeys)
+	AddPasskey(c *fiber.Ctx) error
+	// RemovePasskey Remove a passkey.
+	// (DELETE /me/passkeys/{passkey})
+	RemovePasskey(c *fiber.Ctx, passkey PasskeyID) error
+	// RenamePasskey Name a passkey.
+	// (PATCH /me/passkeys/{passkey})
+	RenamePasskey(c *fiber.Ctx, passkey PasskeyID) error
+	// BeginPasskey Ask for a new passkey.
+	// (POST /me/passkeys:begin)
+	BeginPasskey(c *fiber.Ctx) error
 	// ChangePassword Change the password.
 	// (POST /me/password:change)
 	ChangePassword(c *fiber.Ctx) error
+	// RenewRecoveryCodes Make new recovery codes.
+	// (POST /me/recovery-codes)
+	RenewRecoveryCodes(c *fiber.Ctx) error
 	// ListSessions Where the person is signed in.
 	// (GET /me/sessions)
 	ListSessions(c *fiber.Ctx) error
 	// RevokeSession End a session.
 	// (DELETE /me/sessions/{session})
 	RevokeSession(c *fiber.Ctx, session SessionID) error
+	// RenameSession Name a session.
+	// (PATCH /me/sessions/{session})
+	RenameSession(c *fiber.Ctx, session SessionID) error
 	// RevokeOtherSessions End every session but this one.
 	// (POST /me/sessions:revoke-others)
 	RevokeOtherSessions(c *fiber.Ctx) error
 	// LeaveTenant Leave a tenant.
 	// (POST /me/tenants/{tenant}:leave)
 	LeaveTenant(c *fiber.Ctx, tenant TenantID) error
+	// RemoveTotp Remove the authenticator app.
+	// (DELETE /me/totp)
+	RemoveTotp(c *fiber.Ctx) error
+	// EnrolTotp Make a secret for an authenticator app.
+	// (POST /me/totp)
+	EnrolTotp(c *fiber.Ctx) error
+	// ConfirmTotp Show a code of the app.
+	// (POST /me/totp:confirm)
+	ConfirmTotp(c *fiber.Ctx) error
 	// ListMedia The uploaded media, newest first.
 	// (GET /media)
 	ListMedia(c *fiber.Ctx, params ListMediaParams) error
@@ -4545,6 +4951,24 @@ func (siw *ServerInterfaceWrapper) ExportAudit(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// AnswerChallenge operation middleware
+func (siw *ServerInterfaceWrapper) AnswerChallenge(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.AnswerChallenge(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // Login operation middleware
 func (siw *ServerInterfaceWrapper) Login(c *fiber.Ctx) error {
 
@@ -4568,6 +4992,42 @@ func (siw *ServerInterfaceWrapper) Logout(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.Logout(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// LoginWithPasskey operation middleware
+func (siw *ServerInterfaceWrapper) LoginWithPasskey(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.LoginWithPasskey(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// BeginPasskeyLogin operation middleware
+func (siw *ServerInterfaceWrapper) BeginPasskeyLogin(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.BeginPasskeyLogin(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4716,6 +5176,60 @@ func (siw *ServerInterfaceWrapper) RegisterUser(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.RegisterUser(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// DisownSession operation middleware
+func (siw *ServerInterfaceWrapper) DisownSession(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DisownSession(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// StepUp operation middleware
+func (siw *ServerInterfaceWrapper) StepUp(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.StepUp(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// AskStepUp operation middleware
+func (siw *ServerInterfaceWrapper) AskStepUp(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.AskStepUp(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -5554,6 +6068,24 @@ func (siw *ServerInterfaceWrapper) GetMe(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// ListFactors operation middleware
+func (siw *ServerInterfaceWrapper) ListFactors(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListFactors(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // ListIdentities operation middleware
 func (siw *ServerInterfaceWrapper) ListIdentities(c *fiber.Ctx) error {
 
@@ -5637,11 +6169,123 @@ func (siw *ServerInterfaceWrapper) StartIdentity(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// AddPasskey operation middleware
+func (siw *ServerInterfaceWrapper) AddPasskey(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.AddPasskey(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RemovePasskey operation middleware
+func (siw *ServerInterfaceWrapper) RemovePasskey(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "passkey" -------------
+	var passkey PasskeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "passkey", c.Params("passkey"), &passkey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/passkey")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RemovePasskey(c, passkey)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RenamePasskey operation middleware
+func (siw *ServerInterfaceWrapper) RenamePasskey(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "passkey" -------------
+	var passkey PasskeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "passkey", c.Params("passkey"), &passkey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/passkey")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RenamePasskey(c, passkey)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// BeginPasskey operation middleware
+func (siw *ServerInterfaceWrapper) BeginPasskey(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.BeginPasskey(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // ChangePassword operation middleware
 func (siw *ServerInterfaceWrapper) ChangePassword(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.ChangePassword(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RenewRecoveryCodes operation middleware
+func (siw *ServerInterfaceWrapper) RenewRecoveryCodes(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RenewRecoveryCodes(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -5702,6 +6346,35 @@ func (siw *ServerInterfaceWrapper) RevokeSession(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// RenameSession operation middleware
+func (siw *ServerInterfaceWrapper) RenameSession(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "session" -------------
+	var session SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "session", c.Params("session"), &session, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/session")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RenameSession(c, session)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // RevokeOtherSessions operation middleware
 func (siw *ServerInterfaceWrapper) RevokeOtherSessions(c *fiber.Ctx) error {
 
@@ -5736,6 +6409,60 @@ func (siw *ServerInterfaceWrapper) LeaveTenant(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.LeaveTenant(c, tenant)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RemoveTotp operation middleware
+func (siw *ServerInterfaceWrapper) RemoveTotp(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RemoveTotp(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// EnrolTotp operation middleware
+func (siw *ServerInterfaceWrapper) EnrolTotp(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.EnrolTotp(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ConfirmTotp operation middleware
+func (siw *ServerInterfaceWrapper) ConfirmTotp(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ConfirmTotp(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -8653,10 +9380,19 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/audit:export", Operation: "ExportAudit", Handler: wrapper.ExportAudit, Action: "audit.read", Bodyless: true, Query: []string{"format", "actor", "action", "subject", "at[gte]", "at[lt]"},
 		},
 		{
+			Method: "POST", Path: "/auth/challenge", Operation: "AnswerChallenge", Handler: wrapper.AnswerChallenge, Public: "the challenge stands for the first factor, and the answer is the second", Cookie: true, Rate: "sign_in",
+		},
+		{
 			Method: "POST", Path: "/auth/login", Operation: "Login", Handler: wrapper.Login, Public: "the password in the body is the proof", Cookie: true, Rate: "sign_in",
 		},
 		{
 			Method: "POST", Path: "/auth/logout", Operation: "Logout", Handler: wrapper.Logout, Session: true, Cookie: true, Bodyless: true,
+		},
+		{
+			Method: "POST", Path: "/auth/passkey", Operation: "LoginWithPasskey", Handler: wrapper.LoginWithPasskey, Public: "the passkey is the proof", Cookie: true, Rate: "sign_in",
+		},
+		{
+			Method: "POST", Path: "/auth/passkey:begin", Operation: "BeginPasskeyLogin", Handler: wrapper.BeginPasskeyLogin, Public: "nobody is signed in yet", Rate: "ask", Bodyless: true,
 		},
 		{
 			Method: "POST", Path: "/auth/password:forgot", Operation: "ForgotPassword", Handler: wrapper.ForgotPassword, Public: "nobody is signed in yet", Rate: "sign_in",
@@ -8678,6 +9414,15 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "POST", Path: "/auth/register", Operation: "RegisterUser", Handler: wrapper.RegisterUser, Public: "nobody is signed in yet", Rate: "sign_in",
+		},
+		{
+			Method: "POST", Path: "/auth/session:disown", Operation: "DisownSession", Handler: wrapper.DisownSession, Public: "the token in the body is the proof", Rate: "sign_in",
+		},
+		{
+			Method: "POST", Path: "/auth/step-up", Operation: "StepUp", Handler: wrapper.StepUp, Session: true, Rate: "sign_in",
+		},
+		{
+			Method: "POST", Path: "/auth/step-up:begin", Operation: "AskStepUp", Handler: wrapper.AskStepUp, Session: true, Bodyless: true,
 		},
 		{
 			Method: "POST", Path: "/auth/verify", Operation: "VerifyEmail", Handler: wrapper.VerifyEmail, Public: "the token and the password in the body are the proof", Rate: "sign_in",
@@ -8755,19 +9500,37 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/me", Operation: "GetMe", Handler: wrapper.GetMe, Session: true, Bodyless: true,
 		},
 		{
+			Method: "GET", Path: "/me/factors", Operation: "ListFactors", Handler: wrapper.ListFactors, Session: true, Bodyless: true,
+		},
+		{
 			Method: "GET", Path: "/me/identities", Operation: "ListIdentities", Handler: wrapper.ListIdentities, Session: true, Bodyless: true,
 		},
 		{
-			Method: "DELETE", Path: "/me/identities/{identity}", Operation: "UnlinkIdentity", Handler: wrapper.UnlinkIdentity, Session: true, Bodyless: true, IDs: map[string]string{"identity": "idn"},
+			Method: "DELETE", Path: "/me/identities/{identity}", Operation: "UnlinkIdentity", Handler: wrapper.UnlinkIdentity, Session: true, StepUp: true, Bodyless: true, IDs: map[string]string{"identity": "idn"},
 		},
 		{
 			Method: "POST", Path: "/me/identities:finish", Operation: "FinishIdentity", Handler: wrapper.FinishIdentity, Session: true, Cookie: true, Rate: "refresh",
 		},
 		{
-			Method: "POST", Path: "/me/identities:start", Operation: "StartIdentity", Handler: wrapper.StartIdentity, Session: true, Cookie: true, Rate: "refresh",
+			Method: "POST", Path: "/me/identities:start", Operation: "StartIdentity", Handler: wrapper.StartIdentity, Session: true, StepUp: true, Cookie: true, Rate: "refresh",
+		},
+		{
+			Method: "POST", Path: "/me/passkeys", Operation: "AddPasskey", Handler: wrapper.AddPasskey, Session: true, StepUp: true,
+		},
+		{
+			Method: "DELETE", Path: "/me/passkeys/{passkey}", Operation: "RemovePasskey", Handler: wrapper.RemovePasskey, Session: true, StepUp: true, Bodyless: true, IDs: map[string]string{"passkey": "pky"},
+		},
+		{
+			Method: "PATCH", Path: "/me/passkeys/{passkey}", Operation: "RenamePasskey", Handler: wrapper.RenamePasskey, Session: true, IDs: map[string]string{"passkey": "pky"},
+		},
+		{
+			Method: "POST", Path: "/me/passkeys:begin", Operation: "BeginPasskey", Handler: wrapper.BeginPasskey, Session: true, StepUp: true, Bodyless: true,
 		},
 		{
 			Method: "POST", Path: "/me/password:change", Operation: "ChangePassword", Handler: wrapper.ChangePassword, Session: true, Rate: "sign_in",
+		},
+		{
+			Method: "POST", Path: "/me/recovery-codes", Operation: "RenewRecoveryCodes", Handler: wrapper.RenewRecoveryCodes, Session: true, StepUp: true, Bodyless: true,
 		},
 		{
 			Method: "GET", Path: "/me/sessions", Operation: "ListSessions", Handler: wrapper.ListSessions, Session: true, Bodyless: true,
@@ -8776,10 +9539,22 @@ func Routes(si ServerInterface) []Route {
 			Method: "DELETE", Path: "/me/sessions/{session}", Operation: "RevokeSession", Handler: wrapper.RevokeSession, Session: true, Bodyless: true, IDs: map[string]string{"session": "ses"},
 		},
 		{
+			Method: "PATCH", Path: "/me/sessions/{session}", Operation: "RenameSession", Handler: wrapper.RenameSession, Session: true, IDs: map[string]string{"session": "ses"},
+		},
+		{
 			Method: "POST", Path: "/me/sessions:revoke-others", Operation: "RevokeOtherSessions", Handler: wrapper.RevokeOtherSessions, Session: true, Bodyless: true,
 		},
 		{
 			Method: "POST", Path: "/me/tenants/{tenant}:leave", Operation: "LeaveTenant", Handler: wrapper.LeaveTenant, Session: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "DELETE", Path: "/me/totp", Operation: "RemoveTotp", Handler: wrapper.RemoveTotp, Session: true, StepUp: true, Bodyless: true,
+		},
+		{
+			Method: "POST", Path: "/me/totp", Operation: "EnrolTotp", Handler: wrapper.EnrolTotp, Session: true, StepUp: true, Bodyless: true,
+		},
+		{
+			Method: "POST", Path: "/me/totp:confirm", Operation: "ConfirmTotp", Handler: wrapper.ConfirmTotp, Session: true, StepUp: true, Rate: "sign_in",
 		},
 		{
 			Method: "GET", Path: "/media", Operation: "ListMedia", Handler: wrapper.ListMedia, Action: "media.read", Bodyless: true, Query: []string{"limit", "cursor"},
@@ -9380,6 +10155,35 @@ func (response ExportAuditdefaultApplicationProblemPlusJSONResponse) VisitExport
 	return ctx.JSON(&response.Body)
 }
 
+type AnswerChallengeRequestObject struct {
+	Body *AnswerChallengeJSONRequestBody
+}
+
+type AnswerChallengeResponseObject interface {
+	VisitAnswerChallengeResponse(ctx *fiber.Ctx) error
+}
+
+type AnswerChallenge200JSONResponse Tokens
+
+func (response AnswerChallenge200JSONResponse) VisitAnswerChallengeResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type AnswerChallengedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnswerChallengedefaultApplicationProblemPlusJSONResponse) VisitAnswerChallengeResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type LoginRequestObject struct {
 	Body *LoginJSONRequestBody
 }
@@ -9393,6 +10197,15 @@ type Login200JSONResponse Tokens
 func (response Login200JSONResponse) VisitLoginResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/json")
 	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type Login202JSONResponse Challenge
+
+func (response Login202JSONResponse) VisitLoginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(202)
 
 	return ctx.JSON(&response)
 }
@@ -9430,6 +10243,63 @@ type LogoutdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response LogoutdefaultApplicationProblemPlusJSONResponse) VisitLogoutResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type LoginWithPasskeyRequestObject struct {
+	Body *LoginWithPasskeyJSONRequestBody
+}
+
+type LoginWithPasskeyResponseObject interface {
+	VisitLoginWithPasskeyResponse(ctx *fiber.Ctx) error
+}
+
+type LoginWithPasskey200JSONResponse Tokens
+
+func (response LoginWithPasskey200JSONResponse) VisitLoginWithPasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type LoginWithPasskeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response LoginWithPasskeydefaultApplicationProblemPlusJSONResponse) VisitLoginWithPasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type BeginPasskeyLoginRequestObject struct {
+}
+
+type BeginPasskeyLoginResponseObject interface {
+	VisitBeginPasskeyLoginResponse(ctx *fiber.Ctx) error
+}
+
+type BeginPasskeyLogin200JSONResponse Challenge
+
+func (response BeginPasskeyLogin200JSONResponse) VisitBeginPasskeyLoginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type BeginPasskeyLogindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BeginPasskeyLogindefaultApplicationProblemPlusJSONResponse) VisitBeginPasskeyLoginResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -9538,6 +10408,15 @@ func (response FinishProvider200JSONResponse) VisitFinishProviderResponse(ctx *f
 	return ctx.JSON(&response)
 }
 
+type FinishProvider202JSONResponse Challenge
+
+func (response FinishProvider202JSONResponse) VisitFinishProviderResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(202)
+
+	return ctx.JSON(&response)
+}
+
 type FinishProviderdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -9630,6 +10509,91 @@ type RegisterUserdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RegisterUserdefaultApplicationProblemPlusJSONResponse) VisitRegisterUserResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type DisownSessionRequestObject struct {
+	Body *DisownSessionJSONRequestBody
+}
+
+type DisownSessionResponseObject interface {
+	VisitDisownSessionResponse(ctx *fiber.Ctx) error
+}
+
+type DisownSession204Response struct {
+}
+
+func (response DisownSession204Response) VisitDisownSessionResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type DisownSessiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DisownSessiondefaultApplicationProblemPlusJSONResponse) VisitDisownSessionResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type StepUpRequestObject struct {
+	Body *StepUpJSONRequestBody
+}
+
+type StepUpResponseObject interface {
+	VisitStepUpResponse(ctx *fiber.Ctx) error
+}
+
+type StepUp200JSONResponse SteppedUp
+
+func (response StepUp200JSONResponse) VisitStepUpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type StepUpdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StepUpdefaultApplicationProblemPlusJSONResponse) VisitStepUpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type AskStepUpRequestObject struct {
+}
+
+type AskStepUpResponseObject interface {
+	VisitAskStepUpResponse(ctx *fiber.Ctx) error
+}
+
+type AskStepUp200JSONResponse Challenge
+
+func (response AskStepUp200JSONResponse) VisitAskStepUpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type AskStepUpdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AskStepUpdefaultApplicationProblemPlusJSONResponse) VisitAskStepUpResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -10392,6 +11356,34 @@ func (response GetMedefaultApplicationProblemPlusJSONResponse) VisitGetMeRespons
 	return ctx.JSON(&response.Body)
 }
 
+type ListFactorsRequestObject struct {
+}
+
+type ListFactorsResponseObject interface {
+	VisitListFactorsResponse(ctx *fiber.Ctx) error
+}
+
+type ListFactors200JSONResponse Factors
+
+func (response ListFactors200JSONResponse) VisitListFactorsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListFactorsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListFactorsdefaultApplicationProblemPlusJSONResponse) VisitListFactorsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type ListIdentitiesRequestObject struct {
 }
 
@@ -10506,6 +11498,121 @@ func (response StartIdentitydefaultApplicationProblemPlusJSONResponse) VisitStar
 	return ctx.JSON(&response.Body)
 }
 
+type AddPasskeyRequestObject struct {
+	Body *AddPasskeyJSONRequestBody
+}
+
+type AddPasskeyResponseObject interface {
+	VisitAddPasskeyResponse(ctx *fiber.Ctx) error
+}
+
+type AddPasskey201JSONResponse PasskeyAdded
+
+func (response AddPasskey201JSONResponse) VisitAddPasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type AddPasskeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AddPasskeydefaultApplicationProblemPlusJSONResponse) VisitAddPasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RemovePasskeyRequestObject struct {
+	Passkey PasskeyID `json:"passkey"`
+}
+
+type RemovePasskeyResponseObject interface {
+	VisitRemovePasskeyResponse(ctx *fiber.Ctx) error
+}
+
+type RemovePasskey204Response struct {
+}
+
+func (response RemovePasskey204Response) VisitRemovePasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type RemovePasskeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RemovePasskeydefaultApplicationProblemPlusJSONResponse) VisitRemovePasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RenamePasskeyRequestObject struct {
+	Passkey PasskeyID `json:"passkey"`
+	Body    *RenamePasskeyJSONRequestBody
+}
+
+type RenamePasskeyResponseObject interface {
+	VisitRenamePasskeyResponse(ctx *fiber.Ctx) error
+}
+
+type RenamePasskey200JSONResponse Passkey
+
+func (response RenamePasskey200JSONResponse) VisitRenamePasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type RenamePasskeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RenamePasskeydefaultApplicationProblemPlusJSONResponse) VisitRenamePasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type BeginPasskeyRequestObject struct {
+}
+
+type BeginPasskeyResponseObject interface {
+	VisitBeginPasskeyResponse(ctx *fiber.Ctx) error
+}
+
+type BeginPasskey200JSONResponse Challenge
+
+func (response BeginPasskey200JSONResponse) VisitBeginPasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type BeginPasskeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BeginPasskeydefaultApplicationProblemPlusJSONResponse) VisitBeginPasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type ChangePasswordRequestObject struct {
 	Body *ChangePasswordJSONRequestBody
 }
@@ -10528,6 +11635,34 @@ type ChangePassworddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ChangePassworddefaultApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RenewRecoveryCodesRequestObject struct {
+}
+
+type RenewRecoveryCodesResponseObject interface {
+	VisitRenewRecoveryCodesResponse(ctx *fiber.Ctx) error
+}
+
+type RenewRecoveryCodes200JSONResponse RecoveryCodes
+
+func (response RenewRecoveryCodes200JSONResponse) VisitRenewRecoveryCodesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type RenewRecoveryCodesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RenewRecoveryCodesdefaultApplicationProblemPlusJSONResponse) VisitRenewRecoveryCodesResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -10590,6 +11725,36 @@ func (response RevokeSessiondefaultApplicationProblemPlusJSONResponse) VisitRevo
 	return ctx.JSON(&response.Body)
 }
 
+type RenameSessionRequestObject struct {
+	Session SessionID `json:"session"`
+	Body    *RenameSessionJSONRequestBody
+}
+
+type RenameSessionResponseObject interface {
+	VisitRenameSessionResponse(ctx *fiber.Ctx) error
+}
+
+type RenameSession200JSONResponse Session
+
+func (response RenameSession200JSONResponse) VisitRenameSessionResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type RenameSessiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RenameSessiondefaultApplicationProblemPlusJSONResponse) VisitRenameSessionResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type RevokeOtherSessionsRequestObject struct {
 }
 
@@ -10639,6 +11804,90 @@ type LeaveTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response LeaveTenantdefaultApplicationProblemPlusJSONResponse) VisitLeaveTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RemoveTotpRequestObject struct {
+}
+
+type RemoveTotpResponseObject interface {
+	VisitRemoveTotpResponse(ctx *fiber.Ctx) error
+}
+
+type RemoveTotp204Response struct {
+}
+
+func (response RemoveTotp204Response) VisitRemoveTotpResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type RemoveTotpdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RemoveTotpdefaultApplicationProblemPlusJSONResponse) VisitRemoveTotpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type EnrolTotpRequestObject struct {
+}
+
+type EnrolTotpResponseObject interface {
+	VisitEnrolTotpResponse(ctx *fiber.Ctx) error
+}
+
+type EnrolTotp201JSONResponse TotpEnrolment
+
+func (response EnrolTotp201JSONResponse) VisitEnrolTotpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type EnrolTotpdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EnrolTotpdefaultApplicationProblemPlusJSONResponse) VisitEnrolTotpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ConfirmTotpRequestObject struct {
+	Body *ConfirmTotpJSONRequestBody
+}
+
+type ConfirmTotpResponseObject interface {
+	VisitConfirmTotpResponse(ctx *fiber.Ctx) error
+}
+
+type ConfirmTotp200JSONResponse RecoveryCodes
+
+func (response ConfirmTotp200JSONResponse) VisitConfirmTotpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ConfirmTotpdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ConfirmTotpdefaultApplicationProblemPlusJSONResponse) VisitConfirmTotpResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -12979,12 +14228,21 @@ type StrictServerInterface interface {
 	// ExportAudit Every entry, newest first, as one file.
 	// (GET /audit:export)
 	ExportAudit(ctx context.Context, request ExportAuditRequestObject) (ExportAuditResponseObject, error)
+	// AnswerChallenge Answer the question for a second factor.
+	// (POST /auth/challenge)
+	AnswerChallenge(ctx context.Context, request AnswerChallengeRequestObject) (AnswerChallengeResponseObject, error)
 	// Login Sign in.
 	// (POST /auth/login)
 	Login(ctx context.Context, request LoginRequestObject) (LoginResponseObject, error)
 	// Logout Sign out of this session.
 	// (POST /auth/logout)
 	Logout(ctx context.Context, request LogoutRequestObject) (LogoutResponseObject, error)
+	// LoginWithPasskey Sign in with a passkey.
+	// (POST /auth/passkey)
+	LoginWithPasskey(ctx context.Context, request LoginWithPasskeyRequestObject) (LoginWithPasskeyResponseObject, error)
+	// BeginPasskeyLogin Ask for a passkey, whoever it is of.
+	// (POST /auth/passkey:begin)
+	BeginPasskeyLogin(ctx context.Context, request BeginPasskeyLoginRequestObject) (BeginPasskeyLoginResponseObject, error)
 	// ForgotPassword Ask for a mail that resets the password.
 	// (POST /auth/password:forgot)
 	ForgotPassword(ctx context.Context, request ForgotPasswordRequestObject) (ForgotPasswordResponseObject, error)
@@ -13006,6 +14264,15 @@ type StrictServerInterface interface {
 	// RegisterUser Register a person.
 	// (POST /auth/register)
 	RegisterUser(ctx context.Context, request RegisterUserRequestObject) (RegisterUserResponseObject, error)
+	// DisownSession End a session that is not yours.
+	// (POST /auth/session:disown)
+	DisownSession(ctx context.Context, request DisownSessionRequestObject) (DisownSessionResponseObject, error)
+	// StepUp Prove once more who you are.
+	// (POST /auth/step-up)
+	StepUp(ctx context.Context, request StepUpRequestObject) (StepUpResponseObject, error)
+	// AskStepUp How to prove once more who you are.
+	// (POST /auth/step-up:begin)
+	AskStepUp(ctx context.Context, request AskStepUpRequestObject) (AskStepUpResponseObject, error)
 	// VerifyEmail Prove that an address is yours.
 	// (POST /auth/verify)
 	VerifyEmail(ctx context.Context, request VerifyEmailRequestObject) (VerifyEmailResponseObject, error)
@@ -13081,6 +14348,9 @@ type StrictServerInterface interface {
 	// GetMe Who is signed in.
 	// (GET /me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// ListFactors Your second factors.
+	// (GET /me/factors)
+	ListFactors(ctx context.Context, request ListFactorsRequestObject) (ListFactorsResponseObject, error)
 	// ListIdentities The accounts elsewhere that sign the person in.
 	// (GET /me/identities)
 	ListIdentities(ctx context.Context, request ListIdentitiesRequestObject) (ListIdentitiesResponseObject, error)
@@ -13093,21 +14363,48 @@ type StrictServerInterface interface {
 	// StartIdentity Begin to link an account elsewhere.
 	// (POST /me/identities:start)
 	StartIdentity(ctx context.Context, request StartIdentityRequestObject) (StartIdentityResponseObject, error)
+	// AddPasskey Add the passkey that was made.
+	// (POST /me/passkeys)
+	AddPasskey(ctx context.Context, request AddPasskeyRequestObject) (AddPasskeyResponseObject, error)
+	// RemovePasskey Remove a passkey.
+	// (DELETE /me/passkeys/{passkey})
+	RemovePasskey(ctx context.Context, request RemovePasskeyRequestObject) (RemovePasskeyResponseObject, error)
+	// RenamePasskey Name a passkey.
+	// (PATCH /me/passkeys/{passkey})
+	RenamePasskey(ctx context.Context, request RenamePasskeyRequestObject) (RenamePasskeyResponseObject, error)
+	// BeginPasskey Ask for a new passkey.
+	// (POST /me/passkeys:begin)
+	BeginPasskey(ctx context.Context, request BeginPasskeyRequestObject) (BeginPasskeyResponseObject, error)
 	// ChangePassword Change the password.
 	// (POST /me/password:change)
 	ChangePassword(ctx context.Context, request ChangePasswordRequestObject) (ChangePasswordResponseObject, error)
+	// RenewRecoveryCodes Make new recovery codes.
+	// (POST /me/recovery-codes)
+	RenewRecoveryCodes(ctx context.Context, request RenewRecoveryCodesRequestObject) (RenewRecoveryCodesResponseObject, error)
 	// ListSessions Where the person is signed in.
 	// (GET /me/sessions)
 	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
 	// RevokeSession End a session.
 	// (DELETE /me/sessions/{session})
 	RevokeSession(ctx context.Context, request RevokeSessionRequestObject) (RevokeSessionResponseObject, error)
+	// RenameSession Name a session.
+	// (PATCH /me/sessions/{session})
+	RenameSession(ctx context.Context, request RenameSessionRequestObject) (RenameSessionResponseObject, error)
 	// RevokeOtherSessions End every session but this one.
 	// (POST /me/sessions:revoke-others)
 	RevokeOtherSessions(ctx context.Context, request RevokeOtherSessionsRequestObject) (RevokeOtherSessionsResponseObject, error)
 	// LeaveTenant Leave a tenant.
 	// (POST /me/tenants/{tenant}:leave)
 	LeaveTenant(ctx context.Context, request LeaveTenantRequestObject) (LeaveTenantResponseObject, error)
+	// RemoveTotp Remove the authenticator app.
+	// (DELETE /me/totp)
+	RemoveTotp(ctx context.Context, request RemoveTotpRequestObject) (RemoveTotpResponseObject, error)
+	// EnrolTotp Make a secret for an authenticator app.
+	// (POST /me/totp)
+	EnrolTotp(ctx context.Context, request EnrolTotpRequestObject) (EnrolTotpResponseObject, error)
+	// ConfirmTotp Show a code of the app.
+	// (POST /me/totp:confirm)
+	ConfirmTotp(ctx context.Context, request ConfirmTotpRequestObject) (ConfirmTotpResponseObject, error)
 	// ListMedia The uploaded media, newest first.
 	// (GET /media)
 	ListMedia(ctx context.Context, request ListMediaRequestObject) (ListMediaResponseObject, error)
@@ -13659,6 +14956,39 @@ func (sh *strictHandler) ExportAudit(ctx *fiber.Ctx, params ExportAuditParams) e
 	return nil
 }
 
+// AnswerChallenge operation middleware
+func (sh *strictHandler) AnswerChallenge(ctx *fiber.Ctx) error {
+	var request AnswerChallengeRequestObject
+
+	var body AnswerChallengeJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.AnswerChallenge(ctx.UserContext(), request.(AnswerChallengeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnswerChallenge")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AnswerChallengeResponseObject); ok {
+		if err := validResponse.VisitAnswerChallengeResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Login operation middleware
 func (sh *strictHandler) Login(ctx *fiber.Ctx) error {
 	var request LoginRequestObject
@@ -13709,6 +15039,64 @@ func (sh *strictHandler) Logout(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(LogoutResponseObject); ok {
 		if err := validResponse.VisitLogoutResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// LoginWithPasskey operation middleware
+func (sh *strictHandler) LoginWithPasskey(ctx *fiber.Ctx) error {
+	var request LoginWithPasskeyRequestObject
+
+	var body LoginWithPasskeyJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.LoginWithPasskey(ctx.UserContext(), request.(LoginWithPasskeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LoginWithPasskey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LoginWithPasskeyResponseObject); ok {
+		if err := validResponse.VisitLoginWithPasskeyResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// BeginPasskeyLogin operation middleware
+func (sh *strictHandler) BeginPasskeyLogin(ctx *fiber.Ctx) error {
+	var request BeginPasskeyLoginRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.BeginPasskeyLogin(ctx.UserContext(), request.(BeginPasskeyLoginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BeginPasskeyLogin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BeginPasskeyLoginResponseObject); ok {
+		if err := validResponse.VisitBeginPasskeyLoginResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -13931,6 +15319,97 @@ func (sh *strictHandler) RegisterUser(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(RegisterUserResponseObject); ok {
 		if err := validResponse.VisitRegisterUserResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DisownSession operation middleware
+func (sh *strictHandler) DisownSession(ctx *fiber.Ctx) error {
+	var request DisownSessionRequestObject
+
+	var body DisownSessionJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.DisownSession(ctx.UserContext(), request.(DisownSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DisownSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DisownSessionResponseObject); ok {
+		if err := validResponse.VisitDisownSessionResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StepUp operation middleware
+func (sh *strictHandler) StepUp(ctx *fiber.Ctx) error {
+	var request StepUpRequestObject
+
+	var body StepUpJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.StepUp(ctx.UserContext(), request.(StepUpRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StepUp")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StepUpResponseObject); ok {
+		if err := validResponse.VisitStepUpResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskStepUp operation middleware
+func (sh *strictHandler) AskStepUp(ctx *fiber.Ctx) error {
+	var request AskStepUpRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.AskStepUp(ctx.UserContext(), request.(AskStepUpRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskStepUp")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskStepUpResponseObject); ok {
+		if err := validResponse.VisitAskStepUpResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -14684,6 +16163,31 @@ func (sh *strictHandler) GetMe(ctx *fiber.Ctx) error {
 	return nil
 }
 
+// ListFactors operation middleware
+func (sh *strictHandler) ListFactors(ctx *fiber.Ctx) error {
+	var request ListFactorsRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListFactors(ctx.UserContext(), request.(ListFactorsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListFactors")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListFactorsResponseObject); ok {
+		if err := validResponse.VisitListFactorsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListIdentities operation middleware
 func (sh *strictHandler) ListIdentities(ctx *fiber.Ctx) error {
 	var request ListIdentitiesRequestObject
@@ -14802,6 +16306,126 @@ func (sh *strictHandler) StartIdentity(ctx *fiber.Ctx) error {
 	return nil
 }
 
+// AddPasskey operation middleware
+func (sh *strictHandler) AddPasskey(ctx *fiber.Ctx) error {
+	var request AddPasskeyRequestObject
+
+	var body AddPasskeyJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.AddPasskey(ctx.UserContext(), request.(AddPasskeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddPasskey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddPasskeyResponseObject); ok {
+		if err := validResponse.VisitAddPasskeyResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemovePasskey operation middleware
+func (sh *strictHandler) RemovePasskey(ctx *fiber.Ctx, passkey PasskeyID) error {
+	var request RemovePasskeyRequestObject
+
+	request.Passkey = passkey
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RemovePasskey(ctx.UserContext(), request.(RemovePasskeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemovePasskey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemovePasskeyResponseObject); ok {
+		if err := validResponse.VisitRemovePasskeyResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RenamePasskey operation middleware
+func (sh *strictHandler) RenamePasskey(ctx *fiber.Ctx, passkey PasskeyID) error {
+	var request RenamePasskeyRequestObject
+
+	request.Passkey = passkey
+
+	var body RenamePasskeyJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RenamePasskey(ctx.UserContext(), request.(RenamePasskeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RenamePasskey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RenamePasskeyResponseObject); ok {
+		if err := validResponse.VisitRenamePasskeyResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// BeginPasskey operation middleware
+func (sh *strictHandler) BeginPasskey(ctx *fiber.Ctx) error {
+	var request BeginPasskeyRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.BeginPasskey(ctx.UserContext(), request.(BeginPasskeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BeginPasskey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BeginPasskeyResponseObject); ok {
+		if err := validResponse.VisitBeginPasskeyResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ChangePassword operation middleware
 func (sh *strictHandler) ChangePassword(ctx *fiber.Ctx) error {
 	var request ChangePasswordRequestObject
@@ -14827,6 +16451,31 @@ func (sh *strictHandler) ChangePassword(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(ChangePasswordResponseObject); ok {
 		if err := validResponse.VisitChangePasswordResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RenewRecoveryCodes operation middleware
+func (sh *strictHandler) RenewRecoveryCodes(ctx *fiber.Ctx) error {
+	var request RenewRecoveryCodesRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RenewRecoveryCodes(ctx.UserContext(), request.(RenewRecoveryCodesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RenewRecoveryCodes")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RenewRecoveryCodesResponseObject); ok {
+		if err := validResponse.VisitRenewRecoveryCodesResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -14887,6 +16536,41 @@ func (sh *strictHandler) RevokeSession(ctx *fiber.Ctx, session SessionID) error 
 	return nil
 }
 
+// RenameSession operation middleware
+func (sh *strictHandler) RenameSession(ctx *fiber.Ctx, session SessionID) error {
+	var request RenameSessionRequestObject
+
+	request.Session = session
+
+	var body RenameSessionJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RenameSession(ctx.UserContext(), request.(RenameSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RenameSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RenameSessionResponseObject); ok {
+		if err := validResponse.VisitRenameSessionResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // RevokeOtherSessions operation middleware
 func (sh *strictHandler) RevokeOtherSessions(ctx *fiber.Ctx) error {
 	var request RevokeOtherSessionsRequestObject
@@ -14931,6 +16615,89 @@ func (sh *strictHandler) LeaveTenant(ctx *fiber.Ctx, tenant TenantID) error {
 		return err
 	} else if validResponse, ok := response.(LeaveTenantResponseObject); ok {
 		if err := validResponse.VisitLeaveTenantResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveTotp operation middleware
+func (sh *strictHandler) RemoveTotp(ctx *fiber.Ctx) error {
+	var request RemoveTotpRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveTotp(ctx.UserContext(), request.(RemoveTotpRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveTotp")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveTotpResponseObject); ok {
+		if err := validResponse.VisitRemoveTotpResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EnrolTotp operation middleware
+func (sh *strictHandler) EnrolTotp(ctx *fiber.Ctx) error {
+	var request EnrolTotpRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.EnrolTotp(ctx.UserContext(), request.(EnrolTotpRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EnrolTotp")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EnrolTotpResponseObject); ok {
+		if err := validResponse.VisitEnrolTotpResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ConfirmTotp operation middleware
+func (sh *strictHandler) ConfirmTotp(ctx *fiber.Ctx) error {
+	var request ConfirmTotpRequestObject
+
+	var body ConfirmTotpJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmTotp(ctx.UserContext(), request.(ConfirmTotpRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmTotp")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmTotpResponseObject); ok {
+		if err := validResponse.VisitConfirmTotpResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

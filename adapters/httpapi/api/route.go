@@ -18,6 +18,7 @@ type Route struct {
 	Action  string // the permission it needs in the caller's tenant
 	Public  string // why it needs no caller
 	Session bool   // needs a person, but no tenant
+	StepUp  bool   // needs a person who proved who they are in the last minutes
 
 	Cookie bool // reads or sets a cookie that stands for somebody: for our own pages
 
@@ -25,7 +26,7 @@ type Route struct {
 	Bodyless    bool              // takes no body
 	Stream      bool              // reads its body as it arrives
 	Ticket      bool              // may be opened with ?ticket=
-	Rate        string            // which limiter: "sign_in", "refresh", "upload", or by method
+	Rate        string            // which limiter: "sign_in", "ask", "refresh", "upload", or by method
 	Idempotency string            // "required", or optional
 	IfMatch     string            // "required", or optional
 	IDs         map[string]string // path parameters that are names, with their prefix

@@ -192,6 +192,42 @@ func (e CalendarEntryObject) Valid() bool {
 	}
 }
 
+// Defines values for ChallengeObject.
+const (
+	ChallengeObjectChallenge ChallengeObject = "challenge"
+)
+
+// Valid indicates whether the value is a known member of the ChallengeObject enum.
+func (e ChallengeObject) Valid() bool {
+	switch e {
+	case ChallengeObjectChallenge:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChallengeAnswerMethod.
+const (
+	ChallengeAnswerMethodPasskey  ChallengeAnswerMethod = "passkey"
+	ChallengeAnswerMethodRecovery ChallengeAnswerMethod = "recovery"
+	ChallengeAnswerMethodTotp     ChallengeAnswerMethod = "totp"
+)
+
+// Valid indicates whether the value is a known member of the ChallengeAnswerMethod enum.
+func (e ChallengeAnswerMethod) Valid() bool {
+	switch e {
+	case ChallengeAnswerMethodPasskey:
+		return true
+	case ChallengeAnswerMethodRecovery:
+		return true
+	case ChallengeAnswerMethodTotp:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChannelObject.
 const (
 	ChannelObjectChannel ChannelObject = "channel"
@@ -360,6 +396,21 @@ const (
 func (e EventObject) Valid() bool {
 	switch e {
 	case EventObjectEvent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FactorsObject.
+const (
+	FactorsObjectFactors FactorsObject = "factors"
+)
+
+// Valid indicates whether the value is a known member of the FactorsObject enum.
+func (e FactorsObject) Valid() bool {
+	switch e {
+	case FactorsObjectFactors:
 		return true
 	default:
 		return false
@@ -591,6 +642,33 @@ func (e MemberObject) Valid() bool {
 	}
 }
 
+// Defines values for Method.
+const (
+	MethodIdentity Method = "identity"
+	MethodPasskey  Method = "passkey"
+	MethodPassword Method = "password"
+	MethodRecovery Method = "recovery"
+	MethodTotp     Method = "totp"
+)
+
+// Valid indicates whether the value is a known member of the Method enum.
+func (e Method) Valid() bool {
+	switch e {
+	case MethodIdentity:
+		return true
+	case MethodPasskey:
+		return true
+	case MethodPassword:
+		return true
+	case MethodRecovery:
+		return true
+	case MethodTotp:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OwnershipInputKeeps.
 const (
 	OwnershipInputKeepsAdmin   OwnershipInputKeeps = "admin"
@@ -660,6 +738,21 @@ const (
 func (e OwnershipOfferObject) Valid() bool {
 	switch e {
 	case OwnershipOfferObjectOwnershipOffer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PasskeyObject.
+const (
+	PasskeyObjectPasskey PasskeyObject = "passkey"
+)
+
+// Valid indicates whether the value is a known member of the PasskeyObject enum.
+func (e PasskeyObject) Valid() bool {
+	switch e {
+	case PasskeyObjectPasskey:
 		return true
 	default:
 		return false
@@ -1173,6 +1266,30 @@ func (e SettlementVerdict) Valid() bool {
 	}
 }
 
+// Defines values for StepUpInputMethod.
+const (
+	StepUpInputMethodPasskey  StepUpInputMethod = "passkey"
+	StepUpInputMethodPassword StepUpInputMethod = "password"
+	StepUpInputMethodRecovery StepUpInputMethod = "recovery"
+	StepUpInputMethodTotp     StepUpInputMethod = "totp"
+)
+
+// Valid indicates whether the value is a known member of the StepUpInputMethod enum.
+func (e StepUpInputMethod) Valid() bool {
+	switch e {
+	case StepUpInputMethodPasskey:
+		return true
+	case StepUpInputMethodPassword:
+		return true
+	case StepUpInputMethodRecovery:
+		return true
+	case StepUpInputMethodTotp:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TenantObject.
 const (
 	TenantObjectTenant TenantObject = "tenant"
@@ -1314,6 +1431,21 @@ const (
 func (e TokensTokenType) Valid() bool {
 	switch e {
 	case Bearer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TotpEnrolmentObject.
+const (
+	TotpEnrolmentObjectTotpEnrolment TotpEnrolmentObject = "totp_enrolment"
+)
+
+// Valid indicates whether the value is a known member of the TotpEnrolmentObject enum.
+func (e TotpEnrolmentObject) Valid() bool {
+	switch e {
+	case TotpEnrolmentObjectTotpEnrolment:
 		return true
 	default:
 		return false
@@ -1694,6 +1826,41 @@ type CalendarEntry struct {
 // CalendarEntryObject defines model for CalendarEntry.Object.
 type CalendarEntryObject string
 
+// Challenge defines model for Challenge.
+type Challenge struct {
+	// Challenge Names the question; for one answer.
+	Challenge string    `json:"challenge"`
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Methods What can be answered with, best first.
+	Methods []Method        `json:"methods"`
+	Object  ChallengeObject `json:"object"`
+
+	// PublicKey `PublicKeyCredentialRequestOptionsJSON` or `PublicKeyCredentialCreationOptionsJSON` of WebAuthn.
+	PublicKey *PasskeyOptions `json:"public_key,omitempty"`
+}
+
+// ChallengeObject defines model for Challenge.Object.
+type ChallengeObject string
+
+// ChallengeAnswer Example: {"challenge":"cch_…","code":"287082","method":"totp"}
+type ChallengeAnswer struct {
+	Challenge string `json:"challenge"`
+
+	// Code Of the app or of the list.
+	Code *string `json:"code,omitempty"`
+
+	// DeviceToken As at `/auth/login`.
+	DeviceToken *string               `json:"device_token,omitempty"`
+	Method      ChallengeAnswerMethod `json:"method"`
+
+	// Passkey What `PublicKeyCredential.toJSON` says.
+	Passkey *PasskeyAnswer `json:"passkey,omitempty"`
+}
+
+// ChallengeAnswerMethod defines model for ChallengeAnswer.Method.
+type ChallengeAnswerMethod string
+
 // Channel defines model for Channel.
 type Channel struct {
 	Account Account `json:"account"`
@@ -1779,6 +1946,11 @@ type ChildList struct {
 	Data       []Child `json:"data"`
 	HasMore    bool    `json:"has_more"`
 	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// CodeInput Example: {"code":"287082"}
+type CodeInput struct {
+	Code string `json:"code"`
 }
 
 // Comment defines model for Comment.
@@ -1939,6 +2111,17 @@ type EventList struct {
 	HasMore    bool    `json:"has_more"`
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
+
+// Factors defines model for Factors.
+type Factors struct {
+	Object            FactorsObject `json:"object"`
+	Passkeys          []Passkey     `json:"passkeys"`
+	RecoveryCodesLeft int           `json:"recovery_codes_left"`
+	Totp              TotpState     `json:"totp"`
+}
+
+// FactorsObject defines model for Factors.Object.
+type FactorsObject string
 
 // FieldError defines model for FieldError.
 type FieldError struct {
@@ -2147,8 +2330,10 @@ type Limits struct {
 
 // Login Example: {"email":"ann@example.com","password":"mist orchard velvet quarry"}
 type Login struct {
-	Email    openapi_types.Email `json:"email"`
-	Password string              `json:"password"`
+	// DeviceToken What signing in here gave before; a browser has it in a cookie.
+	DeviceToken *string             `json:"device_token,omitempty"`
+	Email       openapi_types.Email `json:"email"`
+	Password    string              `json:"password"`
 }
 
 // Media defines model for Media.
@@ -2239,6 +2424,9 @@ type MemberRole struct {
 	Role string `json:"role"`
 }
 
+// Method defines model for Method.
+type Method string
+
 // Metrics defines model for Metrics.
 type Metrics struct {
 	At        time.Time          `json:"at"`
@@ -2249,6 +2437,11 @@ type Metrics struct {
 // MetricsList defines model for MetricsList.
 type MetricsList struct {
 	Data []Metrics `json:"data"`
+}
+
+// NameInput Example: {"name":"Phone"}
+type NameInput struct {
+	Name string `json:"name"`
 }
 
 // NewKey defines model for NewKey.
@@ -2290,6 +2483,56 @@ type OwnershipOfferKeeps string
 
 // OwnershipOfferObject defines model for OwnershipOffer.Object.
 type OwnershipOfferObject string
+
+// Passkey defines model for Passkey.
+type Passkey struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Host Where it works.
+	Host       string        `json:"host"`
+	Id         string        `json:"id"`
+	LastUsedAt *time.Time    `json:"last_used_at,omitempty"`
+	Name       string        `json:"name"`
+	Object     PasskeyObject `json:"object"`
+
+	// Suspect There may be a copy of it. It no longer works: remove it.
+	Suspect bool `json:"suspect"`
+}
+
+// PasskeyObject defines model for Passkey.Object.
+type PasskeyObject string
+
+// PasskeyAdded defines model for PasskeyAdded.
+type PasskeyAdded struct {
+	Passkey       Passkey  `json:"passkey"`
+	RecoveryCodes []string `json:"recovery_codes"`
+}
+
+// PasskeyAnswer What `PublicKeyCredential.toJSON` says.
+type PasskeyAnswer = map[string]interface{}
+
+// PasskeyInput Example: {"challenge":"cch_…","name":"Phone","passkey":{"id":"…","rawId":"…","response":{},"type":"public-key"}}
+type PasskeyInput struct {
+	Challenge string `json:"challenge"`
+	Name      string `json:"name"`
+
+	// Passkey What `PublicKeyCredential.toJSON` says.
+	Passkey PasskeyAnswer `json:"passkey"`
+}
+
+// PasskeyLogin Example: {"challenge":"cch_…","passkey":{"id":"…","rawId":"…","response":{},"type":"public-key"}}
+type PasskeyLogin struct {
+	Challenge string `json:"challenge"`
+
+	// DeviceToken As at `/auth/login`.
+	DeviceToken *string `json:"device_token,omitempty"`
+
+	// Passkey What `PublicKeyCredential.toJSON` says.
+	Passkey PasskeyAnswer `json:"passkey"`
+}
+
+// PasskeyOptions `PublicKeyCredentialRequestOptionsJSON` or `PublicKeyCredentialCreationOptionsJSON` of WebAuthn.
+type PasskeyOptions = map[string]interface{}
 
 // PasswordChange Example: {"current":"mist orchard velvet quarry","password":"lantern gravel tuesday umbrella"}
 type PasswordChange struct {
@@ -2688,9 +2931,12 @@ type Problem struct {
 	RetryAfter *int `json:"retry_after,omitempty"`
 
 	// Retryable The same request may succeed later.
-	Retryable bool   `json:"retryable"`
-	Status    int    `json:"status"`
-	Title     string `json:"title"`
+	Retryable bool `json:"retryable"`
+	Status    int  `json:"status"`
+
+	// StepUp With `stepup.required`: where to prove once more who you are, and for how long that counts.
+	StepUp *StepUpHint `json:"step_up,omitempty"`
+	Title  string      `json:"title"`
 
 	// Type A page about this code.
 	Type string `json:"type"`
@@ -2759,6 +3005,12 @@ type ReceivedList struct {
 	Data       []Received `json:"data"`
 	HasMore    bool       `json:"has_more"`
 	NextCursor *string    `json:"next_cursor,omitempty"`
+}
+
+// RecoveryCodes defines model for RecoveryCodes.
+type RecoveryCodes struct {
+	// RecoveryCodes Each works once, in place of a second factor. Empty: those you have still work.
+	RecoveryCodes []string `json:"recovery_codes"`
 }
 
 // RefreshInput Example: {"refresh_token":"crt_…"}
@@ -2898,14 +3150,27 @@ type SegmentReceiptKind string
 
 // Session defines model for Session.
 type Session struct {
-	Address    *string       `json:"address,omitempty"`
-	CreatedAt  time.Time     `json:"created_at"`
-	Current    bool          `json:"current"`
-	ExpiresAt  time.Time     `json:"expires_at"`
-	Id         string        `json:"id"`
-	LastUsedAt time.Time     `json:"last_used_at"`
-	Object     SessionObject `json:"object"`
-	UserAgent  *string       `json:"user_agent,omitempty"`
+	Address *string `json:"address,omitempty"`
+
+	// AuthenticatedAt When you last proved who you are.
+	AuthenticatedAt *time.Time `json:"authenticated_at,omitempty"`
+	CreatedAt       time.Time  `json:"created_at"`
+	Current         bool       `json:"current"`
+
+	// Device In words, such as `Firefox on Windows`.
+	Device     *string   `json:"device,omitempty"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	Id         string    `json:"id"`
+	LastUsedAt time.Time `json:"last_used_at"`
+	Methods    *[]Method `json:"methods,omitempty"`
+
+	// Name As you call it.
+	Name *string `json:"name,omitempty"`
+
+	// Network The network it was last seen in. Where that is, no map is asked.
+	Network   *string       `json:"network,omitempty"`
+	Object    SessionObject `json:"object"`
+	UserAgent *string       `json:"user_agent,omitempty"`
 }
 
 // SessionObject defines model for Session.Object.
@@ -2914,6 +3179,11 @@ type SessionObject string
 // SessionList defines model for SessionList.
 type SessionList struct {
 	Data []Session `json:"data"`
+}
+
+// SessionName Example: {"name":"Desk at home"}
+type SessionName struct {
+	Name string `json:"name"`
 }
 
 // Settlement Example: {"url":"https://mastodon.example/@harbour/113","verdict":"there"}
@@ -2925,6 +3195,34 @@ type Settlement struct {
 
 // SettlementVerdict defines model for Settlement.Verdict.
 type SettlementVerdict string
+
+// StepUpHint With `stepup.required`: where to prove once more who you are, and for how long that counts.
+type StepUpHint struct {
+	Begin   string `json:"begin"`
+	CountsS int    `json:"counts_s"`
+	Finish  string `json:"finish"`
+}
+
+// StepUpInput Example: {"method":"password","password":"mist orchard velvet quarry"}
+type StepUpInput struct {
+	// Challenge With `passkey`: the one that `/auth/step-up:begin` gave.
+	Challenge *string           `json:"challenge,omitempty"`
+	Code      *string           `json:"code,omitempty"`
+	Method    StepUpInputMethod `json:"method"`
+
+	// Passkey What `PublicKeyCredential.toJSON` says.
+	Passkey  *PasskeyAnswer `json:"passkey,omitempty"`
+	Password *string        `json:"password,omitempty"`
+}
+
+// StepUpInputMethod defines model for StepUpInput.Method.
+type StepUpInputMethod string
+
+// SteppedUp defines model for SteppedUp.
+type SteppedUp struct {
+	// Until It counts until then.
+	Until time.Time `json:"until"`
+}
 
 // Tenant defines model for Tenant.
 type Tenant struct {
@@ -3002,9 +3300,17 @@ type Ticket struct {
 	Ticket    string `json:"ticket"`
 }
 
+// TokenInput Example: {"token":"cds_…"}
+type TokenInput struct {
+	Token string `json:"token"`
+}
+
 // Tokens defines model for Tokens.
 type Tokens struct {
 	AccessToken string `json:"access_token"`
+
+	// DeviceToken To be shown when signing in here again. Not after a refresh.
+	DeviceToken *string `json:"device_token,omitempty"`
 
 	// ExpiresIn Seconds.
 	ExpiresIn    int             `json:"expires_in"`
@@ -3015,6 +3321,31 @@ type Tokens struct {
 
 // TokensTokenType defines model for Tokens.TokenType.
 type TokensTokenType string
+
+// TotpEnrolment defines model for TotpEnrolment.
+type TotpEnrolment struct {
+	ExpiresAt time.Time           `json:"expires_at"`
+	Object    TotpEnrolmentObject `json:"object"`
+
+	// Qr The address as a QR code, a `data:` address of a PNG.
+	Qr string `json:"qr"`
+
+	// Secret To type into an app.
+	Secret string `json:"secret"`
+
+	// Uri The same as an `otpauth` address.
+	Uri string `json:"uri"`
+}
+
+// TotpEnrolmentObject defines model for TotpEnrolment.Object.
+type TotpEnrolmentObject string
+
+// TotpState defines model for TotpState.
+type TotpState struct {
+	CreatedAt  *time.Time `json:"created_at,omitempty"`
+	Enabled    bool       `json:"enabled"`
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
+}
 
 // User defines model for User.
 type User struct {
@@ -3214,6 +3545,9 @@ type Limit = int
 
 // MediaID defines model for mediaID.
 type MediaID = string
+
+// PasskeyID defines model for passkeyID.
+type PasskeyID = string
 
 // PlatformID defines model for platformID.
 type PlatformID = string
@@ -3640,8 +3974,14 @@ type GrantAccessJSONRequestBody = AccessInput
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyInput
 
+// AnswerChallengeJSONRequestBody defines body for AnswerChallenge for application/json ContentType.
+type AnswerChallengeJSONRequestBody = ChallengeAnswer
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = Login
+
+// LoginWithPasskeyJSONRequestBody defines body for LoginWithPasskey for application/json ContentType.
+type LoginWithPasskeyJSONRequestBody = PasskeyLogin
 
 // ForgotPasswordJSONRequestBody defines body for ForgotPassword for application/json ContentType.
 type ForgotPasswordJSONRequestBody = EmailInput
@@ -3657,6 +3997,12 @@ type RefreshSessionJSONRequestBody = RefreshInput
 
 // RegisterUserJSONRequestBody defines body for RegisterUser for application/json ContentType.
 type RegisterUserJSONRequestBody = Registration
+
+// DisownSessionJSONRequestBody defines body for DisownSession for application/json ContentType.
+type DisownSessionJSONRequestBody = TokenInput
+
+// StepUpJSONRequestBody defines body for StepUp for application/json ContentType.
+type StepUpJSONRequestBody = StepUpInput
 
 // VerifyEmailJSONRequestBody defines body for VerifyEmail for application/json ContentType.
 type VerifyEmailJSONRequestBody = VerifyInput
@@ -3694,8 +4040,20 @@ type FinishIdentityJSONRequestBody = IdentityReturn
 // StartIdentityJSONRequestBody defines body for StartIdentity for application/json ContentType.
 type StartIdentityJSONRequestBody = IdentityInput
 
+// AddPasskeyJSONRequestBody defines body for AddPasskey for application/json ContentType.
+type AddPasskeyJSONRequestBody = PasskeyInput
+
+// RenamePasskeyJSONRequestBody defines body for RenamePasskey for application/json ContentType.
+type RenamePasskeyJSONRequestBody = NameInput
+
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange
+
+// RenameSessionJSONRequestBody defines body for RenameSession for application/json ContentType.
+type RenameSessionJSONRequestBody = SessionName
+
+// ConfirmTotpJSONRequestBody defines body for ConfirmTotp for application/json ContentType.
+type ConfirmTotpJSONRequestBody = CodeInput
 
 // UploadMediaMultipartRequestBody defines body for UploadMedia for multipart/form-data ContentType.
 type UploadMediaMultipartRequestBody UploadMediaMultipartBody
@@ -3953,9 +4311,28 @@ type ClientInterface interface {
 	// Corresponds with GET /audit:export (the `ExportAudit` operationId).
 	ExportAudit(ctx context.Context, params *ExportAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AnswerChallengeWithBody Answer the question for a second factor.
+	//
+	// A wrong answer leaves the question open; a right one closes it. It waits for five minutes.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /auth/challenge (the `AnswerChallenge` operationId).
+	AnswerChallengeWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AnswerChallenge Answer the question for a second factor.
+	//
+	// A wrong answer leaves the question open; a right one closes it. It waits for five minutes.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /auth/challenge (the `AnswerChallenge` operationId).
+	AnswerChallenge(ctx context.Context, body AnswerChallengeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// LoginWithBody Sign in.
 	//
-	// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
+	// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives, and so is `device_token`. Show that one
+	// again when you sign in: the device is then known, which spares its person a mail and its tries a stranger's.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3964,7 +4341,8 @@ type ClientInterface interface {
 
 	// Login Sign in.
 	//
-	// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
+	// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives, and so is `device_token`. Show that one
+	// again when you sign in: the device is then known, which spares its person a mail and its tries a stranger's.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3975,6 +4353,31 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /auth/logout (the `Logout` operationId).
 	Logout(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LoginWithPasskeyWithBody Sign in with a passkey.
+	//
+	// A passkey is two factors in one: no address is needed, and no second question asked.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /auth/passkey (the `LoginWithPasskey` operationId).
+	LoginWithPasskeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LoginWithPasskey Sign in with a passkey.
+	//
+	// A passkey is two factors in one: no address is needed, and no second question asked.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /auth/passkey (the `LoginWithPasskey` operationId).
+	LoginWithPasskey(ctx context.Context, body LoginWithPasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BeginPasskeyLogin Ask for a passkey, whoever it is of.
+	//
+	// Hand `public_key` to `PublicKeyCredential.parseRequestOptionsFromJSON` and `navigator.credentials.get`.
+	//
+	// Corresponds with POST /auth/passkey:begin (the `BeginPasskeyLogin` operationId).
+	BeginPasskeyLogin(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ForgotPasswordWithBody Ask for a mail that resets the password.
 	//
@@ -4073,6 +4476,49 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /auth/register (the `RegisterUser` operationId).
 	RegisterUser(ctx context.Context, body RegisterUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DisownSessionWithBody End a session that is not yours.
+	//
+	// Takes the token of the mail that told of a new device. The device is forgotten, too.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /auth/session:disown (the `DisownSession` operationId).
+	DisownSessionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DisownSession End a session that is not yours.
+	//
+	// Takes the token of the mail that told of a new device. The device is forgotten, too.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /auth/session:disown (the `DisownSession` operationId).
+	DisownSession(ctx context.Context, body DisownSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StepUpWithBody Prove once more who you are.
+	//
+	// Operations marked `x-step-up` answer `403` with `stepup.required` to a session whose person last did so more than ten minutes ago.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /auth/step-up (the `StepUp` operationId).
+	StepUpWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StepUp Prove once more who you are.
+	//
+	// Operations marked `x-step-up` answer `403` with `stepup.required` to a session whose person last did so more than ten minutes ago.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /auth/step-up (the `StepUp` operationId).
+	StepUp(ctx context.Context, body StepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskStepUp How to prove once more who you are.
+	//
+	// A second factor or, for who has none, the password. With a passkey among the methods, `challenge` and `public_key` are for it.
+	//
+	// Corresponds with POST /auth/step-up:begin (the `AskStepUp` operationId).
+	AskStepUp(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// VerifyEmailWithBody Prove that an address is yours.
 	//
@@ -4337,6 +4783,11 @@ type ClientInterface interface {
 	// Corresponds with GET /me (the `GetMe` operationId).
 	GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListFactors Your second factors.
+	//
+	// Corresponds with GET /me/factors (the `ListFactors` operationId).
+	ListFactors(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListIdentities The accounts elsewhere that sign the person in.
 	//
 	// Corresponds with GET /me/identities (the `ListIdentities` operationId).
@@ -4385,6 +4836,50 @@ type ClientInterface interface {
 	// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
 	StartIdentity(ctx context.Context, body StartIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AddPasskeyWithBody Add the passkey that was made.
+	//
+	// With the first second factor come recovery codes, shown once.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /me/passkeys (the `AddPasskey` operationId).
+	AddPasskeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddPasskey Add the passkey that was made.
+	//
+	// With the first second factor come recovery codes, shown once.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /me/passkeys (the `AddPasskey` operationId).
+	AddPasskey(ctx context.Context, body AddPasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemovePasskey Remove a passkey.
+	//
+	// Corresponds with DELETE /me/passkeys/{passkey} (the `RemovePasskey` operationId).
+	RemovePasskey(ctx context.Context, passkey PasskeyID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RenamePasskeyWithBody Name a passkey.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /me/passkeys/{passkey} (the `RenamePasskey` operationId).
+	RenamePasskeyWithBody(ctx context.Context, passkey PasskeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RenamePasskey Name a passkey.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /me/passkeys/{passkey} (the `RenamePasskey` operationId).
+	RenamePasskey(ctx context.Context, passkey PasskeyID, body RenamePasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BeginPasskey Ask for a new passkey.
+	//
+	// Hand `public_key` to `PublicKeyCredential.parseCreationOptionsFromJSON` and `navigator.credentials.create`. It is for the host you are at.
+	//
+	// Corresponds with POST /me/passkeys:begin (the `BeginPasskey` operationId).
+	BeginPasskey(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ChangePasswordWithBody Change the password.
 	//
 	// Every other session of the person ends.
@@ -4403,6 +4898,13 @@ type ClientInterface interface {
 	// Corresponds with POST /me/password:change (the `ChangePassword` operationId).
 	ChangePassword(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RenewRecoveryCodes Make new recovery codes.
+	//
+	// The old ones stop working. These are shown once.
+	//
+	// Corresponds with POST /me/recovery-codes (the `RenewRecoveryCodes` operationId).
+	RenewRecoveryCodes(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListSessions Where the person is signed in.
 	//
 	// Corresponds with GET /me/sessions (the `ListSessions` operationId).
@@ -4412,6 +4914,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /me/sessions/{session} (the `RevokeSession` operationId).
 	RevokeSession(ctx context.Context, session SessionID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RenameSessionWithBody Name a session.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /me/sessions/{session} (the `RenameSession` operationId).
+	RenameSessionWithBody(ctx context.Context, session SessionID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RenameSession Name a session.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /me/sessions/{session} (the `RenameSession` operationId).
+	RenameSession(ctx context.Context, session SessionID, body RenameSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RevokeOtherSessions End every session but this one.
 	//
@@ -4424,6 +4940,36 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /me/tenants/{tenant}:leave (the `LeaveTenant` operationId).
 	LeaveTenant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveTotp Remove the authenticator app.
+	//
+	// Corresponds with DELETE /me/totp (the `RemoveTotp` operationId).
+	RemoveTotp(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EnrolTotp Make a secret for an authenticator app.
+	//
+	// It counts once `/me/totp:confirm` has seen a code of it, within 15 minutes. An app that counts already stays until then.
+	//
+	// Corresponds with POST /me/totp (the `EnrolTotp` operationId).
+	EnrolTotp(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmTotpWithBody Show a code of the app.
+	//
+	// From then on signing in by password asks for one. With the first second factor come recovery codes, shown once.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /me/totp:confirm (the `ConfirmTotp` operationId).
+	ConfirmTotpWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmTotp Show a code of the app.
+	//
+	// From then on signing in by password asks for one. With the first second factor come recovery codes, shown once.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /me/totp:confirm (the `ConfirmTotp` operationId).
+	ConfirmTotp(ctx context.Context, body ConfirmTotpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListMedia The uploaded media, newest first.
 	//
@@ -5444,9 +5990,48 @@ func (c *Client) ExportAudit(ctx context.Context, params *ExportAuditParams, req
 	return c.Client.Do(req)
 }
 
+// AnswerChallengeWithBody Answer the question for a second factor.
+//
+// A wrong answer leaves the question open; a right one closes it. It waits for five minutes.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /auth/challenge (the `AnswerChallenge` operationId).
+func (c *Client) AnswerChallengeWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAnswerChallengeRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AnswerChallenge Answer the question for a second factor.
+//
+// A wrong answer leaves the question open; a right one closes it. It waits for five minutes.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /auth/challenge (the `AnswerChallenge` operationId).
+func (c *Client) AnswerChallenge(ctx context.Context, body AnswerChallengeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAnswerChallengeRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // LoginWithBody Sign in.
 //
-// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
+// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives, and so is `device_token`. Show that one
+// again when you sign in: the device is then known, which spares its person a mail and its tries a stranger's.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5465,7 +6050,8 @@ func (c *Client) LoginWithBody(ctx context.Context, contentType string, body io.
 
 // Login Sign in.
 //
-// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
+// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives, and so is `device_token`. Show that one
+// again when you sign in: the device is then known, which spares its person a mail and its tries a stranger's.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5487,6 +6073,61 @@ func (c *Client) Login(ctx context.Context, body LoginJSONRequestBody, reqEditor
 // Corresponds with POST /auth/logout (the `Logout` operationId).
 func (c *Client) Logout(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewLogoutRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LoginWithPasskeyWithBody Sign in with a passkey.
+//
+// A passkey is two factors in one: no address is needed, and no second question asked.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /auth/passkey (the `LoginWithPasskey` operationId).
+func (c *Client) LoginWithPasskeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLoginWithPasskeyRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LoginWithPasskey Sign in with a passkey.
+//
+// A passkey is two factors in one: no address is needed, and no second question asked.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /auth/passkey (the `LoginWithPasskey` operationId).
+func (c *Client) LoginWithPasskey(ctx context.Context, body LoginWithPasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLoginWithPasskeyRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BeginPasskeyLogin Ask for a passkey, whoever it is of.
+//
+// Hand `public_key` to `PublicKeyCredential.parseRequestOptionsFromJSON` and `navigator.credentials.get`.
+//
+// Corresponds with POST /auth/passkey:begin (the `BeginPasskeyLogin` operationId).
+func (c *Client) BeginPasskeyLogin(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBeginPasskeyLoginRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -5705,6 +6346,99 @@ func (c *Client) RegisterUserWithBody(ctx context.Context, contentType string, b
 // Corresponds with POST /auth/register (the `RegisterUser` operationId).
 func (c *Client) RegisterUser(ctx context.Context, body RegisterUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRegisterUserRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DisownSessionWithBody End a session that is not yours.
+//
+// Takes the token of the mail that told of a new device. The device is forgotten, too.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /auth/session:disown (the `DisownSession` operationId).
+func (c *Client) DisownSessionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDisownSessionRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DisownSession End a session that is not yours.
+//
+// Takes the token of the mail that told of a new device. The device is forgotten, too.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /auth/session:disown (the `DisownSession` operationId).
+func (c *Client) DisownSession(ctx context.Context, body DisownSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDisownSessionRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StepUpWithBody Prove once more who you are.
+//
+// Operations marked `x-step-up` answer `403` with `stepup.required` to a session whose person last did so more than ten minutes ago.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /auth/step-up (the `StepUp` operationId).
+func (c *Client) StepUpWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStepUpRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StepUp Prove once more who you are.
+//
+// Operations marked `x-step-up` answer `403` with `stepup.required` to a session whose person last did so more than ten minutes ago.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /auth/step-up (the `StepUp` operationId).
+func (c *Client) StepUp(ctx context.Context, body StepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStepUpRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskStepUp How to prove once more who you are.
+//
+// A second factor or, for who has none, the password. With a passkey among the methods, `challenge` and `public_key` are for it.
+//
+// Corresponds with POST /auth/step-up:begin (the `AskStepUp` operationId).
+func (c *Client) AskStepUp(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskStepUpRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -6328,6 +7062,21 @@ func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*htt
 	return c.Client.Do(req)
 }
 
+// ListFactors Your second factors.
+//
+// Corresponds with GET /me/factors (the `ListFactors` operationId).
+func (c *Client) ListFactors(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListFactorsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListIdentities The accounts elsewhere that sign the person in.
 //
 // Corresponds with GET /me/identities (the `ListIdentities` operationId).
@@ -6436,6 +7185,110 @@ func (c *Client) StartIdentity(ctx context.Context, body StartIdentityJSONReques
 	return c.Client.Do(req)
 }
 
+// AddPasskeyWithBody Add the passkey that was made.
+//
+// With the first second factor come recovery codes, shown once.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /me/passkeys (the `AddPasskey` operationId).
+func (c *Client) AddPasskeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddPasskeyRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddPasskey Add the passkey that was made.
+//
+// With the first second factor come recovery codes, shown once.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /me/passkeys (the `AddPasskey` operationId).
+func (c *Client) AddPasskey(ctx context.Context, body AddPasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddPasskeyRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemovePasskey Remove a passkey.
+//
+// Corresponds with DELETE /me/passkeys/{passkey} (the `RemovePasskey` operationId).
+func (c *Client) RemovePasskey(ctx context.Context, passkey PasskeyID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemovePasskeyRequest(c.Server, passkey)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RenamePasskeyWithBody Name a passkey.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /me/passkeys/{passkey} (the `RenamePasskey` operationId).
+func (c *Client) RenamePasskeyWithBody(ctx context.Context, passkey PasskeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRenamePasskeyRequestWithBody(c.Server, passkey, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RenamePasskey Name a passkey.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /me/passkeys/{passkey} (the `RenamePasskey` operationId).
+func (c *Client) RenamePasskey(ctx context.Context, passkey PasskeyID, body RenamePasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRenamePasskeyRequest(c.Server, passkey, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BeginPasskey Ask for a new passkey.
+//
+// Hand `public_key` to `PublicKeyCredential.parseCreationOptionsFromJSON` and `navigator.credentials.create`. It is for the host you are at.
+//
+// Corresponds with POST /me/passkeys:begin (the `BeginPasskey` operationId).
+func (c *Client) BeginPasskey(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBeginPasskeyRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ChangePasswordWithBody Change the password.
 //
 // Every other session of the person ends.
@@ -6464,6 +7317,23 @@ func (c *Client) ChangePasswordWithBody(ctx context.Context, contentType string,
 // Corresponds with POST /me/password:change (the `ChangePassword` operationId).
 func (c *Client) ChangePassword(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewChangePasswordRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RenewRecoveryCodes Make new recovery codes.
+//
+// The old ones stop working. These are shown once.
+//
+// Corresponds with POST /me/recovery-codes (the `RenewRecoveryCodes` operationId).
+func (c *Client) RenewRecoveryCodes(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRenewRecoveryCodesRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -6504,6 +7374,40 @@ func (c *Client) RevokeSession(ctx context.Context, session SessionID, reqEditor
 	return c.Client.Do(req)
 }
 
+// RenameSessionWithBody Name a session.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /me/sessions/{session} (the `RenameSession` operationId).
+func (c *Client) RenameSessionWithBody(ctx context.Context, session SessionID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRenameSessionRequestWithBody(c.Server, session, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RenameSession Name a session.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /me/sessions/{session} (the `RenameSession` operationId).
+func (c *Client) RenameSession(ctx context.Context, session SessionID, body RenameSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRenameSessionRequest(c.Server, session, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // RevokeOtherSessions End every session but this one.
 //
 // Corresponds with POST /me/sessions:revoke-others (the `RevokeOtherSessions` operationId).
@@ -6526,6 +7430,76 @@ func (c *Client) RevokeOtherSessions(ctx context.Context, reqEditors ...RequestE
 // Corresponds with POST /me/tenants/{tenant}:leave (the `LeaveTenant` operationId).
 func (c *Client) LeaveTenant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewLeaveTenantRequest(c.Server, tenant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveTotp Remove the authenticator app.
+//
+// Corresponds with DELETE /me/totp (the `RemoveTotp` operationId).
+func (c *Client) RemoveTotp(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveTotpRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EnrolTotp Make a secret for an authenticator app.
+//
+// It counts once `/me/totp:confirm` has seen a code of it, within 15 minutes. An app that counts already stays until then.
+//
+// Corresponds with POST /me/totp (the `EnrolTotp` operationId).
+func (c *Client) EnrolTotp(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEnrolTotpRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmTotpWithBody Show a code of the app.
+//
+// From then on signing in by password asks for one. With the first second factor come recovery codes, shown once.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /me/totp:confirm (the `ConfirmTotp` operationId).
+func (c *Client) ConfirmTotpWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmTotpRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmTotp Show a code of the app.
+//
+// From then on signing in by password asks for one. With the first second factor come recovery codes, shown once.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /me/totp:confirm (the `ConfirmTotp` operationId).
+func (c *Client) ConfirmTotp(ctx context.Context, body ConfirmTotpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmTotpRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9015,6 +9989,46 @@ func NewExportAuditRequest(server string, params *ExportAuditParams) (*http.Requ
 	return req, nil
 }
 
+// NewAnswerChallengeRequest calls the generic AnswerChallenge builder with application/json body
+func NewAnswerChallengeRequest(server string, body AnswerChallengeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAnswerChallengeRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAnswerChallengeRequestWithBody constructs an http.Request for the AnswerChallenge method, with any body, and a specified content type
+func NewAnswerChallengeRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/challenge")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewLoginRequest calls the generic Login builder with application/json body
 func NewLoginRequest(server string, body LoginJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -9065,6 +10079,73 @@ func NewLogoutRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/auth/logout")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewLoginWithPasskeyRequest calls the generic LoginWithPasskey builder with application/json body
+func NewLoginWithPasskeyRequest(server string, body LoginWithPasskeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewLoginWithPasskeyRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewLoginWithPasskeyRequestWithBody constructs an http.Request for the LoginWithPasskey method, with any body, and a specified content type
+func NewLoginWithPasskeyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/passkey")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBeginPasskeyLoginRequest constructs an http.Request for the BeginPasskeyLogin method
+func NewBeginPasskeyLoginRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/passkey:begin")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -9346,6 +10427,113 @@ func NewRegisterUserRequestWithBody(server string, contentType string, body io.R
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDisownSessionRequest calls the generic DisownSession builder with application/json body
+func NewDisownSessionRequest(server string, body DisownSessionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDisownSessionRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewDisownSessionRequestWithBody constructs an http.Request for the DisownSession method, with any body, and a specified content type
+func NewDisownSessionRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/session:disown")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewStepUpRequest calls the generic StepUp builder with application/json body
+func NewStepUpRequest(server string, body StepUpJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewStepUpRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewStepUpRequestWithBody constructs an http.Request for the StepUp method, with any body, and a specified content type
+func NewStepUpRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/step-up")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskStepUpRequest constructs an http.Request for the AskStepUp method
+func NewAskStepUpRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/step-up:begin")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -10518,6 +11706,33 @@ func NewGetMeRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListFactorsRequest constructs an http.Request for the ListFactors method
+func NewListFactorsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/factors")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListIdentitiesRequest constructs an http.Request for the ListIdentities method
 func NewListIdentitiesRequest(server string) (*http.Request, error) {
 	var err error
@@ -10659,6 +11874,154 @@ func NewStartIdentityRequestWithBody(server string, contentType string, body io.
 	return req, nil
 }
 
+// NewAddPasskeyRequest calls the generic AddPasskey builder with application/json body
+func NewAddPasskeyRequest(server string, body AddPasskeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddPasskeyRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAddPasskeyRequestWithBody constructs an http.Request for the AddPasskey method, with any body, and a specified content type
+func NewAddPasskeyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/passkeys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRemovePasskeyRequest constructs an http.Request for the RemovePasskey method
+func NewRemovePasskeyRequest(server string, passkey PasskeyID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "passkey", passkey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/passkeys/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRenamePasskeyRequest calls the generic RenamePasskey builder with application/json body
+func NewRenamePasskeyRequest(server string, passkey PasskeyID, body RenamePasskeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRenamePasskeyRequestWithBody(server, passkey, "application/json", bodyReader)
+}
+
+// NewRenamePasskeyRequestWithBody constructs an http.Request for the RenamePasskey method, with any body, and a specified content type
+func NewRenamePasskeyRequestWithBody(server string, passkey PasskeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "passkey", passkey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/passkeys/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBeginPasskeyRequest constructs an http.Request for the BeginPasskey method
+func NewBeginPasskeyRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/passkeys:begin")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewChangePasswordRequest calls the generic ChangePassword builder with application/json body
 func NewChangePasswordRequest(server string, body ChangePasswordJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -10695,6 +12058,33 @@ func NewChangePasswordRequestWithBody(server string, contentType string, body io
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRenewRecoveryCodesRequest constructs an http.Request for the RenewRecoveryCodes method
+func NewRenewRecoveryCodesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/recovery-codes")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -10760,6 +12150,53 @@ func NewRevokeSessionRequest(server string, session SessionID) (*http.Request, e
 	return req, nil
 }
 
+// NewRenameSessionRequest calls the generic RenameSession builder with application/json body
+func NewRenameSessionRequest(server string, session SessionID, body RenameSessionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRenameSessionRequestWithBody(server, session, "application/json", bodyReader)
+}
+
+// NewRenameSessionRequestWithBody constructs an http.Request for the RenameSession method, with any body, and a specified content type
+func NewRenameSessionRequestWithBody(server string, session SessionID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "session", session, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/sessions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewRevokeOtherSessionsRequest constructs an http.Request for the RevokeOtherSessions method
 func NewRevokeOtherSessionsRequest(server string) (*http.Request, error) {
 	var err error
@@ -10817,6 +12254,100 @@ func NewLeaveTenantRequest(server string, tenant TenantID) (*http.Request, error
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewRemoveTotpRequest constructs an http.Request for the RemoveTotp method
+func NewRemoveTotpRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/totp")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewEnrolTotpRequest constructs an http.Request for the EnrolTotp method
+func NewEnrolTotpRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/totp")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewConfirmTotpRequest calls the generic ConfirmTotp builder with application/json body
+func NewConfirmTotpRequest(server string, body ConfirmTotpJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewConfirmTotpRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewConfirmTotpRequestWithBody constructs an http.Request for the ConfirmTotp method, with any body, and a specified content type
+func NewConfirmTotpRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/totp:confirm")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -14691,9 +16222,28 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /audit:export (the `ExportAudit` operationId).
 	ExportAuditWithResponse(ctx context.Context, params *ExportAuditParams, reqEditors ...RequestEditorFn) (*ExportAuditResponse, error)
 
+	// AnswerChallengeWithBodyWithResponse Answer the question for a second factor.
+	//
+	// A wrong answer leaves the question open; a right one closes it. It waits for five minutes.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/challenge (the `AnswerChallenge` operationId).
+	AnswerChallengeWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AnswerChallengeResponse, error)
+
+	// AnswerChallengeWithResponse Answer the question for a second factor.
+	//
+	// A wrong answer leaves the question open; a right one closes it. It waits for five minutes.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/challenge (the `AnswerChallenge` operationId).
+	AnswerChallengeWithResponse(ctx context.Context, body AnswerChallengeJSONRequestBody, reqEditors ...RequestEditorFn) (*AnswerChallengeResponse, error)
+
 	// LoginWithBodyWithResponse Sign in.
 	//
-	// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
+	// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives, and so is `device_token`. Show that one
+	// again when you sign in: the device is then known, which spares its person a mail and its tries a stranger's.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14702,7 +16252,8 @@ type ClientWithResponsesInterface interface {
 
 	// LoginWithResponse Sign in.
 	//
-	// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
+	// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives, and so is `device_token`. Show that one
+	// again when you sign in: the device is then known, which spares its person a mail and its tries a stranger's.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14715,6 +16266,33 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /auth/logout (the `Logout` operationId).
 	LogoutWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*LogoutResponse, error)
+
+	// LoginWithPasskeyWithBodyWithResponse Sign in with a passkey.
+	//
+	// A passkey is two factors in one: no address is needed, and no second question asked.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/passkey (the `LoginWithPasskey` operationId).
+	LoginWithPasskeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LoginWithPasskeyResponse, error)
+
+	// LoginWithPasskeyWithResponse Sign in with a passkey.
+	//
+	// A passkey is two factors in one: no address is needed, and no second question asked.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/passkey (the `LoginWithPasskey` operationId).
+	LoginWithPasskeyWithResponse(ctx context.Context, body LoginWithPasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*LoginWithPasskeyResponse, error)
+
+	// BeginPasskeyLoginWithResponse Ask for a passkey, whoever it is of.
+	//
+	// Hand `public_key` to `PublicKeyCredential.parseRequestOptionsFromJSON` and `navigator.credentials.get`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/passkey:begin (the `BeginPasskeyLogin` operationId).
+	BeginPasskeyLoginWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BeginPasskeyLoginResponse, error)
 
 	// ForgotPasswordWithBodyWithResponse Ask for a mail that resets the password.
 	//
@@ -14817,6 +16395,51 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /auth/register (the `RegisterUser` operationId).
 	RegisterUserWithResponse(ctx context.Context, body RegisterUserJSONRequestBody, reqEditors ...RequestEditorFn) (*RegisterUserResponse, error)
+
+	// DisownSessionWithBodyWithResponse End a session that is not yours.
+	//
+	// Takes the token of the mail that told of a new device. The device is forgotten, too.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/session:disown (the `DisownSession` operationId).
+	DisownSessionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DisownSessionResponse, error)
+
+	// DisownSessionWithResponse End a session that is not yours.
+	//
+	// Takes the token of the mail that told of a new device. The device is forgotten, too.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/session:disown (the `DisownSession` operationId).
+	DisownSessionWithResponse(ctx context.Context, body DisownSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*DisownSessionResponse, error)
+
+	// StepUpWithBodyWithResponse Prove once more who you are.
+	//
+	// Operations marked `x-step-up` answer `403` with `stepup.required` to a session whose person last did so more than ten minutes ago.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/step-up (the `StepUp` operationId).
+	StepUpWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StepUpResponse, error)
+
+	// StepUpWithResponse Prove once more who you are.
+	//
+	// Operations marked `x-step-up` answer `403` with `stepup.required` to a session whose person last did so more than ten minutes ago.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/step-up (the `StepUp` operationId).
+	StepUpWithResponse(ctx context.Context, body StepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*StepUpResponse, error)
+
+	// AskStepUpWithResponse How to prove once more who you are.
+	//
+	// A second factor or, for who has none, the password. With a passkey among the methods, `challenge` and `public_key` are for it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/step-up:begin (the `AskStepUp` operationId).
+	AskStepUpWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*AskStepUpResponse, error)
 
 	// VerifyEmailWithBodyWithResponse Prove that an address is yours.
 	//
@@ -15111,6 +16734,13 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /me (the `GetMe` operationId).
 	GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
 
+	// ListFactorsWithResponse Your second factors.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /me/factors (the `ListFactors` operationId).
+	ListFactorsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListFactorsResponse, error)
+
 	// ListIdentitiesWithResponse The accounts elsewhere that sign the person in.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15163,6 +16793,54 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
 	StartIdentityWithResponse(ctx context.Context, body StartIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*StartIdentityResponse, error)
 
+	// AddPasskeyWithBodyWithResponse Add the passkey that was made.
+	//
+	// With the first second factor come recovery codes, shown once.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/passkeys (the `AddPasskey` operationId).
+	AddPasskeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddPasskeyResponse, error)
+
+	// AddPasskeyWithResponse Add the passkey that was made.
+	//
+	// With the first second factor come recovery codes, shown once.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/passkeys (the `AddPasskey` operationId).
+	AddPasskeyWithResponse(ctx context.Context, body AddPasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*AddPasskeyResponse, error)
+
+	// RemovePasskeyWithResponse Remove a passkey.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /me/passkeys/{passkey} (the `RemovePasskey` operationId).
+	RemovePasskeyWithResponse(ctx context.Context, passkey PasskeyID, reqEditors ...RequestEditorFn) (*RemovePasskeyResponse, error)
+
+	// RenamePasskeyWithBodyWithResponse Name a passkey.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /me/passkeys/{passkey} (the `RenamePasskey` operationId).
+	RenamePasskeyWithBodyWithResponse(ctx context.Context, passkey PasskeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RenamePasskeyResponse, error)
+
+	// RenamePasskeyWithResponse Name a passkey.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /me/passkeys/{passkey} (the `RenamePasskey` operationId).
+	RenamePasskeyWithResponse(ctx context.Context, passkey PasskeyID, body RenamePasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RenamePasskeyResponse, error)
+
+	// BeginPasskeyWithResponse Ask for a new passkey.
+	//
+	// Hand `public_key` to `PublicKeyCredential.parseCreationOptionsFromJSON` and `navigator.credentials.create`. It is for the host you are at.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/passkeys:begin (the `BeginPasskey` operationId).
+	BeginPasskeyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BeginPasskeyResponse, error)
+
 	// ChangePasswordWithBodyWithResponse Change the password.
 	//
 	// Every other session of the person ends.
@@ -15181,6 +16859,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /me/password:change (the `ChangePassword` operationId).
 	ChangePasswordWithResponse(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error)
 
+	// RenewRecoveryCodesWithResponse Make new recovery codes.
+	//
+	// The old ones stop working. These are shown once.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/recovery-codes (the `RenewRecoveryCodes` operationId).
+	RenewRecoveryCodesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RenewRecoveryCodesResponse, error)
+
 	// ListSessionsWithResponse Where the person is signed in.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15194,6 +16881,20 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /me/sessions/{session} (the `RevokeSession` operationId).
 	RevokeSessionWithResponse(ctx context.Context, session SessionID, reqEditors ...RequestEditorFn) (*RevokeSessionResponse, error)
+
+	// RenameSessionWithBodyWithResponse Name a session.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /me/sessions/{session} (the `RenameSession` operationId).
+	RenameSessionWithBodyWithResponse(ctx context.Context, session SessionID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RenameSessionResponse, error)
+
+	// RenameSessionWithResponse Name a session.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /me/sessions/{session} (the `RenameSession` operationId).
+	RenameSessionWithResponse(ctx context.Context, session SessionID, body RenameSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*RenameSessionResponse, error)
 
 	// RevokeOtherSessionsWithResponse End every session but this one.
 	//
@@ -15210,6 +16911,40 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /me/tenants/{tenant}:leave (the `LeaveTenant` operationId).
 	LeaveTenantWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*LeaveTenantResponse, error)
+
+	// RemoveTotpWithResponse Remove the authenticator app.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /me/totp (the `RemoveTotp` operationId).
+	RemoveTotpWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RemoveTotpResponse, error)
+
+	// EnrolTotpWithResponse Make a secret for an authenticator app.
+	//
+	// It counts once `/me/totp:confirm` has seen a code of it, within 15 minutes. An app that counts already stays until then.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/totp (the `EnrolTotp` operationId).
+	EnrolTotpWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*EnrolTotpResponse, error)
+
+	// ConfirmTotpWithBodyWithResponse Show a code of the app.
+	//
+	// From then on signing in by password asks for one. With the first second factor come recovery codes, shown once.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/totp:confirm (the `ConfirmTotp` operationId).
+	ConfirmTotpWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmTotpResponse, error)
+
+	// ConfirmTotpWithResponse Show a code of the app.
+	//
+	// From then on signing in by password asks for one. With the first second factor come recovery codes, shown once.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/totp:confirm (the `ConfirmTotp` operationId).
+	ConfirmTotpWithResponse(ctx context.Context, body ConfirmTotpJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmTotpResponse, error)
 
 	// ListMediaWithResponse The uploaded media, newest first.
 	//
@@ -16615,7 +18350,7 @@ func (r ExportAuditResponse) ContentType() string {
 	return ""
 }
 
-type LoginResponse struct {
+type AnswerChallengeResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
@@ -16625,8 +18360,63 @@ type LoginResponse struct {
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AnswerChallengeResponse) GetJSON200() *Tokens {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AnswerChallengeResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AnswerChallengeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AnswerChallengeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AnswerChallengeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AnswerChallengeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type LoginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tokens
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Challenge
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r LoginResponse) GetJSON200() *Tokens {
 	return r.JSON200
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r LoginResponse) GetJSON202() *Challenge {
+	return r.JSON202
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -16698,6 +18488,102 @@ func (r LogoutResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r LogoutResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type LoginWithPasskeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tokens
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r LoginWithPasskeyResponse) GetJSON200() *Tokens {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r LoginWithPasskeyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r LoginWithPasskeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r LoginWithPasskeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LoginWithPasskeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r LoginWithPasskeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BeginPasskeyLoginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Challenge
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BeginPasskeyLoginResponse) GetJSON200() *Challenge {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r BeginPasskeyLoginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BeginPasskeyLoginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BeginPasskeyLoginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BeginPasskeyLoginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BeginPasskeyLoginResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -16839,6 +18725,8 @@ type FinishProviderResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Tokens
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Challenge
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
 }
@@ -16846,6 +18734,11 @@ type FinishProviderResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r FinishProviderResponse) GetJSON200() *Tokens {
 	return r.JSON200
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r FinishProviderResponse) GetJSON202() *Challenge {
+	return r.JSON202
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -17013,6 +18906,143 @@ func (r RegisterUserResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RegisterUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DisownSessionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DisownSessionResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DisownSessionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DisownSessionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DisownSessionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DisownSessionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StepUpResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SteppedUp
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r StepUpResponse) GetJSON200() *SteppedUp {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StepUpResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StepUpResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StepUpResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StepUpResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StepUpResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AskStepUpResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Challenge
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskStepUpResponse) GetJSON200() *Challenge {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AskStepUpResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AskStepUpResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskStepUpResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskStepUpResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskStepUpResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18191,6 +20221,54 @@ func (r GetMeResponse) ContentType() string {
 	return ""
 }
 
+type ListFactorsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Factors
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListFactorsResponse) GetJSON200() *Factors {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListFactorsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListFactorsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListFactorsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListFactorsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListFactorsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListIdentitiesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18376,6 +20454,191 @@ func (r StartIdentityResponse) ContentType() string {
 	return ""
 }
 
+type AddPasskeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *PasskeyAdded
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AddPasskeyResponse) GetJSON201() *PasskeyAdded {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AddPasskeyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddPasskeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddPasskeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddPasskeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddPasskeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RemovePasskeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RemovePasskeyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RemovePasskeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemovePasskeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemovePasskeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemovePasskeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RenamePasskeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Passkey
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RenamePasskeyResponse) GetJSON200() *Passkey {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RenamePasskeyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RenamePasskeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RenamePasskeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RenamePasskeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RenamePasskeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BeginPasskeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Challenge
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BeginPasskeyResponse) GetJSON200() *Challenge {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r BeginPasskeyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BeginPasskeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BeginPasskeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BeginPasskeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BeginPasskeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ChangePasswordResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18411,6 +20674,54 @@ func (r ChangePasswordResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ChangePasswordResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RenewRecoveryCodesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RecoveryCodes
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RenewRecoveryCodesResponse) GetJSON200() *RecoveryCodes {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RenewRecoveryCodesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RenewRecoveryCodesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RenewRecoveryCodesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RenewRecoveryCodesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RenewRecoveryCodesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18506,6 +20817,54 @@ func (r RevokeSessionResponse) ContentType() string {
 	return ""
 }
 
+type RenameSessionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Session
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RenameSessionResponse) GetJSON200() *Session {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RenameSessionResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RenameSessionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RenameSessionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RenameSessionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RenameSessionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type RevokeOtherSessionsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18582,6 +20941,143 @@ func (r LeaveTenantResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r LeaveTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RemoveTotpResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RemoveTotpResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RemoveTotpResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemoveTotpResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemoveTotpResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemoveTotpResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EnrolTotpResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *TotpEnrolment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r EnrolTotpResponse) GetJSON201() *TotpEnrolment {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EnrolTotpResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EnrolTotpResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EnrolTotpResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EnrolTotpResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EnrolTotpResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ConfirmTotpResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RecoveryCodes
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ConfirmTotpResponse) GetJSON200() *RecoveryCodes {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ConfirmTotpResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ConfirmTotpResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ConfirmTotpResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ConfirmTotpResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ConfirmTotpResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -22351,9 +24847,40 @@ func (c *ClientWithResponses) ExportAuditWithResponse(ctx context.Context, param
 	return ParseExportAuditResponse(rsp)
 }
 
+// AnswerChallengeWithBodyWithResponse Answer the question for a second factor.
+//
+// A wrong answer leaves the question open; a right one closes it. It waits for five minutes.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/challenge (the `AnswerChallenge` operationId).
+func (c *ClientWithResponses) AnswerChallengeWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AnswerChallengeResponse, error) {
+	rsp, err := c.AnswerChallengeWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAnswerChallengeResponse(rsp)
+}
+
+// AnswerChallengeWithResponse Answer the question for a second factor.
+//
+// A wrong answer leaves the question open; a right one closes it. It waits for five minutes.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/challenge (the `AnswerChallenge` operationId).
+func (c *ClientWithResponses) AnswerChallengeWithResponse(ctx context.Context, body AnswerChallengeJSONRequestBody, reqEditors ...RequestEditorFn) (*AnswerChallengeResponse, error) {
+	rsp, err := c.AnswerChallenge(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAnswerChallengeResponse(rsp)
+}
+
 // LoginWithBodyWithResponse Sign in.
 //
-// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
+// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives, and so is `device_token`. Show that one
+// again when you sign in: the device is then known, which spares its person a mail and its tries a stranger's.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22368,7 +24895,8 @@ func (c *ClientWithResponses) LoginWithBodyWithResponse(ctx context.Context, con
 
 // LoginWithResponse Sign in.
 //
-// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
+// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives, and so is `device_token`. Show that one
+// again when you sign in: the device is then known, which spares its person a mail and its tries a stranger's.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22392,6 +24920,51 @@ func (c *ClientWithResponses) LogoutWithResponse(ctx context.Context, reqEditors
 		return nil, err
 	}
 	return ParseLogoutResponse(rsp)
+}
+
+// LoginWithPasskeyWithBodyWithResponse Sign in with a passkey.
+//
+// A passkey is two factors in one: no address is needed, and no second question asked.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/passkey (the `LoginWithPasskey` operationId).
+func (c *ClientWithResponses) LoginWithPasskeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LoginWithPasskeyResponse, error) {
+	rsp, err := c.LoginWithPasskeyWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLoginWithPasskeyResponse(rsp)
+}
+
+// LoginWithPasskeyWithResponse Sign in with a passkey.
+//
+// A passkey is two factors in one: no address is needed, and no second question asked.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/passkey (the `LoginWithPasskey` operationId).
+func (c *ClientWithResponses) LoginWithPasskeyWithResponse(ctx context.Context, body LoginWithPasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*LoginWithPasskeyResponse, error) {
+	rsp, err := c.LoginWithPasskey(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLoginWithPasskeyResponse(rsp)
+}
+
+// BeginPasskeyLoginWithResponse Ask for a passkey, whoever it is of.
+//
+// Hand `public_key` to `PublicKeyCredential.parseRequestOptionsFromJSON` and `navigator.credentials.get`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/passkey:begin (the `BeginPasskeyLogin` operationId).
+func (c *ClientWithResponses) BeginPasskeyLoginWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BeginPasskeyLoginResponse, error) {
+	rsp, err := c.BeginPasskeyLogin(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBeginPasskeyLoginResponse(rsp)
 }
 
 // ForgotPasswordWithBodyWithResponse Ask for a mail that resets the password.
@@ -22566,6 +25139,81 @@ func (c *ClientWithResponses) RegisterUserWithResponse(ctx context.Context, body
 		return nil, err
 	}
 	return ParseRegisterUserResponse(rsp)
+}
+
+// DisownSessionWithBodyWithResponse End a session that is not yours.
+//
+// Takes the token of the mail that told of a new device. The device is forgotten, too.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/session:disown (the `DisownSession` operationId).
+func (c *ClientWithResponses) DisownSessionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DisownSessionResponse, error) {
+	rsp, err := c.DisownSessionWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDisownSessionResponse(rsp)
+}
+
+// DisownSessionWithResponse End a session that is not yours.
+//
+// Takes the token of the mail that told of a new device. The device is forgotten, too.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/session:disown (the `DisownSession` operationId).
+func (c *ClientWithResponses) DisownSessionWithResponse(ctx context.Context, body DisownSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*DisownSessionResponse, error) {
+	rsp, err := c.DisownSession(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDisownSessionResponse(rsp)
+}
+
+// StepUpWithBodyWithResponse Prove once more who you are.
+//
+// Operations marked `x-step-up` answer `403` with `stepup.required` to a session whose person last did so more than ten minutes ago.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/step-up (the `StepUp` operationId).
+func (c *ClientWithResponses) StepUpWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StepUpResponse, error) {
+	rsp, err := c.StepUpWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStepUpResponse(rsp)
+}
+
+// StepUpWithResponse Prove once more who you are.
+//
+// Operations marked `x-step-up` answer `403` with `stepup.required` to a session whose person last did so more than ten minutes ago.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/step-up (the `StepUp` operationId).
+func (c *ClientWithResponses) StepUpWithResponse(ctx context.Context, body StepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*StepUpResponse, error) {
+	rsp, err := c.StepUp(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStepUpResponse(rsp)
+}
+
+// AskStepUpWithResponse How to prove once more who you are.
+//
+// A second factor or, for who has none, the password. With a passkey among the methods, `challenge` and `public_key` are for it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/step-up:begin (the `AskStepUp` operationId).
+func (c *ClientWithResponses) AskStepUpWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*AskStepUpResponse, error) {
+	rsp, err := c.AskStepUp(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskStepUpResponse(rsp)
 }
 
 // VerifyEmailWithBodyWithResponse Prove that an address is yours.
@@ -23071,6 +25719,19 @@ func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, reqEditors 
 	return ParseGetMeResponse(rsp)
 }
 
+// ListFactorsWithResponse Your second factors.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /me/factors (the `ListFactors` operationId).
+func (c *ClientWithResponses) ListFactorsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListFactorsResponse, error) {
+	rsp, err := c.ListFactors(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListFactorsResponse(rsp)
+}
+
 // ListIdentitiesWithResponse The accounts elsewhere that sign the person in.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -23159,6 +25820,90 @@ func (c *ClientWithResponses) StartIdentityWithResponse(ctx context.Context, bod
 	return ParseStartIdentityResponse(rsp)
 }
 
+// AddPasskeyWithBodyWithResponse Add the passkey that was made.
+//
+// With the first second factor come recovery codes, shown once.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/passkeys (the `AddPasskey` operationId).
+func (c *ClientWithResponses) AddPasskeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddPasskeyResponse, error) {
+	rsp, err := c.AddPasskeyWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddPasskeyResponse(rsp)
+}
+
+// AddPasskeyWithResponse Add the passkey that was made.
+//
+// With the first second factor come recovery codes, shown once.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/passkeys (the `AddPasskey` operationId).
+func (c *ClientWithResponses) AddPasskeyWithResponse(ctx context.Context, body AddPasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*AddPasskeyResponse, error) {
+	rsp, err := c.AddPasskey(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddPasskeyResponse(rsp)
+}
+
+// RemovePasskeyWithResponse Remove a passkey.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /me/passkeys/{passkey} (the `RemovePasskey` operationId).
+func (c *ClientWithResponses) RemovePasskeyWithResponse(ctx context.Context, passkey PasskeyID, reqEditors ...RequestEditorFn) (*RemovePasskeyResponse, error) {
+	rsp, err := c.RemovePasskey(ctx, passkey, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemovePasskeyResponse(rsp)
+}
+
+// RenamePasskeyWithBodyWithResponse Name a passkey.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /me/passkeys/{passkey} (the `RenamePasskey` operationId).
+func (c *ClientWithResponses) RenamePasskeyWithBodyWithResponse(ctx context.Context, passkey PasskeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RenamePasskeyResponse, error) {
+	rsp, err := c.RenamePasskeyWithBody(ctx, passkey, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRenamePasskeyResponse(rsp)
+}
+
+// RenamePasskeyWithResponse Name a passkey.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /me/passkeys/{passkey} (the `RenamePasskey` operationId).
+func (c *ClientWithResponses) RenamePasskeyWithResponse(ctx context.Context, passkey PasskeyID, body RenamePasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RenamePasskeyResponse, error) {
+	rsp, err := c.RenamePasskey(ctx, passkey, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRenamePasskeyResponse(rsp)
+}
+
+// BeginPasskeyWithResponse Ask for a new passkey.
+//
+// Hand `public_key` to `PublicKeyCredential.parseCreationOptionsFromJSON` and `navigator.credentials.create`. It is for the host you are at.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/passkeys:begin (the `BeginPasskey` operationId).
+func (c *ClientWithResponses) BeginPasskeyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BeginPasskeyResponse, error) {
+	rsp, err := c.BeginPasskey(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBeginPasskeyResponse(rsp)
+}
+
 // ChangePasswordWithBodyWithResponse Change the password.
 //
 // Every other session of the person ends.
@@ -23189,6 +25934,21 @@ func (c *ClientWithResponses) ChangePasswordWithResponse(ctx context.Context, bo
 	return ParseChangePasswordResponse(rsp)
 }
 
+// RenewRecoveryCodesWithResponse Make new recovery codes.
+//
+// The old ones stop working. These are shown once.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/recovery-codes (the `RenewRecoveryCodes` operationId).
+func (c *ClientWithResponses) RenewRecoveryCodesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RenewRecoveryCodesResponse, error) {
+	rsp, err := c.RenewRecoveryCodes(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRenewRecoveryCodesResponse(rsp)
+}
+
 // ListSessionsWithResponse Where the person is signed in.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -23213,6 +25973,32 @@ func (c *ClientWithResponses) RevokeSessionWithResponse(ctx context.Context, ses
 		return nil, err
 	}
 	return ParseRevokeSessionResponse(rsp)
+}
+
+// RenameSessionWithBodyWithResponse Name a session.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /me/sessions/{session} (the `RenameSession` operationId).
+func (c *ClientWithResponses) RenameSessionWithBodyWithResponse(ctx context.Context, session SessionID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RenameSessionResponse, error) {
+	rsp, err := c.RenameSessionWithBody(ctx, session, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRenameSessionResponse(rsp)
+}
+
+// RenameSessionWithResponse Name a session.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /me/sessions/{session} (the `RenameSession` operationId).
+func (c *ClientWithResponses) RenameSessionWithResponse(ctx context.Context, session SessionID, body RenameSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*RenameSessionResponse, error) {
+	rsp, err := c.RenameSession(ctx, session, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRenameSessionResponse(rsp)
 }
 
 // RevokeOtherSessionsWithResponse End every session but this one.
@@ -23241,6 +26027,64 @@ func (c *ClientWithResponses) LeaveTenantWithResponse(ctx context.Context, tenan
 		return nil, err
 	}
 	return ParseLeaveTenantResponse(rsp)
+}
+
+// RemoveTotpWithResponse Remove the authenticator app.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /me/totp (the `RemoveTotp` operationId).
+func (c *ClientWithResponses) RemoveTotpWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RemoveTotpResponse, error) {
+	rsp, err := c.RemoveTotp(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemoveTotpResponse(rsp)
+}
+
+// EnrolTotpWithResponse Make a secret for an authenticator app.
+//
+// It counts once `/me/totp:confirm` has seen a code of it, within 15 minutes. An app that counts already stays until then.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/totp (the `EnrolTotp` operationId).
+func (c *ClientWithResponses) EnrolTotpWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*EnrolTotpResponse, error) {
+	rsp, err := c.EnrolTotp(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEnrolTotpResponse(rsp)
+}
+
+// ConfirmTotpWithBodyWithResponse Show a code of the app.
+//
+// From then on signing in by password asks for one. With the first second factor come recovery codes, shown once.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/totp:confirm (the `ConfirmTotp` operationId).
+func (c *ClientWithResponses) ConfirmTotpWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmTotpResponse, error) {
+	rsp, err := c.ConfirmTotpWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmTotpResponse(rsp)
+}
+
+// ConfirmTotpWithResponse Show a code of the app.
+//
+// From then on signing in by password asks for one. With the first second factor come recovery codes, shown once.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/totp:confirm (the `ConfirmTotp` operationId).
+func (c *ClientWithResponses) ConfirmTotpWithResponse(ctx context.Context, body ConfirmTotpJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmTotpResponse, error) {
+	rsp, err := c.ConfirmTotp(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmTotpResponse(rsp)
 }
 
 // ListMediaWithResponse The uploaded media, newest first.
@@ -25114,6 +27958,39 @@ func ParseExportAuditResponse(rsp *http.Response) (*ExportAuditResponse, error) 
 	return response, nil
 }
 
+// ParseAnswerChallengeResponse parses an HTTP response from a AnswerChallengeWithResponse call
+func ParseAnswerChallengeResponse(rsp *http.Response) (*AnswerChallengeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AnswerChallengeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tokens
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseLoginResponse parses an HTTP response from a LoginWithResponse call
 func ParseLoginResponse(rsp *http.Response) (*LoginResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -25134,6 +28011,13 @@ func ParseLoginResponse(rsp *http.Response) (*LoginResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Challenge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -25163,6 +28047,72 @@ func ParseLogoutResponse(rsp *http.Response) (*LogoutResponse, error) {
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseLoginWithPasskeyResponse parses an HTTP response from a LoginWithPasskeyWithResponse call
+func ParseLoginWithPasskeyResponse(rsp *http.Response) (*LoginWithPasskeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LoginWithPasskeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tokens
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBeginPasskeyLoginResponse parses an HTTP response from a BeginPasskeyLoginWithResponse call
+func ParseBeginPasskeyLoginResponse(rsp *http.Response) (*BeginPasskeyLoginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BeginPasskeyLoginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Challenge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -25288,6 +28238,13 @@ func ParseFinishProviderResponse(rsp *http.Response) (*FinishProviderResponse, e
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Challenge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25382,6 +28339,101 @@ func ParseRegisterUserResponse(rsp *http.Response) (*RegisterUserResponse, error
 	switch {
 	case rsp.StatusCode == 202:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDisownSessionResponse parses an HTTP response from a DisownSessionWithResponse call
+func ParseDisownSessionResponse(rsp *http.Response) (*DisownSessionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DisownSessionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStepUpResponse parses an HTTP response from a StepUpWithResponse call
+func ParseStepUpResponse(rsp *http.Response) (*StepUpResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StepUpResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SteppedUp
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAskStepUpResponse parses an HTTP response from a AskStepUpWithResponse call
+func ParseAskStepUpResponse(rsp *http.Response) (*AskStepUpResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskStepUpResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Challenge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -26201,6 +29253,39 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 	return response, nil
 }
 
+// ParseListFactorsResponse parses an HTTP response from a ListFactorsWithResponse call
+func ParseListFactorsResponse(rsp *http.Response) (*ListFactorsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListFactorsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Factors
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListIdentitiesResponse parses an HTTP response from a ListIdentitiesWithResponse call
 func ParseListIdentitiesResponse(rsp *http.Response) (*ListIdentitiesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -26329,6 +29414,134 @@ func ParseStartIdentityResponse(rsp *http.Response) (*StartIdentityResponse, err
 	return response, nil
 }
 
+// ParseAddPasskeyResponse parses an HTTP response from a AddPasskeyWithResponse call
+func ParseAddPasskeyResponse(rsp *http.Response) (*AddPasskeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddPasskeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest PasskeyAdded
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRemovePasskeyResponse parses an HTTP response from a RemovePasskeyWithResponse call
+func ParseRemovePasskeyResponse(rsp *http.Response) (*RemovePasskeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemovePasskeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRenamePasskeyResponse parses an HTTP response from a RenamePasskeyWithResponse call
+func ParseRenamePasskeyResponse(rsp *http.Response) (*RenamePasskeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RenamePasskeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Passkey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBeginPasskeyResponse parses an HTTP response from a BeginPasskeyWithResponse call
+func ParseBeginPasskeyResponse(rsp *http.Response) (*BeginPasskeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BeginPasskeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Challenge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseChangePasswordResponse parses an HTTP response from a ChangePasswordWithResponse call
 func ParseChangePasswordResponse(rsp *http.Response) (*ChangePasswordResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -26345,6 +29558,39 @@ func ParseChangePasswordResponse(rsp *http.Response) (*ChangePasswordResponse, e
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRenewRecoveryCodesResponse parses an HTTP response from a RenewRecoveryCodesWithResponse call
+func ParseRenewRecoveryCodesResponse(rsp *http.Response) (*RenewRecoveryCodesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RenewRecoveryCodesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RecoveryCodes
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -26420,6 +29666,39 @@ func ParseRevokeSessionResponse(rsp *http.Response) (*RevokeSessionResponse, err
 	return response, nil
 }
 
+// ParseRenameSessionResponse parses an HTTP response from a RenameSessionWithResponse call
+func ParseRenameSessionResponse(rsp *http.Response) (*RenameSessionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RenameSessionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Session
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseRevokeOtherSessionsResponse parses an HTTP response from a RevokeOtherSessionsWithResponse call
 func ParseRevokeOtherSessionsResponse(rsp *http.Response) (*RevokeOtherSessionsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -26465,6 +29744,101 @@ func ParseLeaveTenantResponse(rsp *http.Response) (*LeaveTenantResponse, error) 
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRemoveTotpResponse parses an HTTP response from a RemoveTotpWithResponse call
+func ParseRemoveTotpResponse(rsp *http.Response) (*RemoveTotpResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemoveTotpResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEnrolTotpResponse parses an HTTP response from a EnrolTotpWithResponse call
+func ParseEnrolTotpResponse(rsp *http.Response) (*EnrolTotpResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EnrolTotpResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest TotpEnrolment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseConfirmTotpResponse parses an HTTP response from a ConfirmTotpWithResponse call
+func ParseConfirmTotpResponse(rsp *http.Response) (*ConfirmTotpResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ConfirmTotpResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RecoveryCodes
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
