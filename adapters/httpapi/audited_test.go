@@ -28,13 +28,14 @@ var unaudited = map[string]string{
 	"forgotPassword":     "a letter is sent, or not: nothing changes, and an entry would tell which",
 	"refreshSession":     "a token is exchanged every few minutes, by programs; a stolen one is recorded",
 	"validatePost":       "it only looks, and keeps nothing",
+	"lookAtInvitation":   "it only looks, and keeps nothing",
 	"createStreamTicket": "nothing is kept: the ticket is signed",
 }
 
 // unseen are the operations whose transaction leaves no row to be seen by: what
 // it wrote about is gone, or was written again since.
 var unseen = map[string]bool{
-	"verifyEmail":  true,
+	"verifyEmail": true, "registerInvited": true,
 	"removeMember": true, "deleteRole": true, "deleteWebhook": true, "logout": true, "revokeSession": true, "revokeOtherSessions": true,
 	"distrustPluginKey": true, "deleteMedia": true,
 }
@@ -56,6 +57,8 @@ var sets = map[string]func(*stage){
 		s.register(email, "four unrelated words here")
 		s.body = fmt.Sprintf(`{"email":%q,"role":"viewer"}`, email)
 	},
+	"acceptInvitation": acceptable, "registerInvited": registrable, "giveWorkspaces": givable, "revokeAccess": granted,
+	"leaveTenant": leavable, "offerOwnership": heir, "acceptOwnership": offered, "endOwnershipOffer": offered,
 	"setMemberRole": another,
 	"removeMember":  another,
 	"createChildTenant": func(s *stage) {

@@ -27,6 +27,13 @@ var elsewise = map[string]string{
 	"addMember":          "user.not_found",      // nobody has that address
 	"setMemberRole":      "member.last_owner",   // the owner is the only one
 	"removeMember":       "member.last_owner",   //
+	"leaveTenant":        "member.last_owner",   //
+	"acceptInvitation":   "invitation.link",     // nobody has that link
+	"revokeAccess":       "access.closed",       // it was asked for, and not granted
+	"offerOwnership":     "member.not_found",    // there is nobody to offer it to
+	"getOwnershipOffer":  "ownership.not_found", //
+	"acceptOwnership":    "ownership.not_found", //
+	"endOwnershipOffer":  "ownership.not_found", //
 	"finishIdentity":     "sign_in.stale",       // nobody left to come back
 	"continueConnection": "platform.no_sign_in", // there is no sign-in behind it
 	"getMediaContent":    "blob.not_found",      // the row was written without its bytes

@@ -31,6 +31,11 @@ var forms = map[string]form{
 		Advice: "Give the password you chose when you registered. If you did not register, close this page: nothing happens without the password.",
 		Fields: []input{{"password", "Password", "password", "current-password"}},
 	},
+	"/join": {
+		Title: "You are invited", Target: base + "/invitations:register", Token: true, Button: "Accept", Done: "Welcome. You can sign in now.",
+		Advice: "Choose a name and a password for a new account with the address that the letter went to. If that address has an account, sign in with it and accept there.",
+		Fields: []input{{"name", "Name", "text", "name"}, {"password", "Password, at least 15 characters", "password", "new-password"}},
+	},
 	"/login": {
 		Title: "Sign in", Target: base + "/auth/login", Button: "Sign in", Done: "You are signed in.", Script: signInScript,
 		Fields: []input{{"email", "E-mail address", "email", "username"}, {"password", "Password", "password", "current-password"}},

@@ -37,6 +37,10 @@ var bodies = map[string]string{
 	"finishProvider": `{"state":"cst_x","code":"c"}`, "startIdentity": `{"provider":"there"}`, "finishIdentity": `{"provider":"there","state":"cst_x","code":"c"}`,
 	"addMember": `{"email":"nobody@example.com","role":"viewer"}`, "setMemberRole": `{"role":"editor"}`,
 	"createRole": `{"name":"tester","title":"Tester","actions":["post.read"]}`, "updateRole": `{"title":"Tester","actions":["post.read"]}`,
+	"giveWorkspaces":   `{"workspaces":[{"tenant_id":"ten_00000000000000000000000001","role":"viewer"}]}`,
+	"createInvitation": `{"email":"guest@example.com","role":"viewer"}`, "acceptInvitation": `{"token":"civ_x"}`,
+	"offerOwnership": `{"user_id":"usr_00000000000000000000000001"}`,
+	"requestAccess":  `{"role":"viewer","reason":"Help","hours":1}`, "grantAccess": `{"role":"viewer","reason":"Help","hours":1}`,
 	"createKey":       `{"name":"k","scopes":["post.read"]}`,
 	"startConnection": `{"platform":"test.platform"}`, "continueConnection": `{"input":{"a":"b"}}`,
 	"updatePublishingSettings": `{"missed_after_s":3600}`,
@@ -129,6 +133,11 @@ func (w *world) victim(tenant tenants.ID, owner tenants.UserID) map[string]strin
 	must(w.t, err)
 	names["key"], names["webhook"], names["delivery"] = string(key.ID), string(hook.ID), string(sent.ID)
 
+	inv, err := w.registry.Invite(ctx, who, "guest-of-all@example.com", tenants.Viewer)
+	must(w.t, err)
+	postgrestest.Exec(w.t, w.db, "update invitations set sent_at = sent_at - interval '1 hour' where id = $1", string(inv.ID))
+	names["invitation"], names["access"] = string(inv.ID), w.asked(tenant)
+
 	file := mediatest.New(time.Now(), media.Ready)
 	must(w.t, w.db.Media().Update(ctx, tenant, func(tx media.Tx) error { return tx.Save(ctx, file) }))
 	names["media"] = string(file.ID)
@@ -138,6 +147,15 @@ func (w *world) victim(tenant tenants.ID, owner tenants.UserID) map[string]strin
 	names["connection"] = w.connection(tenant, owner)
 	names["post"], names["segment"] = w.post(tenant, channels.ID(names["channel"]))
 	return names
+}
+
+// asked is a request of the tenant above for access.
+func (w *world) asked(tenant tenants.ID) string {
+	w.t.Helper()
+	name := id.New("acg")
+	postgrestest.Exec(w.t, w.db, `insert into access_grants (tenant_id, id, to_tenant, role, reason, state, hours, created_at)
+		select tenant_id, $2::text, parent_id, 'viewer', 'help', 'requested', 1, now() from tenants where tenant_id = $1::text`, tenant, name)
+	return name
 }
 
 // plugin is one of the operator's with a version that runs, one before and one

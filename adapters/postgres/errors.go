@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/carillonhq/carillon/core/publishing"
 	"github.com/carillonhq/carillon/ports/fault"
 )
 
@@ -30,6 +31,7 @@ var constraints = map[string]problem{
 	"memberships_pkey": {fault.Conflict, "member.exists", "This person is a member already.", "/user"},
 	"roles_pkey":       {fault.Conflict, "role.exists", "There is a role of this name already.", "/name"},
 	"roles_name":       {fault.Invalid, "role.name", "Use 1 to 40 lower-case letters, digits and dashes, and begin with a letter.", "/name"},
+	"invitations_open": {fault.Conflict, "invitation.exists", "This address is invited already. Send the letter again, or revoke it first.", "/email"},
 	"tenants_name":     {fault.Invalid, "tenant.name", "A name has 1 to 120 characters.", "/name"},
 
 	// Identity.
@@ -52,6 +54,7 @@ var constraints = map[string]problem{
 	// Publishing.
 	"attempts_one_open": {fault.Conflict, "attempt.open", "Another attempt is open.", ""},
 	"attempts_pkey":     {fault.Conflict, "attempt.open", "Another attempt is open.", ""},
+	"segments_ref":      {fault.Conflict, publishing.TakenReason, "What the platform named stands for another post.", ""},
 
 	// Idempotency and jobs.
 }

@@ -94,8 +94,8 @@ func (s *Service) key(ctx context.Context, token string) (Principal, error) {
 		return Principal{}, errKey()
 	}
 	who, err := s.members.Resolve(ctx, held.CreatedBy, held.Tenant)
-	if fault.Is(err, fault.NotFound) {
-		return Principal{}, errKey()
+	if fault.Is(err, fault.NotFound) || err == nil && who.Grant != "" {
+		return Principal{}, errKey() // a grant of access lets people in, not what they left behind
 	}
 	if err != nil {
 		return Principal{}, err

@@ -26,7 +26,7 @@ func (f *Federation) StartLink(ctx context.Context, who Principal, provider stri
 	if err := who.person(); err != nil {
 		return nil, err
 	}
-	return f.depart(ctx, who, provider)
+	return f.depart(ctx, who, ToLink, provider)
 }
 
 // Link links whoever comes back from a provider to who, in the session that
@@ -37,7 +37,7 @@ func (f *Federation) Link(ctx context.Context, who Principal, r Return) (*Extern
 	if err := who.person(); err != nil {
 		return nil, err
 	}
-	there, err := f.arrive(ctx, who, r)
+	there, err := f.arrive(ctx, who, ToLink, r)
 	if err != nil {
 		return nil, err
 	}

@@ -93,6 +93,15 @@ func (s *Segment) restart(at time.Time) {
 	s.wake(at)
 }
 
+// cleared is segment i and what follows it, none of which is to be doubted any
+// more: i is not there, and the rest could only have followed it.
+func (d *Delivery) cleared(i int) []*Segment {
+	for _, s := range d.Segments[i:] {
+		s.Verify = false
+	}
+	return d.Segments[i:]
+}
+
 func (s *Segment) cancel() {
 	s.State, s.DoubtAt, s.Canceling, s.Verify = Canceled, time.Time{}, false, false
 	s.settle(nil)
@@ -153,13 +162,14 @@ func backoff(tries int, floor time.Duration) time.Duration {
 // a person's new order after something was tried, are another operation: a
 // platform may remember the old key with the old answer, and so may whoever
 // runs its plugin. Nothing that a restored database doubts comes here before
-// it was looked up: see Segment.suspect.
+// it was looked up (see Segment.suspect), but what had ended: that is looked up
+// when its turn comes.
 func (s *Segment) reset(part Part, at time.Time) {
 	if s.Attempt > 0 || s.tried() || !reflect.DeepEqual(s.Part, part) {
 		s.Revision++
 	}
 	s.Part, s.State, s.Step, s.Label, s.Tries, s.Problem, s.ArmedHash = part, Scheduled, nil, "", 0, nil, ""
-	s.ReplyTo, s.Root, s.DoubtAt, s.CalledAt, s.OrderedAt, s.Verify, s.Canceling = nil, nil, time.Time{}, time.Time{}, time.Time{}, false, false
+	s.ReplyTo, s.Root, s.DoubtAt, s.CalledAt, s.OrderedAt, s.Canceling = nil, nil, time.Time{}, time.Time{}, time.Time{}, false
 	s.Generation++
 	s.wake(at)
 }

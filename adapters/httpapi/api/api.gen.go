@@ -21,6 +21,102 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AccessObject.
+const (
+	AccessGrant AccessObject = "access_grant"
+)
+
+// Valid indicates whether the value is a known member of the AccessObject enum.
+func (e AccessObject) Valid() bool {
+	switch e {
+	case AccessGrant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessRole.
+const (
+	AccessRoleApprover AccessRole = "approver"
+	AccessRoleClient   AccessRole = "client"
+	AccessRoleEditor   AccessRole = "editor"
+	AccessRoleManager  AccessRole = "manager"
+	AccessRoleViewer   AccessRole = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the AccessRole enum.
+func (e AccessRole) Valid() bool {
+	switch e {
+	case AccessRoleApprover:
+		return true
+	case AccessRoleClient:
+		return true
+	case AccessRoleEditor:
+		return true
+	case AccessRoleManager:
+		return true
+	case AccessRoleViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessState.
+const (
+	AccessStateDeclined  AccessState = "declined"
+	AccessStateEnded     AccessState = "ended"
+	AccessStateGranted   AccessState = "granted"
+	AccessStateRequested AccessState = "requested"
+	AccessStateRevoked   AccessState = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the AccessState enum.
+func (e AccessState) Valid() bool {
+	switch e {
+	case AccessStateDeclined:
+		return true
+	case AccessStateEnded:
+		return true
+	case AccessStateGranted:
+		return true
+	case AccessStateRequested:
+		return true
+	case AccessStateRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessInputRole.
+const (
+	AccessInputRoleApprover AccessInputRole = "approver"
+	AccessInputRoleClient   AccessInputRole = "client"
+	AccessInputRoleEditor   AccessInputRole = "editor"
+	AccessInputRoleManager  AccessInputRole = "manager"
+	AccessInputRoleViewer   AccessInputRole = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the AccessInputRole enum.
+func (e AccessInputRole) Valid() bool {
+	switch e {
+	case AccessInputRoleApprover:
+		return true
+	case AccessInputRoleClient:
+		return true
+	case AccessInputRoleEditor:
+		return true
+	case AccessInputRoleManager:
+		return true
+	case AccessInputRoleViewer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AuditEntryObject.
 const (
 	AuditEntryObjectAuditEntry AuditEntryObject = "audit_entry"
@@ -30,6 +126,54 @@ const (
 func (e AuditEntryObject) Valid() bool {
 	switch e {
 	case AuditEntryObjectAuditEntry:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BuiltInRoleName.
+const (
+	BuiltInRoleNameAdmin    BuiltInRoleName = "admin"
+	BuiltInRoleNameApprover BuiltInRoleName = "approver"
+	BuiltInRoleNameClient   BuiltInRoleName = "client"
+	BuiltInRoleNameEditor   BuiltInRoleName = "editor"
+	BuiltInRoleNameManager  BuiltInRoleName = "manager"
+	BuiltInRoleNameOwner    BuiltInRoleName = "owner"
+	BuiltInRoleNameViewer   BuiltInRoleName = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the BuiltInRoleName enum.
+func (e BuiltInRoleName) Valid() bool {
+	switch e {
+	case BuiltInRoleNameAdmin:
+		return true
+	case BuiltInRoleNameApprover:
+		return true
+	case BuiltInRoleNameClient:
+		return true
+	case BuiltInRoleNameEditor:
+		return true
+	case BuiltInRoleNameManager:
+		return true
+	case BuiltInRoleNameOwner:
+		return true
+	case BuiltInRoleNameViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BuiltInRoleObject.
+const (
+	BuiltInRoleObjectBuiltInRole BuiltInRoleObject = "built_in_role"
+)
+
+// Valid indicates whether the value is a known member of the BuiltInRoleObject enum.
+func (e BuiltInRoleObject) Valid() bool {
+	switch e {
+	case BuiltInRoleObjectBuiltInRole:
 		return true
 	default:
 		return false
@@ -318,6 +462,45 @@ func (e IdentityObject) Valid() bool {
 	}
 }
 
+// Defines values for InvitationObject.
+const (
+	InvitationObjectInvitation InvitationObject = "invitation"
+)
+
+// Valid indicates whether the value is a known member of the InvitationObject enum.
+func (e InvitationObject) Valid() bool {
+	switch e {
+	case InvitationObjectInvitation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InvitationState.
+const (
+	InvitationStateAccepted InvitationState = "accepted"
+	InvitationStateExpired  InvitationState = "expired"
+	InvitationStatePending  InvitationState = "pending"
+	InvitationStateRevoked  InvitationState = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the InvitationState enum.
+func (e InvitationState) Valid() bool {
+	switch e {
+	case InvitationStateAccepted:
+		return true
+	case InvitationStateExpired:
+		return true
+	case InvitationStatePending:
+		return true
+	case InvitationStateRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for JobObject.
 const (
 	JobObjectJob JobObject = "job"
@@ -468,6 +651,81 @@ func (e Method) Valid() bool {
 	case MethodRecovery:
 		return true
 	case MethodTotp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OwnershipInputKeeps.
+const (
+	OwnershipInputKeepsAdmin   OwnershipInputKeeps = "admin"
+	OwnershipInputKeepsEditor  OwnershipInputKeeps = "editor"
+	OwnershipInputKeepsManager OwnershipInputKeeps = "manager"
+	OwnershipInputKeepsNone    OwnershipInputKeeps = "none"
+	OwnershipInputKeepsOwner   OwnershipInputKeeps = "owner"
+	OwnershipInputKeepsViewer  OwnershipInputKeeps = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the OwnershipInputKeeps enum.
+func (e OwnershipInputKeeps) Valid() bool {
+	switch e {
+	case OwnershipInputKeepsAdmin:
+		return true
+	case OwnershipInputKeepsEditor:
+		return true
+	case OwnershipInputKeepsManager:
+		return true
+	case OwnershipInputKeepsNone:
+		return true
+	case OwnershipInputKeepsOwner:
+		return true
+	case OwnershipInputKeepsViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OwnershipOfferKeeps.
+const (
+	OwnershipOfferKeepsAdmin   OwnershipOfferKeeps = "admin"
+	OwnershipOfferKeepsEditor  OwnershipOfferKeeps = "editor"
+	OwnershipOfferKeepsManager OwnershipOfferKeeps = "manager"
+	OwnershipOfferKeepsNone    OwnershipOfferKeeps = "none"
+	OwnershipOfferKeepsOwner   OwnershipOfferKeeps = "owner"
+	OwnershipOfferKeepsViewer  OwnershipOfferKeeps = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the OwnershipOfferKeeps enum.
+func (e OwnershipOfferKeeps) Valid() bool {
+	switch e {
+	case OwnershipOfferKeepsAdmin:
+		return true
+	case OwnershipOfferKeepsEditor:
+		return true
+	case OwnershipOfferKeepsManager:
+		return true
+	case OwnershipOfferKeepsNone:
+		return true
+	case OwnershipOfferKeepsOwner:
+		return true
+	case OwnershipOfferKeepsViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OwnershipOfferObject.
+const (
+	OwnershipOfferObjectOwnershipOffer OwnershipOfferObject = "ownership_offer"
+)
+
+// Valid indicates whether the value is a known member of the OwnershipOfferObject enum.
+func (e OwnershipOfferObject) Valid() bool {
+	switch e {
+	case OwnershipOfferObjectOwnershipOffer:
 		return true
 	default:
 		return false
@@ -912,6 +1170,39 @@ func (e RoleObject) Valid() bool {
 	}
 }
 
+// Defines values for RoleInputCopyOf.
+const (
+	RoleInputCopyOfAdmin    RoleInputCopyOf = "admin"
+	RoleInputCopyOfApprover RoleInputCopyOf = "approver"
+	RoleInputCopyOfClient   RoleInputCopyOf = "client"
+	RoleInputCopyOfEditor   RoleInputCopyOf = "editor"
+	RoleInputCopyOfManager  RoleInputCopyOf = "manager"
+	RoleInputCopyOfOwner    RoleInputCopyOf = "owner"
+	RoleInputCopyOfViewer   RoleInputCopyOf = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the RoleInputCopyOf enum.
+func (e RoleInputCopyOf) Valid() bool {
+	switch e {
+	case RoleInputCopyOfAdmin:
+		return true
+	case RoleInputCopyOfApprover:
+		return true
+	case RoleInputCopyOfClient:
+		return true
+	case RoleInputCopyOfEditor:
+		return true
+	case RoleInputCopyOfManager:
+		return true
+	case RoleInputCopyOfOwner:
+		return true
+	case RoleInputCopyOfViewer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SegmentReceiptKind.
 const (
 	SegmentReceiptKindComment SegmentReceiptKind = "comment"
@@ -1320,6 +1611,55 @@ func (e ListPostsParamsSort) Valid() bool {
 	}
 }
 
+// Access defines model for Access.
+type Access struct {
+	// AskedBy The person of the tenant above who asked, if one did.
+	AskedBy   *string    `json:"asked_by,omitempty"`
+	CreatedAt time.Time  `json:"created_at"`
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+	DecidedBy *string    `json:"decided_by,omitempty"`
+
+	// Hours How long, from the grant on.
+	Hours  int          `json:"hours"`
+	Id     string       `json:"id"`
+	Object AccessObject `json:"object" validate:"oneof=access_grant"`
+	Reason string       `json:"reason"`
+
+	// Role The most that anybody of it is here.
+	Role  AccessRole  `json:"role" validate:"oneof=manager editor approver client viewer"`
+	State AccessState `json:"state" validate:"oneof=requested granted declined revoked ended"`
+
+	// ToTenantId The tenant above.
+	ToTenantId string     `json:"to_tenant_id"`
+	Until      *time.Time `json:"until,omitempty"`
+}
+
+// AccessObject defines model for Access.Object.
+type AccessObject string
+
+// AccessRole The most that anybody of it is here.
+type AccessRole string
+
+// AccessState defines model for Access.State.
+type AccessState string
+
+// AccessInput Example: {"hours":48,"reason":"Move the channels to the new brand","role":"manager"}
+type AccessInput struct {
+	Hours  int             `json:"hours" validate:"min=1,max=720"`
+	Reason string          `json:"reason" validate:"min=1,max=500"`
+	Role   AccessInputRole `json:"role" validate:"oneof=manager editor approver client viewer"`
+}
+
+// AccessInputRole defines model for AccessInput.Role.
+type AccessInputRole string
+
+// AccessList defines model for AccessList.
+type AccessList struct {
+	Data       []Access `json:"data" validate:"dive"`
+	HasMore    bool     `json:"has_more"`
+	NextCursor *string  `json:"next_cursor,omitempty"`
+}
+
 // Account defines model for Account.
 type Account struct {
 	AvatarUrl *string `json:"avatar_url,omitempty"`
@@ -1407,6 +1747,24 @@ type BatchResult struct {
 	Created int         `json:"created"`
 	Data    []BatchItem `json:"data" validate:"dive"`
 	Failed  int         `json:"failed"`
+}
+
+// BuiltInRole defines model for BuiltInRole.
+type BuiltInRole struct {
+	Actions []string          `json:"actions" validate:"dive"`
+	Name    BuiltInRoleName   `json:"name" validate:"oneof=owner admin manager editor approver client viewer"`
+	Object  BuiltInRoleObject `json:"object" validate:"oneof=built_in_role"`
+}
+
+// BuiltInRoleName defines model for BuiltInRole.Name.
+type BuiltInRoleName string
+
+// BuiltInRoleObject defines model for BuiltInRole.Object.
+type BuiltInRoleObject string
+
+// BuiltInRoleList defines model for BuiltInRoleList.
+type BuiltInRoleList struct {
+	Data []BuiltInRole `json:"data" validate:"dive"`
 }
 
 // Calendar defines model for Calendar.
@@ -1785,6 +2143,75 @@ type IdentityReturn struct {
 	State    string  `json:"state" validate:"min=1,max=128"`
 }
 
+// Invitation defines model for Invitation.
+type Invitation struct {
+	// AcceptedBy The person who accepted.
+	AcceptedBy *string `json:"accepted_by,omitempty"`
+
+	// ClosedAt When it was accepted or revoked.
+	ClosedAt  *time.Time `json:"closed_at,omitempty"`
+	CreatedAt time.Time  `json:"created_at"`
+	Email     string     `json:"email"`
+	ExpiresAt time.Time  `json:"expires_at"`
+	Id        string     `json:"id"`
+
+	// InvitedBy The person or the key.
+	InvitedBy string `json:"invited_by"`
+
+	// Letters How many were sent.
+	Letters int              `json:"letters"`
+	Object  InvitationObject `json:"object" validate:"oneof=invitation"`
+
+	// Role A built-in role, or `custom:` and a name.
+	Role string `json:"role"`
+
+	// SentAt When the last one was asked for.
+	SentAt time.Time       `json:"sent_at"`
+	State  InvitationState `json:"state" validate:"oneof=pending accepted revoked expired"`
+}
+
+// InvitationObject defines model for Invitation.Object.
+type InvitationObject string
+
+// InvitationState defines model for Invitation.State.
+type InvitationState string
+
+// InvitationInput Example: {"email":"ben@example.com","role":"editor"}
+type InvitationInput struct {
+	Email string `json:"email" validate:"min=3,max=254,email"`
+	Role  string `json:"role" validate:"min=1,max=72"`
+}
+
+// InvitationList defines model for InvitationList.
+type InvitationList struct {
+	Data       []Invitation `json:"data" validate:"dive"`
+	HasMore    bool         `json:"has_more"`
+	NextCursor *string      `json:"next_cursor,omitempty"`
+}
+
+// InvitationToken Example: {"token":"civ_…"}
+type InvitationToken struct {
+	Token string `json:"token" validate:"min=1,max=512"`
+}
+
+// Invited defines model for Invited.
+type Invited struct {
+	// Email Whom it is for.
+	Email      string     `json:"email"`
+	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
+	Kind       TenantKind `json:"kind"`
+	Role       string     `json:"role"`
+	TenantId   string     `json:"tenant_id"`
+	TenantName string     `json:"tenant_name"`
+}
+
+// InvitedRegistration Example: {"name":"Ben","password":"mist orchard velvet quarry","token":"civ_…"}
+type InvitedRegistration struct {
+	Name     string `json:"name" validate:"min=1,max=100"`
+	Password string `json:"password" validate:"min=1,max=1024"`
+	Token    string `json:"token" validate:"min=1,max=512"`
+}
+
 // Job defines model for Job.
 type Job struct {
 	CreatedAt  time.Time  `json:"created_at"`
@@ -1973,6 +2400,33 @@ type NewWebhook struct {
 	Webhook Webhook `json:"webhook"`
 }
 
+// OwnershipInput Example: {"keeps":"admin","user_id":"usr_01jd0000000000000000000000"}
+type OwnershipInput struct {
+	Keeps  *OwnershipInputKeeps `json:"keeps,omitempty" validate:"omitempty,oneof=owner admin manager editor viewer none"`
+	UserId string               `json:"user_id" validate:"min=1,max=64"`
+}
+
+// OwnershipInputKeeps defines model for OwnershipInput.Keeps.
+type OwnershipInputKeeps string
+
+// OwnershipOffer defines model for OwnershipOffer.
+type OwnershipOffer struct {
+	CreatedAt  time.Time `json:"created_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	FromUserId string    `json:"from_user_id"`
+
+	// Keeps What the one who offers is afterwards.
+	Keeps    OwnershipOfferKeeps  `json:"keeps" validate:"oneof=owner admin manager editor viewer none"`
+	Object   OwnershipOfferObject `json:"object" validate:"oneof=ownership_offer"`
+	ToUserId string               `json:"to_user_id"`
+}
+
+// OwnershipOfferKeeps What the one who offers is afterwards.
+type OwnershipOfferKeeps string
+
+// OwnershipOfferObject defines model for OwnershipOffer.Object.
+type OwnershipOfferObject string
+
 // Passkey defines model for Passkey.
 type Passkey struct {
 	CreatedAt time.Time `json:"created_at"`
@@ -2043,6 +2497,8 @@ type Pause struct {
 
 // Place defines model for Place.
 type Place struct {
+	// Ask If it is suspended: whom to ask, the name of the tenant above.
+	Ask      *string     `json:"ask,omitempty"`
 	Id       string      `json:"id"`
 	Kind     TenantKind  `json:"kind"`
 	Name     string      `json:"name"`
@@ -2054,6 +2510,9 @@ type Place struct {
 
 	// State Suspended if any tenant above is.
 	State PlaceState `json:"state" validate:"oneof=active suspended"`
+
+	// SuspendedReason If the tenant itself is suspended: what whoever did it said.
+	SuspendedReason *string `json:"suspended_reason,omitempty"`
 }
 
 // PlaceObject defines model for Place.Object.
@@ -2465,6 +2924,19 @@ type Receipt struct {
 // ReceiptObject defines model for Receipt.Object.
 type ReceiptObject string
 
+// Received defines model for Received.
+type Received struct {
+	Access Access `json:"access"`
+	Tenant Child  `json:"tenant"`
+}
+
+// ReceivedList defines model for ReceivedList.
+type ReceivedList struct {
+	Data       []Received `json:"data" validate:"dive"`
+	HasMore    bool       `json:"has_more"`
+	NextCursor *string    `json:"next_cursor,omitempty"`
+}
+
 // RecoveryCodes defines model for RecoveryCodes.
 type RecoveryCodes struct {
 	// RecoveryCodes Each works once, in place of a second factor. Empty: those you have still work.
@@ -2498,8 +2970,11 @@ type ReplayInput struct {
 
 // Role defines model for Role.
 type Role struct {
-	Actions   []string   `json:"actions" validate:"dive"`
-	CreatedAt time.Time  `json:"created_at"`
+	Actions   []string  `json:"actions" validate:"dive"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// Inherited It is the tenant's above, and cannot be changed here.
+	Inherited *bool      `json:"inherited,omitempty"`
 	Name      string     `json:"name"`
 	Object    RoleObject `json:"object" validate:"oneof=role"`
 	Title     string     `json:"title"`
@@ -2518,12 +2993,18 @@ type RoleChange struct {
 
 // RoleInput Example: {"actions":["post.read","post.create","post.edit","media.upload"],"name":"copywriter","title":"Copywriter"}
 type RoleInput struct {
-	Actions []string `json:"actions" validate:"min=1,max=100,dive,min=1,max=64"`
+	Actions []string `json:"actions,omitempty" validate:"omitempty,min=1,max=100,dive,min=1,max=64"`
+
+	// CopyOf Instead of actions.
+	CopyOf *RoleInputCopyOf `json:"copy_of,omitempty" validate:"omitempty,oneof=owner admin manager editor approver client viewer"`
 
 	// Name Lower-case letters, digits and dashes.
 	Name  string `json:"name" validate:"min=1,max=40"`
 	Title string `json:"title" validate:"min=1,max=120"`
 }
+
+// RoleInputCopyOf Instead of actions.
+type RoleInputCopyOf string
 
 // RoleList defines model for RoleList.
 type RoleList struct {
@@ -2914,6 +3395,33 @@ type WebhookList struct {
 // WebhookPatch Example: {"state":"enabled","types":["post.*"]}
 type WebhookPatch = json.RawMessage
 
+// WorkspaceSeat defines model for WorkspaceSeat.
+type WorkspaceSeat struct {
+	Role     string `json:"role" validate:"min=1,max=72"`
+	TenantId string `json:"tenant_id" validate:"min=1,max=64"`
+}
+
+// WorkspaceSeated defines model for WorkspaceSeated.
+type WorkspaceSeated struct {
+	Given    bool     `json:"given"`
+	Problem  *Problem `json:"problem,omitempty"`
+	Role     string   `json:"role"`
+	TenantId string   `json:"tenant_id"`
+}
+
+// WorkspacesInput Example: {"workspaces":[{"role":"editor","tenant_id":"ten_01jd0000000000000000000000"}]}
+type WorkspacesInput struct {
+	Workspaces []WorkspaceSeat `json:"workspaces" validate:"min=1,max=100,dive"`
+}
+
+// WorkspacesResult defines model for WorkspacesResult.
+type WorkspacesResult struct {
+	Data []WorkspaceSeated `json:"data" validate:"dive"`
+}
+
+// AccessID defines model for accessID.
+type AccessID = string
+
 // ChannelID defines model for channelID.
 type ChannelID = string
 
@@ -2940,6 +3448,9 @@ type IdentityID = string
 
 // IfMatch defines model for ifMatch.
 type IfMatch = string
+
+// InvitationID defines model for invitationID.
+type InvitationID = string
 
 // JobID defines model for jobID.
 type JobID = string
@@ -2991,6 +3502,30 @@ type UserID = string
 
 // WebhookID defines model for webhookID.
 type WebhookID = string
+
+// ListAccessGrantsParams defines parameters for ListAccessGrants.
+type ListAccessGrantsParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// GrantAccessParams defines parameters for GrantAccess.
+type GrantAccessParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListReceivedAccessParams defines parameters for ListReceivedAccess.
+type ListReceivedAccessParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
 
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
@@ -3073,6 +3608,21 @@ type StreamEventsParams struct {
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
+// ListInvitationsParams defines parameters for ListInvitations.
+type ListInvitationsParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateInvitationParams defines parameters for CreateInvitation.
+type CreateInvitationParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // GetJobParams defines parameters for GetJob.
 type GetJobParams struct {
 	// Prefer `wait=N`, in seconds.
@@ -3134,6 +3684,12 @@ type ListMembersParams struct {
 
 // AddMemberParams defines parameters for AddMember.
 type AddMemberParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GiveWorkspacesParams defines parameters for GiveWorkspaces.
+type GiveWorkspacesParams struct {
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3264,6 +3820,12 @@ type CreateRoleParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// DeleteRoleParams defines parameters for DeleteRole.
+type DeleteRoleParams struct {
+	// ReassignTo A built-in role, or `custom:` and a name.
+	ReassignTo *string `form:"reassign_to,omitempty" json:"reassign_to,omitempty"`
+}
+
 // UpdateRoleParams defines parameters for UpdateRole.
 type UpdateRoleParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
@@ -3287,6 +3849,12 @@ type ListChildTenantsParams struct {
 
 // CreateChildTenantParams defines parameters for CreateChildTenant.
 type CreateChildTenantParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RequestAccessParams defines parameters for RequestAccess.
+type RequestAccessParams struct {
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3317,6 +3885,9 @@ type ReplayWebhookParams struct {
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
+
+// GrantAccessJSONRequestBody defines body for GrantAccess for application/json ContentType.
+type GrantAccessJSONRequestBody = AccessInput
 
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyInput
@@ -3369,6 +3940,18 @@ type StartConnectionJSONRequestBody = ConnectionInput
 // ContinueConnectionJSONRequestBody defines body for ContinueConnection for application/json ContentType.
 type ContinueConnectionJSONRequestBody = ConnectionAnswer
 
+// CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
+type CreateInvitationJSONRequestBody = InvitationInput
+
+// AcceptInvitationJSONRequestBody defines body for AcceptInvitation for application/json ContentType.
+type AcceptInvitationJSONRequestBody = InvitationToken
+
+// LookAtInvitationJSONRequestBody defines body for LookAtInvitation for application/json ContentType.
+type LookAtInvitationJSONRequestBody = InvitationToken
+
+// RegisterInvitedJSONRequestBody defines body for RegisterInvited for application/json ContentType.
+type RegisterInvitedJSONRequestBody = InvitedRegistration
+
 // FinishIdentityJSONRequestBody defines body for FinishIdentity for application/json ContentType.
 type FinishIdentityJSONRequestBody = IdentityReturn
 
@@ -3401,6 +3984,9 @@ type AddMemberJSONRequestBody = MemberInput
 
 // SetMemberRoleJSONRequestBody defines body for SetMemberRole for application/json ContentType.
 type SetMemberRoleJSONRequestBody = MemberRole
+
+// GiveWorkspacesJSONRequestBody defines body for GiveWorkspaces for application/json ContentType.
+type GiveWorkspacesJSONRequestBody = WorkspacesInput
 
 // TrustPluginKeyJSONRequestBody defines body for TrustPluginKey for application/json ContentType.
 type TrustPluginKeyJSONRequestBody = PluginKeyInput
@@ -3459,8 +4045,14 @@ type UpdateTenantApplicationMergePatchPlusJSONRequestBody = TenantPatch
 // CreateChildTenantJSONRequestBody defines body for CreateChildTenant for application/json ContentType.
 type CreateChildTenantJSONRequestBody = TenantInput
 
+// RequestAccessJSONRequestBody defines body for RequestAccess for application/json ContentType.
+type RequestAccessJSONRequestBody = AccessInput
+
 // SuspendTenantJSONRequestBody defines body for SuspendTenant for application/json ContentType.
 type SuspendTenantJSONRequestBody = Pause
+
+// OfferOwnershipJSONRequestBody defines body for OfferOwnership for application/json ContentType.
+type OfferOwnershipJSONRequestBody = OwnershipInput
 
 // PausePublishingJSONRequestBody defines body for PausePublishing for application/json ContentType.
 type PausePublishingJSONRequestBody = Pause
@@ -3476,6 +4068,24 @@ type ReplayWebhookJSONRequestBody = ReplayInput
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListAccessGrants What the tenant above was let do here, and what it asks for.
+	// (GET /access-grants)
+	ListAccessGrants(c *fiber.Ctx, params ListAccessGrantsParams) error
+	// GrantAccess Let the members of the tenant above in, for a time.
+	// (POST /access-grants)
+	GrantAccess(c *fiber.Ctx, params GrantAccessParams) error
+	// ApproveAccess Grant what was asked for, from now on.
+	// (POST /access-grants/{access}:approve)
+	ApproveAccess(c *fiber.Ctx, access AccessID) error
+	// DeclineAccess Say no to a request.
+	// (POST /access-grants/{access}:decline)
+	DeclineAccess(c *fiber.Ctx, access AccessID) error
+	// RevokeAccess End a grant, with everybody's next request.
+	// (POST /access-grants/{access}:revoke)
+	RevokeAccess(c *fiber.Ctx, access AccessID) error
+	// ListReceivedAccess What the tenants below granted to this one, and what it asked them for.
+	// (GET /access-grants:received)
+	ListReceivedAccess(c *fiber.Ctx, params ListReceivedAccessParams) error
 	// ListKeys The API keys of this tenant.
 	// (GET /api-keys)
 	ListKeys(c *fiber.Ctx) error
@@ -3581,6 +4191,27 @@ type ServerInterface interface {
 	// CreateStreamTicket A ticket that opens the stream within 60 seconds.
 	// (POST /events/ticket)
 	CreateStreamTicket(c *fiber.Ctx) error
+	// ListInvitations Who was invited, latest first.
+	// (GET /invitations)
+	ListInvitations(c *fiber.Ctx, params ListInvitationsParams) error
+	// CreateInvitation Invite an address.
+	// (POST /invitations)
+	CreateInvitation(c *fiber.Ctx, params CreateInvitationParams) error
+	// RevokeInvitation Take an invitation back.
+	// (DELETE /invitations/{invitation})
+	RevokeInvitation(c *fiber.Ctx, invitation InvitationID) error
+	// ResendInvitation Send the letter of an invitation again.
+	// (POST /invitations/{invitation}:resend)
+	ResendInvitation(c *fiber.Ctx, invitation InvitationID) error
+	// AcceptInvitation Accept an invitation with the account that is signed in.
+	// (POST /invitations:accept)
+	AcceptInvitation(c *fiber.Ctx) error
+	// LookAtInvitation What a link from a letter offers.
+	// (POST /invitations:look)
+	LookAtInvitation(c *fiber.Ctx) error
+	// RegisterInvited Accept an invitation with a new account.
+	// (POST /invitations:register)
+	RegisterInvited(c *fiber.Ctx) error
 	// GetJob How far a job is.
 	// (GET /jobs/{job})
 	GetJob(c *fiber.Ctx, job JobID, params GetJobParams) error
@@ -3635,6 +4266,9 @@ type ServerInterface interface {
 	// RevokeOtherSessions End every session but this one.
 	// (POST /me/sessions:revoke-others)
 	RevokeOtherSessions(c *fiber.Ctx) error
+	// LeaveTenant Leave a tenant.
+	// (POST /me/tenants/{tenant}:leave)
+	LeaveTenant(c *fiber.Ctx, tenant TenantID) error
 	// RemoveTotp Remove the authenticator app.
 	// (DELETE /me/totp)
 	RemoveTotp(c *fiber.Ctx) error
@@ -3674,6 +4308,12 @@ type ServerInterface interface {
 	// SetMemberRole Give a member another role.
 	// (PUT /members/{user})
 	SetMemberRole(c *fiber.Ctx, user UserID) error
+	// ListMemberWorkspaces What a member is in the tenants directly below.
+	// (GET /members/{user}/workspaces)
+	ListMemberWorkspaces(c *fiber.Ctx, user UserID) error
+	// GiveWorkspaces Give a member several workspaces at once.
+	// (POST /members/{user}/workspaces)
+	GiveWorkspaces(c *fiber.Ctx, user UserID, params GiveWorkspacesParams) error
 	// ListPlatforms What can be posted to here.
 	// (GET /platforms)
 	ListPlatforms(c *fiber.Ctx) error
@@ -3779,18 +4419,21 @@ type ServerInterface interface {
 	// UpdatePublishingSettings Replace the tenant's rules of publishing.
 	// (PUT /publishing/settings)
 	UpdatePublishingSettings(c *fiber.Ctx) error
-	// ListRoles The tenant's own roles.
+	// ListRoles The roles that people here defined.
 	// (GET /roles)
 	ListRoles(c *fiber.Ctx) error
 	// CreateRole Create a role.
 	// (POST /roles)
 	CreateRole(c *fiber.Ctx, params CreateRoleParams) error
-	// DeleteRole Delete a role that nobody has.
+	// DeleteRole Delete a role.
 	// (DELETE /roles/{role})
-	DeleteRole(c *fiber.Ctx, role RoleID) error
+	DeleteRole(c *fiber.Ctx, role RoleID, params DeleteRoleParams) error
 	// UpdateRole Replace what a role allows.
 	// (PUT /roles/{role})
 	UpdateRole(c *fiber.Ctx, role RoleID, params UpdateRoleParams) error
+	// ListBuiltInRoles The roles that every tenant has.
+	// (GET /roles:built-in)
+	ListBuiltInRoles(c *fiber.Ctx) error
 	// ListTenants The tenants the person is a member of.
 	// (GET /tenants)
 	ListTenants(c *fiber.Ctx) error
@@ -3806,12 +4449,27 @@ type ServerInterface interface {
 	// CreateChildTenant Create a tenant below this one.
 	// (POST /tenants/{tenant}/children)
 	CreateChildTenant(c *fiber.Ctx, tenant TenantID, params CreateChildTenantParams) error
+	// RequestAccess Ask a tenant directly below to let your members in.
+	// (POST /tenants/{tenant}/children/{child}:request-access)
+	RequestAccess(c *fiber.Ctx, tenant TenantID, child ChildID, params RequestAccessParams) error
 	// ResumeTenant Open a suspended tenant again.
 	// (POST /tenants/{tenant}/children/{child}:resume)
 	ResumeTenant(c *fiber.Ctx, tenant TenantID, child ChildID) error
 	// SuspendTenant Close a tenant directly below, and all under it, to everybody.
 	// (POST /tenants/{tenant}/children/{child}:suspend)
 	SuspendTenant(c *fiber.Ctx, tenant TenantID, child ChildID) error
+	// EndOwnershipOffer Take an offer back, or decline it.
+	// (DELETE /tenants/{tenant}/ownership)
+	EndOwnershipOffer(c *fiber.Ctx, tenant TenantID) error
+	// GetOwnershipOffer The offer of ownership that waits.
+	// (GET /tenants/{tenant}/ownership)
+	GetOwnershipOffer(c *fiber.Ctx, tenant TenantID) error
+	// AcceptOwnership Become the owner, as whom the tenant was offered to.
+	// (POST /tenants/{tenant}/ownership:accept)
+	AcceptOwnership(c *fiber.Ctx, tenant TenantID) error
+	// OfferOwnership Offer the tenant to one of its members.
+	// (POST /tenants/{tenant}/ownership:offer)
+	OfferOwnership(c *fiber.Ctx, tenant TenantID) error
 	// PausePublishing Hold everything that is due in this tenant and below it.
 	// (POST /tenants/{tenant}/publishing:pause)
 	PausePublishing(c *fiber.Ctx, tenant TenantID) error
@@ -3858,6 +4516,224 @@ type ServerInterfaceWrapper struct {
 
 type MiddlewareFunc fiber.Handler
 type HandlerMiddlewareFunc func(c *fiber.Ctx, next fiber.Handler) error
+
+// ListAccessGrants operation middleware
+func (siw *ServerInterfaceWrapper) ListAccessGrants(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAccessGrantsParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", query, &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return BadParameter("/query/limit")
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", query, &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/cursor")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListAccessGrants(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GrantAccess operation middleware
+func (siw *ServerInterfaceWrapper) GrantAccess(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GrantAccessParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GrantAccess(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ApproveAccess operation middleware
+func (siw *ServerInterfaceWrapper) ApproveAccess(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "access" -------------
+	var access AccessID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "access", c.Params("access"), &access, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/access")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ApproveAccess(c, access)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// DeclineAccess operation middleware
+func (siw *ServerInterfaceWrapper) DeclineAccess(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "access" -------------
+	var access AccessID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "access", c.Params("access"), &access, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/access")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DeclineAccess(c, access)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RevokeAccess operation middleware
+func (siw *ServerInterfaceWrapper) RevokeAccess(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "access" -------------
+	var access AccessID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "access", c.Params("access"), &access, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/access")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RevokeAccess(c, access)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListReceivedAccess operation middleware
+func (siw *ServerInterfaceWrapper) ListReceivedAccess(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListReceivedAccessParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", query, &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return BadParameter("/query/limit")
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", query, &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/cursor")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListReceivedAccess(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
 
 // ListKeys operation middleware
 func (siw *ServerInterfaceWrapper) ListKeys(c *fiber.Ctx) error {
@@ -4895,6 +5771,205 @@ func (siw *ServerInterfaceWrapper) CreateStreamTicket(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// ListInvitations operation middleware
+func (siw *ServerInterfaceWrapper) ListInvitations(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListInvitationsParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", query, &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return BadParameter("/query/limit")
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", query, &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/cursor")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListInvitations(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// CreateInvitation operation middleware
+func (siw *ServerInterfaceWrapper) CreateInvitation(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateInvitationParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.CreateInvitation(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RevokeInvitation operation middleware
+func (siw *ServerInterfaceWrapper) RevokeInvitation(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "invitation" -------------
+	var invitation InvitationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "invitation", c.Params("invitation"), &invitation, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/invitation")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RevokeInvitation(c, invitation)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ResendInvitation operation middleware
+func (siw *ServerInterfaceWrapper) ResendInvitation(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "invitation" -------------
+	var invitation InvitationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "invitation", c.Params("invitation"), &invitation, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/invitation")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ResendInvitation(c, invitation)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// AcceptInvitation operation middleware
+func (siw *ServerInterfaceWrapper) AcceptInvitation(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.AcceptInvitation(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// LookAtInvitation operation middleware
+func (siw *ServerInterfaceWrapper) LookAtInvitation(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.LookAtInvitation(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RegisterInvited operation middleware
+func (siw *ServerInterfaceWrapper) RegisterInvited(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RegisterInvited(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // GetJob operation middleware
 func (siw *ServerInterfaceWrapper) GetJob(c *fiber.Ctx) error {
 
@@ -5305,6 +6380,35 @@ func (siw *ServerInterfaceWrapper) RevokeOtherSessions(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.RevokeOtherSessions(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// LeaveTenant operation middleware
+func (siw *ServerInterfaceWrapper) LeaveTenant(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.LeaveTenant(c, tenant)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -5785,6 +6889,86 @@ func (siw *ServerInterfaceWrapper) SetMemberRole(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.SetMemberRole(c, user)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListMemberWorkspaces operation middleware
+func (siw *ServerInterfaceWrapper) ListMemberWorkspaces(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user" -------------
+	var user UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Params("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/user")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListMemberWorkspaces(c, user)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GiveWorkspaces operation middleware
+func (siw *ServerInterfaceWrapper) GiveWorkspaces(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user" -------------
+	var user UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Params("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/user")
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GiveWorkspacesParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GiveWorkspaces(c, user, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -7193,8 +8377,24 @@ func (siw *ServerInterfaceWrapper) DeleteRole(c *fiber.Ctx) error {
 		return BadParameter("/path/role")
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteRoleParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "reassign_to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reassign_to", query, &params.ReassignTo, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/reassign_to")
+	}
+
 	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.DeleteRole(c, role)
+		return siw.Handler.DeleteRole(c, role, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -7246,6 +8446,24 @@ func (siw *ServerInterfaceWrapper) UpdateRole(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.UpdateRole(c, role, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListBuiltInRoles operation middleware
+func (siw *ServerInterfaceWrapper) ListBuiltInRoles(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListBuiltInRoles(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -7460,6 +8678,65 @@ func (siw *ServerInterfaceWrapper) CreateChildTenant(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// RequestAccess operation middleware
+func (siw *ServerInterfaceWrapper) RequestAccess(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	// ------------- Path parameter "child" -------------
+	var child ChildID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "child", c.Params("child"), &child, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/child")
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RequestAccessParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RequestAccess(c, tenant, child, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // ResumeTenant operation middleware
 func (siw *ServerInterfaceWrapper) ResumeTenant(c *fiber.Ctx) error {
 
@@ -7521,6 +8798,122 @@ func (siw *ServerInterfaceWrapper) SuspendTenant(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.SuspendTenant(c, tenant, child)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// EndOwnershipOffer operation middleware
+func (siw *ServerInterfaceWrapper) EndOwnershipOffer(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.EndOwnershipOffer(c, tenant)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetOwnershipOffer operation middleware
+func (siw *ServerInterfaceWrapper) GetOwnershipOffer(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetOwnershipOffer(c, tenant)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// AcceptOwnership operation middleware
+func (siw *ServerInterfaceWrapper) AcceptOwnership(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.AcceptOwnership(c, tenant)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// OfferOwnership operation middleware
+func (siw *ServerInterfaceWrapper) OfferOwnership(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.OfferOwnership(c, tenant)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -7954,6 +9347,24 @@ func Routes(si ServerInterface) []Route {
 	wrapper := ServerInterfaceWrapper{Handler: si}
 	return []Route{
 		{
+			Method: "GET", Path: "/access-grants", Operation: "ListAccessGrants", Handler: wrapper.ListAccessGrants, Action: "access.read", Bodyless: true, Query: []string{"limit", "cursor"},
+		},
+		{
+			Method: "POST", Path: "/access-grants", Operation: "GrantAccess", Handler: wrapper.GrantAccess, Action: "access.grant", Keyed: true,
+		},
+		{
+			Method: "POST", Path: "/access-grants/{access}:approve", Operation: "ApproveAccess", Handler: wrapper.ApproveAccess, Action: "access.grant", Bodyless: true, IDs: map[string]string{"access": "acg"},
+		},
+		{
+			Method: "POST", Path: "/access-grants/{access}:decline", Operation: "DeclineAccess", Handler: wrapper.DeclineAccess, Action: "access.grant", Bodyless: true, IDs: map[string]string{"access": "acg"},
+		},
+		{
+			Method: "POST", Path: "/access-grants/{access}:revoke", Operation: "RevokeAccess", Handler: wrapper.RevokeAccess, Action: "access.grant", Bodyless: true, IDs: map[string]string{"access": "acg"},
+		},
+		{
+			Method: "GET", Path: "/access-grants:received", Operation: "ListReceivedAccess", Handler: wrapper.ListReceivedAccess, Action: "access.request", Bodyless: true, Query: []string{"limit", "cursor"},
+		},
+		{
 			Method: "GET", Path: "/api-keys", Operation: "ListKeys", Handler: wrapper.ListKeys, Action: "key.read", Bodyless: true,
 		},
 		{
@@ -8059,6 +9470,27 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/events/ticket", Operation: "CreateStreamTicket", Handler: wrapper.CreateStreamTicket, Action: "event.read", Bodyless: true,
 		},
 		{
+			Method: "GET", Path: "/invitations", Operation: "ListInvitations", Handler: wrapper.ListInvitations, Action: "member.read", Bodyless: true, Query: []string{"limit", "cursor"},
+		},
+		{
+			Method: "POST", Path: "/invitations", Operation: "CreateInvitation", Handler: wrapper.CreateInvitation, Action: "member.manage", Keyed: true,
+		},
+		{
+			Method: "DELETE", Path: "/invitations/{invitation}", Operation: "RevokeInvitation", Handler: wrapper.RevokeInvitation, Action: "member.manage", Bodyless: true, IDs: map[string]string{"invitation": "inv"},
+		},
+		{
+			Method: "POST", Path: "/invitations/{invitation}:resend", Operation: "ResendInvitation", Handler: wrapper.ResendInvitation, Action: "member.manage", Bodyless: true, IDs: map[string]string{"invitation": "inv"},
+		},
+		{
+			Method: "POST", Path: "/invitations:accept", Operation: "AcceptInvitation", Handler: wrapper.AcceptInvitation, Session: true,
+		},
+		{
+			Method: "POST", Path: "/invitations:look", Operation: "LookAtInvitation", Handler: wrapper.LookAtInvitation, Public: "the token in the body is the proof",
+		},
+		{
+			Method: "POST", Path: "/invitations:register", Operation: "RegisterInvited", Handler: wrapper.RegisterInvited, Public: "the token in the body is the proof",
+		},
+		{
 			Method: "GET", Path: "/jobs/{job}", Operation: "GetJob", Handler: wrapper.GetJob, Action: "job.read", Bodyless: true, IDs: map[string]string{"job": "job"},
 		},
 		{
@@ -8113,6 +9545,9 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/me/sessions:revoke-others", Operation: "RevokeOtherSessions", Handler: wrapper.RevokeOtherSessions, Session: true, Bodyless: true,
 		},
 		{
+			Method: "POST", Path: "/me/tenants/{tenant}:leave", Operation: "LeaveTenant", Handler: wrapper.LeaveTenant, Session: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
 			Method: "DELETE", Path: "/me/totp", Operation: "RemoveTotp", Handler: wrapper.RemoveTotp, Session: true, StepUp: true, Bodyless: true,
 		},
 		{
@@ -8150,6 +9585,12 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "PUT", Path: "/members/{user}", Operation: "SetMemberRole", Handler: wrapper.SetMemberRole, Action: "member.manage", IDs: map[string]string{"user": "usr"},
+		},
+		{
+			Method: "GET", Path: "/members/{user}/workspaces", Operation: "ListMemberWorkspaces", Handler: wrapper.ListMemberWorkspaces, Action: "member.read", Bodyless: true, IDs: map[string]string{"user": "usr"},
+		},
+		{
+			Method: "POST", Path: "/members/{user}/workspaces", Operation: "GiveWorkspaces", Handler: wrapper.GiveWorkspaces, Action: "member.manage", Keyed: true, IDs: map[string]string{"user": "usr"},
 		},
 		{
 			Method: "GET", Path: "/platforms", Operation: "ListPlatforms", Handler: wrapper.ListPlatforms, Action: "channel.read", Bodyless: true,
@@ -8263,10 +9704,13 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/roles", Operation: "CreateRole", Handler: wrapper.CreateRole, Action: "role.manage", Keyed: true,
 		},
 		{
-			Method: "DELETE", Path: "/roles/{role}", Operation: "DeleteRole", Handler: wrapper.DeleteRole, Action: "role.manage", Bodyless: true, IDs: map[string]string{},
+			Method: "DELETE", Path: "/roles/{role}", Operation: "DeleteRole", Handler: wrapper.DeleteRole, Action: "role.manage", Bodyless: true, IDs: map[string]string{}, Query: []string{"reassign_to"},
 		},
 		{
 			Method: "PUT", Path: "/roles/{role}", Operation: "UpdateRole", Handler: wrapper.UpdateRole, Action: "role.manage", IfMatch: "required", IDs: map[string]string{},
+		},
+		{
+			Method: "GET", Path: "/roles:built-in", Operation: "ListBuiltInRoles", Handler: wrapper.ListBuiltInRoles, Action: "member.read", Bodyless: true,
 		},
 		{
 			Method: "GET", Path: "/tenants", Operation: "ListTenants", Handler: wrapper.ListTenants, Session: true, Bodyless: true,
@@ -8284,10 +9728,25 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/tenants/{tenant}/children", Operation: "CreateChildTenant", Handler: wrapper.CreateChildTenant, Action: "tenant.create_child", Keyed: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
+			Method: "POST", Path: "/tenants/{tenant}/children/{child}:request-access", Operation: "RequestAccess", Handler: wrapper.RequestAccess, Action: "access.request", Keyed: true, IDs: map[string]string{"tenant": "ten", "child": "ten"},
+		},
+		{
 			Method: "POST", Path: "/tenants/{tenant}/children/{child}:resume", Operation: "ResumeTenant", Handler: wrapper.ResumeTenant, Action: "tenant.suspend", Bodyless: true, IDs: map[string]string{"tenant": "ten", "child": "ten"},
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/children/{child}:suspend", Operation: "SuspendTenant", Handler: wrapper.SuspendTenant, Action: "tenant.suspend", IDs: map[string]string{"tenant": "ten", "child": "ten"},
+		},
+		{
+			Method: "DELETE", Path: "/tenants/{tenant}/ownership", Operation: "EndOwnershipOffer", Handler: wrapper.EndOwnershipOffer, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "GET", Path: "/tenants/{tenant}/ownership", Operation: "GetOwnershipOffer", Handler: wrapper.GetOwnershipOffer, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "POST", Path: "/tenants/{tenant}/ownership:accept", Operation: "AcceptOwnership", Handler: wrapper.AcceptOwnership, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "POST", Path: "/tenants/{tenant}/ownership:offer", Operation: "OfferOwnership", Handler: wrapper.OfferOwnership, Action: "tenant.transfer", IDs: map[string]string{"tenant": "ten"},
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/publishing:pause", Operation: "PausePublishing", Handler: wrapper.PausePublishing, Action: "tenant.pause", IDs: map[string]string{"tenant": "ten"},
@@ -8329,6 +9788,181 @@ func Routes(si ServerInterface) []Route {
 }
 
 type ProblemApplicationProblemPlusJSONResponse Problem
+
+type ListAccessGrantsRequestObject struct {
+	Params ListAccessGrantsParams
+}
+
+type ListAccessGrantsResponseObject interface {
+	VisitListAccessGrantsResponse(ctx *fiber.Ctx) error
+}
+
+type ListAccessGrants200JSONResponse AccessList
+
+func (response ListAccessGrants200JSONResponse) VisitListAccessGrantsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListAccessGrantsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListAccessGrantsdefaultApplicationProblemPlusJSONResponse) VisitListAccessGrantsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GrantAccessRequestObject struct {
+	Params GrantAccessParams
+	Body   *GrantAccessJSONRequestBody
+}
+
+type GrantAccessResponseObject interface {
+	VisitGrantAccessResponse(ctx *fiber.Ctx) error
+}
+
+type GrantAccess201JSONResponse Access
+
+func (response GrantAccess201JSONResponse) VisitGrantAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type GrantAccessdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GrantAccessdefaultApplicationProblemPlusJSONResponse) VisitGrantAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ApproveAccessRequestObject struct {
+	Access AccessID `json:"access"`
+}
+
+type ApproveAccessResponseObject interface {
+	VisitApproveAccessResponse(ctx *fiber.Ctx) error
+}
+
+type ApproveAccess200JSONResponse Access
+
+func (response ApproveAccess200JSONResponse) VisitApproveAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ApproveAccessdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ApproveAccessdefaultApplicationProblemPlusJSONResponse) VisitApproveAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type DeclineAccessRequestObject struct {
+	Access AccessID `json:"access"`
+}
+
+type DeclineAccessResponseObject interface {
+	VisitDeclineAccessResponse(ctx *fiber.Ctx) error
+}
+
+type DeclineAccess200JSONResponse Access
+
+func (response DeclineAccess200JSONResponse) VisitDeclineAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type DeclineAccessdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeclineAccessdefaultApplicationProblemPlusJSONResponse) VisitDeclineAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RevokeAccessRequestObject struct {
+	Access AccessID `json:"access"`
+}
+
+type RevokeAccessResponseObject interface {
+	VisitRevokeAccessResponse(ctx *fiber.Ctx) error
+}
+
+type RevokeAccess200JSONResponse Access
+
+func (response RevokeAccess200JSONResponse) VisitRevokeAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type RevokeAccessdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RevokeAccessdefaultApplicationProblemPlusJSONResponse) VisitRevokeAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListReceivedAccessRequestObject struct {
+	Params ListReceivedAccessParams
+}
+
+type ListReceivedAccessResponseObject interface {
+	VisitListReceivedAccessResponse(ctx *fiber.Ctx) error
+}
+
+type ListReceivedAccess200JSONResponse ReceivedList
+
+func (response ListReceivedAccess200JSONResponse) VisitListReceivedAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListReceivedAccessdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListReceivedAccessdefaultApplicationProblemPlusJSONResponse) VisitListReceivedAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
 
 type ListKeysRequestObject struct {
 }
@@ -9432,6 +11066,209 @@ func (response CreateStreamTicketdefaultApplicationProblemPlusJSONResponse) Visi
 	return ctx.JSON(&response.Body)
 }
 
+type ListInvitationsRequestObject struct {
+	Params ListInvitationsParams
+}
+
+type ListInvitationsResponseObject interface {
+	VisitListInvitationsResponse(ctx *fiber.Ctx) error
+}
+
+type ListInvitations200JSONResponse InvitationList
+
+func (response ListInvitations200JSONResponse) VisitListInvitationsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListInvitationsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListInvitationsdefaultApplicationProblemPlusJSONResponse) VisitListInvitationsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type CreateInvitationRequestObject struct {
+	Params CreateInvitationParams
+	Body   *CreateInvitationJSONRequestBody
+}
+
+type CreateInvitationResponseObject interface {
+	VisitCreateInvitationResponse(ctx *fiber.Ctx) error
+}
+
+type CreateInvitation201JSONResponse Invitation
+
+func (response CreateInvitation201JSONResponse) VisitCreateInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type CreateInvitationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateInvitationdefaultApplicationProblemPlusJSONResponse) VisitCreateInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RevokeInvitationRequestObject struct {
+	Invitation InvitationID `json:"invitation"`
+}
+
+type RevokeInvitationResponseObject interface {
+	VisitRevokeInvitationResponse(ctx *fiber.Ctx) error
+}
+
+type RevokeInvitation204Response struct {
+}
+
+func (response RevokeInvitation204Response) VisitRevokeInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type RevokeInvitationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RevokeInvitationdefaultApplicationProblemPlusJSONResponse) VisitRevokeInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ResendInvitationRequestObject struct {
+	Invitation InvitationID `json:"invitation"`
+}
+
+type ResendInvitationResponseObject interface {
+	VisitResendInvitationResponse(ctx *fiber.Ctx) error
+}
+
+type ResendInvitation200JSONResponse Invitation
+
+func (response ResendInvitation200JSONResponse) VisitResendInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ResendInvitationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ResendInvitationdefaultApplicationProblemPlusJSONResponse) VisitResendInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type AcceptInvitationRequestObject struct {
+	Body *AcceptInvitationJSONRequestBody
+}
+
+type AcceptInvitationResponseObject interface {
+	VisitAcceptInvitationResponse(ctx *fiber.Ctx) error
+}
+
+type AcceptInvitation200JSONResponse Invited
+
+func (response AcceptInvitation200JSONResponse) VisitAcceptInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type AcceptInvitationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AcceptInvitationdefaultApplicationProblemPlusJSONResponse) VisitAcceptInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type LookAtInvitationRequestObject struct {
+	Body *LookAtInvitationJSONRequestBody
+}
+
+type LookAtInvitationResponseObject interface {
+	VisitLookAtInvitationResponse(ctx *fiber.Ctx) error
+}
+
+type LookAtInvitation200JSONResponse Invited
+
+func (response LookAtInvitation200JSONResponse) VisitLookAtInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type LookAtInvitationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response LookAtInvitationdefaultApplicationProblemPlusJSONResponse) VisitLookAtInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RegisterInvitedRequestObject struct {
+	Body *RegisterInvitedJSONRequestBody
+}
+
+type RegisterInvitedResponseObject interface {
+	VisitRegisterInvitedResponse(ctx *fiber.Ctx) error
+}
+
+type RegisterInvited201JSONResponse Invited
+
+func (response RegisterInvited201JSONResponse) VisitRegisterInvitedResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type RegisterInviteddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RegisterInviteddefaultApplicationProblemPlusJSONResponse) VisitRegisterInvitedResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type GetJobRequestObject struct {
 	Job    JobID `json:"job"`
 	Params GetJobParams
@@ -9945,6 +11782,34 @@ func (response RevokeOtherSessionsdefaultApplicationProblemPlusJSONResponse) Vis
 	return ctx.JSON(&response.Body)
 }
 
+type LeaveTenantRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+}
+
+type LeaveTenantResponseObject interface {
+	VisitLeaveTenantResponse(ctx *fiber.Ctx) error
+}
+
+type LeaveTenant204Response struct {
+}
+
+func (response LeaveTenant204Response) VisitLeaveTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type LeaveTenantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response LeaveTenantdefaultApplicationProblemPlusJSONResponse) VisitLeaveTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type RemoveTotpRequestObject struct {
 }
 
@@ -10351,6 +12216,66 @@ type SetMemberRoledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SetMemberRoledefaultApplicationProblemPlusJSONResponse) VisitSetMemberRoleResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListMemberWorkspacesRequestObject struct {
+	User UserID `json:"user"`
+}
+
+type ListMemberWorkspacesResponseObject interface {
+	VisitListMemberWorkspacesResponse(ctx *fiber.Ctx) error
+}
+
+type ListMemberWorkspaces200JSONResponse PlaceList
+
+func (response ListMemberWorkspaces200JSONResponse) VisitListMemberWorkspacesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListMemberWorkspacesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListMemberWorkspacesdefaultApplicationProblemPlusJSONResponse) VisitListMemberWorkspacesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GiveWorkspacesRequestObject struct {
+	User   UserID `json:"user"`
+	Params GiveWorkspacesParams
+	Body   *GiveWorkspacesJSONRequestBody
+}
+
+type GiveWorkspacesResponseObject interface {
+	VisitGiveWorkspacesResponse(ctx *fiber.Ctx) error
+}
+
+type GiveWorkspaces200JSONResponse WorkspacesResult
+
+func (response GiveWorkspaces200JSONResponse) VisitGiveWorkspacesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GiveWorkspacesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GiveWorkspacesdefaultApplicationProblemPlusJSONResponse) VisitGiveWorkspacesResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -11453,7 +13378,8 @@ func (response CreateRoledefaultApplicationProblemPlusJSONResponse) VisitCreateR
 }
 
 type DeleteRoleRequestObject struct {
-	Role RoleID `json:"role"`
+	Role   RoleID `json:"role"`
+	Params DeleteRoleParams
 }
 
 type DeleteRoleResponseObject interface {
@@ -11505,6 +13431,34 @@ type UpdateRoledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UpdateRoledefaultApplicationProblemPlusJSONResponse) VisitUpdateRoleResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListBuiltInRolesRequestObject struct {
+}
+
+type ListBuiltInRolesResponseObject interface {
+	VisitListBuiltInRolesResponse(ctx *fiber.Ctx) error
+}
+
+type ListBuiltInRoles200JSONResponse BuiltInRoleList
+
+func (response ListBuiltInRoles200JSONResponse) VisitListBuiltInRolesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListBuiltInRolesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListBuiltInRolesdefaultApplicationProblemPlusJSONResponse) VisitListBuiltInRolesResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -11660,6 +13614,38 @@ func (response CreateChildTenantdefaultApplicationProblemPlusJSONResponse) Visit
 	return ctx.JSON(&response.Body)
 }
 
+type RequestAccessRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+	Child  ChildID  `json:"child"`
+	Params RequestAccessParams
+	Body   *RequestAccessJSONRequestBody
+}
+
+type RequestAccessResponseObject interface {
+	VisitRequestAccessResponse(ctx *fiber.Ctx) error
+}
+
+type RequestAccess201JSONResponse Access
+
+func (response RequestAccess201JSONResponse) VisitRequestAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type RequestAccessdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RequestAccessdefaultApplicationProblemPlusJSONResponse) VisitRequestAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type ResumeTenantRequestObject struct {
 	Tenant TenantID `json:"tenant"`
 	Child  ChildID  `json:"child"`
@@ -11713,6 +13699,121 @@ type SuspendTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SuspendTenantdefaultApplicationProblemPlusJSONResponse) VisitSuspendTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type EndOwnershipOfferRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+}
+
+type EndOwnershipOfferResponseObject interface {
+	VisitEndOwnershipOfferResponse(ctx *fiber.Ctx) error
+}
+
+type EndOwnershipOffer204Response struct {
+}
+
+func (response EndOwnershipOffer204Response) VisitEndOwnershipOfferResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type EndOwnershipOfferdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EndOwnershipOfferdefaultApplicationProblemPlusJSONResponse) VisitEndOwnershipOfferResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GetOwnershipOfferRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+}
+
+type GetOwnershipOfferResponseObject interface {
+	VisitGetOwnershipOfferResponse(ctx *fiber.Ctx) error
+}
+
+type GetOwnershipOffer200JSONResponse OwnershipOffer
+
+func (response GetOwnershipOffer200JSONResponse) VisitGetOwnershipOfferResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetOwnershipOfferdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetOwnershipOfferdefaultApplicationProblemPlusJSONResponse) VisitGetOwnershipOfferResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type AcceptOwnershipRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+}
+
+type AcceptOwnershipResponseObject interface {
+	VisitAcceptOwnershipResponse(ctx *fiber.Ctx) error
+}
+
+type AcceptOwnership204Response struct {
+}
+
+func (response AcceptOwnership204Response) VisitAcceptOwnershipResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type AcceptOwnershipdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AcceptOwnershipdefaultApplicationProblemPlusJSONResponse) VisitAcceptOwnershipResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type OfferOwnershipRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+	Body   *OfferOwnershipJSONRequestBody
+}
+
+type OfferOwnershipResponseObject interface {
+	VisitOfferOwnershipResponse(ctx *fiber.Ctx) error
+}
+
+type OfferOwnership201JSONResponse OwnershipOffer
+
+func (response OfferOwnership201JSONResponse) VisitOfferOwnershipResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type OfferOwnershipdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response OfferOwnershipdefaultApplicationProblemPlusJSONResponse) VisitOfferOwnershipResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -12094,6 +14195,24 @@ func (response TestWebhookdefaultApplicationProblemPlusJSONResponse) VisitTestWe
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ListAccessGrants What the tenant above was let do here, and what it asks for.
+	// (GET /access-grants)
+	ListAccessGrants(ctx context.Context, request ListAccessGrantsRequestObject) (ListAccessGrantsResponseObject, error)
+	// GrantAccess Let the members of the tenant above in, for a time.
+	// (POST /access-grants)
+	GrantAccess(ctx context.Context, request GrantAccessRequestObject) (GrantAccessResponseObject, error)
+	// ApproveAccess Grant what was asked for, from now on.
+	// (POST /access-grants/{access}:approve)
+	ApproveAccess(ctx context.Context, request ApproveAccessRequestObject) (ApproveAccessResponseObject, error)
+	// DeclineAccess Say no to a request.
+	// (POST /access-grants/{access}:decline)
+	DeclineAccess(ctx context.Context, request DeclineAccessRequestObject) (DeclineAccessResponseObject, error)
+	// RevokeAccess End a grant, with everybody's next request.
+	// (POST /access-grants/{access}:revoke)
+	RevokeAccess(ctx context.Context, request RevokeAccessRequestObject) (RevokeAccessResponseObject, error)
+	// ListReceivedAccess What the tenants below granted to this one, and what it asked them for.
+	// (GET /access-grants:received)
+	ListReceivedAccess(ctx context.Context, request ListReceivedAccessRequestObject) (ListReceivedAccessResponseObject, error)
 	// ListKeys The API keys of this tenant.
 	// (GET /api-keys)
 	ListKeys(ctx context.Context, request ListKeysRequestObject) (ListKeysResponseObject, error)
@@ -12199,6 +14318,27 @@ type StrictServerInterface interface {
 	// CreateStreamTicket A ticket that opens the stream within 60 seconds.
 	// (POST /events/ticket)
 	CreateStreamTicket(ctx context.Context, request CreateStreamTicketRequestObject) (CreateStreamTicketResponseObject, error)
+	// ListInvitations Who was invited, latest first.
+	// (GET /invitations)
+	ListInvitations(ctx context.Context, request ListInvitationsRequestObject) (ListInvitationsResponseObject, error)
+	// CreateInvitation Invite an address.
+	// (POST /invitations)
+	CreateInvitation(ctx context.Context, request CreateInvitationRequestObject) (CreateInvitationResponseObject, error)
+	// RevokeInvitation Take an invitation back.
+	// (DELETE /invitations/{invitation})
+	RevokeInvitation(ctx context.Context, request RevokeInvitationRequestObject) (RevokeInvitationResponseObject, error)
+	// ResendInvitation Send the letter of an invitation again.
+	// (POST /invitations/{invitation}:resend)
+	ResendInvitation(ctx context.Context, request ResendInvitationRequestObject) (ResendInvitationResponseObject, error)
+	// AcceptInvitation Accept an invitation with the account that is signed in.
+	// (POST /invitations:accept)
+	AcceptInvitation(ctx context.Context, request AcceptInvitationRequestObject) (AcceptInvitationResponseObject, error)
+	// LookAtInvitation What a link from a letter offers.
+	// (POST /invitations:look)
+	LookAtInvitation(ctx context.Context, request LookAtInvitationRequestObject) (LookAtInvitationResponseObject, error)
+	// RegisterInvited Accept an invitation with a new account.
+	// (POST /invitations:register)
+	RegisterInvited(ctx context.Context, request RegisterInvitedRequestObject) (RegisterInvitedResponseObject, error)
 	// GetJob How far a job is.
 	// (GET /jobs/{job})
 	GetJob(ctx context.Context, request GetJobRequestObject) (GetJobResponseObject, error)
@@ -12253,6 +14393,9 @@ type StrictServerInterface interface {
 	// RevokeOtherSessions End every session but this one.
 	// (POST /me/sessions:revoke-others)
 	RevokeOtherSessions(ctx context.Context, request RevokeOtherSessionsRequestObject) (RevokeOtherSessionsResponseObject, error)
+	// LeaveTenant Leave a tenant.
+	// (POST /me/tenants/{tenant}:leave)
+	LeaveTenant(ctx context.Context, request LeaveTenantRequestObject) (LeaveTenantResponseObject, error)
 	// RemoveTotp Remove the authenticator app.
 	// (DELETE /me/totp)
 	RemoveTotp(ctx context.Context, request RemoveTotpRequestObject) (RemoveTotpResponseObject, error)
@@ -12292,6 +14435,12 @@ type StrictServerInterface interface {
 	// SetMemberRole Give a member another role.
 	// (PUT /members/{user})
 	SetMemberRole(ctx context.Context, request SetMemberRoleRequestObject) (SetMemberRoleResponseObject, error)
+	// ListMemberWorkspaces What a member is in the tenants directly below.
+	// (GET /members/{user}/workspaces)
+	ListMemberWorkspaces(ctx context.Context, request ListMemberWorkspacesRequestObject) (ListMemberWorkspacesResponseObject, error)
+	// GiveWorkspaces Give a member several workspaces at once.
+	// (POST /members/{user}/workspaces)
+	GiveWorkspaces(ctx context.Context, request GiveWorkspacesRequestObject) (GiveWorkspacesResponseObject, error)
 	// ListPlatforms What can be posted to here.
 	// (GET /platforms)
 	ListPlatforms(ctx context.Context, request ListPlatformsRequestObject) (ListPlatformsResponseObject, error)
@@ -12397,18 +14546,21 @@ type StrictServerInterface interface {
 	// UpdatePublishingSettings Replace the tenant's rules of publishing.
 	// (PUT /publishing/settings)
 	UpdatePublishingSettings(ctx context.Context, request UpdatePublishingSettingsRequestObject) (UpdatePublishingSettingsResponseObject, error)
-	// ListRoles The tenant's own roles.
+	// ListRoles The roles that people here defined.
 	// (GET /roles)
 	ListRoles(ctx context.Context, request ListRolesRequestObject) (ListRolesResponseObject, error)
 	// CreateRole Create a role.
 	// (POST /roles)
 	CreateRole(ctx context.Context, request CreateRoleRequestObject) (CreateRoleResponseObject, error)
-	// DeleteRole Delete a role that nobody has.
+	// DeleteRole Delete a role.
 	// (DELETE /roles/{role})
 	DeleteRole(ctx context.Context, request DeleteRoleRequestObject) (DeleteRoleResponseObject, error)
 	// UpdateRole Replace what a role allows.
 	// (PUT /roles/{role})
 	UpdateRole(ctx context.Context, request UpdateRoleRequestObject) (UpdateRoleResponseObject, error)
+	// ListBuiltInRoles The roles that every tenant has.
+	// (GET /roles:built-in)
+	ListBuiltInRoles(ctx context.Context, request ListBuiltInRolesRequestObject) (ListBuiltInRolesResponseObject, error)
 	// ListTenants The tenants the person is a member of.
 	// (GET /tenants)
 	ListTenants(ctx context.Context, request ListTenantsRequestObject) (ListTenantsResponseObject, error)
@@ -12424,12 +14576,27 @@ type StrictServerInterface interface {
 	// CreateChildTenant Create a tenant below this one.
 	// (POST /tenants/{tenant}/children)
 	CreateChildTenant(ctx context.Context, request CreateChildTenantRequestObject) (CreateChildTenantResponseObject, error)
+	// RequestAccess Ask a tenant directly below to let your members in.
+	// (POST /tenants/{tenant}/children/{child}:request-access)
+	RequestAccess(ctx context.Context, request RequestAccessRequestObject) (RequestAccessResponseObject, error)
 	// ResumeTenant Open a suspended tenant again.
 	// (POST /tenants/{tenant}/children/{child}:resume)
 	ResumeTenant(ctx context.Context, request ResumeTenantRequestObject) (ResumeTenantResponseObject, error)
 	// SuspendTenant Close a tenant directly below, and all under it, to everybody.
 	// (POST /tenants/{tenant}/children/{child}:suspend)
 	SuspendTenant(ctx context.Context, request SuspendTenantRequestObject) (SuspendTenantResponseObject, error)
+	// EndOwnershipOffer Take an offer back, or decline it.
+	// (DELETE /tenants/{tenant}/ownership)
+	EndOwnershipOffer(ctx context.Context, request EndOwnershipOfferRequestObject) (EndOwnershipOfferResponseObject, error)
+	// GetOwnershipOffer The offer of ownership that waits.
+	// (GET /tenants/{tenant}/ownership)
+	GetOwnershipOffer(ctx context.Context, request GetOwnershipOfferRequestObject) (GetOwnershipOfferResponseObject, error)
+	// AcceptOwnership Become the owner, as whom the tenant was offered to.
+	// (POST /tenants/{tenant}/ownership:accept)
+	AcceptOwnership(ctx context.Context, request AcceptOwnershipRequestObject) (AcceptOwnershipResponseObject, error)
+	// OfferOwnership Offer the tenant to one of its members.
+	// (POST /tenants/{tenant}/ownership:offer)
+	OfferOwnership(ctx context.Context, request OfferOwnershipRequestObject) (OfferOwnershipResponseObject, error)
 	// PausePublishing Hold everything that is due in this tenant and below it.
 	// (POST /tenants/{tenant}/publishing:pause)
 	PausePublishing(ctx context.Context, request PausePublishingRequestObject) (PausePublishingResponseObject, error)
@@ -12478,6 +14645,176 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// ListAccessGrants operation middleware
+func (sh *strictHandler) ListAccessGrants(ctx *fiber.Ctx, params ListAccessGrantsParams) error {
+	var request ListAccessGrantsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAccessGrants(ctx.UserContext(), request.(ListAccessGrantsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAccessGrants")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAccessGrantsResponseObject); ok {
+		if err := validResponse.VisitListAccessGrantsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GrantAccess operation middleware
+func (sh *strictHandler) GrantAccess(ctx *fiber.Ctx, params GrantAccessParams) error {
+	var request GrantAccessRequestObject
+
+	request.Params = params
+
+	var body GrantAccessJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GrantAccess(ctx.UserContext(), request.(GrantAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GrantAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GrantAccessResponseObject); ok {
+		if err := validResponse.VisitGrantAccessResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ApproveAccess operation middleware
+func (sh *strictHandler) ApproveAccess(ctx *fiber.Ctx, access AccessID) error {
+	var request ApproveAccessRequestObject
+
+	request.Access = access
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ApproveAccess(ctx.UserContext(), request.(ApproveAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApproveAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ApproveAccessResponseObject); ok {
+		if err := validResponse.VisitApproveAccessResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeclineAccess operation middleware
+func (sh *strictHandler) DeclineAccess(ctx *fiber.Ctx, access AccessID) error {
+	var request DeclineAccessRequestObject
+
+	request.Access = access
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.DeclineAccess(ctx.UserContext(), request.(DeclineAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeclineAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeclineAccessResponseObject); ok {
+		if err := validResponse.VisitDeclineAccessResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokeAccess operation middleware
+func (sh *strictHandler) RevokeAccess(ctx *fiber.Ctx, access AccessID) error {
+	var request RevokeAccessRequestObject
+
+	request.Access = access
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeAccess(ctx.UserContext(), request.(RevokeAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeAccessResponseObject); ok {
+		if err := validResponse.VisitRevokeAccessResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListReceivedAccess operation middleware
+func (sh *strictHandler) ListReceivedAccess(ctx *fiber.Ctx, params ListReceivedAccessParams) error {
+	var request ListReceivedAccessRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListReceivedAccess(ctx.UserContext(), request.(ListReceivedAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListReceivedAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListReceivedAccessResponseObject); ok {
+		if err := validResponse.VisitListReceivedAccessResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // ListKeys operation middleware
@@ -13531,6 +15868,221 @@ func (sh *strictHandler) CreateStreamTicket(ctx *fiber.Ctx) error {
 	return nil
 }
 
+// ListInvitations operation middleware
+func (sh *strictHandler) ListInvitations(ctx *fiber.Ctx, params ListInvitationsParams) error {
+	var request ListInvitationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListInvitations(ctx.UserContext(), request.(ListInvitationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListInvitations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListInvitationsResponseObject); ok {
+		if err := validResponse.VisitListInvitationsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateInvitation operation middleware
+func (sh *strictHandler) CreateInvitation(ctx *fiber.Ctx, params CreateInvitationParams) error {
+	var request CreateInvitationRequestObject
+
+	request.Params = params
+
+	var body CreateInvitationJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateInvitation(ctx.UserContext(), request.(CreateInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateInvitationResponseObject); ok {
+		if err := validResponse.VisitCreateInvitationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokeInvitation operation middleware
+func (sh *strictHandler) RevokeInvitation(ctx *fiber.Ctx, invitation InvitationID) error {
+	var request RevokeInvitationRequestObject
+
+	request.Invitation = invitation
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeInvitation(ctx.UserContext(), request.(RevokeInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeInvitationResponseObject); ok {
+		if err := validResponse.VisitRevokeInvitationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ResendInvitation operation middleware
+func (sh *strictHandler) ResendInvitation(ctx *fiber.Ctx, invitation InvitationID) error {
+	var request ResendInvitationRequestObject
+
+	request.Invitation = invitation
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ResendInvitation(ctx.UserContext(), request.(ResendInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResendInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResendInvitationResponseObject); ok {
+		if err := validResponse.VisitResendInvitationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AcceptInvitation operation middleware
+func (sh *strictHandler) AcceptInvitation(ctx *fiber.Ctx) error {
+	var request AcceptInvitationRequestObject
+
+	var body AcceptInvitationJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.AcceptInvitation(ctx.UserContext(), request.(AcceptInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AcceptInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AcceptInvitationResponseObject); ok {
+		if err := validResponse.VisitAcceptInvitationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// LookAtInvitation operation middleware
+func (sh *strictHandler) LookAtInvitation(ctx *fiber.Ctx) error {
+	var request LookAtInvitationRequestObject
+
+	var body LookAtInvitationJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.LookAtInvitation(ctx.UserContext(), request.(LookAtInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LookAtInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LookAtInvitationResponseObject); ok {
+		if err := validResponse.VisitLookAtInvitationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RegisterInvited operation middleware
+func (sh *strictHandler) RegisterInvited(ctx *fiber.Ctx) error {
+	var request RegisterInvitedRequestObject
+
+	var body RegisterInvitedJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RegisterInvited(ctx.UserContext(), request.(RegisterInvitedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RegisterInvited")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RegisterInvitedResponseObject); ok {
+		if err := validResponse.VisitRegisterInvitedResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetJob operation middleware
 func (sh *strictHandler) GetJob(ctx *fiber.Ctx, job JobID, params GetJobParams) error {
 	var request GetJobRequestObject
@@ -14044,6 +16596,33 @@ func (sh *strictHandler) RevokeOtherSessions(ctx *fiber.Ctx) error {
 	return nil
 }
 
+// LeaveTenant operation middleware
+func (sh *strictHandler) LeaveTenant(ctx *fiber.Ctx, tenant TenantID) error {
+	var request LeaveTenantRequestObject
+
+	request.Tenant = tenant
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.LeaveTenant(ctx.UserContext(), request.(LeaveTenantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LeaveTenant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LeaveTenantResponseObject); ok {
+		if err := validResponse.VisitLeaveTenantResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // RemoveTotp operation middleware
 func (sh *strictHandler) RemoveTotp(ctx *fiber.Ctx) error {
 	var request RemoveTotpRequestObject
@@ -14423,6 +17002,69 @@ func (sh *strictHandler) SetMemberRole(ctx *fiber.Ctx, user UserID) error {
 		return err
 	} else if validResponse, ok := response.(SetMemberRoleResponseObject); ok {
 		if err := validResponse.VisitSetMemberRoleResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMemberWorkspaces operation middleware
+func (sh *strictHandler) ListMemberWorkspaces(ctx *fiber.Ctx, user UserID) error {
+	var request ListMemberWorkspacesRequestObject
+
+	request.User = user
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMemberWorkspaces(ctx.UserContext(), request.(ListMemberWorkspacesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMemberWorkspaces")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMemberWorkspacesResponseObject); ok {
+		if err := validResponse.VisitListMemberWorkspacesResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GiveWorkspaces operation middleware
+func (sh *strictHandler) GiveWorkspaces(ctx *fiber.Ctx, user UserID, params GiveWorkspacesParams) error {
+	var request GiveWorkspacesRequestObject
+
+	request.User = user
+	request.Params = params
+
+	var body GiveWorkspacesJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GiveWorkspaces(ctx.UserContext(), request.(GiveWorkspacesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GiveWorkspaces")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GiveWorkspacesResponseObject); ok {
+		if err := validResponse.VisitGiveWorkspacesResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -15559,10 +18201,11 @@ func (sh *strictHandler) CreateRole(ctx *fiber.Ctx, params CreateRoleParams) err
 }
 
 // DeleteRole operation middleware
-func (sh *strictHandler) DeleteRole(ctx *fiber.Ctx, role RoleID) error {
+func (sh *strictHandler) DeleteRole(ctx *fiber.Ctx, role RoleID, params DeleteRoleParams) error {
 	var request DeleteRoleRequestObject
 
 	request.Role = role
+	request.Params = params
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.DeleteRole(ctx.UserContext(), request.(DeleteRoleRequestObject))
@@ -15613,6 +18256,31 @@ func (sh *strictHandler) UpdateRole(ctx *fiber.Ctx, role RoleID, params UpdateRo
 		return err
 	} else if validResponse, ok := response.(UpdateRoleResponseObject); ok {
 		if err := validResponse.VisitUpdateRoleResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListBuiltInRoles operation middleware
+func (sh *strictHandler) ListBuiltInRoles(ctx *fiber.Ctx) error {
+	var request ListBuiltInRolesRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBuiltInRoles(ctx.UserContext(), request.(ListBuiltInRolesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBuiltInRoles")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListBuiltInRolesResponseObject); ok {
+		if err := validResponse.VisitListBuiltInRolesResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -15773,6 +18441,43 @@ func (sh *strictHandler) CreateChildTenant(ctx *fiber.Ctx, tenant TenantID, para
 	return nil
 }
 
+// RequestAccess operation middleware
+func (sh *strictHandler) RequestAccess(ctx *fiber.Ctx, tenant TenantID, child ChildID, params RequestAccessParams) error {
+	var request RequestAccessRequestObject
+
+	request.Tenant = tenant
+	request.Child = child
+	request.Params = params
+
+	var body RequestAccessJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RequestAccess(ctx.UserContext(), request.(RequestAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RequestAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RequestAccessResponseObject); ok {
+		if err := validResponse.VisitRequestAccessResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ResumeTenant operation middleware
 func (sh *strictHandler) ResumeTenant(ctx *fiber.Ctx, tenant TenantID, child ChildID) error {
 	var request ResumeTenantRequestObject
@@ -15832,6 +18537,122 @@ func (sh *strictHandler) SuspendTenant(ctx *fiber.Ctx, tenant TenantID, child Ch
 		return err
 	} else if validResponse, ok := response.(SuspendTenantResponseObject); ok {
 		if err := validResponse.VisitSuspendTenantResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EndOwnershipOffer operation middleware
+func (sh *strictHandler) EndOwnershipOffer(ctx *fiber.Ctx, tenant TenantID) error {
+	var request EndOwnershipOfferRequestObject
+
+	request.Tenant = tenant
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.EndOwnershipOffer(ctx.UserContext(), request.(EndOwnershipOfferRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndOwnershipOffer")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EndOwnershipOfferResponseObject); ok {
+		if err := validResponse.VisitEndOwnershipOfferResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetOwnershipOffer operation middleware
+func (sh *strictHandler) GetOwnershipOffer(ctx *fiber.Ctx, tenant TenantID) error {
+	var request GetOwnershipOfferRequestObject
+
+	request.Tenant = tenant
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetOwnershipOffer(ctx.UserContext(), request.(GetOwnershipOfferRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetOwnershipOffer")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetOwnershipOfferResponseObject); ok {
+		if err := validResponse.VisitGetOwnershipOfferResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AcceptOwnership operation middleware
+func (sh *strictHandler) AcceptOwnership(ctx *fiber.Ctx, tenant TenantID) error {
+	var request AcceptOwnershipRequestObject
+
+	request.Tenant = tenant
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.AcceptOwnership(ctx.UserContext(), request.(AcceptOwnershipRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AcceptOwnership")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AcceptOwnershipResponseObject); ok {
+		if err := validResponse.VisitAcceptOwnershipResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// OfferOwnership operation middleware
+func (sh *strictHandler) OfferOwnership(ctx *fiber.Ctx, tenant TenantID) error {
+	var request OfferOwnershipRequestObject
+
+	request.Tenant = tenant
+
+	var body OfferOwnershipJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.OfferOwnership(ctx.UserContext(), request.(OfferOwnershipRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OfferOwnership")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(OfferOwnershipResponseObject); ok {
+		if err := validResponse.VisitOfferOwnershipResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

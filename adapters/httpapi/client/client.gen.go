@@ -18,6 +18,102 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AccessObject.
+const (
+	AccessGrant AccessObject = "access_grant"
+)
+
+// Valid indicates whether the value is a known member of the AccessObject enum.
+func (e AccessObject) Valid() bool {
+	switch e {
+	case AccessGrant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessRole.
+const (
+	AccessRoleApprover AccessRole = "approver"
+	AccessRoleClient   AccessRole = "client"
+	AccessRoleEditor   AccessRole = "editor"
+	AccessRoleManager  AccessRole = "manager"
+	AccessRoleViewer   AccessRole = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the AccessRole enum.
+func (e AccessRole) Valid() bool {
+	switch e {
+	case AccessRoleApprover:
+		return true
+	case AccessRoleClient:
+		return true
+	case AccessRoleEditor:
+		return true
+	case AccessRoleManager:
+		return true
+	case AccessRoleViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessState.
+const (
+	AccessStateDeclined  AccessState = "declined"
+	AccessStateEnded     AccessState = "ended"
+	AccessStateGranted   AccessState = "granted"
+	AccessStateRequested AccessState = "requested"
+	AccessStateRevoked   AccessState = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the AccessState enum.
+func (e AccessState) Valid() bool {
+	switch e {
+	case AccessStateDeclined:
+		return true
+	case AccessStateEnded:
+		return true
+	case AccessStateGranted:
+		return true
+	case AccessStateRequested:
+		return true
+	case AccessStateRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessInputRole.
+const (
+	AccessInputRoleApprover AccessInputRole = "approver"
+	AccessInputRoleClient   AccessInputRole = "client"
+	AccessInputRoleEditor   AccessInputRole = "editor"
+	AccessInputRoleManager  AccessInputRole = "manager"
+	AccessInputRoleViewer   AccessInputRole = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the AccessInputRole enum.
+func (e AccessInputRole) Valid() bool {
+	switch e {
+	case AccessInputRoleApprover:
+		return true
+	case AccessInputRoleClient:
+		return true
+	case AccessInputRoleEditor:
+		return true
+	case AccessInputRoleManager:
+		return true
+	case AccessInputRoleViewer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AuditEntryObject.
 const (
 	AuditEntryObjectAuditEntry AuditEntryObject = "audit_entry"
@@ -27,6 +123,54 @@ const (
 func (e AuditEntryObject) Valid() bool {
 	switch e {
 	case AuditEntryObjectAuditEntry:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BuiltInRoleName.
+const (
+	BuiltInRoleNameAdmin    BuiltInRoleName = "admin"
+	BuiltInRoleNameApprover BuiltInRoleName = "approver"
+	BuiltInRoleNameClient   BuiltInRoleName = "client"
+	BuiltInRoleNameEditor   BuiltInRoleName = "editor"
+	BuiltInRoleNameManager  BuiltInRoleName = "manager"
+	BuiltInRoleNameOwner    BuiltInRoleName = "owner"
+	BuiltInRoleNameViewer   BuiltInRoleName = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the BuiltInRoleName enum.
+func (e BuiltInRoleName) Valid() bool {
+	switch e {
+	case BuiltInRoleNameAdmin:
+		return true
+	case BuiltInRoleNameApprover:
+		return true
+	case BuiltInRoleNameClient:
+		return true
+	case BuiltInRoleNameEditor:
+		return true
+	case BuiltInRoleNameManager:
+		return true
+	case BuiltInRoleNameOwner:
+		return true
+	case BuiltInRoleNameViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BuiltInRoleObject.
+const (
+	BuiltInRoleObjectBuiltInRole BuiltInRoleObject = "built_in_role"
+)
+
+// Valid indicates whether the value is a known member of the BuiltInRoleObject enum.
+func (e BuiltInRoleObject) Valid() bool {
+	switch e {
+	case BuiltInRoleObjectBuiltInRole:
 		return true
 	default:
 		return false
@@ -330,6 +474,45 @@ func (e IdentityObject) Valid() bool {
 	}
 }
 
+// Defines values for InvitationObject.
+const (
+	InvitationObjectInvitation InvitationObject = "invitation"
+)
+
+// Valid indicates whether the value is a known member of the InvitationObject enum.
+func (e InvitationObject) Valid() bool {
+	switch e {
+	case InvitationObjectInvitation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InvitationState.
+const (
+	InvitationStateAccepted InvitationState = "accepted"
+	InvitationStateExpired  InvitationState = "expired"
+	InvitationStatePending  InvitationState = "pending"
+	InvitationStateRevoked  InvitationState = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the InvitationState enum.
+func (e InvitationState) Valid() bool {
+	switch e {
+	case InvitationStateAccepted:
+		return true
+	case InvitationStateExpired:
+		return true
+	case InvitationStatePending:
+		return true
+	case InvitationStateRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for JobObject.
 const (
 	JobObjectJob JobObject = "job"
@@ -480,6 +663,81 @@ func (e Method) Valid() bool {
 	case MethodRecovery:
 		return true
 	case MethodTotp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OwnershipInputKeeps.
+const (
+	OwnershipInputKeepsAdmin   OwnershipInputKeeps = "admin"
+	OwnershipInputKeepsEditor  OwnershipInputKeeps = "editor"
+	OwnershipInputKeepsManager OwnershipInputKeeps = "manager"
+	OwnershipInputKeepsNone    OwnershipInputKeeps = "none"
+	OwnershipInputKeepsOwner   OwnershipInputKeeps = "owner"
+	OwnershipInputKeepsViewer  OwnershipInputKeeps = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the OwnershipInputKeeps enum.
+func (e OwnershipInputKeeps) Valid() bool {
+	switch e {
+	case OwnershipInputKeepsAdmin:
+		return true
+	case OwnershipInputKeepsEditor:
+		return true
+	case OwnershipInputKeepsManager:
+		return true
+	case OwnershipInputKeepsNone:
+		return true
+	case OwnershipInputKeepsOwner:
+		return true
+	case OwnershipInputKeepsViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OwnershipOfferKeeps.
+const (
+	OwnershipOfferKeepsAdmin   OwnershipOfferKeeps = "admin"
+	OwnershipOfferKeepsEditor  OwnershipOfferKeeps = "editor"
+	OwnershipOfferKeepsManager OwnershipOfferKeeps = "manager"
+	OwnershipOfferKeepsNone    OwnershipOfferKeeps = "none"
+	OwnershipOfferKeepsOwner   OwnershipOfferKeeps = "owner"
+	OwnershipOfferKeepsViewer  OwnershipOfferKeeps = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the OwnershipOfferKeeps enum.
+func (e OwnershipOfferKeeps) Valid() bool {
+	switch e {
+	case OwnershipOfferKeepsAdmin:
+		return true
+	case OwnershipOfferKeepsEditor:
+		return true
+	case OwnershipOfferKeepsManager:
+		return true
+	case OwnershipOfferKeepsNone:
+		return true
+	case OwnershipOfferKeepsOwner:
+		return true
+	case OwnershipOfferKeepsViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OwnershipOfferObject.
+const (
+	OwnershipOfferObjectOwnershipOffer OwnershipOfferObject = "ownership_offer"
+)
+
+// Valid indicates whether the value is a known member of the OwnershipOfferObject enum.
+func (e OwnershipOfferObject) Valid() bool {
+	switch e {
+	case OwnershipOfferObjectOwnershipOffer:
 		return true
 	default:
 		return false
@@ -924,6 +1182,39 @@ func (e RoleObject) Valid() bool {
 	}
 }
 
+// Defines values for RoleInputCopyOf.
+const (
+	RoleInputCopyOfAdmin    RoleInputCopyOf = "admin"
+	RoleInputCopyOfApprover RoleInputCopyOf = "approver"
+	RoleInputCopyOfClient   RoleInputCopyOf = "client"
+	RoleInputCopyOfEditor   RoleInputCopyOf = "editor"
+	RoleInputCopyOfManager  RoleInputCopyOf = "manager"
+	RoleInputCopyOfOwner    RoleInputCopyOf = "owner"
+	RoleInputCopyOfViewer   RoleInputCopyOf = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the RoleInputCopyOf enum.
+func (e RoleInputCopyOf) Valid() bool {
+	switch e {
+	case RoleInputCopyOfAdmin:
+		return true
+	case RoleInputCopyOfApprover:
+		return true
+	case RoleInputCopyOfClient:
+		return true
+	case RoleInputCopyOfEditor:
+		return true
+	case RoleInputCopyOfManager:
+		return true
+	case RoleInputCopyOfOwner:
+		return true
+	case RoleInputCopyOfViewer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SegmentReceiptKind.
 const (
 	SegmentReceiptKindComment SegmentReceiptKind = "comment"
@@ -1350,6 +1641,55 @@ func (e ListPostsParamsSort) Valid() bool {
 	}
 }
 
+// Access defines model for Access.
+type Access struct {
+	// AskedBy The person of the tenant above who asked, if one did.
+	AskedBy   *string    `json:"asked_by,omitempty"`
+	CreatedAt time.Time  `json:"created_at"`
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+	DecidedBy *string    `json:"decided_by,omitempty"`
+
+	// Hours How long, from the grant on.
+	Hours  int          `json:"hours"`
+	Id     string       `json:"id"`
+	Object AccessObject `json:"object"`
+	Reason string       `json:"reason"`
+
+	// Role The most that anybody of it is here.
+	Role  AccessRole  `json:"role"`
+	State AccessState `json:"state"`
+
+	// ToTenantId The tenant above.
+	ToTenantId string     `json:"to_tenant_id"`
+	Until      *time.Time `json:"until,omitempty"`
+}
+
+// AccessObject defines model for Access.Object.
+type AccessObject string
+
+// AccessRole The most that anybody of it is here.
+type AccessRole string
+
+// AccessState defines model for Access.State.
+type AccessState string
+
+// AccessInput Example: {"hours":48,"reason":"Move the channels to the new brand","role":"manager"}
+type AccessInput struct {
+	Hours  int             `json:"hours"`
+	Reason string          `json:"reason"`
+	Role   AccessInputRole `json:"role"`
+}
+
+// AccessInputRole defines model for AccessInput.Role.
+type AccessInputRole string
+
+// AccessList defines model for AccessList.
+type AccessList struct {
+	Data       []Access `json:"data"`
+	HasMore    bool     `json:"has_more"`
+	NextCursor *string  `json:"next_cursor,omitempty"`
+}
+
 // Account defines model for Account.
 type Account struct {
 	AvatarUrl *string `json:"avatar_url,omitempty"`
@@ -1437,6 +1777,24 @@ type BatchResult struct {
 	Created int         `json:"created"`
 	Data    []BatchItem `json:"data"`
 	Failed  int         `json:"failed"`
+}
+
+// BuiltInRole defines model for BuiltInRole.
+type BuiltInRole struct {
+	Actions []string          `json:"actions"`
+	Name    BuiltInRoleName   `json:"name"`
+	Object  BuiltInRoleObject `json:"object"`
+}
+
+// BuiltInRoleName defines model for BuiltInRole.Name.
+type BuiltInRoleName string
+
+// BuiltInRoleObject defines model for BuiltInRole.Object.
+type BuiltInRoleObject string
+
+// BuiltInRoleList defines model for BuiltInRoleList.
+type BuiltInRoleList struct {
+	Data []BuiltInRole `json:"data"`
 }
 
 // Calendar defines model for Calendar.
@@ -1840,6 +2198,75 @@ type IdentityReturn struct {
 	State    string  `json:"state"`
 }
 
+// Invitation defines model for Invitation.
+type Invitation struct {
+	// AcceptedBy The person who accepted.
+	AcceptedBy *string `json:"accepted_by,omitempty"`
+
+	// ClosedAt When it was accepted or revoked.
+	ClosedAt  *time.Time `json:"closed_at,omitempty"`
+	CreatedAt time.Time  `json:"created_at"`
+	Email     string     `json:"email"`
+	ExpiresAt time.Time  `json:"expires_at"`
+	Id        string     `json:"id"`
+
+	// InvitedBy The person or the key.
+	InvitedBy string `json:"invited_by"`
+
+	// Letters How many were sent.
+	Letters int              `json:"letters"`
+	Object  InvitationObject `json:"object"`
+
+	// Role A built-in role, or `custom:` and a name.
+	Role string `json:"role"`
+
+	// SentAt When the last one was asked for.
+	SentAt time.Time       `json:"sent_at"`
+	State  InvitationState `json:"state"`
+}
+
+// InvitationObject defines model for Invitation.Object.
+type InvitationObject string
+
+// InvitationState defines model for Invitation.State.
+type InvitationState string
+
+// InvitationInput Example: {"email":"ben@example.com","role":"editor"}
+type InvitationInput struct {
+	Email openapi_types.Email `json:"email"`
+	Role  string              `json:"role"`
+}
+
+// InvitationList defines model for InvitationList.
+type InvitationList struct {
+	Data       []Invitation `json:"data"`
+	HasMore    bool         `json:"has_more"`
+	NextCursor *string      `json:"next_cursor,omitempty"`
+}
+
+// InvitationToken Example: {"token":"civ_…"}
+type InvitationToken struct {
+	Token string `json:"token"`
+}
+
+// Invited defines model for Invited.
+type Invited struct {
+	// Email Whom it is for.
+	Email      string     `json:"email"`
+	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
+	Kind       TenantKind `json:"kind"`
+	Role       string     `json:"role"`
+	TenantId   string     `json:"tenant_id"`
+	TenantName string     `json:"tenant_name"`
+}
+
+// InvitedRegistration Example: {"name":"Ben","password":"mist orchard velvet quarry","token":"civ_…"}
+type InvitedRegistration struct {
+	Name     string `json:"name"`
+	Password string `json:"password"`
+	Token    string `json:"token"`
+}
+
 // Job defines model for Job.
 type Job struct {
 	CreatedAt  time.Time  `json:"created_at"`
@@ -2030,6 +2457,33 @@ type NewWebhook struct {
 	Webhook Webhook `json:"webhook"`
 }
 
+// OwnershipInput Example: {"keeps":"admin","user_id":"usr_01jd0000000000000000000000"}
+type OwnershipInput struct {
+	Keeps  *OwnershipInputKeeps `json:"keeps,omitempty"`
+	UserId string               `json:"user_id"`
+}
+
+// OwnershipInputKeeps defines model for OwnershipInput.Keeps.
+type OwnershipInputKeeps string
+
+// OwnershipOffer defines model for OwnershipOffer.
+type OwnershipOffer struct {
+	CreatedAt  time.Time `json:"created_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	FromUserId string    `json:"from_user_id"`
+
+	// Keeps What the one who offers is afterwards.
+	Keeps    OwnershipOfferKeeps  `json:"keeps"`
+	Object   OwnershipOfferObject `json:"object"`
+	ToUserId string               `json:"to_user_id"`
+}
+
+// OwnershipOfferKeeps What the one who offers is afterwards.
+type OwnershipOfferKeeps string
+
+// OwnershipOfferObject defines model for OwnershipOffer.Object.
+type OwnershipOfferObject string
+
 // Passkey defines model for Passkey.
 type Passkey struct {
 	CreatedAt time.Time `json:"created_at"`
@@ -2100,6 +2554,8 @@ type Pause struct {
 
 // Place defines model for Place.
 type Place struct {
+	// Ask If it is suspended: whom to ask, the name of the tenant above.
+	Ask      *string     `json:"ask,omitempty"`
 	Id       string      `json:"id"`
 	Kind     TenantKind  `json:"kind"`
 	Name     string      `json:"name"`
@@ -2111,6 +2567,9 @@ type Place struct {
 
 	// State Suspended if any tenant above is.
 	State PlaceState `json:"state"`
+
+	// SuspendedReason If the tenant itself is suspended: what whoever did it said.
+	SuspendedReason *string `json:"suspended_reason,omitempty"`
 }
 
 // PlaceObject defines model for Place.Object.
@@ -2535,6 +2994,19 @@ type Receipt struct {
 // ReceiptObject defines model for Receipt.Object.
 type ReceiptObject string
 
+// Received defines model for Received.
+type Received struct {
+	Access Access `json:"access"`
+	Tenant Child  `json:"tenant"`
+}
+
+// ReceivedList defines model for ReceivedList.
+type ReceivedList struct {
+	Data       []Received `json:"data"`
+	HasMore    bool       `json:"has_more"`
+	NextCursor *string    `json:"next_cursor,omitempty"`
+}
+
 // RecoveryCodes defines model for RecoveryCodes.
 type RecoveryCodes struct {
 	// RecoveryCodes Each works once, in place of a second factor. Empty: those you have still work.
@@ -2568,8 +3040,11 @@ type ReplayInput struct {
 
 // Role defines model for Role.
 type Role struct {
-	Actions   []string   `json:"actions"`
-	CreatedAt time.Time  `json:"created_at"`
+	Actions   []string  `json:"actions"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// Inherited It is the tenant's above, and cannot be changed here.
+	Inherited *bool      `json:"inherited,omitempty"`
 	Name      string     `json:"name"`
 	Object    RoleObject `json:"object"`
 	Title     string     `json:"title"`
@@ -2588,12 +3063,18 @@ type RoleChange struct {
 
 // RoleInput Example: {"actions":["post.read","post.create","post.edit","media.upload"],"name":"copywriter","title":"Copywriter"}
 type RoleInput struct {
-	Actions []string `json:"actions"`
+	Actions *[]string `json:"actions,omitempty"`
+
+	// CopyOf Instead of actions.
+	CopyOf *RoleInputCopyOf `json:"copy_of,omitempty"`
 
 	// Name Lower-case letters, digits and dashes.
 	Name  string `json:"name"`
 	Title string `json:"title"`
 }
+
+// RoleInputCopyOf Instead of actions.
+type RoleInputCopyOf string
 
 // RoleList defines model for RoleList.
 type RoleList struct {
@@ -2996,6 +3477,33 @@ type WebhookPatch struct {
 // WebhookPatchState defines model for WebhookPatch.State.
 type WebhookPatchState string
 
+// WorkspaceSeat defines model for WorkspaceSeat.
+type WorkspaceSeat struct {
+	Role     string `json:"role"`
+	TenantId string `json:"tenant_id"`
+}
+
+// WorkspaceSeated defines model for WorkspaceSeated.
+type WorkspaceSeated struct {
+	Given    bool     `json:"given"`
+	Problem  *Problem `json:"problem,omitempty"`
+	Role     string   `json:"role"`
+	TenantId string   `json:"tenant_id"`
+}
+
+// WorkspacesInput Example: {"workspaces":[{"role":"editor","tenant_id":"ten_01jd0000000000000000000000"}]}
+type WorkspacesInput struct {
+	Workspaces []WorkspaceSeat `json:"workspaces"`
+}
+
+// WorkspacesResult defines model for WorkspacesResult.
+type WorkspacesResult struct {
+	Data []WorkspaceSeated `json:"data"`
+}
+
+// AccessID defines model for accessID.
+type AccessID = string
+
 // ChannelID defines model for channelID.
 type ChannelID = string
 
@@ -3022,6 +3530,9 @@ type IdentityID = string
 
 // IfMatch defines model for ifMatch.
 type IfMatch = string
+
+// InvitationID defines model for invitationID.
+type InvitationID = string
 
 // JobID defines model for jobID.
 type JobID = string
@@ -3073,6 +3584,30 @@ type UserID = string
 
 // WebhookID defines model for webhookID.
 type WebhookID = string
+
+// ListAccessGrantsParams defines parameters for ListAccessGrants.
+type ListAccessGrantsParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// GrantAccessParams defines parameters for GrantAccess.
+type GrantAccessParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListReceivedAccessParams defines parameters for ListReceivedAccess.
+type ListReceivedAccessParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
 
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
@@ -3155,6 +3690,21 @@ type StreamEventsParams struct {
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
+// ListInvitationsParams defines parameters for ListInvitations.
+type ListInvitationsParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateInvitationParams defines parameters for CreateInvitation.
+type CreateInvitationParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // GetJobParams defines parameters for GetJob.
 type GetJobParams struct {
 	// Prefer `wait=N`, in seconds.
@@ -3216,6 +3766,12 @@ type ListMembersParams struct {
 
 // AddMemberParams defines parameters for AddMember.
 type AddMemberParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GiveWorkspacesParams defines parameters for GiveWorkspaces.
+type GiveWorkspacesParams struct {
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3346,6 +3902,12 @@ type CreateRoleParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// DeleteRoleParams defines parameters for DeleteRole.
+type DeleteRoleParams struct {
+	// ReassignTo A built-in role, or `custom:` and a name.
+	ReassignTo *string `form:"reassign_to,omitempty" json:"reassign_to,omitempty"`
+}
+
 // UpdateRoleParams defines parameters for UpdateRole.
 type UpdateRoleParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
@@ -3369,6 +3931,12 @@ type ListChildTenantsParams struct {
 
 // CreateChildTenantParams defines parameters for CreateChildTenant.
 type CreateChildTenantParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RequestAccessParams defines parameters for RequestAccess.
+type RequestAccessParams struct {
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3399,6 +3967,9 @@ type ReplayWebhookParams struct {
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
+
+// GrantAccessJSONRequestBody defines body for GrantAccess for application/json ContentType.
+type GrantAccessJSONRequestBody = AccessInput
 
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyInput
@@ -3451,6 +4022,18 @@ type StartConnectionJSONRequestBody = ConnectionInput
 // ContinueConnectionJSONRequestBody defines body for ContinueConnection for application/json ContentType.
 type ContinueConnectionJSONRequestBody = ConnectionAnswer
 
+// CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
+type CreateInvitationJSONRequestBody = InvitationInput
+
+// AcceptInvitationJSONRequestBody defines body for AcceptInvitation for application/json ContentType.
+type AcceptInvitationJSONRequestBody = InvitationToken
+
+// LookAtInvitationJSONRequestBody defines body for LookAtInvitation for application/json ContentType.
+type LookAtInvitationJSONRequestBody = InvitationToken
+
+// RegisterInvitedJSONRequestBody defines body for RegisterInvited for application/json ContentType.
+type RegisterInvitedJSONRequestBody = InvitedRegistration
+
 // FinishIdentityJSONRequestBody defines body for FinishIdentity for application/json ContentType.
 type FinishIdentityJSONRequestBody = IdentityReturn
 
@@ -3483,6 +4066,9 @@ type AddMemberJSONRequestBody = MemberInput
 
 // SetMemberRoleJSONRequestBody defines body for SetMemberRole for application/json ContentType.
 type SetMemberRoleJSONRequestBody = MemberRole
+
+// GiveWorkspacesJSONRequestBody defines body for GiveWorkspaces for application/json ContentType.
+type GiveWorkspacesJSONRequestBody = WorkspacesInput
 
 // TrustPluginKeyJSONRequestBody defines body for TrustPluginKey for application/json ContentType.
 type TrustPluginKeyJSONRequestBody = PluginKeyInput
@@ -3541,8 +4127,14 @@ type UpdateTenantApplicationMergePatchPlusJSONRequestBody = TenantPatch
 // CreateChildTenantJSONRequestBody defines body for CreateChildTenant for application/json ContentType.
 type CreateChildTenantJSONRequestBody = TenantInput
 
+// RequestAccessJSONRequestBody defines body for RequestAccess for application/json ContentType.
+type RequestAccessJSONRequestBody = AccessInput
+
 // SuspendTenantJSONRequestBody defines body for SuspendTenant for application/json ContentType.
 type SuspendTenantJSONRequestBody = Pause
+
+// OfferOwnershipJSONRequestBody defines body for OfferOwnership for application/json ContentType.
+type OfferOwnershipJSONRequestBody = OwnershipInput
 
 // PausePublishingJSONRequestBody defines body for PausePublishing for application/json ContentType.
 type PausePublishingJSONRequestBody = Pause
@@ -3629,6 +4221,51 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
+
+	// ListAccessGrants What the tenant above was let do here, and what it asks for.
+	//
+	// Corresponds with GET /access-grants (the `ListAccessGrants` operationId).
+	ListAccessGrants(ctx context.Context, params *ListAccessGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GrantAccessWithBody Let the members of the tenant above in, for a time.
+	//
+	// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+	// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+	GrantAccessWithBody(ctx context.Context, params *GrantAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GrantAccess Let the members of the tenant above in, for a time.
+	//
+	// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+	// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+	GrantAccess(ctx context.Context, params *GrantAccessParams, body GrantAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApproveAccess Grant what was asked for, from now on.
+	//
+	// Corresponds with POST /access-grants/{access}:approve (the `ApproveAccess` operationId).
+	ApproveAccess(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeclineAccess Say no to a request.
+	//
+	// Corresponds with POST /access-grants/{access}:decline (the `DeclineAccess` operationId).
+	DeclineAccess(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeAccess End a grant, with everybody's next request.
+	//
+	// Corresponds with POST /access-grants/{access}:revoke (the `RevokeAccess` operationId).
+	RevokeAccess(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListReceivedAccess What the tenants below granted to this one, and what it asked them for.
+	//
+	// Corresponds with GET /access-grants:received (the `ListReceivedAccess` operationId).
+	ListReceivedAccess(ctx context.Context, params *ListReceivedAccessParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListKeys The API keys of this tenant.
 	//
@@ -4038,6 +4675,93 @@ type ClientInterface interface {
 	// Corresponds with POST /events/ticket (the `CreateStreamTicket` operationId).
 	CreateStreamTicket(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListInvitations Who was invited, latest first.
+	//
+	// Corresponds with GET /invitations (the `ListInvitations` operationId).
+	ListInvitations(ctx context.Context, params *ListInvitationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateInvitationWithBody Invite an address.
+	//
+	// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+	// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+	CreateInvitationWithBody(ctx context.Context, params *CreateInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateInvitation Invite an address.
+	//
+	// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+	// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+	CreateInvitation(ctx context.Context, params *CreateInvitationParams, body CreateInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeInvitation Take an invitation back.
+	//
+	// Corresponds with DELETE /invitations/{invitation} (the `RevokeInvitation` operationId).
+	RevokeInvitation(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResendInvitation Send the letter of an invitation again.
+	//
+	// It lives for another seven days, also if it had expired. The link in the letter before stops working. At most one letter a minute, and ten in all.
+	//
+	// Corresponds with POST /invitations/{invitation}:resend (the `ResendInvitation` operationId).
+	ResendInvitation(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcceptInvitationWithBody Accept an invitation with the account that is signed in.
+	//
+	// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+	AcceptInvitationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcceptInvitation Accept an invitation with the account that is signed in.
+	//
+	// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+	AcceptInvitation(ctx context.Context, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LookAtInvitationWithBody What a link from a letter offers.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+	LookAtInvitationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LookAtInvitation What a link from a letter offers.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+	LookAtInvitation(ctx context.Context, body LookAtInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RegisterInvitedWithBody Accept an invitation with a new account.
+	//
+	// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+	RegisterInvitedWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RegisterInvited Accept an invitation with a new account.
+	//
+	// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+	RegisterInvited(ctx context.Context, body RegisterInvitedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetJob How far a job is.
 	//
 	// A job is forgotten some time after it has finished. With `Prefer: wait=N` the answer waits until it has, for N seconds
@@ -4210,6 +4934,13 @@ type ClientInterface interface {
 	// Corresponds with POST /me/sessions:revoke-others (the `RevokeOtherSessions` operationId).
 	RevokeOtherSessions(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// LeaveTenant Leave a tenant.
+	//
+	// Also one that is suspended. The last owner cannot: they offer the ownership to somebody first.
+	//
+	// Corresponds with POST /me/tenants/{tenant}:leave (the `LeaveTenant` operationId).
+	LeaveTenant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RemoveTotp Remove the authenticator app.
 	//
 	// Corresponds with DELETE /me/totp (the `RemoveTotp` operationId).
@@ -4304,12 +5035,16 @@ type ClientInterface interface {
 
 	// AddMemberWithBody Let a registered person in.
 	//
+	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /members (the `AddMember` operationId).
 	AddMemberWithBody(ctx context.Context, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AddMember Let a registered person in.
+	//
+	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4338,6 +5073,33 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /members/{user} (the `SetMemberRole` operationId).
 	SetMemberRole(ctx context.Context, user UserID, body SetMemberRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListMemberWorkspaces What a member is in the tenants directly below.
+	//
+	// Of those where you are a member yourself and may see who else is. A member of an agency is in none of its workspaces unless they are given one.
+	//
+	// Corresponds with GET /members/{user}/workspaces (the `ListMemberWorkspaces` operationId).
+	ListMemberWorkspaces(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GiveWorkspacesWithBody Give a member several workspaces at once.
+	//
+	// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+	// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+	GiveWorkspacesWithBody(ctx context.Context, user UserID, params *GiveWorkspacesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GiveWorkspaces Give a member several workspaces at once.
+	//
+	// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+	// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+	GiveWorkspaces(ctx context.Context, user UserID, params *GiveWorkspacesParams, body GiveWorkspacesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListPlatforms What can be posted to here.
 	//
@@ -4539,6 +5301,9 @@ type ClientInterface interface {
 	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 	//
+	// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+	// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /posts (the `CreatePost` operationId).
@@ -4548,6 +5313,9 @@ type ClientInterface interface {
 	//
 	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+	//
+	// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+	// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4654,8 +5422,9 @@ type ClientInterface interface {
 	// BatchPostsWithBody Create many drafts at once.
 	//
 	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-	// `/posts/N`.
+	// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+	// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+	// around the posts, or nests too deep is refused as a whole.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4665,8 +5434,9 @@ type ClientInterface interface {
 	// BatchPosts Create many drafts at once.
 	//
 	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-	// `/posts/N`.
+	// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+	// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+	// around the posts, or nests too deep is refused as a whole.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4714,16 +5484,17 @@ type ClientInterface interface {
 	// Corresponds with PUT /publishing/settings (the `UpdatePublishingSettings` operationId).
 	UpdatePublishingSettings(ctx context.Context, body UpdatePublishingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListRoles The tenant's own roles.
+	// ListRoles The roles that people here defined.
 	//
-	// Besides these there are owner, admin, manager, editor, approver, client and viewer.
+	// In a workspace, those of its agency too (`inherited`). Besides these there are the built-in ones, see `GET /roles:built-in`.
 	//
 	// Corresponds with GET /roles (the `ListRoles` operationId).
 	ListRoles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateRoleWithBody Create a role.
 	//
-	// Nobody can hand on what they may not do themselves.
+	// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+	// may. A role of an agency can be given in its workspaces, too.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4732,17 +5503,20 @@ type ClientInterface interface {
 
 	// CreateRole Create a role.
 	//
-	// Nobody can hand on what they may not do themselves.
+	// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+	// may. A role of an agency can be given in its workspaces, too.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /roles (the `CreateRole` operationId).
 	CreateRole(ctx context.Context, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeleteRole Delete a role that nobody has.
+	// DeleteRole Delete a role.
+	//
+	// `reassign_to` is the role that those get who have it or are invited with it, here and in the workspaces below; without it `409 role.in_use`, if there are any.
 	//
 	// Corresponds with DELETE /roles/{role} (the `DeleteRole` operationId).
-	DeleteRole(ctx context.Context, role RoleID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteRole(ctx context.Context, role RoleID, params *DeleteRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateRoleWithBody Replace what a role allows.
 	//
@@ -4757,6 +5531,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /roles/{role} (the `UpdateRole` operationId).
 	UpdateRole(ctx context.Context, role RoleID, params *UpdateRoleParams, body UpdateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListBuiltInRoles The roles that every tenant has.
+	//
+	// Corresponds with GET /roles:built-in (the `ListBuiltInRoles` operationId).
+	ListBuiltInRoles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTenants The tenants the person is a member of.
 	//
@@ -4807,12 +5586,34 @@ type ClientInterface interface {
 	// Corresponds with POST /tenants/{tenant}/children (the `CreateChildTenant` operationId).
 	CreateChildTenant(ctx context.Context, tenant TenantID, params *CreateChildTenantParams, body CreateChildTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RequestAccessWithBody Ask a tenant directly below to let your members in.
+	//
+	// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+	RequestAccessWithBody(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RequestAccess Ask a tenant directly below to let your members in.
+	//
+	// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+	RequestAccess(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, body RequestAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ResumeTenant Open a suspended tenant again.
 	//
 	// Corresponds with POST /tenants/{tenant}/children/{child}:resume (the `ResumeTenant` operationId).
 	ResumeTenant(ctx context.Context, tenant TenantID, child ChildID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SuspendTenantWithBody Close a tenant directly below, and all under it, to everybody.
+	//
+	// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+	// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+	// when you resume; what came due meanwhile follows the rule for missed posts.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4821,10 +5622,51 @@ type ClientInterface interface {
 
 	// SuspendTenant Close a tenant directly below, and all under it, to everybody.
 	//
+	// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+	// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+	// when you resume; what came due meanwhile follows the rule for missed posts.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
 	SuspendTenant(ctx context.Context, tenant TenantID, child ChildID, body SuspendTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EndOwnershipOffer Take an offer back, or decline it.
+	//
+	// Corresponds with DELETE /tenants/{tenant}/ownership (the `EndOwnershipOffer` operationId).
+	EndOwnershipOffer(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetOwnershipOffer The offer of ownership that waits.
+	//
+	// For the owners and for whom it is made to; for everybody else there is none.
+	//
+	// Corresponds with GET /tenants/{tenant}/ownership (the `GetOwnershipOffer` operationId).
+	GetOwnershipOffer(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcceptOwnership Become the owner, as whom the tenant was offered to.
+	//
+	// Corresponds with POST /tenants/{tenant}/ownership:accept (the `AcceptOwnership` operationId).
+	AcceptOwnership(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OfferOwnershipWithBody Offer the tenant to one of its members.
+	//
+	// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+	// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+	OfferOwnershipWithBody(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OfferOwnership Offer the tenant to one of its members.
+	//
+	// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+	// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+	OfferOwnership(ctx context.Context, tenant TenantID, body OfferOwnershipJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PausePublishingWithBody Hold everything that is due in this tenant and below it.
 	//
@@ -4927,6 +5769,121 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /webhooks/{webhook}:test (the `TestWebhook` operationId).
 	TestWebhook(ctx context.Context, webhook WebhookID, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// ListAccessGrants What the tenant above was let do here, and what it asks for.
+//
+// Corresponds with GET /access-grants (the `ListAccessGrants` operationId).
+func (c *Client) ListAccessGrants(ctx context.Context, params *ListAccessGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAccessGrantsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GrantAccessWithBody Let the members of the tenant above in, for a time.
+//
+// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+func (c *Client) GrantAccessWithBody(ctx context.Context, params *GrantAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGrantAccessRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GrantAccess Let the members of the tenant above in, for a time.
+//
+// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+func (c *Client) GrantAccess(ctx context.Context, params *GrantAccessParams, body GrantAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGrantAccessRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApproveAccess Grant what was asked for, from now on.
+//
+// Corresponds with POST /access-grants/{access}:approve (the `ApproveAccess` operationId).
+func (c *Client) ApproveAccess(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApproveAccessRequest(c.Server, access)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeclineAccess Say no to a request.
+//
+// Corresponds with POST /access-grants/{access}:decline (the `DeclineAccess` operationId).
+func (c *Client) DeclineAccess(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeclineAccessRequest(c.Server, access)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeAccess End a grant, with everybody's next request.
+//
+// Corresponds with POST /access-grants/{access}:revoke (the `RevokeAccess` operationId).
+func (c *Client) RevokeAccess(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeAccessRequest(c.Server, access)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListReceivedAccess What the tenants below granted to this one, and what it asked them for.
+//
+// Corresponds with GET /access-grants:received (the `ListReceivedAccess` operationId).
+func (c *Client) ListReceivedAccess(ctx context.Context, params *ListReceivedAccessParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListReceivedAccessRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // ListKeys The API keys of this tenant.
@@ -5857,6 +6814,203 @@ func (c *Client) CreateStreamTicket(ctx context.Context, reqEditors ...RequestEd
 	return c.Client.Do(req)
 }
 
+// ListInvitations Who was invited, latest first.
+//
+// Corresponds with GET /invitations (the `ListInvitations` operationId).
+func (c *Client) ListInvitations(ctx context.Context, params *ListInvitationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListInvitationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateInvitationWithBody Invite an address.
+//
+// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+func (c *Client) CreateInvitationWithBody(ctx context.Context, params *CreateInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateInvitationRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateInvitation Invite an address.
+//
+// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+func (c *Client) CreateInvitation(ctx context.Context, params *CreateInvitationParams, body CreateInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateInvitationRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeInvitation Take an invitation back.
+//
+// Corresponds with DELETE /invitations/{invitation} (the `RevokeInvitation` operationId).
+func (c *Client) RevokeInvitation(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeInvitationRequest(c.Server, invitation)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResendInvitation Send the letter of an invitation again.
+//
+// It lives for another seven days, also if it had expired. The link in the letter before stops working. At most one letter a minute, and ten in all.
+//
+// Corresponds with POST /invitations/{invitation}:resend (the `ResendInvitation` operationId).
+func (c *Client) ResendInvitation(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResendInvitationRequest(c.Server, invitation)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcceptInvitationWithBody Accept an invitation with the account that is signed in.
+//
+// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+func (c *Client) AcceptInvitationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcceptInvitationRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcceptInvitation Accept an invitation with the account that is signed in.
+//
+// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+func (c *Client) AcceptInvitation(ctx context.Context, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcceptInvitationRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LookAtInvitationWithBody What a link from a letter offers.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+func (c *Client) LookAtInvitationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLookAtInvitationRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LookAtInvitation What a link from a letter offers.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+func (c *Client) LookAtInvitation(ctx context.Context, body LookAtInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLookAtInvitationRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RegisterInvitedWithBody Accept an invitation with a new account.
+//
+// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+func (c *Client) RegisterInvitedWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRegisterInvitedRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RegisterInvited Accept an invitation with a new account.
+//
+// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+func (c *Client) RegisterInvited(ctx context.Context, body RegisterInvitedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRegisterInvitedRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetJob How far a job is.
 //
 // A job is forgotten some time after it has finished. With `Prefer: wait=N` the answer waits until it has, for N seconds
@@ -6269,6 +7423,23 @@ func (c *Client) RevokeOtherSessions(ctx context.Context, reqEditors ...RequestE
 	return c.Client.Do(req)
 }
 
+// LeaveTenant Leave a tenant.
+//
+// Also one that is suspended. The last owner cannot: they offer the ownership to somebody first.
+//
+// Corresponds with POST /me/tenants/{tenant}:leave (the `LeaveTenant` operationId).
+func (c *Client) LeaveTenant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLeaveTenantRequest(c.Server, tenant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // RemoveTotp Remove the authenticator app.
 //
 // Corresponds with DELETE /me/totp (the `RemoveTotp` operationId).
@@ -6483,6 +7654,8 @@ func (c *Client) ListMembers(ctx context.Context, params *ListMembersParams, req
 
 // AddMemberWithBody Let a registered person in.
 //
+// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /members (the `AddMember` operationId).
@@ -6499,6 +7672,8 @@ func (c *Client) AddMemberWithBody(ctx context.Context, params *AddMemberParams,
 }
 
 // AddMember Let a registered person in.
+//
+// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6558,6 +7733,63 @@ func (c *Client) SetMemberRoleWithBody(ctx context.Context, user UserID, content
 // Corresponds with PUT /members/{user} (the `SetMemberRole` operationId).
 func (c *Client) SetMemberRole(ctx context.Context, user UserID, body SetMemberRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetMemberRoleRequest(c.Server, user, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMemberWorkspaces What a member is in the tenants directly below.
+//
+// Of those where you are a member yourself and may see who else is. A member of an agency is in none of its workspaces unless they are given one.
+//
+// Corresponds with GET /members/{user}/workspaces (the `ListMemberWorkspaces` operationId).
+func (c *Client) ListMemberWorkspaces(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMemberWorkspacesRequest(c.Server, user)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GiveWorkspacesWithBody Give a member several workspaces at once.
+//
+// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+func (c *Client) GiveWorkspacesWithBody(ctx context.Context, user UserID, params *GiveWorkspacesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGiveWorkspacesRequestWithBody(c.Server, user, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GiveWorkspaces Give a member several workspaces at once.
+//
+// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+func (c *Client) GiveWorkspaces(ctx context.Context, user UserID, params *GiveWorkspacesParams, body GiveWorkspacesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGiveWorkspacesRequest(c.Server, user, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7038,6 +8270,9 @@ func (c *Client) ListPosts(ctx context.Context, params *ListPostsParams, reqEdit
 // Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 // is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 //
+// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /posts (the `CreatePost` operationId).
@@ -7057,6 +8292,9 @@ func (c *Client) CreatePostWithBody(ctx context.Context, params *CreatePostParam
 //
 // Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 // is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+//
+// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7303,8 +8541,9 @@ func (c *Client) SchedulePost(ctx context.Context, post PostID, params *Schedule
 // BatchPostsWithBody Create many drafts at once.
 //
 // Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-// `/posts/N`.
+// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+// around the posts, or nests too deep is refused as a whole.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7324,8 +8563,9 @@ func (c *Client) BatchPostsWithBody(ctx context.Context, params *BatchPostsParam
 // BatchPosts Create many drafts at once.
 //
 // Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-// `/posts/N`.
+// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+// around the posts, or nests too deep is refused as a whole.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7433,9 +8673,9 @@ func (c *Client) UpdatePublishingSettings(ctx context.Context, body UpdatePublis
 	return c.Client.Do(req)
 }
 
-// ListRoles The tenant's own roles.
+// ListRoles The roles that people here defined.
 //
-// Besides these there are owner, admin, manager, editor, approver, client and viewer.
+// In a workspace, those of its agency too (`inherited`). Besides these there are the built-in ones, see `GET /roles:built-in`.
 //
 // Corresponds with GET /roles (the `ListRoles` operationId).
 func (c *Client) ListRoles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7452,7 +8692,8 @@ func (c *Client) ListRoles(ctx context.Context, reqEditors ...RequestEditorFn) (
 
 // CreateRoleWithBody Create a role.
 //
-// Nobody can hand on what they may not do themselves.
+// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+// may. A role of an agency can be given in its workspaces, too.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7471,7 +8712,8 @@ func (c *Client) CreateRoleWithBody(ctx context.Context, params *CreateRoleParam
 
 // CreateRole Create a role.
 //
-// Nobody can hand on what they may not do themselves.
+// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+// may. A role of an agency can be given in its workspaces, too.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7488,11 +8730,13 @@ func (c *Client) CreateRole(ctx context.Context, params *CreateRoleParams, body 
 	return c.Client.Do(req)
 }
 
-// DeleteRole Delete a role that nobody has.
+// DeleteRole Delete a role.
+//
+// `reassign_to` is the role that those get who have it or are invited with it, here and in the workspaces below; without it `409 role.in_use`, if there are any.
 //
 // Corresponds with DELETE /roles/{role} (the `DeleteRole` operationId).
-func (c *Client) DeleteRole(ctx context.Context, role RoleID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDeleteRoleRequest(c.Server, role)
+func (c *Client) DeleteRole(ctx context.Context, role RoleID, params *DeleteRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteRoleRequest(c.Server, role, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7527,6 +8771,21 @@ func (c *Client) UpdateRoleWithBody(ctx context.Context, role RoleID, params *Up
 // Corresponds with PUT /roles/{role} (the `UpdateRole` operationId).
 func (c *Client) UpdateRole(ctx context.Context, role RoleID, params *UpdateRoleParams, body UpdateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateRoleRequest(c.Server, role, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListBuiltInRoles The roles that every tenant has.
+//
+// Corresponds with GET /roles:built-in (the `ListBuiltInRoles` operationId).
+func (c *Client) ListBuiltInRoles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBuiltInRolesRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -7656,6 +8915,44 @@ func (c *Client) CreateChildTenant(ctx context.Context, tenant TenantID, params 
 	return c.Client.Do(req)
 }
 
+// RequestAccessWithBody Ask a tenant directly below to let your members in.
+//
+// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+func (c *Client) RequestAccessWithBody(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRequestAccessRequestWithBody(c.Server, tenant, child, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RequestAccess Ask a tenant directly below to let your members in.
+//
+// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+func (c *Client) RequestAccess(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, body RequestAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRequestAccessRequest(c.Server, tenant, child, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ResumeTenant Open a suspended tenant again.
 //
 // Corresponds with POST /tenants/{tenant}/children/{child}:resume (the `ResumeTenant` operationId).
@@ -7672,6 +8969,10 @@ func (c *Client) ResumeTenant(ctx context.Context, tenant TenantID, child ChildI
 }
 
 // SuspendTenantWithBody Close a tenant directly below, and all under it, to everybody.
+//
+// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+// when you resume; what came due meanwhile follows the rule for missed posts.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7690,11 +8991,102 @@ func (c *Client) SuspendTenantWithBody(ctx context.Context, tenant TenantID, chi
 
 // SuspendTenant Close a tenant directly below, and all under it, to everybody.
 //
+// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+// when you resume; what came due meanwhile follows the rule for missed posts.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
 func (c *Client) SuspendTenant(ctx context.Context, tenant TenantID, child ChildID, body SuspendTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSuspendTenantRequest(c.Server, tenant, child, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EndOwnershipOffer Take an offer back, or decline it.
+//
+// Corresponds with DELETE /tenants/{tenant}/ownership (the `EndOwnershipOffer` operationId).
+func (c *Client) EndOwnershipOffer(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEndOwnershipOfferRequest(c.Server, tenant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetOwnershipOffer The offer of ownership that waits.
+//
+// For the owners and for whom it is made to; for everybody else there is none.
+//
+// Corresponds with GET /tenants/{tenant}/ownership (the `GetOwnershipOffer` operationId).
+func (c *Client) GetOwnershipOffer(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetOwnershipOfferRequest(c.Server, tenant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcceptOwnership Become the owner, as whom the tenant was offered to.
+//
+// Corresponds with POST /tenants/{tenant}/ownership:accept (the `AcceptOwnership` operationId).
+func (c *Client) AcceptOwnership(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcceptOwnershipRequest(c.Server, tenant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OfferOwnershipWithBody Offer the tenant to one of its members.
+//
+// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+func (c *Client) OfferOwnershipWithBody(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOfferOwnershipRequestWithBody(c.Server, tenant, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OfferOwnership Offer the tenant to one of its members.
+//
+// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+func (c *Client) OfferOwnership(ctx context.Context, tenant TenantID, body OfferOwnershipJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOfferOwnershipRequest(c.Server, tenant, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7965,6 +9357,295 @@ func (c *Client) TestWebhook(ctx context.Context, webhook WebhookID, reqEditors 
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewListAccessGrantsRequest constructs an http.Request for the ListAccessGrants method
+func NewListAccessGrantsRequest(server string, params *ListAccessGrantsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access-grants")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGrantAccessRequest calls the generic GrantAccess builder with application/json body
+func NewGrantAccessRequest(server string, params *GrantAccessParams, body GrantAccessJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGrantAccessRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewGrantAccessRequestWithBody constructs an http.Request for the GrantAccess method, with any body, and a specified content type
+func NewGrantAccessRequestWithBody(server string, params *GrantAccessParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access-grants")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewApproveAccessRequest constructs an http.Request for the ApproveAccess method
+func NewApproveAccessRequest(server string, access AccessID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "access", access, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access-grants/%s:approve", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeclineAccessRequest constructs an http.Request for the DeclineAccess method
+func NewDeclineAccessRequest(server string, access AccessID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "access", access, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access-grants/%s:decline", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRevokeAccessRequest constructs an http.Request for the RevokeAccess method
+func NewRevokeAccessRequest(server string, access AccessID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "access", access, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access-grants/%s:revoke", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListReceivedAccessRequest constructs an http.Request for the ListReceivedAccess method
+func NewListReceivedAccessRequest(server string, params *ListReceivedAccessParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access-grants:received")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
 }
 
 // NewListKeysRequest constructs an http.Request for the ListKeys method
@@ -9606,6 +11287,315 @@ func NewCreateStreamTicketRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListInvitationsRequest constructs an http.Request for the ListInvitations method
+func NewListInvitationsRequest(server string, params *ListInvitationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateInvitationRequest calls the generic CreateInvitation builder with application/json body
+func NewCreateInvitationRequest(server string, params *CreateInvitationParams, body CreateInvitationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateInvitationRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateInvitationRequestWithBody constructs an http.Request for the CreateInvitation method, with any body, and a specified content type
+func NewCreateInvitationRequestWithBody(server string, params *CreateInvitationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRevokeInvitationRequest constructs an http.Request for the RevokeInvitation method
+func NewRevokeInvitationRequest(server string, invitation InvitationID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "invitation", invitation, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewResendInvitationRequest constructs an http.Request for the ResendInvitation method
+func NewResendInvitationRequest(server string, invitation InvitationID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "invitation", invitation, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations/%s:resend", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAcceptInvitationRequest calls the generic AcceptInvitation builder with application/json body
+func NewAcceptInvitationRequest(server string, body AcceptInvitationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAcceptInvitationRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAcceptInvitationRequestWithBody constructs an http.Request for the AcceptInvitation method, with any body, and a specified content type
+func NewAcceptInvitationRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations:accept")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewLookAtInvitationRequest calls the generic LookAtInvitation builder with application/json body
+func NewLookAtInvitationRequest(server string, body LookAtInvitationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewLookAtInvitationRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewLookAtInvitationRequestWithBody constructs an http.Request for the LookAtInvitation method, with any body, and a specified content type
+func NewLookAtInvitationRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations:look")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRegisterInvitedRequest calls the generic RegisterInvited builder with application/json body
+func NewRegisterInvitedRequest(server string, body RegisterInvitedJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRegisterInvitedRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRegisterInvitedRequestWithBody constructs an http.Request for the RegisterInvited method, with any body, and a specified content type
+func NewRegisterInvitedRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations:register")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetJobRequest constructs an http.Request for the GetJob method
 func NewGetJobRequest(server string, job JobID, params *GetJobParams) (*http.Request, error) {
 	var err error
@@ -10217,6 +12207,40 @@ func NewRevokeOtherSessionsRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/me/sessions:revoke-others")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewLeaveTenantRequest constructs an http.Request for the LeaveTenant method
+func NewLeaveTenantRequest(server string, tenant TenantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/tenants/%s:leave", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -10877,6 +12901,102 @@ func NewSetMemberRoleRequestWithBody(server string, user UserID, contentType str
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListMemberWorkspacesRequest constructs an http.Request for the ListMemberWorkspaces method
+func NewListMemberWorkspacesRequest(server string, user UserID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/members/%s/workspaces", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGiveWorkspacesRequest calls the generic GiveWorkspaces builder with application/json body
+func NewGiveWorkspacesRequest(server string, user UserID, params *GiveWorkspacesParams, body GiveWorkspacesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGiveWorkspacesRequestWithBody(server, user, params, "application/json", bodyReader)
+}
+
+// NewGiveWorkspacesRequestWithBody constructs an http.Request for the GiveWorkspaces method, with any body, and a specified content type
+func NewGiveWorkspacesRequestWithBody(server string, user UserID, params *GiveWorkspacesParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/members/%s/workspaces", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -12701,7 +14821,7 @@ func NewCreateRoleRequestWithBody(server string, params *CreateRoleParams, conte
 }
 
 // NewDeleteRoleRequest constructs an http.Request for the DeleteRole method
-func NewDeleteRoleRequest(server string, role RoleID) (*http.Request, error) {
+func NewDeleteRoleRequest(server string, role RoleID, params *DeleteRoleParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -12724,6 +14844,33 @@ func NewDeleteRoleRequest(server string, role RoleID) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ReassignTo != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "reassign_to", *params.ReassignTo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -12791,6 +14938,33 @@ func NewUpdateRoleRequestWithBody(server string, role RoleID, params *UpdateRole
 			req.Header.Set("If-Match", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewListBuiltInRolesRequest constructs an http.Request for the ListBuiltInRoles method
+func NewListBuiltInRolesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/roles:built-in")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -13054,6 +15228,75 @@ func NewCreateChildTenantRequestWithBody(server string, tenant TenantID, params 
 	return req, nil
 }
 
+// NewRequestAccessRequest calls the generic RequestAccess builder with application/json body
+func NewRequestAccessRequest(server string, tenant TenantID, child ChildID, params *RequestAccessParams, body RequestAccessJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRequestAccessRequestWithBody(server, tenant, child, params, "application/json", bodyReader)
+}
+
+// NewRequestAccessRequestWithBody constructs an http.Request for the RequestAccess method, with any body, and a specified content type
+func NewRequestAccessRequestWithBody(server string, tenant TenantID, child ChildID, params *RequestAccessParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "child", child, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tenants/%s/children/%s:request-access", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewResumeTenantRequest constructs an http.Request for the ResumeTenant method
 func NewResumeTenantRequest(server string, tenant TenantID, child ChildID) (*http.Request, error) {
 	var err error
@@ -13130,6 +15373,155 @@ func NewSuspendTenantRequestWithBody(server string, tenant TenantID, child Child
 	}
 
 	operationPath := fmt.Sprintf("/tenants/%s/children/%s:suspend", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewEndOwnershipOfferRequest constructs an http.Request for the EndOwnershipOffer method
+func NewEndOwnershipOfferRequest(server string, tenant TenantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tenants/%s/ownership", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetOwnershipOfferRequest constructs an http.Request for the GetOwnershipOffer method
+func NewGetOwnershipOfferRequest(server string, tenant TenantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tenants/%s/ownership", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAcceptOwnershipRequest constructs an http.Request for the AcceptOwnership method
+func NewAcceptOwnershipRequest(server string, tenant TenantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tenants/%s/ownership:accept", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewOfferOwnershipRequest calls the generic OfferOwnership builder with application/json body
+func NewOfferOwnershipRequest(server string, tenant TenantID, body OfferOwnershipJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewOfferOwnershipRequestWithBody(server, tenant, "application/json", bodyReader)
+}
+
+// NewOfferOwnershipRequestWithBody constructs an http.Request for the OfferOwnership method, with any body, and a specified content type
+func NewOfferOwnershipRequestWithBody(server string, tenant TenantID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tenants/%s/ownership:offer", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -13723,6 +16115,61 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// ListAccessGrantsWithResponse What the tenant above was let do here, and what it asks for.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /access-grants (the `ListAccessGrants` operationId).
+	ListAccessGrantsWithResponse(ctx context.Context, params *ListAccessGrantsParams, reqEditors ...RequestEditorFn) (*ListAccessGrantsResponse, error)
+
+	// GrantAccessWithBodyWithResponse Let the members of the tenant above in, for a time.
+	//
+	// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+	// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+	GrantAccessWithBodyWithResponse(ctx context.Context, params *GrantAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GrantAccessResponse, error)
+
+	// GrantAccessWithResponse Let the members of the tenant above in, for a time.
+	//
+	// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+	// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+	GrantAccessWithResponse(ctx context.Context, params *GrantAccessParams, body GrantAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*GrantAccessResponse, error)
+
+	// ApproveAccessWithResponse Grant what was asked for, from now on.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access-grants/{access}:approve (the `ApproveAccess` operationId).
+	ApproveAccessWithResponse(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*ApproveAccessResponse, error)
+
+	// DeclineAccessWithResponse Say no to a request.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access-grants/{access}:decline (the `DeclineAccess` operationId).
+	DeclineAccessWithResponse(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*DeclineAccessResponse, error)
+
+	// RevokeAccessWithResponse End a grant, with everybody's next request.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access-grants/{access}:revoke (the `RevokeAccess` operationId).
+	RevokeAccessWithResponse(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*RevokeAccessResponse, error)
+
+	// ListReceivedAccessWithResponse What the tenants below granted to this one, and what it asked them for.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /access-grants:received (the `ListReceivedAccess` operationId).
+	ListReceivedAccessWithResponse(ctx context.Context, params *ListReceivedAccessParams, reqEditors ...RequestEditorFn) (*ListReceivedAccessResponse, error)
+
 	// ListKeysWithResponse The API keys of this tenant.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -14167,6 +16614,99 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /events/ticket (the `CreateStreamTicket` operationId).
 	CreateStreamTicketWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*CreateStreamTicketResponse, error)
 
+	// ListInvitationsWithResponse Who was invited, latest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /invitations (the `ListInvitations` operationId).
+	ListInvitationsWithResponse(ctx context.Context, params *ListInvitationsParams, reqEditors ...RequestEditorFn) (*ListInvitationsResponse, error)
+
+	// CreateInvitationWithBodyWithResponse Invite an address.
+	//
+	// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+	// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+	CreateInvitationWithBodyWithResponse(ctx context.Context, params *CreateInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInvitationResponse, error)
+
+	// CreateInvitationWithResponse Invite an address.
+	//
+	// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+	// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+	CreateInvitationWithResponse(ctx context.Context, params *CreateInvitationParams, body CreateInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInvitationResponse, error)
+
+	// RevokeInvitationWithResponse Take an invitation back.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /invitations/{invitation} (the `RevokeInvitation` operationId).
+	RevokeInvitationWithResponse(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*RevokeInvitationResponse, error)
+
+	// ResendInvitationWithResponse Send the letter of an invitation again.
+	//
+	// It lives for another seven days, also if it had expired. The link in the letter before stops working. At most one letter a minute, and ten in all.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations/{invitation}:resend (the `ResendInvitation` operationId).
+	ResendInvitationWithResponse(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*ResendInvitationResponse, error)
+
+	// AcceptInvitationWithBodyWithResponse Accept an invitation with the account that is signed in.
+	//
+	// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+	AcceptInvitationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error)
+
+	// AcceptInvitationWithResponse Accept an invitation with the account that is signed in.
+	//
+	// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+	AcceptInvitationWithResponse(ctx context.Context, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error)
+
+	// LookAtInvitationWithBodyWithResponse What a link from a letter offers.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+	LookAtInvitationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LookAtInvitationResponse, error)
+
+	// LookAtInvitationWithResponse What a link from a letter offers.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+	LookAtInvitationWithResponse(ctx context.Context, body LookAtInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*LookAtInvitationResponse, error)
+
+	// RegisterInvitedWithBodyWithResponse Accept an invitation with a new account.
+	//
+	// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+	RegisterInvitedWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RegisterInvitedResponse, error)
+
+	// RegisterInvitedWithResponse Accept an invitation with a new account.
+	//
+	// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+	RegisterInvitedWithResponse(ctx context.Context, body RegisterInvitedJSONRequestBody, reqEditors ...RequestEditorFn) (*RegisterInvitedResponse, error)
+
 	// GetJobWithResponse How far a job is.
 	//
 	// A job is forgotten some time after it has finished. With `Prefer: wait=N` the answer waits until it has, for N seconds
@@ -14363,6 +16903,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /me/sessions:revoke-others (the `RevokeOtherSessions` operationId).
 	RevokeOtherSessionsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RevokeOtherSessionsResponse, error)
 
+	// LeaveTenantWithResponse Leave a tenant.
+	//
+	// Also one that is suspended. The last owner cannot: they offer the ownership to somebody first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/tenants/{tenant}:leave (the `LeaveTenant` operationId).
+	LeaveTenantWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*LeaveTenantResponse, error)
+
 	// RemoveTotpWithResponse Remove the authenticator app.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -14471,12 +17020,16 @@ type ClientWithResponsesInterface interface {
 
 	// AddMemberWithBodyWithResponse Let a registered person in.
 	//
+	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /members (the `AddMember` operationId).
 	AddMemberWithBodyWithResponse(ctx context.Context, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddMemberResponse, error)
 
 	// AddMemberWithResponse Let a registered person in.
+	//
+	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14507,6 +17060,35 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /members/{user} (the `SetMemberRole` operationId).
 	SetMemberRoleWithResponse(ctx context.Context, user UserID, body SetMemberRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*SetMemberRoleResponse, error)
+
+	// ListMemberWorkspacesWithResponse What a member is in the tenants directly below.
+	//
+	// Of those where you are a member yourself and may see who else is. A member of an agency is in none of its workspaces unless they are given one.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /members/{user}/workspaces (the `ListMemberWorkspaces` operationId).
+	ListMemberWorkspacesWithResponse(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*ListMemberWorkspacesResponse, error)
+
+	// GiveWorkspacesWithBodyWithResponse Give a member several workspaces at once.
+	//
+	// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+	// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+	GiveWorkspacesWithBodyWithResponse(ctx context.Context, user UserID, params *GiveWorkspacesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GiveWorkspacesResponse, error)
+
+	// GiveWorkspacesWithResponse Give a member several workspaces at once.
+	//
+	// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+	// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+	GiveWorkspacesWithResponse(ctx context.Context, user UserID, params *GiveWorkspacesParams, body GiveWorkspacesJSONRequestBody, reqEditors ...RequestEditorFn) (*GiveWorkspacesResponse, error)
 
 	// ListPlatformsWithResponse What can be posted to here.
 	//
@@ -14732,6 +17314,9 @@ type ClientWithResponsesInterface interface {
 	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 	//
+	// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+	// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /posts (the `CreatePost` operationId).
@@ -14741,6 +17326,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+	//
+	// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+	// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14861,8 +17449,9 @@ type ClientWithResponsesInterface interface {
 	// BatchPostsWithBodyWithResponse Create many drafts at once.
 	//
 	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-	// `/posts/N`.
+	// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+	// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+	// around the posts, or nests too deep is refused as a whole.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14872,8 +17461,9 @@ type ClientWithResponsesInterface interface {
 	// BatchPostsWithResponse Create many drafts at once.
 	//
 	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-	// `/posts/N`.
+	// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+	// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+	// around the posts, or nests too deep is refused as a whole.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14923,9 +17513,9 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /publishing/settings (the `UpdatePublishingSettings` operationId).
 	UpdatePublishingSettingsWithResponse(ctx context.Context, body UpdatePublishingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdatePublishingSettingsResponse, error)
 
-	// ListRolesWithResponse The tenant's own roles.
+	// ListRolesWithResponse The roles that people here defined.
 	//
-	// Besides these there are owner, admin, manager, editor, approver, client and viewer.
+	// In a workspace, those of its agency too (`inherited`). Besides these there are the built-in ones, see `GET /roles:built-in`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -14934,7 +17524,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateRoleWithBodyWithResponse Create a role.
 	//
-	// Nobody can hand on what they may not do themselves.
+	// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+	// may. A role of an agency can be given in its workspaces, too.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14943,19 +17534,22 @@ type ClientWithResponsesInterface interface {
 
 	// CreateRoleWithResponse Create a role.
 	//
-	// Nobody can hand on what they may not do themselves.
+	// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+	// may. A role of an agency can be given in its workspaces, too.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /roles (the `CreateRole` operationId).
 	CreateRoleWithResponse(ctx context.Context, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error)
 
-	// DeleteRoleWithResponse Delete a role that nobody has.
+	// DeleteRoleWithResponse Delete a role.
+	//
+	// `reassign_to` is the role that those get who have it or are invited with it, here and in the workspaces below; without it `409 role.in_use`, if there are any.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /roles/{role} (the `DeleteRole` operationId).
-	DeleteRoleWithResponse(ctx context.Context, role RoleID, reqEditors ...RequestEditorFn) (*DeleteRoleResponse, error)
+	DeleteRoleWithResponse(ctx context.Context, role RoleID, params *DeleteRoleParams, reqEditors ...RequestEditorFn) (*DeleteRoleResponse, error)
 
 	// UpdateRoleWithBodyWithResponse Replace what a role allows.
 	//
@@ -14970,6 +17564,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /roles/{role} (the `UpdateRole` operationId).
 	UpdateRoleWithResponse(ctx context.Context, role RoleID, params *UpdateRoleParams, body UpdateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateRoleResponse, error)
+
+	// ListBuiltInRolesWithResponse The roles that every tenant has.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /roles:built-in (the `ListBuiltInRoles` operationId).
+	ListBuiltInRolesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListBuiltInRolesResponse, error)
 
 	// ListTenantsWithResponse The tenants the person is a member of.
 	//
@@ -15026,6 +17627,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /tenants/{tenant}/children (the `CreateChildTenant` operationId).
 	CreateChildTenantWithResponse(ctx context.Context, tenant TenantID, params *CreateChildTenantParams, body CreateChildTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateChildTenantResponse, error)
 
+	// RequestAccessWithBodyWithResponse Ask a tenant directly below to let your members in.
+	//
+	// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+	RequestAccessWithBodyWithResponse(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RequestAccessResponse, error)
+
+	// RequestAccessWithResponse Ask a tenant directly below to let your members in.
+	//
+	// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+	RequestAccessWithResponse(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, body RequestAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*RequestAccessResponse, error)
+
 	// ResumeTenantWithResponse Open a suspended tenant again.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15035,6 +17654,10 @@ type ClientWithResponsesInterface interface {
 
 	// SuspendTenantWithBodyWithResponse Close a tenant directly below, and all under it, to everybody.
 	//
+	// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+	// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+	// when you resume; what came due meanwhile follows the rule for missed posts.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
@@ -15042,10 +17665,57 @@ type ClientWithResponsesInterface interface {
 
 	// SuspendTenantWithResponse Close a tenant directly below, and all under it, to everybody.
 	//
+	// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+	// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+	// when you resume; what came due meanwhile follows the rule for missed posts.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
 	SuspendTenantWithResponse(ctx context.Context, tenant TenantID, child ChildID, body SuspendTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*SuspendTenantResponse, error)
+
+	// EndOwnershipOfferWithResponse Take an offer back, or decline it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /tenants/{tenant}/ownership (the `EndOwnershipOffer` operationId).
+	EndOwnershipOfferWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*EndOwnershipOfferResponse, error)
+
+	// GetOwnershipOfferWithResponse The offer of ownership that waits.
+	//
+	// For the owners and for whom it is made to; for everybody else there is none.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /tenants/{tenant}/ownership (the `GetOwnershipOffer` operationId).
+	GetOwnershipOfferWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*GetOwnershipOfferResponse, error)
+
+	// AcceptOwnershipWithResponse Become the owner, as whom the tenant was offered to.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}/ownership:accept (the `AcceptOwnership` operationId).
+	AcceptOwnershipWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*AcceptOwnershipResponse, error)
+
+	// OfferOwnershipWithBodyWithResponse Offer the tenant to one of its members.
+	//
+	// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+	// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+	OfferOwnershipWithBodyWithResponse(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OfferOwnershipResponse, error)
+
+	// OfferOwnershipWithResponse Offer the tenant to one of its members.
+	//
+	// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+	// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+	OfferOwnershipWithResponse(ctx context.Context, tenant TenantID, body OfferOwnershipJSONRequestBody, reqEditors ...RequestEditorFn) (*OfferOwnershipResponse, error)
 
 	// PausePublishingWithBodyWithResponse Hold everything that is due in this tenant and below it.
 	//
@@ -15164,6 +17834,294 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /webhooks/{webhook}:test (the `TestWebhook` operationId).
 	TestWebhookWithResponse(ctx context.Context, webhook WebhookID, reqEditors ...RequestEditorFn) (*TestWebhookResponse, error)
+}
+
+type ListAccessGrantsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAccessGrantsResponse) GetJSON200() *AccessList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAccessGrantsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAccessGrantsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAccessGrantsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAccessGrantsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAccessGrantsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GrantAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Access
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r GrantAccessResponse) GetJSON201() *Access {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GrantAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GrantAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GrantAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GrantAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GrantAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ApproveAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Access
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ApproveAccessResponse) GetJSON200() *Access {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ApproveAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ApproveAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ApproveAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ApproveAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ApproveAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeclineAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Access
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeclineAccessResponse) GetJSON200() *Access {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeclineAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeclineAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeclineAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeclineAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeclineAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RevokeAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Access
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RevokeAccessResponse) GetJSON200() *Access {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RevokeAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListReceivedAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ReceivedList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListReceivedAccessResponse) GetJSON200() *ReceivedList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListReceivedAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListReceivedAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListReceivedAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListReceivedAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListReceivedAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
 }
 
 type ListKeysResponse struct {
@@ -16790,6 +19748,335 @@ func (r CreateStreamTicketResponse) ContentType() string {
 	return ""
 }
 
+type ListInvitationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *InvitationList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListInvitationsResponse) GetJSON200() *InvitationList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListInvitationsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListInvitationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListInvitationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListInvitationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListInvitationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Invitation
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateInvitationResponse) GetJSON201() *Invitation {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateInvitationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RevokeInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RevokeInvitationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ResendInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Invitation
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ResendInvitationResponse) GetJSON200() *Invitation {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ResendInvitationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ResendInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ResendInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResendInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResendInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AcceptInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Invited
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AcceptInvitationResponse) GetJSON200() *Invited {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AcceptInvitationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AcceptInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AcceptInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AcceptInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AcceptInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type LookAtInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Invited
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r LookAtInvitationResponse) GetJSON200() *Invited {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r LookAtInvitationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r LookAtInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r LookAtInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LookAtInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r LookAtInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RegisterInvitedResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Invited
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r RegisterInvitedResponse) GetJSON201() *Invited {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RegisterInvitedResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RegisterInvitedResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RegisterInvitedResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RegisterInvitedResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RegisterInvitedResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetJobResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17619,6 +20906,47 @@ func (r RevokeOtherSessionsResponse) ContentType() string {
 	return ""
 }
 
+type LeaveTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r LeaveTenantResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r LeaveTenantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r LeaveTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LeaveTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r LeaveTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type RemoveTotpResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18209,6 +21537,102 @@ func (r SetMemberRoleResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SetMemberRoleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListMemberWorkspacesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PlaceList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListMemberWorkspacesResponse) GetJSON200() *PlaceList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListMemberWorkspacesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListMemberWorkspacesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListMemberWorkspacesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListMemberWorkspacesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListMemberWorkspacesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GiveWorkspacesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WorkspacesResult
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GiveWorkspacesResponse) GetJSON200() *WorkspacesResult {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GiveWorkspacesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GiveWorkspacesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GiveWorkspacesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GiveWorkspacesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GiveWorkspacesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20059,6 +23483,54 @@ func (r UpdateRoleResponse) ContentType() string {
 	return ""
 }
 
+type ListBuiltInRolesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BuiltInRoleList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListBuiltInRolesResponse) GetJSON200() *BuiltInRoleList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListBuiltInRolesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListBuiltInRolesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListBuiltInRolesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListBuiltInRolesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListBuiltInRolesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListTenantsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20299,6 +23771,54 @@ func (r CreateChildTenantResponse) ContentType() string {
 	return ""
 }
 
+type RequestAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Access
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r RequestAccessResponse) GetJSON201() *Access {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RequestAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RequestAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RequestAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RequestAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RequestAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ResumeTenantResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20375,6 +23895,184 @@ func (r SuspendTenantResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SuspendTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EndOwnershipOfferResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EndOwnershipOfferResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EndOwnershipOfferResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EndOwnershipOfferResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EndOwnershipOfferResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EndOwnershipOfferResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetOwnershipOfferResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OwnershipOffer
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetOwnershipOfferResponse) GetJSON200() *OwnershipOffer {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetOwnershipOfferResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetOwnershipOfferResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetOwnershipOfferResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetOwnershipOfferResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetOwnershipOfferResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AcceptOwnershipResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AcceptOwnershipResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AcceptOwnershipResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AcceptOwnershipResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AcceptOwnershipResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AcceptOwnershipResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type OfferOwnershipResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *OwnershipOffer
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r OfferOwnershipResponse) GetJSON201() *OwnershipOffer {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r OfferOwnershipResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r OfferOwnershipResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OfferOwnershipResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OfferOwnershipResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OfferOwnershipResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20962,6 +24660,103 @@ func (r TestWebhookResponse) ContentType() string {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
 	return ""
+}
+
+// ListAccessGrantsWithResponse What the tenant above was let do here, and what it asks for.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /access-grants (the `ListAccessGrants` operationId).
+func (c *ClientWithResponses) ListAccessGrantsWithResponse(ctx context.Context, params *ListAccessGrantsParams, reqEditors ...RequestEditorFn) (*ListAccessGrantsResponse, error) {
+	rsp, err := c.ListAccessGrants(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAccessGrantsResponse(rsp)
+}
+
+// GrantAccessWithBodyWithResponse Let the members of the tenant above in, for a time.
+//
+// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+func (c *ClientWithResponses) GrantAccessWithBodyWithResponse(ctx context.Context, params *GrantAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GrantAccessResponse, error) {
+	rsp, err := c.GrantAccessWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGrantAccessResponse(rsp)
+}
+
+// GrantAccessWithResponse Let the members of the tenant above in, for a time.
+//
+// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+func (c *ClientWithResponses) GrantAccessWithResponse(ctx context.Context, params *GrantAccessParams, body GrantAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*GrantAccessResponse, error) {
+	rsp, err := c.GrantAccess(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGrantAccessResponse(rsp)
+}
+
+// ApproveAccessWithResponse Grant what was asked for, from now on.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access-grants/{access}:approve (the `ApproveAccess` operationId).
+func (c *ClientWithResponses) ApproveAccessWithResponse(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*ApproveAccessResponse, error) {
+	rsp, err := c.ApproveAccess(ctx, access, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApproveAccessResponse(rsp)
+}
+
+// DeclineAccessWithResponse Say no to a request.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access-grants/{access}:decline (the `DeclineAccess` operationId).
+func (c *ClientWithResponses) DeclineAccessWithResponse(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*DeclineAccessResponse, error) {
+	rsp, err := c.DeclineAccess(ctx, access, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeclineAccessResponse(rsp)
+}
+
+// RevokeAccessWithResponse End a grant, with everybody's next request.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access-grants/{access}:revoke (the `RevokeAccess` operationId).
+func (c *ClientWithResponses) RevokeAccessWithResponse(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*RevokeAccessResponse, error) {
+	rsp, err := c.RevokeAccess(ctx, access, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeAccessResponse(rsp)
+}
+
+// ListReceivedAccessWithResponse What the tenants below granted to this one, and what it asked them for.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /access-grants:received (the `ListReceivedAccess` operationId).
+func (c *ClientWithResponses) ListReceivedAccessWithResponse(ctx context.Context, params *ListReceivedAccessParams, reqEditors ...RequestEditorFn) (*ListReceivedAccessResponse, error) {
+	rsp, err := c.ListReceivedAccess(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListReceivedAccessResponse(rsp)
 }
 
 // ListKeysWithResponse The API keys of this tenant.
@@ -21720,6 +25515,165 @@ func (c *ClientWithResponses) CreateStreamTicketWithResponse(ctx context.Context
 	return ParseCreateStreamTicketResponse(rsp)
 }
 
+// ListInvitationsWithResponse Who was invited, latest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /invitations (the `ListInvitations` operationId).
+func (c *ClientWithResponses) ListInvitationsWithResponse(ctx context.Context, params *ListInvitationsParams, reqEditors ...RequestEditorFn) (*ListInvitationsResponse, error) {
+	rsp, err := c.ListInvitations(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListInvitationsResponse(rsp)
+}
+
+// CreateInvitationWithBodyWithResponse Invite an address.
+//
+// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+func (c *ClientWithResponses) CreateInvitationWithBodyWithResponse(ctx context.Context, params *CreateInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInvitationResponse, error) {
+	rsp, err := c.CreateInvitationWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateInvitationResponse(rsp)
+}
+
+// CreateInvitationWithResponse Invite an address.
+//
+// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+func (c *ClientWithResponses) CreateInvitationWithResponse(ctx context.Context, params *CreateInvitationParams, body CreateInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInvitationResponse, error) {
+	rsp, err := c.CreateInvitation(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateInvitationResponse(rsp)
+}
+
+// RevokeInvitationWithResponse Take an invitation back.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /invitations/{invitation} (the `RevokeInvitation` operationId).
+func (c *ClientWithResponses) RevokeInvitationWithResponse(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*RevokeInvitationResponse, error) {
+	rsp, err := c.RevokeInvitation(ctx, invitation, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeInvitationResponse(rsp)
+}
+
+// ResendInvitationWithResponse Send the letter of an invitation again.
+//
+// It lives for another seven days, also if it had expired. The link in the letter before stops working. At most one letter a minute, and ten in all.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations/{invitation}:resend (the `ResendInvitation` operationId).
+func (c *ClientWithResponses) ResendInvitationWithResponse(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*ResendInvitationResponse, error) {
+	rsp, err := c.ResendInvitation(ctx, invitation, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResendInvitationResponse(rsp)
+}
+
+// AcceptInvitationWithBodyWithResponse Accept an invitation with the account that is signed in.
+//
+// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+func (c *ClientWithResponses) AcceptInvitationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error) {
+	rsp, err := c.AcceptInvitationWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcceptInvitationResponse(rsp)
+}
+
+// AcceptInvitationWithResponse Accept an invitation with the account that is signed in.
+//
+// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+func (c *ClientWithResponses) AcceptInvitationWithResponse(ctx context.Context, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error) {
+	rsp, err := c.AcceptInvitation(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcceptInvitationResponse(rsp)
+}
+
+// LookAtInvitationWithBodyWithResponse What a link from a letter offers.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+func (c *ClientWithResponses) LookAtInvitationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LookAtInvitationResponse, error) {
+	rsp, err := c.LookAtInvitationWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLookAtInvitationResponse(rsp)
+}
+
+// LookAtInvitationWithResponse What a link from a letter offers.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+func (c *ClientWithResponses) LookAtInvitationWithResponse(ctx context.Context, body LookAtInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*LookAtInvitationResponse, error) {
+	rsp, err := c.LookAtInvitation(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLookAtInvitationResponse(rsp)
+}
+
+// RegisterInvitedWithBodyWithResponse Accept an invitation with a new account.
+//
+// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+func (c *ClientWithResponses) RegisterInvitedWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RegisterInvitedResponse, error) {
+	rsp, err := c.RegisterInvitedWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRegisterInvitedResponse(rsp)
+}
+
+// RegisterInvitedWithResponse Accept an invitation with a new account.
+//
+// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+func (c *ClientWithResponses) RegisterInvitedWithResponse(ctx context.Context, body RegisterInvitedJSONRequestBody, reqEditors ...RequestEditorFn) (*RegisterInvitedResponse, error) {
+	rsp, err := c.RegisterInvited(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRegisterInvitedResponse(rsp)
+}
+
 // GetJobWithResponse How far a job is.
 //
 // A job is forgotten some time after it has finished. With `Prefer: wait=N` the answer waits until it has, for N seconds
@@ -22060,6 +26014,21 @@ func (c *ClientWithResponses) RevokeOtherSessionsWithResponse(ctx context.Contex
 	return ParseRevokeOtherSessionsResponse(rsp)
 }
 
+// LeaveTenantWithResponse Leave a tenant.
+//
+// Also one that is suspended. The last owner cannot: they offer the ownership to somebody first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/tenants/{tenant}:leave (the `LeaveTenant` operationId).
+func (c *ClientWithResponses) LeaveTenantWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*LeaveTenantResponse, error) {
+	rsp, err := c.LeaveTenant(ctx, tenant, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLeaveTenantResponse(rsp)
+}
+
 // RemoveTotpWithResponse Remove the authenticator app.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -22240,6 +26209,8 @@ func (c *ClientWithResponses) ListMembersWithResponse(ctx context.Context, param
 
 // AddMemberWithBodyWithResponse Let a registered person in.
 //
+// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /members (the `AddMember` operationId).
@@ -22252,6 +26223,8 @@ func (c *ClientWithResponses) AddMemberWithBodyWithResponse(ctx context.Context,
 }
 
 // AddMemberWithResponse Let a registered person in.
+//
+// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22305,6 +26278,53 @@ func (c *ClientWithResponses) SetMemberRoleWithResponse(ctx context.Context, use
 		return nil, err
 	}
 	return ParseSetMemberRoleResponse(rsp)
+}
+
+// ListMemberWorkspacesWithResponse What a member is in the tenants directly below.
+//
+// Of those where you are a member yourself and may see who else is. A member of an agency is in none of its workspaces unless they are given one.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /members/{user}/workspaces (the `ListMemberWorkspaces` operationId).
+func (c *ClientWithResponses) ListMemberWorkspacesWithResponse(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*ListMemberWorkspacesResponse, error) {
+	rsp, err := c.ListMemberWorkspaces(ctx, user, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListMemberWorkspacesResponse(rsp)
+}
+
+// GiveWorkspacesWithBodyWithResponse Give a member several workspaces at once.
+//
+// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+func (c *ClientWithResponses) GiveWorkspacesWithBodyWithResponse(ctx context.Context, user UserID, params *GiveWorkspacesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GiveWorkspacesResponse, error) {
+	rsp, err := c.GiveWorkspacesWithBody(ctx, user, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGiveWorkspacesResponse(rsp)
+}
+
+// GiveWorkspacesWithResponse Give a member several workspaces at once.
+//
+// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+func (c *ClientWithResponses) GiveWorkspacesWithResponse(ctx context.Context, user UserID, params *GiveWorkspacesParams, body GiveWorkspacesJSONRequestBody, reqEditors ...RequestEditorFn) (*GiveWorkspacesResponse, error) {
+	rsp, err := c.GiveWorkspaces(ctx, user, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGiveWorkspacesResponse(rsp)
 }
 
 // ListPlatformsWithResponse What can be posted to here.
@@ -22693,6 +26713,9 @@ func (c *ClientWithResponses) ListPostsWithResponse(ctx context.Context, params 
 // Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 // is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 //
+// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /posts (the `CreatePost` operationId).
@@ -22708,6 +26731,9 @@ func (c *ClientWithResponses) CreatePostWithBodyWithResponse(ctx context.Context
 //
 // Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 // is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+//
+// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22912,8 +26938,9 @@ func (c *ClientWithResponses) SchedulePostWithResponse(ctx context.Context, post
 // BatchPostsWithBodyWithResponse Create many drafts at once.
 //
 // Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-// `/posts/N`.
+// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+// around the posts, or nests too deep is refused as a whole.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22929,8 +26956,9 @@ func (c *ClientWithResponses) BatchPostsWithBodyWithResponse(ctx context.Context
 // BatchPostsWithResponse Create many drafts at once.
 //
 // Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-// `/posts/N`.
+// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+// around the posts, or nests too deep is refused as a whole.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23016,9 +27044,9 @@ func (c *ClientWithResponses) UpdatePublishingSettingsWithResponse(ctx context.C
 	return ParseUpdatePublishingSettingsResponse(rsp)
 }
 
-// ListRolesWithResponse The tenant's own roles.
+// ListRolesWithResponse The roles that people here defined.
 //
-// Besides these there are owner, admin, manager, editor, approver, client and viewer.
+// In a workspace, those of its agency too (`inherited`). Besides these there are the built-in ones, see `GET /roles:built-in`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23033,7 +27061,8 @@ func (c *ClientWithResponses) ListRolesWithResponse(ctx context.Context, reqEdit
 
 // CreateRoleWithBodyWithResponse Create a role.
 //
-// Nobody can hand on what they may not do themselves.
+// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+// may. A role of an agency can be given in its workspaces, too.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23048,7 +27077,8 @@ func (c *ClientWithResponses) CreateRoleWithBodyWithResponse(ctx context.Context
 
 // CreateRoleWithResponse Create a role.
 //
-// Nobody can hand on what they may not do themselves.
+// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+// may. A role of an agency can be given in its workspaces, too.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23061,13 +27091,15 @@ func (c *ClientWithResponses) CreateRoleWithResponse(ctx context.Context, params
 	return ParseCreateRoleResponse(rsp)
 }
 
-// DeleteRoleWithResponse Delete a role that nobody has.
+// DeleteRoleWithResponse Delete a role.
+//
+// `reassign_to` is the role that those get who have it or are invited with it, here and in the workspaces below; without it `409 role.in_use`, if there are any.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /roles/{role} (the `DeleteRole` operationId).
-func (c *ClientWithResponses) DeleteRoleWithResponse(ctx context.Context, role RoleID, reqEditors ...RequestEditorFn) (*DeleteRoleResponse, error) {
-	rsp, err := c.DeleteRole(ctx, role, reqEditors...)
+func (c *ClientWithResponses) DeleteRoleWithResponse(ctx context.Context, role RoleID, params *DeleteRoleParams, reqEditors ...RequestEditorFn) (*DeleteRoleResponse, error) {
+	rsp, err := c.DeleteRole(ctx, role, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -23098,6 +27130,19 @@ func (c *ClientWithResponses) UpdateRoleWithResponse(ctx context.Context, role R
 		return nil, err
 	}
 	return ParseUpdateRoleResponse(rsp)
+}
+
+// ListBuiltInRolesWithResponse The roles that every tenant has.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /roles:built-in (the `ListBuiltInRoles` operationId).
+func (c *ClientWithResponses) ListBuiltInRolesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListBuiltInRolesResponse, error) {
+	rsp, err := c.ListBuiltInRoles(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListBuiltInRolesResponse(rsp)
 }
 
 // ListTenantsWithResponse The tenants the person is a member of.
@@ -23197,6 +27242,36 @@ func (c *ClientWithResponses) CreateChildTenantWithResponse(ctx context.Context,
 	return ParseCreateChildTenantResponse(rsp)
 }
 
+// RequestAccessWithBodyWithResponse Ask a tenant directly below to let your members in.
+//
+// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+func (c *ClientWithResponses) RequestAccessWithBodyWithResponse(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RequestAccessResponse, error) {
+	rsp, err := c.RequestAccessWithBody(ctx, tenant, child, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRequestAccessResponse(rsp)
+}
+
+// RequestAccessWithResponse Ask a tenant directly below to let your members in.
+//
+// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+func (c *ClientWithResponses) RequestAccessWithResponse(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, body RequestAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*RequestAccessResponse, error) {
+	rsp, err := c.RequestAccess(ctx, tenant, child, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRequestAccessResponse(rsp)
+}
+
 // ResumeTenantWithResponse Open a suspended tenant again.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -23212,6 +27287,10 @@ func (c *ClientWithResponses) ResumeTenantWithResponse(ctx context.Context, tena
 
 // SuspendTenantWithBodyWithResponse Close a tenant directly below, and all under it, to everybody.
 //
+// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+// when you resume; what came due meanwhile follows the rule for missed posts.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
@@ -23225,6 +27304,10 @@ func (c *ClientWithResponses) SuspendTenantWithBodyWithResponse(ctx context.Cont
 
 // SuspendTenantWithResponse Close a tenant directly below, and all under it, to everybody.
 //
+// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+// when you resume; what came due meanwhile follows the rule for missed posts.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
@@ -23234,6 +27317,79 @@ func (c *ClientWithResponses) SuspendTenantWithResponse(ctx context.Context, ten
 		return nil, err
 	}
 	return ParseSuspendTenantResponse(rsp)
+}
+
+// EndOwnershipOfferWithResponse Take an offer back, or decline it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /tenants/{tenant}/ownership (the `EndOwnershipOffer` operationId).
+func (c *ClientWithResponses) EndOwnershipOfferWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*EndOwnershipOfferResponse, error) {
+	rsp, err := c.EndOwnershipOffer(ctx, tenant, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEndOwnershipOfferResponse(rsp)
+}
+
+// GetOwnershipOfferWithResponse The offer of ownership that waits.
+//
+// For the owners and for whom it is made to; for everybody else there is none.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /tenants/{tenant}/ownership (the `GetOwnershipOffer` operationId).
+func (c *ClientWithResponses) GetOwnershipOfferWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*GetOwnershipOfferResponse, error) {
+	rsp, err := c.GetOwnershipOffer(ctx, tenant, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetOwnershipOfferResponse(rsp)
+}
+
+// AcceptOwnershipWithResponse Become the owner, as whom the tenant was offered to.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}/ownership:accept (the `AcceptOwnership` operationId).
+func (c *ClientWithResponses) AcceptOwnershipWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*AcceptOwnershipResponse, error) {
+	rsp, err := c.AcceptOwnership(ctx, tenant, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcceptOwnershipResponse(rsp)
+}
+
+// OfferOwnershipWithBodyWithResponse Offer the tenant to one of its members.
+//
+// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+func (c *ClientWithResponses) OfferOwnershipWithBodyWithResponse(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OfferOwnershipResponse, error) {
+	rsp, err := c.OfferOwnershipWithBody(ctx, tenant, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOfferOwnershipResponse(rsp)
+}
+
+// OfferOwnershipWithResponse Offer the tenant to one of its members.
+//
+// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+func (c *ClientWithResponses) OfferOwnershipWithResponse(ctx context.Context, tenant TenantID, body OfferOwnershipJSONRequestBody, reqEditors ...RequestEditorFn) (*OfferOwnershipResponse, error) {
+	rsp, err := c.OfferOwnership(ctx, tenant, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOfferOwnershipResponse(rsp)
 }
 
 // PausePublishingWithBodyWithResponse Hold everything that is due in this tenant and below it.
@@ -23448,6 +27604,204 @@ func (c *ClientWithResponses) TestWebhookWithResponse(ctx context.Context, webho
 		return nil, err
 	}
 	return ParseTestWebhookResponse(rsp)
+}
+
+// ParseListAccessGrantsResponse parses an HTTP response from a ListAccessGrantsWithResponse call
+func ParseListAccessGrantsResponse(rsp *http.Response) (*ListAccessGrantsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAccessGrantsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGrantAccessResponse parses an HTTP response from a GrantAccessWithResponse call
+func ParseGrantAccessResponse(rsp *http.Response) (*GrantAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GrantAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Access
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseApproveAccessResponse parses an HTTP response from a ApproveAccessWithResponse call
+func ParseApproveAccessResponse(rsp *http.Response) (*ApproveAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ApproveAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Access
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeclineAccessResponse parses an HTTP response from a DeclineAccessWithResponse call
+func ParseDeclineAccessResponse(rsp *http.Response) (*DeclineAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeclineAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Access
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRevokeAccessResponse parses an HTTP response from a RevokeAccessWithResponse call
+func ParseRevokeAccessResponse(rsp *http.Response) (*RevokeAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Access
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListReceivedAccessResponse parses an HTTP response from a ListReceivedAccessWithResponse call
+func ParseListReceivedAccessResponse(rsp *http.Response) (*ListReceivedAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListReceivedAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ReceivedList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
 }
 
 // ParseListKeysResponse parses an HTTP response from a ListKeysWithResponse call
@@ -24573,6 +28927,233 @@ func ParseCreateStreamTicketResponse(rsp *http.Response) (*CreateStreamTicketRes
 	return response, nil
 }
 
+// ParseListInvitationsResponse parses an HTTP response from a ListInvitationsWithResponse call
+func ParseListInvitationsResponse(rsp *http.Response) (*ListInvitationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListInvitationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest InvitationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateInvitationResponse parses an HTTP response from a CreateInvitationWithResponse call
+func ParseCreateInvitationResponse(rsp *http.Response) (*CreateInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Invitation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRevokeInvitationResponse parses an HTTP response from a RevokeInvitationWithResponse call
+func ParseRevokeInvitationResponse(rsp *http.Response) (*RevokeInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseResendInvitationResponse parses an HTTP response from a ResendInvitationWithResponse call
+func ParseResendInvitationResponse(rsp *http.Response) (*ResendInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResendInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Invitation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAcceptInvitationResponse parses an HTTP response from a AcceptInvitationWithResponse call
+func ParseAcceptInvitationResponse(rsp *http.Response) (*AcceptInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AcceptInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Invited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseLookAtInvitationResponse parses an HTTP response from a LookAtInvitationWithResponse call
+func ParseLookAtInvitationResponse(rsp *http.Response) (*LookAtInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LookAtInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Invited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRegisterInvitedResponse parses an HTTP response from a RegisterInvitedWithResponse call
+func ParseRegisterInvitedResponse(rsp *http.Response) (*RegisterInvitedResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RegisterInvitedResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Invited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetJobResponse parses an HTTP response from a GetJobWithResponse call
 func ParseGetJobResponse(rsp *http.Response) (*GetJobResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -25147,6 +29728,35 @@ func ParseRevokeOtherSessionsResponse(rsp *http.Response) (*RevokeOtherSessionsR
 	return response, nil
 }
 
+// ParseLeaveTenantResponse parses an HTTP response from a LeaveTenantWithResponse call
+func ParseLeaveTenantResponse(rsp *http.Response) (*LeaveTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LeaveTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseRemoveTotpResponse parses an HTTP response from a RemoveTotpWithResponse call
 func ParseRemoveTotpResponse(rsp *http.Response) (*RemoveTotpResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -25540,6 +30150,72 @@ func ParseSetMemberRoleResponse(rsp *http.Response) (*SetMemberRoleResponse, err
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Member
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListMemberWorkspacesResponse parses an HTTP response from a ListMemberWorkspacesWithResponse call
+func ParseListMemberWorkspacesResponse(rsp *http.Response) (*ListMemberWorkspacesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListMemberWorkspacesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PlaceList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGiveWorkspacesResponse parses an HTTP response from a GiveWorkspacesWithResponse call
+func ParseGiveWorkspacesResponse(rsp *http.Response) (*GiveWorkspacesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GiveWorkspacesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WorkspacesResult
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -26837,6 +31513,39 @@ func ParseUpdateRoleResponse(rsp *http.Response) (*UpdateRoleResponse, error) {
 	return response, nil
 }
 
+// ParseListBuiltInRolesResponse parses an HTTP response from a ListBuiltInRolesWithResponse call
+func ParseListBuiltInRolesResponse(rsp *http.Response) (*ListBuiltInRolesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListBuiltInRolesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BuiltInRoleList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListTenantsResponse parses an HTTP response from a ListTenantsWithResponse call
 func ParseListTenantsResponse(rsp *http.Response) (*ListTenantsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -27002,6 +31711,39 @@ func ParseCreateChildTenantResponse(rsp *http.Response) (*CreateChildTenantRespo
 	return response, nil
 }
 
+// ParseRequestAccessResponse parses an HTTP response from a RequestAccessWithResponse call
+func ParseRequestAccessResponse(rsp *http.Response) (*RequestAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RequestAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Access
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseResumeTenantResponse parses an HTTP response from a ResumeTenantWithResponse call
 func ParseResumeTenantResponse(rsp *http.Response) (*ResumeTenantResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -27047,6 +31789,130 @@ func ParseSuspendTenantResponse(rsp *http.Response) (*SuspendTenantResponse, err
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEndOwnershipOfferResponse parses an HTTP response from a EndOwnershipOfferWithResponse call
+func ParseEndOwnershipOfferResponse(rsp *http.Response) (*EndOwnershipOfferResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EndOwnershipOfferResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetOwnershipOfferResponse parses an HTTP response from a GetOwnershipOfferWithResponse call
+func ParseGetOwnershipOfferResponse(rsp *http.Response) (*GetOwnershipOfferResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetOwnershipOfferResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OwnershipOffer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAcceptOwnershipResponse parses an HTTP response from a AcceptOwnershipWithResponse call
+func ParseAcceptOwnershipResponse(rsp *http.Response) (*AcceptOwnershipResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AcceptOwnershipResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseOfferOwnershipResponse parses an HTTP response from a OfferOwnershipWithResponse call
+func ParseOfferOwnershipResponse(rsp *http.Response) (*OfferOwnershipResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OfferOwnershipResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest OwnershipOffer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
