@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
+	"github.com/carillonhq/carillon/core/admin"
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/core/publishing"
@@ -29,6 +30,10 @@ var unaudited = map[string]string{
 	"refreshSession":     "a token is exchanged every few minutes, by programs; a stolen one is recorded",
 	"validatePost":       "it only looks, and keeps nothing",
 	"createStreamTicket": "nothing is kept: the ticket is signed",
+	"startProvider":      "a state is kept for ten minutes; nobody is signed in yet",
+	"startIdentity":      "a state is kept for ten minutes; nothing is linked yet",
+	"finishProvider":     "it takes a provider, which is not on this stage: what it keeps is recorded as account.create, identity.link and session.start",
+	"finishIdentity":     "it takes a provider, which is not on this stage: what it keeps is recorded as identity.link",
 }
 
 // unseen are the operations whose transaction leaves no row to be seen by: what
@@ -36,6 +41,7 @@ var unaudited = map[string]string{
 var unseen = map[string]bool{
 	"verifyEmail":  true,
 	"removeMember": true, "deleteRole": true, "deleteWebhook": true, "logout": true, "revokeSession": true, "revokeOtherSessions": true,
+	"endImpersonation": true, "operatorLogout": true, "dropBlock": true, "dropOverride": true, "dropFlag": true,
 	"distrustPluginKey": true, "deleteMedia": true,
 }
 
@@ -80,6 +86,19 @@ var sets = map[string]func(*stage){
 		s.body = fmt.Sprintf(`{"token":%q,"password":"another four unrelated words"}`, token.Reveal())
 	},
 	"verifyEmail": func(s *stage) { s.body = s.registration() },
+	"addBlock":    func(s *stage) { s.body = `{"range":"2001:db8::2","reason":"because"}` },
+	"operatorLogin": func(s *stage) {
+		email, password := id.New("opr")+"@example.com", "four unrelated words here"
+		must(s.t, s.admin.Enlist(s.t.Context(), admin.Shell(), email, "Olga", secret.Secret(password)))
+		code, err := s.admin.Code(s.t.Context(), admin.Shell(), email)
+		must(s.t, err)
+		s.body = fmt.Sprintf(`{"email":%q,"password":%q,"code":%q}`, email, password, code)
+	},
+	"operatorPassword": func(s *stage) {
+		_, token, err := s.admin.AddOperator(s.t.Context(), admin.Shell(), id.New("opr")+"@example.com", "Olga")
+		must(s.t, err)
+		s.body = fmt.Sprintf(`{"token":%q,"password":"four unrelated words here"}`, token.Reveal())
+	},
 }
 
 func another(s *stage) {
@@ -137,12 +156,15 @@ func (w *world) stage(t *testing.T, r route) *stage {
 		s.tenant = postgrestest.Operator
 		s.owner, s.token = w.member(s.tenant, tenants.Owner)
 	}
+	if r.op.Extensions["x-operator"] != nil {
+		s.token = w.realm(s.names)
+	}
 	set, special := sets[r.op.OperationID]
 	if special {
 		set(s)
 	}
 	if s.body == "" {
-		s.body = r.body(t)
+		s.body = named(r.body(t), s.names)
 	}
 	return s
 }

@@ -22,6 +22,7 @@ type Server struct {
 	Streams   Streams
 	Webhooks  Webhooks
 	Audit     Audit
+	Admin     Admin
 	Jobs      Jobs
 	Plugins   Plugins
 

@@ -36,6 +36,9 @@ var constraints = map[string]problem{
 	"users_email":       {fault.Conflict, "email.taken", "This address has an account.", "/email"},
 	"externals_account": {fault.Conflict, "identity.taken", "This account is linked already.", ""},
 
+	// The operators' realm.
+	"address_blocks_range_key": {fault.Conflict, "block.exists", "This range is blocked already.", "/range"},
+
 	// Events and webhooks.
 
 	// Channels and their secrets.
