@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
+	"github.com/carillonhq/carillon/core/admin"
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/core/publishing"
@@ -40,6 +41,7 @@ const startsElsewhere = "somebody leaves for a provider: what comes of it is rec
 var unseen = map[string]bool{
 	"verifyEmail": true, "registerInvited": true,
 	"removeMember": true, "deleteRole": true, "deleteWebhook": true, "logout": true, "revokeSession": true, "revokeOtherSessions": true,
+	"endImpersonation": true, "operatorLogout": true, "dropBlock": true, "dropOverride": true, "dropFlag": true,
 	"distrustPluginKey": true, "deleteMedia": true, "unlinkIdentity": true,
 }
 
@@ -94,6 +96,19 @@ var sets = map[string]func(*stage){
 		s.body = s.arriving("/auth/step-up/providers/there:start", "", s.stranger())
 	},
 	"verifyEmail": func(s *stage) { s.body = s.registration() },
+	"addBlock":    func(s *stage) { s.body = `{"range":"2001:db8::2","reason":"because"}` },
+	"operatorLogin": func(s *stage) {
+		email, password := id.New("opr")+"@example.com", "four unrelated words here"
+		must(s.t, s.admin.Enlist(s.t.Context(), admin.Shell(), email, "Olga", secret.Secret(password)))
+		code, err := s.admin.Code(s.t.Context(), admin.Shell(), email)
+		must(s.t, err)
+		s.body = fmt.Sprintf(`{"email":%q,"password":%q,"code":%q}`, email, password, code)
+	},
+	"operatorPassword": func(s *stage) {
+		_, token, err := s.admin.AddOperator(s.t.Context(), admin.Shell(), id.New("opr")+"@example.com", "Olga")
+		must(s.t, err)
+		s.body = fmt.Sprintf(`{"token":%q,"password":"four unrelated words here"}`, token.Reveal())
+	},
 }
 
 func another(s *stage) {
@@ -151,12 +166,15 @@ func (w *world) stage(t *testing.T, r route) *stage {
 		s.tenant = postgrestest.Operator
 		s.owner, s.token = w.member(s.tenant, tenants.Owner)
 	}
+	if r.op.Extensions["x-operator"] != nil {
+		s.token = w.realm(s.names)
+	}
 	set, special := sets[r.op.OperationID]
 	if special {
 		set(s)
 	}
 	if s.body == "" {
-		s.body = r.body(t)
+		s.body = named(r.body(t), s.names)
 	}
 	return s
 }

@@ -45,6 +45,10 @@ var forms = map[string]form{
 		Done:   "That device is signed out. Choose a new password now: whoever it was may know yours.",
 		Advice: "Somebody signed in to your account on a device that was not known. If that was not you, sign the device out.",
 	},
+	"/operator-password": {
+		Title: "Choose an operator's password", Target: base + "/operator/auth/password", Token: true, Button: "Set the password", Done: "Done. Signing in asks for a code of your authenticator app too: the first time you are given the secret for it.",
+		Fields: []input{{"password", "New password, at least 15 characters", "password", "new-password"}},
+	},
 	"/reset-password": {
 		Title: "Choose a new password", Target: base + "/auth/password:reset", Token: true, Button: "Set the password", Done: "Done. You can sign in with it now.",
 		Fields: []input{{"password", "New password, at least 15 characters", "password", "new-password"}},

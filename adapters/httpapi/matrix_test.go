@@ -48,6 +48,10 @@ var bodies = map[string]string{
 	"createPost": `{"segments":[{"text":"hello"}]}`, "batchPosts": `{"posts":[{"segments":[{"text":"hello"}]}]}`, "validatePost": `{"segments":[{"text":"hello"}]}`, "updatePost": `{"segments":[{"text":"new"}]}`,
 	"schedulePost": `{"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}`, "settleSegment": `{"verdict":"send_again"}`,
 	"createWebhook": `{"url":"https://example.com/hook"}`, "updateWebhook": `{"description":"New"}`, "replayWebhook": `{"since":"` + time.Now().Add(-time.Hour).UTC().Format(time.RFC3339) + `"}`,
+	"operatorSuspendUser": `{"reason":"because"}`, "operatorSuspendTenant": `{"reason":"because"}`,
+	"grantTier":    `{"tier":"pro","reason":"because","until":"` + time.Now().Add(time.Hour).UTC().Format(time.RFC3339) + `"}`,
+	"overrideFlag": `{"on":true}`, "setFlag": `{"on":true}`, "setMaintenance": `{"on":false}`,
+	"addBlock": `{"range":"2001:db8::1","reason":"because"}`, "impersonate": `{"user":"{user}","tenant":"{tenant}","reason":"because"}`,
 	"addPlugin": `not a bundle`, "approvePlugin": `{"digest":"` + strings.Repeat("b", 64) + `"}`, "dismissPlugin": `{}`, "rollbackPlugin": `{}`, "setPluginChannel": `{"channel":"pinned"}`,
 	"setPluginSettings": `{"values":{"token":"x"}}`, "setPluginGrants": `{"tiers":["pro"]}`, "trustPluginKey": `{"name":"Example","public":` + strconv.Quote(pluginKey) + `}`,
 	"pausePublishing": ``, "suspendTenant": ``, "pauseChannel": ``, "uploadMedia": `not a picture`,
@@ -105,6 +109,11 @@ func (r route) fill(t testing.TB, names map[string]string) string {
 	return path + queries[r.op.OperationID]
 }
 
+// named writes names into a body.
+func named(body string, names map[string]string) string {
+	return strings.NewReplacer("{user}", names["user"], "{tenant}", names["tenant"]).Replace(body)
+}
+
 func (r route) body(t testing.TB) string {
 	t.Helper()
 	body, ok := bodies[r.op.OperationID]
@@ -121,6 +130,7 @@ func (w *world) victim(tenant tenants.ID, owner tenants.UserID) map[string]strin
 	who, err := w.registry.Resolve(ctx, owner, tenant)
 	must(w.t, err)
 	names := map[string]string{"tenant": string(tenant), "user": string(owner), "role": "reader", "platform": "test.platform", "provider": "there", "identity": w.identity(owner), "passkey": w.passkey(owner)}
+	names["impersonation"], names["block"], names["flag"] = id.New("imp"), id.New("blk"), "nothing"
 	names["child"] = string(postgrestest.Child(w.t, w.db, tenant, tenants.Workspace))
 
 	_, err = w.registry.CreateRole(ctx, who, "reader", "Reader", []tenants.Action{"post.read"})
@@ -364,7 +374,7 @@ func (w *world) ask(r route, p principal, tenant tenants.ID, names map[string]st
 	if p.bearer != "" {
 		headers["Authorization"] = "Bearer " + p.bearer
 	}
-	body := r.body(w.t)
+	body := named(r.body(w.t), names)
 	if r.op.OperationID == "uploadMedia" {
 		headers["Content-Type"] = "image/png"
 	}

@@ -39,6 +39,9 @@ var constraints = map[string]problem{
 	"passkeys_credential": {fault.Conflict, "passkey.taken", "This passkey is known already.", "/passkey"},
 	"externals_account":   {fault.Conflict, "identity.taken", "This account is linked already.", ""},
 
+	// The operators' realm.
+	"address_blocks_range_key": {fault.Conflict, "block.exists", "This range is blocked already.", "/range"},
+
 	// Events and webhooks.
 
 	// Channels and their secrets.

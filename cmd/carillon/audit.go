@@ -66,11 +66,12 @@ func auditHeads() *cobra.Command {
 
 // auditKeys sign heads, and know those that older master keys signed.
 func auditKeys(cfg config) *audit.Keys {
-	var keys [][]byte
-	for _, master := range append([][]byte{cfg.MasterKey}, cfg.MasterKeysOld...) {
-		keys = append(keys, vault.New(master).Key(vault.Audit))
+	keyOf := func(master []byte) []byte { return vault.New(master).Key(vault.Audit) }
+	var older [][]byte
+	for _, master := range cfg.MasterKeysOld {
+		older = append(older, keyOf(master))
 	}
-	return audit.NewKeys(keys[0], keys[1:]...)
+	return audit.NewKeys(keyOf(cfg.MasterKey), older...)
 }
 
 func witnesses(path string) (kept []audit.Witness, err error) {
