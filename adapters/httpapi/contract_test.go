@@ -24,7 +24,7 @@ import (
 // elsewise are the operations that an owner cannot complete in the world of
 // these tests, with the code they end with.
 var elsewise = map[string]string{
-	"addMember":          "user.not_found",      // nobody has that address
+	"addMember":          "user.not_found",      // no colleague has that address
 	"setMemberRole":      "member.last_owner",   // the owner is the only one
 	"removeMember":       "member.last_owner",   //
 	"leaveTenant":        "member.last_owner",   //
