@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/carillonhq/carillon/core/identity/breached"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/secret"
 )
@@ -48,6 +49,8 @@ func checkPassword(p secret.Secret, address, pointer string, shortest int) error
 		return fault.New(fault.Invalid, "password.too_long", "At most %d characters.", MaxPassword).On(pointer)
 	case common(plain, address):
 		return fault.New(fault.Invalid, "password.common", "This is among the first passwords anyone would try. Use unrelated words.").On(pointer)
+	case breached.Has(plain):
+		return fault.New(fault.Invalid, "password.breached", "This password is on lists of stolen ones, which are tried first. Choose another.").On(pointer)
 	}
 	return nil
 }
