@@ -58,9 +58,9 @@ type stage struct {
 // sets change the stage for operations that would not succeed on the usual one.
 var sets = map[string]func(*stage){
 	"addMember": func(s *stage) {
-		email := id.New("usr") + "@example.com"
-		s.register(email, "four unrelated words here")
-		s.body = fmt.Sprintf(`{"email":%q,"role":"viewer"}`, email)
+		colleague, _ := s.member(s.agency, tenants.Viewer)
+		postgrestest.Exec(s.t, s.db, "insert into memberships (tenant_id, user_id, role, granted_by) values ($1, $2, 'admin', 'system')", s.agency, s.owner)
+		s.body = fmt.Sprintf(`{"email":%q,"role":"viewer"}`, s.email(colleague))
 	},
 	"acceptInvitation": acceptable, "registerInvited": registrable, "giveWorkspaces": givable, "revokeAccess": granted,
 	"leaveTenant": leavable, "offerOwnership": heir, "acceptOwnership": offered, "endOwnershipOffer": offered,

@@ -4856,7 +4856,7 @@ type ServerInterface interface {
 	// ListMembers Who may enter this tenant.
 	// (GET /members)
 	ListMembers(c *fiber.Ctx, params ListMembersParams) error
-	// AddMember Let a registered person in.
+	// AddMember Let a colleague in.
 	// (POST /members)
 	AddMember(c *fiber.Ctx, params AddMemberParams) error
 	// RemoveMember Remove a member.
@@ -16832,7 +16832,7 @@ type StrictServerInterface interface {
 	// ListMembers Who may enter this tenant.
 	// (GET /members)
 	ListMembers(ctx context.Context, request ListMembersRequestObject) (ListMembersResponseObject, error)
-	// AddMember Let a registered person in.
+	// AddMember Let a colleague in.
 	// (POST /members)
 	AddMember(ctx context.Context, request AddMemberRequestObject) (AddMemberResponseObject, error)
 	// RemoveMember Remove a member.

@@ -5607,18 +5607,18 @@ type ClientInterface interface {
 	// Corresponds with GET /members (the `ListMembers` operationId).
 	ListMembers(ctx context.Context, params *ListMembersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AddMemberWithBody Let a registered person in.
+	// AddMemberWithBody Let a colleague in.
 	//
-	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+	// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /members (the `AddMember` operationId).
 	AddMemberWithBody(ctx context.Context, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AddMember Let a registered person in.
+	// AddMember Let a colleague in.
 	//
-	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+	// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -8541,9 +8541,9 @@ func (c *Client) ListMembers(ctx context.Context, params *ListMembersParams, req
 	return c.Client.Do(req)
 }
 
-// AddMemberWithBody Let a registered person in.
+// AddMemberWithBody Let a colleague in.
 //
-// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8560,9 +8560,9 @@ func (c *Client) AddMemberWithBody(ctx context.Context, params *AddMemberParams,
 	return c.Client.Do(req)
 }
 
-// AddMember Let a registered person in.
+// AddMember Let a colleague in.
 //
-// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -19749,18 +19749,18 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /members (the `ListMembers` operationId).
 	ListMembersWithResponse(ctx context.Context, params *ListMembersParams, reqEditors ...RequestEditorFn) (*ListMembersResponse, error)
 
-	// AddMemberWithBodyWithResponse Let a registered person in.
+	// AddMemberWithBodyWithResponse Let a colleague in.
 	//
-	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+	// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /members (the `AddMember` operationId).
 	AddMemberWithBodyWithResponse(ctx context.Context, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddMemberResponse, error)
 
-	// AddMemberWithResponse Let a registered person in.
+	// AddMemberWithResponse Let a colleague in.
 	//
-	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+	// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -30666,9 +30666,9 @@ func (c *ClientWithResponses) ListMembersWithResponse(ctx context.Context, param
 	return ParseListMembersResponse(rsp)
 }
 
-// AddMemberWithBodyWithResponse Let a registered person in.
+// AddMemberWithBodyWithResponse Let a colleague in.
 //
-// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30681,9 +30681,9 @@ func (c *ClientWithResponses) AddMemberWithBodyWithResponse(ctx context.Context,
 	return ParseAddMemberResponse(rsp)
 }
 
-// AddMemberWithResponse Let a registered person in.
+// AddMemberWithResponse Let a colleague in.
 //
-// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
