@@ -1,8 +1,10 @@
 // Package conformance holds a plugin to the contract from outside, whatever
 // language it is written in.
 //
-// The plugin runs as it will in production, under the real host, and talks to
-// a fake of its platform through a proxy that spoils what it is told to. What
+// The plugin runs as it will in production, confined and under the real host,
+// and talks to a fake of its platform through a proxy that spoils what it is
+// told to. Where the host would mend or hide what is looked for, that is most of
+// level 0 and all of level 4, it runs confined the same way without one. What
 // counts is what the fake holds in the end and what the plugin claims, held
 // against each other; how the plugin works is its own affair. Levels build on
 // each other: 0 the process, 1 the happy path, 2 every way a request can go
