@@ -52,7 +52,7 @@ func (b *bench) parties() ([2]*party, error) {
 	for n, name := range []string{"A", "B"} {
 		account, call, ok := b.stage.Account(n)
 		if !ok {
-			return out, skip{"needs a second account in test.accounts of carillon.yaml: nothing is known yet of two tenants"}
+			return out, untried{"needs a second account in test.accounts of carillon.yaml: nothing is known yet of two tenants"}
 		}
 		p := &party{name: name, account: account, call: call}
 		canary := "canary" + strings.ToLower(rand.Text())
