@@ -29,15 +29,22 @@ var unaudited = map[string]string{
 	"refreshSession":     "a token is exchanged every few minutes, by programs; a stolen one is recorded",
 	"validatePost":       "it only looks, and keeps nothing",
 	"lookAtInvitation":   "it only looks, and keeps nothing",
+	"startProvider":      startsElsewhere, "startIdentity": startsElsewhere, "startProviderStepUp": startsElsewhere,
+	"beginPasskey":       "a question is kept for minutes; what its answer changes is recorded",
+	"beginPasskeyLogin":  "a question is kept for minutes; what its answer changes is recorded",
+	"askStepUp":          "a question is kept for minutes; what its answer changes is recorded",
 	"createStreamTicket": "nothing is kept: the ticket is signed",
 }
+
+const startsElsewhere = "somebody leaves for a provider: what comes of it is recorded when they are back"
 
 // unseen are the operations whose transaction leaves no row to be seen by: what
 // it wrote about is gone, or was written again since.
 var unseen = map[string]bool{
 	"verifyEmail": true, "registerInvited": true,
 	"removeMember": true, "deleteRole": true, "deleteWebhook": true, "logout": true, "revokeSession": true, "revokeOtherSessions": true,
-	"distrustPluginKey": true, "deleteMedia": true,
+	"disownSession": true, "removeTotp": true, "removePasskey": true,
+	"distrustPluginKey": true, "deleteMedia": true, "unlinkIdentity": true,
 }
 
 // A stage is what an operation finds, and how it is called.
@@ -59,6 +66,8 @@ var sets = map[string]func(*stage){
 	},
 	"acceptInvitation": acceptable, "registerInvited": registrable, "giveWorkspaces": givable, "revokeAccess": granted,
 	"leaveTenant": leavable, "offerOwnership": heir, "acceptOwnership": offered, "endOwnershipOffer": offered,
+	"confirmTotp": appWaits, "removeTotp": appCounts, "addPasskey": passkeyMade, "loginWithPasskey": passkeyShown,
+	"answerChallenge": secondAsked, "stepUp": passwordAlone, "disownSession": disowned,
 	"setMemberRole": another,
 	"removeMember":  another,
 	"createChildTenant": func(s *stage) {
@@ -81,6 +90,14 @@ var sets = map[string]func(*stage){
 		token, err := s.world.names.Link(s.t.Context(), s.owner)
 		must(s.t, err)
 		s.body = fmt.Sprintf(`{"token":%q,"password":"another four unrelated words"}`, token.Reveal())
+	},
+	"finishProvider": func(s *stage) { s.body = s.arriving("/auth/providers/there:start", "", id.New("usr")+"@example.com") },
+	"finishIdentity": func(s *stage) {
+		s.body = s.arriving("/me/identities:start", `{"provider":"there"}`, id.New("usr")+"@example.com")
+	},
+	"startProviderStepUp": func(s *stage) { s.stranger() },
+	"finishProviderStepUp": func(s *stage) {
+		s.body = s.arriving("/auth/step-up/providers/there:start", "", s.stranger())
 	},
 	"verifyEmail": func(s *stage) { s.body = s.registration() },
 }

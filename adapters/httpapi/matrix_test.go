@@ -34,7 +34,7 @@ var bodies = map[string]string{
 	"changePassword": `{"current":"four unrelated words here","password":"another four unrelated words"}`,
 	"renameSession":  `{"name":"Desk"}`, "renamePasskey": `{"name":"Phone"}`, "confirmTotp": `{"code":"287082"}`,
 	"addPasskey": `{"challenge":"cch_x","name":"Phone","passkey":{"id":"x"}}`, "stepUp": `{"method":"password","password":"four unrelated words here"}`,
-	"finishProvider": `{"state":"cst_x","code":"c"}`, "startIdentity": `{"provider":"there"}`, "finishIdentity": `{"provider":"there","state":"cst_x","code":"c"}`,
+	"finishProvider": `{"state":"cst_x","code":"c"}`, "finishProviderStepUp": `{"state":"cst_x","code":"c"}`, "startIdentity": `{"provider":"there"}`, "finishIdentity": `{"provider":"there","state":"cst_x","code":"c"}`,
 	"addMember": `{"email":"nobody@example.com","role":"viewer"}`, "setMemberRole": `{"role":"editor"}`,
 	"createRole": `{"name":"tester","title":"Tester","actions":["post.read"]}`, "updateRole": `{"title":"Tester","actions":["post.read"]}`,
 	"giveWorkspaces":   `{"workspaces":[{"tenant_id":"ten_00000000000000000000000001","role":"viewer"}]}`,

@@ -66,11 +66,11 @@ func auditHeads() *cobra.Command {
 
 // auditKeys sign heads, and know those that older master keys signed.
 func auditKeys(cfg config) *audit.Keys {
-	var older [][]byte
-	for _, master := range cfg.MasterKeysOld {
-		older = append(older, vault.New(master).Key(vault.Audit))
+	var keys [][]byte
+	for _, master := range append([][]byte{cfg.MasterKey}, cfg.MasterKeysOld...) {
+		keys = append(keys, vault.New(master).Key(vault.Audit))
 	}
-	return audit.NewKeys(vault.New(cfg.MasterKey).Key(vault.Audit), older...)
+	return audit.NewKeys(keys[0], keys[1:]...)
 }
 
 func witnesses(path string) (kept []audit.Witness, err error) {
