@@ -62,7 +62,7 @@ func (d desk) project(name, version string, change ...string) {
 	must(d.T, err)
 	change = append(change, "id: org.telegram", "id: org.example.club", "version: 1.0.0", "version: "+version)
 	must(d.T, os.MkdirAll(filepath.Join(d.dir, name), 0o755))
-	must(d.T, os.WriteFile(filepath.Join(d.dir, name, "plugin.yaml"), []byte(strings.NewReplacer(change...).Replace(string(raw))), 0o600))
+	must(d.T, os.WriteFile(filepath.Join(d.dir, name, "plugin.yaml"), []byte(strings.NewReplacer(change...).Replace(string(raw))), 0o644))
 }
 
 // waiting is the digest that is shown of the version that waits.
@@ -71,6 +71,7 @@ func (d desk) waiting(id string) string {
 	said, err := command(d.T, "plugin show "+id)
 	must(d.T, err)
 	_, digest, _ := strings.Cut(said, "plugin approve "+id+" ")
+	digest, _, _ = strings.Cut(digest, "\n")
 	return strings.TrimSpace(digest)
 }
 
