@@ -26,9 +26,11 @@ create table sign_in_attempts (
   state      bytea not null primary key,           -- SHA-256 of 256 random bits
   binder     bytea not null,                       -- likewise
   provider   text not null,
-  user_id    text collate "C" not null,            -- who links an account; '' signs in
+  aim        text not null,
+  user_id    text collate "C" not null,            -- who is on the way; '' signs in
   session_id text collate "C" not null,
-  expires_at timestamptz not null
+  expires_at timestamptz not null,
+  constraint sign_in_attempts_aim check (aim in ('sign_in', 'link', 'step_up'))
 );
 create index sign_in_attempts_expiry on sign_in_attempts (expires_at);
 

@@ -19,7 +19,7 @@ alter table segments force row level security;
 create unique index segments_ref on segments (tenant_id, channel_id, (ref->>'id')) where ref->>'id' <> '';
 
 -- What a restored database doubts is in doubt at once; see restore.go.
-grant update (state, problem), select (verify, holder) on segments to carillon_system;
+grant update (state, problem), select (verify, holder, problem, called_at) on segments to carillon_system;
 
 -- Which history of which database this is. The history, or timeline, is a new
 -- one after a failover and after a restore to a point in time; it is the one
@@ -45,6 +45,6 @@ grant execute on function served_here(), same_database() to carillon_system;
 -- +goose Down
 drop function same_database();
 drop function served_here();
-revoke update (state, problem), select (verify, holder) on segments from carillon_system;
+revoke update (state, problem), select (verify, holder, problem, called_at) on segments from carillon_system;
 drop index segments_ref;
 alter table segments drop column ordered_at;

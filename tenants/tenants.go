@@ -99,6 +99,7 @@ type Scope struct {
 	Authz   int64    // version of the tenant's members and roles that this was read from
 	Key     string   // the API key used, if any
 	Granted []Action // what that key is narrowed to; nil means everything the role may
+	Grant   string   // the grant of access that a person of the tenant above is here by; empty for members
 	// Impersonator is the operator who acts as User; empty: nobody does.
 	Impersonator string
 }

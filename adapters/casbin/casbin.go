@@ -127,6 +127,19 @@ func (a *Authorizer) Allow(ctx context.Context, who tenants.Scope, act tenants.A
 	return nil
 }
 
+// Actions is what a built-in role may do in a tenant of any kind, sorted. It is
+// before key and plan.
+func (a *Authorizer) Actions(role tenants.Role) []tenants.Action {
+	var out []tenants.Action
+	for act, may := range a.roles[role] {
+		if may && !a.special[act] {
+			out = append(out, act)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // tooSmall says which plan includes what tier does not.
 func (a *Authorizer) tooSmall(tier tenants.Tier, act tenants.Action) error {
 	facts := fault.Facts{Plan: string(tier)}

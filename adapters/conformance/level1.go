@@ -119,8 +119,8 @@ func (b *bench) wellFormed(r rehearsal.Record, call social.Call) error {
 	switch {
 	case r.Step.Next != nil && len(r.Step.Next.State) > social.MaxState:
 		return broke(fmt.Sprintf("a state of at most %d bytes", social.MaxState), "left %d", len(r.Step.Next.State))
-	case r.Step.Next != nil && leaks(string(r.Step.Next.State), call.Credential) != "":
-		return broke("a state without secrets: it is stored", "put %s of the credential into it", leaks(string(r.Step.Next.State), call.Credential))
+	case r.Step.Next != nil && b.leaks(string(r.Step.Next.State), call) != "":
+		return broke("a state without secrets: it is stored", "put %s into it", b.leaks(string(r.Step.Next.State), call))
 	case r.Step.Receipt != nil && r.Step.Receipt.Status == "":
 		return broke("a receipt says how public the object is", "left the status out")
 	case r.Step.Receipt != nil && r.Step.Receipt.Ref.URL != "" && !strings.HasPrefix(r.Step.Receipt.Ref.URL, "http"):
@@ -129,14 +129,19 @@ func (b *bench) wellFormed(r rehearsal.Record, call social.Call) error {
 	return nil
 }
 
-// leaks names the secret of c that is in text, or "".
-func leaks(text string, c social.Credential) string {
-	if c.AccessToken != "" && strings.Contains(text, c.AccessToken) {
+// leaks names the secret of what c lends that is in text, or "".
+func (b *bench) leaks(text string, c social.Call) string {
+	if token := c.Credential.AccessToken; token != "" && strings.Contains(text, token) {
 		return "the access token"
 	}
-	for name, s := range c.Secrets {
+	for name, s := range c.Credential.Secrets {
 		if len(s) >= 4 && strings.Contains(text, s) {
 			return "the secret " + name
+		}
+	}
+	for _, name := range social.SecretSettings(b.stage.Manifest.SettingsSchema) {
+		if s := c.App[name]; len(s) >= 4 && strings.Contains(text, s) {
+			return "the operator's " + name
 		}
 	}
 	return ""

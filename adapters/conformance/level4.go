@@ -133,8 +133,8 @@ func (b *bench) tenants(ctx context.Context, rule func(rehearsal.Exchange) *rehe
 				if w := written(r.Fault); w != nil {
 					return w
 				}
-				if r.Fault != nil && leaks(r.Fault.Message+r.Fault.Key, t.Request.Call.Credential) != "" {
-					return broke("a fault's message without secrets: people read it", "put %s into it", leaks(r.Fault.Message+r.Fault.Key, t.Request.Call.Credential)).with(r.Exchanges)
+				if r.Fault != nil && b.leaks(r.Fault.Message+r.Fault.Key, t.Request.Call) != "" {
+					return broke("a fault's message without secrets: people read it", "put %s into it", b.leaks(r.Fault.Message+r.Fault.Key, t.Request.Call)).with(r.Exchanges)
 				}
 				other := parties[1-i]
 				if err := unmixed(parties[i].name, other, words[1-i], r); err != nil {

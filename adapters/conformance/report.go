@@ -167,7 +167,7 @@ func (r Report) Matrix() Matrix {
 		of social.Capability
 		id string
 	}{
-		{social.CanReply, "L1.thread"}, {social.CanFind, "L1.find."}, {social.CanMetrics, "L1.metrics"},
+		{social.CanReply, "L1.thread"}, {social.CanFind, "L1.find."}, {social.CanStatus, "L1.find.status"}, {social.CanMetrics, "L1.metrics"},
 		{social.CanAccounts, "L1.accounts"}, {social.CanConnect, "L1.connect"}, {social.CanRefresh, "L1.refresh"},
 	} {
 		m.Abilities = append(m.Abilities, Ability{string(c.of), r.Manifest.Can(c.of), r.worst(c.id)})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -182,7 +183,7 @@ func TestOneRuleForAlt(t *testing.T) {
 		code, _, body := w.call("PATCH", "/api/v1/media/"+file, headers, `{"alt":"`+alt+`"}`)
 		inPost, _, post := w.call("POST", "/api/v1/posts", as(tenant, token), `{"segments":[{"text":"x","media":[{"id":"`+file+`","alt":"`+alt+`"}]}]}`)
 		form, kind := formWith(t, map[string]string{"alt": alt, "name": "bells.png"}, "x")
-		req := httptest.NewRequest("POST", "/api/v1/media", form)
+		req := httptest.NewRequest(http.MethodPost, "/api/v1/media", form)
 		for k, v := range as(tenant, token) {
 			req.Header.Set(k, v)
 		}

@@ -30,6 +30,7 @@ func (s *surface) guard(r api.Route) []fiber.Handler {
 		s.version,
 		s.limitCaller(r),
 		s.authorize(r),
+		s.stepUp(r),
 		wellFormed(r),
 		s.body(r),
 		s.precondition(r),
@@ -120,6 +121,20 @@ func (s *surface) authorize(r api.Route) fiber.Handler {
 			return err
 		}
 		if err := s.Authz.Allow(c.UserContext(), who, tenants.Action(r.Action)); err != nil {
+			return err
+		}
+		return c.Next()
+	}
+}
+
+// stepUp asks once more who somebody is where the contract says so. It comes
+// after authorize: who may not at all is not sent to fetch their phone.
+func (s *surface) stepUp(r api.Route) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		if !r.StepUp {
+			return c.Next()
+		}
+		if err := s.Auth.SteppedUp(c.UserContext(), caller(c.UserContext())); err != nil {
 			return err
 		}
 		return c.Next()

@@ -36,6 +36,9 @@ type Authenticator interface {
 	// StillSignedIn returns fault.Unauthenticated once the session of a person
 	// has ended.
 	StillSignedIn(ctx context.Context, who identity.Principal) error
+	// SteppedUp returns fault.Forbidden for who last proved who they are too
+	// long ago, and for a key.
+	SteppedUp(ctx context.Context, who identity.Principal) error
 }
 
 // Resolver finds what a person is in a tenant. It returns fault.NotFound for a
@@ -172,6 +175,9 @@ func declared(r api.Route) error {
 		if said {
 			n++
 		}
+	}
+	if r.StepUp && r.Public != "" {
+		return fmt.Errorf("httpapi: %s %s is public and asks for a step-up: of whom?", r.Method, r.Path)
 	}
 	if n != 1 {
 		return fmt.Errorf("httpapi: %s %s declares %d of x-action, x-session, x-operator and x-public, want exactly one", r.Method, r.Path, n)

@@ -52,6 +52,8 @@ func (doorman) Authenticate(_ context.Context, bearer string) (identity.Principa
 
 func (doorman) StillSignedIn(context.Context, identity.Principal) error { return nil }
 
+func (doorman) SteppedUp(context.Context, identity.Principal) error { return nil }
+
 func (doorman) Resolve(_ context.Context, user tenants.UserID, tenant tenants.ID) (tenants.Scope, error) {
 	if user != alice || tenant != home {
 		return tenants.Scope{}, fault.New(fault.NotFound, "tenant.none", "No.")

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -17,7 +18,7 @@ type People interface {
 	Register(ctx context.Context, from identity.Client, r identity.Registration) error
 	Verify(ctx context.Context, from identity.Client, token, password secret.Secret) error
 	ResendVerify(ctx context.Context, from identity.Client, email string) error
-	Login(ctx context.Context, from identity.Client, email string, password secret.Secret) (*identity.SignedIn, error)
+	Login(ctx context.Context, from identity.Client, email string, password secret.Secret) (*identity.Entry, error)
 	Refresh(ctx context.Context, from identity.Client, token secret.Secret) (*identity.SignedIn, error)
 	ForgotPassword(ctx context.Context, from identity.Client, email string) error
 	ResetPassword(ctx context.Context, from identity.Client, token, password secret.Secret) error
@@ -27,12 +28,26 @@ type People interface {
 	Sessions(ctx context.Context, who identity.Principal) ([]identity.Session, error)
 	RevokeSession(ctx context.Context, who identity.Principal, id identity.SessionID) error
 	RevokeOtherSessions(ctx context.Context, who identity.Principal) error
+	RenameSession(ctx context.Context, who identity.Principal, id identity.SessionID, name string) (*identity.Session, error)
+	DisownSession(ctx context.Context, from identity.Client, token secret.Secret) error
+	Factors
 }
 
 // from is where a request without an account comes from.
 func (s *surface) from(ctx context.Context) identity.Client {
 	c := exchangeOf(ctx).c
-	return identity.Client{Address: s.client(c), Agent: c.Get(fiber.HeaderUserAgent)}
+	host, _, _ := strings.Cut(string(c.Request().Host()), ":")
+	return identity.Client{Address: s.client(c), Agent: c.Get(fiber.HeaderUserAgent), Host: strings.ToLower(host)}
+}
+
+// fromDevice is from for who signs in, with the token of the device: the one in
+// the body or, without it, the cookie.
+func (s *surface) fromDevice(ctx context.Context, token *string) identity.Client {
+	c := s.from(ctx)
+	if c.Device = secret.Secret(or(token)); c.Device == "" {
+		c.Device = cookieOf(ctx, deviceCookie)
+	}
+	return c
 }
 
 // RegisterUser implements POST /auth/register.
@@ -64,12 +79,14 @@ func (s *Server) ResendVerification(ctx context.Context, req api.ResendVerificat
 
 // Login implements POST /auth/login.
 func (s *Server) Login(ctx context.Context, req api.LoginRequestObject) (api.LoginResponseObject, error) {
-	in, err := s.People.Login(ctx, s.from(ctx), req.Body.Email, secret.Secret(req.Body.Password))
+	in, err := s.People.Login(ctx, s.fromDevice(ctx, req.Body.DeviceToken), req.Body.Email, secret.Secret(req.Body.Password))
 	if err != nil {
 		return nil, err
 	}
-	s.remember(ctx, in)
-	return api.Login200JSONResponse(toTokens(in)), nil
+	if in.Asked != nil {
+		return api.Login202JSONResponse(toChallenge(in.Asked)), nil
+	}
+	return api.Login200JSONResponse(s.welcome(ctx, in.SignedIn)), nil
 }
 
 // RefreshSession implements POST /auth/refresh.
@@ -161,11 +178,33 @@ func (s *Server) ListSessions(ctx context.Context, _ api.ListSessionsRequestObje
 		return nil, err
 	}
 	return api.ListSessions200JSONResponse{Data: each(sessions, func(v identity.Session) api.Session {
-		return api.Session{
-			Id: string(v.ID), Object: api.SessionObjectSession, Current: v.ID == caller(ctx).Session, UserAgent: some(v.Agent),
-			Address: some(v.Address), CreatedAt: v.CreatedAt, LastUsedAt: v.SeenAt, ExpiresAt: v.ExpiresAt,
-		}
+		return toSession(ctx, &v)
 	})}, nil
+}
+
+func toSession(ctx context.Context, v *identity.Session) api.Session {
+	return api.Session{
+		Id: string(v.ID), Object: api.SessionObjectSession, Current: v.ID == caller(ctx).Session, Name: some(v.Name), Device: some(v.DeviceName()),
+		UserAgent: some(v.Agent), Address: some(v.Address), Network: some(v.Network()), Methods: toMethods(v.Methods), AuthenticatedAt: some(v.AuthenticatedAt),
+		CreatedAt: v.CreatedAt, LastUsedAt: v.SeenAt, ExpiresAt: v.ExpiresAt,
+	}
+}
+
+// RenameSession implements PATCH /me/sessions/{session}.
+func (s *Server) RenameSession(ctx context.Context, req api.RenameSessionRequestObject) (api.RenameSessionResponseObject, error) {
+	v, err := s.People.RenameSession(ctx, caller(ctx), identity.SessionID(req.Session), req.Body.Name)
+	if err != nil {
+		return nil, err
+	}
+	return api.RenameSession200JSONResponse(toSession(ctx, v)), nil
+}
+
+// DisownSession implements POST /auth/session:disown.
+func (s *Server) DisownSession(ctx context.Context, req api.DisownSessionRequestObject) (api.DisownSessionResponseObject, error) {
+	if err := s.People.DisownSession(ctx, s.from(ctx), secret.Secret(req.Body.Token)); err != nil {
+		return nil, err
+	}
+	return api.DisownSession204Response{}, nil
 }
 
 // RevokeSession implements DELETE /me/sessions/{session}.
@@ -187,7 +226,7 @@ func (s *Server) RevokeOtherSessions(ctx context.Context, _ api.RevokeOtherSessi
 func toTokens(in *identity.SignedIn) api.Tokens {
 	return api.Tokens{
 		AccessToken: in.Access.Reveal(), RefreshToken: in.Refresh.Reveal(), TokenType: api.Bearer,
-		ExpiresIn: int(time.Until(in.AccessExpires).Round(time.Second).Seconds()), UserId: string(in.User),
+		ExpiresIn: int(time.Until(in.AccessExpires).Round(time.Second).Seconds()), UserId: string(in.User), DeviceToken: some(in.Device.Reveal()),
 	}
 }
 
@@ -195,8 +234,17 @@ func toTokens(in *identity.SignedIn) api.Tokens {
 // other site sends it, and only one path receives it.
 const (
 	refreshCookie = "carillon_refresh"
+	deviceCookie  = "carillon_device"
 	authPath      = base + "/auth"
 )
+
+// welcome is the answer to every way of signing in: the tokens, and the cookies
+// that a browser keeps of them.
+func (s *surface) welcome(ctx context.Context, in *identity.SignedIn) api.Tokens {
+	s.remember(ctx, in)
+	s.cookie(ctx, deviceCookie, authPath, fiber.CookieSameSiteStrictMode, in.Device.Reveal(), time.Now().Add(identity.DeviceTTL))
+	return toTokens(in)
+}
 
 func (s *surface) remember(ctx context.Context, in *identity.SignedIn) {
 	s.cookie(ctx, refreshCookie, authPath, fiber.CookieSameSiteStrictMode, in.Refresh.Reveal(), in.RefreshExpires)

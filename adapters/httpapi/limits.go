@@ -28,7 +28,7 @@ var perMinute = map[string]map[tenants.Tier]int64{
 
 // perAddress is what one address may do in a minute, before anybody is known.
 // Guessing passwords is slow even from many addresses: identity hashes slowly.
-var perAddress = map[string]int64{"address": 1200, "sign_in": 10, "refresh": 60}
+var perAddress = map[string]int64{"address": 1200, "sign_in": 10, "ask": 30, "refresh": 60}
 
 // alone is what sign-in is held to when counts cannot be shared: each of
 // several processes then counts for itself.

@@ -32,9 +32,15 @@ import (
 var bodies = map[string]string{
 	"updateTenant": `{"name":"New"}`, "createChildTenant": `{"name":"New","kind":"workspace"}`,
 	"changePassword": `{"current":"four unrelated words here","password":"another four unrelated words"}`,
+	"renameSession":  `{"name":"Desk"}`, "renamePasskey": `{"name":"Phone"}`, "confirmTotp": `{"code":"287082"}`,
+	"addPasskey": `{"challenge":"cch_x","name":"Phone","passkey":{"id":"x"}}`, "stepUp": `{"method":"password","password":"four unrelated words here"}`,
 	"finishProvider": `{"state":"cst_x","code":"c"}`, "startIdentity": `{"provider":"there"}`, "finishIdentity": `{"provider":"there","state":"cst_x","code":"c"}`,
 	"addMember": `{"email":"nobody@example.com","role":"viewer"}`, "setMemberRole": `{"role":"editor"}`,
 	"createRole": `{"name":"tester","title":"Tester","actions":["post.read"]}`, "updateRole": `{"title":"Tester","actions":["post.read"]}`,
+	"giveWorkspaces":   `{"workspaces":[{"tenant_id":"ten_00000000000000000000000001","role":"viewer"}]}`,
+	"createInvitation": `{"email":"guest@example.com","role":"viewer"}`, "acceptInvitation": `{"token":"civ_x"}`,
+	"offerOwnership": `{"user_id":"usr_00000000000000000000000001"}`,
+	"requestAccess":  `{"role":"viewer","reason":"Help","hours":1}`, "grantAccess": `{"role":"viewer","reason":"Help","hours":1}`,
 	"createKey":       `{"name":"k","scopes":["post.read"]}`,
 	"startConnection": `{"platform":"test.platform"}`, "continueConnection": `{"input":{"a":"b"}}`,
 	"updatePublishingSettings": `{"missed_after_s":3600}`,
@@ -46,7 +52,7 @@ var bodies = map[string]string{
 	"grantTier":    `{"tier":"pro","reason":"because","until":"` + time.Now().Add(time.Hour).UTC().Format(time.RFC3339) + `"}`,
 	"overrideFlag": `{"on":true}`, "setFlag": `{"on":true}`, "setMaintenance": `{"on":false}`,
 	"addBlock": `{"range":"2001:db8::1","reason":"because"}`, "impersonate": `{"user":"{user}","tenant":"{tenant}","reason":"because"}`,
-	"addPlugin": `not a bundle`, "approvePlugin": `{}`, "dismissPlugin": `{}`, "rollbackPlugin": `{}`, "setPluginChannel": `{"channel":"pinned"}`,
+	"addPlugin": `not a bundle`, "approvePlugin": `{"digest":"` + strings.Repeat("b", 64) + `"}`, "dismissPlugin": `{}`, "rollbackPlugin": `{}`, "setPluginChannel": `{"channel":"pinned"}`,
 	"setPluginSettings": `{"values":{"token":"x"}}`, "setPluginGrants": `{"tiers":["pro"]}`, "trustPluginKey": `{"name":"Example","public":` + strconv.Quote(pluginKey) + `}`,
 	"pausePublishing": ``, "suspendTenant": ``, "pauseChannel": ``, "uploadMedia": `not a picture`,
 }
@@ -123,7 +129,7 @@ func (w *world) victim(tenant tenants.ID, owner tenants.UserID) map[string]strin
 	ctx := w.t.Context()
 	who, err := w.registry.Resolve(ctx, owner, tenant)
 	must(w.t, err)
-	names := map[string]string{"tenant": string(tenant), "user": string(owner), "role": "reader", "platform": "test.platform", "provider": "there", "identity": w.identity(owner)}
+	names := map[string]string{"tenant": string(tenant), "user": string(owner), "role": "reader", "platform": "test.platform", "provider": "there", "identity": w.identity(owner), "passkey": w.passkey(owner)}
 	names["impersonation"], names["block"], names["flag"] = id.New("imp"), id.New("blk"), "nothing"
 	names["child"] = string(postgrestest.Child(w.t, w.db, tenant, tenants.Workspace))
 
@@ -137,6 +143,11 @@ func (w *world) victim(tenant tenants.ID, owner tenants.UserID) map[string]strin
 	must(w.t, err)
 	names["key"], names["webhook"], names["delivery"] = string(key.ID), string(hook.ID), string(sent.ID)
 
+	inv, err := w.registry.Invite(ctx, who, "guest-of-all@example.com", tenants.Viewer)
+	must(w.t, err)
+	postgrestest.Exec(w.t, w.db, "update invitations set sent_at = sent_at - interval '1 hour' where id = $1", string(inv.ID))
+	names["invitation"], names["access"] = string(inv.ID), w.asked(tenant)
+
 	file := mediatest.New(time.Now(), media.Ready)
 	must(w.t, w.db.Media().Update(ctx, tenant, func(tx media.Tx) error { return tx.Save(ctx, file) }))
 	names["media"] = string(file.ID)
@@ -146,6 +157,15 @@ func (w *world) victim(tenant tenants.ID, owner tenants.UserID) map[string]strin
 	names["connection"] = w.connection(tenant, owner)
 	names["post"], names["segment"] = w.post(tenant, channels.ID(names["channel"]))
 	return names
+}
+
+// asked is a request of the tenant above for access.
+func (w *world) asked(tenant tenants.ID) string {
+	w.t.Helper()
+	name := id.New("acg")
+	postgrestest.Exec(w.t, w.db, `insert into access_grants (tenant_id, id, to_tenant, role, reason, state, hours, created_at)
+		select tenant_id, $2::text, parent_id, 'viewer', 'help', 'requested', 1, now() from tenants where tenant_id = $1::text`, tenant, name)
+	return name
 }
 
 // plugin is one of the operator's with a version that runs, one before and one
@@ -166,6 +186,14 @@ func (w *world) plugin() (plugin, key string) {
 		return errors.Join(tx.SavePlugin(ctx, p), tx.SaveKey(ctx, catalog.Key{ID: key, Name: "Example", Public: make([]byte, 32), AddedAt: time.Now()}))
 	}))
 	return p.ID, key
+}
+
+// passkey is one of a person's, which nothing can answer for.
+func (w *world) passkey(owner tenants.UserID) string {
+	name := id.New("pky")
+	postgrestest.Exec(w.t, w.db, `insert into passkeys (id, user_id, party, credential, record, name, created_at)
+		values ($1, $2, 'app.example.org', convert_to($1, 'UTF8'), '{}', 'Phone', now())`, name, owner)
+	return name
 }
 
 // identity is an account elsewhere that signs user in.

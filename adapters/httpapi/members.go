@@ -19,7 +19,9 @@ type Members interface {
 	Roles(ctx context.Context, who tenants.Scope) ([]registry.Role, error)
 	CreateRole(ctx context.Context, who tenants.Scope, name, title string, actions []tenants.Action) (*registry.Role, error)
 	UpdateRole(ctx context.Context, who tenants.Scope, name, title string, actions []tenants.Action, version int) (*registry.Role, error)
-	DeleteRole(ctx context.Context, who tenants.Scope, name string) error
+	DeleteRole(ctx context.Context, who tenants.Scope, name string, instead tenants.Role) error
+	GiveWorkspaces(ctx context.Context, who tenants.Scope, user tenants.UserID, to []registry.Seat) ([]registry.Seated, error)
+	Workspaces(ctx context.Context, who tenants.Scope, user tenants.UserID) ([]registry.Place, error)
 }
 
 // Names is what the HTTP surface uses of identity.Directory. It asks nobody
@@ -92,6 +94,42 @@ func (s *Server) RemoveMember(ctx context.Context, req api.RemoveMemberRequestOb
 		return nil, err
 	}
 	return api.RemoveMember204Response{}, nil
+}
+
+// ListMemberWorkspaces implements GET /members/{user}/workspaces.
+func (s *Server) ListMemberWorkspaces(ctx context.Context, req api.ListMemberWorkspacesRequestObject) (api.ListMemberWorkspacesResponseObject, error) {
+	who, err := tenants.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	places, err := s.Members.Workspaces(ctx, who, tenants.UserID(req.User))
+	if err != nil {
+		return nil, err
+	}
+	return api.ListMemberWorkspaces200JSONResponse{Data: each(places, toPlace)}, nil
+}
+
+// GiveWorkspaces implements POST /members/{user}/workspaces.
+func (s *Server) GiveWorkspaces(ctx context.Context, req api.GiveWorkspacesRequestObject) (api.GiveWorkspacesResponseObject, error) {
+	who, err := tenants.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	got, err := s.Members.GiveWorkspaces(ctx, who, tenants.UserID(req.User), each(req.Body.Workspaces, func(w api.WorkspaceSeat) registry.Seat {
+		return registry.Seat{Tenant: tenants.ID(w.TenantId), Role: tenants.Role(w.Role)}
+	}))
+	if err != nil {
+		return nil, err
+	}
+	return api.GiveWorkspaces200JSONResponse{Data: each(got, func(g registry.Seated) api.WorkspaceSeated {
+		out := api.WorkspaceSeated{TenantId: string(g.Tenant), Role: string(g.Role), Given: g.Err == nil}
+		if g.Err != nil {
+			p := s.problem(asFault(g.Err))
+			p.RequestId = requestID(exchangeOf(ctx).c)
+			out.Problem = &p
+		}
+		return out
+	})}, nil
 }
 
 // named adds to members who they are.

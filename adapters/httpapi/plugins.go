@@ -98,11 +98,7 @@ func (s *Server) ApprovePlugin(ctx context.Context, req api.ApprovePluginRequest
 	if err != nil {
 		return nil, err
 	}
-	var digest string
-	if req.Body != nil {
-		digest = or(req.Body.Digest)
-	}
-	e, err := s.Plugins.Approve(ctx, who, req.Plugin, digest)
+	e, err := s.Plugins.Approve(ctx, who, req.Plugin, req.Body.Digest)
 	return api.ApprovePlugin200JSONResponse(toPlugin(e)), err
 }
 

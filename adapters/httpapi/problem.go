@@ -11,6 +11,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
+	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/ports/fault"
 )
 
@@ -107,6 +108,9 @@ func (s *surface) problem(f *fault.Error) api.Problem {
 	}
 	if f.RetryAfter > 0 {
 		p.RetryAfter = some(int(math.Ceil(f.RetryAfter.Seconds())))
+	}
+	if f.Reason == "stepup.required" {
+		p.StepUp = &api.StepUpHint{Begin: base + "/auth/step-up:begin", Finish: base + "/auth/step-up", CountsS: int(identity.StepUpTTL.Seconds())}
 	}
 	var stale *staleError
 	if errors.As(f.Err, &stale) {

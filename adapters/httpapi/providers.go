@@ -15,7 +15,7 @@ import (
 type Federation interface {
 	Providers() []identity.Provider
 	Start(ctx context.Context, from identity.Client, provider string) (*identity.Departure, error)
-	SignIn(ctx context.Context, from identity.Client, r identity.Return) (*identity.SignedIn, error)
+	SignIn(ctx context.Context, from identity.Client, r identity.Return) (*identity.Entry, error)
 	Linked(ctx context.Context, who identity.Principal) ([]identity.External, error)
 	StartLink(ctx context.Context, who identity.Principal, provider string) (*identity.Departure, error)
 	Link(ctx context.Context, who identity.Principal, r identity.Return) (*identity.External, error)
@@ -49,13 +49,15 @@ func (s *Server) StartProvider(ctx context.Context, req api.StartProviderRequest
 func (s *Server) FinishProvider(ctx context.Context, req api.FinishProviderRequestObject) (api.FinishProviderResponseObject, error) {
 	b := req.Body
 	back := s.returned(ctx, req.Provider, b.State, b.Code, b.Iss, b.Error, b.Binder)
-	in, err := s.Federation.SignIn(ctx, s.from(ctx), back)
+	in, err := s.Federation.SignIn(ctx, s.fromDevice(ctx, nil), back)
 	if err != nil {
 		return nil, err
 	}
 	s.arrived(ctx)
-	s.remember(ctx, in)
-	return api.FinishProvider200JSONResponse(toTokens(in)), nil
+	if in.Asked != nil {
+		return api.FinishProvider202JSONResponse(toChallenge(in.Asked)), nil
+	}
+	return api.FinishProvider200JSONResponse(s.welcome(ctx, in.SignedIn)), nil
 }
 
 // ListIdentities implements GET /me/identities.

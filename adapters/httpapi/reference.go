@@ -29,6 +29,7 @@ type operation struct {
 	Action               string `json:"x-action"`
 	Public               string `json:"x-public"`
 	Session              bool   `json:"x-session"`
+	StepUp               bool   `json:"x-step-up"`
 	Parameters           []parameter
 	RequestBody          struct {
 		Content map[string]struct{ Schema schema }

@@ -4,9 +4,22 @@ import (
 	"context"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
+	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
+
+// Rights says what the built-in roles may do.
+type Rights interface {
+	Actions(role tenants.Role) []tenants.Action
+}
+
+// ListBuiltInRoles implements GET /roles:built-in.
+func (s *Server) ListBuiltInRoles(context.Context, api.ListBuiltInRolesRequestObject) (api.ListBuiltInRolesResponseObject, error) {
+	return api.ListBuiltInRoles200JSONResponse{Data: each(tenants.BuiltinRoles(), func(r tenants.Role) api.BuiltInRole {
+		return api.BuiltInRole{Name: api.BuiltInRoleName(r), Object: api.BuiltInRoleObjectBuiltInRole, Actions: as[string](s.Rights.Actions(r))}
+	})}, nil
+}
 
 // ListRoles implements GET /roles.
 func (s *Server) ListRoles(ctx context.Context, _ api.ListRolesRequestObject) (api.ListRolesResponseObject, error) {
@@ -27,7 +40,14 @@ func (s *Server) CreateRole(ctx context.Context, req api.CreateRoleRequestObject
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.Members.CreateRole(ctx, who, req.Body.Name, req.Body.Title, as[tenants.Action](req.Body.Actions))
+	actions := as[tenants.Action](req.Body.Actions)
+	switch {
+	case req.Body.CopyOf != nil && req.Body.Actions != nil:
+		return nil, fault.New(fault.Invalid, "role.copy_or_actions", "Say actions or copy_of, not both.").On("/copy_of")
+	case req.Body.CopyOf != nil:
+		actions = s.Rights.Actions(tenants.Role(*req.Body.CopyOf))
+	}
+	r, err := s.Members.CreateRole(ctx, who, req.Body.Name, req.Body.Title, actions)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +87,7 @@ func (s *Server) DeleteRole(ctx context.Context, req api.DeleteRoleRequestObject
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Members.DeleteRole(ctx, who, req.Role); err != nil {
+	if err := s.Members.DeleteRole(ctx, who, req.Role, tenants.Role(or(req.Params.ReassignTo))); err != nil {
 		return nil, err
 	}
 	return api.DeleteRole204Response{}, nil
@@ -75,7 +95,7 @@ func (s *Server) DeleteRole(ctx context.Context, req api.DeleteRoleRequestObject
 
 func toRole(r *registry.Role) api.Role {
 	return api.Role{
-		Name: r.Name, Object: api.RoleObjectRole, Title: r.Title, Actions: as[string](r.Actions),
+		Name: r.Name, Object: api.RoleObjectRole, Title: r.Title, Actions: as[string](r.Actions), Inherited: some(r.Inherited),
 		Version: r.Version, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 	}
 }

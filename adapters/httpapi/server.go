@@ -9,10 +9,17 @@ type Server struct {
 
 	Federation Federation
 
-	Names    Names
-	APIKeys  APIKeys
-	Tenants  Tenants
-	Members  Members
+	Names   Names
+	APIKeys APIKeys
+	Tenants Tenants
+	Members Members
+	// Rights says what the built-in roles may do.
+	Rights      Rights
+	Invitations Invitations
+	Guests      Guests
+	Ownership   Ownership
+	Access      Access
+
 	Channels Channels
 	Media    Media
 	Posts    Posts

@@ -38,12 +38,18 @@ func (s *Server) ListTenants(ctx context.Context, _ api.ListTenantsRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return api.ListTenants200JSONResponse{Data: each(places, func(p registry.Place) api.Place {
-		return api.Place{
-			Id: string(p.ID), Object: api.PlaceObjectTenant, Kind: api.TenantKind(p.Kind), ParentId: some(string(p.Parent)),
-			Name: p.Name, State: api.PlaceState(p.State), Role: string(p.Role),
-		}
-	})}, nil
+	return api.ListTenants200JSONResponse{Data: each(places, toPlace)}, nil
+}
+
+func toPlace(p registry.Place) api.Place {
+	return api.Place{
+		Id: string(p.ID), Object: api.PlaceObjectTenant, Kind: api.TenantKind(p.Kind), ParentId: some(string(p.Parent)),
+		Name: p.Name, State: api.PlaceState(p.State), SuspendedReason: some(p.Closure.Reason), Ask: some(p.Closure.Ask), Role: string(p.Role),
+	}
+}
+
+func toChild(e registry.Entry) api.Child {
+	return api.Child{Id: string(e.ID), Object: api.ChildObjectTenant, Kind: api.TenantKind(e.Kind), Name: e.Name, State: api.ChildState(e.State)}
 }
 
 // GetTenant implements GET /tenants/{tenant}.
@@ -99,9 +105,7 @@ func (s *Server) ListChildTenants(ctx context.Context, req api.ListChildTenantsR
 		children = children[:q.limit]
 		out.NextCursor = s.next(ctx, string(children[q.limit-1].ID))
 	}
-	out.Data = each(children, func(e registry.Entry) api.Child {
-		return api.Child{Id: string(e.ID), Object: api.ChildObjectTenant, Kind: api.TenantKind(e.Kind), Name: e.Name, State: api.ChildState(e.State)}
-	})
+	out.Data = each(children, toChild)
 	return out, nil
 }
 

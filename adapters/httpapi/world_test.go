@@ -22,6 +22,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
 	"github.com/carillonhq/carillon/adapters/rules"
 	"github.com/carillonhq/carillon/adapters/totp"
+	"github.com/carillonhq/carillon/adapters/webauthn"
 	"github.com/carillonhq/carillon/core/admin"
 	"github.com/carillonhq/carillon/core/catalog"
 	"github.com/carillonhq/carillon/core/catalog/catalogtest"
@@ -68,7 +69,7 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 	must(t, err)
 	reg := registry.New(db.Registry(), authz, time.Now)
 	tokens := jwt.New([]byte(strings.Repeat("j", 32)), time.Now)
-	people := identity.New(db.Identity(), db.Keys(), plainHasher{}, tokens, noHomes{}, reg,
+	people := identity.New(db.Identity(), db.Keys(), plainHasher{}, tokens, noHomes{}, reg, proofs,
 		identity.Config{RefreshKey: []byte(strings.Repeat("r", 32)), AddressKey: []byte(strings.Repeat("a", 32))}, time.Now)
 	names := identity.NewDirectory(db.Identity(), plainHasher{}, time.Now)
 	keys := identity.NewKeys(db.Keys(), authz, "2026-11-01", time.Now)
@@ -90,7 +91,8 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 		CursorKey: []byte(strings.Repeat("c", 32)), TicketKey: []byte(strings.Repeat("t", 32)),
 		Limits: httpapi.NewLimits(nil).Times(1_000_000),
 	}, &httpapi.Server{
-		People: people, Federation: w.federation, Names: names, APIKeys: keys, Tenants: reg, Members: reg, Channels: chans, Media: files,
+		People: people, Federation: w.federation, Names: names, APIKeys: keys, Tenants: reg, Members: reg, Rights: authz, Invitations: reg,
+		Guests: identity.NewGuests(names, reg), Ownership: reg, Access: reg, Channels: chans, Media: files,
 		Posts:     publishing.New(db.Posts(), chans, files, rules.New(), authz),
 		Rehearsal: publishing.New(publishing.Rehearsal(db.Posts()), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Audit: audit.New(db.Audit(), authz), Admin: realm, Streams: w.streams, Jobs: jobs.New(db.JobNames(), authz),
 		Plugins: catalog.New(catalog.Deps{
@@ -184,6 +186,20 @@ func (plainHasher) HashSalted(_ context.Context, p secret.Secret, _ []byte) (str
 func (plainHasher) Verify(_ context.Context, p secret.Secret, hashes ...string) (bool, bool, error) {
 	return slices.Contains(hashes, p.Reveal()), false, nil
 }
+
+// proofs are the real ones, and a seal that anybody can open.
+var proofs = identity.Proofs{
+	Codes: totp.New("Carillon"), Passkeys: webauthn.Ceremonies{}, Sealer: openSeal{},
+	Party: func(_ context.Context, host string) (identity.Party, error) {
+		return webauthn.PartyOf("Carillon", host, "https://"+host), nil
+	},
+}
+
+type openSeal struct{}
+
+func (openSeal) Seal(_ context.Context, _ string, plain []byte) ([]byte, error) { return plain, nil }
+
+func (openSeal) Open(_ context.Context, _ string, sealed []byte) ([]byte, error) { return sealed, nil }
 
 type noHomes struct{}
 

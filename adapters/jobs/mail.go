@@ -13,6 +13,9 @@ import (
 // reader is: whoever works it looks the address up and draws the token then,
 // so neither a backup of the queue nor the time a request takes gives anything
 // away. People belong to no tenant, and neither does their mail.
+//
+// A letter about a new device says more: it is only ever to somebody who has
+// signed in.
 type Mail struct {
 	ID      string `json:"id"`
 	Letter  string `json:"letter"`
@@ -20,6 +23,27 @@ type Mail struct {
 	Pending string `json:"pending,omitempty"` // the registration to verify; empty: the latest
 
 	Provider string `json:"provider,omitempty"` // whom an account was linked at
+
+	What    string    `json:"what,omitempty"`
+	Session string    `json:"session,omitempty"`
+	Device  string    `json:"device,omitempty"`
+	Place   string    `json:"place,omitempty"`
+	At      time.Time `json:"at,omitzero"`
+}
+
+// MailOf is the job that delivers l.
+func MailOf(l identity.Letter) Mail {
+	return Mail{
+		ID: l.ID, Letter: string(l.Kind), Email: l.Email, Pending: string(l.Pending),
+		What: string(l.What), Session: string(l.Session), Device: l.Device, Place: l.Place, At: l.At, Provider: l.Provider,
+	}
+}
+
+func (m Mail) letter() identity.Letter {
+	return identity.Letter{
+		ID: m.ID, Kind: identity.LetterKind(m.Letter), Email: m.Email, Pending: identity.PendingID(m.Pending),
+		What: identity.FactorChange(m.What), Session: identity.SessionID(m.Session), Device: m.Device, Place: m.Place, At: m.At, Provider: m.Provider,
+	}
 }
 
 // Kind implements river.JobArgs.
@@ -48,10 +72,7 @@ type Sweeper interface {
 // RegisterIdentity adds the workers of identity.
 func RegisterIdentity(ws *river.Workers, post Postman, sweep Sweeper) {
 	river.AddWorker(ws, river.WorkFunc(func(ctx context.Context, job *river.Job[Mail]) error {
-		a := job.Args
-		return Verdict(post.Deliver(ctx, identity.Letter{
-			ID: a.ID, Kind: identity.LetterKind(a.Letter), Email: a.Email, Pending: identity.PendingID(a.Pending), Provider: a.Provider,
-		}))
+		return Verdict(post.Deliver(ctx, job.Args.letter()))
 	}))
 	river.AddWorker(ws, river.WorkFunc(func(ctx context.Context, _ *river.Job[IdentitySweep]) error {
 		return Verdict(sweep.Sweep(ctx))

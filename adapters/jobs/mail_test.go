@@ -34,6 +34,9 @@ const (
 	second secret.Secret = "lantern gravel tuesday umbrella"
 )
 
+// proofs are for people without a second factor.
+var proofs = identity.Proofs{Party: func(context.Context, string) (identity.Party, error) { return identity.Party{}, nil }}
+
 var laptop = identity.Client{Address: netip.MustParseAddr("192.0.2.1"), Agent: "laptop"}
 
 // From nobody to a person with an agency, a new password and a program's key:
@@ -63,11 +66,13 @@ func TestIdentityFromEndToEnd(t *testing.T) {
 	}
 	in = h.login(t, email, second)
 	key := h.key(t, me)
+	disown := h.token(t, email, "device")
+	must(t, h.people.DisownSession(ctx, laptop, disown))
 	must(t, h.people.Logout(ctx, h.who(t, in.Access)))
 
 	rows := h.rows(t)
 	for name, s := range map[string]secret.Secret{
-		"verify": verify, "reset": reset, "refresh": in.Refresh, "next": next.Refresh, "access": in.Access, "key": key, "first": first, "second": second,
+		"verify": verify, "reset": reset, "refresh": in.Refresh, "next": next.Refresh, "access": in.Access, "key": key, "disown": disown, "device": in.Device, "first": first, "second": second,
 	} {
 		plain := s.Reveal()
 		if strings.Contains(rows, plain) || strings.Contains(rows, plain[len(plain)-24:]) {
@@ -155,7 +160,7 @@ func newHouse(t *testing.T) *house {
 	h := &house{db: db, box: box, registry: registry.New(db.Registry(), authz, time.Now)}
 	hasher := argon.New(argon.Params{Memory: 64, Time: 1, Threads: 1})
 	h.people = identity.New(db.Identity(), db.Keys(), hasher,
-		jwt.New(v.Key(vault.Session), time.Now), h, h.registry,
+		jwt.New(v.Key(vault.Session), time.Now), h, h.registry, proofs,
 		identity.Config{RefreshKey: v.Key(vault.Refresh), AddressKey: v.Key(vault.Address)}, time.Now)
 	h.keys = identity.NewKeys(db.Keys(), authz, "2026-11-01", time.Now)
 
@@ -215,7 +220,7 @@ func (h *house) login(t *testing.T, email string, password secret.Secret) *ident
 	t.Helper()
 	in, err := h.people.Login(t.Context(), laptop, email, password)
 	must(t, err)
-	return in
+	return in.SignedIn
 }
 
 func (h *house) who(t *testing.T, access secret.Secret) identity.Principal {

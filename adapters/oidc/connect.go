@@ -30,6 +30,10 @@ const metadataLife = time.Hour
 // skew is how much another's clock may be ahead of ours.
 const skew = 5 * time.Minute
 
+// behind is how much another's clock may be behind ours where somebody has to
+// prove who they are after we asked for it.
+const behind = 30 * time.Second
+
 // connect is one OpenID provider.
 type connect struct {
 	http *http.Client
@@ -141,7 +145,11 @@ func (c *connect) begin(ctx context.Context, trip identity.Trip) (string, error)
 	if err != nil {
 		return "", err
 	}
-	return m.client(trip).AuthCodeURL(trip.State, oauth2.S256ChallengeOption(trip.Verifier), gooidc.Nonce(trip.Nonce)), nil
+	more := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(trip.Verifier), gooidc.Nonce(trip.Nonce)}
+	if !trip.Since.IsZero() { // with max_age, the token has to say when (Core 1.0, 2)
+		more = append(more, oauth2.SetAuthURLParam("prompt", "login"), oauth2.SetAuthURLParam("max_age", "0"))
+	}
+	return m.client(trip).AuthCodeURL(trip.State, more...), nil
 }
 
 func (c *connect) finish(ctx context.Context, back identity.Return, trip identity.Trip) (identity.Assertion, error) {
@@ -177,6 +185,7 @@ type claims struct {
 	Email         string `json:"email"`
 	EmailVerified truth  `json:"email_verified"`
 	Name          string `json:"name"`
+	AuthTime      int64  `json:"auth_time"` // when they proved who they are, in seconds
 }
 
 // maxSubject is the longest subject (Core 1.0, 2).
@@ -207,6 +216,8 @@ func (c *connect) verify(ctx context.Context, m *metadata, token *oauth2.Token, 
 		return nil, distrust(errors.New("oidc: issued to another client"))
 	case id.IssuedAt.After(c.now().Add(skew)):
 		return nil, distrust(errors.New("oidc: issued in the future"))
+	case !trip.Since.IsZero() && time.Unix(said.AuthTime, 0).Before(trip.Since.Add(-behind)):
+		return nil, distrust(errors.New("oidc: nobody was asked anew"))
 	case said.Subject == "" || len(said.Subject) > maxSubject:
 		return nil, distrust(errors.New("oidc: no subject"))
 	case id.AccessTokenHash != "" && id.VerifyAccessToken(token.AccessToken) != nil:

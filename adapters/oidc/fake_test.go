@@ -236,7 +236,7 @@ func TestThePracticeNetwork(t *testing.T) {
 		Provider: "practice", State: secret.Secret(back.Get("state")), Code: secret.Secret(back.Get("code")), Issuer: back.Get("iss"), Binder: d.Binder,
 	})
 	must(t, err)
-	me, err := h.people.Me(t.Context(), h.who(in))
+	me, err := h.people.Me(t.Context(), h.who(in.SignedIn))
 	must(t, err)
 	if me.Email != "harbour@pigeon.example" || me.Name != "Harbour" {
 		t.Errorf("%+v", me)

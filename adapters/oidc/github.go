@@ -12,6 +12,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/ports/fault"
 )
 
 // github is GitHub, or an Enterprise Server. It has no ID token: who signed in
@@ -53,6 +54,9 @@ func (g *github) client(trip identity.Trip) *oauth2.Config {
 }
 
 func (g *github) begin(_ context.Context, trip identity.Trip) (string, error) {
+	if !trip.Since.IsZero() {
+		return "", fault.New(fault.Invalid, "provider.no_step_up", "This provider cannot ask you anew who you are. Sign out, and sign in with it again.").On("/provider")
+	}
 	return g.client(trip).AuthCodeURL(trip.State, oauth2.S256ChallengeOption(trip.Verifier)), nil
 }
 

@@ -114,6 +114,8 @@ func TestWhereGitHubSendsPeople(t *testing.T) {
 	if u.Host != "github.com" || u.Path != "/login/oauth/authorize" || q.Get("code_challenge_method") != "S256" || q.Get("scope") != "read:user user:email" || q.Get("state") != "s" {
 		t.Error(at)
 	}
+	_, err = p.Begin(t.Context(), "github", identity.Trip{Since: time.Now()})
+	want(t, "to prove once more who one is", err, "provider.no_step_up")
 	_, err = p.Begin(t.Context(), "gitlab", identity.Trip{})
 	want(t, "a provider that is none", err, "provider.not_found")
 }

@@ -2,10 +2,13 @@ package oidc_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/carillonhq/carillon/adapters/oidc"
 	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/ports/secret"
 )
 
 // Everything here happens with a real provider, npm oidc-provider, and a person
@@ -17,7 +20,7 @@ func TestARealProvider(t *testing.T) {
 		"people come and come back": comeAndComeBack, "addresses": addresses, "what comes back twice": twice,
 		"two providers": mixUp, "who answered": whoAnswered, "tokens that prove nothing": forgeries,
 		"a token from another sign-in": replay, "a token that is over": expired, "a new key": rotation, "linking": linking,
-		"a code of somebody else's": injection,
+		"a code of somebody else's": injection, "once more who one is": anew,
 	} {
 		t.Run(name, func(t *testing.T) {
 			own := *h
@@ -193,4 +196,39 @@ func injection(t *testing.T, h *house, two [2]rig) {
 	thief.Code = victim.Code
 	_, err := h.SignIn(t.Context(), identity.Client{}, thief)
 	want(t, "vera's code in theo's browser", err, "provider.code")
+}
+
+// Whoever has to prove once more who they are is asked at the provider, and
+// the provider says when.
+func anew(t *testing.T, _ *house, two [2]rig) {
+	p := oidc.New(outside(), []oidc.Config{two[0].config()}, time.Now)
+	for name, tc := range map[string]struct {
+		since  time.Duration // before now
+		change string
+		reason string
+	}{
+		"asked just now":           {0, "", ""},
+		"asked long ago":           {0, `{"claims":{"auth_time":` + stamp(-time.Hour) + `}}`, "provider.unproven"},
+		"asked, but not said when": {0, `{"claims":{"auth_time":null}}`, "provider.unproven"},
+		"asked before we asked":    {-time.Hour, "", "provider.unproven"},
+	} {
+		trip := identity.Trip{State: "s", Nonce: "n", Verifier: strings.Repeat("v", 43), Redirect: callback + "/" + two[0].Name, Since: time.Now().Add(-tc.since)}
+		at, err := p.Begin(t.Context(), two[0].Name, trip)
+		must(t, err)
+		if !strings.Contains(at, "prompt=login") || !strings.Contains(at, "max_age=0") {
+			t.Errorf("%s: %s", name, at)
+		}
+		back := walk(t, at, "ann").Query()
+		if tc.change != "" {
+			two[0].next(t, tc.change)
+		}
+		who, err := p.Finish(t.Context(), two[0].Name, identity.Return{
+			Provider: two[0].Name, State: "s", Code: secret.Secret(back.Get("code")), Issuer: back.Get("iss"),
+		}, trip)
+		if tc.reason != "" {
+			want(t, name, err, tc.reason)
+		} else if err != nil || who.Subject != "ann" {
+			t.Errorf("%s: %+v, %v", name, who, err)
+		}
+	}
 }

@@ -94,7 +94,7 @@ func newHouse(t *testing.T, configs ...oidc.Config) *house {
 	t.Helper()
 	h := &house{t: t}
 	h.people = identity.New(new(identitytest.Store), new(identitytest.Keys), noPasswords{}, jwt.New(bytes.Repeat([]byte{1}, 32), h.now), homes{}, nil,
-		identity.Config{RefreshKey: []byte("refresh"), AddressKey: []byte("address")}, h.now)
+		identity.Proofs{}, identity.Config{RefreshKey: []byte("refresh"), AddressKey: []byte("address")}, h.now)
 	h.Federation = identity.NewFederation(h.people, oidc.New(outside(), configs, h.now), identity.FederationConfig{
 		Key: []byte("trip"), Callback: func(name string) string { return callback + "/" + name },
 	})
@@ -120,7 +120,11 @@ func (h *house) visit(d *identity.Departure, provider, login string) identity.Re
 
 func (h *house) signIn(provider, login string) (*identity.SignedIn, error) {
 	h.t.Helper()
-	return h.SignIn(h.t.Context(), identity.Client{}, h.leave(provider, login))
+	in, err := h.SignIn(h.t.Context(), identity.Client{}, h.leave(provider, login))
+	if err != nil {
+		return nil, err
+	}
+	return in.SignedIn, nil
 }
 
 func (h *house) who(in *identity.SignedIn) identity.Principal {

@@ -241,7 +241,8 @@ func TestTheSourceIsFollowed(t *testing.T) {
 	dir := t.TempDir()
 	source := filepath.Join(dir, "main.go")
 	write := func(text string) {
-		if err := os.WriteFile(source, []byte(text), 0o600); err != nil {
+		half := filepath.Join(dir, ".half") // a file that is half written is a change, too
+		if err := errors.Join(os.WriteFile(half, []byte(text), 0o600), os.Rename(half, source)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -264,7 +265,7 @@ func TestTheSourceIsFollowed(t *testing.T) {
 		t.Errorf("build %q, process %d: what ran before runs on", s.Build, s.PID)
 	}
 	write("mended, and longer")
-	p.until(func(s state) bool { return running(s) && s.Swaps == 2 })
+	p.until(func(s state) bool { return running(s) && s.Swaps >= 2 })
 	if builds.Load() < 3 {
 		t.Errorf("%d builds", builds.Load())
 	}

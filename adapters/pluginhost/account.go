@@ -14,7 +14,7 @@ func (p *platform) Connect(ctx context.Context, req social.ConnectRequest) (soci
 	if err := p.needs(social.CanConnect); err != nil {
 		return social.ConnectStep{}, err
 	}
-	p.e.secrets.lend(social.Credential{Secrets: typed(req.Input)})
+	defer p.e.secrets.lend(typed(req.Input)...)()
 	shape, state := unstamp(req.State)
 	req.State = state
 	in := wire.FromConnect(req)
@@ -49,14 +49,13 @@ func startAgain(err error) error {
 // secretInput are the fields of a sign-in that are as secret as what comes of it.
 var secretInput = regexp.MustCompile(`(?i)pass|secret|token|code|key`)
 
-func typed(input map[string]string) map[string]string {
-	out := map[string]string{}
+func typed(input map[string]string) (secret []string) {
 	for k, v := range input {
 		if secretInput.MatchString(k) {
-			out[k] = v
+			secret = append(secret, v)
 		}
 	}
-	return out
+	return secret
 }
 
 func (p *platform) Accounts(ctx context.Context, call social.Call) ([]social.Account, error) {

@@ -56,7 +56,7 @@ func alone[A answer](ctx context.Context, e *entry, r request, rpc func(context.
 		judge()
 	}
 	if !sent {
-		return none, down("plugin.unreachable", 0, failed)
+		return none, down("plugin.unreachable", 0, e.secrets.clean(failed))
 	}
 	return none, e.unclear(failed)
 }
@@ -136,7 +136,7 @@ func (s *supervisor) keepApart(p *process, err error) (*process, error) {
 	s.mu.Unlock()
 	switch {
 	case err != nil && !closed:
-		return nil, down("plugin.not_started", patience, err)
+		return nil, down("plugin.not_started", patience, s.secrets.clean(err))
 	case err == nil && closed:
 		p.kill()
 		p.release()

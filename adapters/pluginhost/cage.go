@@ -31,7 +31,7 @@ func (r *run) confine() error {
 		return err
 	}
 	p := r.policy
-	p.Scratch, p.ReadWrite = scratch, []string{r.dir}
+	p.Scratch, p.Sockets = scratch, r.dir
 	r.cage, r.level, err = sandbox.Wrap(r.mode, r.cmd, program, p)
 	return err
 }

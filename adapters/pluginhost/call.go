@@ -94,7 +94,7 @@ func send[A answer](ctx context.Context, e *entry, r request, rpc func(context.C
 	if err != nil {
 		return none, err
 	}
-	e.secrets.lend(r.call.Credential)
+	defer e.secrets.lend(r.call.Secrets(e.serving().known())...)()
 	if suspect {
 		return alone(ctx, e, r, rpc)
 	}
@@ -117,7 +117,7 @@ func send[A answer](ctx context.Context, e *entry, r request, rpc func(context.C
 			return none, err
 		}
 	}
-	return none, down("plugin.unreachable", 0, err)
+	return none, down("plugin.unreachable", 0, e.secrets.clean(err))
 }
 
 // once makes one call. sent is false only if nothing of it left the host.
@@ -160,7 +160,7 @@ func (e *entry) broken(at seat, r request, err error, sent bool) error {
 
 // unclear is the error of a call of which nobody knows what it did.
 func (e *entry) unclear(err error) error {
-	return fmt.Errorf("plugin %s: %s", e.id, e.secrets.redact(wire.Text(err.Error())))
+	return fmt.Errorf("plugin %s: %s", e.id, e.secrets.clean(err))
 }
 
 // blame suspects an operation of the end of a process, once. alone says that no
@@ -181,7 +181,7 @@ func (e *entry) redacted(f *social.Fault) *social.Fault {
 		f.Violations[i].Message = e.secrets.redact(f.Violations[i].Message)
 	}
 	if f.Err != nil {
-		f.Err = errors.New(e.secrets.redact(f.Err.Error()))
+		f.Err = e.secrets.clean(f.Err)
 	}
 	return f
 }
@@ -211,6 +211,7 @@ func (e *entry) upstream(ctx context.Context, n *pb.Notes) (asked bool) {
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return asked
 	}
+	e.secrets.known().StrikeNotes(n)
 	for _, u := range calls[:min(len(calls), maxUpstream)] {
 		start := u.GetStartedAt().AsTime()
 		_, span := e.host.tracer.Start(ctx, u.GetMethod()+" "+u.GetHost(), trace.WithTimestamp(start), trace.WithSpanKind(trace.SpanKindClient),

@@ -65,7 +65,18 @@ func (s *supervisor) visit(ctx context.Context, r request) (out context.Context,
 	if way != "" {
 		ctx = metadata.AppendToOutgoingContext(ctx, sdk.ProxyKey, way)
 	}
-	return ctx, end
+	back := s.secrets.lend(passOf(way))
+	return ctx, func() { end(); back() }
+}
+
+// passOf is what is secret of a proxy's address.
+func passOf(proxy string) string {
+	u, err := url.Parse(proxy)
+	if err != nil {
+		return ""
+	}
+	pass, _ := u.User.Password()
+	return pass
 }
 
 // roams reports whether a platform is where the account says.

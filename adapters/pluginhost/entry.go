@@ -46,6 +46,7 @@ func newEntry(h *Host, spec Spec, program *executable) *entry {
 		egress: h.cfg.Egress(spec.ID), poison: newPoison(), breakers: newBreakers(time.Now), changing: make(chan struct{}, 1),
 	}
 	e.breakers.off = !h.cfg.Breakers
+	e.secrets.lend(passOf(e.egress.URL())) // for good: it is in the environment
 	e.current = newSupervisor(e, spec, program)
 	return e
 }

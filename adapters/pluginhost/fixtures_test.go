@@ -58,6 +58,8 @@ func fixture(name string) {
 		sdk.Serve(good{})
 	case "hostile":
 		sdk.Serve(hostile{})
+	case "blab":
+		sdk.Serve(blab{})
 	case "finder":
 		sdk.Serve(finder{})
 	case "host":

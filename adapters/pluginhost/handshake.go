@@ -61,9 +61,12 @@ func checkCertificate(parts []string, mtls bool) error {
 	return nil
 }
 
-// checkSocket makes sure that a checked line names a socket, not a link to one.
-func checkSocket(line string) error {
-	info, err := os.Lstat(strings.Split(line, "|")[3])
+// socketOf is the path of the socket in a checked line, as the plugin says it.
+func socketOf(line string) string { return strings.Split(line, "|")[3] }
+
+// checkSocket makes sure that there is a socket at a path, not a link to one.
+func checkSocket(path string) error {
+	info, err := os.Lstat(path)
 	if err != nil {
 		return err
 	}

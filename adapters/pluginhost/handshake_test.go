@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/carillonhq/carillon/ports/social"
 )
 
 const socketHome = "/run/carillon/h1/plugin-dir1"
@@ -67,7 +65,7 @@ func FuzzHandshake(f *testing.F) {
 
 func TestRedact(t *testing.T) {
 	s := newSecrets()
-	s.lend(social.Credential{AccessToken: "tok-0123456789", Secrets: map[string]string{"app": "pass-word-1234", "short": "ab"}})
+	s.lend("tok-0123456789", "pass-word-1234", "ab")
 	for text, want := range map[string]string{
 		"got tok-0123456789!":                 "got ***!",
 		"app pass-word-1234":                  "app ***",
@@ -83,7 +81,7 @@ func TestRedact(t *testing.T) {
 		}
 	}
 	for i := range 2 * maxSecrets {
-		s.lend(social.Credential{AccessToken: strings.Repeat("x", minSecret+i)})
+		s.lend(strings.Repeat("x", minSecret+i))()
 	}
 	if len(s.recent) != maxSecrets {
 		t.Errorf("remembers %d secrets", len(s.recent))

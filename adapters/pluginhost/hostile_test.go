@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -47,6 +48,8 @@ func (h hostile) Publish(ctx context.Context, req social.PublishRequest) (social
 		said = bomb()
 	case word == "hog":
 		said = hog(rest)
+	case word == "fill":
+		said = fill()
 	case word == "family":
 		said = family(rest)
 	case word == "reply":
@@ -197,6 +200,23 @@ func hog(kind string) string {
 			b[i] = 1
 		}
 		got += step >> 20
+	}
+	return strconv.Itoa(got)
+}
+
+// fill makes files of 8 MiB wherever it may until it gets no more, at most 256
+// MiB, and tells how many MiB it got. It removes them.
+func fill() string {
+	got, block := 0, make([]byte, 8<<20)
+	for _, dir := range []string{os.Getenv("TMPDIR"), "/tmp", "/var/tmp", "/dev/shm", "/", "."} {
+		for got < 256 {
+			path := filepath.Join(dir, "fill"+strconv.Itoa(got))
+			defer func() { _ = os.Remove(path) }()
+			if err := os.WriteFile(path, block, 0o600); err != nil {
+				break
+			}
+			got += 8
+		}
 	}
 	return strconv.Itoa(got)
 }

@@ -122,7 +122,7 @@ func (s *supervisor) prove(ctx context.Context) error {
 	if errors.As(err, &f) && f.Err != nil {
 		err = f.Err
 	}
-	return rejected(errors.New(s.secrets.redact(err.Error())))
+	return rejected(s.secrets.clean(err))
 }
 
 // takesOver reports whether next can go on with what was begun on before, the

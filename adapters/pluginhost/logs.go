@@ -45,22 +45,54 @@ func (w *logWriter) drain(in *bufio.Reader) {
 	}
 }
 
-// Write implements io.Writer for what go-plugin relays.
-func (w *logWriter) Write(b []byte) (int, error) {
-	for line := range bytes.Lines(b) {
-		w.line(bytes.TrimRight(line, "\r\n"))
+// A relay puts the lines of one stream together again: go-plugin hands it on in
+// pieces that end anywhere, be it within a secret.
+type relay struct {
+	out *logWriter
+
+	mu   sync.Mutex
+	line []byte
+	over bool // the rest of the line is thrown away
+}
+
+// Write implements io.Writer.
+func (r *relay) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for part := range bytes.Lines(b) {
+		text, ended := bytes.CutSuffix(part, []byte("\n"))
+		if !r.over {
+			r.line = append(r.line, text...)
+		}
+		if full := len(r.line) >= maxLine; ended || full {
+			r.pass()
+			r.over = !ended
+		}
 	}
 	return len(b), nil
 }
 
-var _ io.Writer = (*logWriter)(nil)
+// end passes on what there is of a line that will not be ended any more.
+func (r *relay) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pass()
+}
+
+// pass is called with the lock held.
+func (r *relay) pass() {
+	r.out.line(bytes.TrimSuffix(r.line[:min(len(r.line), maxLine)], []byte("\r")))
+	r.line = r.line[:0]
+}
+
+var _ io.Writer = (*relay)(nil)
 
 func (w *logWriter) line(b []byte) {
 	dropped, ok := w.allow(time.Now())
 	if !ok || len(b) == 0 {
 		return
 	}
-	text := w.secrets.redact(strings.ToValidUTF8(string(b[:min(len(b), maxLine)]), "\uFFFD"))
+	text := strings.ToValidUTF8(w.secrets.redact(string(b)), "\uFFFD")
 	if dropped > 0 {
 		w.log.Warn("plugin output dropped", "lines", dropped)
 	}

@@ -45,7 +45,9 @@ func (p *platform) Publish(ctx context.Context, req social.PublishRequest) (soci
 	if err := checkStep(step); err != nil {
 		return step, err
 	}
+	p.e.discreet(step.Receipt)
 	if step.Next != nil {
+		step.Next.Label = p.e.secrets.redact(step.Next.Label)
 		step.Next.State, err = stamp(shape, step.Next.State)
 	}
 	return step, err
@@ -61,6 +63,18 @@ func checkStep(s social.Step) error {
 		return checkReceipt(s.Receipt)
 	}
 	return nil
+}
+
+// discreet takes secrets out of what a receipt, if there is one, says to people.
+// What names the object is the platform's own.
+func (e *entry) discreet(r *social.Receipt) {
+	if r == nil {
+		return
+	}
+	r.Ref.URL = e.secrets.redact(r.Ref.URL)
+	for i, w := range r.Warnings {
+		r.Warnings[i] = e.secrets.redact(w)
+	}
 }
 
 func checkReceipt(r *social.Receipt) error {
@@ -92,6 +106,7 @@ func (p *platform) Find(ctx context.Context, req social.FindRequest) (social.Fin
 		return social.Finding{}, err
 	}
 	f := wire.ToFinding(res)
+	p.e.discreet(f.Receipt)
 	return f, checkFinding(f)
 }
 

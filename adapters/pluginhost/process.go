@@ -86,8 +86,8 @@ func clientConfig(s *supervisor, r *run) *plugin.ClientConfig {
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		StartTimeout:     cmp.Or(s.spec.Start, cfg.Timeouts.Start),
 		Logger:           hclog.NewNullLogger(),
-		SyncStdout:       r.out,
-		SyncStderr:       r.out,
+		SyncStdout:       r.relays[0],
+		SyncStderr:       r.relays[1],
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDisableRetry(), // a commit is sent once
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessage), grpc.MaxCallSendMsgSize(wire.MaxMessage)),
@@ -236,4 +236,11 @@ func (p *process) kill() {
 }
 
 // release frees what go-plugin holds for a process that is gone.
-func (p *process) release() { p.cleanup.Do(p.client.Kill) }
+func (p *process) release() {
+	p.cleanup.Do(func() {
+		p.client.Kill()
+		for _, r := range p.run.relays {
+			r.end()
+		}
+	})
+}

@@ -18,7 +18,7 @@ import (
 func program(t *testing.T, content []byte) (path, digest string) {
 	t.Helper()
 	path = filepath.Join(shortDir(t), "plugin")
-	if err := os.WriteFile(path, content, 0o700); err != nil {
+	if err := os.WriteFile(path, content, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(content)
@@ -62,7 +62,10 @@ func TestAProgramOfItsOwn(t *testing.T) {
 func TestAnInterpreterRunsAScriptOfItsFolder(t *testing.T) {
 	path, _ := self(t)
 	dir := shortDir(t)
-	if err := os.WriteFile(filepath.Join(dir, "main.sh"), []byte("test \"$1\" = word || exit 3\nexec "+path+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "main.sh"), []byte("test \"$1\" = word || exit 3\nexec "+path+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { // under root a plugin is another user
 		t.Fatal(err)
 	}
 	h := host(t, "good", "test.good", func(c *pluginhost.Config, s *pluginhost.Spec) {
@@ -105,7 +108,7 @@ func TestAProgramChangedInPlaceIsHashedAgain(t *testing.T) {
 	h := host(t, "good", "test.good", func(_ *pluginhost.Config, s *pluginhost.Spec) { s.Binary = file })
 	_, _ = h.Platform(t.Context(), "test.good") // it does not start
 	before := h.Status()[0].Digest
-	if err := os.WriteFile(file, []byte("#!/bin/sh\nexit 22\n"), 0o700); err != nil {
+	if err := os.WriteFile(file, []byte("#!/bin/sh\nexit 22\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	_, _ = h.Platform(t.Context(), "test.good")

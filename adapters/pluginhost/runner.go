@@ -31,11 +31,12 @@ const maxHandshake = 8 << 10
 // grandchild that holds them cannot hold the host, and nothing but a checked
 // handshake line reaches go-plugin.
 type run struct {
-	cmd  *exec.Cmd
-	file *os.File // the program, open since it was hashed
-	fork *forker
-	out  *logWriter
-	dir  string
+	cmd    *exec.Cmd
+	file   *os.File // the program, open since it was hashed
+	fork   *forker
+	out    *logWriter
+	relays [2]*relay // of what go-plugin hands on
+	dir    string
 
 	mode   sandbox.Mode
 	policy sandbox.Policy
@@ -81,6 +82,9 @@ func newRun(s *supervisor) (*run, error) {
 		cmd: cmd, file: file, fork: s.host.fork, done: make(chan struct{}), name: s.spec.Name, byPath: s.program.byPath,
 		mode: cfg.Sandbox.Mode, policy: policyOf(cfg, s.spec, s.program.path, s.egress.URL()),
 		out: &logWriter{log: cfg.Log.With("plugin", s.spec.ID), secrets: s.secrets},
+	}
+	for i := range r.relays {
+		r.relays[i] = &relay{out: r.out}
 	}
 	r.line, r.handed = io.Pipe()
 	return r, nil
@@ -204,7 +208,7 @@ func (r *run) handshake(stdout io.Reader) {
 		err = checkHandshake(string(line), tooLong, r.dir, true)
 	}
 	if err == nil {
-		err = checkSocket(string(line))
+		err = checkSocket(r.at(socketOf(string(line))))
 	}
 	if err != nil {
 		r.killFor(fmt.Errorf("handshake refused: %w", err))
@@ -249,8 +253,11 @@ func (r *run) terminate() {
 	_ = r.cmd.Process.Signal(terminateSignal)
 }
 
-// cause says why the child ended.
-func (r *run) cause() error {
+// cause says why the child ended, in words that the plugin may have chosen and
+// that have no secret in them.
+func (r *run) cause() error { return r.out.secrets.clean(r.why()) }
+
+func (r *run) why() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -294,7 +301,15 @@ func (r *run) Diagnose(context.Context) string { return r.cause().Error() }
 
 // PluginToHost implements runner.Runner. The line it comes from was checked.
 func (r *run) PluginToHost(network, address string) (string, string, error) {
-	return network, address, nil
+	return network, r.at(address), nil
+}
+
+// at is this process's way to the plugin's socket at path.
+func (r *run) at(path string) string {
+	if r.cage == nil {
+		return path
+	}
+	return r.cage.At(path)
 }
 
 // HostToPlugin implements runner.Runner.

@@ -38,12 +38,12 @@ func TestADamagedProgramHeals(t *testing.T) {
 				return nil
 			}
 			sound = true
-			return errors.Join(os.WriteFile(file+".new", body, 0o700), os.Rename(file+".new", file))
+			return errors.Join(os.WriteFile(file+".new", body, 0o755), os.Rename(file+".new", file))
 		}
 	})
 	p := open(t, h, "test.good")
 	sound = false
-	if err := os.WriteFile(file, []byte("#!/bin/sh\nexit 1\n"), 0o700); err != nil {
+	if err := os.WriteFile(file, []byte("#!/bin/sh\nexit 1\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := syscall.Kill(running(t, h), syscall.SIGKILL); err != nil {

@@ -74,6 +74,7 @@ func (s *supervisor) crashed(err error) {
 	for len(s.crashes) > 0 && now.Sub(s.crashes[0]) > crashWindow {
 		s.crashes = s.crashes[1:]
 	}
+	err = s.secrets.clean(err)
 	s.crashes, s.lastErr = append(s.crashes, now), err
 	s.host.cfg.Log.Error("plugin ended", "plugin", s.spec.ID, "crashes", len(s.crashes), "error", err)
 	switch {

@@ -160,7 +160,7 @@ func (s *supervisor) adopt(p *process, err error) (*process, error) {
 	switch {
 	case err != nil && !closed:
 		s.crashed(err)
-		err = down("plugin.not_started", time.Until(s.notBefore), err)
+		err = down("plugin.not_started", time.Until(s.notBefore), s.lastErr)
 	case err == nil && !closed:
 		s.current, s.manifest = p, &p.manifest
 		s.reach(p.manifest)

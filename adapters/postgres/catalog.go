@@ -20,6 +20,11 @@ var global = map[string]string{
 	"sessions":        "a person's sign-ins, whichever tenants they work in",
 	"refresh_tokens":  "the chains of tokens that renew those sessions",
 	"one_time_tokens": "links mailed to people, before they sign in",
+	"totp_apps":       "authenticator apps of people, their secrets sealed",
+	"recovery_codes":  "what stands in for a lost second factor of a person",
+	"passkeys":        "public halves of people's passkeys",
+	"challenges":      "questions for a second factor, for minutes",
+	"devices":         "where people have signed in",
 	"guards":          "tries counted by mail address, before anyone signs in",
 	"externals":       "accounts elsewhere that sign a person in",
 

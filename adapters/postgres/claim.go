@@ -2,10 +2,12 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/carillonhq/carillon/core/publishing"
@@ -79,6 +81,10 @@ func (q queue) Claim(ctx context.Context, holder string, n int, lease time.Durat
 	cleared := false
 	for looks, clears := 0, 0; looks < maxLooks; looks++ {
 		l, err := q.look(ctx, waiting, parked, holder, n-len(all), lease)
+		if isElsewhere(err) { // what may be handed out is not known before that
+			_, err := q.db.CheckIdentity(ctx)
+			return all, asFault(err)
+		}
 		if err != nil && len(all) == 0 {
 			return nil, asFault(err)
 		} else if err != nil {
@@ -140,12 +146,19 @@ func (q queue) look(ctx context.Context, waiting, parked walk, holder string, n 
 	}
 	b := new(pgx.Batch)
 	b.Queue(keepPlan)
+	b.Queue("select same_database()")
 	b.Queue("/* "+string(pathClaim)+" */ "+claimSQL, n, lease, holder, publishing.DefaultSettings.MissedAfter.Seconds(),
 		waiting.at.minute, waiting.at.tenant, waiting.at.channel, hops(waiting),
 		parked.at.tenant, parked.at.channel, hops(parked), parkMost, without).Query(func(rows pgx.Rows) error {
 		return l.read(rows, hops(waiting), hops(parked))
 	})
 	return l, q.db.sys.pool.SendBatch(ctx, b).Close()
+}
+
+// isElsewhere reports whether same_database stopped the statement.
+func isElsewhere(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "CA001"
 }
 
 func (l *look) read(rows pgx.Rows, waitingHops, parkedHops int) error {

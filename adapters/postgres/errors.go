@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/carillonhq/carillon/core/publishing"
 	"github.com/carillonhq/carillon/ports/fault"
 )
 
@@ -30,11 +31,13 @@ var constraints = map[string]problem{
 	"memberships_pkey": {fault.Conflict, "member.exists", "This person is a member already.", "/user"},
 	"roles_pkey":       {fault.Conflict, "role.exists", "There is a role of this name already.", "/name"},
 	"roles_name":       {fault.Invalid, "role.name", "Use 1 to 40 lower-case letters, digits and dashes, and begin with a letter.", "/name"},
+	"invitations_open": {fault.Conflict, "invitation.exists", "This address is invited already. Send the letter again, or revoke it first.", "/email"},
 	"tenants_name":     {fault.Invalid, "tenant.name", "A name has 1 to 120 characters.", "/name"},
 
 	// Identity.
-	"users_email":       {fault.Conflict, "email.taken", "This address has an account.", "/email"},
-	"externals_account": {fault.Conflict, "identity.taken", "This account is linked already.", ""},
+	"users_email":         {fault.Conflict, "email.taken", "This address has an account.", "/email"},
+	"passkeys_credential": {fault.Conflict, "passkey.taken", "This passkey is known already.", "/passkey"},
+	"externals_account":   {fault.Conflict, "identity.taken", "This account is linked already.", ""},
 
 	// The operators' realm.
 	"address_blocks_range_key": {fault.Conflict, "block.exists", "This range is blocked already.", "/range"},
@@ -54,6 +57,7 @@ var constraints = map[string]problem{
 	// Publishing.
 	"attempts_one_open": {fault.Conflict, "attempt.open", "Another attempt is open.", ""},
 	"attempts_pkey":     {fault.Conflict, "attempt.open", "Another attempt is open.", ""},
+	"segments_ref":      {fault.Conflict, publishing.TakenReason, "What the platform named stands for another post.", ""},
 
 	// Idempotency and jobs.
 }

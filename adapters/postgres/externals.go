@@ -76,16 +76,16 @@ func (tx identityTx) RemoveExternal(ctx context.Context, user tenants.UserID, id
 }
 
 func (tx identityTx) AddAttempt(ctx context.Context, a *identity.Attempt) error {
-	_, err := tx.NewRaw("insert into sign_in_attempts (state, binder, provider, user_id, session_id, expires_at) values (?, ?, ?, ?, ?, ?)",
-		a.State[:], a.Binder[:], a.Provider, string(a.User), string(a.Session), a.ExpiresAt).Exec(ctx)
+	_, err := tx.NewRaw("insert into sign_in_attempts (state, binder, provider, aim, user_id, session_id, expires_at) values (?, ?, ?, ?, ?, ?, ?)",
+		a.State[:], a.Binder[:], a.Provider, string(a.Aim), string(a.User), string(a.Session), a.ExpiresAt).Exec(ctx)
 	return err
 }
 
 func (tx identityTx) TakeAttempt(ctx context.Context, state, binder identity.Hash, now time.Time) (*identity.Attempt, error) {
 	a := identity.Attempt{State: state, Binder: binder}
 	err := tx.NewRaw(`delete from sign_in_attempts where state = ? and binder = ? and expires_at > ?
-		returning provider, user_id, session_id, expires_at`, state[:], binder[:], now).
-		Scan(ctx, &a.Provider, &a.User, &a.Session, &a.ExpiresAt)
+		returning provider, aim, user_id, session_id, expires_at`, state[:], binder[:], now).
+		Scan(ctx, &a.Provider, &a.Aim, &a.User, &a.Session, &a.ExpiresAt)
 	if err != nil {
 		return nil, found(err)
 	}

@@ -31,12 +31,16 @@ func (s people) Update(ctx context.Context, fn func(identity.Tx) error) error {
 
 func (s people) Live(ctx context.Context, id identity.SessionID) (*identity.Session, error) {
 	v := identity.Session{ID: id}
-	err := s.db.ask(ctx, pathSession,
-		"select user_id, agent, address, created_at, seen_at, expires_at from sessions where id = $1", []any{string(id)},
-		&v.User, &v.Agent, &v.Address, &v.CreatedAt, &v.SeenAt, &v.ExpiresAt)
+	var proofs []string
+	var device []byte
+	err := s.db.ask(ctx, pathSession, `
+		select user_id, name, agent, address, device, created_at, seen_at, expires_at, methods, authenticated_at
+		  from sessions where id = $1`, []any{string(id)},
+		&v.User, &v.Name, &v.Agent, &v.Address, &device, &v.CreatedAt, &v.SeenAt, &v.ExpiresAt, &proofs, &v.AuthenticatedAt)
 	if err != nil {
 		return nil, err
 	}
+	v.Device, v.Methods = hashFrom(device), as[identity.Method](proofs)
 	return &v, nil
 }
 
@@ -58,10 +62,13 @@ type userRow struct {
 	Hash      string    `bun:"password_hash"`
 	Home      string    `bun:"home_tenant,nullzero"`
 	CreatedAt time.Time `bun:"created_at"`
+	Short     bool      `bun:"short_password"`
 }
 
 func (r userRow) user() identity.User {
-	return identity.User{ID: tenants.UserID(r.ID), Email: r.Email, Name: r.Name, Home: tenants.ID(r.Home), CreatedAt: r.CreatedAt}
+	return identity.User{
+		ID: tenants.UserID(r.ID), Email: r.Email, Name: r.Name, Home: tenants.ID(r.Home), CreatedAt: r.CreatedAt, ShortPassword: r.Short,
+	}
 }
 
 // found turns a driver's "no rows" into fault.NotFound.
@@ -123,13 +130,17 @@ func (tx identityTx) Users(ctx context.Context, ids []tenants.UserID) ([]identit
 
 func (tx identityTx) AddUser(ctx context.Context, u *identity.User, hash string) error {
 	_, err := tx.NewInsert().Model(&userRow{
-		ID: string(u.ID), Email: u.Email, Name: u.Name, Hash: hash, Home: string(u.Home), CreatedAt: u.CreatedAt,
+		ID: string(u.ID), Email: u.Email, Name: u.Name, Hash: hash, Home: string(u.Home), CreatedAt: u.CreatedAt, Short: u.ShortPassword,
 	}).Exec(ctx)
 	return asFault(err)
 }
 
 func (tx identityTx) SetPassword(ctx context.Context, id tenants.UserID, hash string) error {
 	return touched(tx.NewRaw("update users set password_hash = ? where id = ?", hash, string(id)).Exec(ctx))
+}
+
+func (tx identityTx) SetShortPassword(ctx context.Context, id tenants.UserID, short bool) error {
+	return touched(tx.NewRaw("update users set short_password = ? where id = ?", short, string(id)).Exec(ctx))
 }
 
 func (tx identityTx) SetHome(ctx context.Context, id tenants.UserID, home tenants.ID) error {
@@ -174,7 +185,7 @@ func (tx identityTx) ForgetPending(ctx context.Context, address string) error {
 
 // Send puts the letter in the queue of this transaction.
 func (tx identityTx) Send(ctx context.Context, l identity.Letter) error {
-	return tx.enqueue(ctx, jobs.Mail{ID: l.ID, Letter: string(l.Kind), Email: l.Email, Pending: string(l.Pending), Provider: l.Provider}, nil)
+	return tx.enqueue(ctx, jobs.MailOf(l), nil)
 }
 
 func (tx identityTx) AddOneTime(ctx context.Context, o *identity.OneTime) error {
@@ -228,12 +239,15 @@ func (tx identityTx) SaveGuard(ctx context.Context, key string, g identity.Guard
 func (tx identityTx) Sweep(ctx context.Context, now, quiet time.Time) error {
 	for _, q := range []string{
 		"delete from one_time_tokens where expires_at <= ?0",
+		"delete from challenges where expires_at <= ?0",
+		"delete from totp_apps where not confirmed and created_at <= ?2",
+		"delete from devices where seen_at <= ?3",
 		"delete from registrations where expires_at <= ?0",
 		"delete from sign_in_attempts where expires_at <= ?0",
 		"delete from sessions where expires_at <= ?0",
 		"delete from guards where coalesce(at < ?1, true) and coalesce(until < ?0, true)",
 	} {
-		if _, err := tx.NewRaw(q, now, quiet).Exec(ctx); err != nil {
+		if _, err := tx.NewRaw(q, now, quiet, now.Add(-identity.EnrolTTL), now.Add(-identity.DeviceTTL)).Exec(ctx); err != nil {
 			return err
 		}
 	}

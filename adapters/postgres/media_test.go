@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -9,6 +10,9 @@ import (
 	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
 	"github.com/carillonhq/carillon/core/media"
 	"github.com/carillonhq/carillon/core/media/mediatest"
+	"github.com/carillonhq/carillon/core/publishing"
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/storage/storagetest"
 	"github.com/carillonhq/carillon/tenants"
 )
 
@@ -38,4 +42,34 @@ func TestTenantsWithStaleMediaAreFound(t *testing.T) {
 	if err != nil || !slices.Contains(ids, us) || slices.Contains(ids, them) {
 		t.Errorf("got %v, %v; want %s and not %s", ids, err, us, them)
 	}
+}
+
+// Whoever saves a draft that shows a file and whoever deletes the file do not
+// both have their way.
+func TestADraftAndTheDeletionOfItsFile(t *testing.T) {
+	db := postgrestest.Open(t)
+	us := postgrestest.Tenant(t, db)
+	who := tenants.Scope{Tenant: us, User: "usr_x"}
+	posts := publishing.New(db.Posts(), easy{}, easy{}, easy{}, allowAll{})
+	files := media.New(db.Media(), new(storagetest.Memory), nil, nil, allowAll{}, time.Now)
+	var kept, gone int
+	for range 30 {
+		m := mediatest.New(time.Now(), media.Ready)
+		must(t, db.Media().Update(t.Context(), us, func(tx media.Tx) error { return tx.Save(t.Context(), m) }))
+		content := publishing.Content{Parts: []publishing.Part{{Text: "x", Media: []publishing.Attachment{{Media: m.ID}}}}}
+		var made, deleted error
+		var wg sync.WaitGroup
+		wg.Go(func() { _, made = posts.Create(t.Context(), who, content, publishing.Schedule{}) })
+		wg.Go(func() { deleted = files.Delete(t.Context(), who, m.ID, false) })
+		wg.Wait()
+		switch {
+		case made == nil && fault.Is(deleted, fault.Conflict):
+			kept++
+		case fault.Is(made, fault.Invalid) && deleted == nil:
+			gone++
+		default:
+			t.Fatalf("made: %v, deleted: %v", made, deleted)
+		}
+	}
+	t.Logf("%d kept, %d gone", kept, gone)
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/core/publishing"
 	"github.com/carillonhq/carillon/core/publishing/publishingtest"
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
 )
 
@@ -177,6 +179,10 @@ func TestARestoredCopyDoubtsAndWaits(t *testing.T) {
 	ch := channelOf(t, db, us)
 	overdue := duePost(t, db, us, ch, time.Now().Add(-time.Minute))
 	later := duePost(t, db, us, ch, time.Now().Add(time.Hour))
+	ended, follows, live := duePost(t, db, us, ch, time.Now()), duePost(t, db, us, ch, time.Now()), duePost(t, db, us, ch, time.Now())
+	for post, state := range map[publishing.PostID]publishing.State{ended: publishing.Rejected, follows: publishing.Scheduled, live: publishing.Live} {
+		postgrestest.Exec(t, db, "update segments set state = $1, next_at = null where post_id = $2", string(state), string(post))
+	}
 	if restored, err := db.CheckIdentity(t.Context()); err != nil || restored {
 		t.Fatalf("a first start: %v, %v", restored, err)
 	}
@@ -192,14 +198,100 @@ func TestARestoredCopyDoubtsAndWaits(t *testing.T) {
 	if why, err := db.Queue().Blocked(t.Context(), us, ch); err != nil || why != "tenant.paused_above" {
 		t.Errorf("publishing is not paused: %q, %v", why, err)
 	}
-	for post, want := range map[publishing.PostID]bool{overdue: true, later: false} {
-		if got := deliveriesOf(t, db, us, post)[0].Segments[0].Verify; got != want {
-			t.Errorf("%s is to be looked up: %v, want %v", post, got, want)
+	for name, tc := range map[string]struct {
+		post publishing.PostID
+		want publishing.State
+	}{
+		"overdue": {overdue, publishing.Unknown}, "for later": {later, publishing.Unknown},
+		"ended": {ended, publishing.Rejected}, "waits for the one before it": {follows, publishing.Scheduled},
+	} {
+		s := deliveriesOf(t, db, us, tc.post)[0].Segments[0]
+		if looks := s.State == publishing.Unknown; !s.Verify || s.State != tc.want || looks == s.NextAt.IsZero() || s.NextAt.After(time.Now()) {
+			t.Errorf("%s: %+v", name, s)
 		}
 	}
+	if s := deliveriesOf(t, db, us, live)[0].Segments[0]; s.Verify || s.State != publishing.Live {
+		t.Errorf("what is live is in doubt: %+v", s)
+	}
+	if got := take(t, db, 1000, us); got[us] != 2 {
+		t.Errorf("%d are looked up while everything is paused, want 2", got[us])
+	}
+}
+
+// A server that took over is noticed by the claim itself: what it would have
+// handed out may have been sent by the one before.
+func TestAClaimNoticesAFailover(t *testing.T) {
+	db := postgrestest.Open(t)
+	us := postgrestest.Tenant(t, db)
+	ch := channelOf(t, db, us)
+	if _, err := db.CheckIdentity(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	post := duePost(t, db, us, ch, time.Now().Add(-time.Second))
 	postgrestest.Exec(t, db, "update database_identity set timeline = timeline + 1")
-	if paused, err := db.CheckIdentity(t.Context()); err != nil || paused {
-		t.Errorf("a failover paused everybody: %v, %v", paused, err)
+	if got := take(t, db, 1000, us); got[us] != 0 {
+		t.Error("it was handed out as if nothing had happened")
+	}
+	if s := deliveriesOf(t, db, us, post)[0].Segments[0]; s.State != publishing.Unknown || !s.Verify {
+		t.Errorf("%+v", s)
+	}
+	if got := take(t, db, 1000, us); got[us] != 1 {
+		t.Error("it is not looked up")
+	}
+	if why, err := db.Queue().Blocked(t.Context(), us, ch); err != nil || why != "" {
+		t.Errorf("a failover paused everybody: %q, %v", why, err)
+	}
+}
+
+// An object stands for one segment of a channel, also where two find it at once.
+func TestAnObjectIsTheReceiptOfOneSegment(t *testing.T) {
+	db := postgrestest.Open(t)
+	us := postgrestest.Tenant(t, db)
+	ch, other := channelOf(t, db, us), channelOf(t, db, us)
+	adopt := func(on channels.ID, ref string) error {
+		post := duePost(t, db, us, on, time.Now())
+		return db.Posts().Update(t.Context(), us, func(ctx context.Context, tx publishing.Tx) error {
+			ds, err := tx.Deliveries(ctx, post)
+			if err != nil {
+				return err
+			}
+			s := ds[0].Segments[0]
+			s.State, s.Ref, s.LiveAt, s.NextAt = publishing.Live, &social.Ref{ID: ref, URL: "https://x.test/"}, time.Now(), time.Time{}
+			return tx.SaveSegments(ctx, ds[0], s)
+		})
+	}
+	results := make(chan error)
+	for range 4 {
+		go func() { results <- adopt(ch, "1") }()
+	}
+	adopted := 0
+	for range 4 {
+		switch err := <-results; {
+		case err == nil:
+			adopted++
+		case fault.Of(err).Reason != publishing.TakenReason:
+			t.Error(err)
+		}
+	}
+	if adopted != 1 {
+		t.Errorf("%d segments have it", adopted)
+	}
+	for name, err := range map[string]error{
+		"on another channel": adopt(other, "1"), "another one": adopt(ch, "2"), "no name": adopt(ch, ""), "no name again": adopt(ch, ""),
+	} {
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	err := db.Posts().View(t.Context(), us, func(ctx context.Context, tx publishing.Tx) error {
+		refs, err := tx.Refs(ctx, ch, time.Now().Add(-time.Minute))
+		if slices.Sort(refs); !slices.Equal(refs, []string{"1", "2"}) {
+			t.Errorf("taken: %v", refs)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

@@ -17,7 +17,8 @@ import (
 // Registry is the registry.Store in this database.
 func (db *DB) Registry() registry.Store { return registryStore{db} }
 
-// CustomRoles says what a tenant's own roles may do, for adapters/casbin.
+// CustomRoles says what the custom roles that count in a tenant may do, for
+// adapters/casbin.
 func (db *DB) CustomRoles(ctx context.Context, tenant tenants.ID) (map[tenants.Role][]tenants.Action, error) {
 	return registry.CustomRoles(ctx, db.Registry(), tenant)
 }
@@ -85,23 +86,45 @@ func (r *tenantRow) tenant() *registry.Tenant {
 }
 
 func (s registryStore) Standing(ctx context.Context, tenant tenants.ID, user tenants.UserID) (st registry.Standing, err error) {
+	// The sum of the versions moves with either: an agency's roles count in its
+	// workspaces.
 	err = s.db.ask(ctx, pathResolve, `
-		select t.kind, coalesce(up.tier, 'free'), up.suspended, up.paused, t.authz_version, coalesce(m.role, '')
+		select t.kind, coalesce(up.tier, 'free'), up.suspended, up.paused, up.authz, coalesce(m.role, ''),
+		       coalesce(g.id, ''), coalesce(g.role, ''), coalesce(g.home, '')
 		  from tenants t
 		  left join memberships m on m.tenant_id = t.tenant_id and m.user_id = $2
 		       and not exists (select from users u where u.id = m.user_id and u.suspended_at is not null)
 		  cross join lateral (
 		    select bool_or(a.state = 'suspended') as suspended, bool_or(a.paused) as paused,
-		           (array_agg(a.tier order by cardinality(a.ancestors) desc) filter (where a.tier is not null))[1] as tier
+		           (array_agg(a.tier order by cardinality(a.ancestors) desc) filter (where a.tier is not null))[1] as tier,
+		           sum(a.authz_version) filter (where a.tenant_id = t.tenant_id or a.tenant_id = t.parent_id and t.kind = 'workspace')::bigint as authz
 		      from tenants a where a.tenant_id = any (t.ancestors)) up
+		  left join lateral (
+		    select g.id, g.role, h.role as home
+		      from memberships h join access_grants g on g.tenant_id = t.tenant_id and g.to_tenant = h.tenant_id
+		     where m.role is null and h.tenant_id = t.parent_id and h.user_id = $2
+		       and g.state = 'granted' and g.until > clock_timestamp()
+		     order by g.id desc limit 1) g on true
 		 where t.tenant_id = $1`,
 		[]any{string(tenant), string(user)},
-		&st.Kind, &st.Tier, &st.Suspended, &st.Paused, &st.Authz, &st.Role)
+		&st.Kind, &st.Tier, &st.Suspended, &st.Paused, &st.Authz, &st.Role, &st.Grant, &st.GrantRole, &st.Home)
 	if fault.Is(err, fault.NotFound) {
 		return st, missingTenant()
 	}
 	return st, err
 }
+
+func (s registryStore) Closure(ctx context.Context, tenant tenants.ID) (c registry.Closure, err error) {
+	err = s.db.ask(ctx, pathResolve, "select "+closureColumns+` from tenants t left join tenants up on up.tenant_id = t.parent_id
+		where t.tenant_id = $1`, []any{string(tenant)}, &c.Here, &c.Reason, &c.Ask)
+	if fault.Is(err, fault.NotFound) {
+		return c, missingTenant()
+	}
+	return c, err
+}
+
+// closureColumns are what people of t, below up, may know of its suspension.
+const closureColumns = "t.state = 'suspended' as here, case when t.state = 'suspended' then t.state_reason else '' end as reason, coalesce(up.name, '') as ask"
 
 type placeRow struct {
 	TenantID string
@@ -110,6 +133,9 @@ type placeRow struct {
 	Kind     string
 	State    string
 	Role     string
+	Here     bool
+	Reason   string
+	Ask      string
 }
 
 func (r placeRow) entry() registry.Entry {
@@ -122,13 +148,16 @@ func (s registryStore) Mine(ctx context.Context, user tenants.UserID) ([]registr
 		return tx.NewRaw(`
 			select t.tenant_id, coalesce(t.parent_id, '') as parent_id, t.name, t.kind, m.role,
 			       case when exists (select from tenants a where a.tenant_id = any (t.ancestors) and a.state = 'suspended')
-			            then 'suspended' else 'active' end as state
-			  from memberships m join tenants t on t.tenant_id = m.tenant_id
+			            then 'suspended' else 'active' end as state, `+closureColumns+`
+			  from memberships m join tenants t on t.tenant_id = m.tenant_id left join tenants up on up.tenant_id = t.parent_id
 			 where m.user_id = ? order by t.name, t.tenant_id`, string(user)).Scan(ctx, &rows)
 	})
 	out := make([]registry.Place, len(rows))
 	for i, r := range rows {
 		out[i] = registry.Place{Entry: r.entry(), Parent: tenants.ID(r.ParentID), Role: tenants.Role(r.Role)}
+		if out[i].State == registry.Suspended {
+			out[i].Closure = registry.Closure{Here: r.Here, Reason: r.Reason, Ask: r.Ask}
+		}
 	}
 	return out, err
 }
@@ -210,7 +239,7 @@ func ancestorsOf(ctx context.Context, tx tx, parent tenants.ID) ([]string, error
 	}
 	err = tx.NewRaw("select exists (select from tenants where tenant_id in (?) and state = 'suspended')", bun.List(row.Ancestors)).Scan(ctx, &closed)
 	if err == nil && closed {
-		return nil, fault.New(fault.Conflict, "tenant.suspended", "Nothing can be created below a suspended tenant.")
+		return nil, fault.New(fault.Conflict, "tenant.suspended_above", "Nothing can be created below a suspended tenant.")
 	}
 	return row.Ancestors, err
 }

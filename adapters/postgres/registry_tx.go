@@ -113,6 +113,9 @@ func (tx registryTx) RemoveMember(ctx context.Context, user tenants.UserID) erro
 	if err := hit(res, err, missingMember); err != nil {
 		return err
 	}
+	if _, err = tx.remove((*offerRow)(nil)).Where("to_user = ? or from_user = ?", string(user), string(user)).Exec(ctx); err != nil {
+		return err
+	}
 	return tx.emit(ctx, registry.EventMember, string(user), registry.ToldMember{})
 }
 
@@ -155,10 +158,6 @@ func (tx registryTx) Roles(ctx context.Context) ([]registry.Role, error) {
 	return out, nil
 }
 
-func (tx registryTx) RoleInUse(ctx context.Context, role tenants.Role) (bool, error) {
-	return tx.find((*memberRow)(nil)).Where("role = ?", string(role)).Exists(ctx)
-}
-
 func (tx registryTx) SaveRole(ctx context.Context, role *registry.Role) error {
 	if err := role.Check(); err != nil {
 		return err
@@ -180,11 +179,6 @@ func (tx registryTx) SaveRole(ctx context.Context, role *registry.Role) error {
 	}
 	role.Version++
 	return nil
-}
-
-func (tx registryTx) RemoveRole(ctx context.Context, name string) error {
-	res, err := tx.remove((*roleRow)(nil)).Where("name = ?", name).Exec(ctx)
-	return hit(res, err, missingRole)
 }
 
 func missingTenant() *fault.Error {

@@ -5,14 +5,19 @@ import (
 	"errors"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/carillonhq/carillon/ports/social"
 )
 
 // CheckIdentity compares the database with the one that was served from last.
 // In a restored copy it pauses publishing for everyone. In that, and in a
 // server that took over from another (a new timeline: a failover or a point in
-// time), what was due or under way may have been sent by the one before, and
-// the record of it lost: those segments are marked, and looked up before
-// anything else happens to them. It reports whether publishing was paused.
+// time), the one before may have sent what this one has no record of: whatever
+// has not ended is in doubt, and looked up before anything else happens to it.
+// It reports whether publishing was paused.
+//
+// Claims make sure of it by themselves (same_database, migration 0025), so
+// nothing is handed out between a failover and this, however it was noticed.
 //
 // A volume put back under a running server looks the same as before; after
 // that an operator says so, with MarkRestored.
@@ -22,8 +27,7 @@ func (db *DB) CheckIdentity(ctx context.Context) (paused bool, err error) {
 		var timeline, lastTimeline int
 		// One start of the server to the next keeps the first; a dump loaded
 		// elsewhere, or into a database made anew, does not.
-		err := tx.pgx.QueryRow(ctx, `select s.system_identifier || '/' || d.oid, c.timeline_id
-			from pg_control_system() s, pg_control_checkpoint() c, pg_database d where d.datname = current_database()`).Scan(&here, &timeline)
+		err := tx.pgx.QueryRow(ctx, "select identifier, timeline from served_here()").Scan(&here, &timeline)
 		if err != nil {
 			return err
 		}
@@ -64,14 +68,24 @@ func pauseRestored(ctx context.Context, tx tx) error {
 	return err
 }
 
-// verifyEverything marks what may have gone out without this database knowing:
-// all that was due by now and has not ended, the rest of its threads included.
+// verifyEverything marks all that is not live, because it may have gone out
+// without this database knowing: what is planned for Friday may have been
+// ordered to go out at once, after the copy was made. What waits for its time is
+// in doubt from now on, so that it is settled long before; what waits for a part
+// before it, and what has ended and may be ordered anew, is when its turn comes.
+// What claims the other history gave out is worth nothing here: it has not come
+// this far in counting them.
 func verifyEverything(ctx context.Context, tx tx) error {
 	_, err := tx.pgx.Exec(ctx, `
 		update segments
-		   set verify = true, holder = '', generation = generation + 1,
+		   set verify = true, holder = '', held_at = null, generation = generation + 1000000,
+		       state = case when waits then 'unknown' else state end,
+		       problem = case when waits then jsonb_build_object('kind', $1::text, 'reason', 'segment.restored',
+		         'message', 'It may have gone out before this database was restored.') else problem end,
 		       doubt_at = coalesce(doubt_at, clock_timestamp()), called_at = clock_timestamp(),
-		       next_at = case when next_at is not null then clock_timestamp() end
-		 where state in ('scheduled', 'preparing', 'armed', 'sending', 'unknown') and due_at <= clock_timestamp()`)
+		       next_at = case when next_at is not null then least(next_at, clock_timestamp()) end
+		  from (select tenant_id as tenant, segment_id as segment, next_at is not null and state in ('scheduled', 'preparing', 'armed') as waits
+		          from segments where state not in ('live', 'needs_review')) doubted
+		 where tenant_id = tenant and segment_id = segment`, social.Ambiguous)
 	return err
 }

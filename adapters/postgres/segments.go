@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype/zeronull"
 
+	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/core/publishing"
 )
 
@@ -76,6 +78,20 @@ func readSegment(row pgx.Rows, d *publishing.Delivery, more ...any) (*publishing
 	}
 	inUTC(&d.DueAt, &s.NextAt, &s.DoubtAt, &s.LiveAt, &s.CalledAt, &s.OrderedAt)
 	return s, nil
+}
+
+const refsSQL = `select s.ref->>'id' from segments s
+	 where {s} and s.channel_id = $2 and s.ref->>'id' <> '' and s.live_at >= $3 order by s.live_at desc limit 1000`
+
+func (tx postTx) Refs(ctx context.Context, ch channels.ID, since time.Time) ([]string, error) {
+	if err := tx.flush(ctx); err != nil {
+		return nil, err
+	}
+	rows, err := tx.query(ctx, refsSQL, ch, since)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
 func (tx postTx) DropAttempt(_ context.Context, s publishing.SegmentID) error {

@@ -16,25 +16,35 @@ type sessionRow struct {
 
 	ID        string    `bun:"id,pk"`
 	User      string    `bun:"user_id"`
+	Name      string    `bun:"name"`
 	Agent     string    `bun:"agent"`
 	Address   string    `bun:"address"`
+	Device    []byte    `bun:"device"`
 	CreatedAt time.Time `bun:"created_at"`
 	SeenAt    time.Time `bun:"seen_at"`
 	ExpiresAt time.Time `bun:"expires_at"`
+	Methods   []string  `bun:"methods,array"`
+	ProvenAt  time.Time `bun:"authenticated_at"`
 }
 
 func rowOf(s *identity.Session) *sessionRow {
 	return &sessionRow{
-		ID: string(s.ID), User: string(s.User), Agent: s.Agent, Address: s.Address,
-		CreatedAt: s.CreatedAt, SeenAt: s.SeenAt, ExpiresAt: s.ExpiresAt,
+		ID: string(s.ID), User: string(s.User), Name: s.Name, Agent: s.Agent, Address: s.Address, Device: s.Device[:],
+		CreatedAt: s.CreatedAt, SeenAt: s.SeenAt, ExpiresAt: s.ExpiresAt, Methods: texts(s.Methods), ProvenAt: s.AuthenticatedAt,
 	}
 }
 
 func (r *sessionRow) session() identity.Session {
 	return identity.Session{
-		ID: identity.SessionID(r.ID), User: tenants.UserID(r.User), Agent: r.Agent, Address: r.Address,
-		CreatedAt: r.CreatedAt, SeenAt: r.SeenAt, ExpiresAt: r.ExpiresAt,
+		ID: identity.SessionID(r.ID), User: tenants.UserID(r.User), Name: r.Name, Agent: r.Agent, Address: r.Address, Device: hashFrom(r.Device),
+		CreatedAt: r.CreatedAt, SeenAt: r.SeenAt, ExpiresAt: r.ExpiresAt, Methods: as[identity.Method](r.Methods), AuthenticatedAt: r.ProvenAt,
 	}
+}
+
+// hashFrom is a hash from its column; empty bytes are the zero hash.
+func hashFrom(b []byte) (h identity.Hash) {
+	copy(h[:], b)
+	return h
 }
 
 func (tx identityTx) AddSession(ctx context.Context, s *identity.Session) error {
@@ -77,7 +87,7 @@ func (tx identityTx) Sessions(ctx context.Context, user tenants.UserID, now time
 }
 
 func (tx identityTx) SaveSession(ctx context.Context, s *identity.Session) error {
-	return touched(tx.NewUpdate().Model(rowOf(s)).Column("agent", "address", "seen_at", "expires_at").WherePK().Exec(ctx))
+	return touched(tx.NewUpdate().Model(rowOf(s)).Column("name", "agent", "address", "seen_at", "expires_at", "methods", "authenticated_at").WherePK().Exec(ctx))
 }
 
 func (tx identityTx) EndSession(ctx context.Context, user tenants.UserID, id identity.SessionID) error {

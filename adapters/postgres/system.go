@@ -22,6 +22,14 @@ const (
 	pathCreate systemPath = "registry.create"
 	// A parent suspends or resumes its direct child.
 	pathSuspend systemPath = "registry.suspend"
+	// The custom roles that count in a tenant, an agency's in its workspaces too.
+	pathRoles systemPath = "registry.roles"
+	// A role goes, here and where it is given below, for those who have it get another.
+	pathRemoveRole systemPath = "registry.remove_role"
+	// A tenant asks a direct child to let its members in: one row of the child's.
+	pathAskAccess systemPath = "registry.ask_access"
+	// What its children granted to a tenant, and what it asked them for.
+	pathReceived systemPath = "registry.received"
 )
 
 // Identity.

@@ -104,6 +104,7 @@ type trial struct {
 	Allowed                string   // an address that has to answer
 	Closed                 []string // and those that must not
 	Host                   int      // the host's process
+	Own                    string   // its socket folder
 	Memory                 uint64
 }
 
@@ -139,10 +140,24 @@ func (d detected) attempt() (Level, error) {
 		}
 		level.Parts[i].Missing = reason
 	}
-	if !d.plan.Namespaces {
-		level = level.Without("counted together with all processes of this user", processes)
+	return d.lessened(level), nil
+}
+
+// lessened is level without what no probe can find missing.
+func (d detected) lessened(level Level) Level {
+	if d.plan.Namespaces {
+		return level
 	}
-	return level, nil
+	left := "what it starts goes on if its host is ended suddenly"
+	if !d.plan.Seccomp {
+		left = "what it starts can leave its group, and goes on then"
+	}
+	level = level.Without("counted together with all processes of this user", processes).
+		Without("its files are on the host's disk", disk).Without(left, ending)
+	if os.Geteuid() == 0 {
+		level = level.Without("it is root, if without root's rights: another user could not get at its folders", privileges)
+	}
+	return level
 }
 
 // setUp makes what the guest must not get at.
@@ -200,6 +215,7 @@ func (d detected) ask(dir string, t trial) (map[string]string, error) {
 	if err := errors.Join(os.Mkdir(scratch, 0o700), os.Mkdir(own, 0o700)); err != nil {
 		return nil, err
 	}
+	t.Own = own
 	b, err := json.Marshal(t)
 	if err != nil {
 		return nil, err
@@ -214,7 +230,7 @@ func (d detected) ask(dir string, t trial) (map[string]string, error) {
 		Args: []string{probeName}, Env: []string{"TRIAL=" + string(b), "GOMAXPROCS=1"}, Dir: own, Stdin: stdin, Stdout: &out, Stderr: &complaints,
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true}, WaitDelay: time.Second,
 	}
-	policy := Policy{ReadWrite: []string{own}, Connect: []string{t.Allowed}, Scratch: scratch, Memory: t.Memory}
+	policy := Policy{Sockets: own, Connect: []string{t.Allowed}, Scratch: scratch, Memory: t.Memory}
 	uid := 0
 	if d.uids.max > 0 && d.plan.Namespaces {
 		uid = d.uids.pick()

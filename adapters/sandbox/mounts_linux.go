@@ -14,16 +14,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// guestTemp is a guest's own, kept in memory and small.
-const guestTemp = "/tmp"
+// guestTemp is a guest's own, kept in memory and small, and so is its folder of
+// sockets, which is a part of it.
+const (
+	guestTemp  = "/tmp"
+	guestBytes = 64 << 20
+	guestFiles = 4096
+)
 
 // systemPaths are what programs of this system need to run at all: libraries,
-// interpreters, certificates, zones. None holds a secret.
+// interpreters, certificates, zones. None holds a secret: of the folders that
+// have private keys beside certificates, the certificates alone.
 func systemPaths(network bool) []string {
 	paths := []string{
 		"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/gnu/store",
 		"/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/ld-musl-x86_64.path", "/etc/ld-musl-aarch64.path",
-		"/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/crypto-policies", "/etc/localtime", "/etc/alternatives",
+		"/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem", "/etc/ssl/openssl.cnf", "/etc/pki/tls/certs", "/etc/pki/tls/cert.pem",
+		"/etc/pki/tls/openssl.cnf", "/etc/pki/ca-trust/extracted", "/etc/ca-certificates", "/etc/crypto-policies", "/etc/localtime", "/etc/alternatives",
 		"/etc/mime.types", "/etc/nsswitch.conf", "/etc/protocols", "/etc/services",
 	}
 	if network {
@@ -71,6 +78,7 @@ func build(o order) error {
 		}
 		b.bind(p, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV)
 	}
+	b.sockets(o)
 	b.identify()
 	if b.err != nil {
 		return b.err
@@ -160,7 +168,7 @@ func (b *builder) furnish() {
 	for _, dir := range []string{guestTemp, "/proc", "/etc", "/dev"} {
 		b.keep(os.MkdirAll(b.root+dir, 0o755)) //nolint:gosec // guests are other users
 	}
-	b.keep(unix.Mount("tmpfs", b.root+guestTemp, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "size=32m,nr_inodes=4096,mode=1777"))
+	b.keep(unix.Mount("tmpfs", b.root+guestTemp, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("size=%d,nr_inodes=%d,mode=1777", guestBytes, guestFiles)))
 	for _, options := range []string{"subset=pid", ""} { // the first since 5.8; neither where parts of /proc are covered
 		if unix.Mount("proc", b.root+"/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, options) == nil {
 			break
@@ -169,6 +177,33 @@ func (b *builder) furnish() {
 	for name, to := range map[string]string{"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"} {
 		b.keep(os.Symlink("/proc/self/fd"+to, b.root+"/dev/"+name))
 	}
+}
+
+// sockets puts a folder of the guest's temporary files where its sockets are to
+// be, and hands it to the host, which has no other way to it.
+func (b *builder) sockets(o order) {
+	if b.err != nil || o.Policy.Sockets == "" {
+		return
+	}
+	own, at := b.root+guestTemp+"/.sockets", b.root+o.Policy.Sockets
+	b.keep(errors.Join(os.Mkdir(own, 0o700), place(at, true)))
+	if o.UID != 0 {
+		b.keep(os.Chown(own, o.UID, o.UID))
+	}
+	if b.err != nil {
+		return
+	}
+	if err := unix.Mount(own, at, "", unix.MS_BIND, ""); err != nil {
+		b.keep(fmt.Errorf("sockets: %w", err))
+		return
+	}
+	fd, err := unix.Open(at, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		b.keep(fmt.Errorf("sockets: %w", err))
+		return
+	}
+	b.keep(send(sentFolder, fd))
+	_ = unix.Close(fd)
 }
 
 // identify says who and where a guest is, unless the system's files are shown.

@@ -26,7 +26,7 @@ func openNetwork(addresses []string) error {
 	if len(fds) == 0 {
 		return nil
 	}
-	return sendListeners(fds)
+	return send(sentListeners, fds...)
 }
 
 func raise(name string) error {

@@ -62,17 +62,23 @@ func receiveOrder() (o order, err error) {
 	return o, json.Unmarshal(buf[:n], &o)
 }
 
-// sendListeners hands sockets to the host.
-func sendListeners(fds []int) error {
-	return unix.Sendmsg(controlFD, []byte{'l'}, unix.UnixRights(fds...), nil, 0)
+// What the shim sends besides an error.
+const (
+	sentListeners = 'l'
+	sentFolder    = 'f'
+)
+
+// send hands descriptors to the host.
+func send(kind byte, fds ...int) error {
+	return unix.Sendmsg(controlFD, []byte{kind}, unix.UnixRights(fds...), nil, 0)
 }
 
-// receive waits for the shim's next word: sockets, an error, or io.EOF once it
-// became the guest.
-func receive(control *os.File) ([]*os.File, error) {
+// receive waits for the shim's next word: descriptors and their kind, an error,
+// or io.EOF once it became the guest.
+func receive(control *os.File) (kind byte, files []*os.File, err error) {
 	raw, err := control.SyscallConn()
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	text, rights := make([]byte, 4<<10), make([]byte, unix.CmsgSpace(4*16))
 	var n, oobn int
@@ -81,17 +87,18 @@ func receive(control *os.File) ([]*os.File, error) {
 		n, oobn, _, _, failed = unix.Recvmsg(int(fd), text, rights, unix.MSG_CMSG_CLOEXEC) //nolint:gosec // a descriptor fits an int
 		return !errors.Is(failed, unix.EAGAIN)
 	}); err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	switch {
 	case failed != nil:
-		return nil, failed
+		return 0, nil, failed
 	case n == 0:
-		return nil, io.EOF
+		return 0, nil, io.EOF
 	case oobn == 0:
-		return nil, errors.New("sandbox: " + string(text[:n]))
+		return 0, nil, errors.New("sandbox: " + string(text[:n]))
 	}
-	return parseRights(rights[:oobn])
+	files, err = parseRights(rights[:oobn])
+	return text[0], files, err
 }
 
 func parseRights(oob []byte) (files []*os.File, err error) {

@@ -25,7 +25,7 @@ func probe() {
 		said["wrong"] = "the proxy cannot be reached: " + err.Error()
 	}
 	for name, try := range map[string]func(trial) string{
-		files: tryFiles, paths: tryPath, abstract: tryAbstract, tcp: tryTCP, protocols: tryProtocols, others: tryOthers,
+		files: tryFiles, disk: tryDisk, ending: tryNothing, paths: tryPath, abstract: tryAbstract, tcp: tryTCP, protocols: tryProtocols, others: tryOthers,
 		memory: tryMemory, privileges: tryPrivileges, calls: tryCalls,
 	} {
 		said[name] = try(t)
@@ -85,6 +85,23 @@ func leave(path string) error {
 	}
 	return f.Close()
 }
+
+func tryDisk(t trial) string {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(t.Own, &fs); err != nil {
+		return err.Error()
+	}
+	if err := leave(filepath.Join(t.Own, written)); err != nil {
+		return "could not write to its own folder: " + err.Error()
+	}
+	if size := fs.Blocks * uint64(fs.Bsize); fs.Type != unix.TMPFS_MAGIC || size > guestBytes || fs.Files > guestFiles { //nolint:gosec // not negative
+		return "could fill the host's disk"
+	}
+	return ""
+}
+
+// tryNothing is what the host knows better.
+func tryNothing(trial) string { return "" }
 
 func tryPath(t trial) string {
 	if reach("unix", t.Socket) == nil {

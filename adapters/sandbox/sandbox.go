@@ -51,6 +51,10 @@ type Policy struct {
 	ReadOnly []string
 	// ReadWrite are folders that may be written and have sockets made in them.
 	ReadWrite []string
+	// Sockets is an empty folder that is the guest's own to write and make
+	// sockets in. What it puts there is in memory and bounded, where that can be
+	// had, and not on the host's disk: see Cage.At.
+	Sockets string
 	// Connect are the "address:port" of this machine that may be reached.
 	Connect []string
 	// Open leaves the network as it is, and Connect aside.
@@ -138,11 +142,13 @@ func (l Level) String() string {
 // The parts, in the order in which people care.
 const (
 	files      = "files"
+	disk       = "disk"
 	paths      = "unix sockets by path"
 	abstract   = "abstract unix sockets"
 	tcp        = "tcp"
 	protocols  = "other protocols"
 	others     = "other processes"
+	ending     = "outliving its host"
 	processes  = "process count"
 	memory     = "memory"
 	total      = "memory in total"
@@ -153,11 +159,13 @@ const (
 func parts() []Part {
 	return []Part{
 		{Name: files, Denies: "reading or writing any file but the plugin's own and the system's libraries"},
+		{Name: disk, Denies: "filling the host's disk"},
 		{Name: paths, Denies: "sockets of other programs that are files"},
 		{Name: abstract, Denies: "sockets of other programs that are no files"},
 		{Name: tcp, Denies: "every address but the egress proxy's and the media gateway's"},
 		{Name: protocols, Denies: "UDP, MPTCP, raw, packet, netlink and vsock sockets"},
 		{Name: others, Denies: "seeing, tracing and signalling other processes"},
+		{Name: ending, Denies: "going on when the plugin or its host has ended"},
 		{Name: processes, Denies: "more processes and threads than it may have"},
 		{Name: memory, Denies: "more memory than one process may have"},
 		{Name: total, Denies: "more memory than all its processes may have together"},

@@ -25,8 +25,9 @@ const (
 // filter is the list of what a guest may ask the kernel. Whatever is not on it
 // does not exist, which programs are prepared for, as they run on old kernels,
 // too. A foreign architecture's numbers mean something else, so they end the
-// process.
-func filter() ([]bpf.RawInstruction, error) {
+// process. grouped keeps a guest's processes in its group, where that is all
+// that ends them.
+func filter(grouped bool) ([]bpf.RawInstruction, error) {
 	program := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: atArch, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: auditArch, SkipTrue: 1},
@@ -36,6 +37,11 @@ func filter() ([]bpf.RawInstruction, error) {
 	for number, judge := range judged {
 		program = append(program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: number, SkipFalse: uint8(len(judge))}) //nolint:gosec // a handful
 		program = append(program, judge...)
+	}
+	for _, number := range []uint32{unix.SYS_SETSID, unix.SYS_SETPGID} {
+		if grouped {
+			program = append(program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: number, SkipFalse: 1}, deny(unix.EPERM))
+		}
 	}
 	for _, number := range allowed {
 		program = append(program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(number), SkipFalse: 1}, bpf.RetConstant{Val: answerAllow})
@@ -103,8 +109,8 @@ var judged = map[uint32][]bpf.Instruction{
 
 // enforceFilter makes this thread, and what it executes, obey for good. It
 // needs no_new_privs.
-func enforceFilter() error {
-	raw, err := filter()
+func enforceFilter(grouped bool) error {
+	raw, err := filter(grouped)
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func confine(o order) error {
 		}
 	}
 	if o.Plan.Seccomp {
-		return enforceFilter()
+		return enforceFilter(!o.Plan.Namespaces)
 	}
 	return nil
 }
@@ -114,8 +114,8 @@ func fence(o order) error {
 			return err
 		}
 	}
-	for _, p := range append([]string{guestTemp}, o.Policy.ReadWrite...) {
-		if p == guestTemp && !o.Plan.Namespaces {
+	for _, p := range append([]string{guestTemp, o.Policy.Sockets}, o.Policy.ReadWrite...) {
+		if p == "" || p == guestTemp && !o.Plan.Namespaces {
 			continue // everybody's
 		}
 		if err := r.path(p, writeRights); err != nil {

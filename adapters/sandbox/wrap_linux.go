@@ -22,17 +22,20 @@ type Cage struct {
 	control, theirs *os.File
 	order           order
 	group           *group // that the guest is in, if there are any
+	entered         chan struct{}
 
 	mu     sync.Mutex
 	closed bool
 	relays []*relay
+	folder *os.File // the guest's socket folder, where that is a file system of its own
 }
 
 // Wrap changes cmd, which has not been started, so that it starts confined by
 // p. program is the open file to execute; nil means that cmd.Path is executed
 // by its path. It also tells the level that this guest will have. In mode Best
 // the Cage is nil where nothing can be confined, in mode Off always. Error: in
-// mode Required, if anything is missing.
+// mode Required, if anything is missing; under root, if only root may read what
+// the guest needs, for no guest is root.
 //
 // cmd must be started once, and Serve or Close be called after that.
 func Wrap(mode Mode, cmd *exec.Cmd, program *os.File, p Policy) (*Cage, Level, error) {
@@ -46,14 +49,19 @@ func Wrap(mode Mode, cmd *exec.Cmd, program *os.File, p Policy) (*Cage, Level, e
 func (d detected) wrap(mode Mode, cmd *exec.Cmd, program *os.File, p Policy) (*Cage, Level, error) {
 	level, uid := d.level, 0
 	if d.uids.max > 0 && d.plan.Namespaces {
-		if readable(cmd, program, p) {
-			uid = d.uids.pick()
-		} else {
-			level = level.Without("only this user may read the plugin's files; let others read them", processes)
+		if err := readable(cmd, program, p); err != nil {
+			return nil, level, err
 		}
+		uid = d.uids.pick()
 	}
 	if p.Open {
 		level = level.Without("no proxy is set", tcp)
+	}
+	if p.Open && d.plan.Landlock < 6 { // which would know its own from others
+		level = level.Without("no proxy is set, so the network is the host's", abstract)
+	}
+	if len(p.ReadWrite) > 0 {
+		level = level.Without("folders of the host's are its to write", disk)
 	}
 	if mode == Required && level.Name() != "full" {
 		return nil, level, fmt.Errorf("the sandbox is required and %s", level)
@@ -74,7 +82,7 @@ func (d detected) cage(cmd *exec.Cmd, program *os.File, p Policy, uid int) (*Cag
 	if err != nil {
 		return nil, err
 	}
-	c := &Cage{control: ours, theirs: theirs, order: order{Policy: p, Plan: d.plan, UID: uid, Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir}}
+	c := &Cage{control: ours, theirs: theirs, entered: make(chan struct{}), order: order{Policy: p, Plan: d.plan, UID: uid, Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir}}
 	extra := []*os.File{theirs}
 	if program == nil {
 		c.order.Path = cmd.Path
@@ -136,18 +144,21 @@ func pair() (ours, theirs *os.File, err error) {
 // become the guest. What the guest may reach is served until Close. The error
 // says why it did not become it.
 func (c *Cage) Serve() error {
+	defer close(c.entered)
 	_ = c.theirs.Close() // so that the end of the shim's is an end
 	defer func() { _ = c.control.Close() }()
 	if err := sendOrder(c.control, c.order); err != nil {
 		return err
 	}
 	for {
-		listeners, err := receive(c.control)
+		kind, files, err := receive(c.control)
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
+		case err == nil && kind == sentFolder:
+			err = c.keepFolder(files)
 		case err == nil:
-			err = c.relay(listeners)
+			err = c.relay(files)
 		}
 		if err != nil {
 			return err
@@ -155,13 +166,42 @@ func (c *Cage) Serve() error {
 	}
 }
 
+// keepFolder keeps what the guest makes its sockets in.
+func (c *Cage) keepFolder(files []*os.File) error {
+	if len(files) != 1 {
+		closeAll(files)
+		return errors.New("sandbox: not one folder")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return files[0].Close()
+	}
+	c.folder = files[0]
+	return nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		_ = f.Close()
+	}
+}
+
+// At is where this process finds the socket that the guest has at path. It waits
+// until Serve is over, and holds until Close.
+func (c *Cage) At(path string) string {
+	<-c.entered
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.folder == nil || filepath.Dir(path) != c.order.Policy.Sockets {
+		return path
+	}
+	return fmt.Sprintf("/proc/self/fd/%d/%s", c.folder.Fd(), filepath.Base(path))
+}
+
 // relay serves what the guest connects to from here.
 func (c *Cage) relay(files []*os.File) error {
-	defer func() {
-		for _, f := range files {
-			_ = f.Close()
-		}
-	}()
+	defer closeAll(files)
 	if len(files) != len(c.order.Listens) {
 		return errors.New("sandbox: not as many listeners as asked for")
 	}
@@ -201,41 +241,47 @@ func (c *Cage) Close() {
 	for _, r := range c.relays {
 		r.close()
 	}
+	if c.folder != nil {
+		_ = c.folder.Close()
+		c.folder = nil
+	}
 	_, _ = c.theirs.Close(), c.control.Close()
 }
 
-// readable reports whether another user may read and run what the guest needs.
-// Parent folders do not matter: the guest has its own.
-func readable(cmd *exec.Cmd, program *os.File, p Policy) bool {
-	may := func(info os.FileInfo, err error, bits os.FileMode) bool {
-		return err == nil && info.Mode().Perm()&bits == bits
+// readable fails if no other user may read and run what the guest needs. Parent
+// folders do not matter: the guest has its own. Neither do its arguments, which
+// whoever wrote it wrote as well.
+func readable(cmd *exec.Cmd, program *os.File, p Policy) error {
+	type need struct {
+		path string
+		os.FileInfo
 	}
+	var needs []need
 	if program != nil {
 		info, err := program.Stat()
-		if !may(info, err, 0o005) {
-			return false
+		if err != nil {
+			return err
+		}
+		needs = append(needs, need{program.Name(), info})
+	}
+	for _, path := range p.ReadOnly {
+		if info, err := os.Stat(path); err == nil { // what is not there is not shown
+			needs = append(needs, need{path, info})
 		}
 	}
-	for _, path := range append(slices.Clone(p.ReadOnly), cmd.Args[min(1, len(cmd.Args)):]...) {
-		if path == "" || !filepath.IsAbs(path) && !filepath.IsLocal(path) {
-			continue
-		}
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(cmd.Dir, path)
-		}
-		info, err := os.Stat(path)
-		if err != nil {
-			continue // no path at all
-		}
+	if info, err := os.Stat(cmd.Path); program == nil && err == nil {
+		needs = append(needs, need{cmd.Path, info})
+	}
+	for i, n := range needs {
 		bits := os.FileMode(0o004)
-		if info.IsDir() {
+		if n.IsDir() || i == 0 && program != nil || n.path == cmd.Path {
 			bits = 0o005
 		}
-		if !may(info, nil, bits) {
-			return false
+		if n.Mode().Perm()&bits != bits {
+			return fmt.Errorf("only root may use %s, and no plugin runs as root: let others read it, as in chmod -R o+rX", n.path)
 		}
 	}
-	return true
+	return nil
 }
 
 // crowd is how many processes and threads a guest has to be left besides its

@@ -222,7 +222,8 @@ func (k *kernel) openServices(context.Context) error {
 	hasher := argon.New(argon.Current())
 	k.names = identity.NewDirectory(k.db.Identity(), hasher, time.Now)
 	k.people = identity.New(k.db.Identity(), k.db.Keys(), hasher, jwt.New(k.vault.Key(vault.Session), time.Now),
-		homes{k.tenants}, k.tenants, identity.Config{RefreshKey: k.vault.Key(vault.Refresh), AddressKey: k.vault.Key(vault.Address), Closed: k.cfg.Closed}, time.Now)
+		homes{k.tenants}, k.tenants, k.proofs(envelope),
+		identity.Config{RefreshKey: k.vault.Key(vault.Refresh), AddressKey: k.vault.Key(vault.Address), Closed: k.cfg.Closed}, time.Now)
 	k.openProviders()
 	k.keys = identity.NewKeys(k.db.Keys(), k.authz, apiVersion, time.Now)
 	k.channels = channels.New(channels.Deps{

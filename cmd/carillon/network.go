@@ -37,6 +37,7 @@ func networkCommand() *cobra.Command {
 	f.DurationVar(&o.Processing, "processing", time.Second, "how long a picture is not ready")
 	f.DurationVar(&o.IndexLag, "index-lag", 0, "how long a post is missing from listings")
 	f.BoolVar(&o.NativeKey, "native-key", false, "answer a repeated mark with the first post")
+	f.BoolVar(&o.Unmarked, "unmarked", false, "take marks and never show them: posts can be looked up by their words alone")
 	f.IntVar(&o.RateLimit, "rate", 0, "requests per account in five minutes; 0 is no limit")
 	f.DurationVar(&o.SlowFor, "slow-for", 5*time.Second, "how long a slow answer takes")
 	f.Uint64Var(&o.Faults.Seed, "seed", 1, "of the faults")

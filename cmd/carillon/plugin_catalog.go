@@ -109,10 +109,6 @@ func catalogCommands() []*cobra.Command {
 			e, err := at.Disable(ctx, at.who, id)
 			return at.show(e, err)
 		}),
-		on("approve PLUGIN", "Let the version that waits run, with all that it asks for", func(ctx context.Context, at counter, id string) error {
-			e, err := at.Approve(ctx, at.who, id, "")
-			return at.show(e, err)
-		}),
 		on("dismiss PLUGIN", "Let the version that waits go; what runs runs on", func(ctx context.Context, at counter, id string) error {
 			e, err := at.Dismiss(ctx, at.who, id, "")
 			return at.show(e, err)
@@ -120,7 +116,7 @@ func catalogCommands() []*cobra.Command {
 		on("remove PLUGIN", "Remove a plugin and its bundles; its channels stay", func(ctx context.Context, at counter, id string) error {
 			return at.Remove(ctx, at.who, id)
 		}),
-		rollbackCommand(), channelCommand(), grantsCommand(), settingsCommand(), trustCommand(), lockCommand(),
+		approveCommand(), rollbackCommand(), channelCommand(), grantsCommand(), settingsCommand(), trustCommand(), lockCommand(),
 	}
 }
 
@@ -165,6 +161,25 @@ func bundleAt(ctx context.Context, path string) ([]byte, error) {
 	var out bytes.Buffer
 	_, err = packInto(ctx, path, &out)
 	return out.Bytes(), err
+}
+
+func approveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "approve PLUGIN [DIGEST]", Short: "Let the version that waits run, with all that it asks for; without its digest, show it", Args: cobra.RangeArgs(1, 2),
+		RunE: func(c *cobra.Command, args []string) error {
+			return atCounter(c, func(ctx context.Context, at counter) error {
+				if len(args) == 1 {
+					e, err := at.Get(ctx, at.who, args[0])
+					if err := at.show(e, err); err != nil || e.Pending == nil {
+						return err
+					}
+					return errors.New("nothing is approved yet: add the digest of what was looked at")
+				}
+				e, err := at.Approve(ctx, at.who, args[0], args[1])
+				return at.show(e, err)
+			})
+		},
+	}
 }
 
 func rollbackCommand() *cobra.Command {
@@ -229,7 +244,7 @@ func (at counter) show(e catalog.Entry, err error) error {
 		fmt.Fprintf(at.out, "    %s: %s\n", c.Kind, c.What)
 	}
 	if e.Pending != nil {
-		fmt.Fprintf(at.out, "  approve it with: carillon plugin approve %s\n", p.ID)
+		fmt.Fprintf(at.out, "  approve it with: carillon plugin approve %s %s\n", p.ID, e.Pending.Digest)
 		if p.Active != "" {
 			fmt.Fprintf(at.out, "  or let it go with: carillon plugin dismiss %s\n", p.ID)
 		}

@@ -62,7 +62,16 @@ func (d desk) project(name, version string, change ...string) {
 	must(d.T, err)
 	change = append(change, "id: org.telegram", "id: org.example.club", "version: 1.0.0", "version: "+version)
 	must(d.T, os.MkdirAll(filepath.Join(d.dir, name), 0o755))
-	must(d.T, os.WriteFile(filepath.Join(d.dir, name, "plugin.yaml"), []byte(strings.NewReplacer(change...).Replace(string(raw))), 0o600))
+	must(d.T, os.WriteFile(filepath.Join(d.dir, name, "plugin.yaml"), []byte(strings.NewReplacer(change...).Replace(string(raw))), 0o644))
+}
+
+// waiting is the digest that is shown of the version that waits.
+func (d desk) waiting(id string) string {
+	d.Helper()
+	said, err := command(d.T, "plugin show "+id)
+	must(d.T, err)
+	_, digest, _ := strings.Cut(said, "plugin approve "+id+" ")
+	return strings.TrimSpace(digest)
 }
 
 // runs waits until the installation runs that version; "" is none.
@@ -110,7 +119,9 @@ func TestFromAFolderToAnInstallation(t *testing.T) {
 	d.says("dismiss org.example.club", "1.0.0", "runs")
 	d.fails("dismiss org.example.club", "waits for approval")
 	d.says("add @org.example.club-1.1.0.carillon", "waits for approval", "let it go with")
-	d.says("approve org.example.club", "takes stable versions")
+	d.fails("approve org.example.club", "nothing is approved yet")
+	d.fails("approve org.example.club "+strings.Repeat("0", 64), "Look at it first")
+	d.says("approve org.example.club "+d.waiting("org.example.club"), "takes stable versions")
 	d.runs("1.1.0")
 	d.says("rollback org.example.club", "takes pinned versions")
 	d.runs("1.0.0")

@@ -134,6 +134,9 @@ func (k *kernel) join(ctx context.Context, by tenants.UserID, to tenants.ID, r i
 	if err != nil {
 		return "", err
 	}
+	if role == tenants.Owner {
+		who.User = "" // nobody makes owners but the installation
+	}
 	_, err = k.tenants.AddMember(ctx, who, user, role)
 	return user, err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/stream"
 	"github.com/carillonhq/carillon/adapters/vault"
 	"github.com/carillonhq/carillon/core/events"
+	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/core/jobs"
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/audit"
@@ -141,6 +142,7 @@ func (k *kernel) httpConfig(ready func(context.Context) error) httpapi.Config {
 func (k *kernel) server(hub *stream.Hub) *httpapi.Server {
 	return &httpapi.Server{
 		People: k.people, Federation: k.federation, Names: k.names, APIKeys: k.keys, Tenants: k.tenants, Members: k.tenants,
+		Rights: k.authz, Invitations: k.tenants, Guests: identity.NewGuests(k.names, k.tenants), Ownership: k.tenants, Access: k.tenants,
 		Channels: k.channels, Media: k.media, Posts: k.posts, Rehearsal: k.rehearsal,
 		Events: k.events, Streams: streams{hub}, Webhooks: k.events, Audit: audit.New(k.db.Audit(), k.authz),
 		Jobs: jobs.New(k.db.JobNames(), k.authz), Plugins: k.catalog, Admin: k.admin,

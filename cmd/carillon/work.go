@@ -19,6 +19,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/core/publishing"
+	"github.com/carillonhq/carillon/tenants/registry"
 )
 
 func workCommand() *cobra.Command {
@@ -180,6 +181,7 @@ func (k *kernel) queue(w worker) (interface {
 }, error) {
 	ws := river.NewWorkers()
 	jobs.RegisterIdentity(ws, identity.NewPostman(k.db.Identity(), k.mail, k.cfg.URL, time.Now), k.names)
+	jobs.RegisterInvitations(ws, registry.NewCourier(k.db.Registry(), k.mail, k.cfg.URL, time.Now))
 	jobs.RegisterRenewal(ws, k.channels)
 	jobs.RegisterMetrics(ws, k.posts, w.Calm)
 	jobs.RegisterFollowUp(ws, k.posts)
@@ -193,7 +195,7 @@ func (k *kernel) queue(w worker) (interface {
 		Queues:        map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 50}, jobs.QueueLater: {MaxWorkers: 4}},
 		FetchCooldown: 20 * time.Millisecond, // River's default of 100 ms is most of a job's latency
 		Workers:       ws,
-		Middleware:    []rivertype.Middleware{jobs.Watch(k.metrics.Job), jobs.Endings(k.db)},
+		Middleware:    []rivertype.Middleware{jobs.Watch(k.metrics.Job), jobs.HoldSuspended(k.tenants), jobs.Endings(k.db)},
 		ErrorHandler:  jobs.Report(k.log),
 		PeriodicJobs:  periodic,
 		Logger:        slog.New(quiet{k.log.Handler()}),

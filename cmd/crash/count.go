@@ -33,12 +33,13 @@ func (v *verdict) judge(control bool) {
 	for what, n := range map[string]int{
 		"lost": v.Lost, "duplicated": v.Duplicated, "unsettled": v.Unsettled, "out of order": v.Disordered,
 		"written twice": v.Twice, "refused by the API": v.Refused, "failed": v.Failed,
+		"that nobody wrote": v.Strange, "left to a person, where it could be looked up": v.Flagged,
 	} {
 		if n != 0 {
 			bad = append(bad, fmt.Sprintf("%d %s", n, what))
 		}
 	}
-	if v.Segments == 0 {
+	if v.Segments == 0 || v.Objects == 0 {
 		bad = append(bad, "nothing was published")
 	}
 	if control && (v.Control == nil || v.Control.Duplicated == 0) {
@@ -53,6 +54,8 @@ func (v *verdict) judge(control bool) {
 type result struct {
 	Posts      int            `json:"posts"`    // that the API acknowledged
 	Segments   int            `json:"segments"` // of those
+	Objects    int            `json:"objects"`  // that are on the network
+	Strange    int            `json:"strange"`  // of those, that nothing here asked for
 	Lost       int            `json:"lost"`
 	Duplicated int            `json:"duplicated"`
 	Disordered int            `json:"out_of_order"` // a part before, or not under, the one before it
@@ -101,8 +104,8 @@ func count(ctx context.Context, r *rig, e experiment, all []*written, w *watch, 
 			settled = append(settled, w.of(p.id).since.Sub(p.due))
 		}
 		res.sum(p, w)
-		res.compare(p, w, objects, e)
 	}
+	res.compare(all, w, objects, e)
 	res.Settle = percentilesOf(settled)
 	return res, res.journal(ctx, r)
 }
@@ -120,35 +123,68 @@ func (res *result) sum(p *written, w *watch) {
 	}
 }
 
-// compare counts what is on the network of a post. Its API may have lost the
-// answer that promised it: then it may be there, but not twice.
-func (res *result) compare(p *written, w *watch, objects map[spot][]network.Post, e experiment) {
-	out := w.of(p.id).state == publishing.Published || w.of(p.id).state == publishing.Failed
-	for _, author := range p.authors {
-		var parent *network.Post
-		for n := range p.parts {
-			there := objects[spot{author, p.text(n)}]
-			if p.promised {
-				res.Segments++
-			}
-			switch {
-			case len(there) > 1:
-				res.Duplicated++
-				if e.Protocol {
-					fmt.Fprintf(os.Stderr, "crash: doubled: %s (%s): %+v\n", p.text(n), p.id, there)
+// demand is how many objects a place must have, and may have. The API may have
+// lost the answer that promised a post: then it may be there, but not twice.
+type demand struct{ must, may int }
+
+func (res *result) compare(all []*written, w *watch, objects map[spot][]network.Post, e experiment) {
+	demands := map[spot]demand{}
+	for _, p := range all {
+		out := w.of(p.id).state == publishing.Published || w.of(p.id).state == publishing.Failed
+		for _, author := range p.authors {
+			for n := range p.parts {
+				d := demands[spot{author, p.says(n)}]
+				d.may++
+				if p.promised {
+					res.Segments++
 				}
-			case len(there) == 0 && p.promised && out:
-				res.Lost++
-				fmt.Fprintf(os.Stderr, "crash: lost: %s (%s)\n", p.text(n), p.id)
+				if p.promised && out {
+					d.must++
+				}
+				demands[spot{author, p.says(n)}] = d
 			}
-			if len(there) == 0 {
-				parent = nil
-				continue
+		}
+	}
+	for at, d := range demands {
+		there := objects[at]
+		if len(there) > d.may {
+			res.Duplicated += len(there) - d.may
+			if e.Protocol {
+				fmt.Fprintf(os.Stderr, "crash: doubled: %s: %d of at most %d: %+v\n", at.text, len(there), d.may, there)
 			}
-			if n > 0 && (parent == nil || there[0].ReplyTo != parent.ID || there[0].Order < parent.Order) {
-				res.Disordered++
+		}
+		if len(there) < d.must {
+			res.Lost += d.must - len(there)
+			fmt.Fprintf(os.Stderr, "crash: lost: %s: %d of at least %d\n", at.text, len(there), d.must)
+		}
+	}
+	for at, there := range objects {
+		res.Objects += len(there)
+		if _, asked := demands[at]; !asked {
+			res.Strange += len(there)
+		}
+	}
+	res.order(all, objects)
+}
+
+// order counts parts that are not below one of their own. Of objects that say
+// the same each can be the beginning of one thread only.
+func (res *result) order(all []*written, objects map[spot][]network.Post) {
+	begun := map[string]bool{}
+	for _, p := range all {
+		for _, author := range p.authors {
+			for n := 1; n < p.parts; n++ {
+				there, before := objects[spot{author, p.says(n)}], objects[spot{author, p.says(n - 1)}]
+				if len(there) == 0 {
+					continue
+				}
+				i := slices.IndexFunc(before, func(b network.Post) bool { return b.ID == there[0].ReplyTo && b.Order < there[0].Order })
+				if i < 0 || n == 1 && begun[before[i].ID] {
+					res.Disordered++
+					continue
+				}
+				begun[before[i].ID] = true
 			}
-			parent = &there[0]
 		}
 	}
 }

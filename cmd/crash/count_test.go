@@ -36,11 +36,13 @@ func TestWhatTheCountSees(t *testing.T) {
 			w := &watch{seen: map[string]seen{p.id: {state: tc.state}}}
 			objects := map[spot][]network.Post{}
 			for n, posts := range tc.there {
-				objects[spot{"a", p.text(n)}] = posts
+				if len(posts) > 0 {
+					objects[spot{"a", p.text(n)}] = posts
+				}
 			}
 			var got result
 			got.sum(p, w)
-			got.compare(p, w, objects, experiment{})
+			got.compare([]*written{p}, w, objects, experiment{})
 			if got.Segments != tc.want.Segments || got.Lost != tc.want.Lost || got.Duplicated != tc.want.Duplicated ||
 				got.Disordered != tc.want.Disordered || got.Unsettled != tc.want.Unsettled || got.Flagged != tc.want.Flagged || got.Failed != tc.want.Failed {
 				t.Errorf("%+v, want %+v", got, tc.want)
@@ -49,8 +51,41 @@ func TestWhatTheCountSees(t *testing.T) {
 	}
 }
 
+// Posts that say the same are counted together, and each thread among them has
+// a beginning of its own.
+func TestWhatTheCountSeesOfEqualPosts(t *testing.T) {
+	alike := func(name string) *written {
+		return &written{id: name, name: name, shared: "good morning", parts: 2, authors: []string{"a"}, promised: true}
+	}
+	all := []*written{alike("x"), alike("y")}
+	w := &watch{seen: map[string]seen{"x": {state: publishing.Published}, "y": {state: publishing.Published}}}
+	first, second := network.Post{ID: "1", Order: 1}, network.Post{ID: "2", Order: 2}
+	for name, tc := range map[string]struct {
+		first  []network.Post
+		parent string // of y's second part
+		want   result
+	}{
+		"all is well":          {[]network.Post{first, second}, "2", result{Objects: 4}},
+		"one is missing":       {[]network.Post{first}, "1", result{Objects: 3, Lost: 1, Disordered: 1}},
+		"one too many":         {[]network.Post{first, second, {ID: "5", Order: 5}}, "2", result{Objects: 5, Duplicated: 1}},
+		"both below one":       {[]network.Post{first, second}, "1", result{Objects: 4, Disordered: 1}},
+		"below something else": {[]network.Post{first, second}, "9", result{Objects: 4, Disordered: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			objects := map[spot][]network.Post{
+				{"a", "good morning"}: tc.first, {"a", all[0].text(1)}: {{ID: "3", Order: 8, ReplyTo: "1"}}, {"a", all[1].text(1)}: {{ID: "4", Order: 9, ReplyTo: tc.parent}},
+			}
+			var got result
+			got.compare(all, w, objects, experiment{})
+			if got.Lost != tc.want.Lost || got.Duplicated != tc.want.Duplicated || got.Disordered != tc.want.Disordered || got.Objects != tc.want.Objects {
+				t.Errorf("%+v, want %+v", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestTheVerdict(t *testing.T) {
-	good := result{Segments: 10}
+	good := result{Segments: 10, Objects: 10}
 	for name, tc := range map[string]struct {
 		main    result
 		control *result
@@ -62,7 +97,9 @@ func TestTheVerdict(t *testing.T) {
 		"blind":              {good, &result{}, "blind"},
 		"without a control":  {good, nil, "blind"},
 		"nothing to look at": {result{}, &result{Duplicated: 3}, "nothing was published"},
-		"flagged is allowed": {result{Segments: 10, Flagged: 1}, &result{Duplicated: 3}, ""},
+		"flagged":            {result{Segments: 10, Objects: 10, Flagged: 1}, &result{Duplicated: 3}, "1 left to a person"},
+		"promises alone":     {result{Segments: 10}, &result{Duplicated: 3}, "nothing was published"},
+		"of nobody":          {result{Segments: 10, Objects: 11, Strange: 1}, &result{Duplicated: 3}, "1 that nobody wrote"},
 		"refused":            {result{Segments: 10, Refused: 1}, &result{Duplicated: 3}, "refused"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -111,7 +111,7 @@ func (e experiment) chances() []string {
 		"--slow-for=" + slowFor.String(), "--index-lag=" + indexLag.String(), fmt.Sprint("--seed=", e.Seed),
 	}
 	if e.NativeKey {
-		out = append(out, "--native-key")
+		return append(out, "--native-key")
 	}
-	return out
+	return append(out, "--unmarked") // what is looked up is known by its words alone
 }

@@ -16,7 +16,8 @@ import (
 // A written post is what the API was asked for, and what it promised.
 type written struct {
 	tenant   string
-	name     string // unique; every part's text begins with it
+	name     string // unique; the text of each part begins with it
+	shared   string // what the first part says instead, as others do
 	input    client.PostInput
 	parts    int
 	authors  []string
@@ -40,16 +41,19 @@ func (s *stage) draft(e experiment, i int) *written {
 		chosen = append(chosen[:1:1], home.channels[(first+1)%len(home.channels)])
 	}
 	var variants []client.Variant
-	for _, c := range chosen {
-		variants = append(variants, client.Variant{ChannelId: c.id})
-		w.authors = append(w.authors, c.author)
-	}
 	kind := dice.IntN(4)
 	if kind == 0 {
 		w.parts = 3
 	}
+	if dice.IntN(3) == 0 {
+		w.shared = fmt.Sprintf("%s-%d: good morning, no. %d", e.Name, e.Seed, dice.IntN(3))
+	}
 	for n := range w.parts {
 		w.input.Segments = append(w.input.Segments, client.Segment{Text: w.text(n)})
+	}
+	for _, c := range chosen {
+		variants = append(variants, client.Variant{ChannelId: c.id, Segments: w.instead()})
+		w.authors = append(w.authors, c.author)
 	}
 	if kind == 1 {
 		w.input.FirstComment = &client.Comment{Text: w.text(w.parts)}
@@ -64,6 +68,28 @@ func (s *stage) draft(e experiment, i int) *written {
 
 // text is unique for each part; what follows the colon varies nothing.
 func (w *written) text(part int) string { return fmt.Sprintf("%s part %d: ding dong", w.name, part) }
+
+// says is what part says on the network. The first may say what others do: then
+// nothing but the protocol keeps two lookups from the same object.
+func (w *written) says(part int) string {
+	if part == 0 && w.shared != "" {
+		return w.shared
+	}
+	return w.text(part)
+}
+
+// instead is what a channel gets instead of the post's own parts, by which the
+// driver knows it again.
+func (w *written) instead() *[]client.Segment {
+	if w.shared == "" {
+		return nil
+	}
+	all := make([]client.Segment, w.parts)
+	for n := range all {
+		all[n].Text = w.says(n)
+	}
+	return &all
+}
 
 // write writes all posts, evenly over the experiment's length, and repeats
 // what was not answered until it was.

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"slices"
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
@@ -61,7 +62,8 @@ func (s *Service) choose(ctx context.Context, who tenants.Scope, id string, on b
 		return Entry{}, err
 	}
 	if on && e.Closed == ClosedByPlan {
-		return Entry{}, fault.New(fault.Quota, string(ClosedByPlan), "Your plan does not include this platform.")
+		return Entry{}, fault.New(fault.Quota, string(ClosedByPlan), "Your plan does not include this platform.").
+			Knowing(fault.Facts{Plan: string(who.Tier), NeededPlan: string(e.Plugin.Grants.Least(who))})
 	}
 	happened := map[bool]string{true: EventEnabled, false: EventDisabled}[on]
 	err = s.Store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
@@ -81,6 +83,21 @@ func (s *Service) choose(ctx context.Context, who tenants.Scope, id string, on b
 		return Entry{}, fault.New(fault.Conflict, string(ClosedByChoice), "Somebody above this tenant has switched this platform off. Your choice is kept for when they switch it on.")
 	}
 	return e, err
+}
+
+// Least is the smallest plan above who's that includes the plugin; empty: it is
+// not for want of a plan that who may not have it, or none does.
+func (g Grants) Least(who tenants.Scope) tenants.Tier {
+	if _, named := g.Tenants[who.Tenant]; named || slices.Contains(g.Tiers, who.Tier) {
+		return ""
+	}
+	all := tenants.Tiers()
+	for _, t := range all[slices.Index(all, who.Tier)+1:] {
+		if slices.Contains(g.Tiers, t) {
+			return t
+		}
+	}
+	return ""
 }
 
 // messages say each reason to people.

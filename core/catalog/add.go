@@ -21,7 +21,8 @@ type Upload struct {
 
 // Add takes a bundle in. A version that asks for nothing that was not approved
 // runs at once, unless the plugin's channel keeps it; another waits, see
-// Entry.Diff. Errors: fault.Invalid for a bundle that is not sound, not signed
+// Entry.Diff. The same bundle again keeps who signed it, unless a trusted key
+// signed it by now. Errors: fault.Invalid for a bundle that is not sound, not signed
 // by who it says, or for another machine; fault.Forbidden for one that nobody
 // signed where that is not allowed; fault.Conflict for a builtin's id and for a
 // version that is taken.
@@ -124,6 +125,7 @@ func (s *Service) admit(ctx context.Context, tx Tx, who tenants.Scope, v Version
 			return nil, fault.New(fault.Conflict, "plugin.version_taken", "Version %s of %s is another bundle. A version never changes: raise it.", v.Version, v.Plugin)
 		}
 	}
+	v = v.signedAgain(find(all, v.Digest))
 	runs := p.receive(&v, find(all, p.Active))
 	if err := tx.SaveVersion(ctx, &v); err != nil {
 		return nil, err

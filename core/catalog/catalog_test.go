@@ -137,3 +137,22 @@ func TestDistrust(t *testing.T) {
 		}
 	}
 }
+
+// Whose plan is too small hears of the least that would do; whom it is kept
+// from by name hears of none.
+func TestThePlanThatIsNeeded(t *testing.T) {
+	who := tenants.Scope{Tenant: tenants.NewID(), Tier: tenants.Free}
+	for name, tc := range map[string]struct {
+		grants catalog.Grants
+		want   tenants.Tier
+	}{
+		"larger":     {catalog.Grants{Tiers: []tenants.Tier{tenants.Team, tenants.Pro}}, tenants.Pro},
+		"by name":    {catalog.Grants{Tiers: []tenants.Tier{tenants.Pro}, Tenants: map[tenants.ID]bool{who.Tenant: false}}, ""},
+		"not a plan": {catalog.Grants{Tiers: []tenants.Tier{tenants.Free, tenants.Pro}}, ""},
+		"in none":    {catalog.Grants{}, ""},
+	} {
+		if got := tc.grants.Least(who); got != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}

@@ -57,9 +57,11 @@ func (p *Plugin) diff(v Version, active *Version) (out []Change) {
 	return append(append(out, provenance(p, v, active)...), losses(active.Manifest, v.Manifest)...)
 }
 
-// provenance is what changes of who vouches for the code.
+// provenance is what changes of who vouches for the code. A trusted key needs no
+// more than to have signed what runs, or that nobody did; any other has to be
+// the one that was accepted, and is not once it was revoked.
 func provenance(p *Plugin, v Version, active *Version) (out []Change) {
-	if v.Key != p.Signer && (v.Level == Community || v.Level == Verified && p.Signer != "") {
+	if v.Level == Community && v.Key != p.Signer || v.Level == Verified && active.Key != "" && v.Key != active.Key {
 		out = append(out, Change{AnotherSigner, v.Key})
 	}
 	if rank(v.Level) < rank(active.Level) {

@@ -52,7 +52,7 @@ func (s *Service) Keys(ctx context.Context, who tenants.Scope) (out []Key, err e
 }
 
 // Distrust takes a key away. What it signed stays, as Community: what runs was
-// accepted, and what comes next waits.
+// accepted, and what comes next waits, also if the same key signed it.
 func (s *Service) Distrust(ctx context.Context, who tenants.Scope, id string) error {
 	if err := s.Authz.Allow(ctx, who, ActManage); err != nil {
 		return err
@@ -74,7 +74,8 @@ func (s *Service) Distrust(ctx context.Context, who tenants.Scope, id string) er
 	})
 }
 
-// lower makes what a key vouched for Community.
+// lower makes what a key vouched for Community, and the key one that nobody
+// accepted.
 func (s *Service) lower(ctx context.Context, tx Tx, who tenants.Scope, p *Plugin, key string) error {
 	all, err := tx.Versions(ctx, p.ID)
 	if err != nil {
@@ -89,9 +90,11 @@ func (s *Service) lower(ctx context.Context, tx Tx, who tenants.Scope, p *Plugin
 			return err
 		}
 	}
-	if p.Signer != key || p.Level != Verified {
+	if p.Signer != key {
 		return nil
 	}
-	p.Level = Community
+	if p.Signer = ""; p.Level == Verified {
+		p.Level = Community
+	}
 	return s.keep(ctx, tx, who, p, nil, []string{EventUpdated})
 }

@@ -42,10 +42,14 @@ func recordOf(who tenants.Scope, action string, p *Plugin, v *Version) audit.Ent
 	return audit.By(who, action, p.ID, "version", v.Version, "digest", v.Digest, "level", string(v.Level))
 }
 
-// Approve lets the version that waits run, with all that it asks for. digest,
-// if it is not empty, is the one that was looked at: another is a conflict.
+// Approve lets the version that waits run, with all that it asks for. digest is
+// the one that was looked at: without it nothing is approved, and another is a
+// conflict.
 func (s *Service) Approve(ctx context.Context, who tenants.Scope, id, digest string) (Entry, error) {
 	return s.change(ctx, who, id, "plugin.approve", func(ctx context.Context, tx Tx, p *Plugin) (*Version, []string, error) {
+		if p.Pending != "" && digest == "" {
+			return nil, nil, fault.New(fault.Invalid, "plugin.no_digest", "Say which version was looked at, by its digest.").On("/digest")
+		}
 		v, err := waiting(ctx, tx, p, digest)
 		if err != nil {
 			return nil, nil, err
@@ -95,7 +99,7 @@ func waiting(ctx context.Context, tx Tx, p *Plugin, digest string) (*Version, er
 
 // Rollback runs another version that is still kept and that ran before: the one
 // before, or the one that version names by number or digest. The plugin is
-// pinned by it, so that nothing undoes it. One that never ran is for Approve,
+// pinned by it, so that nothing undoes it, and no signer is accepted by it. One that never ran is for Approve,
 // which shows what it asks for.
 func (s *Service) Rollback(ctx context.Context, who tenants.Scope, id, version string) (Entry, error) {
 	return s.change(ctx, who, id, "plugin.rollback", func(ctx context.Context, tx Tx, p *Plugin) (*Version, []string, error) {
@@ -115,8 +119,11 @@ func (s *Service) Rollback(ctx context.Context, who tenants.Scope, id, version s
 		case !v.Ran:
 			return nil, nil, fault.New(fault.Conflict, "plugin.never_ran", "That version never ran here, so there is no way back to it. Approve it while it waits, or add it again.").On("/version")
 		}
+		accepted := p.Signer
 		p.activate(v)
-		p.Channel = Pinned
+		if p.Channel = Pinned; v.Level == Community && v.Key != accepted {
+			p.Signer = "" // it may have been revoked since it ran
+		}
 		return v, []string{EventUpgraded}, tx.SaveVersion(ctx, v)
 	})
 }

@@ -54,7 +54,7 @@ type Plugin struct {
 	Active   string   // digest of the version that runs; empty: none does, or it is builtin
 	Pending  string   // digest of the version that waits for approval
 	Previous string   // digest of the version that ran before
-	Signer   string   // id of the key that the active version was signed with
+	Signer   string   // id of the key that signed the active version and was accepted, so that its next ones need no approval; empty: none
 	Hosts    []string // that it may reach, approved
 	Scopes   []string // that it may ask people for, approved
 	Grants   Grants
@@ -146,7 +146,9 @@ func (p *Plugin) receive(v *Version, active *Version) (runs bool) {
 		p.State = Enabled
 	}
 	if p.Active == v.Digest { // the same again, perhaps signed by now
-		p.Level, p.Signer = v.Level, v.Key
+		if rank(v.Level) > rank(p.Level) {
+			p.Level, p.Signer = v.Level, v.Key
+		}
 		return false
 	}
 	if p.waits(*v, active) {
@@ -158,6 +160,16 @@ func (p *Plugin) receive(v *Version, active *Version) (runs bool) {
 	}
 	p.activate(v)
 	return true
+}
+
+// signedAgain is v with the level and key of the same bundle that is here
+// already: anybody can take a signature off a bundle and put their own on it. A
+// key that this installation trusts raises it; nothing lowers it.
+func (v Version) signedAgain(have *Version) Version {
+	if have != nil && (v.Level != Verified || have.Level == Verified) {
+		v.Level, v.Key = have.Level, have.Key
+	}
+	return v
 }
 
 // waits reports whether a version is for the operator to decide about.

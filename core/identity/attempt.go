@@ -24,10 +24,22 @@ type Attempt struct {
 	State     Hash // of what goes to the provider and comes back
 	Binder    Hash // of what the browser keeps meanwhile
 	Provider  string
-	User      tenants.UserID // who links an account; empty: somebody signs in
-	Session   SessionID      // in which they do
+	Aim       Aim
+	User      tenants.UserID // who is on the way; empty: somebody who signs in
+	Session   SessionID      // in which they are
 	ExpiresAt time.Time
 }
+
+// Aim is what somebody goes to a provider for. What they bring back for one is
+// noise for the others.
+type Aim string
+
+// The aims.
+const (
+	ToSignIn Aim = "sign_in"
+	ToLink   Aim = "link"
+	ToStepUp Aim = "step_up"
+)
 
 // Departure is what a client needs to send a person to a provider.
 type Departure struct {
@@ -37,21 +49,25 @@ type Departure struct {
 	ExpiresAt time.Time
 }
 
-// trip derives what belongs to a state. Nothing of it has to be kept: without
-// the key, the state tells nobody its nonce or its verifier.
-func (f *Federation) trip(provider string, state secret.Secret) Trip {
+// trip derives what belongs to an attempt. Nothing of it has to be kept:
+// without the key, the state tells nobody its nonce or its verifier.
+func (f *Federation) trip(a *Attempt, state secret.Secret) Trip {
 	derive := func(what string) string {
 		mac := hmac.New(sha256.New, f.cfg.Key)
 		mac.Write([]byte(what + "\x00" + state.Reveal()))
 		return encode([32]byte(mac.Sum(nil)))
 	}
-	return Trip{State: state.Reveal(), Nonce: derive("nonce"), Verifier: derive("verifier"), Redirect: f.cfg.Callback(provider)}
+	t := Trip{State: state.Reveal(), Nonce: derive("nonce"), Verifier: derive("verifier"), Redirect: f.cfg.Callback(a.Provider)}
+	if a.Aim == ToStepUp {
+		t.Since = a.ExpiresAt.Add(-AttemptTTL)
+	}
+	return t
 }
 
 // fits reports whether an attempt is the one that r comes back from: at that
-// provider, for the same purpose and person.
-func (a *Attempt) fits(r Return, who Principal) bool {
-	return a.Provider == r.Provider && a.User == who.User && a.Session == who.Session
+// provider, with that aim, by the same person.
+func (a *Attempt) fits(r Return, aim Aim, who Principal) bool {
+	return a.Provider == r.Provider && a.Aim == aim && a.User == who.User && a.Session == who.Session
 }
 
 // errAttempt answers for every return that belongs to no attempt, whatever the reason.

@@ -46,25 +46,32 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Principal, er
 		return Principal{}, err
 	}
 	who := Principal{User: claims.User, Session: claims.Session}
-	if err := s.StillSignedIn(ctx, who); err != nil {
+	session, err := s.living(ctx, who)
+	if err != nil {
 		return Principal{}, err
 	}
+	who.AuthenticatedAt, who.Strong = session.AuthenticatedAt, strong(session.Methods)
 	return who, nil
 }
 
 // StillSignedIn returns fault.Unauthenticated once a person's session has
 // ended. It is Authenticate for what goes on after its token was shown.
 func (s *Service) StillSignedIn(ctx context.Context, who Principal) error {
+	_, err := s.living(ctx, who)
+	return err
+}
+
+func (s *Service) living(ctx context.Context, who Principal) (*Session, error) {
 	session, err := s.store.Live(ctx, who.Session)
 	switch {
 	case fault.Is(err, fault.NotFound):
-		return errSignedOut()
+		return nil, errSignedOut()
 	case err != nil:
-		return err
+		return nil, err
 	case session.User != who.User || !session.alive(s.now()):
-		return errSignedOut()
+		return nil, errSignedOut()
 	}
-	return nil
+	return session, nil
 }
 
 // key answers for an API key. Its authority is its maker's, of today, narrowed
@@ -87,8 +94,8 @@ func (s *Service) key(ctx context.Context, token string) (Principal, error) {
 		return Principal{}, errKey()
 	}
 	who, err := s.members.Resolve(ctx, held.CreatedBy, held.Tenant)
-	if fault.Is(err, fault.NotFound) {
-		return Principal{}, errKey()
+	if fault.Is(err, fault.NotFound) || err == nil && who.Grant != "" {
+		return Principal{}, errKey() // a grant of access lets people in, not what they left behind
 	}
 	if err != nil {
 		return Principal{}, err

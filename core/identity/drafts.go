@@ -72,6 +72,35 @@ func changedDraft() *draft {
 	}
 }
 
+func deviceDraft(l Letter, link string) *draft {
+	return &draft{
+		Subject: "A new device has signed in",
+		Before: "Somebody, probably you, has just signed in to your Carillon account on a device that it did not know: " + l.Device + ", in the network " +
+			l.Place + ", on " + l.At.UTC().Format("2 January 2006 at 15:04 UTC") + ". If it was not you, follow the link: it signs that device out.",
+		Label: "It was not me", Link: link,
+		After: "Then choose a new password. If it was you, there is nothing to do.",
+	}
+}
+
+// factorWords is what letters say of each change.
+var factorWords = map[FactorChange][2]string{
+	TOTPAdded:       {"An authenticator app was added", "An authenticator app was added to your Carillon account. From now on signing in by password asks for a code of it."},
+	TOTPRemoved:     {"The authenticator app was removed", "The authenticator app was removed from your Carillon account."},
+	PasskeyAdded:    {"A passkey was added", "A passkey was added to your Carillon account. It signs you in by itself, and signing in by password asks for it."},
+	PasskeyRemoved:  {"A passkey was removed", "A passkey was removed from your Carillon account."},
+	PasskeySuspect:  {"A passkey was switched off", "A passkey of your Carillon account was used in a way that hints at a copy of it. It was switched off. Remove it from your account, and add another."},
+	RecoveryUsed:    {"A recovery code was used", "A recovery code of your Carillon account was used in place of your second factor. It does not work again."},
+	RecoveryRenewed: {"New recovery codes were made", "New recovery codes were made for your Carillon account. The old ones no longer work."},
+}
+
+func factorDraft(what FactorChange) *draft {
+	words := factorWords[what]
+	return &draft{
+		Subject: words[0], Before: words[1],
+		After: "If it was not you, choose a new password now, look at your sessions, and write to the people who run this service.",
+	}
+}
+
 // provider is the operator's word for it, and no stranger's.
 func linkedDraft(provider string) *draft {
 	return &draft{

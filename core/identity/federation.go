@@ -42,18 +42,18 @@ func (f *Federation) Providers() []Provider { return f.providers.List() }
 // Start begins a sign-in with a provider. It returns fault.NotFound for a
 // provider that there is not, and fault.Unavailable for one that is away.
 func (f *Federation) Start(ctx context.Context, _ Client, provider string) (*Departure, error) {
-	return f.depart(ctx, Principal{}, provider)
+	return f.depart(ctx, Principal{}, ToSignIn, provider)
 }
 
-func (f *Federation) depart(ctx context.Context, who Principal, provider string) (*Departure, error) {
+func (f *Federation) depart(ctx context.Context, who Principal, aim Aim, provider string) (*Departure, error) {
 	state, binder := newToken(statePrefix), newToken(binderPrefix)
-	url, err := f.providers.Begin(ctx, provider, f.trip(provider, state))
+	a := &Attempt{
+		State: hash(state), Binder: hash(binder), Provider: provider, Aim: aim,
+		User: who.User, Session: who.Session, ExpiresAt: f.people.now().Add(AttemptTTL),
+	}
+	url, err := f.providers.Begin(ctx, provider, f.trip(a, state))
 	if err != nil {
 		return nil, err
-	}
-	a := &Attempt{
-		State: hash(state), Binder: hash(binder), Provider: provider,
-		User: who.User, Session: who.Session, ExpiresAt: f.people.now().Add(AttemptTTL),
 	}
 	if err := f.store.Update(ctx, func(tx Tx) error { return tx.AddAttempt(ctx, a) }); err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (f *Federation) depart(ctx context.Context, who Principal, provider string)
 
 // arrive ends an attempt, whatever comes of it, and asks the provider who came
 // back. One that another browser began stays: it can still be delivered there.
-func (f *Federation) arrive(ctx context.Context, who Principal, r Return) (Assertion, error) {
+func (f *Federation) arrive(ctx context.Context, who Principal, aim Aim, r Return) (Assertion, error) {
 	if !wellFormed(statePrefix, r.State.Reveal()) || !wellFormed(binderPrefix, r.Binder.Reveal()) {
 		return Assertion{}, errAttempt()
 	}
@@ -77,21 +77,22 @@ func (f *Federation) arrive(ctx context.Context, who Principal, r Return) (Asser
 		return Assertion{}, errAttempt()
 	case err != nil:
 		return Assertion{}, err
-	case !a.fits(r, who):
+	case !a.fits(r, aim, who):
 		return Assertion{}, errAttempt()
 	}
-	return f.providers.Finish(ctx, r.Provider, r, f.trip(r.Provider, r.State))
+	return f.providers.Finish(ctx, r.Provider, r, f.trip(a, r.State))
 }
 
-// SignIn opens a session for whoever comes back from a provider. An account
+// SignIn opens a session for whoever comes back from a provider, or asks who
+// has one for their second factor. An account
 // that is not known yet registers its owner, if the provider has confirmed
 // their address. It returns fault.Unauthenticated for a return that belongs to
 // no attempt of this browser or proves nothing, fault.Forbidden with reason
 // identity.email_unverified or registration.closed, and fault.Conflict with
 // reason identity.link_required if the address has a user: they sign in as they
 // do, and link the account then.
-func (f *Federation) SignIn(ctx context.Context, from Client, r Return) (*SignedIn, error) {
-	who, err := f.arrive(ctx, Principal{}, r)
+func (f *Federation) SignIn(ctx context.Context, from Client, r Return) (*Entry, error) {
+	who, err := f.arrive(ctx, Principal{}, ToSignIn, r)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +103,7 @@ func (f *Federation) SignIn(ctx context.Context, from Client, r Return) (*Signed
 	if err != nil {
 		return nil, err
 	}
-	return f.people.open(ctx, from, user.ID, user.Email)
+	return f.people.finish(ctx, from, user.ID, ByIdentity)
 }
 
 // known returns the user of an account elsewhere, or fault.NotFound.

@@ -28,6 +28,9 @@ var (
 	// signIn lets a person mistype and makes guessing 15 characters hopeless:
 	// under 120 tries a day.
 	signIn = pace{free: 5, first: time.Second, most: 15 * time.Minute}
+	// network is many people's, and lets them mistype; it slows down who tries
+	// one password at many addresses.
+	network = pace{free: 50, first: time.Second, most: 5 * time.Minute}
 	// letters keeps a stranger from filling somebody's mailbox.
 	letters = pace{free: 3, first: time.Minute, most: 12 * time.Hour}
 )

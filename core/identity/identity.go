@@ -11,12 +11,16 @@
 // with its own. Otherwise whoever types somebody's address would choose the
 // password of the account that the owner of the address confirms with one click.
 //
+// Every way of signing in ends in finish (method.go): a session, or a challenge
+// for who has a second factor.
+//
 // Start with Service, which is what requests reach: account.go has its use
-// cases around an account, signin.go those of sessions. session.go and
-// onetime.go hold the rules of tokens, guard.go those of patience, apikey.go
-// those of keys, and store.go what must be kept. Federation is signing in with
-// accounts elsewhere, and federation.go says by which rules. Postman is the
-// workers' part and Directory the neighbours'.
+// cases around an account, signin.go those of sessions, factor.go and what it
+// names those of second factors. session.go and onetime.go hold the rules of
+// tokens, guard.go and device.go those of patience, apikey.go those of keys,
+// and store.go what must be kept. Federation is signing in with accounts
+// elsewhere, and federation.go says by which rules. Postman is the workers' part
+// and Directory the neighbours'.
 package identity
 
 import (
@@ -30,8 +34,10 @@ import (
 
 // Client is where a request without an account comes from.
 type Client struct {
-	Address netip.Addr // the right-most hop that is not ours
-	Agent   string     // as the client calls itself; at most 200 bytes are kept
+	Address netip.Addr    // the right-most hop that is not ours
+	Agent   string        // as the client calls itself; at most 200 bytes are kept
+	Host    string        // that it asked, without a port; decides whose passkeys count
+	Device  secret.Secret // what it got when it last signed in; empty: nothing
 }
 
 // Principal is who a credential belongs to: either a person in a session or a
@@ -39,6 +45,10 @@ type Client struct {
 type Principal struct {
 	User    tenants.UserID
 	Session SessionID // set for a person
+	// AuthenticatedAt is when a person last proved who they are, and Strong
+	// whether that took two factors at any time in this session.
+	AuthenticatedAt time.Time
+	Strong          bool
 	// Scope is set for a key, which is bound to one tenant. A person names
 	// the tenant with each request and the registry answers with a scope.
 	Scope      *tenants.Scope
@@ -60,6 +70,7 @@ type SignedIn struct {
 	AccessExpires  time.Time
 	Refresh        secret.Secret // exchanged for the next pair; good for one use
 	RefreshExpires time.Time
+	Device         secret.Secret // to be shown when signing in here again; empty after a refresh
 }
 
 // Service is the use cases of people and sessions. Those that need no account
@@ -72,6 +83,7 @@ type Service struct {
 	tokens  Tokens
 	homes   Provisioner
 	members Members
+	proofs  Proofs
 	cfg     Config
 	now     func() time.Time
 }
@@ -84,8 +96,8 @@ type Config struct {
 }
 
 // New returns a Service. Every argument is required.
-func New(store Store, keys KeyStore, hasher Hasher, tokens Tokens, homes Provisioner, members Members, cfg Config, now func() time.Time) *Service {
-	return &Service{store: store, keys: keys, hasher: hasher, tokens: tokens, homes: homes, members: members, cfg: cfg, now: now}
+func New(store Store, keys KeyStore, hasher Hasher, tokens Tokens, homes Provisioner, members Members, proofs Proofs, cfg Config, now func() time.Time) *Service {
+	return &Service{store: store, keys: keys, hasher: hasher, tokens: tokens, homes: homes, members: members, proofs: proofs, cfg: cfg, now: now}
 }
 
 // Hasher turns passwords into what may be stored. It is slow on purpose and

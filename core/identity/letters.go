@@ -20,6 +20,8 @@ const (
 	LetterReset   LetterKind = "reset"   // choose a new password here
 	LetterInvited LetterKind = "invited" // an account was made for you, choose a password here
 	LetterChanged LetterKind = "changed" // your password was changed
+	LetterDevice  LetterKind = "device"  // somebody signed in on a new device
+	LetterFactor  LetterKind = "factor"  // your second factors have changed
 
 	LetterLinked   LetterKind = "linked"   // an account elsewhere signs you in now
 	LetterUnlinked LetterKind = "unlinked" // it does so no more
@@ -35,7 +37,12 @@ type Letter struct {
 	Email   string
 	Pending PendingID // with LetterVerify, the registration; empty: the only one
 
-	Provider string // with LetterLinked and LetterUnlinked, its title
+	What     FactorChange // with LetterFactor
+	Session  SessionID    // with LetterDevice
+	Device   string       // with LetterDevice: in our words, see Session.DeviceName
+	Place    string       // with LetterDevice: see Session.Network
+	At       time.Time    // with LetterDevice
+	Provider string       // with LetterLinked and LetterUnlinked, its title
 }
 
 // Postman writes letters and hands them to the mail. Workers run it.
@@ -80,6 +87,10 @@ func (p *Postman) write(ctx context.Context, l Letter) (*draft, error) {
 		return p.invited(ctx, l)
 	case LetterChanged:
 		return changedDraft(), nil
+	case LetterDevice:
+		return p.device(ctx, l)
+	case LetterFactor:
+		return factorDraft(l.What), nil
 	case LetterLinked:
 		return linkedDraft(l.Provider), nil
 	case LetterUnlinked:
@@ -152,4 +163,13 @@ func (p *Postman) choose(ctx context.Context, l Letter, words func(link string) 
 		return tx.AddOneTime(ctx, one)
 	})
 	return d, err
+}
+
+// device writes of a new device, with a link that ends the session on it.
+func (p *Postman) device(ctx context.Context, l Letter) (*draft, error) {
+	token, one := mint(ForDisown, string(l.Session), p.now())
+	if err := p.store.Update(ctx, func(tx Tx) error { return tx.AddOneTime(ctx, one) }); err != nil {
+		return nil, err
+	}
+	return deviceDraft(l, p.links+"/not-me#token="+token.Reveal()), nil
 }

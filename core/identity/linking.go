@@ -26,7 +26,7 @@ func (f *Federation) StartLink(ctx context.Context, who Principal, provider stri
 	if err := who.person(); err != nil {
 		return nil, err
 	}
-	return f.depart(ctx, who, provider)
+	return f.depart(ctx, who, ToLink, provider)
 }
 
 // Link links whoever comes back from a provider to who, in the session that
@@ -37,7 +37,7 @@ func (f *Federation) Link(ctx context.Context, who Principal, r Return) (*Extern
 	if err := who.person(); err != nil {
 		return nil, err
 	}
-	there, err := f.arrive(ctx, who, r)
+	there, err := f.arrive(ctx, who, ToLink, r)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,11 @@ func (f *Federation) Unlink(ctx context.Context, who Principal, name ExternalID)
 		if e == nil {
 			return fault.New(fault.NotFound, "identity.not_found", "You have linked no such account.")
 		}
-		if err := f.people.keepsAWay(ctx, tx, user, len(list)-1); err != nil {
+		keys, err := tx.Passkeys(ctx, who.User)
+		if err != nil {
+			return err
+		}
+		if err := f.people.keepsAWay(ctx, tx, user, len(list)-1+len(keys)); err != nil {
 			return err
 		}
 		if err := tx.RemoveExternal(ctx, who.User, name); err != nil {
@@ -140,14 +144,14 @@ func find(list []External, name ExternalID) *External {
 	return nil
 }
 
-// keepsAWay refuses to leave user without a way to sign in: externals are the
-// accounts elsewhere that are left to them.
-func (s *Service) keepsAWay(ctx context.Context, tx Tx, user *User, externals int) error {
+// keepsAWay refuses to leave user without a way to sign in: others is how many
+// accounts elsewhere and passkeys are left to them.
+func (s *Service) keepsAWay(ctx context.Context, tx Tx, user *User, others int) error {
 	cred, err := tx.Credential(ctx, user.Email, s.now())
 	if err != nil {
 		return err
 	}
-	if externals > 0 || len(cred.Hashes) > 0 {
+	if others > 0 || len(cred.Hashes) > 0 {
 		return nil
 	}
 	return fault.New(fault.Conflict, "identity.last_way", "You could not sign in any more. Set a password first: ask for a new one where you sign in.")

@@ -24,12 +24,14 @@ type Purpose string
 const (
 	ForVerify Purpose = "verify"
 	ForReset  Purpose = "reset"
+	ForDisown Purpose = "disown" // a session that is not one's own
 )
 
 // Lifetimes of one-time tokens, from when the letter is written.
 const (
 	VerifyTTL = 24 * time.Hour
 	ResetTTL  = 30 * time.Minute
+	DisownTTL = 7 * 24 * time.Hour
 	InviteTTL = 24 * time.Hour
 )
 
@@ -37,7 +39,7 @@ const (
 type OneTime struct {
 	Hash      Hash
 	Purpose   Purpose
-	Subject   string // a PendingID to verify, a user's name to reset
+	Subject   string // a PendingID to verify, a user's name to reset, a SessionID to disown
 	ExpiresAt time.Time
 }
 
@@ -46,21 +48,22 @@ const (
 	verifyPrefix  = "cvf_"
 	resetPrefix   = "crs_"
 	refreshPrefix = "crt_"
+	disownPrefix  = "cds_"
 )
 
-func (p Purpose) prefix() string {
-	if p == ForReset {
-		return resetPrefix
-	}
-	return verifyPrefix
+// doors is every purpose, and what its tokens are like.
+var doors = map[Purpose]struct {
+	prefix string
+	ttl    time.Duration
+}{
+	ForVerify: {verifyPrefix, VerifyTTL},
+	ForReset:  {resetPrefix, ResetTTL},
+	ForDisown: {disownPrefix, DisownTTL},
 }
 
-func (p Purpose) ttl() time.Duration {
-	if p == ForReset {
-		return ResetTTL
-	}
-	return VerifyTTL
-}
+func (p Purpose) prefix() string { return doors[p].prefix }
+
+func (p Purpose) ttl() time.Duration { return doors[p].ttl }
 
 // mint returns a fresh token and the record of it.
 func mint(p Purpose, subject string, now time.Time) (secret.Secret, *OneTime) {

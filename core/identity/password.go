@@ -13,15 +13,27 @@ import (
 )
 
 // Lengths of passwords, in characters (NIST SP 800-63B-4, 3.1.1.2: fifteen
-// when the password is the only factor; no rule about kinds of characters).
+// when the password is the only factor, eight when it is one of two; no rule
+// about kinds of characters).
 const (
-	MinPassword = 15
-	MaxPassword = 128
+	MinPassword  = 15
+	MinWithOther = 8
+	MaxPassword  = 128
 )
 
 // CheckPassword holds a password to the rules, for a neighbour that has people
 // of its own.
-func CheckPassword(p secret.Secret, pointer string) error { return checkPassword(p, "", pointer) }
+func CheckPassword(p secret.Secret, pointer string) error {
+	return checkPassword(p, "", pointer, MinPassword)
+}
+
+// shortest is the length that a password of h must have.
+func (h *Held) shortest() int {
+	if h.second() {
+		return MinWithOther
+	}
+	return MinPassword
+}
 
 // tooLong reports whether a password is longer than any that was accepted. It
 // is not worth hashing.
@@ -31,13 +43,13 @@ func tooLong(p secret.Secret) bool {
 
 // checkPassword refuses what is too short, too long or too easy to guess.
 // address is whose it is, if that is known.
-func checkPassword(p secret.Secret, address, pointer string) error {
+func checkPassword(p secret.Secret, address, pointer string, shortest int) error {
 	plain := p.Reveal()
 	switch {
 	case !utf8.ValidString(plain):
 		return fault.New(fault.Invalid, "password.characters", "The password is not readable text.").On(pointer)
-	case utf8.RuneCountInString(plain) < MinPassword:
-		return fault.New(fault.Invalid, "password.too_short", "Use at least %d characters. Three or four unrelated words do well.", MinPassword).On(pointer)
+	case utf8.RuneCountInString(plain) < shortest:
+		return fault.New(fault.Invalid, "password.too_short", "Use at least %d characters. Three or four unrelated words do well.", shortest).On(pointer)
 	case tooLong(p):
 		return fault.New(fault.Invalid, "password.too_long", "At most %d characters.", MaxPassword).On(pointer)
 	case common(plain, address):
@@ -95,11 +107,14 @@ func plainText(s string) string {
 
 var lookAlikes = strings.NewReplacer("0", "o", "1", "i", "3", "e", "4", "a", "5", "s", "7", "t", "@", "a", "$", "s", "!", "i")
 
-// repeats reports whether text is empty or a unit of at most eight bytes over
-// and over, as in "aaaaaaaaaaaaaaa" and "passwordpassword".
+// repeats reports whether text is nearly nothing or a unit of at most eight
+// bytes over and over, as in "aaaaaaaaaaaaaaa" and "passwordpassword".
 func repeats(text string) bool {
-	for unit := 0; unit <= 8; unit++ {
-		if len(text) <= unit || unit > 0 && text[unit:] == text[:len(text)-unit] {
+	if len(text) < 5 {
+		return true
+	}
+	for unit := 1; unit <= min(8, len(text)/2); unit++ {
+		if text[unit:] == text[:len(text)-unit] {
 			return true
 		}
 	}
@@ -121,4 +136,8 @@ func madeOf(text string, parts []string, n int) bool {
 		}
 	}
 	return false
+}
+
+func errPasswordAlone() error {
+	return fault.New(fault.Conflict, "factor.password_too_short", "Your password is too short to be all there is. Choose one of at least %d characters first.", MinPassword)
 }

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"time"
 
 	"github.com/carillonhq/carillon/ports/secret"
 )
@@ -18,7 +19,9 @@ type Provider struct {
 type Providers interface {
 	// List returns them in the order they are shown.
 	List() []Provider
-	// Begin returns the address that a person signs in at.
+	// Begin returns the address that a person signs in at. It returns
+	// fault.Invalid with reason provider.no_step_up for a trip with Since, if
+	// the provider cannot ask people anew.
 	Begin(ctx context.Context, name string, trip Trip) (string, error)
 	// Finish trades what the person was sent back with for who they are there.
 	// It returns fault.Unauthenticated for anything that does not prove that
@@ -33,6 +36,9 @@ type Trip struct {
 	Nonce    string
 	Verifier string // of PKCE (RFC 7636)
 	Redirect string // where the person is sent back to
+	// Since asks that the person prove who they are anew, and did so after it;
+	// zero: if they are signed in there, that will do.
+	Since time.Time
 }
 
 // Return is what a person came back with, as it was delivered to us.

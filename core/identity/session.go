@@ -28,18 +28,24 @@ type SessionID string
 type Session struct {
 	ID        SessionID
 	User      tenants.UserID
+	Name      string // as the person calls it; may be empty
 	Agent     string
 	Address   string // as text; IPv6 is cut to its /64
+	Device    Hash   // of the token of the device it began on
 	CreatedAt time.Time
 	SeenAt    time.Time // of the last refresh
 	ExpiresAt time.Time // moves with each refresh, until SessionTTL
+	// Methods is how the person proved who they are, first to last, and
+	// AuthenticatedAt when they last did. A refresh proves nothing.
+	Methods         []Method
+	AuthenticatedAt time.Time
 }
 
-func newSession(user tenants.UserID, from Client, now time.Time) *Session {
+func newSession(user tenants.UserID, from Client, methods []Method, now time.Time) *Session {
 	from = from.trim()
 	return &Session{
 		ID: SessionID(id.At("ses", now)), User: user, Agent: from.Agent, Address: from.Address.String(),
-		CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(IdleTTL),
+		CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(IdleTTL), Methods: methods, AuthenticatedAt: now,
 	}
 }
 

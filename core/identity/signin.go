@@ -11,11 +11,13 @@ import (
 	"github.com/carillonhq/carillon/tenants/audit"
 )
 
-// Login opens a session. It returns fault.Unauthenticated for a wrong address
-// or password, without saying which, fault.Forbidden with reason
-// email.unverified if the password is right and the mailed link was not
-// followed yet, and fault.RateLimited after too many tries.
-func (s *Service) Login(ctx context.Context, from Client, email string, password secret.Secret) (*SignedIn, error) {
+// Login opens a session, or asks a person who has one for their second factor.
+// It returns fault.Unauthenticated for a wrong address or password, without
+// saying which, and fault.RateLimited after too many tries. Who has registered
+// and not followed the link yet gets the former, too: whoever registers an
+// address knows that password, and must not learn from it whether somebody
+// else has an account with the address.
+func (s *Service) Login(ctx context.Context, from Client, email string, password secret.Secret) (*Entry, error) {
 	address, err := Address(email)
 	if err != nil {
 		return nil, err
@@ -23,37 +25,106 @@ func (s *Service) Login(ctx context.Context, from Client, email string, password
 	if tooLong(password) {
 		return nil, errLogin()
 	}
-	cred, err := s.attempt(ctx, address)
+	cred, used, err := s.attempt(ctx, address, s.atTheDoor(ctx, from, address))
 	if err != nil {
 		return nil, err
 	}
-	stale, err := s.confirm(ctx, address, cred.Hashes, password)
+	stale, err := s.confirm(ctx, used, cred.Hashes, password)
 	if err != nil {
 		return nil, err
 	}
 	if !cred.Verified {
-		return nil, fault.New(fault.Forbidden, "email.unverified", "Please follow the link we mailed you first.")
+		return nil, errLogin()
+	}
+	if err := s.forgive(ctx, used); err != nil {
+		return nil, err
 	}
 	if stale {
 		if err := s.rehash(ctx, cred.User, password); err != nil {
 			return nil, err
 		}
 	}
-	return s.open(ctx, from, cred.User, address)
+	return s.finish(ctx, from, cred.User, ByPassword)
+}
+
+// counter is what one try counts at.
+type counter struct {
+	key    string
+	pace   pace
+	shared bool // with other people: being right forgets one try, not all
+}
+
+// atTheDoor says what a try to sign in counts at: a device that its person has
+// signed in on before has its own counter. All others share that of their
+// network and that of the address, so a stranger who keeps guessing holds up
+// strangers alone.
+func (s *Service) atTheDoor(ctx context.Context, from Client, address string) func(Tx, Credential) ([]counter, error) {
+	return func(tx Tx, cred Credential) ([]counter, error) {
+		d, err := known(ctx, tx, from, cred.User, s.now())
+		if err != nil {
+			return nil, err
+		}
+		if d != nil {
+			return []counter{{key: s.guardKey("device", string(d.User)+"\x00"+from.Device.Reveal()), pace: signIn}}, nil
+		}
+		return []counter{
+			{key: s.guardKey("network", from.trim().Address.String()), pace: network, shared: true},
+			{key: s.guardKey("login", address), pace: signIn},
+		}, nil
+	}
 }
 
 // attempt counts a try at address before the password is looked at, so that
-// tries made at the same time count too, and returns what to try against.
-func (s *Service) attempt(ctx context.Context, address string) (cred Credential, err error) {
-	key, now := s.guardKey("login", address), s.now()
-	err = s.store.Update(ctx, func(tx Tx) error {
-		if err := s.count(ctx, tx, key, signIn, now); err != nil {
+// tries made at the same time count too, and returns what to try against and
+// what it was counted at.
+func (s *Service) attempt(ctx context.Context, address string, counters func(Tx, Credential) ([]counter, error)) (cred Credential, used []counter, err error) {
+	now := s.now()
+	err = s.store.Update(ctx, func(tx Tx) (err error) {
+		if cred, err = tx.Credential(ctx, address, now); err != nil {
 			return err
 		}
-		cred, err = tx.Credential(ctx, address, now)
-		return err
+		if used, err = counters(tx, cred); err != nil {
+			return err
+		}
+		for _, c := range used {
+			if err := s.count(ctx, tx, c.key, c.pace, now); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
-	return cred, err
+	return cred, used, err
+}
+
+// forgive forgets the tries at counters: the last one was right.
+func (s *Service) forgive(ctx context.Context, used []counter) error {
+	return s.recount(ctx, used, func(c counter, g *Guard) {
+		if c.shared { // a wait stays: else one's own account would end it
+			g.Count--
+			return
+		}
+		*g = Guard{}
+	})
+}
+
+// recount changes what was counted at counters.
+func (s *Service) recount(ctx context.Context, used []counter, change func(counter, *Guard)) error {
+	return s.store.Update(ctx, func(tx Tx) error {
+		for _, c := range used {
+			g, err := tx.Guard(ctx, c.key)
+			if err != nil {
+				return err
+			}
+			if g.Count == 0 {
+				continue
+			}
+			change(c, &g)
+			if err := tx.SaveGuard(ctx, c.key, g); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // count is one try at key. Every refusal takes back the transaction it is in.
@@ -71,10 +142,10 @@ func (s *Service) count(ctx context.Context, tx Tx, key string, p pace, now time
 // confirm compares a password in one computation, whatever is there to compare
 // it with. If the comparison could
 // not be made at all, the try is given back: being busy is not a guess.
-func (s *Service) confirm(ctx context.Context, address string, hashes []string, password secret.Secret) (stale bool, err error) {
+func (s *Service) confirm(ctx context.Context, used []counter, hashes []string, password secret.Secret) (stale bool, err error) {
 	match, stale, err := s.hasher.Verify(ctx, password, hashes...)
 	if err != nil {
-		return false, s.giveBack(ctx, address, err)
+		return false, s.giveBack(ctx, used, err)
 	}
 	if !match {
 		return false, errLogin()
@@ -82,16 +153,8 @@ func (s *Service) confirm(ctx context.Context, address string, hashes []string, 
 	return stale, nil
 }
 
-func (s *Service) giveBack(ctx context.Context, address string, cause error) error {
-	key := s.guardKey("login", address)
-	err := s.store.Update(context.WithoutCancel(ctx), func(tx Tx) error {
-		g, err := tx.Guard(ctx, key)
-		if err != nil || g.Count == 0 {
-			return err
-		}
-		g.Count, g.Until = g.Count-1, time.Time{}
-		return tx.SaveGuard(ctx, key, g)
-	})
+func (s *Service) giveBack(ctx context.Context, used []counter, cause error) error {
+	err := s.recount(context.WithoutCancel(ctx), used, func(_ counter, g *Guard) { g.Count, g.Until = g.Count-1, time.Time{} })
 	if err != nil {
 		return err
 	}
@@ -104,31 +167,6 @@ func (s *Service) rehash(ctx context.Context, user tenants.UserID, password secr
 		return err
 	}
 	return s.store.Update(ctx, func(tx Tx) error { return tx.SetPassword(ctx, user, hash) })
-}
-
-// open starts a session for a person who proved who they are. A person whose
-// own agency could not be made when they verified gets it now.
-func (s *Service) open(ctx context.Context, from Client, user tenants.UserID, address string) (*SignedIn, error) {
-	if err := s.settle(ctx, user); err != nil {
-		return nil, err
-	}
-	session, first := newSession(user, from, s.now()), newToken(refreshPrefix)
-	err := s.store.Update(ctx, func(tx Tx) error {
-		if err := tx.SaveGuard(ctx, s.guardKey("login", address), Guard{}); err != nil {
-			return err
-		}
-		if err := tx.AddSession(ctx, session); err != nil {
-			return err
-		}
-		if err := tx.AddRefresh(ctx, &RefreshToken{Hash: hash(first), Session: session.ID}); err != nil {
-			return err
-		}
-		return tx.Record(ctx, audit.Of(string(user), "session.start", string(session.ID)))
-	})
-	if err != nil {
-		return nil, err
-	}
-	return s.pair(session, first)
 }
 
 // pair completes what the owner of a session holds.
@@ -204,49 +242,6 @@ func (s *Service) rotate(ctx context.Context, tx Tx, from Client, old, next Hash
 	return session, tx.SaveSession(ctx, session)
 }
 
-// Logout ends the session of who.
-func (s *Service) Logout(ctx context.Context, who Principal) error {
-	return s.RevokeSession(ctx, who, who.Session)
-}
-
-// Sessions lists where who is signed in, latest first.
-func (s *Service) Sessions(ctx context.Context, who Principal) (list []Session, err error) {
-	if err := who.person(); err != nil {
-		return nil, err
-	}
-	err = s.store.View(ctx, func(tx Tx) error {
-		list, err = tx.Sessions(ctx, who.User, s.now())
-		return err
-	})
-	return list, err
-}
-
-// RevokeSession ends one session of who, at once and on every node.
-func (s *Service) RevokeSession(ctx context.Context, who Principal, id SessionID) error {
-	if err := who.person(); err != nil {
-		return err
-	}
-	return s.store.Update(ctx, func(tx Tx) error {
-		if err := tx.EndSession(ctx, who.User, id); err != nil {
-			return err
-		}
-		return tx.Record(ctx, audit.Of(string(who.User), "session.end", string(id)))
-	})
-}
-
-// RevokeOtherSessions ends every session of who but the one asking.
-func (s *Service) RevokeOtherSessions(ctx context.Context, who Principal) error {
-	if err := who.person(); err != nil {
-		return err
-	}
-	return s.store.Update(ctx, func(tx Tx) error {
-		if err := tx.EndSessions(ctx, who.User, who.Session); err != nil {
-			return err
-		}
-		return tx.Record(ctx, audit.Of(string(who.User), "session.end_others", string(who.Session)))
-	})
-}
-
 func errLogin() error {
-	return fault.New(fault.Unauthenticated, "login.failed", "The e-mail address or the password is wrong.")
+	return fault.New(fault.Unauthenticated, "login.failed", "The e-mail address or the password is wrong. If you have just registered, follow the link in the mail first.")
 }

@@ -28,6 +28,7 @@ type Tx interface {
 
 	People
 	Sessions
+	Factors
 	Post
 	Externals
 
@@ -36,7 +37,8 @@ type Tx interface {
 	Guard(ctx context.Context, key string) (Guard, error)
 	SaveGuard(ctx context.Context, key string, g Guard) error
 	// Sweep forgets what is of no use after now: expired registrations,
-	// one-time tokens, attempts and sessions, and guards last tried before quiet.
+	// one-time tokens, attempts, challenges, sessions, enrolments and devices, and
+	// guards last tried before quiet.
 	Sweep(ctx context.Context, now, quiet time.Time) error
 }
 
@@ -55,6 +57,8 @@ type People interface {
 	// is no password: then nothing signs in with the address alone.
 	AddUser(ctx context.Context, u *User, hash string) error
 	SetPassword(ctx context.Context, id tenants.UserID, hash string) error
+	// SetShortPassword writes User.ShortPassword.
+	SetShortPassword(ctx context.Context, id tenants.UserID, short bool) error
 	SetHome(ctx context.Context, id tenants.UserID, home tenants.ID) error
 
 	AddPending(ctx context.Context, p *Pending) error
@@ -72,7 +76,7 @@ type Sessions interface {
 	Session(ctx context.Context, id SessionID) (*Session, error)
 	// Sessions returns those of user alive at now, latest first.
 	Sessions(ctx context.Context, user tenants.UserID, now time.Time) ([]Session, error)
-	// SaveSession writes what a refresh changes.
+	// SaveSession writes what a refresh, a name and a step-up change.
 	SaveSession(ctx context.Context, s *Session) error
 	// EndSession removes a session of user and its tokens. It returns
 	// fault.NotFound for another person's, as for none.
@@ -85,6 +89,53 @@ type Sessions interface {
 	Refresh(ctx context.Context, hash Hash) (*RefreshToken, error)
 	// SaveRefresh writes that the token was used.
 	SaveRefresh(ctx context.Context, r *RefreshToken) error
+}
+
+// Factors is second factors, the questions for them and known devices.
+type Factors interface {
+	// TOTP returns the app of user that is confirmed, or the one that waits, or
+	// fault.NotFound. In an Update it keeps others from changing it.
+	TOTP(ctx context.Context, user tenants.UserID, confirmed bool) (*TOTP, error)
+	// SaveTOTP replaces the one that is confirmed, or the one that waits.
+	SaveTOTP(ctx context.Context, t *TOTP) error
+	// DropTOTP is harmless if there is none.
+	DropTOTP(ctx context.Context, user tenants.UserID, confirmed bool) error
+
+	// RecoveryCodes returns how many are left.
+	RecoveryCodes(ctx context.Context, user tenants.UserID) (int, error)
+	// SetRecoveryCodes replaces all.
+	SetRecoveryCodes(ctx context.Context, user tenants.UserID, codes []Hash) error
+	// TakeRecoveryCode removes a code, so it works once, or returns
+	// fault.NotFound.
+	TakeRecoveryCode(ctx context.Context, user tenants.UserID, code Hash) error
+
+	// Passkeys returns those of user, oldest first.
+	Passkeys(ctx context.Context, user tenants.UserID) ([]Passkey, error)
+	// Passkey finds one by how its device calls it, or returns fault.NotFound.
+	// In an Update it keeps others from changing it.
+	Passkey(ctx context.Context, party string, credential []byte) (*Passkey, error)
+	// AddPasskey returns fault.Conflict if the party has the credential.
+	AddPasskey(ctx context.Context, k *Passkey) error
+	// SavePasskey writes its name, its record and its times.
+	SavePasskey(ctx context.Context, k *Passkey) error
+	DropPasskey(ctx context.Context, user tenants.UserID, id PasskeyID) error
+
+	AddChallenge(ctx context.Context, c *Challenge) error
+	// Challenge returns fault.NotFound for another question and for one that
+	// expired at now, as for none.
+	Challenge(ctx context.Context, q Question, hash Hash, now time.Time) (*Challenge, error)
+	// TakeChallenge removes it, so it is answered once.
+	TakeChallenge(ctx context.Context, q Question, hash Hash, now time.Time) error
+
+	// Device returns fault.NotFound for a device that user never signed in on.
+	Device(ctx context.Context, hash Hash, user tenants.UserID) (*Device, error)
+	// Devices returns how many user has.
+	Devices(ctx context.Context, user tenants.UserID) (int, error)
+	SaveDevice(ctx context.Context, d *Device) error
+	// ForgetDevice is harmless if there is none.
+	ForgetDevice(ctx context.Context, hash Hash, user tenants.UserID) error
+	// ForgetDevices forgets every device of user but keep.
+	ForgetDevices(ctx context.Context, user tenants.UserID, keep Hash) error
 }
 
 // Post is letters and the one-time tokens in them.

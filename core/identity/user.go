@@ -19,6 +19,8 @@ type User struct {
 	Name      string
 	Home      tenants.ID // the agency made for them; empty until it exists
 	CreatedAt time.Time
+	// ShortPassword is set while the password is too short to be the only factor.
+	ShortPassword bool
 }
 
 // PendingID names a registration.
@@ -67,7 +69,7 @@ func (r Registration) check() (Registration, error) {
 	if err := checkName(r.Name); err != nil {
 		return r, err
 	}
-	return r, checkPassword(r.Password, r.Email, "/password")
+	return r, checkPassword(r.Password, r.Email, "/password", MinPassword)
 }
 
 func checkName(name string) error {

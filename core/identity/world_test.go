@@ -45,6 +45,7 @@ type world struct {
 	homeErr error
 	members map[tenants.UserID]tenants.Scope
 	denied  map[tenants.Action]bool
+	safe    safe
 }
 
 func newWorld() *world { return newWorldWith(nil) }
@@ -53,16 +54,22 @@ func newWorldWith(change func(*identity.Config)) *world {
 	w := &world{
 		clock: identitytest.Noon, homes: map[tenants.UserID]tenants.ID{}, members: map[tenants.UserID]tenants.Scope{}, denied: map[tenants.Action]bool{},
 	}
-	now := func() time.Time { return w.clock }
 	cfg := identity.Config{RefreshKey: []byte("refresh"), AddressKey: []byte("address")}
 	if change != nil {
 		change(&cfg)
 	}
-	w.Service = identity.New(&w.store, &w.keyring, &w.hasher, &signer{now: now}, w, w, cfg, now)
+	w.open(&w.store, cfg)
+	return w
+}
+
+// open makes the use cases over a store.
+func (w *world) open(store identity.Store, cfg identity.Config) {
+	now := func() time.Time { return w.clock }
+	proofs := identity.Proofs{Codes: apps{}, Passkeys: touches{}, Sealer: &w.safe, Party: party}
+	w.Service = identity.New(store, &w.keyring, &w.hasher, &signer{now: now}, w, w, proofs, cfg, now)
 	w.people = identity.NewDirectory(&w.store, &w.hasher, now)
 	w.keys = identity.NewKeys(&w.keyring, w, "2026-11-01", now)
 	w.post = identity.NewPostman(&w.store, w, "https://app.test", now)
-	return w
 }
 
 func (w *world) pass(d time.Duration) { w.clock = w.clock.Add(d) }
@@ -147,7 +154,10 @@ func (w *world) login(t *testing.T, email string, password secret.Secret) *ident
 	t.Helper()
 	in, err := w.Login(t.Context(), laptop, email, password)
 	must(t, err)
-	return in
+	if in.SignedIn == nil {
+		t.Fatalf("asked for %v", in.Asked.Methods)
+	}
+	return in.SignedIn
 }
 
 func (w *world) who(t *testing.T, in *identity.SignedIn) identity.Principal {

@@ -43,13 +43,19 @@ func (s *Service) CreateMany(ctx context.Context, who tenants.Scope, all []Compo
 	}
 	posts, out := s.composed(ctx, who, all, now)
 	err = s.store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
-		if err := whole(ctx, tx, posts, out); err != nil || atomic && slices.Contains(posts, nil) {
+		if err := whole(ctx, tx, posts, out); err != nil {
 			return err
+		}
+		if atomic && slices.Contains(posts, nil) || !slices.ContainsFunc(posts, sound) {
+			return errNoneMade
 		}
 		return saveAll(ctx, tx, who, posts)
 	})
-	if err != nil || atomic && slices.Contains(posts, nil) {
-		return out, err
+	if errors.Is(err, errNoneMade) {
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
 	}
 	for i, p := range posts {
 		if p != nil {
@@ -58,6 +64,11 @@ func (s *Service) CreateMany(ctx context.Context, who tenants.Scope, all []Compo
 	}
 	return out, nil
 }
+
+// errNoneMade takes back a transaction that would change nothing.
+var errNoneMade = errors.New("publishing: none is made")
+
+func sound(p *Post) bool { return p != nil }
 
 // whole leaves out those that name what is not there.
 func whole(ctx context.Context, tx Tx, posts []*Post, out []Made) error {

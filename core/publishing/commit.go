@@ -139,7 +139,11 @@ func (r *Runner) notSent(ctx context.Context, c Claim, replay bool, blocked stri
 }
 
 func (r *Runner) record(ctx context.Context, c Claim, replay bool, step social.Step, sendErr error) error {
-	return r.insist(ctx, c, func(w *work) error { return w.outcome(ctx, replay, step, sendErr) })
+	err := r.insist(ctx, c, func(w *work) error { return w.outcome(ctx, replay, step, sendErr) })
+	if isTaken(err) {
+		return r.contested(ctx, c)
+	}
+	return err
 }
 
 // insist writes what became of an attempt. It tries for a while if the
@@ -163,7 +167,7 @@ func (r *Runner) insist(ctx context.Context, c Claim, fn func(*work) error) erro
 
 func retryable(err error) bool {
 	f := fault.Of(err)
-	return f.Code == fault.Internal || f.Code == fault.Unavailable || f.Code == fault.Conflict
+	return f.Code == fault.Internal || f.Code == fault.Unavailable || f.Code == fault.Conflict && f.Reason != TakenReason
 }
 
 func (w *work) outcome(ctx context.Context, replay bool, step social.Step, sendErr error) error {

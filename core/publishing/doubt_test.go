@@ -39,11 +39,7 @@ func (w *world) restore(t *testing.T, d *publishing.Detail) {
 		ds, err := tx.Deliveries(ctx, d.ID)
 		for _, dl := range ds {
 			for _, s := range dl.Segments {
-				s.Verify, s.DoubtAt, s.CalledAt, s.Holder = true, w.now, w.now, ""
-				s.Generation++
-				if !s.NextAt.IsZero() {
-					s.NextAt = w.now
-				}
+				w.doubt(s)
 			}
 			if err := tx.SaveSegments(ctx, dl, dl.Segments...); err != nil {
 				return err
@@ -53,6 +49,98 @@ func (w *world) restore(t *testing.T, d *publishing.Detail) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+func (w *world) doubt(s *publishing.Segment) {
+	if s.State == publishing.Live {
+		return
+	}
+	s.Verify, s.DoubtAt, s.CalledAt, s.Holder = true, w.now, w.now, ""
+	s.Generation += 1000000
+	if s.NextAt.IsZero() {
+		return
+	}
+	if s.NextAt = w.now; s.State.Untouched() {
+		s.State = publishing.Unknown
+	}
+}
+
+// What was planned for later may have been ordered to go out at once, after the
+// copy was made.
+func TestARestoredPostThatIsDueLater(t *testing.T) {
+	for name, tc := range map[string]struct {
+		dedup social.Dedup
+		sent  bool
+		early publishing.State // soon after the restore
+		want  publishing.State // past its time
+		calls int
+	}{
+		"was sent":                     {social.ByFind, true, publishing.Published, publishing.Published, 0},
+		"was not":                      {social.ByFind, false, publishing.Scheduled, publishing.Published, 2},
+		"was sent with a key":          {social.NativeKey, true, publishing.Published, publishing.Published, 0},
+		"on a platform without lookup": {social.NoDedup, true, publishing.NeedsReview, publishing.NeedsReview, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, tc.dedup, 1)
+			d := w.schedule(t, w.compose(t, "one"), "2026-03-03T12:00:00")
+			if tc.sent {
+				w.live[w.segment(t, d.ID, 0).Key()] = []string{"one"}
+			}
+			w.now = w.now.Add(24 * time.Hour)
+			w.restore(t, d)
+			w.pass(t, 10*time.Minute)
+			if got := w.get(t, d.ID).State; got != tc.early {
+				t.Errorf("after the restore it is %s, want %s", got, tc.early)
+			}
+			if p := w.segment(t, d.ID, 0).Problem; tc.early == publishing.NeedsReview && (p == nil || p.Reason != "segment.restored") {
+				t.Errorf("people are told %+v", p)
+			}
+			for _, l := range w.lookups {
+				if !l.Restored || l.Since.After(noon.Add(24*time.Hour)) {
+					t.Errorf("looked up since %s, restored %v", l.Since, l.Restored)
+				}
+			}
+			w.now = w.now.Add(23 * time.Hour)
+			w.pass(t, 2*time.Hour)
+			if got := w.get(t, d.ID).State; got != tc.want || len(w.calls) != tc.calls {
+				t.Errorf("in the end it is %s, want %s; calls %v", got, tc.want, w.calls)
+			}
+		})
+	}
+}
+
+// A person may order what has ended in the copy, and had been ordered already.
+func TestARestoredPostThatHadEndedIsLookedUpWhenOrdered(t *testing.T) {
+	w := newWorld(t, social.ByFind, 1)
+	w.once(false, social.Fail(social.Invalid, "x", "x"))
+	d := w.publishNow(t, w.compose(t, "one"))
+	w.work(t)
+	w.restore(t, d)
+	w.live[string(w.segment(t, d.ID, 0).ID)+".1"] = []string{"one"} // the original's second order
+	calls := len(w.calls)
+	w.publishNow(t, w.detail(t, d.ID))
+	w.pass(t, 10*time.Minute)
+	if r := w.get(t, d.ID); r.State != publishing.Published || w.objects(t) != 1 || len(w.calls) != calls {
+		t.Errorf("state %s, %d objects, calls %v", r.State, w.objects(t), w.calls)
+	}
+}
+
+// A platform that cannot be reached for a while is no reason to ask people
+// about what is not due yet.
+func TestDoubtAboutWhatIsNotDueIsPatient(t *testing.T) {
+	w := newWorld(t, social.ByFind, 1)
+	d := w.schedule(t, w.compose(t, "one"), "2026-03-03T12:00:00")
+	w.restore(t, d)
+	w.findErr = social.Fail(social.Transient, "x", "down")
+	w.pass(t, 5*time.Hour)
+	if s := w.get(t, d.ID).State; s == publishing.NeedsReview {
+		t.Error("somebody was asked about a post of the day after tomorrow")
+	}
+	w.findErr = nil
+	w.pass(t, time.Hour)
+	if s := w.get(t, d.ID).State; s != publishing.Scheduled {
+		t.Errorf("it is %s", s)
 	}
 }
 

@@ -27,7 +27,11 @@ func (r *Runner) prepare(ctx context.Context, w *work) (done bool, err error) {
 	case err != nil:
 		return true, r.unprepared(ctx, w.c, social.FaultOf(err, false))
 	case step.Receipt != nil: // it was there already
-		return true, r.live(ctx, w.c, *step.Receipt, ByLookup)
+		err := r.live(ctx, w.c, *step.Receipt, ByLookup)
+		if isTaken(err) {
+			err = r.contested(ctx, w.c)
+		}
+		return true, err
 	case step.Next == nil || len(step.Next.State) > social.MaxState:
 		return true, r.unprepared(ctx, w.c, broken("The plugin's answer breaks its contract."))
 	}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/core/channels"
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
 )
@@ -31,12 +33,14 @@ func (r *Runner) orphaned(ctx context.Context, w *work) (done bool, err error) {
 // suspect doubts a segment that the original of a restored database may have
 // sent.
 func (r *Runner) suspect(ctx context.Context, c Claim) error {
-	err := r.change(ctx, c, func(w *work) error {
+	return r.change(ctx, c, func(w *work) error {
 		w.s.State = Unknown
 		w.s.Problem = &Problem{Kind: social.Ambiguous, Reason: "segment.restored", Message: "It may have gone out before this database was restored."}
+		if w.s.DoubtAt.IsZero() {
+			w.s.DoubtAt = w.now
+		}
 		return nil
 	})
-	return err
 }
 
 // reconcile finds out whether an unknown segment is on the platform. It sends
@@ -119,22 +123,30 @@ func dedup(t channels.Target) social.Dedup {
 }
 
 // find looks the segment up. What is absent after the quiet period was never
-// applied and is armed again.
+// applied and is armed again. What is found and stands for another segment is
+// not this one, however alike: it is looked for once more, past all of those.
 func (r *Runner) find(ctx context.Context, w *work, target channels.Target) (done bool, err error) {
 	req, err := r.request(ctx, w)
 	if err != nil {
 		return true, r.unsure(ctx, w.c, social.FaultOf(err, false), 0)
 	}
-	call, cancel := context.WithTimeout(ctx, r.timing.Step)
-	defer cancel()
-	found, err := r.channels.Find(call, tenants.SystemScope(w.c.Tenant), w.d.Channel, social.FindRequest{
-		Call: req.Call, Content: req.Content, State: w.s.Step, Since: since(w),
-	})
+	ask := social.FindRequest{Call: req.Call, Content: req.Content, State: w.s.Step, Since: since(w), Restored: w.s.Verify}
+	found, err := r.lookUp(ctx, w, ask)
+	if err == nil && found.Verdict == social.Found && found.Receipt != nil {
+		err = r.foundLater(ctx, w.c, *found.Receipt)
+		if !isTaken(err) {
+			return true, err
+		}
+		if ask.Taken, err = r.taken(ctx, w, ask.Since); err != nil {
+			return true, err
+		}
+		if found, err = r.lookUp(ctx, w, ask); err == nil && found.Verdict == social.Found && found.Receipt != nil {
+			return true, r.foundOrUnsure(ctx, w.c, *found.Receipt)
+		}
+	}
 	switch {
 	case err != nil:
 		return true, r.unsure(ctx, w.c, social.FaultOf(err, false), 0)
-	case found.Verdict == social.Found && found.Receipt != nil:
-		return true, r.foundLater(ctx, w.c, *found.Receipt)
 	case found.Verdict == social.Absent && w.s.Problem != nil && w.s.Problem.Kind == social.Duplicate:
 		return true, r.askPerson(ctx, w.c) // the platform contradicts itself
 	case found.Verdict == social.Absent:
@@ -143,32 +155,88 @@ func (r *Runner) find(ctx context.Context, w *work, target channels.Target) (don
 	return true, r.unsure(ctx, w.c, nil, found.After)
 }
 
+func (r *Runner) lookUp(ctx context.Context, w *work, ask social.FindRequest) (social.Finding, error) {
+	call, cancel := context.WithTimeout(ctx, r.timing.Step/2) // there may be a second one
+	defer cancel()
+	return r.channels.Find(call, tenants.SystemScope(w.c.Tenant), w.d.Channel, ask)
+}
+
+// taken is what stands for other segments of the channel. A platform's clock
+// may be off, so it goes further back than the lookup.
+func (r *Runner) taken(ctx context.Context, w *work, since time.Time) (refs []string, err error) {
+	err = r.store.View(ctx, w.c.Tenant, func(ctx context.Context, tx Tx) (err error) {
+		refs, err = tx.Refs(ctx, w.d.Channel, since.Add(-time.Hour))
+		return err
+	})
+	return refs, err
+}
+
 // since is the earliest the object can have appeared, with room for clocks
-// that disagree.
+// that disagree. What a restored database doubts may have been sent at any time
+// since there was such a post: by an order that the copy does not know.
 func since(w *work) time.Time {
 	at := w.s.DoubtAt
-	if w.s.Verify { // the original may have sent it when it was due
-		at = w.d.DueAt
+	if w.s.Verify {
+		for _, one := range []time.Time{w.d.DueAt, id.Born(string(w.d.Post))} {
+			if !one.IsZero() && one.Before(at) {
+				at = one
+			}
+		}
 	}
 	return at.Add(-5 * time.Minute)
 }
 
 func (r *Runner) foundLater(ctx context.Context, c Claim, rc social.Receipt) error {
-	err := r.change(ctx, c, func(w *work) error {
+	return r.change(ctx, c, func(w *work) error {
 		w.s.applied(rc, ByLookup, w.now)
 		if err := w.tx.ResolveAttempts(ctx, w.s.ID, FoundLater); err != nil {
 			return err
 		}
 		return w.settled(ctx)
 	})
+}
+
+// foundOrUnsure is foundLater where a plugin had its chance to pass over what
+// is taken: another lookup may have taken this one meanwhile.
+func (r *Runner) foundOrUnsure(ctx context.Context, c Claim, rc social.Receipt) error {
+	err := r.foundLater(ctx, c, rc)
+	if isTaken(err) {
+		return r.unsure(ctx, c, takenFault(), 0)
+	}
 	return err
 }
 
+// TakenReason says that an object is already the receipt of another segment.
+const TakenReason = "segment.ref_taken"
+
+// ErrTaken is fault.Conflict with TakenReason.
+var ErrTaken = fault.New(fault.Conflict, TakenReason, "What the platform named stands for another post.")
+
+func isTaken(err error) bool { return err != nil && fault.Of(err).Reason == TakenReason }
+
+func takenFault() *social.Fault {
+	return &social.Fault{Kind: social.Ambiguous, Source: social.FromPlugin, Key: TakenReason, Message: ErrTaken.Message}
+}
+
+// contested asks a person about a segment whose receipt names what stands for
+// another one. That is not to be believed, and not a refusal either.
+func (r *Runner) contested(ctx context.Context, c Claim) error {
+	return r.insist(ctx, c, func(w *work) error {
+		if err := w.closeAttempt(ctx, OutcomeLost, takenFault()); err != nil {
+			return err
+		}
+		w.s.ask(takenFault())
+		return w.settled(ctx)
+	})
+}
+
 func (r *Runner) absent(ctx context.Context, c Claim) error {
-	err := r.change(ctx, c, func(w *work) error {
+	return r.change(ctx, c, func(w *work) error {
 		holder, until := w.s.Holder, w.now.Add(r.timing.Lease) // this claim goes on
+		changed := []*Segment{w.s}
 		if w.s.Verify && !w.s.Canceling {
 			w.s.restart(until)
+			changed = w.d.cleared(w.s.Position)
 		} else {
 			w.s.disarm(until)
 		}
@@ -178,10 +246,9 @@ func (r *Runner) absent(ctx context.Context, c Claim) error {
 		if w.s.State == Canceled {
 			return w.settled(ctx)
 		}
-		w.s.Holder, w.s.Problem = holder, nil
-		return nil
+		w.s.Holder, w.s.Problem, w.saved = holder, nil, true
+		return w.tx.SaveSegments(ctx, w.d, changed...)
 	})
-	return err
 }
 
 // unsure looks again later, and after an hour asks a person.
@@ -191,7 +258,11 @@ func (r *Runner) unsure(ctx context.Context, c Claim, f *social.Fault, after tim
 }
 
 func (w *work) stillUnknown(ctx context.Context, f *social.Fault, after time.Duration) error {
-	if w.now.Sub(w.s.DoubtAt) > lookPatience && w.s.Tries > 3 {
+	since := w.s.DoubtAt
+	if w.s.Verify && w.d.DueAt.After(since) { // nobody misses it yet
+		since = w.d.DueAt
+	}
+	if w.now.Sub(since) > lookPatience && w.s.Tries > 3 {
 		w.s.ask(f)
 		return w.settled(ctx)
 	}
@@ -211,6 +282,10 @@ func retryAfter(f *social.Fault) time.Duration {
 func (r *Runner) askPerson(ctx context.Context, c Claim) error {
 	err := r.change(ctx, c, func(w *work) error {
 		problem := w.s.Problem
+		if w.s.Verify {
+			problem = &Problem{Kind: social.Ambiguous, Reason: "segment.restored",
+				Message: "It may have gone out before this database was restored, and the platform cannot be asked."}
+		}
 		w.s.ask(nil)
 		w.s.Problem = problem
 		return w.settled(ctx)

@@ -76,6 +76,9 @@ func (w *work) decide(ctx context.Context, v Verdict, url string) error {
 		w.s.Canceling, w.s.OrderedAt = false, w.now // they want it sent
 		if w.s.Verify {
 			w.s.restart(w.now)
+			if err := w.tx.SaveSegments(ctx, w.d, w.d.cleared(w.s.Position)...); err != nil {
+				return err
+			}
 		} else {
 			w.s.disarm(w.now)
 		}

@@ -63,7 +63,12 @@ type Tx interface {
 	// Work reads what a claim is about in one go, and nobody else changes the
 	// post or its deliveries until the transaction ends.
 	Work(ctx context.Context, c Claim) (*Work, error)
-	// SaveSegments writes known segments of one delivery.
+	// Refs returns the names of objects on a channel that stand for a segment
+	// and went live at or after since, the latest first, a thousand at most.
+	Refs(ctx context.Context, ch channels.ID, since time.Time) ([]string, error)
+	// SaveSegments writes known segments of one delivery. An object stands for
+	// one segment of a channel: the transaction fails with fault.Conflict
+	// TakenReason if another has the name of a Ref.
 	SaveSegments(ctx context.Context, d *Delivery, segments ...*Segment) error
 
 	// CloseAttempt ends the segment's open attempt. No open attempt is no error.

@@ -93,6 +93,15 @@ func (s *Segment) restart(at time.Time) {
 	s.wake(at)
 }
 
+// cleared is segment i and what follows it, none of which is to be doubted any
+// more: i is not there, and the rest could only have followed it.
+func (d *Delivery) cleared(i int) []*Segment {
+	for _, s := range d.Segments[i:] {
+		s.Verify = false
+	}
+	return d.Segments[i:]
+}
+
 func (s *Segment) cancel() {
 	s.State, s.DoubtAt, s.Canceling, s.Verify = Canceled, time.Time{}, false, false
 	s.settle(nil)
@@ -159,7 +168,7 @@ func (s *Segment) reset(part Part, at time.Time) {
 		s.Revision++
 	}
 	s.Part, s.State, s.Step, s.Label, s.Tries, s.Problem, s.ArmedHash = part, Scheduled, nil, "", 0, nil, ""
-	s.ReplyTo, s.Root, s.DoubtAt, s.CalledAt, s.OrderedAt, s.Verify, s.Canceling = nil, nil, time.Time{}, time.Time{}, time.Time{}, false, false
+	s.ReplyTo, s.Root, s.DoubtAt, s.CalledAt, s.OrderedAt, s.Canceling = nil, nil, time.Time{}, time.Time{}, time.Time{}, false
 	s.Generation++
 	s.wake(at)
 }

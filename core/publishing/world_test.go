@@ -2,7 +2,10 @@ package publishing_test
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -46,9 +49,13 @@ type world struct {
 	warnings []string      // of every receipt
 	looked   []time.Time   // when it was asked what it has
 	denied   tenants.Action
-	borrow   func() error       // what a call waits for before it can be made: its token, its allowance
-	declined int                // calls that were not made in the end
-	settled  []publishing.State // what the observer was told
+	byText   bool                 // lookups go by what an object says
+	sameRef  string               // what every receipt names; empty: each its own
+	deaf     bool                 // and do not pass over what is taken
+	lookups  []social.FindRequest // that were made
+	borrow   func() error         // what a call waits for before it can be made: its token, its allowance
+	declined int                  // calls that were not made in the end
+	settled  []publishing.State   // what the observer was told
 }
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -237,20 +244,44 @@ func (w *world) send(req social.PublishRequest) (social.Step, error) {
 	if err != nil {
 		return social.Step{}, err
 	}
+	if w.byText { // each object has a name of its own, and the key says nothing
+		key = nameOf(key, len(w.live[key])-1)
+	}
+	if w.sameRef != "" {
+		key = w.sameRef
+	}
 	return social.Step{Receipt: &social.Receipt{Ref: social.Ref{ID: key, URL: "https://test/" + key}, Status: w.status, Warnings: w.warnings}}, nil
 }
 
 func (w *world) lookUp(req social.FindRequest) (social.Finding, error) {
 	key := req.Call.Idempotency
 	w.looked = append(w.looked, w.now)
+	w.lookups = append(w.lookups, req)
 	switch {
 	case w.findErr != nil:
 		return social.Finding{}, w.findErr
+	case w.byText:
+		return w.alike(req), nil
 	case len(w.live[key]) > 0:
 		return social.Finding{Verdict: social.Found, Receipt: &social.Receipt{Ref: social.Ref{ID: key}}}, nil
 	}
 	return social.Finding{Verdict: social.Absent}, nil
 }
+
+// alike looks for what says the same.
+func (w *world) alike(req social.FindRequest) social.Finding {
+	for _, key := range slices.Sorted(maps.Keys(w.live)) {
+		for n, text := range w.live[key] {
+			if name := nameOf(key, n); text == req.Content.Text && (w.deaf || !slices.Contains(req.Taken, name)) {
+				return social.Finding{Verdict: social.Found, Receipt: &social.Receipt{Ref: social.Ref{ID: name}}}
+			}
+		}
+	}
+	return social.Finding{Verdict: social.Absent}
+}
+
+// nameOf names the nth object of a key.
+func nameOf(key string, n int) string { return fmt.Sprint(key, "/", n) }
 
 func (p platform) Attach(_ context.Context, _ tenants.Scope, ids []media.ID) ([]social.Media, error) {
 	out := make([]social.Media, len(ids))

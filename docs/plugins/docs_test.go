@@ -37,6 +37,7 @@ var documents = map[string]document{
 	"contract.md":            {},
 	"declarative.md":         {},
 	"errors.md":              {},
+	"go.md":                  {before: theGoExample, after: "carillon plugin test --quiet ."},
 	"kit.md":                 {},
 	"operation.md":           {},
 	"publishing-a-plugin.md": {before: anInstallation},

@@ -47,6 +47,15 @@ func (r *reader) sdks() {
 	}
 }
 
+// theGoExample is a module that builds against this source, with nothing in it.
+func theGoExample(r *reader) {
+	r.commands(block{Text: `carillon plugin new chirp --replace ~/carillon >written
+cd chirp
+rm -r main.go api.go fake
+`})
+	r.copy("plugins/examples/go-chirp", "carillon.yaml")
+}
+
 func thePythonExample(r *reader) {
 	r.sdks()
 	r.env = append(r.env, "PYTHONPATH="+filepath.Join(repository(r.T), "plugins/sdk-py/src")) // installed

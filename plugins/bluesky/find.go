@@ -20,6 +20,9 @@ func (b *Bluesky) Find(ctx context.Context, req social.FindRequest) (social.Find
 	params := url.Values{"repo": {did(req.Account, req.Call)}, "collection": {collection}, "rkey": {s.Key}}
 	reply, err := b.web.Do(ctx, web.Request{Method: http.MethodGet, URL: b.pds(req.Call) + "/xrpc/com.atproto.repo.getRecord?" + params.Encode()})
 	if err == nil && nameOf(reply) == "RecordNotFound" {
+		if req.Restored { // another history may have had another time for it, and so another key
+			return b.search(ctx, req)
+		}
 		return social.Finding{Verdict: social.Absent}, nil
 	}
 	var found struct {

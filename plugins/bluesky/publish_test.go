@@ -1,6 +1,7 @@
 package bluesky_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -183,5 +184,41 @@ func TestTheFakeAnswersAsTheReferenceServer(t *testing.T) {
 	}
 	if n := len(b.fake.Records()); n != 1 {
 		t.Errorf("%d records", n)
+	}
+}
+
+// After a restore the post may be there under a key that this history would
+// not give it: it is known by what it says, where it says it.
+func TestARestoredPostIsKnownByItsWords(t *testing.T) {
+	b := open(t)
+	friday := time.Now().Add(48 * time.Hour)
+	for i, text := range []string{"before", "Good morning", "after", "later", "and last"} {
+		b.Call.Idempotency = fmt.Sprint("seg_", i, ".0")
+		if _, f := b.commit(t, b.prepared(t, social.Content{Text: text, At: time.Now().Add(time.Duration(i) * time.Second)})); f != nil {
+			t.Fatal(f)
+		}
+	}
+	good := b.fake.Records()[1].URI
+	for name, tc := range map[string]struct {
+		text     string
+		restored bool
+		since    time.Time
+		taken    []string
+		want     social.Verdict
+	}{
+		"by its key alone":     {"Good morning", false, time.Now().Add(-time.Hour), nil, social.Absent},
+		"restored":             {"Good morning", true, time.Now().Add(-time.Hour), nil, social.Found},
+		"never sent":           {"Good night", true, time.Now().Add(-time.Hour), nil, social.Absent},
+		"another one's":        {"Good morning", true, time.Now().Add(-time.Hour), []string{good}, social.Absent},
+		"older than it can be": {"Good morning", true, time.Now().Add(time.Hour), nil, social.Absent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := b.plugin.Find(t.Context(), social.FindRequest{
+				Call: b.Call, Account: b.Account, Content: social.Content{Text: tc.text, At: friday}, Since: tc.since, Restored: tc.restored, Taken: tc.taken,
+			})
+			if err != nil || got.Verdict != tc.want || got.Receipt != nil && got.Receipt.Ref.ID != good {
+				t.Errorf("%+v, %v, want %s", got, err, tc.want)
+			}
+		})
 	}
 }

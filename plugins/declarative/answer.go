@@ -61,7 +61,7 @@ func (c *call) fault(rule *Rule, got *reply, commit bool) *social.Fault {
 	}
 	f := social.Fail(kind, c.short+"."+rule.Key, "%s", c.redact(rule.Message.or(c.scope, c.file.Name+" did not take this request."), maxMessage))
 	f.HTTPStatus, f.Missing = got.status, rule.Missing
-	f.Upstream = c.redact(string(got.body[:min(len(got.body), maxUpstream)]), maxUpstream)
+	f.Upstream = c.redact(string(got.body), maxUpstream)
 	if rule.Field != "" {
 		f.Violations = []fault.Violation{{Field: rule.Field, Reason: f.Key, Message: f.Message}}
 	}
@@ -97,7 +97,7 @@ func (c *call) odd(got *reply, commit bool) *social.Fault {
 		kind, message = social.Ambiguous, c.file.Name+" gave an unclear answer. The post may or may not be there."
 	}
 	f := social.Fail(kind, c.short+".odd_answer", "%s", message)
-	f.HTTPStatus, f.Upstream = got.status, c.redact(string(got.body[:min(len(got.body), maxUpstream)]), maxUpstream)
+	f.HTTPStatus, f.Upstream = got.status, c.redact(string(got.body), maxUpstream)
 	return f
 }
 

@@ -290,6 +290,10 @@ func TestFind(t *testing.T) {
 	if got := ask(); got.Verdict != social.Found || got.Receipt.Ref.ID != "p2" {
 		t.Errorf("finding = %+v", got)
 	}
+	find.Taken = []string{"p2"}
+	if got := ask(); got.Verdict == social.Found {
+		t.Errorf("it took another post's: %+v", got)
+	}
 }
 
 func TestMetricsSkipWhatIsGone(t *testing.T) {

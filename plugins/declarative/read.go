@@ -3,6 +3,7 @@ package declarative
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/social"
@@ -33,8 +34,11 @@ func (p *plugin) Find(ctx context.Context, req social.FindRequest) (social.Findi
 	}
 	var found *social.Receipt
 	for _, c.scope.Item = range list {
-		if find.Match.holds(c.scope, false) {
-			found = c.receipt(&find.Receipt) // the oldest wins: it is the commit, later ones are people
+		if !find.Match.holds(c.scope, false) {
+			continue
+		}
+		if r := c.receipt(&find.Receipt); r == nil || !slices.Contains(req.Taken, r.Ref.ID) {
+			found = r // the oldest wins: it is the commit, later ones are people
 		}
 	}
 	switch {

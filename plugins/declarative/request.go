@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/carillonhq/carillon/plugins/sdk"
+	"github.com/carillonhq/carillon/plugins/sdk/wire"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -27,30 +28,26 @@ type call struct {
 	*plugin
 	scope   *scope
 	media   []social.Media
-	secrets []string
+	secrets wire.Secrets
 }
 
 func (p *plugin) call(c social.Call, a social.Account) *call {
 	out := &call{plugin: p, scope: scopeOf(c, a)}
-	out.hide(c.Credential.AccessToken)
-	for _, v := range c.Credential.Secrets {
-		out.hide(v)
-	}
+	out.hide(c.Secrets(&p.manifest)...)
 	return out
 }
 
-func (c *call) hide(secret string) {
-	if len(secret) >= 4 {
-		c.secrets = append(c.secrets, secret, url.PathEscape(secret), url.QueryEscape(secret))
-	}
+// minSecret keeps a short value from turning ordinary words into ***.
+const minSecret = 4
+
+func (c *call) hide(secrets ...string) {
+	c.secrets = wire.NewSecrets(minSecret, append(secrets, c.secrets...)...)
 }
 
-// redact strikes secrets out of a text and cuts it to most bytes.
+// redact strikes secrets out of a text and then cuts it to most bytes: what is
+// left of a secret that was cut is not known as one.
 func (c *call) redact(text string, most int) string {
-	for _, s := range c.secrets {
-		text = strings.ReplaceAll(text, s, "***")
-	}
-	if len(text) > most {
+	if text = c.secrets.Strike(text); len(text) > most {
 		text = text[:most]
 	}
 	return strings.ToValidUTF8(text, "?")
@@ -88,7 +85,7 @@ func (c *call) do(ctx context.Context, r *Request, commit bool) (*reply, error) 
 		return nil, err
 	}
 	defer func() { _ = body.Close() }()
-	ctx = sdk.NotedAs(ctx, pathOf(r.URL.masked(c.scope)))
+	ctx = sdk.NotedAs(ctx, pathOf(c.secrets.Strike(r.URL.masked(c.scope))))
 	req, err := http.NewRequestWithContext(ctx, r.Method, target, body)
 	if err == nil {
 		err = c.furnish(req, r, contentType)

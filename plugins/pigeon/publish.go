@@ -169,6 +169,10 @@ type post struct {
 	URL       string    `json:"url"`
 	CreatedAt time.Time `json:"created_at"`
 	State     string    `json:"state"`
+	Text      string    `json:"text"`
+	ReplyTo   string    `json:"reply_to"`
+	Media     []string  `json:"media"`
+	ClientRef string    `json:"client_ref"`
 }
 
 func (p post) receipt() *social.Receipt {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,8 +14,12 @@ import (
 	"github.com/carillonhq/carillon/ports/social"
 )
 
+// listed is how many posts a question gets at most.
+const listed = 100
+
 // Find implements social.Finder: the network lists an account's posts by the
-// mark they were sent with, and shows one that is known while it is there.
+// mark they were sent with. Where it shows no marks, a post is known by its
+// words. One whose name is known it shows while it is there.
 func (p *Pigeon) Find(ctx context.Context, req social.FindRequest) (social.Finding, error) {
 	if req.Ref != nil {
 		return p.visible(ctx, req)
@@ -25,15 +31,31 @@ func (p *Pigeon) Find(ctx context.Context, req social.FindRequest) (social.Findi
 	var list struct {
 		Posts []post `json:"posts"`
 	}
-	query := url.Values{"author": {req.Account.ID}, "marker": {s.Marker}}
+	query := url.Values{"author": {req.Account.ID}, "marker": {s.Marker}, "limit": {strconv.Itoa(listed)}}
 	if err := p.get(ctx, req.Call, "/api/v1/posts?"+query.Encode(), &list); err != nil {
 		return social.Finding{}, err
 	}
-	if len(list.Posts) == 0 {
-		return social.Finding{Verdict: social.Absent}, nil
+	for _, one := range slices.Backward(list.Posts) { // the oldest wins: it is the commit
+		if one.is(s.Marker, req) && !slices.Contains(req.Taken, one.ID) {
+			return social.Finding{Verdict: social.Found, Receipt: one.receipt()}, nil
+		}
 	}
-	oldest := list.Posts[len(list.Posts)-1]
-	return social.Finding{Verdict: social.Found, Receipt: oldest.receipt()}, nil
+	if n := len(list.Posts); n == listed && list.Posts[n-1].CreatedAt.After(req.Since) {
+		return social.Finding{Verdict: social.Unsure, After: time.Minute}, nil // it may be further back
+	}
+	return social.Finding{Verdict: social.Absent}, nil
+}
+
+// is reports whether a post is the one that req is about.
+func (p post) is(marker string, req social.FindRequest) bool {
+	if p.ClientRef != "" {
+		return p.ClientRef == marker
+	}
+	parent := ""
+	if req.Content.ReplyTo != nil {
+		parent = req.Content.ReplyTo.ID
+	}
+	return p.Text == req.Content.Text && p.ReplyTo == parent && len(p.Media) == len(req.Content.Media) && !p.CreatedAt.Before(req.Since)
 }
 
 // visible tells how public a post is that the network has accepted. One that it

@@ -45,6 +45,20 @@ func Floor(prefix string, at time.Time) string {
 	return prefix + "_" + encode(b)
 }
 
+// Born returns when a well-formed name was made, to the millisecond, by the
+// clock of whoever made it; zero for any other.
+func Born(s string) time.Time {
+	_, digits, _ := strings.Cut(s, "_")
+	if !wellFormed(digits) {
+		return time.Time{}
+	}
+	var ms uint64 // the first 48 of 130 bits, of which two are nothing
+	for i := range 10 {
+		ms = ms<<5 | uint64(strings.IndexByte(alphabet, digits[i]))
+	}
+	return time.UnixMilli(int64(ms)).UTC()
+}
+
 // Is reports whether s is a well-formed name with prefix.
 func Is(prefix, s string) bool {
 	digits, ok := strings.CutPrefix(s, prefix+"_")

@@ -37,6 +37,16 @@ func TestIs(t *testing.T) {
 	}
 }
 
+func TestBorn(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 123e6, time.UTC)
+	if got := id.Born(id.At("post", at)); !got.Equal(at) {
+		t.Errorf("born %s, want %s", got, at)
+	}
+	if got := id.Born("post_1"); !got.IsZero() {
+		t.Errorf("no name was born %s", got)
+	}
+}
+
 func FuzzPrefix(f *testing.F) {
 	f.Add(id.New("post"))
 	f.Add("post_")

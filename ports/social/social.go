@@ -237,6 +237,14 @@ type FindRequest struct {
 	// the question is how public it is now. Absent means that the platform
 	// took it back.
 	Ref *Ref
+	// Taken are names of objects that stand for other posts. Who goes by what
+	// an object looks like passes over them: two posts may say the same.
+	Taken []string
+	// Restored says that State and the key may not be those of the commit: a
+	// restored copy of the database does not know what happened after it was
+	// made, and the commit may have been at any time since Since. Who does not
+	// find it by them looks for what looks like it.
+	Restored bool
 }
 
 // Finding is the answer to Find.

@@ -41,10 +41,17 @@ type Entry struct {
 }
 
 // By is an entry for what who does. Detail comes as names and values in turn;
-// a value that is empty is left out.
+// a value that is empty is left out. Whoever is here by a grant of access is
+// named with it.
 func By(who tenants.Scope, action, subject string, detail ...string) Entry {
 	e := Of(who.Actor(), action, subject, detail...)
 	e.Behind = who.Impersonator
+	if who.Grant != "" {
+		if e.Detail == nil {
+			e.Detail = map[string]string{}
+		}
+		e.Detail["grant"] = who.Grant
+	}
 	return e
 }
 

@@ -63,6 +63,9 @@ func (s *Service) AddMember(ctx context.Context, who tenants.Scope, user tenants
 		if err := given.unchanged(ctx, tx); err != nil {
 			return err
 		}
+		if err := seat(ctx, tx, who.Tier, now, true); err != nil {
+			return err
+		}
 		if err := tx.SaveMember(ctx, m); err != nil {
 			return err
 		}
@@ -143,7 +146,9 @@ func (s *Service) RemoveMember(ctx context.Context, who tenants.Scope, user tena
 }
 
 // mayGive reports whether who may give role to somebody: an existing one that
-// opens nothing that is closed to who. A key never makes admins or owners.
+// opens nothing that is closed to who. A key never makes admins, and nobody
+// makes owners, who must want to be: see ownership.go. The installation's own
+// command line does.
 //
 // The authorizer may read the database, so it is asked before the transaction;
 // what it was asked about is returned, to be found unchanged inside. For a
@@ -157,27 +162,28 @@ func (s *Service) mayGive(ctx context.Context, who tenants.Scope, role tenants.R
 		return nil, noRole(role)
 	case rank(role) > rank(who.Role), who.Key != "" && rank(role) >= rank(tenants.Admin):
 		return nil, fault.New(fault.Forbidden, "role.above_own", "You cannot give a role that may do more than you.").On("/role")
+	case role == tenants.Owner && who.User != "":
+		return nil, ownedByOffer()
 	}
 	return nil, nil
 }
 
-func (s *Service) mayGiveCustom(ctx context.Context, who tenants.Scope, name string) (r *Role, err error) {
-	err = s.store.View(ctx, who.Tenant, func(tx Tx) (err error) {
-		r, err = tx.Role(ctx, name)
-		return err
-	})
-	if fault.Is(err, fault.NotFound) {
-		return nil, noRole(customPrefix + tenants.Role(name))
-	}
+func (s *Service) mayGiveCustom(ctx context.Context, who tenants.Scope, name string) (*Role, error) {
+	all, err := s.store.RolesFor(ctx, who.Tenant)
 	if err != nil {
 		return nil, err
 	}
-	return r, s.holds(ctx, who, r.Actions)
+	at := slices.IndexFunc(all, func(r Role) bool { return r.Name == name })
+	if at < 0 {
+		return nil, noRole(customPrefix + tenants.Role(name))
+	}
+	return &all[at], s.holds(ctx, who, all[at].Actions)
 }
 
-// unchanged reports whether r is still what it was. A nil r is no custom role.
+// unchanged reports whether r is still what it was. A nil r is no custom role,
+// and one from above is not for this tenant to hold still.
 func (r *Role) unchanged(ctx context.Context, tx Tx) error {
-	if r == nil {
+	if r == nil || r.Inherited {
 		return nil
 	}
 	now, err := tx.Role(ctx, r.Name)

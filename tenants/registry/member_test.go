@@ -28,7 +28,7 @@ func TestWhoMayMakeWhomWhat(t *testing.T) {
 		from, to tenants.Role
 		want     string
 	}{
-		"an owner makes an owner":            {owner, tenants.Viewer, tenants.Owner, ""},
+		"an owner makes an owner":            {owner, tenants.Viewer, tenants.Owner, "ownership.by_offer"},
 		"an admin makes an admin":            {as(tenants.Admin), tenants.Viewer, tenants.Admin, ""},
 		"an admin makes an owner":            {as(tenants.Admin), tenants.Viewer, tenants.Owner, "role.above_own"},
 		"an admin demotes an owner":          {as(tenants.Admin), tenants.Owner, tenants.Viewer, "role.above_own"},
@@ -47,7 +47,7 @@ func TestWhoMayMakeWhomWhat(t *testing.T) {
 		"nobody makes nothing":               {owner, tenants.Viewer, "", "role.unknown"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, err := w.AddMember(t.Context(), owner, person(), tc.from)
+			m, err := w.AddMember(t.Context(), installation(w.shop), person(), tc.from)
 			must(t, err)
 			got, err := w.SetRole(t.Context(), tc.who, m.User, tc.to)
 			if reason(err) != tc.want {
@@ -73,7 +73,7 @@ func TestTheLastOwnerStays(t *testing.T) {
 	want(t, fault.Conflict, err)
 	want(t, fault.Conflict, w.RemoveMember(t.Context(), owner, w.owner))
 
-	heir, err := w.AddMember(t.Context(), owner, person(), tenants.Owner)
+	heir, err := w.AddMember(t.Context(), installation(w.shop), person(), tenants.Owner)
 	must(t, err)
 	must(t, w.RemoveMember(t.Context(), owner, w.owner))
 	_, err = w.Resolve(t.Context(), w.owner, w.shop)
@@ -139,10 +139,10 @@ func TestRoles(t *testing.T) {
 	want(t, fault.Conflict, err)
 	m, err := w.AddMember(t.Context(), owner, person(), r.As())
 	must(t, err)
-	want(t, fault.Conflict, w.DeleteRole(t.Context(), owner, "a"))
+	want(t, fault.Conflict, w.DeleteRole(t.Context(), owner, "a", ""))
 	must(t, w.RemoveMember(t.Context(), owner, m.User))
-	must(t, w.DeleteRole(t.Context(), owner, "a"))
-	want(t, fault.NotFound, w.DeleteRole(t.Context(), owner, "a"))
+	must(t, w.DeleteRole(t.Context(), owner, "a", ""))
+	want(t, fault.NotFound, w.DeleteRole(t.Context(), owner, "a", ""))
 	if all, err := w.Roles(t.Context(), owner); err != nil || len(all) != 1 {
 		t.Errorf("%+v, %v", all, err)
 	}

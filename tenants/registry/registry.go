@@ -8,9 +8,11 @@
 // Being above a tenant opens nothing in it. A parent sees the directory entry
 // of its direct children (name, kind, state), may suspend them, and that is
 // all; who creates a child becomes its first owner by a membership like any
-// other.
+// other. What more it needs, the child's owner grants, for a time.
 //
 // Start with Service; tenant.go, member.go and role.go hold the rules.
+// invitation.go and join.go are how people come in, ownership.go how a tenant
+// changes hands, access.go how the tenant above is let in.
 package registry
 
 import (
@@ -24,14 +26,18 @@ import (
 
 // What a member may be allowed to do here.
 const (
-	ActRead         tenants.Action = "tenant.read"
-	ActUpdate       tenants.Action = "tenant.update"
-	ActCreateChild  tenants.Action = "tenant.create_child"
-	ActSuspend      tenants.Action = "tenant.suspend"
-	ActPause        tenants.Action = "tenant.pause"
-	ActMemberRead   tenants.Action = "member.read"
-	ActMemberManage tenants.Action = "member.manage"
-	ActRoleManage   tenants.Action = "role.manage"
+	ActRead          tenants.Action = "tenant.read"
+	ActUpdate        tenants.Action = "tenant.update"
+	ActCreateChild   tenants.Action = "tenant.create_child"
+	ActSuspend       tenants.Action = "tenant.suspend"
+	ActPause         tenants.Action = "tenant.pause"
+	ActTransfer      tenants.Action = "tenant.transfer"
+	ActMemberRead    tenants.Action = "member.read"
+	ActMemberManage  tenants.Action = "member.manage"
+	ActRoleManage    tenants.Action = "role.manage"
+	ActAccessRead    tenants.Action = "access.read"
+	ActAccessGrant   tenants.Action = "access.grant"
+	ActAccessRequest tenants.Action = "access.request"
 )
 
 // Service is the use cases of the registry. It is safe for concurrent use.
@@ -46,9 +52,10 @@ func New(store Store, authz tenants.Authorizer, now func() time.Time) *Service {
 	return &Service{store: store, authz: authz, now: now}
 }
 
-// Resolve says who user is in tenant. It returns fault.NotFound alike for a
-// tenant that is not there and for one that user is no member of, and
-// fault.Forbidden for a member of a suspended one.
+// Resolve says who user is in tenant: a member, or somebody from the tenant
+// above under a grant that is alive. It returns fault.NotFound alike for a
+// tenant that is not there and for one that user has no business in, and
+// fault.Forbidden, with whom to ask, if it is suspended.
 func (s *Service) Resolve(ctx context.Context, user tenants.UserID, tenant tenants.ID) (tenants.Scope, error) {
 	if !tenant.Valid() || user == "" {
 		return tenants.Scope{}, noTenant()
@@ -57,13 +64,26 @@ func (s *Service) Resolve(ctx context.Context, user tenants.UserID, tenant tenan
 	if err != nil {
 		return tenants.Scope{}, err
 	}
-	if st.Role == "" {
+	who := tenants.Scope{Tenant: tenant, Kind: st.Kind, User: user, Role: st.Role, Tier: st.Tier, Authz: st.Authz}
+	if who.Role == "" && st.Grant != "" {
+		who.Role, who.Grant = entering(st.GrantRole, st.Home), string(st.Grant)
+	}
+	if who.Role == "" {
 		return tenants.Scope{}, noTenant()
 	}
 	if st.Suspended {
-		return tenants.Scope{}, suspended()
+		return tenants.Scope{}, s.suspended(ctx, tenant)
 	}
-	return tenants.Scope{Tenant: tenant, Kind: st.Kind, User: user, Role: st.Role, Tier: st.Tier, Authz: st.Authz}, nil
+	return who, nil
+}
+
+// suspended says why tenant is closed, and whom to ask.
+func (s *Service) suspended(ctx context.Context, tenant tenants.ID) error {
+	c, err := s.store.Closure(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	return c.fault()
 }
 
 // Standing says how a tenant stands, for callers that are no member, such as
@@ -74,7 +94,7 @@ func (s *Service) Standing(ctx context.Context, tenant tenants.ID) (Standing, er
 	}
 	st, err := s.store.Standing(ctx, tenant, "")
 	if err == nil && st.Suspended {
-		err = suspended()
+		err = s.suspended(ctx, tenant)
 	}
 	return st, err
 }

@@ -166,6 +166,8 @@ func TestWhoSignsUpFoundsAnAgency(t *testing.T) {
 // owns the latter two, root the operator.
 type world struct {
 	*registry.Service
+	store                  *registrytest.Store
+	clock                  *time.Time
 	operator, agency, shop tenants.ID
 	root, owner            tenants.UserID
 }
@@ -173,7 +175,8 @@ type world struct {
 func setup(t *testing.T) world {
 	t.Helper()
 	store := new(registrytest.Store)
-	w := world{Service: registry.New(store, rules{store}, time.Now), root: person(), owner: person()}
+	clock := time.Now()
+	w := world{Service: registry.New(store, rules{store}, func() time.Time { return clock }), store: store, clock: &clock, root: person(), owner: person()}
 	var err error
 	w.operator, err = w.Bootstrap(t.Context(), w.root, "Carillon")
 	must(t, err)
@@ -209,7 +212,7 @@ type rules struct{ store registry.Store }
 
 var known = []tenants.Action{
 	"tenant.read", "member.read", "post.create", "tenant.update", "tenant.create_child",
-	"tenant.pause", "member.manage", "role.manage", "tenant.suspend",
+	"tenant.pause", "member.manage", "role.manage", "access.read", "access.request", "tenant.suspend", "tenant.transfer", "access.grant",
 }
 
 func (r rules) Allow(ctx context.Context, who tenants.Scope, act tenants.Action) error {
@@ -218,7 +221,7 @@ func (r rules) Allow(ctx context.Context, who tenants.Scope, act tenants.Action)
 	case tenants.Owner:
 		may = known
 	case tenants.Admin:
-		may = known[:len(known)-1]
+		may = known[:len(known)-3]
 	case tenants.Editor, tenants.Viewer:
 		may = known[:1]
 	default:
@@ -232,6 +235,11 @@ func (r rules) Allow(ctx context.Context, who tenants.Scope, act tenants.Action)
 		return fault.New(fault.Forbidden, "role.denied", "No.")
 	}
 	return nil
+}
+
+// installation is the command line beside the database.
+func installation(tenant tenants.ID) tenants.Scope {
+	return tenants.Scope{Tenant: tenant, Role: tenants.Owner, Tier: tenants.Team}
 }
 
 func person() tenants.UserID { return tenants.UserID(id.New("usr")) }

@@ -15,11 +15,13 @@ import (
 )
 
 // A Role is a custom role of one tenant. As a member's role it is written
-// "custom:" and its name.
+// "custom:" and its name. What an agency defines can be given in its
+// workspaces, too; a name means the nearest role that has it.
 type Role struct {
 	Name      string // lower-case letters, digits and dashes
 	Title     string
 	Actions   []tenants.Action // sorted
+	Inherited bool             // it is the tenant's above, and not to be changed here
 	Version   int              // bumped by every save; a stale save is a conflict
 	CreatedAt time.Time
 	UpdatedAt time.Time
@@ -46,17 +48,13 @@ func (r *Role) Check() error {
 	return nil
 }
 
-// Roles lists the tenant's custom roles by name.
+// Roles lists the custom roles that can be given in who's tenant, by name: its
+// own and those from above.
 func (s *Service) Roles(ctx context.Context, who tenants.Scope) ([]Role, error) {
 	if err := s.authz.Allow(ctx, who, ActMemberRead); err != nil {
 		return nil, err
 	}
-	var all []Role
-	err := s.store.View(ctx, who.Tenant, func(tx Tx) (err error) {
-		all, err = tx.Roles(ctx)
-		return err
-	})
-	return all, err
+	return s.store.RolesFor(ctx, who.Tenant)
 }
 
 // CreateRole defines a custom role. It can allow nothing that its author may not do.
@@ -72,7 +70,14 @@ func (s *Service) CreateRole(ctx context.Context, who tenants.Scope, name, title
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
-	err := s.store.Update(ctx, who.Tenant, func(tx Tx) error {
+	above, err := s.store.RolesFor(ctx, who.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(above, func(a Role) bool { return a.Inherited && a.Name == name }) {
+		return nil, fault.New(fault.Conflict, "role.exists", "The tenant above has a role of this name already.").On("/name")
+	}
+	err = s.store.Update(ctx, who.Tenant, func(tx Tx) error {
 		all, err := tx.Roles(ctx)
 		if err != nil {
 			return err
@@ -132,42 +137,37 @@ func recordOf(who tenants.Scope, action string, r *Role) audit.Entry {
 	return audit.By(who, action, string(r.As()), "actions", strings.Join(allows, " "))
 }
 
-// DeleteRole removes a custom role that nobody has any more: fault.Conflict
-// while somebody does.
-func (s *Service) DeleteRole(ctx context.Context, who tenants.Scope, name string) error {
+// DeleteRole removes a custom role. Those who have it, here and in the tenants
+// directly below, and those who are invited with it, get instead, which who
+// must be able to give; an empty instead is fault.Conflict while there are any.
+func (s *Service) DeleteRole(ctx context.Context, who tenants.Scope, name string, instead tenants.Role) error {
 	if err := s.authz.Allow(ctx, who, ActRoleManage); err != nil {
 		return err
 	}
-	return s.store.Update(ctx, who.Tenant, func(tx Tx) error {
-		r, err := tx.Role(ctx, name)
-		if err != nil {
+	if instead == tenants.Role(customPrefix+name) {
+		return fault.New(fault.Invalid, "role.itself", "Choose another role than the one that goes.").On("/query/reassign_to")
+	}
+	if instead != "" {
+		if err := s.authz.Allow(ctx, who, ActMemberManage); err != nil {
 			return err
 		}
-		used, err := tx.RoleInUse(ctx, r.As())
-		if err != nil {
-			return err
+		if _, err := s.mayGive(ctx, who, instead); err != nil {
+			return fault.Of(err).On("/query/reassign_to")
 		}
-		if used {
-			return fault.New(fault.Conflict, "role.in_use", "Members still have this role. Give them another first.")
-		}
-		if err := tx.RemoveRole(ctx, name); err != nil {
-			return err
-		}
-		return tx.Record(ctx, audit.By(who, "role.delete", string(r.As())))
-	})
+	}
+	e := audit.By(who, "role.delete", customPrefix+name, "instead", string(instead))
+	return s.store.RemoveRole(ctx, who.Tenant, name, instead, e)
 }
 
-// CustomRoles says what a tenant's own roles may do. It is apart from Service
-// because a Service needs an authorizer, and the authorizer needs this.
+// CustomRoles says what the custom roles of a tenant's members may do. It is
+// apart from Service because a Service needs an authorizer, and the authorizer
+// needs this.
 func CustomRoles(ctx context.Context, store Store, tenant tenants.ID) (map[tenants.Role][]tenants.Action, error) {
 	out := map[tenants.Role][]tenants.Action{}
-	err := store.View(ctx, tenant, func(tx Tx) error {
-		all, err := tx.Roles(ctx)
-		for _, r := range all {
-			out[r.As()] = r.Actions
-		}
-		return err
-	})
+	all, err := store.RolesFor(ctx, tenant)
+	for _, r := range all {
+		out[r.As()] = r.Actions
+	}
 	return out, err
 }
 

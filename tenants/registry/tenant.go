@@ -108,9 +108,10 @@ type Entry struct {
 
 // A Place is a tenant that a person belongs to.
 type Place struct {
-	Entry  // with State as it counts: suspended if any ancestor is
-	Parent tenants.ID
-	Role   tenants.Role
+	Entry   // with State as it counts: suspended if any ancestor is
+	Parent  tenants.ID
+	Role    tenants.Role
+	Closure Closure // of a suspended one
 }
 
 // Standing is how a tenant stands, with all that comes from above.
@@ -119,8 +120,32 @@ type Standing struct {
 	Tier      tenants.Tier // its own or that of the nearest ancestor that has one
 	Suspended bool         // it is, or any ancestor
 	Paused    bool         // it is, or any ancestor
-	Authz     int64
+	Authz     int64        // moves with its members and roles, and with the roles it has from above
 	Role      tenants.Role // of the person asked about; empty if no member
+
+	// For no member who is one of the tenant above, the grant that lets them in.
+	Grant     AccessID
+	GrantRole tenants.Role // the most it gives
+	Home      tenants.Role // what they are in the tenant above
+}
+
+// A Closure is what the people of a suspended tenant are told. The reason is
+// between a tenant and the one that suspended it: further down, people learn
+// whom to ask and no more.
+type Closure struct {
+	Here   bool   // the tenant itself is suspended; else one above it
+	Reason string // with Here
+	Ask    string // the name of the tenant directly above
+}
+
+func (c Closure) fault() error {
+	switch {
+	case c.Here && c.Reason != "":
+		return fault.New(fault.Forbidden, "tenant.suspended", "This tenant is suspended: %s. Ask %s.", strings.TrimRight(c.Reason, ". "), c.Ask)
+	case c.Here:
+		return fault.New(fault.Forbidden, "tenant.suspended", "This tenant is suspended. Ask %s.", c.Ask)
+	}
+	return fault.New(fault.Forbidden, "tenant.suspended", "This tenant stands still because one above it is suspended. Ask %s.", c.Ask)
 }
 
 // rankTier orders the plans; -1 is none.
@@ -128,10 +153,6 @@ func rankTier(t tenants.Tier) int { return slices.Index(tenants.Tiers(), t) }
 
 func noTenant() error {
 	return fault.New(fault.NotFound, "tenant.not_found", "There is no such tenant.")
-}
-
-func suspended() error {
-	return fault.New(fault.Forbidden, "tenant.suspended", "This tenant is suspended. Ask whoever provides it to you.")
 }
 
 func stale() error {

@@ -21,6 +21,102 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AccessObject.
+const (
+	AccessGrant AccessObject = "access_grant"
+)
+
+// Valid indicates whether the value is a known member of the AccessObject enum.
+func (e AccessObject) Valid() bool {
+	switch e {
+	case AccessGrant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessRole.
+const (
+	AccessRoleApprover AccessRole = "approver"
+	AccessRoleClient   AccessRole = "client"
+	AccessRoleEditor   AccessRole = "editor"
+	AccessRoleManager  AccessRole = "manager"
+	AccessRoleViewer   AccessRole = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the AccessRole enum.
+func (e AccessRole) Valid() bool {
+	switch e {
+	case AccessRoleApprover:
+		return true
+	case AccessRoleClient:
+		return true
+	case AccessRoleEditor:
+		return true
+	case AccessRoleManager:
+		return true
+	case AccessRoleViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessState.
+const (
+	AccessStateDeclined  AccessState = "declined"
+	AccessStateEnded     AccessState = "ended"
+	AccessStateGranted   AccessState = "granted"
+	AccessStateRequested AccessState = "requested"
+	AccessStateRevoked   AccessState = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the AccessState enum.
+func (e AccessState) Valid() bool {
+	switch e {
+	case AccessStateDeclined:
+		return true
+	case AccessStateEnded:
+		return true
+	case AccessStateGranted:
+		return true
+	case AccessStateRequested:
+		return true
+	case AccessStateRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessInputRole.
+const (
+	AccessInputRoleApprover AccessInputRole = "approver"
+	AccessInputRoleClient   AccessInputRole = "client"
+	AccessInputRoleEditor   AccessInputRole = "editor"
+	AccessInputRoleManager  AccessInputRole = "manager"
+	AccessInputRoleViewer   AccessInputRole = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the AccessInputRole enum.
+func (e AccessInputRole) Valid() bool {
+	switch e {
+	case AccessInputRoleApprover:
+		return true
+	case AccessInputRoleClient:
+		return true
+	case AccessInputRoleEditor:
+		return true
+	case AccessInputRoleManager:
+		return true
+	case AccessInputRoleViewer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AuditEntryObject.
 const (
 	AuditEntryObjectAuditEntry AuditEntryObject = "audit_entry"
@@ -51,6 +147,54 @@ func (e BlockObject) Valid() bool {
 	}
 }
 
+// Defines values for BuiltInRoleName.
+const (
+	BuiltInRoleNameAdmin    BuiltInRoleName = "admin"
+	BuiltInRoleNameApprover BuiltInRoleName = "approver"
+	BuiltInRoleNameClient   BuiltInRoleName = "client"
+	BuiltInRoleNameEditor   BuiltInRoleName = "editor"
+	BuiltInRoleNameManager  BuiltInRoleName = "manager"
+	BuiltInRoleNameOwner    BuiltInRoleName = "owner"
+	BuiltInRoleNameViewer   BuiltInRoleName = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the BuiltInRoleName enum.
+func (e BuiltInRoleName) Valid() bool {
+	switch e {
+	case BuiltInRoleNameAdmin:
+		return true
+	case BuiltInRoleNameApprover:
+		return true
+	case BuiltInRoleNameClient:
+		return true
+	case BuiltInRoleNameEditor:
+		return true
+	case BuiltInRoleNameManager:
+		return true
+	case BuiltInRoleNameOwner:
+		return true
+	case BuiltInRoleNameViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BuiltInRoleObject.
+const (
+	BuiltInRoleObjectBuiltInRole BuiltInRoleObject = "built_in_role"
+)
+
+// Valid indicates whether the value is a known member of the BuiltInRoleObject enum.
+func (e BuiltInRoleObject) Valid() bool {
+	switch e {
+	case BuiltInRoleObjectBuiltInRole:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CalendarEntryObject.
 const (
 	CalendarEntryObjectCalendarEntry CalendarEntryObject = "calendar_entry"
@@ -60,6 +204,42 @@ const (
 func (e CalendarEntryObject) Valid() bool {
 	switch e {
 	case CalendarEntryObjectCalendarEntry:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChallengeObject.
+const (
+	ChallengeObjectChallenge ChallengeObject = "challenge"
+)
+
+// Valid indicates whether the value is a known member of the ChallengeObject enum.
+func (e ChallengeObject) Valid() bool {
+	switch e {
+	case ChallengeObjectChallenge:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChallengeAnswerMethod.
+const (
+	ChallengeAnswerMethodPasskey  ChallengeAnswerMethod = "passkey"
+	ChallengeAnswerMethodRecovery ChallengeAnswerMethod = "recovery"
+	ChallengeAnswerMethodTotp     ChallengeAnswerMethod = "totp"
+)
+
+// Valid indicates whether the value is a known member of the ChallengeAnswerMethod enum.
+func (e ChallengeAnswerMethod) Valid() bool {
+	switch e {
+	case ChallengeAnswerMethodPasskey:
+		return true
+	case ChallengeAnswerMethodRecovery:
+		return true
+	case ChallengeAnswerMethodTotp:
 		return true
 	default:
 		return false
@@ -225,6 +405,21 @@ func (e DisabledCapabilityReason) Valid() bool {
 	}
 }
 
+// Defines values for FactorsObject.
+const (
+	FactorsObjectFactors FactorsObject = "factors"
+)
+
+// Valid indicates whether the value is a known member of the FactorsObject enum.
+func (e FactorsObject) Valid() bool {
+	switch e {
+	case FactorsObjectFactors:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FlagObject.
 const (
 	FlagObjectFlag FlagObject = "flag"
@@ -306,6 +501,45 @@ const (
 func (e ImpersonationObject) Valid() bool {
 	switch e {
 	case ImpersonationObjectImpersonation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InvitationObject.
+const (
+	InvitationObjectInvitation InvitationObject = "invitation"
+)
+
+// Valid indicates whether the value is a known member of the InvitationObject enum.
+func (e InvitationObject) Valid() bool {
+	switch e {
+	case InvitationObjectInvitation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InvitationState.
+const (
+	InvitationStateAccepted InvitationState = "accepted"
+	InvitationStateExpired  InvitationState = "expired"
+	InvitationStatePending  InvitationState = "pending"
+	InvitationStateRevoked  InvitationState = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the InvitationState enum.
+func (e InvitationState) Valid() bool {
+	switch e {
+	case InvitationStateAccepted:
+		return true
+	case InvitationStateExpired:
+		return true
+	case InvitationStatePending:
+		return true
+	case InvitationStateRevoked:
 		return true
 	default:
 		return false
@@ -492,6 +726,33 @@ func (e MemberObject) Valid() bool {
 	}
 }
 
+// Defines values for Method.
+const (
+	MethodIdentity Method = "identity"
+	MethodPasskey  Method = "passkey"
+	MethodPassword Method = "password"
+	MethodRecovery Method = "recovery"
+	MethodTotp     Method = "totp"
+)
+
+// Valid indicates whether the value is a known member of the Method enum.
+func (e Method) Valid() bool {
+	switch e {
+	case MethodIdentity:
+		return true
+	case MethodPasskey:
+		return true
+	case MethodPassword:
+		return true
+	case MethodRecovery:
+		return true
+	case MethodTotp:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for NodeObject.
 const (
 	NodeObjectNode NodeObject = "node"
@@ -534,6 +795,96 @@ func (e OperatorSignedInObject) Valid() bool {
 	case Enrolment:
 		return true
 	case OperatorSession:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OwnershipInputKeeps.
+const (
+	OwnershipInputKeepsAdmin   OwnershipInputKeeps = "admin"
+	OwnershipInputKeepsEditor  OwnershipInputKeeps = "editor"
+	OwnershipInputKeepsManager OwnershipInputKeeps = "manager"
+	OwnershipInputKeepsNone    OwnershipInputKeeps = "none"
+	OwnershipInputKeepsOwner   OwnershipInputKeeps = "owner"
+	OwnershipInputKeepsViewer  OwnershipInputKeeps = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the OwnershipInputKeeps enum.
+func (e OwnershipInputKeeps) Valid() bool {
+	switch e {
+	case OwnershipInputKeepsAdmin:
+		return true
+	case OwnershipInputKeepsEditor:
+		return true
+	case OwnershipInputKeepsManager:
+		return true
+	case OwnershipInputKeepsNone:
+		return true
+	case OwnershipInputKeepsOwner:
+		return true
+	case OwnershipInputKeepsViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OwnershipOfferKeeps.
+const (
+	OwnershipOfferKeepsAdmin   OwnershipOfferKeeps = "admin"
+	OwnershipOfferKeepsEditor  OwnershipOfferKeeps = "editor"
+	OwnershipOfferKeepsManager OwnershipOfferKeeps = "manager"
+	OwnershipOfferKeepsNone    OwnershipOfferKeeps = "none"
+	OwnershipOfferKeepsOwner   OwnershipOfferKeeps = "owner"
+	OwnershipOfferKeepsViewer  OwnershipOfferKeeps = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the OwnershipOfferKeeps enum.
+func (e OwnershipOfferKeeps) Valid() bool {
+	switch e {
+	case OwnershipOfferKeepsAdmin:
+		return true
+	case OwnershipOfferKeepsEditor:
+		return true
+	case OwnershipOfferKeepsManager:
+		return true
+	case OwnershipOfferKeepsNone:
+		return true
+	case OwnershipOfferKeepsOwner:
+		return true
+	case OwnershipOfferKeepsViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OwnershipOfferObject.
+const (
+	OwnershipOfferObjectOwnershipOffer OwnershipOfferObject = "ownership_offer"
+)
+
+// Valid indicates whether the value is a known member of the OwnershipOfferObject enum.
+func (e OwnershipOfferObject) Valid() bool {
+	switch e {
+	case OwnershipOfferObjectOwnershipOffer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PasskeyObject.
+const (
+	PasskeyObjectPasskey PasskeyObject = "passkey"
+)
+
+// Valid indicates whether the value is a known member of the PasskeyObject enum.
+func (e PasskeyObject) Valid() bool {
+	switch e {
+	case PasskeyObjectPasskey:
 		return true
 	default:
 		return false
@@ -978,6 +1329,39 @@ func (e RoleObject) Valid() bool {
 	}
 }
 
+// Defines values for RoleInputCopyOf.
+const (
+	RoleInputCopyOfAdmin    RoleInputCopyOf = "admin"
+	RoleInputCopyOfApprover RoleInputCopyOf = "approver"
+	RoleInputCopyOfClient   RoleInputCopyOf = "client"
+	RoleInputCopyOfEditor   RoleInputCopyOf = "editor"
+	RoleInputCopyOfManager  RoleInputCopyOf = "manager"
+	RoleInputCopyOfOwner    RoleInputCopyOf = "owner"
+	RoleInputCopyOfViewer   RoleInputCopyOf = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the RoleInputCopyOf enum.
+func (e RoleInputCopyOf) Valid() bool {
+	switch e {
+	case RoleInputCopyOfAdmin:
+		return true
+	case RoleInputCopyOfApprover:
+		return true
+	case RoleInputCopyOfClient:
+		return true
+	case RoleInputCopyOfEditor:
+		return true
+	case RoleInputCopyOfManager:
+		return true
+	case RoleInputCopyOfOwner:
+		return true
+	case RoleInputCopyOfViewer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SegmentReceiptKind.
 const (
 	SegmentReceiptKindComment SegmentReceiptKind = "comment"
@@ -1023,6 +1407,30 @@ func (e SettlementVerdict) Valid() bool {
 	case SendAgain:
 		return true
 	case There:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StepUpInputMethod.
+const (
+	StepUpInputMethodPasskey  StepUpInputMethod = "passkey"
+	StepUpInputMethodPassword StepUpInputMethod = "password"
+	StepUpInputMethodRecovery StepUpInputMethod = "recovery"
+	StepUpInputMethodTotp     StepUpInputMethod = "totp"
+)
+
+// Valid indicates whether the value is a known member of the StepUpInputMethod enum.
+func (e StepUpInputMethod) Valid() bool {
+	switch e {
+	case StepUpInputMethodPasskey:
+		return true
+	case StepUpInputMethodPassword:
+		return true
+	case StepUpInputMethodRecovery:
+		return true
+	case StepUpInputMethodTotp:
 		return true
 	default:
 		return false
@@ -1194,6 +1602,21 @@ const (
 func (e TokensTokenType) Valid() bool {
 	switch e {
 	case Bearer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TotpEnrolmentObject.
+const (
+	TotpEnrolmentObjectTotpEnrolment TotpEnrolmentObject = "totp_enrolment"
+)
+
+// Valid indicates whether the value is a known member of the TotpEnrolmentObject enum.
+func (e TotpEnrolmentObject) Valid() bool {
+	switch e {
+	case TotpEnrolmentObjectTotpEnrolment:
 		return true
 	default:
 		return false
@@ -1395,6 +1818,55 @@ func (e ListPostsParamsSort) Valid() bool {
 	}
 }
 
+// Access defines model for Access.
+type Access struct {
+	// AskedBy The person of the tenant above who asked, if one did.
+	AskedBy   *string    `json:"asked_by,omitempty"`
+	CreatedAt time.Time  `json:"created_at"`
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+	DecidedBy *string    `json:"decided_by,omitempty"`
+
+	// Hours How long, from the grant on.
+	Hours  int          `json:"hours"`
+	Id     string       `json:"id"`
+	Object AccessObject `json:"object" validate:"oneof=access_grant"`
+	Reason string       `json:"reason"`
+
+	// Role The most that anybody of it is here.
+	Role  AccessRole  `json:"role" validate:"oneof=manager editor approver client viewer"`
+	State AccessState `json:"state" validate:"oneof=requested granted declined revoked ended"`
+
+	// ToTenantId The tenant above.
+	ToTenantId string     `json:"to_tenant_id"`
+	Until      *time.Time `json:"until,omitempty"`
+}
+
+// AccessObject defines model for Access.Object.
+type AccessObject string
+
+// AccessRole The most that anybody of it is here.
+type AccessRole string
+
+// AccessState defines model for Access.State.
+type AccessState string
+
+// AccessInput Example: {"hours":48,"reason":"Move the channels to the new brand","role":"manager"}
+type AccessInput struct {
+	Hours  int             `json:"hours" validate:"min=1,max=720"`
+	Reason string          `json:"reason" validate:"min=1,max=500"`
+	Role   AccessInputRole `json:"role" validate:"oneof=manager editor approver client viewer"`
+}
+
+// AccessInputRole defines model for AccessInput.Role.
+type AccessInputRole string
+
+// AccessList defines model for AccessList.
+type AccessList struct {
+	Data       []Access `json:"data" validate:"dive"`
+	HasMore    bool     `json:"has_more"`
+	NextCursor *string  `json:"next_cursor,omitempty"`
+}
+
 // Account defines model for Account.
 type Account struct {
 	AvatarUrl *string `json:"avatar_url,omitempty"`
@@ -1513,6 +1985,24 @@ type BlockList struct {
 	Data []Block `json:"data" validate:"dive"`
 }
 
+// BuiltInRole defines model for BuiltInRole.
+type BuiltInRole struct {
+	Actions []string          `json:"actions" validate:"dive"`
+	Name    BuiltInRoleName   `json:"name" validate:"oneof=owner admin manager editor approver client viewer"`
+	Object  BuiltInRoleObject `json:"object" validate:"oneof=built_in_role"`
+}
+
+// BuiltInRoleName defines model for BuiltInRole.Name.
+type BuiltInRoleName string
+
+// BuiltInRoleObject defines model for BuiltInRole.Object.
+type BuiltInRoleObject string
+
+// BuiltInRoleList defines model for BuiltInRoleList.
+type BuiltInRoleList struct {
+	Data []BuiltInRole `json:"data" validate:"dive"`
+}
+
 // Calendar defines model for Calendar.
 type Calendar struct {
 	Data    []CalendarEntry `json:"data" validate:"dive"`
@@ -1541,6 +2031,41 @@ type CalendarEntry struct {
 
 // CalendarEntryObject defines model for CalendarEntry.Object.
 type CalendarEntryObject string
+
+// Challenge defines model for Challenge.
+type Challenge struct {
+	// Challenge Names the question; for one answer.
+	Challenge string    `json:"challenge"`
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Methods What can be answered with, best first.
+	Methods []Method        `json:"methods" validate:"dive"`
+	Object  ChallengeObject `json:"object" validate:"oneof=challenge"`
+
+	// PublicKey `PublicKeyCredentialRequestOptionsJSON` or `PublicKeyCredentialCreationOptionsJSON` of WebAuthn.
+	PublicKey *PasskeyOptions `json:"public_key,omitempty"`
+}
+
+// ChallengeObject defines model for Challenge.Object.
+type ChallengeObject string
+
+// ChallengeAnswer Example: {"challenge":"cch_…","code":"287082","method":"totp"}
+type ChallengeAnswer struct {
+	Challenge string `json:"challenge" validate:"min=1,max=512"`
+
+	// Code Of the app or of the list.
+	Code *string `json:"code,omitempty" validate:"omitempty,max=64"`
+
+	// DeviceToken As at `/auth/login`.
+	DeviceToken *string               `json:"device_token,omitempty" validate:"omitempty,min=1,max=512"`
+	Method      ChallengeAnswerMethod `json:"method" validate:"oneof=totp recovery passkey"`
+
+	// Passkey What `PublicKeyCredential.toJSON` says.
+	Passkey *PasskeyAnswer `json:"passkey,omitempty"`
+}
+
+// ChallengeAnswerMethod defines model for ChallengeAnswer.Method.
+type ChallengeAnswerMethod string
 
 // Channel defines model for Channel.
 type Channel struct {
@@ -1625,6 +2150,11 @@ type ChildList struct {
 	Data       []Child `json:"data" validate:"dive"`
 	HasMore    bool    `json:"has_more"`
 	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// CodeInput Example: {"code":"287082"}
+type CodeInput struct {
+	Code string `json:"code" validate:"min=1,max=64"`
 }
 
 // Comment defines model for Comment.
@@ -1763,6 +2293,17 @@ type EventList struct {
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
+// Factors defines model for Factors.
+type Factors struct {
+	Object            FactorsObject `json:"object" validate:"oneof=factors"`
+	Passkeys          []Passkey     `json:"passkeys" validate:"dive"`
+	RecoveryCodesLeft int           `json:"recovery_codes_left"`
+	Totp              TotpState     `json:"totp"`
+}
+
+// FactorsObject defines model for Factors.Object.
+type FactorsObject string
+
 // FeatureList defines model for FeatureList.
 type FeatureList struct {
 	Features map[string]bool `json:"features"`
@@ -1898,6 +2439,75 @@ type ImpersonationInput struct {
 	User   string `json:"user" validate:"max=64"`
 }
 
+// Invitation defines model for Invitation.
+type Invitation struct {
+	// AcceptedBy The person who accepted.
+	AcceptedBy *string `json:"accepted_by,omitempty"`
+
+	// ClosedAt When it was accepted or revoked.
+	ClosedAt  *time.Time `json:"closed_at,omitempty"`
+	CreatedAt time.Time  `json:"created_at"`
+	Email     string     `json:"email"`
+	ExpiresAt time.Time  `json:"expires_at"`
+	Id        string     `json:"id"`
+
+	// InvitedBy The person or the key.
+	InvitedBy string `json:"invited_by"`
+
+	// Letters How many were sent.
+	Letters int              `json:"letters"`
+	Object  InvitationObject `json:"object" validate:"oneof=invitation"`
+
+	// Role A built-in role, or `custom:` and a name.
+	Role string `json:"role"`
+
+	// SentAt When the last one was asked for.
+	SentAt time.Time       `json:"sent_at"`
+	State  InvitationState `json:"state" validate:"oneof=pending accepted revoked expired"`
+}
+
+// InvitationObject defines model for Invitation.Object.
+type InvitationObject string
+
+// InvitationState defines model for Invitation.State.
+type InvitationState string
+
+// InvitationInput Example: {"email":"ben@example.com","role":"editor"}
+type InvitationInput struct {
+	Email string `json:"email" validate:"min=3,max=254,email"`
+	Role  string `json:"role" validate:"min=1,max=72"`
+}
+
+// InvitationList defines model for InvitationList.
+type InvitationList struct {
+	Data       []Invitation `json:"data" validate:"dive"`
+	HasMore    bool         `json:"has_more"`
+	NextCursor *string      `json:"next_cursor,omitempty"`
+}
+
+// InvitationToken Example: {"token":"civ_…"}
+type InvitationToken struct {
+	Token string `json:"token" validate:"min=1,max=512"`
+}
+
+// Invited defines model for Invited.
+type Invited struct {
+	// Email Whom it is for.
+	Email      string     `json:"email"`
+	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
+	Kind       TenantKind `json:"kind"`
+	Role       string     `json:"role"`
+	TenantId   string     `json:"tenant_id"`
+	TenantName string     `json:"tenant_name"`
+}
+
+// InvitedRegistration Example: {"name":"Ben","password":"mist orchard velvet quarry","token":"civ_…"}
+type InvitedRegistration struct {
+	Name     string `json:"name" validate:"min=1,max=100"`
+	Password string `json:"password" validate:"min=1,max=1024"`
+	Token    string `json:"token" validate:"min=1,max=512"`
+}
+
 // Job defines model for Job.
 type Job struct {
 	CreatedAt  time.Time  `json:"created_at"`
@@ -1961,8 +2571,10 @@ type Limits struct {
 
 // Login Example: {"email":"ann@example.com","password":"mist orchard velvet quarry"}
 type Login struct {
-	Email    string `json:"email" validate:"min=3,max=254,email"`
-	Password string `json:"password" validate:"min=1,max=1024"`
+	// DeviceToken What signing in here gave before; a browser has it in a cookie.
+	DeviceToken *string `json:"device_token,omitempty" validate:"omitempty,min=1,max=512"`
+	Email       string  `json:"email" validate:"min=3,max=254,email"`
+	Password    string  `json:"password" validate:"min=1,max=1024"`
 }
 
 // Maintenance defines model for Maintenance.
@@ -2085,6 +2697,9 @@ type MemberRole struct {
 	Role string `json:"role" validate:"min=1,max=72"`
 }
 
+// Method defines model for Method.
+type Method string
+
 // Metrics defines model for Metrics.
 type Metrics struct {
 	At        time.Time          `json:"at"`
@@ -2095,6 +2710,11 @@ type Metrics struct {
 // MetricsList defines model for MetricsList.
 type MetricsList struct {
 	Data []Metrics `json:"data" validate:"dive"`
+}
+
+// NameInput Example: {"name":"Phone"}
+type NameInput struct {
+	Name string `json:"name" validate:"min=1,max=100"`
 }
 
 // NewKey defines model for NewKey.
@@ -2201,6 +2821,83 @@ type OperatorSignedIn struct {
 // OperatorSignedInObject defines model for OperatorSignedIn.Object.
 type OperatorSignedInObject string
 
+// OwnershipInput Example: {"keeps":"admin","user_id":"usr_01jd0000000000000000000000"}
+type OwnershipInput struct {
+	Keeps  *OwnershipInputKeeps `json:"keeps,omitempty" validate:"omitempty,oneof=owner admin manager editor viewer none"`
+	UserId string               `json:"user_id" validate:"min=1,max=64"`
+}
+
+// OwnershipInputKeeps defines model for OwnershipInput.Keeps.
+type OwnershipInputKeeps string
+
+// OwnershipOffer defines model for OwnershipOffer.
+type OwnershipOffer struct {
+	CreatedAt  time.Time `json:"created_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	FromUserId string    `json:"from_user_id"`
+
+	// Keeps What the one who offers is afterwards.
+	Keeps    OwnershipOfferKeeps  `json:"keeps" validate:"oneof=owner admin manager editor viewer none"`
+	Object   OwnershipOfferObject `json:"object" validate:"oneof=ownership_offer"`
+	ToUserId string               `json:"to_user_id"`
+}
+
+// OwnershipOfferKeeps What the one who offers is afterwards.
+type OwnershipOfferKeeps string
+
+// OwnershipOfferObject defines model for OwnershipOffer.Object.
+type OwnershipOfferObject string
+
+// Passkey defines model for Passkey.
+type Passkey struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Host Where it works.
+	Host       string        `json:"host"`
+	Id         string        `json:"id"`
+	LastUsedAt *time.Time    `json:"last_used_at,omitempty"`
+	Name       string        `json:"name"`
+	Object     PasskeyObject `json:"object" validate:"oneof=passkey"`
+
+	// Suspect There may be a copy of it. It no longer works: remove it.
+	Suspect bool `json:"suspect"`
+}
+
+// PasskeyObject defines model for Passkey.Object.
+type PasskeyObject string
+
+// PasskeyAdded defines model for PasskeyAdded.
+type PasskeyAdded struct {
+	Passkey       Passkey  `json:"passkey"`
+	RecoveryCodes []string `json:"recovery_codes" validate:"dive"`
+}
+
+// PasskeyAnswer What `PublicKeyCredential.toJSON` says.
+type PasskeyAnswer = json.RawMessage
+
+// PasskeyInput Example: {"challenge":"cch_…","name":"Phone","passkey":{"id":"…","rawId":"…","response":{},"type":"public-key"}}
+type PasskeyInput struct {
+	Challenge string `json:"challenge" validate:"min=1,max=512"`
+	Name      string `json:"name" validate:"min=1,max=100"`
+
+	// Passkey What `PublicKeyCredential.toJSON` says.
+	Passkey PasskeyAnswer `json:"passkey"`
+}
+
+// PasskeyLogin Example: {"challenge":"cch_…","passkey":{"id":"…","rawId":"…","response":{},"type":"public-key"}}
+type PasskeyLogin struct {
+	Challenge string `json:"challenge" validate:"min=1,max=512"`
+
+	// DeviceToken As at `/auth/login`.
+	DeviceToken *string `json:"device_token,omitempty" validate:"omitempty,min=1,max=512"`
+
+	// Passkey What `PublicKeyCredential.toJSON` says.
+	Passkey PasskeyAnswer `json:"passkey"`
+}
+
+// PasskeyOptions `PublicKeyCredentialRequestOptionsJSON` or `PublicKeyCredentialCreationOptionsJSON` of WebAuthn.
+type PasskeyOptions = json.RawMessage
+
 // PasswordChange Example: {"current":"mist orchard velvet quarry","password":"lantern gravel tuesday umbrella"}
 type PasswordChange struct {
 	Current  string `json:"current" validate:"min=1,max=1024"`
@@ -2255,6 +2952,8 @@ type PersonList struct {
 
 // Place defines model for Place.
 type Place struct {
+	// Ask If it is suspended: whom to ask, the name of the tenant above.
+	Ask      *string     `json:"ask,omitempty"`
 	Id       string      `json:"id"`
 	Kind     TenantKind  `json:"kind"`
 	Name     string      `json:"name"`
@@ -2266,6 +2965,9 @@ type Place struct {
 
 	// State Suspended if any tenant above is.
 	State PlaceState `json:"state" validate:"oneof=active suspended"`
+
+	// SuspendedReason If the tenant itself is suspended: what whoever did it said.
+	SuspendedReason *string `json:"suspended_reason,omitempty"`
 }
 
 // PlaceObject defines model for Place.Object.
@@ -2382,7 +3084,7 @@ type PluginState string
 // PluginApproval Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
 type PluginApproval struct {
 	// Digest The version that was looked at. Another is a conflict.
-	Digest *string `json:"digest,omitempty" validate:"omitempty,max=64"`
+	Digest string `json:"digest" validate:"min=1,max=64"`
 }
 
 // PluginChange defines model for PluginChange.
@@ -2614,9 +3316,12 @@ type Problem struct {
 	RetryAfter *int `json:"retry_after,omitempty"`
 
 	// Retryable The same request may succeed later.
-	Retryable bool   `json:"retryable"`
-	Status    int    `json:"status"`
-	Title     string `json:"title"`
+	Retryable bool `json:"retryable"`
+	Status    int  `json:"status"`
+
+	// StepUp With `stepup.required`: where to prove once more who you are, and for how long that counts.
+	StepUp *StepUpHint `json:"step_up,omitempty"`
+	Title  string      `json:"title"`
 
 	// Type A page about this code.
 	Type string `json:"type"`
@@ -2679,6 +3384,25 @@ type Receipt struct {
 // ReceiptObject defines model for Receipt.Object.
 type ReceiptObject string
 
+// Received defines model for Received.
+type Received struct {
+	Access Access `json:"access"`
+	Tenant Child  `json:"tenant"`
+}
+
+// ReceivedList defines model for ReceivedList.
+type ReceivedList struct {
+	Data       []Received `json:"data" validate:"dive"`
+	HasMore    bool       `json:"has_more"`
+	NextCursor *string    `json:"next_cursor,omitempty"`
+}
+
+// RecoveryCodes defines model for RecoveryCodes.
+type RecoveryCodes struct {
+	// RecoveryCodes Each works once, in place of a second factor. Empty: those you have still work.
+	RecoveryCodes []string `json:"recovery_codes" validate:"dive"`
+}
+
 // RefreshInput Example: {"refresh_token":"crt_…"}
 type RefreshInput struct {
 	RefreshToken *string `json:"refresh_token,omitempty" validate:"omitempty,min=1,max=512"`
@@ -2706,8 +3430,11 @@ type ReplayInput struct {
 
 // Role defines model for Role.
 type Role struct {
-	Actions   []string   `json:"actions" validate:"dive"`
-	CreatedAt time.Time  `json:"created_at"`
+	Actions   []string  `json:"actions" validate:"dive"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// Inherited It is the tenant's above, and cannot be changed here.
+	Inherited *bool      `json:"inherited,omitempty"`
 	Name      string     `json:"name"`
 	Object    RoleObject `json:"object" validate:"oneof=role"`
 	Title     string     `json:"title"`
@@ -2726,12 +3453,18 @@ type RoleChange struct {
 
 // RoleInput Example: {"actions":["post.read","post.create","post.edit","media.upload"],"name":"copywriter","title":"Copywriter"}
 type RoleInput struct {
-	Actions []string `json:"actions" validate:"min=1,max=100,dive,min=1,max=64"`
+	Actions []string `json:"actions,omitempty" validate:"omitempty,min=1,max=100,dive,min=1,max=64"`
+
+	// CopyOf Instead of actions.
+	CopyOf *RoleInputCopyOf `json:"copy_of,omitempty" validate:"omitempty,oneof=owner admin manager editor approver client viewer"`
 
 	// Name Lower-case letters, digits and dashes.
 	Name  string `json:"name" validate:"min=1,max=40"`
 	Title string `json:"title" validate:"min=1,max=120"`
 }
+
+// RoleInputCopyOf Instead of actions.
+type RoleInputCopyOf string
 
 // RoleList defines model for RoleList.
 type RoleList struct {
@@ -2807,14 +3540,27 @@ type SegmentReceiptKind string
 
 // Session defines model for Session.
 type Session struct {
-	Address    *string       `json:"address,omitempty"`
-	CreatedAt  time.Time     `json:"created_at"`
-	Current    bool          `json:"current"`
-	ExpiresAt  time.Time     `json:"expires_at"`
-	Id         string        `json:"id"`
-	LastUsedAt time.Time     `json:"last_used_at"`
-	Object     SessionObject `json:"object" validate:"oneof=session"`
-	UserAgent  *string       `json:"user_agent,omitempty"`
+	Address *string `json:"address,omitempty"`
+
+	// AuthenticatedAt When you last proved who you are.
+	AuthenticatedAt *time.Time `json:"authenticated_at,omitempty"`
+	CreatedAt       time.Time  `json:"created_at"`
+	Current         bool       `json:"current"`
+
+	// Device In words, such as `Firefox on Windows`.
+	Device     *string   `json:"device,omitempty"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	Id         string    `json:"id"`
+	LastUsedAt time.Time `json:"last_used_at"`
+	Methods    []Method  `json:"methods,omitempty" validate:"dive"`
+
+	// Name As you call it.
+	Name *string `json:"name,omitempty"`
+
+	// Network The network it was last seen in. Where that is, no map is asked.
+	Network   *string       `json:"network,omitempty"`
+	Object    SessionObject `json:"object" validate:"oneof=session"`
+	UserAgent *string       `json:"user_agent,omitempty"`
 }
 
 // SessionObject defines model for Session.Object.
@@ -2823,6 +3569,11 @@ type SessionObject string
 // SessionList defines model for SessionList.
 type SessionList struct {
 	Data []Session `json:"data" validate:"dive"`
+}
+
+// SessionName Example: {"name":"Desk at home"}
+type SessionName struct {
+	Name string `json:"name" validate:"max=100"`
 }
 
 // Settlement Example: {"url":"https://mastodon.example/@harbour/113","verdict":"there"}
@@ -2834,6 +3585,34 @@ type Settlement struct {
 
 // SettlementVerdict defines model for Settlement.Verdict.
 type SettlementVerdict string
+
+// StepUpHint With `stepup.required`: where to prove once more who you are, and for how long that counts.
+type StepUpHint struct {
+	Begin   string `json:"begin"`
+	CountsS int    `json:"counts_s"`
+	Finish  string `json:"finish"`
+}
+
+// StepUpInput Example: {"method":"password","password":"mist orchard velvet quarry"}
+type StepUpInput struct {
+	// Challenge With `passkey`: the one that `/auth/step-up:begin` gave.
+	Challenge *string           `json:"challenge,omitempty" validate:"omitempty,min=1,max=512"`
+	Code      *string           `json:"code,omitempty" validate:"omitempty,max=64"`
+	Method    StepUpInputMethod `json:"method" validate:"oneof=password totp recovery passkey"`
+
+	// Passkey What `PublicKeyCredential.toJSON` says.
+	Passkey  *PasskeyAnswer `json:"passkey,omitempty"`
+	Password *string        `json:"password,omitempty" validate:"omitempty,min=1,max=1024"`
+}
+
+// StepUpInputMethod defines model for StepUpInput.Method.
+type StepUpInputMethod string
+
+// SteppedUp defines model for SteppedUp.
+type SteppedUp struct {
+	// Until It counts until then.
+	Until time.Time `json:"until"`
+}
 
 // Tenant defines model for Tenant.
 type Tenant struct {
@@ -2917,9 +3696,17 @@ type TierGrant struct {
 // TierGrantTier defines model for TierGrant.Tier.
 type TierGrantTier string
 
+// TokenInput Example: {"token":"cds_…"}
+type TokenInput struct {
+	Token string `json:"token" validate:"min=1,max=512"`
+}
+
 // Tokens defines model for Tokens.
 type Tokens struct {
 	AccessToken string `json:"access_token"`
+
+	// DeviceToken To be shown when signing in here again. Not after a refresh.
+	DeviceToken *string `json:"device_token,omitempty"`
 
 	// ExpiresIn Seconds.
 	ExpiresIn    int             `json:"expires_in"`
@@ -2930,6 +3717,31 @@ type Tokens struct {
 
 // TokensTokenType defines model for Tokens.TokenType.
 type TokensTokenType string
+
+// TotpEnrolment defines model for TotpEnrolment.
+type TotpEnrolment struct {
+	ExpiresAt time.Time           `json:"expires_at"`
+	Object    TotpEnrolmentObject `json:"object" validate:"oneof=totp_enrolment"`
+
+	// Qr The address as a QR code, a `data:` address of a PNG.
+	Qr string `json:"qr"`
+
+	// Secret To type into an app.
+	Secret string `json:"secret"`
+
+	// Uri The same as an `otpauth` address.
+	Uri string `json:"uri"`
+}
+
+// TotpEnrolmentObject defines model for TotpEnrolment.Object.
+type TotpEnrolmentObject string
+
+// TotpState defines model for TotpState.
+type TotpState struct {
+	CreatedAt  *time.Time `json:"created_at,omitempty"`
+	Enabled    bool       `json:"enabled"`
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
+}
 
 // User defines model for User.
 type User struct {
@@ -3061,6 +3873,33 @@ type WebhookList struct {
 // WebhookPatch Example: {"state":"enabled","types":["post.*"]}
 type WebhookPatch = json.RawMessage
 
+// WorkspaceSeat defines model for WorkspaceSeat.
+type WorkspaceSeat struct {
+	Role     string `json:"role" validate:"min=1,max=72"`
+	TenantId string `json:"tenant_id" validate:"min=1,max=64"`
+}
+
+// WorkspaceSeated defines model for WorkspaceSeated.
+type WorkspaceSeated struct {
+	Given    bool     `json:"given"`
+	Problem  *Problem `json:"problem,omitempty"`
+	Role     string   `json:"role"`
+	TenantId string   `json:"tenant_id"`
+}
+
+// WorkspacesInput Example: {"workspaces":[{"role":"editor","tenant_id":"ten_01jd0000000000000000000000"}]}
+type WorkspacesInput struct {
+	Workspaces []WorkspaceSeat `json:"workspaces" validate:"min=1,max=100,dive"`
+}
+
+// WorkspacesResult defines model for WorkspacesResult.
+type WorkspacesResult struct {
+	Data []WorkspaceSeated `json:"data" validate:"dive"`
+}
+
+// AccessID defines model for accessID.
+type AccessID = string
+
 // BlockID defines model for blockID.
 type BlockID = string
 
@@ -3097,6 +3936,9 @@ type IfMatch = string
 // ImpersonationID defines model for impersonationID.
 type ImpersonationID = string
 
+// InvitationID defines model for invitationID.
+type InvitationID = string
+
 // JobID defines model for jobID.
 type JobID = string
 
@@ -3108,6 +3950,9 @@ type Limit = int
 
 // MediaID defines model for mediaID.
 type MediaID = string
+
+// PasskeyID defines model for passkeyID.
+type PasskeyID = string
 
 // PlatformID defines model for platformID.
 type PlatformID = string
@@ -3144,6 +3989,30 @@ type UserID = string
 
 // WebhookID defines model for webhookID.
 type WebhookID = string
+
+// ListAccessGrantsParams defines parameters for ListAccessGrants.
+type ListAccessGrantsParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// GrantAccessParams defines parameters for GrantAccess.
+type GrantAccessParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListReceivedAccessParams defines parameters for ListReceivedAccess.
+type ListReceivedAccessParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
 
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
@@ -3226,6 +4095,21 @@ type StreamEventsParams struct {
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
+// ListInvitationsParams defines parameters for ListInvitations.
+type ListInvitationsParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateInvitationParams defines parameters for CreateInvitation.
+type CreateInvitationParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // GetJobParams defines parameters for GetJob.
 type GetJobParams struct {
 	// Prefer `wait=N`, in seconds.
@@ -3287,6 +4171,12 @@ type ListMembersParams struct {
 
 // AddMemberParams defines parameters for AddMember.
 type AddMemberParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GiveWorkspacesParams defines parameters for GiveWorkspaces.
+type GiveWorkspacesParams struct {
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3445,6 +4335,12 @@ type CreateRoleParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// DeleteRoleParams defines parameters for DeleteRole.
+type DeleteRoleParams struct {
+	// ReassignTo A built-in role, or `custom:` and a name.
+	ReassignTo *string `form:"reassign_to,omitempty" json:"reassign_to,omitempty"`
+}
+
 // UpdateRoleParams defines parameters for UpdateRole.
 type UpdateRoleParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
@@ -3468,6 +4364,12 @@ type ListChildTenantsParams struct {
 
 // CreateChildTenantParams defines parameters for CreateChildTenant.
 type CreateChildTenantParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RequestAccessParams defines parameters for RequestAccess.
+type RequestAccessParams struct {
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3499,11 +4401,20 @@ type ReplayWebhookParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GrantAccessJSONRequestBody defines body for GrantAccess for application/json ContentType.
+type GrantAccessJSONRequestBody = AccessInput
+
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyInput
 
+// AnswerChallengeJSONRequestBody defines body for AnswerChallenge for application/json ContentType.
+type AnswerChallengeJSONRequestBody = ChallengeAnswer
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = Login
+
+// LoginWithPasskeyJSONRequestBody defines body for LoginWithPasskey for application/json ContentType.
+type LoginWithPasskeyJSONRequestBody = PasskeyLogin
 
 // ForgotPasswordJSONRequestBody defines body for ForgotPassword for application/json ContentType.
 type ForgotPasswordJSONRequestBody = EmailInput
@@ -3519,6 +4430,12 @@ type RefreshSessionJSONRequestBody = RefreshInput
 
 // RegisterUserJSONRequestBody defines body for RegisterUser for application/json ContentType.
 type RegisterUserJSONRequestBody = Registration
+
+// DisownSessionJSONRequestBody defines body for DisownSession for application/json ContentType.
+type DisownSessionJSONRequestBody = TokenInput
+
+// StepUpJSONRequestBody defines body for StepUp for application/json ContentType.
+type StepUpJSONRequestBody = StepUpInput
 
 // VerifyEmailJSONRequestBody defines body for VerifyEmail for application/json ContentType.
 type VerifyEmailJSONRequestBody = VerifyInput
@@ -3538,14 +4455,38 @@ type StartConnectionJSONRequestBody = ConnectionInput
 // ContinueConnectionJSONRequestBody defines body for ContinueConnection for application/json ContentType.
 type ContinueConnectionJSONRequestBody = ConnectionAnswer
 
+// CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
+type CreateInvitationJSONRequestBody = InvitationInput
+
+// AcceptInvitationJSONRequestBody defines body for AcceptInvitation for application/json ContentType.
+type AcceptInvitationJSONRequestBody = InvitationToken
+
+// LookAtInvitationJSONRequestBody defines body for LookAtInvitation for application/json ContentType.
+type LookAtInvitationJSONRequestBody = InvitationToken
+
+// RegisterInvitedJSONRequestBody defines body for RegisterInvited for application/json ContentType.
+type RegisterInvitedJSONRequestBody = InvitedRegistration
+
 // FinishIdentityJSONRequestBody defines body for FinishIdentity for application/json ContentType.
 type FinishIdentityJSONRequestBody = IdentityReturn
 
 // StartIdentityJSONRequestBody defines body for StartIdentity for application/json ContentType.
 type StartIdentityJSONRequestBody = IdentityInput
 
+// AddPasskeyJSONRequestBody defines body for AddPasskey for application/json ContentType.
+type AddPasskeyJSONRequestBody = PasskeyInput
+
+// RenamePasskeyJSONRequestBody defines body for RenamePasskey for application/json ContentType.
+type RenamePasskeyJSONRequestBody = NameInput
+
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange
+
+// RenameSessionJSONRequestBody defines body for RenameSession for application/json ContentType.
+type RenameSessionJSONRequestBody = SessionName
+
+// ConfirmTotpJSONRequestBody defines body for ConfirmTotp for application/json ContentType.
+type ConfirmTotpJSONRequestBody = CodeInput
 
 // UploadMediaMultipartRequestBody defines body for UploadMedia for multipart/form-data ContentType.
 type UploadMediaMultipartRequestBody UploadMediaMultipartBody
@@ -3558,6 +4499,9 @@ type AddMemberJSONRequestBody = MemberInput
 
 // SetMemberRoleJSONRequestBody defines body for SetMemberRole for application/json ContentType.
 type SetMemberRoleJSONRequestBody = MemberRole
+
+// GiveWorkspacesJSONRequestBody defines body for GiveWorkspaces for application/json ContentType.
+type GiveWorkspacesJSONRequestBody = WorkspacesInput
 
 // OperatorLoginJSONRequestBody defines body for OperatorLogin for application/json ContentType.
 type OperatorLoginJSONRequestBody = OperatorLogin
@@ -3646,8 +4590,14 @@ type UpdateTenantApplicationMergePatchPlusJSONRequestBody = TenantPatch
 // CreateChildTenantJSONRequestBody defines body for CreateChildTenant for application/json ContentType.
 type CreateChildTenantJSONRequestBody = TenantInput
 
+// RequestAccessJSONRequestBody defines body for RequestAccess for application/json ContentType.
+type RequestAccessJSONRequestBody = AccessInput
+
 // SuspendTenantJSONRequestBody defines body for SuspendTenant for application/json ContentType.
 type SuspendTenantJSONRequestBody = Pause
+
+// OfferOwnershipJSONRequestBody defines body for OfferOwnership for application/json ContentType.
+type OfferOwnershipJSONRequestBody = OwnershipInput
 
 // PausePublishingJSONRequestBody defines body for PausePublishing for application/json ContentType.
 type PausePublishingJSONRequestBody = Pause
@@ -3663,6 +4613,24 @@ type ReplayWebhookJSONRequestBody = ReplayInput
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListAccessGrants What the tenant above was let do here, and what it asks for.
+	// (GET /access-grants)
+	ListAccessGrants(c *fiber.Ctx, params ListAccessGrantsParams) error
+	// GrantAccess Let the members of the tenant above in, for a time.
+	// (POST /access-grants)
+	GrantAccess(c *fiber.Ctx, params GrantAccessParams) error
+	// ApproveAccess Grant what was asked for, from now on.
+	// (POST /access-grants/{access}:approve)
+	ApproveAccess(c *fiber.Ctx, access AccessID) error
+	// DeclineAccess Say no to a request.
+	// (POST /access-grants/{access}:decline)
+	DeclineAccess(c *fiber.Ctx, access AccessID) error
+	// RevokeAccess End a grant, with everybody's next request.
+	// (POST /access-grants/{access}:revoke)
+	RevokeAccess(c *fiber.Ctx, access AccessID) error
+	// ListReceivedAccess What the tenants below granted to this one, and what it asked them for.
+	// (GET /access-grants:received)
+	ListReceivedAccess(c *fiber.Ctx, params ListReceivedAccessParams) error
 	// ListKeys The API keys of this tenant.
 	// (GET /api-keys)
 	ListKeys(c *fiber.Ctx) error
@@ -3678,12 +4646,21 @@ type ServerInterface interface {
 	// ExportAudit Every entry, newest first, as one file.
 	// (GET /audit:export)
 	ExportAudit(c *fiber.Ctx, params ExportAuditParams) error
+	// AnswerChallenge Answer the question for a second factor.
+	// (POST /auth/challenge)
+	AnswerChallenge(c *fiber.Ctx) error
 	// Login Sign in.
 	// (POST /auth/login)
 	Login(c *fiber.Ctx) error
 	// Logout Sign out of this session.
 	// (POST /auth/logout)
 	Logout(c *fiber.Ctx) error
+	// LoginWithPasskey Sign in with a passkey.
+	// (POST /auth/passkey)
+	LoginWithPasskey(c *fiber.Ctx) error
+	// BeginPasskeyLogin Ask for a passkey, whoever it is of.
+	// (POST /auth/passkey:begin)
+	BeginPasskeyLogin(c *fiber.Ctx) error
 	// ForgotPassword Ask for a mail that resets the password.
 	// (POST /auth/password:forgot)
 	ForgotPassword(c *fiber.Ctx) error
@@ -3705,6 +4682,15 @@ type ServerInterface interface {
 	// RegisterUser Register a person.
 	// (POST /auth/register)
 	RegisterUser(c *fiber.Ctx) error
+	// DisownSession End a session that is not yours.
+	// (POST /auth/session:disown)
+	DisownSession(c *fiber.Ctx) error
+	// StepUp Prove once more who you are.
+	// (POST /auth/step-up)
+	StepUp(c *fiber.Ctx) error
+	// AskStepUp How to prove once more who you are.
+	// (POST /auth/step-up:begin)
+	AskStepUp(c *fiber.Ctx) error
 	// VerifyEmail Prove that an address is yours.
 	// (POST /auth/verify)
 	VerifyEmail(c *fiber.Ctx) error
@@ -3753,6 +4739,27 @@ type ServerInterface interface {
 	// ListFeatures Which features are on in this tenant.
 	// (GET /features)
 	ListFeatures(c *fiber.Ctx) error
+	// ListInvitations Who was invited, latest first.
+	// (GET /invitations)
+	ListInvitations(c *fiber.Ctx, params ListInvitationsParams) error
+	// CreateInvitation Invite an address.
+	// (POST /invitations)
+	CreateInvitation(c *fiber.Ctx, params CreateInvitationParams) error
+	// RevokeInvitation Take an invitation back.
+	// (DELETE /invitations/{invitation})
+	RevokeInvitation(c *fiber.Ctx, invitation InvitationID) error
+	// ResendInvitation Send the letter of an invitation again.
+	// (POST /invitations/{invitation}:resend)
+	ResendInvitation(c *fiber.Ctx, invitation InvitationID) error
+	// AcceptInvitation Accept an invitation with the account that is signed in.
+	// (POST /invitations:accept)
+	AcceptInvitation(c *fiber.Ctx) error
+	// LookAtInvitation What a link from a letter offers.
+	// (POST /invitations:look)
+	LookAtInvitation(c *fiber.Ctx) error
+	// RegisterInvited Accept an invitation with a new account.
+	// (POST /invitations:register)
+	RegisterInvited(c *fiber.Ctx) error
 	// GetJob How far a job is.
 	// (GET /jobs/{job})
 	GetJob(c *fiber.Ctx, job JobID, params GetJobParams) error
@@ -3762,6 +4769,9 @@ type ServerInterface interface {
 	// GetMe Who is signed in.
 	// (GET /me)
 	GetMe(c *fiber.Ctx) error
+	// ListFactors Your second factors.
+	// (GET /me/factors)
+	ListFactors(c *fiber.Ctx) error
 	// ListIdentities The accounts elsewhere that sign the person in.
 	// (GET /me/identities)
 	ListIdentities(c *fiber.Ctx) error
@@ -3774,18 +4784,48 @@ type ServerInterface interface {
 	// StartIdentity Begin to link an account elsewhere.
 	// (POST /me/identities:start)
 	StartIdentity(c *fiber.Ctx) error
+	// AddPasskey Add the passkey that was made.
+	// (POST /me/passkeys)
+	AddPasskey(c *fiber.Ctx) error
+	// RemovePasskey Remove a passkey.
+	// (DELETE /me/passkeys/{passkey})
+	RemovePasskey(c *fiber.Ctx, passkey PasskeyID) error
+	// RenamePasskey Name a passkey.
+	// (PATCH /me/passkeys/{passkey})
+	RenamePasskey(c *fiber.Ctx, passkey PasskeyID) error
+	// BeginPasskey Ask for a new passkey.
+	// (POST /me/passkeys:begin)
+	BeginPasskey(c *fiber.Ctx) error
 	// ChangePassword Change the password.
 	// (POST /me/password:change)
 	ChangePassword(c *fiber.Ctx) error
+	// RenewRecoveryCodes Make new recovery codes.
+	// (POST /me/recovery-codes)
+	RenewRecoveryCodes(c *fiber.Ctx) error
 	// ListSessions Where the person is signed in.
 	// (GET /me/sessions)
 	ListSessions(c *fiber.Ctx) error
 	// RevokeSession End a session.
 	// (DELETE /me/sessions/{session})
 	RevokeSession(c *fiber.Ctx, session SessionID) error
+	// RenameSession Name a session.
+	// (PATCH /me/sessions/{session})
+	RenameSession(c *fiber.Ctx, session SessionID) error
 	// RevokeOtherSessions End every session but this one.
 	// (POST /me/sessions:revoke-others)
 	RevokeOtherSessions(c *fiber.Ctx) error
+	// LeaveTenant Leave a tenant.
+	// (POST /me/tenants/{tenant}:leave)
+	LeaveTenant(c *fiber.Ctx, tenant TenantID) error
+	// RemoveTotp Remove the authenticator app.
+	// (DELETE /me/totp)
+	RemoveTotp(c *fiber.Ctx) error
+	// EnrolTotp Make a secret for an authenticator app.
+	// (POST /me/totp)
+	EnrolTotp(c *fiber.Ctx) error
+	// ConfirmTotp Show a code of the app.
+	// (POST /me/totp:confirm)
+	ConfirmTotp(c *fiber.Ctx) error
 	// ListMedia The uploaded media, newest first.
 	// (GET /media)
 	ListMedia(c *fiber.Ctx, params ListMediaParams) error
@@ -3816,6 +4856,12 @@ type ServerInterface interface {
 	// SetMemberRole Give a member another role.
 	// (PUT /members/{user})
 	SetMemberRole(c *fiber.Ctx, user UserID) error
+	// ListMemberWorkspaces What a member is in the tenants directly below.
+	// (GET /members/{user}/workspaces)
+	ListMemberWorkspaces(c *fiber.Ctx, user UserID) error
+	// GiveWorkspaces Give a member several workspaces at once.
+	// (POST /members/{user}/workspaces)
+	GiveWorkspaces(c *fiber.Ctx, user UserID, params GiveWorkspacesParams) error
 	// OperatorLogin Sign in as an operator.
 	// (POST /operator/auth/login)
 	OperatorLogin(c *fiber.Ctx) error
@@ -4002,18 +5048,21 @@ type ServerInterface interface {
 	// UpdatePublishingSettings Replace the tenant's rules of publishing.
 	// (PUT /publishing/settings)
 	UpdatePublishingSettings(c *fiber.Ctx) error
-	// ListRoles The tenant's own roles.
+	// ListRoles The roles that people here defined.
 	// (GET /roles)
 	ListRoles(c *fiber.Ctx) error
 	// CreateRole Create a role.
 	// (POST /roles)
 	CreateRole(c *fiber.Ctx, params CreateRoleParams) error
-	// DeleteRole Delete a role that nobody has.
+	// DeleteRole Delete a role.
 	// (DELETE /roles/{role})
-	DeleteRole(c *fiber.Ctx, role RoleID) error
+	DeleteRole(c *fiber.Ctx, role RoleID, params DeleteRoleParams) error
 	// UpdateRole Replace what a role allows.
 	// (PUT /roles/{role})
 	UpdateRole(c *fiber.Ctx, role RoleID, params UpdateRoleParams) error
+	// ListBuiltInRoles The roles that every tenant has.
+	// (GET /roles:built-in)
+	ListBuiltInRoles(c *fiber.Ctx) error
 	// ListTenants The tenants the person is a member of.
 	// (GET /tenants)
 	ListTenants(c *fiber.Ctx) error
@@ -4029,12 +5078,27 @@ type ServerInterface interface {
 	// CreateChildTenant Create a tenant below this one.
 	// (POST /tenants/{tenant}/children)
 	CreateChildTenant(c *fiber.Ctx, tenant TenantID, params CreateChildTenantParams) error
+	// RequestAccess Ask a tenant directly below to let your members in.
+	// (POST /tenants/{tenant}/children/{child}:request-access)
+	RequestAccess(c *fiber.Ctx, tenant TenantID, child ChildID, params RequestAccessParams) error
 	// ResumeTenant Open a suspended tenant again.
 	// (POST /tenants/{tenant}/children/{child}:resume)
 	ResumeTenant(c *fiber.Ctx, tenant TenantID, child ChildID) error
 	// SuspendTenant Close a tenant directly below, and all under it, to everybody.
 	// (POST /tenants/{tenant}/children/{child}:suspend)
 	SuspendTenant(c *fiber.Ctx, tenant TenantID, child ChildID) error
+	// EndOwnershipOffer Take an offer back, or decline it.
+	// (DELETE /tenants/{tenant}/ownership)
+	EndOwnershipOffer(c *fiber.Ctx, tenant TenantID) error
+	// GetOwnershipOffer The offer of ownership that waits.
+	// (GET /tenants/{tenant}/ownership)
+	GetOwnershipOffer(c *fiber.Ctx, tenant TenantID) error
+	// AcceptOwnership Become the owner, as whom the tenant was offered to.
+	// (POST /tenants/{tenant}/ownership:accept)
+	AcceptOwnership(c *fiber.Ctx, tenant TenantID) error
+	// OfferOwnership Offer the tenant to one of its members.
+	// (POST /tenants/{tenant}/ownership:offer)
+	OfferOwnership(c *fiber.Ctx, tenant TenantID) error
 	// PausePublishing Hold everything that is due in this tenant and below it.
 	// (POST /tenants/{tenant}/publishing:pause)
 	PausePublishing(c *fiber.Ctx, tenant TenantID) error
@@ -4081,6 +5145,224 @@ type ServerInterfaceWrapper struct {
 
 type MiddlewareFunc fiber.Handler
 type HandlerMiddlewareFunc func(c *fiber.Ctx, next fiber.Handler) error
+
+// ListAccessGrants operation middleware
+func (siw *ServerInterfaceWrapper) ListAccessGrants(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAccessGrantsParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", query, &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return BadParameter("/query/limit")
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", query, &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/cursor")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListAccessGrants(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GrantAccess operation middleware
+func (siw *ServerInterfaceWrapper) GrantAccess(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GrantAccessParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GrantAccess(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ApproveAccess operation middleware
+func (siw *ServerInterfaceWrapper) ApproveAccess(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "access" -------------
+	var access AccessID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "access", c.Params("access"), &access, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/access")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ApproveAccess(c, access)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// DeclineAccess operation middleware
+func (siw *ServerInterfaceWrapper) DeclineAccess(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "access" -------------
+	var access AccessID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "access", c.Params("access"), &access, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/access")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DeclineAccess(c, access)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RevokeAccess operation middleware
+func (siw *ServerInterfaceWrapper) RevokeAccess(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "access" -------------
+	var access AccessID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "access", c.Params("access"), &access, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/access")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RevokeAccess(c, access)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListReceivedAccess operation middleware
+func (siw *ServerInterfaceWrapper) ListReceivedAccess(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListReceivedAccessParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", query, &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return BadParameter("/query/limit")
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", query, &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/cursor")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListReceivedAccess(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
 
 // ListKeys operation middleware
 func (siw *ServerInterfaceWrapper) ListKeys(c *fiber.Ctx) error {
@@ -4298,6 +5580,24 @@ func (siw *ServerInterfaceWrapper) ExportAudit(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// AnswerChallenge operation middleware
+func (siw *ServerInterfaceWrapper) AnswerChallenge(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.AnswerChallenge(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // Login operation middleware
 func (siw *ServerInterfaceWrapper) Login(c *fiber.Ctx) error {
 
@@ -4321,6 +5621,42 @@ func (siw *ServerInterfaceWrapper) Logout(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.Logout(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// LoginWithPasskey operation middleware
+func (siw *ServerInterfaceWrapper) LoginWithPasskey(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.LoginWithPasskey(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// BeginPasskeyLogin operation middleware
+func (siw *ServerInterfaceWrapper) BeginPasskeyLogin(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.BeginPasskeyLogin(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4469,6 +5805,60 @@ func (siw *ServerInterfaceWrapper) RegisterUser(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.RegisterUser(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// DisownSession operation middleware
+func (siw *ServerInterfaceWrapper) DisownSession(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DisownSession(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// StepUp operation middleware
+func (siw *ServerInterfaceWrapper) StepUp(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.StepUp(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// AskStepUp operation middleware
+func (siw *ServerInterfaceWrapper) AskStepUp(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.AskStepUp(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -5028,6 +6418,205 @@ func (siw *ServerInterfaceWrapper) ListFeatures(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// ListInvitations operation middleware
+func (siw *ServerInterfaceWrapper) ListInvitations(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListInvitationsParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", query, &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return BadParameter("/query/limit")
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", query, &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/cursor")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListInvitations(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// CreateInvitation operation middleware
+func (siw *ServerInterfaceWrapper) CreateInvitation(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateInvitationParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.CreateInvitation(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RevokeInvitation operation middleware
+func (siw *ServerInterfaceWrapper) RevokeInvitation(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "invitation" -------------
+	var invitation InvitationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "invitation", c.Params("invitation"), &invitation, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/invitation")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RevokeInvitation(c, invitation)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ResendInvitation operation middleware
+func (siw *ServerInterfaceWrapper) ResendInvitation(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "invitation" -------------
+	var invitation InvitationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "invitation", c.Params("invitation"), &invitation, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/invitation")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ResendInvitation(c, invitation)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// AcceptInvitation operation middleware
+func (siw *ServerInterfaceWrapper) AcceptInvitation(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.AcceptInvitation(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// LookAtInvitation operation middleware
+func (siw *ServerInterfaceWrapper) LookAtInvitation(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.LookAtInvitation(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RegisterInvited operation middleware
+func (siw *ServerInterfaceWrapper) RegisterInvited(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RegisterInvited(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // GetJob operation middleware
 func (siw *ServerInterfaceWrapper) GetJob(c *fiber.Ctx) error {
 
@@ -5126,6 +6715,24 @@ func (siw *ServerInterfaceWrapper) GetMe(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// ListFactors operation middleware
+func (siw *ServerInterfaceWrapper) ListFactors(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListFactors(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // ListIdentities operation middleware
 func (siw *ServerInterfaceWrapper) ListIdentities(c *fiber.Ctx) error {
 
@@ -5209,11 +6816,123 @@ func (siw *ServerInterfaceWrapper) StartIdentity(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// AddPasskey operation middleware
+func (siw *ServerInterfaceWrapper) AddPasskey(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.AddPasskey(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RemovePasskey operation middleware
+func (siw *ServerInterfaceWrapper) RemovePasskey(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "passkey" -------------
+	var passkey PasskeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "passkey", c.Params("passkey"), &passkey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/passkey")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RemovePasskey(c, passkey)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RenamePasskey operation middleware
+func (siw *ServerInterfaceWrapper) RenamePasskey(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "passkey" -------------
+	var passkey PasskeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "passkey", c.Params("passkey"), &passkey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/passkey")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RenamePasskey(c, passkey)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// BeginPasskey operation middleware
+func (siw *ServerInterfaceWrapper) BeginPasskey(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.BeginPasskey(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // ChangePassword operation middleware
 func (siw *ServerInterfaceWrapper) ChangePassword(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.ChangePassword(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RenewRecoveryCodes operation middleware
+func (siw *ServerInterfaceWrapper) RenewRecoveryCodes(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RenewRecoveryCodes(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -5274,11 +6993,123 @@ func (siw *ServerInterfaceWrapper) RevokeSession(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// RenameSession operation middleware
+func (siw *ServerInterfaceWrapper) RenameSession(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "session" -------------
+	var session SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "session", c.Params("session"), &session, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/session")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RenameSession(c, session)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // RevokeOtherSessions operation middleware
 func (siw *ServerInterfaceWrapper) RevokeOtherSessions(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.RevokeOtherSessions(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// LeaveTenant operation middleware
+func (siw *ServerInterfaceWrapper) LeaveTenant(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.LeaveTenant(c, tenant)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RemoveTotp operation middleware
+func (siw *ServerInterfaceWrapper) RemoveTotp(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RemoveTotp(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// EnrolTotp operation middleware
+func (siw *ServerInterfaceWrapper) EnrolTotp(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.EnrolTotp(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ConfirmTotp operation middleware
+func (siw *ServerInterfaceWrapper) ConfirmTotp(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ConfirmTotp(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -5705,6 +7536,86 @@ func (siw *ServerInterfaceWrapper) SetMemberRole(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.SetMemberRole(c, user)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListMemberWorkspaces operation middleware
+func (siw *ServerInterfaceWrapper) ListMemberWorkspaces(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user" -------------
+	var user UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Params("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/user")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListMemberWorkspaces(c, user)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GiveWorkspaces operation middleware
+func (siw *ServerInterfaceWrapper) GiveWorkspaces(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user" -------------
+	var user UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Params("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/user")
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GiveWorkspacesParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GiveWorkspaces(c, user, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -7842,8 +9753,24 @@ func (siw *ServerInterfaceWrapper) DeleteRole(c *fiber.Ctx) error {
 		return BadParameter("/path/role")
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteRoleParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "reassign_to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reassign_to", query, &params.ReassignTo, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/reassign_to")
+	}
+
 	handler := func(c *fiber.Ctx) error {
-		return siw.Handler.DeleteRole(c, role)
+		return siw.Handler.DeleteRole(c, role, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -7895,6 +9822,24 @@ func (siw *ServerInterfaceWrapper) UpdateRole(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.UpdateRole(c, role, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListBuiltInRoles operation middleware
+func (siw *ServerInterfaceWrapper) ListBuiltInRoles(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListBuiltInRoles(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -8109,6 +10054,65 @@ func (siw *ServerInterfaceWrapper) CreateChildTenant(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// RequestAccess operation middleware
+func (siw *ServerInterfaceWrapper) RequestAccess(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	// ------------- Path parameter "child" -------------
+	var child ChildID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "child", c.Params("child"), &child, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/child")
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RequestAccessParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RequestAccess(c, tenant, child, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // ResumeTenant operation middleware
 func (siw *ServerInterfaceWrapper) ResumeTenant(c *fiber.Ctx) error {
 
@@ -8170,6 +10174,122 @@ func (siw *ServerInterfaceWrapper) SuspendTenant(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.SuspendTenant(c, tenant, child)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// EndOwnershipOffer operation middleware
+func (siw *ServerInterfaceWrapper) EndOwnershipOffer(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.EndOwnershipOffer(c, tenant)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetOwnershipOffer operation middleware
+func (siw *ServerInterfaceWrapper) GetOwnershipOffer(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetOwnershipOffer(c, tenant)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// AcceptOwnership operation middleware
+func (siw *ServerInterfaceWrapper) AcceptOwnership(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.AcceptOwnership(c, tenant)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// OfferOwnership operation middleware
+func (siw *ServerInterfaceWrapper) OfferOwnership(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.OfferOwnership(c, tenant)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -8603,6 +10723,24 @@ func Routes(si ServerInterface) []Route {
 	wrapper := ServerInterfaceWrapper{Handler: si}
 	return []Route{
 		{
+			Method: "GET", Path: "/access-grants", Operation: "ListAccessGrants", Handler: wrapper.ListAccessGrants, Action: "access.read", Bodyless: true, Query: []string{"limit", "cursor"},
+		},
+		{
+			Method: "POST", Path: "/access-grants", Operation: "GrantAccess", Handler: wrapper.GrantAccess, Action: "access.grant", Keyed: true,
+		},
+		{
+			Method: "POST", Path: "/access-grants/{access}:approve", Operation: "ApproveAccess", Handler: wrapper.ApproveAccess, Action: "access.grant", Bodyless: true, IDs: map[string]string{"access": "acg"},
+		},
+		{
+			Method: "POST", Path: "/access-grants/{access}:decline", Operation: "DeclineAccess", Handler: wrapper.DeclineAccess, Action: "access.grant", Bodyless: true, IDs: map[string]string{"access": "acg"},
+		},
+		{
+			Method: "POST", Path: "/access-grants/{access}:revoke", Operation: "RevokeAccess", Handler: wrapper.RevokeAccess, Action: "access.grant", Bodyless: true, IDs: map[string]string{"access": "acg"},
+		},
+		{
+			Method: "GET", Path: "/access-grants:received", Operation: "ListReceivedAccess", Handler: wrapper.ListReceivedAccess, Action: "access.request", Bodyless: true, Query: []string{"limit", "cursor"},
+		},
+		{
 			Method: "GET", Path: "/api-keys", Operation: "ListKeys", Handler: wrapper.ListKeys, Action: "key.read", Bodyless: true,
 		},
 		{
@@ -8618,10 +10756,19 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/audit:export", Operation: "ExportAudit", Handler: wrapper.ExportAudit, Action: "audit.read", NoImpersonation: true, Bodyless: true, Query: []string{"format", "actor", "action", "subject", "at[gte]", "at[lt]"},
 		},
 		{
+			Method: "POST", Path: "/auth/challenge", Operation: "AnswerChallenge", Handler: wrapper.AnswerChallenge, Public: "the challenge stands for the first factor, and the answer is the second", Cookie: true, Rate: "sign_in",
+		},
+		{
 			Method: "POST", Path: "/auth/login", Operation: "Login", Handler: wrapper.Login, Public: "the password in the body is the proof", Cookie: true, Rate: "sign_in",
 		},
 		{
 			Method: "POST", Path: "/auth/logout", Operation: "Logout", Handler: wrapper.Logout, Session: true, Cookie: true, Bodyless: true,
+		},
+		{
+			Method: "POST", Path: "/auth/passkey", Operation: "LoginWithPasskey", Handler: wrapper.LoginWithPasskey, Public: "the passkey is the proof", Cookie: true, Rate: "sign_in",
+		},
+		{
+			Method: "POST", Path: "/auth/passkey:begin", Operation: "BeginPasskeyLogin", Handler: wrapper.BeginPasskeyLogin, Public: "nobody is signed in yet", Rate: "ask", Bodyless: true,
 		},
 		{
 			Method: "POST", Path: "/auth/password:forgot", Operation: "ForgotPassword", Handler: wrapper.ForgotPassword, Public: "nobody is signed in yet", Rate: "sign_in",
@@ -8643,6 +10790,15 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "POST", Path: "/auth/register", Operation: "RegisterUser", Handler: wrapper.RegisterUser, Public: "nobody is signed in yet", Rate: "sign_in",
+		},
+		{
+			Method: "POST", Path: "/auth/session:disown", Operation: "DisownSession", Handler: wrapper.DisownSession, Public: "the token in the body is the proof", Rate: "sign_in",
+		},
+		{
+			Method: "POST", Path: "/auth/step-up", Operation: "StepUp", Handler: wrapper.StepUp, Session: true, Rate: "sign_in",
+		},
+		{
+			Method: "POST", Path: "/auth/step-up:begin", Operation: "AskStepUp", Handler: wrapper.AskStepUp, Session: true, Bodyless: true,
 		},
 		{
 			Method: "POST", Path: "/auth/verify", Operation: "VerifyEmail", Handler: wrapper.VerifyEmail, Public: "the token and the password in the body are the proof", Rate: "sign_in",
@@ -8693,6 +10849,27 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/features", Operation: "ListFeatures", Handler: wrapper.ListFeatures, Action: "tenant.read", Bodyless: true,
 		},
 		{
+			Method: "GET", Path: "/invitations", Operation: "ListInvitations", Handler: wrapper.ListInvitations, Action: "member.read", Bodyless: true, Query: []string{"limit", "cursor"},
+		},
+		{
+			Method: "POST", Path: "/invitations", Operation: "CreateInvitation", Handler: wrapper.CreateInvitation, Action: "member.manage", Keyed: true,
+		},
+		{
+			Method: "DELETE", Path: "/invitations/{invitation}", Operation: "RevokeInvitation", Handler: wrapper.RevokeInvitation, Action: "member.manage", Bodyless: true, IDs: map[string]string{"invitation": "inv"},
+		},
+		{
+			Method: "POST", Path: "/invitations/{invitation}:resend", Operation: "ResendInvitation", Handler: wrapper.ResendInvitation, Action: "member.manage", Bodyless: true, IDs: map[string]string{"invitation": "inv"},
+		},
+		{
+			Method: "POST", Path: "/invitations:accept", Operation: "AcceptInvitation", Handler: wrapper.AcceptInvitation, Session: true,
+		},
+		{
+			Method: "POST", Path: "/invitations:look", Operation: "LookAtInvitation", Handler: wrapper.LookAtInvitation, Public: "the token in the body is the proof",
+		},
+		{
+			Method: "POST", Path: "/invitations:register", Operation: "RegisterInvited", Handler: wrapper.RegisterInvited, Public: "the token in the body is the proof",
+		},
+		{
 			Method: "GET", Path: "/jobs/{job}", Operation: "GetJob", Handler: wrapper.GetJob, Action: "job.read", Bodyless: true, IDs: map[string]string{"job": "job"},
 		},
 		{
@@ -8702,19 +10879,37 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/me", Operation: "GetMe", Handler: wrapper.GetMe, Session: true, Bodyless: true,
 		},
 		{
+			Method: "GET", Path: "/me/factors", Operation: "ListFactors", Handler: wrapper.ListFactors, Session: true, Bodyless: true,
+		},
+		{
 			Method: "GET", Path: "/me/identities", Operation: "ListIdentities", Handler: wrapper.ListIdentities, Session: true, Bodyless: true,
 		},
 		{
-			Method: "DELETE", Path: "/me/identities/{identity}", Operation: "UnlinkIdentity", Handler: wrapper.UnlinkIdentity, Session: true, Bodyless: true, IDs: map[string]string{"identity": "idn"},
+			Method: "DELETE", Path: "/me/identities/{identity}", Operation: "UnlinkIdentity", Handler: wrapper.UnlinkIdentity, Session: true, StepUp: true, Bodyless: true, IDs: map[string]string{"identity": "idn"},
 		},
 		{
 			Method: "POST", Path: "/me/identities:finish", Operation: "FinishIdentity", Handler: wrapper.FinishIdentity, Session: true, Cookie: true, Rate: "refresh",
 		},
 		{
-			Method: "POST", Path: "/me/identities:start", Operation: "StartIdentity", Handler: wrapper.StartIdentity, Session: true, Cookie: true, Rate: "refresh",
+			Method: "POST", Path: "/me/identities:start", Operation: "StartIdentity", Handler: wrapper.StartIdentity, Session: true, StepUp: true, Cookie: true, Rate: "refresh",
+		},
+		{
+			Method: "POST", Path: "/me/passkeys", Operation: "AddPasskey", Handler: wrapper.AddPasskey, Session: true, StepUp: true,
+		},
+		{
+			Method: "DELETE", Path: "/me/passkeys/{passkey}", Operation: "RemovePasskey", Handler: wrapper.RemovePasskey, Session: true, StepUp: true, Bodyless: true, IDs: map[string]string{"passkey": "pky"},
+		},
+		{
+			Method: "PATCH", Path: "/me/passkeys/{passkey}", Operation: "RenamePasskey", Handler: wrapper.RenamePasskey, Session: true, IDs: map[string]string{"passkey": "pky"},
+		},
+		{
+			Method: "POST", Path: "/me/passkeys:begin", Operation: "BeginPasskey", Handler: wrapper.BeginPasskey, Session: true, StepUp: true, Bodyless: true,
 		},
 		{
 			Method: "POST", Path: "/me/password:change", Operation: "ChangePassword", Handler: wrapper.ChangePassword, Session: true, Rate: "sign_in",
+		},
+		{
+			Method: "POST", Path: "/me/recovery-codes", Operation: "RenewRecoveryCodes", Handler: wrapper.RenewRecoveryCodes, Session: true, StepUp: true, Bodyless: true,
 		},
 		{
 			Method: "GET", Path: "/me/sessions", Operation: "ListSessions", Handler: wrapper.ListSessions, Session: true, Bodyless: true,
@@ -8723,7 +10918,22 @@ func Routes(si ServerInterface) []Route {
 			Method: "DELETE", Path: "/me/sessions/{session}", Operation: "RevokeSession", Handler: wrapper.RevokeSession, Session: true, Bodyless: true, IDs: map[string]string{"session": "ses"},
 		},
 		{
+			Method: "PATCH", Path: "/me/sessions/{session}", Operation: "RenameSession", Handler: wrapper.RenameSession, Session: true, IDs: map[string]string{"session": "ses"},
+		},
+		{
 			Method: "POST", Path: "/me/sessions:revoke-others", Operation: "RevokeOtherSessions", Handler: wrapper.RevokeOtherSessions, Session: true, Bodyless: true,
+		},
+		{
+			Method: "POST", Path: "/me/tenants/{tenant}:leave", Operation: "LeaveTenant", Handler: wrapper.LeaveTenant, Session: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "DELETE", Path: "/me/totp", Operation: "RemoveTotp", Handler: wrapper.RemoveTotp, Session: true, StepUp: true, Bodyless: true,
+		},
+		{
+			Method: "POST", Path: "/me/totp", Operation: "EnrolTotp", Handler: wrapper.EnrolTotp, Session: true, StepUp: true, Bodyless: true,
+		},
+		{
+			Method: "POST", Path: "/me/totp:confirm", Operation: "ConfirmTotp", Handler: wrapper.ConfirmTotp, Session: true, StepUp: true, Rate: "sign_in",
 		},
 		{
 			Method: "GET", Path: "/media", Operation: "ListMedia", Handler: wrapper.ListMedia, Action: "media.read", Bodyless: true, Query: []string{"limit", "cursor"},
@@ -8754,6 +10964,12 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "PUT", Path: "/members/{user}", Operation: "SetMemberRole", Handler: wrapper.SetMemberRole, Action: "member.manage", IDs: map[string]string{"user": "usr"},
+		},
+		{
+			Method: "GET", Path: "/members/{user}/workspaces", Operation: "ListMemberWorkspaces", Handler: wrapper.ListMemberWorkspaces, Action: "member.read", Bodyless: true, IDs: map[string]string{"user": "usr"},
+		},
+		{
+			Method: "POST", Path: "/members/{user}/workspaces", Operation: "GiveWorkspaces", Handler: wrapper.GiveWorkspaces, Action: "member.manage", Keyed: true, IDs: map[string]string{"user": "usr"},
 		},
 		{
 			Method: "POST", Path: "/operator/auth/login", Operation: "OperatorLogin", Handler: wrapper.OperatorLogin, Public: "nobody is signed in yet", Rate: "sign_in",
@@ -8948,10 +11164,13 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/roles", Operation: "CreateRole", Handler: wrapper.CreateRole, Action: "role.manage", Keyed: true,
 		},
 		{
-			Method: "DELETE", Path: "/roles/{role}", Operation: "DeleteRole", Handler: wrapper.DeleteRole, Action: "role.manage", Bodyless: true, IDs: map[string]string{},
+			Method: "DELETE", Path: "/roles/{role}", Operation: "DeleteRole", Handler: wrapper.DeleteRole, Action: "role.manage", Bodyless: true, IDs: map[string]string{}, Query: []string{"reassign_to"},
 		},
 		{
 			Method: "PUT", Path: "/roles/{role}", Operation: "UpdateRole", Handler: wrapper.UpdateRole, Action: "role.manage", IfMatch: "required", IDs: map[string]string{},
+		},
+		{
+			Method: "GET", Path: "/roles:built-in", Operation: "ListBuiltInRoles", Handler: wrapper.ListBuiltInRoles, Action: "member.read", Bodyless: true,
 		},
 		{
 			Method: "GET", Path: "/tenants", Operation: "ListTenants", Handler: wrapper.ListTenants, Session: true, Bodyless: true,
@@ -8969,10 +11188,25 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/tenants/{tenant}/children", Operation: "CreateChildTenant", Handler: wrapper.CreateChildTenant, Action: "tenant.create_child", Keyed: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
+			Method: "POST", Path: "/tenants/{tenant}/children/{child}:request-access", Operation: "RequestAccess", Handler: wrapper.RequestAccess, Action: "access.request", Keyed: true, IDs: map[string]string{"tenant": "ten", "child": "ten"},
+		},
+		{
 			Method: "POST", Path: "/tenants/{tenant}/children/{child}:resume", Operation: "ResumeTenant", Handler: wrapper.ResumeTenant, Action: "tenant.suspend", Bodyless: true, IDs: map[string]string{"tenant": "ten", "child": "ten"},
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/children/{child}:suspend", Operation: "SuspendTenant", Handler: wrapper.SuspendTenant, Action: "tenant.suspend", IDs: map[string]string{"tenant": "ten", "child": "ten"},
+		},
+		{
+			Method: "DELETE", Path: "/tenants/{tenant}/ownership", Operation: "EndOwnershipOffer", Handler: wrapper.EndOwnershipOffer, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "GET", Path: "/tenants/{tenant}/ownership", Operation: "GetOwnershipOffer", Handler: wrapper.GetOwnershipOffer, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "POST", Path: "/tenants/{tenant}/ownership:accept", Operation: "AcceptOwnership", Handler: wrapper.AcceptOwnership, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "POST", Path: "/tenants/{tenant}/ownership:offer", Operation: "OfferOwnership", Handler: wrapper.OfferOwnership, Action: "tenant.transfer", IDs: map[string]string{"tenant": "ten"},
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/publishing:pause", Operation: "PausePublishing", Handler: wrapper.PausePublishing, Action: "tenant.pause", IDs: map[string]string{"tenant": "ten"},
@@ -9014,6 +11248,181 @@ func Routes(si ServerInterface) []Route {
 }
 
 type ProblemApplicationProblemPlusJSONResponse Problem
+
+type ListAccessGrantsRequestObject struct {
+	Params ListAccessGrantsParams
+}
+
+type ListAccessGrantsResponseObject interface {
+	VisitListAccessGrantsResponse(ctx *fiber.Ctx) error
+}
+
+type ListAccessGrants200JSONResponse AccessList
+
+func (response ListAccessGrants200JSONResponse) VisitListAccessGrantsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListAccessGrantsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListAccessGrantsdefaultApplicationProblemPlusJSONResponse) VisitListAccessGrantsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GrantAccessRequestObject struct {
+	Params GrantAccessParams
+	Body   *GrantAccessJSONRequestBody
+}
+
+type GrantAccessResponseObject interface {
+	VisitGrantAccessResponse(ctx *fiber.Ctx) error
+}
+
+type GrantAccess201JSONResponse Access
+
+func (response GrantAccess201JSONResponse) VisitGrantAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type GrantAccessdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GrantAccessdefaultApplicationProblemPlusJSONResponse) VisitGrantAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ApproveAccessRequestObject struct {
+	Access AccessID `json:"access"`
+}
+
+type ApproveAccessResponseObject interface {
+	VisitApproveAccessResponse(ctx *fiber.Ctx) error
+}
+
+type ApproveAccess200JSONResponse Access
+
+func (response ApproveAccess200JSONResponse) VisitApproveAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ApproveAccessdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ApproveAccessdefaultApplicationProblemPlusJSONResponse) VisitApproveAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type DeclineAccessRequestObject struct {
+	Access AccessID `json:"access"`
+}
+
+type DeclineAccessResponseObject interface {
+	VisitDeclineAccessResponse(ctx *fiber.Ctx) error
+}
+
+type DeclineAccess200JSONResponse Access
+
+func (response DeclineAccess200JSONResponse) VisitDeclineAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type DeclineAccessdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeclineAccessdefaultApplicationProblemPlusJSONResponse) VisitDeclineAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RevokeAccessRequestObject struct {
+	Access AccessID `json:"access"`
+}
+
+type RevokeAccessResponseObject interface {
+	VisitRevokeAccessResponse(ctx *fiber.Ctx) error
+}
+
+type RevokeAccess200JSONResponse Access
+
+func (response RevokeAccess200JSONResponse) VisitRevokeAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type RevokeAccessdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RevokeAccessdefaultApplicationProblemPlusJSONResponse) VisitRevokeAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListReceivedAccessRequestObject struct {
+	Params ListReceivedAccessParams
+}
+
+type ListReceivedAccessResponseObject interface {
+	VisitListReceivedAccessResponse(ctx *fiber.Ctx) error
+}
+
+type ListReceivedAccess200JSONResponse ReceivedList
+
+func (response ListReceivedAccess200JSONResponse) VisitListReceivedAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListReceivedAccessdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListReceivedAccessdefaultApplicationProblemPlusJSONResponse) VisitListReceivedAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
 
 type ListKeysRequestObject struct {
 }
@@ -9206,6 +11615,35 @@ func (response ExportAuditdefaultApplicationProblemPlusJSONResponse) VisitExport
 	return ctx.JSON(&response.Body)
 }
 
+type AnswerChallengeRequestObject struct {
+	Body *AnswerChallengeJSONRequestBody
+}
+
+type AnswerChallengeResponseObject interface {
+	VisitAnswerChallengeResponse(ctx *fiber.Ctx) error
+}
+
+type AnswerChallenge200JSONResponse Tokens
+
+func (response AnswerChallenge200JSONResponse) VisitAnswerChallengeResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type AnswerChallengedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnswerChallengedefaultApplicationProblemPlusJSONResponse) VisitAnswerChallengeResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type LoginRequestObject struct {
 	Body *LoginJSONRequestBody
 }
@@ -9219,6 +11657,15 @@ type Login200JSONResponse Tokens
 func (response Login200JSONResponse) VisitLoginResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/json")
 	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type Login202JSONResponse Challenge
+
+func (response Login202JSONResponse) VisitLoginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(202)
 
 	return ctx.JSON(&response)
 }
@@ -9256,6 +11703,63 @@ type LogoutdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response LogoutdefaultApplicationProblemPlusJSONResponse) VisitLogoutResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type LoginWithPasskeyRequestObject struct {
+	Body *LoginWithPasskeyJSONRequestBody
+}
+
+type LoginWithPasskeyResponseObject interface {
+	VisitLoginWithPasskeyResponse(ctx *fiber.Ctx) error
+}
+
+type LoginWithPasskey200JSONResponse Tokens
+
+func (response LoginWithPasskey200JSONResponse) VisitLoginWithPasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type LoginWithPasskeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response LoginWithPasskeydefaultApplicationProblemPlusJSONResponse) VisitLoginWithPasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type BeginPasskeyLoginRequestObject struct {
+}
+
+type BeginPasskeyLoginResponseObject interface {
+	VisitBeginPasskeyLoginResponse(ctx *fiber.Ctx) error
+}
+
+type BeginPasskeyLogin200JSONResponse Challenge
+
+func (response BeginPasskeyLogin200JSONResponse) VisitBeginPasskeyLoginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type BeginPasskeyLogindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BeginPasskeyLogindefaultApplicationProblemPlusJSONResponse) VisitBeginPasskeyLoginResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -9364,6 +11868,15 @@ func (response FinishProvider200JSONResponse) VisitFinishProviderResponse(ctx *f
 	return ctx.JSON(&response)
 }
 
+type FinishProvider202JSONResponse Challenge
+
+func (response FinishProvider202JSONResponse) VisitFinishProviderResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(202)
+
+	return ctx.JSON(&response)
+}
+
 type FinishProviderdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -9456,6 +11969,91 @@ type RegisterUserdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RegisterUserdefaultApplicationProblemPlusJSONResponse) VisitRegisterUserResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type DisownSessionRequestObject struct {
+	Body *DisownSessionJSONRequestBody
+}
+
+type DisownSessionResponseObject interface {
+	VisitDisownSessionResponse(ctx *fiber.Ctx) error
+}
+
+type DisownSession204Response struct {
+}
+
+func (response DisownSession204Response) VisitDisownSessionResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type DisownSessiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DisownSessiondefaultApplicationProblemPlusJSONResponse) VisitDisownSessionResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type StepUpRequestObject struct {
+	Body *StepUpJSONRequestBody
+}
+
+type StepUpResponseObject interface {
+	VisitStepUpResponse(ctx *fiber.Ctx) error
+}
+
+type StepUp200JSONResponse SteppedUp
+
+func (response StepUp200JSONResponse) VisitStepUpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type StepUpdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StepUpdefaultApplicationProblemPlusJSONResponse) VisitStepUpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type AskStepUpRequestObject struct {
+}
+
+type AskStepUpResponseObject interface {
+	VisitAskStepUpResponse(ctx *fiber.Ctx) error
+}
+
+type AskStepUp200JSONResponse Challenge
+
+func (response AskStepUp200JSONResponse) VisitAskStepUpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type AskStepUpdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AskStepUpdefaultApplicationProblemPlusJSONResponse) VisitAskStepUpResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -9956,6 +12554,209 @@ func (response ListFeaturesdefaultApplicationProblemPlusJSONResponse) VisitListF
 	return ctx.JSON(&response.Body)
 }
 
+type ListInvitationsRequestObject struct {
+	Params ListInvitationsParams
+}
+
+type ListInvitationsResponseObject interface {
+	VisitListInvitationsResponse(ctx *fiber.Ctx) error
+}
+
+type ListInvitations200JSONResponse InvitationList
+
+func (response ListInvitations200JSONResponse) VisitListInvitationsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListInvitationsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListInvitationsdefaultApplicationProblemPlusJSONResponse) VisitListInvitationsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type CreateInvitationRequestObject struct {
+	Params CreateInvitationParams
+	Body   *CreateInvitationJSONRequestBody
+}
+
+type CreateInvitationResponseObject interface {
+	VisitCreateInvitationResponse(ctx *fiber.Ctx) error
+}
+
+type CreateInvitation201JSONResponse Invitation
+
+func (response CreateInvitation201JSONResponse) VisitCreateInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type CreateInvitationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateInvitationdefaultApplicationProblemPlusJSONResponse) VisitCreateInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RevokeInvitationRequestObject struct {
+	Invitation InvitationID `json:"invitation"`
+}
+
+type RevokeInvitationResponseObject interface {
+	VisitRevokeInvitationResponse(ctx *fiber.Ctx) error
+}
+
+type RevokeInvitation204Response struct {
+}
+
+func (response RevokeInvitation204Response) VisitRevokeInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type RevokeInvitationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RevokeInvitationdefaultApplicationProblemPlusJSONResponse) VisitRevokeInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ResendInvitationRequestObject struct {
+	Invitation InvitationID `json:"invitation"`
+}
+
+type ResendInvitationResponseObject interface {
+	VisitResendInvitationResponse(ctx *fiber.Ctx) error
+}
+
+type ResendInvitation200JSONResponse Invitation
+
+func (response ResendInvitation200JSONResponse) VisitResendInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ResendInvitationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ResendInvitationdefaultApplicationProblemPlusJSONResponse) VisitResendInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type AcceptInvitationRequestObject struct {
+	Body *AcceptInvitationJSONRequestBody
+}
+
+type AcceptInvitationResponseObject interface {
+	VisitAcceptInvitationResponse(ctx *fiber.Ctx) error
+}
+
+type AcceptInvitation200JSONResponse Invited
+
+func (response AcceptInvitation200JSONResponse) VisitAcceptInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type AcceptInvitationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AcceptInvitationdefaultApplicationProblemPlusJSONResponse) VisitAcceptInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type LookAtInvitationRequestObject struct {
+	Body *LookAtInvitationJSONRequestBody
+}
+
+type LookAtInvitationResponseObject interface {
+	VisitLookAtInvitationResponse(ctx *fiber.Ctx) error
+}
+
+type LookAtInvitation200JSONResponse Invited
+
+func (response LookAtInvitation200JSONResponse) VisitLookAtInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type LookAtInvitationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response LookAtInvitationdefaultApplicationProblemPlusJSONResponse) VisitLookAtInvitationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RegisterInvitedRequestObject struct {
+	Body *RegisterInvitedJSONRequestBody
+}
+
+type RegisterInvitedResponseObject interface {
+	VisitRegisterInvitedResponse(ctx *fiber.Ctx) error
+}
+
+type RegisterInvited201JSONResponse Invited
+
+func (response RegisterInvited201JSONResponse) VisitRegisterInvitedResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type RegisterInviteddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RegisterInviteddefaultApplicationProblemPlusJSONResponse) VisitRegisterInvitedResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type GetJobRequestObject struct {
 	Job    JobID `json:"job"`
 	Params GetJobParams
@@ -10037,6 +12838,34 @@ type GetMedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMedefaultApplicationProblemPlusJSONResponse) VisitGetMeResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListFactorsRequestObject struct {
+}
+
+type ListFactorsResponseObject interface {
+	VisitListFactorsResponse(ctx *fiber.Ctx) error
+}
+
+type ListFactors200JSONResponse Factors
+
+func (response ListFactors200JSONResponse) VisitListFactorsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListFactorsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListFactorsdefaultApplicationProblemPlusJSONResponse) VisitListFactorsResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -10157,6 +12986,121 @@ func (response StartIdentitydefaultApplicationProblemPlusJSONResponse) VisitStar
 	return ctx.JSON(&response.Body)
 }
 
+type AddPasskeyRequestObject struct {
+	Body *AddPasskeyJSONRequestBody
+}
+
+type AddPasskeyResponseObject interface {
+	VisitAddPasskeyResponse(ctx *fiber.Ctx) error
+}
+
+type AddPasskey201JSONResponse PasskeyAdded
+
+func (response AddPasskey201JSONResponse) VisitAddPasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type AddPasskeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AddPasskeydefaultApplicationProblemPlusJSONResponse) VisitAddPasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RemovePasskeyRequestObject struct {
+	Passkey PasskeyID `json:"passkey"`
+}
+
+type RemovePasskeyResponseObject interface {
+	VisitRemovePasskeyResponse(ctx *fiber.Ctx) error
+}
+
+type RemovePasskey204Response struct {
+}
+
+func (response RemovePasskey204Response) VisitRemovePasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type RemovePasskeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RemovePasskeydefaultApplicationProblemPlusJSONResponse) VisitRemovePasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RenamePasskeyRequestObject struct {
+	Passkey PasskeyID `json:"passkey"`
+	Body    *RenamePasskeyJSONRequestBody
+}
+
+type RenamePasskeyResponseObject interface {
+	VisitRenamePasskeyResponse(ctx *fiber.Ctx) error
+}
+
+type RenamePasskey200JSONResponse Passkey
+
+func (response RenamePasskey200JSONResponse) VisitRenamePasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type RenamePasskeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RenamePasskeydefaultApplicationProblemPlusJSONResponse) VisitRenamePasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type BeginPasskeyRequestObject struct {
+}
+
+type BeginPasskeyResponseObject interface {
+	VisitBeginPasskeyResponse(ctx *fiber.Ctx) error
+}
+
+type BeginPasskey200JSONResponse Challenge
+
+func (response BeginPasskey200JSONResponse) VisitBeginPasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type BeginPasskeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BeginPasskeydefaultApplicationProblemPlusJSONResponse) VisitBeginPasskeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type ChangePasswordRequestObject struct {
 	Body *ChangePasswordJSONRequestBody
 }
@@ -10179,6 +13123,34 @@ type ChangePassworddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ChangePassworddefaultApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RenewRecoveryCodesRequestObject struct {
+}
+
+type RenewRecoveryCodesResponseObject interface {
+	VisitRenewRecoveryCodesResponse(ctx *fiber.Ctx) error
+}
+
+type RenewRecoveryCodes200JSONResponse RecoveryCodes
+
+func (response RenewRecoveryCodes200JSONResponse) VisitRenewRecoveryCodesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type RenewRecoveryCodesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RenewRecoveryCodesdefaultApplicationProblemPlusJSONResponse) VisitRenewRecoveryCodesResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -10241,6 +13213,36 @@ func (response RevokeSessiondefaultApplicationProblemPlusJSONResponse) VisitRevo
 	return ctx.JSON(&response.Body)
 }
 
+type RenameSessionRequestObject struct {
+	Session SessionID `json:"session"`
+	Body    *RenameSessionJSONRequestBody
+}
+
+type RenameSessionResponseObject interface {
+	VisitRenameSessionResponse(ctx *fiber.Ctx) error
+}
+
+type RenameSession200JSONResponse Session
+
+func (response RenameSession200JSONResponse) VisitRenameSessionResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type RenameSessiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RenameSessiondefaultApplicationProblemPlusJSONResponse) VisitRenameSessionResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type RevokeOtherSessionsRequestObject struct {
 }
 
@@ -10262,6 +13264,118 @@ type RevokeOtherSessionsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RevokeOtherSessionsdefaultApplicationProblemPlusJSONResponse) VisitRevokeOtherSessionsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type LeaveTenantRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+}
+
+type LeaveTenantResponseObject interface {
+	VisitLeaveTenantResponse(ctx *fiber.Ctx) error
+}
+
+type LeaveTenant204Response struct {
+}
+
+func (response LeaveTenant204Response) VisitLeaveTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type LeaveTenantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response LeaveTenantdefaultApplicationProblemPlusJSONResponse) VisitLeaveTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RemoveTotpRequestObject struct {
+}
+
+type RemoveTotpResponseObject interface {
+	VisitRemoveTotpResponse(ctx *fiber.Ctx) error
+}
+
+type RemoveTotp204Response struct {
+}
+
+func (response RemoveTotp204Response) VisitRemoveTotpResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type RemoveTotpdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RemoveTotpdefaultApplicationProblemPlusJSONResponse) VisitRemoveTotpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type EnrolTotpRequestObject struct {
+}
+
+type EnrolTotpResponseObject interface {
+	VisitEnrolTotpResponse(ctx *fiber.Ctx) error
+}
+
+type EnrolTotp201JSONResponse TotpEnrolment
+
+func (response EnrolTotp201JSONResponse) VisitEnrolTotpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type EnrolTotpdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EnrolTotpdefaultApplicationProblemPlusJSONResponse) VisitEnrolTotpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ConfirmTotpRequestObject struct {
+	Body *ConfirmTotpJSONRequestBody
+}
+
+type ConfirmTotpResponseObject interface {
+	VisitConfirmTotpResponse(ctx *fiber.Ctx) error
+}
+
+type ConfirmTotp200JSONResponse RecoveryCodes
+
+func (response ConfirmTotp200JSONResponse) VisitConfirmTotpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ConfirmTotpdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ConfirmTotpdefaultApplicationProblemPlusJSONResponse) VisitConfirmTotpResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -10590,6 +13704,66 @@ type SetMemberRoledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SetMemberRoledefaultApplicationProblemPlusJSONResponse) VisitSetMemberRoleResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListMemberWorkspacesRequestObject struct {
+	User UserID `json:"user"`
+}
+
+type ListMemberWorkspacesResponseObject interface {
+	VisitListMemberWorkspacesResponse(ctx *fiber.Ctx) error
+}
+
+type ListMemberWorkspaces200JSONResponse PlaceList
+
+func (response ListMemberWorkspaces200JSONResponse) VisitListMemberWorkspacesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListMemberWorkspacesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListMemberWorkspacesdefaultApplicationProblemPlusJSONResponse) VisitListMemberWorkspacesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GiveWorkspacesRequestObject struct {
+	User   UserID `json:"user"`
+	Params GiveWorkspacesParams
+	Body   *GiveWorkspacesJSONRequestBody
+}
+
+type GiveWorkspacesResponseObject interface {
+	VisitGiveWorkspacesResponse(ctx *fiber.Ctx) error
+}
+
+type GiveWorkspaces200JSONResponse WorkspacesResult
+
+func (response GiveWorkspaces200JSONResponse) VisitGiveWorkspacesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GiveWorkspacesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GiveWorkspacesdefaultApplicationProblemPlusJSONResponse) VisitGiveWorkspacesResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -12469,7 +15643,8 @@ func (response CreateRoledefaultApplicationProblemPlusJSONResponse) VisitCreateR
 }
 
 type DeleteRoleRequestObject struct {
-	Role RoleID `json:"role"`
+	Role   RoleID `json:"role"`
+	Params DeleteRoleParams
 }
 
 type DeleteRoleResponseObject interface {
@@ -12521,6 +15696,34 @@ type UpdateRoledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UpdateRoledefaultApplicationProblemPlusJSONResponse) VisitUpdateRoleResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListBuiltInRolesRequestObject struct {
+}
+
+type ListBuiltInRolesResponseObject interface {
+	VisitListBuiltInRolesResponse(ctx *fiber.Ctx) error
+}
+
+type ListBuiltInRoles200JSONResponse BuiltInRoleList
+
+func (response ListBuiltInRoles200JSONResponse) VisitListBuiltInRolesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListBuiltInRolesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListBuiltInRolesdefaultApplicationProblemPlusJSONResponse) VisitListBuiltInRolesResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -12676,6 +15879,38 @@ func (response CreateChildTenantdefaultApplicationProblemPlusJSONResponse) Visit
 	return ctx.JSON(&response.Body)
 }
 
+type RequestAccessRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+	Child  ChildID  `json:"child"`
+	Params RequestAccessParams
+	Body   *RequestAccessJSONRequestBody
+}
+
+type RequestAccessResponseObject interface {
+	VisitRequestAccessResponse(ctx *fiber.Ctx) error
+}
+
+type RequestAccess201JSONResponse Access
+
+func (response RequestAccess201JSONResponse) VisitRequestAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type RequestAccessdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RequestAccessdefaultApplicationProblemPlusJSONResponse) VisitRequestAccessResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type ResumeTenantRequestObject struct {
 	Tenant TenantID `json:"tenant"`
 	Child  ChildID  `json:"child"`
@@ -12729,6 +15964,121 @@ type SuspendTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SuspendTenantdefaultApplicationProblemPlusJSONResponse) VisitSuspendTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type EndOwnershipOfferRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+}
+
+type EndOwnershipOfferResponseObject interface {
+	VisitEndOwnershipOfferResponse(ctx *fiber.Ctx) error
+}
+
+type EndOwnershipOffer204Response struct {
+}
+
+func (response EndOwnershipOffer204Response) VisitEndOwnershipOfferResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type EndOwnershipOfferdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EndOwnershipOfferdefaultApplicationProblemPlusJSONResponse) VisitEndOwnershipOfferResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GetOwnershipOfferRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+}
+
+type GetOwnershipOfferResponseObject interface {
+	VisitGetOwnershipOfferResponse(ctx *fiber.Ctx) error
+}
+
+type GetOwnershipOffer200JSONResponse OwnershipOffer
+
+func (response GetOwnershipOffer200JSONResponse) VisitGetOwnershipOfferResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetOwnershipOfferdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetOwnershipOfferdefaultApplicationProblemPlusJSONResponse) VisitGetOwnershipOfferResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type AcceptOwnershipRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+}
+
+type AcceptOwnershipResponseObject interface {
+	VisitAcceptOwnershipResponse(ctx *fiber.Ctx) error
+}
+
+type AcceptOwnership204Response struct {
+}
+
+func (response AcceptOwnership204Response) VisitAcceptOwnershipResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type AcceptOwnershipdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AcceptOwnershipdefaultApplicationProblemPlusJSONResponse) VisitAcceptOwnershipResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type OfferOwnershipRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+	Body   *OfferOwnershipJSONRequestBody
+}
+
+type OfferOwnershipResponseObject interface {
+	VisitOfferOwnershipResponse(ctx *fiber.Ctx) error
+}
+
+type OfferOwnership201JSONResponse OwnershipOffer
+
+func (response OfferOwnership201JSONResponse) VisitOfferOwnershipResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type OfferOwnershipdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response OfferOwnershipdefaultApplicationProblemPlusJSONResponse) VisitOfferOwnershipResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -13110,6 +16460,24 @@ func (response TestWebhookdefaultApplicationProblemPlusJSONResponse) VisitTestWe
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ListAccessGrants What the tenant above was let do here, and what it asks for.
+	// (GET /access-grants)
+	ListAccessGrants(ctx context.Context, request ListAccessGrantsRequestObject) (ListAccessGrantsResponseObject, error)
+	// GrantAccess Let the members of the tenant above in, for a time.
+	// (POST /access-grants)
+	GrantAccess(ctx context.Context, request GrantAccessRequestObject) (GrantAccessResponseObject, error)
+	// ApproveAccess Grant what was asked for, from now on.
+	// (POST /access-grants/{access}:approve)
+	ApproveAccess(ctx context.Context, request ApproveAccessRequestObject) (ApproveAccessResponseObject, error)
+	// DeclineAccess Say no to a request.
+	// (POST /access-grants/{access}:decline)
+	DeclineAccess(ctx context.Context, request DeclineAccessRequestObject) (DeclineAccessResponseObject, error)
+	// RevokeAccess End a grant, with everybody's next request.
+	// (POST /access-grants/{access}:revoke)
+	RevokeAccess(ctx context.Context, request RevokeAccessRequestObject) (RevokeAccessResponseObject, error)
+	// ListReceivedAccess What the tenants below granted to this one, and what it asked them for.
+	// (GET /access-grants:received)
+	ListReceivedAccess(ctx context.Context, request ListReceivedAccessRequestObject) (ListReceivedAccessResponseObject, error)
 	// ListKeys The API keys of this tenant.
 	// (GET /api-keys)
 	ListKeys(ctx context.Context, request ListKeysRequestObject) (ListKeysResponseObject, error)
@@ -13125,12 +16493,21 @@ type StrictServerInterface interface {
 	// ExportAudit Every entry, newest first, as one file.
 	// (GET /audit:export)
 	ExportAudit(ctx context.Context, request ExportAuditRequestObject) (ExportAuditResponseObject, error)
+	// AnswerChallenge Answer the question for a second factor.
+	// (POST /auth/challenge)
+	AnswerChallenge(ctx context.Context, request AnswerChallengeRequestObject) (AnswerChallengeResponseObject, error)
 	// Login Sign in.
 	// (POST /auth/login)
 	Login(ctx context.Context, request LoginRequestObject) (LoginResponseObject, error)
 	// Logout Sign out of this session.
 	// (POST /auth/logout)
 	Logout(ctx context.Context, request LogoutRequestObject) (LogoutResponseObject, error)
+	// LoginWithPasskey Sign in with a passkey.
+	// (POST /auth/passkey)
+	LoginWithPasskey(ctx context.Context, request LoginWithPasskeyRequestObject) (LoginWithPasskeyResponseObject, error)
+	// BeginPasskeyLogin Ask for a passkey, whoever it is of.
+	// (POST /auth/passkey:begin)
+	BeginPasskeyLogin(ctx context.Context, request BeginPasskeyLoginRequestObject) (BeginPasskeyLoginResponseObject, error)
 	// ForgotPassword Ask for a mail that resets the password.
 	// (POST /auth/password:forgot)
 	ForgotPassword(ctx context.Context, request ForgotPasswordRequestObject) (ForgotPasswordResponseObject, error)
@@ -13152,6 +16529,15 @@ type StrictServerInterface interface {
 	// RegisterUser Register a person.
 	// (POST /auth/register)
 	RegisterUser(ctx context.Context, request RegisterUserRequestObject) (RegisterUserResponseObject, error)
+	// DisownSession End a session that is not yours.
+	// (POST /auth/session:disown)
+	DisownSession(ctx context.Context, request DisownSessionRequestObject) (DisownSessionResponseObject, error)
+	// StepUp Prove once more who you are.
+	// (POST /auth/step-up)
+	StepUp(ctx context.Context, request StepUpRequestObject) (StepUpResponseObject, error)
+	// AskStepUp How to prove once more who you are.
+	// (POST /auth/step-up:begin)
+	AskStepUp(ctx context.Context, request AskStepUpRequestObject) (AskStepUpResponseObject, error)
 	// VerifyEmail Prove that an address is yours.
 	// (POST /auth/verify)
 	VerifyEmail(ctx context.Context, request VerifyEmailRequestObject) (VerifyEmailResponseObject, error)
@@ -13200,6 +16586,27 @@ type StrictServerInterface interface {
 	// ListFeatures Which features are on in this tenant.
 	// (GET /features)
 	ListFeatures(ctx context.Context, request ListFeaturesRequestObject) (ListFeaturesResponseObject, error)
+	// ListInvitations Who was invited, latest first.
+	// (GET /invitations)
+	ListInvitations(ctx context.Context, request ListInvitationsRequestObject) (ListInvitationsResponseObject, error)
+	// CreateInvitation Invite an address.
+	// (POST /invitations)
+	CreateInvitation(ctx context.Context, request CreateInvitationRequestObject) (CreateInvitationResponseObject, error)
+	// RevokeInvitation Take an invitation back.
+	// (DELETE /invitations/{invitation})
+	RevokeInvitation(ctx context.Context, request RevokeInvitationRequestObject) (RevokeInvitationResponseObject, error)
+	// ResendInvitation Send the letter of an invitation again.
+	// (POST /invitations/{invitation}:resend)
+	ResendInvitation(ctx context.Context, request ResendInvitationRequestObject) (ResendInvitationResponseObject, error)
+	// AcceptInvitation Accept an invitation with the account that is signed in.
+	// (POST /invitations:accept)
+	AcceptInvitation(ctx context.Context, request AcceptInvitationRequestObject) (AcceptInvitationResponseObject, error)
+	// LookAtInvitation What a link from a letter offers.
+	// (POST /invitations:look)
+	LookAtInvitation(ctx context.Context, request LookAtInvitationRequestObject) (LookAtInvitationResponseObject, error)
+	// RegisterInvited Accept an invitation with a new account.
+	// (POST /invitations:register)
+	RegisterInvited(ctx context.Context, request RegisterInvitedRequestObject) (RegisterInvitedResponseObject, error)
 	// GetJob How far a job is.
 	// (GET /jobs/{job})
 	GetJob(ctx context.Context, request GetJobRequestObject) (GetJobResponseObject, error)
@@ -13209,6 +16616,9 @@ type StrictServerInterface interface {
 	// GetMe Who is signed in.
 	// (GET /me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// ListFactors Your second factors.
+	// (GET /me/factors)
+	ListFactors(ctx context.Context, request ListFactorsRequestObject) (ListFactorsResponseObject, error)
 	// ListIdentities The accounts elsewhere that sign the person in.
 	// (GET /me/identities)
 	ListIdentities(ctx context.Context, request ListIdentitiesRequestObject) (ListIdentitiesResponseObject, error)
@@ -13221,18 +16631,48 @@ type StrictServerInterface interface {
 	// StartIdentity Begin to link an account elsewhere.
 	// (POST /me/identities:start)
 	StartIdentity(ctx context.Context, request StartIdentityRequestObject) (StartIdentityResponseObject, error)
+	// AddPasskey Add the passkey that was made.
+	// (POST /me/passkeys)
+	AddPasskey(ctx context.Context, request AddPasskeyRequestObject) (AddPasskeyResponseObject, error)
+	// RemovePasskey Remove a passkey.
+	// (DELETE /me/passkeys/{passkey})
+	RemovePasskey(ctx context.Context, request RemovePasskeyRequestObject) (RemovePasskeyResponseObject, error)
+	// RenamePasskey Name a passkey.
+	// (PATCH /me/passkeys/{passkey})
+	RenamePasskey(ctx context.Context, request RenamePasskeyRequestObject) (RenamePasskeyResponseObject, error)
+	// BeginPasskey Ask for a new passkey.
+	// (POST /me/passkeys:begin)
+	BeginPasskey(ctx context.Context, request BeginPasskeyRequestObject) (BeginPasskeyResponseObject, error)
 	// ChangePassword Change the password.
 	// (POST /me/password:change)
 	ChangePassword(ctx context.Context, request ChangePasswordRequestObject) (ChangePasswordResponseObject, error)
+	// RenewRecoveryCodes Make new recovery codes.
+	// (POST /me/recovery-codes)
+	RenewRecoveryCodes(ctx context.Context, request RenewRecoveryCodesRequestObject) (RenewRecoveryCodesResponseObject, error)
 	// ListSessions Where the person is signed in.
 	// (GET /me/sessions)
 	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
 	// RevokeSession End a session.
 	// (DELETE /me/sessions/{session})
 	RevokeSession(ctx context.Context, request RevokeSessionRequestObject) (RevokeSessionResponseObject, error)
+	// RenameSession Name a session.
+	// (PATCH /me/sessions/{session})
+	RenameSession(ctx context.Context, request RenameSessionRequestObject) (RenameSessionResponseObject, error)
 	// RevokeOtherSessions End every session but this one.
 	// (POST /me/sessions:revoke-others)
 	RevokeOtherSessions(ctx context.Context, request RevokeOtherSessionsRequestObject) (RevokeOtherSessionsResponseObject, error)
+	// LeaveTenant Leave a tenant.
+	// (POST /me/tenants/{tenant}:leave)
+	LeaveTenant(ctx context.Context, request LeaveTenantRequestObject) (LeaveTenantResponseObject, error)
+	// RemoveTotp Remove the authenticator app.
+	// (DELETE /me/totp)
+	RemoveTotp(ctx context.Context, request RemoveTotpRequestObject) (RemoveTotpResponseObject, error)
+	// EnrolTotp Make a secret for an authenticator app.
+	// (POST /me/totp)
+	EnrolTotp(ctx context.Context, request EnrolTotpRequestObject) (EnrolTotpResponseObject, error)
+	// ConfirmTotp Show a code of the app.
+	// (POST /me/totp:confirm)
+	ConfirmTotp(ctx context.Context, request ConfirmTotpRequestObject) (ConfirmTotpResponseObject, error)
 	// ListMedia The uploaded media, newest first.
 	// (GET /media)
 	ListMedia(ctx context.Context, request ListMediaRequestObject) (ListMediaResponseObject, error)
@@ -13263,6 +16703,12 @@ type StrictServerInterface interface {
 	// SetMemberRole Give a member another role.
 	// (PUT /members/{user})
 	SetMemberRole(ctx context.Context, request SetMemberRoleRequestObject) (SetMemberRoleResponseObject, error)
+	// ListMemberWorkspaces What a member is in the tenants directly below.
+	// (GET /members/{user}/workspaces)
+	ListMemberWorkspaces(ctx context.Context, request ListMemberWorkspacesRequestObject) (ListMemberWorkspacesResponseObject, error)
+	// GiveWorkspaces Give a member several workspaces at once.
+	// (POST /members/{user}/workspaces)
+	GiveWorkspaces(ctx context.Context, request GiveWorkspacesRequestObject) (GiveWorkspacesResponseObject, error)
 	// OperatorLogin Sign in as an operator.
 	// (POST /operator/auth/login)
 	OperatorLogin(ctx context.Context, request OperatorLoginRequestObject) (OperatorLoginResponseObject, error)
@@ -13449,18 +16895,21 @@ type StrictServerInterface interface {
 	// UpdatePublishingSettings Replace the tenant's rules of publishing.
 	// (PUT /publishing/settings)
 	UpdatePublishingSettings(ctx context.Context, request UpdatePublishingSettingsRequestObject) (UpdatePublishingSettingsResponseObject, error)
-	// ListRoles The tenant's own roles.
+	// ListRoles The roles that people here defined.
 	// (GET /roles)
 	ListRoles(ctx context.Context, request ListRolesRequestObject) (ListRolesResponseObject, error)
 	// CreateRole Create a role.
 	// (POST /roles)
 	CreateRole(ctx context.Context, request CreateRoleRequestObject) (CreateRoleResponseObject, error)
-	// DeleteRole Delete a role that nobody has.
+	// DeleteRole Delete a role.
 	// (DELETE /roles/{role})
 	DeleteRole(ctx context.Context, request DeleteRoleRequestObject) (DeleteRoleResponseObject, error)
 	// UpdateRole Replace what a role allows.
 	// (PUT /roles/{role})
 	UpdateRole(ctx context.Context, request UpdateRoleRequestObject) (UpdateRoleResponseObject, error)
+	// ListBuiltInRoles The roles that every tenant has.
+	// (GET /roles:built-in)
+	ListBuiltInRoles(ctx context.Context, request ListBuiltInRolesRequestObject) (ListBuiltInRolesResponseObject, error)
 	// ListTenants The tenants the person is a member of.
 	// (GET /tenants)
 	ListTenants(ctx context.Context, request ListTenantsRequestObject) (ListTenantsResponseObject, error)
@@ -13476,12 +16925,27 @@ type StrictServerInterface interface {
 	// CreateChildTenant Create a tenant below this one.
 	// (POST /tenants/{tenant}/children)
 	CreateChildTenant(ctx context.Context, request CreateChildTenantRequestObject) (CreateChildTenantResponseObject, error)
+	// RequestAccess Ask a tenant directly below to let your members in.
+	// (POST /tenants/{tenant}/children/{child}:request-access)
+	RequestAccess(ctx context.Context, request RequestAccessRequestObject) (RequestAccessResponseObject, error)
 	// ResumeTenant Open a suspended tenant again.
 	// (POST /tenants/{tenant}/children/{child}:resume)
 	ResumeTenant(ctx context.Context, request ResumeTenantRequestObject) (ResumeTenantResponseObject, error)
 	// SuspendTenant Close a tenant directly below, and all under it, to everybody.
 	// (POST /tenants/{tenant}/children/{child}:suspend)
 	SuspendTenant(ctx context.Context, request SuspendTenantRequestObject) (SuspendTenantResponseObject, error)
+	// EndOwnershipOffer Take an offer back, or decline it.
+	// (DELETE /tenants/{tenant}/ownership)
+	EndOwnershipOffer(ctx context.Context, request EndOwnershipOfferRequestObject) (EndOwnershipOfferResponseObject, error)
+	// GetOwnershipOffer The offer of ownership that waits.
+	// (GET /tenants/{tenant}/ownership)
+	GetOwnershipOffer(ctx context.Context, request GetOwnershipOfferRequestObject) (GetOwnershipOfferResponseObject, error)
+	// AcceptOwnership Become the owner, as whom the tenant was offered to.
+	// (POST /tenants/{tenant}/ownership:accept)
+	AcceptOwnership(ctx context.Context, request AcceptOwnershipRequestObject) (AcceptOwnershipResponseObject, error)
+	// OfferOwnership Offer the tenant to one of its members.
+	// (POST /tenants/{tenant}/ownership:offer)
+	OfferOwnership(ctx context.Context, request OfferOwnershipRequestObject) (OfferOwnershipResponseObject, error)
 	// PausePublishing Hold everything that is due in this tenant and below it.
 	// (POST /tenants/{tenant}/publishing:pause)
 	PausePublishing(ctx context.Context, request PausePublishingRequestObject) (PausePublishingResponseObject, error)
@@ -13530,6 +16994,176 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// ListAccessGrants operation middleware
+func (sh *strictHandler) ListAccessGrants(ctx *fiber.Ctx, params ListAccessGrantsParams) error {
+	var request ListAccessGrantsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAccessGrants(ctx.UserContext(), request.(ListAccessGrantsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAccessGrants")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAccessGrantsResponseObject); ok {
+		if err := validResponse.VisitListAccessGrantsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GrantAccess operation middleware
+func (sh *strictHandler) GrantAccess(ctx *fiber.Ctx, params GrantAccessParams) error {
+	var request GrantAccessRequestObject
+
+	request.Params = params
+
+	var body GrantAccessJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GrantAccess(ctx.UserContext(), request.(GrantAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GrantAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GrantAccessResponseObject); ok {
+		if err := validResponse.VisitGrantAccessResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ApproveAccess operation middleware
+func (sh *strictHandler) ApproveAccess(ctx *fiber.Ctx, access AccessID) error {
+	var request ApproveAccessRequestObject
+
+	request.Access = access
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ApproveAccess(ctx.UserContext(), request.(ApproveAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApproveAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ApproveAccessResponseObject); ok {
+		if err := validResponse.VisitApproveAccessResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeclineAccess operation middleware
+func (sh *strictHandler) DeclineAccess(ctx *fiber.Ctx, access AccessID) error {
+	var request DeclineAccessRequestObject
+
+	request.Access = access
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.DeclineAccess(ctx.UserContext(), request.(DeclineAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeclineAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeclineAccessResponseObject); ok {
+		if err := validResponse.VisitDeclineAccessResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokeAccess operation middleware
+func (sh *strictHandler) RevokeAccess(ctx *fiber.Ctx, access AccessID) error {
+	var request RevokeAccessRequestObject
+
+	request.Access = access
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeAccess(ctx.UserContext(), request.(RevokeAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeAccessResponseObject); ok {
+		if err := validResponse.VisitRevokeAccessResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListReceivedAccess operation middleware
+func (sh *strictHandler) ListReceivedAccess(ctx *fiber.Ctx, params ListReceivedAccessParams) error {
+	var request ListReceivedAccessRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListReceivedAccess(ctx.UserContext(), request.(ListReceivedAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListReceivedAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListReceivedAccessResponseObject); ok {
+		if err := validResponse.VisitListReceivedAccessResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // ListKeys operation middleware
@@ -13671,6 +17305,39 @@ func (sh *strictHandler) ExportAudit(ctx *fiber.Ctx, params ExportAuditParams) e
 	return nil
 }
 
+// AnswerChallenge operation middleware
+func (sh *strictHandler) AnswerChallenge(ctx *fiber.Ctx) error {
+	var request AnswerChallengeRequestObject
+
+	var body AnswerChallengeJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.AnswerChallenge(ctx.UserContext(), request.(AnswerChallengeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnswerChallenge")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AnswerChallengeResponseObject); ok {
+		if err := validResponse.VisitAnswerChallengeResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Login operation middleware
 func (sh *strictHandler) Login(ctx *fiber.Ctx) error {
 	var request LoginRequestObject
@@ -13721,6 +17388,64 @@ func (sh *strictHandler) Logout(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(LogoutResponseObject); ok {
 		if err := validResponse.VisitLogoutResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// LoginWithPasskey operation middleware
+func (sh *strictHandler) LoginWithPasskey(ctx *fiber.Ctx) error {
+	var request LoginWithPasskeyRequestObject
+
+	var body LoginWithPasskeyJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.LoginWithPasskey(ctx.UserContext(), request.(LoginWithPasskeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LoginWithPasskey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LoginWithPasskeyResponseObject); ok {
+		if err := validResponse.VisitLoginWithPasskeyResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// BeginPasskeyLogin operation middleware
+func (sh *strictHandler) BeginPasskeyLogin(ctx *fiber.Ctx) error {
+	var request BeginPasskeyLoginRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.BeginPasskeyLogin(ctx.UserContext(), request.(BeginPasskeyLoginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BeginPasskeyLogin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BeginPasskeyLoginResponseObject); ok {
+		if err := validResponse.VisitBeginPasskeyLoginResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -13943,6 +17668,97 @@ func (sh *strictHandler) RegisterUser(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(RegisterUserResponseObject); ok {
 		if err := validResponse.VisitRegisterUserResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DisownSession operation middleware
+func (sh *strictHandler) DisownSession(ctx *fiber.Ctx) error {
+	var request DisownSessionRequestObject
+
+	var body DisownSessionJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.DisownSession(ctx.UserContext(), request.(DisownSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DisownSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DisownSessionResponseObject); ok {
+		if err := validResponse.VisitDisownSessionResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StepUp operation middleware
+func (sh *strictHandler) StepUp(ctx *fiber.Ctx) error {
+	var request StepUpRequestObject
+
+	var body StepUpJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.StepUp(ctx.UserContext(), request.(StepUpRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StepUp")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StepUpResponseObject); ok {
+		if err := validResponse.VisitStepUpResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskStepUp operation middleware
+func (sh *strictHandler) AskStepUp(ctx *fiber.Ctx) error {
+	var request AskStepUpRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.AskStepUp(ctx.UserContext(), request.(AskStepUpRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskStepUp")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskStepUpResponseObject); ok {
+		if err := validResponse.VisitAskStepUpResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -14426,6 +18242,221 @@ func (sh *strictHandler) ListFeatures(ctx *fiber.Ctx) error {
 	return nil
 }
 
+// ListInvitations operation middleware
+func (sh *strictHandler) ListInvitations(ctx *fiber.Ctx, params ListInvitationsParams) error {
+	var request ListInvitationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListInvitations(ctx.UserContext(), request.(ListInvitationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListInvitations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListInvitationsResponseObject); ok {
+		if err := validResponse.VisitListInvitationsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateInvitation operation middleware
+func (sh *strictHandler) CreateInvitation(ctx *fiber.Ctx, params CreateInvitationParams) error {
+	var request CreateInvitationRequestObject
+
+	request.Params = params
+
+	var body CreateInvitationJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateInvitation(ctx.UserContext(), request.(CreateInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateInvitationResponseObject); ok {
+		if err := validResponse.VisitCreateInvitationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokeInvitation operation middleware
+func (sh *strictHandler) RevokeInvitation(ctx *fiber.Ctx, invitation InvitationID) error {
+	var request RevokeInvitationRequestObject
+
+	request.Invitation = invitation
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeInvitation(ctx.UserContext(), request.(RevokeInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeInvitationResponseObject); ok {
+		if err := validResponse.VisitRevokeInvitationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ResendInvitation operation middleware
+func (sh *strictHandler) ResendInvitation(ctx *fiber.Ctx, invitation InvitationID) error {
+	var request ResendInvitationRequestObject
+
+	request.Invitation = invitation
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ResendInvitation(ctx.UserContext(), request.(ResendInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResendInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResendInvitationResponseObject); ok {
+		if err := validResponse.VisitResendInvitationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AcceptInvitation operation middleware
+func (sh *strictHandler) AcceptInvitation(ctx *fiber.Ctx) error {
+	var request AcceptInvitationRequestObject
+
+	var body AcceptInvitationJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.AcceptInvitation(ctx.UserContext(), request.(AcceptInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AcceptInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AcceptInvitationResponseObject); ok {
+		if err := validResponse.VisitAcceptInvitationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// LookAtInvitation operation middleware
+func (sh *strictHandler) LookAtInvitation(ctx *fiber.Ctx) error {
+	var request LookAtInvitationRequestObject
+
+	var body LookAtInvitationJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.LookAtInvitation(ctx.UserContext(), request.(LookAtInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LookAtInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LookAtInvitationResponseObject); ok {
+		if err := validResponse.VisitLookAtInvitationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RegisterInvited operation middleware
+func (sh *strictHandler) RegisterInvited(ctx *fiber.Ctx) error {
+	var request RegisterInvitedRequestObject
+
+	var body RegisterInvitedJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RegisterInvited(ctx.UserContext(), request.(RegisterInvitedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RegisterInvited")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RegisterInvitedResponseObject); ok {
+		if err := validResponse.VisitRegisterInvitedResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetJob operation middleware
 func (sh *strictHandler) GetJob(ctx *fiber.Ctx, job JobID, params GetJobParams) error {
 	var request GetJobRequestObject
@@ -14498,6 +18529,31 @@ func (sh *strictHandler) GetMe(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(GetMeResponseObject); ok {
 		if err := validResponse.VisitGetMeResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListFactors operation middleware
+func (sh *strictHandler) ListFactors(ctx *fiber.Ctx) error {
+	var request ListFactorsRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListFactors(ctx.UserContext(), request.(ListFactorsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListFactors")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListFactorsResponseObject); ok {
+		if err := validResponse.VisitListFactorsResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -14624,6 +18680,126 @@ func (sh *strictHandler) StartIdentity(ctx *fiber.Ctx) error {
 	return nil
 }
 
+// AddPasskey operation middleware
+func (sh *strictHandler) AddPasskey(ctx *fiber.Ctx) error {
+	var request AddPasskeyRequestObject
+
+	var body AddPasskeyJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.AddPasskey(ctx.UserContext(), request.(AddPasskeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddPasskey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddPasskeyResponseObject); ok {
+		if err := validResponse.VisitAddPasskeyResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemovePasskey operation middleware
+func (sh *strictHandler) RemovePasskey(ctx *fiber.Ctx, passkey PasskeyID) error {
+	var request RemovePasskeyRequestObject
+
+	request.Passkey = passkey
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RemovePasskey(ctx.UserContext(), request.(RemovePasskeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemovePasskey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemovePasskeyResponseObject); ok {
+		if err := validResponse.VisitRemovePasskeyResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RenamePasskey operation middleware
+func (sh *strictHandler) RenamePasskey(ctx *fiber.Ctx, passkey PasskeyID) error {
+	var request RenamePasskeyRequestObject
+
+	request.Passkey = passkey
+
+	var body RenamePasskeyJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RenamePasskey(ctx.UserContext(), request.(RenamePasskeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RenamePasskey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RenamePasskeyResponseObject); ok {
+		if err := validResponse.VisitRenamePasskeyResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// BeginPasskey operation middleware
+func (sh *strictHandler) BeginPasskey(ctx *fiber.Ctx) error {
+	var request BeginPasskeyRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.BeginPasskey(ctx.UserContext(), request.(BeginPasskeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BeginPasskey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BeginPasskeyResponseObject); ok {
+		if err := validResponse.VisitBeginPasskeyResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ChangePassword operation middleware
 func (sh *strictHandler) ChangePassword(ctx *fiber.Ctx) error {
 	var request ChangePasswordRequestObject
@@ -14649,6 +18825,31 @@ func (sh *strictHandler) ChangePassword(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(ChangePasswordResponseObject); ok {
 		if err := validResponse.VisitChangePasswordResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RenewRecoveryCodes operation middleware
+func (sh *strictHandler) RenewRecoveryCodes(ctx *fiber.Ctx) error {
+	var request RenewRecoveryCodesRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RenewRecoveryCodes(ctx.UserContext(), request.(RenewRecoveryCodesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RenewRecoveryCodes")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RenewRecoveryCodesResponseObject); ok {
+		if err := validResponse.VisitRenewRecoveryCodesResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -14709,6 +18910,41 @@ func (sh *strictHandler) RevokeSession(ctx *fiber.Ctx, session SessionID) error 
 	return nil
 }
 
+// RenameSession operation middleware
+func (sh *strictHandler) RenameSession(ctx *fiber.Ctx, session SessionID) error {
+	var request RenameSessionRequestObject
+
+	request.Session = session
+
+	var body RenameSessionJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RenameSession(ctx.UserContext(), request.(RenameSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RenameSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RenameSessionResponseObject); ok {
+		if err := validResponse.VisitRenameSessionResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // RevokeOtherSessions operation middleware
 func (sh *strictHandler) RevokeOtherSessions(ctx *fiber.Ctx) error {
 	var request RevokeOtherSessionsRequestObject
@@ -14726,6 +18962,116 @@ func (sh *strictHandler) RevokeOtherSessions(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(RevokeOtherSessionsResponseObject); ok {
 		if err := validResponse.VisitRevokeOtherSessionsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// LeaveTenant operation middleware
+func (sh *strictHandler) LeaveTenant(ctx *fiber.Ctx, tenant TenantID) error {
+	var request LeaveTenantRequestObject
+
+	request.Tenant = tenant
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.LeaveTenant(ctx.UserContext(), request.(LeaveTenantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LeaveTenant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LeaveTenantResponseObject); ok {
+		if err := validResponse.VisitLeaveTenantResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveTotp operation middleware
+func (sh *strictHandler) RemoveTotp(ctx *fiber.Ctx) error {
+	var request RemoveTotpRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveTotp(ctx.UserContext(), request.(RemoveTotpRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveTotp")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveTotpResponseObject); ok {
+		if err := validResponse.VisitRemoveTotpResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EnrolTotp operation middleware
+func (sh *strictHandler) EnrolTotp(ctx *fiber.Ctx) error {
+	var request EnrolTotpRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.EnrolTotp(ctx.UserContext(), request.(EnrolTotpRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EnrolTotp")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EnrolTotpResponseObject); ok {
+		if err := validResponse.VisitEnrolTotpResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ConfirmTotp operation middleware
+func (sh *strictHandler) ConfirmTotp(ctx *fiber.Ctx) error {
+	var request ConfirmTotpRequestObject
+
+	var body ConfirmTotpJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmTotp(ctx.UserContext(), request.(ConfirmTotpRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmTotp")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmTotpResponseObject); ok {
+		if err := validResponse.VisitConfirmTotpResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -15030,6 +19376,69 @@ func (sh *strictHandler) SetMemberRole(ctx *fiber.Ctx, user UserID) error {
 		return err
 	} else if validResponse, ok := response.(SetMemberRoleResponseObject); ok {
 		if err := validResponse.VisitSetMemberRoleResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMemberWorkspaces operation middleware
+func (sh *strictHandler) ListMemberWorkspaces(ctx *fiber.Ctx, user UserID) error {
+	var request ListMemberWorkspacesRequestObject
+
+	request.User = user
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMemberWorkspaces(ctx.UserContext(), request.(ListMemberWorkspacesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMemberWorkspaces")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMemberWorkspacesResponseObject); ok {
+		if err := validResponse.VisitListMemberWorkspacesResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GiveWorkspaces operation middleware
+func (sh *strictHandler) GiveWorkspaces(ctx *fiber.Ctx, user UserID, params GiveWorkspacesParams) error {
+	var request GiveWorkspacesRequestObject
+
+	request.User = user
+	request.Params = params
+
+	var body GiveWorkspacesJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GiveWorkspaces(ctx.UserContext(), request.(GiveWorkspacesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GiveWorkspaces")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GiveWorkspacesResponseObject); ok {
+		if err := validResponse.VisitGiveWorkspacesResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -16245,12 +20654,9 @@ func (sh *strictHandler) ApprovePlugin(ctx *fiber.Ctx, plugin PluginID) error {
 	var err error
 	err = strictjson.Decode(ctx.Request().Body(), &body)
 	if err != nil {
-		if !errors.Is(err, io.EOF) {
-			return err
-		}
-	} else {
-		request.Body = &body
+		return err
 	}
+	request.Body = &body
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.ApprovePlugin(ctx.UserContext(), request.(ApprovePluginRequestObject))
@@ -16958,10 +21364,11 @@ func (sh *strictHandler) CreateRole(ctx *fiber.Ctx, params CreateRoleParams) err
 }
 
 // DeleteRole operation middleware
-func (sh *strictHandler) DeleteRole(ctx *fiber.Ctx, role RoleID) error {
+func (sh *strictHandler) DeleteRole(ctx *fiber.Ctx, role RoleID, params DeleteRoleParams) error {
 	var request DeleteRoleRequestObject
 
 	request.Role = role
+	request.Params = params
 
 	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
 		return sh.ssi.DeleteRole(ctx.UserContext(), request.(DeleteRoleRequestObject))
@@ -17012,6 +21419,31 @@ func (sh *strictHandler) UpdateRole(ctx *fiber.Ctx, role RoleID, params UpdateRo
 		return err
 	} else if validResponse, ok := response.(UpdateRoleResponseObject); ok {
 		if err := validResponse.VisitUpdateRoleResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListBuiltInRoles operation middleware
+func (sh *strictHandler) ListBuiltInRoles(ctx *fiber.Ctx) error {
+	var request ListBuiltInRolesRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBuiltInRoles(ctx.UserContext(), request.(ListBuiltInRolesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBuiltInRoles")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListBuiltInRolesResponseObject); ok {
+		if err := validResponse.VisitListBuiltInRolesResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -17172,6 +21604,43 @@ func (sh *strictHandler) CreateChildTenant(ctx *fiber.Ctx, tenant TenantID, para
 	return nil
 }
 
+// RequestAccess operation middleware
+func (sh *strictHandler) RequestAccess(ctx *fiber.Ctx, tenant TenantID, child ChildID, params RequestAccessParams) error {
+	var request RequestAccessRequestObject
+
+	request.Tenant = tenant
+	request.Child = child
+	request.Params = params
+
+	var body RequestAccessJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RequestAccess(ctx.UserContext(), request.(RequestAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RequestAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RequestAccessResponseObject); ok {
+		if err := validResponse.VisitRequestAccessResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ResumeTenant operation middleware
 func (sh *strictHandler) ResumeTenant(ctx *fiber.Ctx, tenant TenantID, child ChildID) error {
 	var request ResumeTenantRequestObject
@@ -17231,6 +21700,122 @@ func (sh *strictHandler) SuspendTenant(ctx *fiber.Ctx, tenant TenantID, child Ch
 		return err
 	} else if validResponse, ok := response.(SuspendTenantResponseObject); ok {
 		if err := validResponse.VisitSuspendTenantResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EndOwnershipOffer operation middleware
+func (sh *strictHandler) EndOwnershipOffer(ctx *fiber.Ctx, tenant TenantID) error {
+	var request EndOwnershipOfferRequestObject
+
+	request.Tenant = tenant
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.EndOwnershipOffer(ctx.UserContext(), request.(EndOwnershipOfferRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndOwnershipOffer")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EndOwnershipOfferResponseObject); ok {
+		if err := validResponse.VisitEndOwnershipOfferResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetOwnershipOffer operation middleware
+func (sh *strictHandler) GetOwnershipOffer(ctx *fiber.Ctx, tenant TenantID) error {
+	var request GetOwnershipOfferRequestObject
+
+	request.Tenant = tenant
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetOwnershipOffer(ctx.UserContext(), request.(GetOwnershipOfferRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetOwnershipOffer")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetOwnershipOfferResponseObject); ok {
+		if err := validResponse.VisitGetOwnershipOfferResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AcceptOwnership operation middleware
+func (sh *strictHandler) AcceptOwnership(ctx *fiber.Ctx, tenant TenantID) error {
+	var request AcceptOwnershipRequestObject
+
+	request.Tenant = tenant
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.AcceptOwnership(ctx.UserContext(), request.(AcceptOwnershipRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AcceptOwnership")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AcceptOwnershipResponseObject); ok {
+		if err := validResponse.VisitAcceptOwnershipResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// OfferOwnership operation middleware
+func (sh *strictHandler) OfferOwnership(ctx *fiber.Ctx, tenant TenantID) error {
+	var request OfferOwnershipRequestObject
+
+	request.Tenant = tenant
+
+	var body OfferOwnershipJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.OfferOwnership(ctx.UserContext(), request.(OfferOwnershipRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OfferOwnership")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(OfferOwnershipResponseObject); ok {
+		if err := validResponse.VisitOfferOwnershipResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

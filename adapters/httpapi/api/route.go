@@ -22,6 +22,7 @@ type Route struct {
 	Operator bool
 	// NoImpersonation: an operator who acts as somebody may not.
 	NoImpersonation bool
+	StepUp  bool   // needs a person who proved who they are in the last minutes
 
 	Cookie bool // reads or sets a cookie that stands for somebody: for our own pages
 
@@ -29,7 +30,7 @@ type Route struct {
 	Bodyless    bool              // takes no body
 	Stream      bool              // reads its body as it arrives
 	Ticket      bool              // may be opened with ?ticket=
-	Rate        string            // which limiter: "sign_in", "refresh", "upload", or by method
+	Rate        string            // which limiter: "sign_in", "ask", "refresh", "upload", or by method
 	Idempotency string            // "required", or optional
 	IfMatch     string            // "required", or optional
 	IDs         map[string]string // path parameters that are names, with their prefix

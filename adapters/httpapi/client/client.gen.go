@@ -18,6 +18,102 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AccessObject.
+const (
+	AccessGrant AccessObject = "access_grant"
+)
+
+// Valid indicates whether the value is a known member of the AccessObject enum.
+func (e AccessObject) Valid() bool {
+	switch e {
+	case AccessGrant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessRole.
+const (
+	AccessRoleApprover AccessRole = "approver"
+	AccessRoleClient   AccessRole = "client"
+	AccessRoleEditor   AccessRole = "editor"
+	AccessRoleManager  AccessRole = "manager"
+	AccessRoleViewer   AccessRole = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the AccessRole enum.
+func (e AccessRole) Valid() bool {
+	switch e {
+	case AccessRoleApprover:
+		return true
+	case AccessRoleClient:
+		return true
+	case AccessRoleEditor:
+		return true
+	case AccessRoleManager:
+		return true
+	case AccessRoleViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessState.
+const (
+	AccessStateDeclined  AccessState = "declined"
+	AccessStateEnded     AccessState = "ended"
+	AccessStateGranted   AccessState = "granted"
+	AccessStateRequested AccessState = "requested"
+	AccessStateRevoked   AccessState = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the AccessState enum.
+func (e AccessState) Valid() bool {
+	switch e {
+	case AccessStateDeclined:
+		return true
+	case AccessStateEnded:
+		return true
+	case AccessStateGranted:
+		return true
+	case AccessStateRequested:
+		return true
+	case AccessStateRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessInputRole.
+const (
+	AccessInputRoleApprover AccessInputRole = "approver"
+	AccessInputRoleClient   AccessInputRole = "client"
+	AccessInputRoleEditor   AccessInputRole = "editor"
+	AccessInputRoleManager  AccessInputRole = "manager"
+	AccessInputRoleViewer   AccessInputRole = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the AccessInputRole enum.
+func (e AccessInputRole) Valid() bool {
+	switch e {
+	case AccessInputRoleApprover:
+		return true
+	case AccessInputRoleClient:
+		return true
+	case AccessInputRoleEditor:
+		return true
+	case AccessInputRoleManager:
+		return true
+	case AccessInputRoleViewer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AuditEntryObject.
 const (
 	AuditEntryObjectAuditEntry AuditEntryObject = "audit_entry"
@@ -48,6 +144,54 @@ func (e BlockObject) Valid() bool {
 	}
 }
 
+// Defines values for BuiltInRoleName.
+const (
+	BuiltInRoleNameAdmin    BuiltInRoleName = "admin"
+	BuiltInRoleNameApprover BuiltInRoleName = "approver"
+	BuiltInRoleNameClient   BuiltInRoleName = "client"
+	BuiltInRoleNameEditor   BuiltInRoleName = "editor"
+	BuiltInRoleNameManager  BuiltInRoleName = "manager"
+	BuiltInRoleNameOwner    BuiltInRoleName = "owner"
+	BuiltInRoleNameViewer   BuiltInRoleName = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the BuiltInRoleName enum.
+func (e BuiltInRoleName) Valid() bool {
+	switch e {
+	case BuiltInRoleNameAdmin:
+		return true
+	case BuiltInRoleNameApprover:
+		return true
+	case BuiltInRoleNameClient:
+		return true
+	case BuiltInRoleNameEditor:
+		return true
+	case BuiltInRoleNameManager:
+		return true
+	case BuiltInRoleNameOwner:
+		return true
+	case BuiltInRoleNameViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BuiltInRoleObject.
+const (
+	BuiltInRoleObjectBuiltInRole BuiltInRoleObject = "built_in_role"
+)
+
+// Valid indicates whether the value is a known member of the BuiltInRoleObject enum.
+func (e BuiltInRoleObject) Valid() bool {
+	switch e {
+	case BuiltInRoleObjectBuiltInRole:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CalendarEntryObject.
 const (
 	CalendarEntryObjectCalendarEntry CalendarEntryObject = "calendar_entry"
@@ -57,6 +201,42 @@ const (
 func (e CalendarEntryObject) Valid() bool {
 	switch e {
 	case CalendarEntryObjectCalendarEntry:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChallengeObject.
+const (
+	ChallengeObjectChallenge ChallengeObject = "challenge"
+)
+
+// Valid indicates whether the value is a known member of the ChallengeObject enum.
+func (e ChallengeObject) Valid() bool {
+	switch e {
+	case ChallengeObjectChallenge:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChallengeAnswerMethod.
+const (
+	ChallengeAnswerMethodPasskey  ChallengeAnswerMethod = "passkey"
+	ChallengeAnswerMethodRecovery ChallengeAnswerMethod = "recovery"
+	ChallengeAnswerMethodTotp     ChallengeAnswerMethod = "totp"
+)
+
+// Valid indicates whether the value is a known member of the ChallengeAnswerMethod enum.
+func (e ChallengeAnswerMethod) Valid() bool {
+	switch e {
+	case ChallengeAnswerMethodPasskey:
+		return true
+	case ChallengeAnswerMethodRecovery:
+		return true
+	case ChallengeAnswerMethodTotp:
 		return true
 	default:
 		return false
@@ -237,6 +417,21 @@ func (e EventObject) Valid() bool {
 	}
 }
 
+// Defines values for FactorsObject.
+const (
+	FactorsObjectFactors FactorsObject = "factors"
+)
+
+// Valid indicates whether the value is a known member of the FactorsObject enum.
+func (e FactorsObject) Valid() bool {
+	switch e {
+	case FactorsObjectFactors:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FlagObject.
 const (
 	FlagObjectFlag FlagObject = "flag"
@@ -318,6 +513,45 @@ const (
 func (e ImpersonationObject) Valid() bool {
 	switch e {
 	case ImpersonationObjectImpersonation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InvitationObject.
+const (
+	InvitationObjectInvitation InvitationObject = "invitation"
+)
+
+// Valid indicates whether the value is a known member of the InvitationObject enum.
+func (e InvitationObject) Valid() bool {
+	switch e {
+	case InvitationObjectInvitation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InvitationState.
+const (
+	InvitationStateAccepted InvitationState = "accepted"
+	InvitationStateExpired  InvitationState = "expired"
+	InvitationStatePending  InvitationState = "pending"
+	InvitationStateRevoked  InvitationState = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the InvitationState enum.
+func (e InvitationState) Valid() bool {
+	switch e {
+	case InvitationStateAccepted:
+		return true
+	case InvitationStateExpired:
+		return true
+	case InvitationStatePending:
+		return true
+	case InvitationStateRevoked:
 		return true
 	default:
 		return false
@@ -504,6 +738,33 @@ func (e MemberObject) Valid() bool {
 	}
 }
 
+// Defines values for Method.
+const (
+	MethodIdentity Method = "identity"
+	MethodPasskey  Method = "passkey"
+	MethodPassword Method = "password"
+	MethodRecovery Method = "recovery"
+	MethodTotp     Method = "totp"
+)
+
+// Valid indicates whether the value is a known member of the Method enum.
+func (e Method) Valid() bool {
+	switch e {
+	case MethodIdentity:
+		return true
+	case MethodPasskey:
+		return true
+	case MethodPassword:
+		return true
+	case MethodRecovery:
+		return true
+	case MethodTotp:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for NodeObject.
 const (
 	NodeObjectNode NodeObject = "node"
@@ -546,6 +807,96 @@ func (e OperatorSignedInObject) Valid() bool {
 	case Enrolment:
 		return true
 	case OperatorSession:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OwnershipInputKeeps.
+const (
+	OwnershipInputKeepsAdmin   OwnershipInputKeeps = "admin"
+	OwnershipInputKeepsEditor  OwnershipInputKeeps = "editor"
+	OwnershipInputKeepsManager OwnershipInputKeeps = "manager"
+	OwnershipInputKeepsNone    OwnershipInputKeeps = "none"
+	OwnershipInputKeepsOwner   OwnershipInputKeeps = "owner"
+	OwnershipInputKeepsViewer  OwnershipInputKeeps = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the OwnershipInputKeeps enum.
+func (e OwnershipInputKeeps) Valid() bool {
+	switch e {
+	case OwnershipInputKeepsAdmin:
+		return true
+	case OwnershipInputKeepsEditor:
+		return true
+	case OwnershipInputKeepsManager:
+		return true
+	case OwnershipInputKeepsNone:
+		return true
+	case OwnershipInputKeepsOwner:
+		return true
+	case OwnershipInputKeepsViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OwnershipOfferKeeps.
+const (
+	OwnershipOfferKeepsAdmin   OwnershipOfferKeeps = "admin"
+	OwnershipOfferKeepsEditor  OwnershipOfferKeeps = "editor"
+	OwnershipOfferKeepsManager OwnershipOfferKeeps = "manager"
+	OwnershipOfferKeepsNone    OwnershipOfferKeeps = "none"
+	OwnershipOfferKeepsOwner   OwnershipOfferKeeps = "owner"
+	OwnershipOfferKeepsViewer  OwnershipOfferKeeps = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the OwnershipOfferKeeps enum.
+func (e OwnershipOfferKeeps) Valid() bool {
+	switch e {
+	case OwnershipOfferKeepsAdmin:
+		return true
+	case OwnershipOfferKeepsEditor:
+		return true
+	case OwnershipOfferKeepsManager:
+		return true
+	case OwnershipOfferKeepsNone:
+		return true
+	case OwnershipOfferKeepsOwner:
+		return true
+	case OwnershipOfferKeepsViewer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OwnershipOfferObject.
+const (
+	OwnershipOfferObjectOwnershipOffer OwnershipOfferObject = "ownership_offer"
+)
+
+// Valid indicates whether the value is a known member of the OwnershipOfferObject enum.
+func (e OwnershipOfferObject) Valid() bool {
+	switch e {
+	case OwnershipOfferObjectOwnershipOffer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PasskeyObject.
+const (
+	PasskeyObjectPasskey PasskeyObject = "passkey"
+)
+
+// Valid indicates whether the value is a known member of the PasskeyObject enum.
+func (e PasskeyObject) Valid() bool {
+	switch e {
+	case PasskeyObjectPasskey:
 		return true
 	default:
 		return false
@@ -990,6 +1341,39 @@ func (e RoleObject) Valid() bool {
 	}
 }
 
+// Defines values for RoleInputCopyOf.
+const (
+	RoleInputCopyOfAdmin    RoleInputCopyOf = "admin"
+	RoleInputCopyOfApprover RoleInputCopyOf = "approver"
+	RoleInputCopyOfClient   RoleInputCopyOf = "client"
+	RoleInputCopyOfEditor   RoleInputCopyOf = "editor"
+	RoleInputCopyOfManager  RoleInputCopyOf = "manager"
+	RoleInputCopyOfOwner    RoleInputCopyOf = "owner"
+	RoleInputCopyOfViewer   RoleInputCopyOf = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the RoleInputCopyOf enum.
+func (e RoleInputCopyOf) Valid() bool {
+	switch e {
+	case RoleInputCopyOfAdmin:
+		return true
+	case RoleInputCopyOfApprover:
+		return true
+	case RoleInputCopyOfClient:
+		return true
+	case RoleInputCopyOfEditor:
+		return true
+	case RoleInputCopyOfManager:
+		return true
+	case RoleInputCopyOfOwner:
+		return true
+	case RoleInputCopyOfViewer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SegmentReceiptKind.
 const (
 	SegmentReceiptKindComment SegmentReceiptKind = "comment"
@@ -1035,6 +1419,30 @@ func (e SettlementVerdict) Valid() bool {
 	case SendAgain:
 		return true
 	case There:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StepUpInputMethod.
+const (
+	StepUpInputMethodPasskey  StepUpInputMethod = "passkey"
+	StepUpInputMethodPassword StepUpInputMethod = "password"
+	StepUpInputMethodRecovery StepUpInputMethod = "recovery"
+	StepUpInputMethodTotp     StepUpInputMethod = "totp"
+)
+
+// Valid indicates whether the value is a known member of the StepUpInputMethod enum.
+func (e StepUpInputMethod) Valid() bool {
+	switch e {
+	case StepUpInputMethodPasskey:
+		return true
+	case StepUpInputMethodPassword:
+		return true
+	case StepUpInputMethodRecovery:
+		return true
+	case StepUpInputMethodTotp:
 		return true
 	default:
 		return false
@@ -1206,6 +1614,21 @@ const (
 func (e TokensTokenType) Valid() bool {
 	switch e {
 	case Bearer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TotpEnrolmentObject.
+const (
+	TotpEnrolmentObjectTotpEnrolment TotpEnrolmentObject = "totp_enrolment"
+)
+
+// Valid indicates whether the value is a known member of the TotpEnrolmentObject enum.
+func (e TotpEnrolmentObject) Valid() bool {
+	switch e {
+	case TotpEnrolmentObjectTotpEnrolment:
 		return true
 	default:
 		return false
@@ -1425,6 +1848,55 @@ func (e ListPostsParamsSort) Valid() bool {
 	}
 }
 
+// Access defines model for Access.
+type Access struct {
+	// AskedBy The person of the tenant above who asked, if one did.
+	AskedBy   *string    `json:"asked_by,omitempty"`
+	CreatedAt time.Time  `json:"created_at"`
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+	DecidedBy *string    `json:"decided_by,omitempty"`
+
+	// Hours How long, from the grant on.
+	Hours  int          `json:"hours"`
+	Id     string       `json:"id"`
+	Object AccessObject `json:"object"`
+	Reason string       `json:"reason"`
+
+	// Role The most that anybody of it is here.
+	Role  AccessRole  `json:"role"`
+	State AccessState `json:"state"`
+
+	// ToTenantId The tenant above.
+	ToTenantId string     `json:"to_tenant_id"`
+	Until      *time.Time `json:"until,omitempty"`
+}
+
+// AccessObject defines model for Access.Object.
+type AccessObject string
+
+// AccessRole The most that anybody of it is here.
+type AccessRole string
+
+// AccessState defines model for Access.State.
+type AccessState string
+
+// AccessInput Example: {"hours":48,"reason":"Move the channels to the new brand","role":"manager"}
+type AccessInput struct {
+	Hours  int             `json:"hours"`
+	Reason string          `json:"reason"`
+	Role   AccessInputRole `json:"role"`
+}
+
+// AccessInputRole defines model for AccessInput.Role.
+type AccessInputRole string
+
+// AccessList defines model for AccessList.
+type AccessList struct {
+	Data       []Access `json:"data"`
+	HasMore    bool     `json:"has_more"`
+	NextCursor *string  `json:"next_cursor,omitempty"`
+}
+
 // Account defines model for Account.
 type Account struct {
 	AvatarUrl *string `json:"avatar_url,omitempty"`
@@ -1543,6 +2015,24 @@ type BlockList struct {
 	Data []Block `json:"data"`
 }
 
+// BuiltInRole defines model for BuiltInRole.
+type BuiltInRole struct {
+	Actions []string          `json:"actions"`
+	Name    BuiltInRoleName   `json:"name"`
+	Object  BuiltInRoleObject `json:"object"`
+}
+
+// BuiltInRoleName defines model for BuiltInRole.Name.
+type BuiltInRoleName string
+
+// BuiltInRoleObject defines model for BuiltInRole.Object.
+type BuiltInRoleObject string
+
+// BuiltInRoleList defines model for BuiltInRoleList.
+type BuiltInRoleList struct {
+	Data []BuiltInRole `json:"data"`
+}
+
 // Calendar defines model for Calendar.
 type Calendar struct {
 	Data    []CalendarEntry `json:"data"`
@@ -1571,6 +2061,41 @@ type CalendarEntry struct {
 
 // CalendarEntryObject defines model for CalendarEntry.Object.
 type CalendarEntryObject string
+
+// Challenge defines model for Challenge.
+type Challenge struct {
+	// Challenge Names the question; for one answer.
+	Challenge string    `json:"challenge"`
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Methods What can be answered with, best first.
+	Methods []Method        `json:"methods"`
+	Object  ChallengeObject `json:"object"`
+
+	// PublicKey `PublicKeyCredentialRequestOptionsJSON` or `PublicKeyCredentialCreationOptionsJSON` of WebAuthn.
+	PublicKey *PasskeyOptions `json:"public_key,omitempty"`
+}
+
+// ChallengeObject defines model for Challenge.Object.
+type ChallengeObject string
+
+// ChallengeAnswer Example: {"challenge":"cch_…","code":"287082","method":"totp"}
+type ChallengeAnswer struct {
+	Challenge string `json:"challenge"`
+
+	// Code Of the app or of the list.
+	Code *string `json:"code,omitempty"`
+
+	// DeviceToken As at `/auth/login`.
+	DeviceToken *string               `json:"device_token,omitempty"`
+	Method      ChallengeAnswerMethod `json:"method"`
+
+	// Passkey What `PublicKeyCredential.toJSON` says.
+	Passkey *PasskeyAnswer `json:"passkey,omitempty"`
+}
+
+// ChallengeAnswerMethod defines model for ChallengeAnswer.Method.
+type ChallengeAnswerMethod string
 
 // Channel defines model for Channel.
 type Channel struct {
@@ -1657,6 +2182,11 @@ type ChildList struct {
 	Data       []Child `json:"data"`
 	HasMore    bool    `json:"has_more"`
 	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// CodeInput Example: {"code":"287082"}
+type CodeInput struct {
+	Code string `json:"code"`
 }
 
 // Comment defines model for Comment.
@@ -1818,6 +2348,17 @@ type EventList struct {
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
+// Factors defines model for Factors.
+type Factors struct {
+	Object            FactorsObject `json:"object"`
+	Passkeys          []Passkey     `json:"passkeys"`
+	RecoveryCodesLeft int           `json:"recovery_codes_left"`
+	Totp              TotpState     `json:"totp"`
+}
+
+// FactorsObject defines model for Factors.Object.
+type FactorsObject string
+
 // FeatureList defines model for FeatureList.
 type FeatureList struct {
 	Features map[string]bool `json:"features"`
@@ -1953,6 +2494,75 @@ type ImpersonationInput struct {
 	User   string `json:"user"`
 }
 
+// Invitation defines model for Invitation.
+type Invitation struct {
+	// AcceptedBy The person who accepted.
+	AcceptedBy *string `json:"accepted_by,omitempty"`
+
+	// ClosedAt When it was accepted or revoked.
+	ClosedAt  *time.Time `json:"closed_at,omitempty"`
+	CreatedAt time.Time  `json:"created_at"`
+	Email     string     `json:"email"`
+	ExpiresAt time.Time  `json:"expires_at"`
+	Id        string     `json:"id"`
+
+	// InvitedBy The person or the key.
+	InvitedBy string `json:"invited_by"`
+
+	// Letters How many were sent.
+	Letters int              `json:"letters"`
+	Object  InvitationObject `json:"object"`
+
+	// Role A built-in role, or `custom:` and a name.
+	Role string `json:"role"`
+
+	// SentAt When the last one was asked for.
+	SentAt time.Time       `json:"sent_at"`
+	State  InvitationState `json:"state"`
+}
+
+// InvitationObject defines model for Invitation.Object.
+type InvitationObject string
+
+// InvitationState defines model for Invitation.State.
+type InvitationState string
+
+// InvitationInput Example: {"email":"ben@example.com","role":"editor"}
+type InvitationInput struct {
+	Email openapi_types.Email `json:"email"`
+	Role  string              `json:"role"`
+}
+
+// InvitationList defines model for InvitationList.
+type InvitationList struct {
+	Data       []Invitation `json:"data"`
+	HasMore    bool         `json:"has_more"`
+	NextCursor *string      `json:"next_cursor,omitempty"`
+}
+
+// InvitationToken Example: {"token":"civ_…"}
+type InvitationToken struct {
+	Token string `json:"token"`
+}
+
+// Invited defines model for Invited.
+type Invited struct {
+	// Email Whom it is for.
+	Email      string     `json:"email"`
+	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
+	Kind       TenantKind `json:"kind"`
+	Role       string     `json:"role"`
+	TenantId   string     `json:"tenant_id"`
+	TenantName string     `json:"tenant_name"`
+}
+
+// InvitedRegistration Example: {"name":"Ben","password":"mist orchard velvet quarry","token":"civ_…"}
+type InvitedRegistration struct {
+	Name     string `json:"name"`
+	Password string `json:"password"`
+	Token    string `json:"token"`
+}
+
 // Job defines model for Job.
 type Job struct {
 	CreatedAt  time.Time  `json:"created_at"`
@@ -2016,8 +2626,10 @@ type Limits struct {
 
 // Login Example: {"email":"ann@example.com","password":"mist orchard velvet quarry"}
 type Login struct {
-	Email    openapi_types.Email `json:"email"`
-	Password string              `json:"password"`
+	// DeviceToken What signing in here gave before; a browser has it in a cookie.
+	DeviceToken *string             `json:"device_token,omitempty"`
+	Email       openapi_types.Email `json:"email"`
+	Password    string              `json:"password"`
 }
 
 // Maintenance defines model for Maintenance.
@@ -2142,6 +2754,9 @@ type MemberRole struct {
 	Role string `json:"role"`
 }
 
+// Method defines model for Method.
+type Method string
+
 // Metrics defines model for Metrics.
 type Metrics struct {
 	At        time.Time          `json:"at"`
@@ -2152,6 +2767,11 @@ type Metrics struct {
 // MetricsList defines model for MetricsList.
 type MetricsList struct {
 	Data []Metrics `json:"data"`
+}
+
+// NameInput Example: {"name":"Phone"}
+type NameInput struct {
+	Name string `json:"name"`
 }
 
 // NewKey defines model for NewKey.
@@ -2258,6 +2878,83 @@ type OperatorSignedIn struct {
 // OperatorSignedInObject defines model for OperatorSignedIn.Object.
 type OperatorSignedInObject string
 
+// OwnershipInput Example: {"keeps":"admin","user_id":"usr_01jd0000000000000000000000"}
+type OwnershipInput struct {
+	Keeps  *OwnershipInputKeeps `json:"keeps,omitempty"`
+	UserId string               `json:"user_id"`
+}
+
+// OwnershipInputKeeps defines model for OwnershipInput.Keeps.
+type OwnershipInputKeeps string
+
+// OwnershipOffer defines model for OwnershipOffer.
+type OwnershipOffer struct {
+	CreatedAt  time.Time `json:"created_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	FromUserId string    `json:"from_user_id"`
+
+	// Keeps What the one who offers is afterwards.
+	Keeps    OwnershipOfferKeeps  `json:"keeps"`
+	Object   OwnershipOfferObject `json:"object"`
+	ToUserId string               `json:"to_user_id"`
+}
+
+// OwnershipOfferKeeps What the one who offers is afterwards.
+type OwnershipOfferKeeps string
+
+// OwnershipOfferObject defines model for OwnershipOffer.Object.
+type OwnershipOfferObject string
+
+// Passkey defines model for Passkey.
+type Passkey struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Host Where it works.
+	Host       string        `json:"host"`
+	Id         string        `json:"id"`
+	LastUsedAt *time.Time    `json:"last_used_at,omitempty"`
+	Name       string        `json:"name"`
+	Object     PasskeyObject `json:"object"`
+
+	// Suspect There may be a copy of it. It no longer works: remove it.
+	Suspect bool `json:"suspect"`
+}
+
+// PasskeyObject defines model for Passkey.Object.
+type PasskeyObject string
+
+// PasskeyAdded defines model for PasskeyAdded.
+type PasskeyAdded struct {
+	Passkey       Passkey  `json:"passkey"`
+	RecoveryCodes []string `json:"recovery_codes"`
+}
+
+// PasskeyAnswer What `PublicKeyCredential.toJSON` says.
+type PasskeyAnswer = map[string]interface{}
+
+// PasskeyInput Example: {"challenge":"cch_…","name":"Phone","passkey":{"id":"…","rawId":"…","response":{},"type":"public-key"}}
+type PasskeyInput struct {
+	Challenge string `json:"challenge"`
+	Name      string `json:"name"`
+
+	// Passkey What `PublicKeyCredential.toJSON` says.
+	Passkey PasskeyAnswer `json:"passkey"`
+}
+
+// PasskeyLogin Example: {"challenge":"cch_…","passkey":{"id":"…","rawId":"…","response":{},"type":"public-key"}}
+type PasskeyLogin struct {
+	Challenge string `json:"challenge"`
+
+	// DeviceToken As at `/auth/login`.
+	DeviceToken *string `json:"device_token,omitempty"`
+
+	// Passkey What `PublicKeyCredential.toJSON` says.
+	Passkey PasskeyAnswer `json:"passkey"`
+}
+
+// PasskeyOptions `PublicKeyCredentialRequestOptionsJSON` or `PublicKeyCredentialCreationOptionsJSON` of WebAuthn.
+type PasskeyOptions = map[string]interface{}
+
 // PasswordChange Example: {"current":"mist orchard velvet quarry","password":"lantern gravel tuesday umbrella"}
 type PasswordChange struct {
 	Current  string `json:"current"`
@@ -2312,6 +3009,8 @@ type PersonList struct {
 
 // Place defines model for Place.
 type Place struct {
+	// Ask If it is suspended: whom to ask, the name of the tenant above.
+	Ask      *string     `json:"ask,omitempty"`
 	Id       string      `json:"id"`
 	Kind     TenantKind  `json:"kind"`
 	Name     string      `json:"name"`
@@ -2323,6 +3022,9 @@ type Place struct {
 
 	// State Suspended if any tenant above is.
 	State PlaceState `json:"state"`
+
+	// SuspendedReason If the tenant itself is suspended: what whoever did it said.
+	SuspendedReason *string `json:"suspended_reason,omitempty"`
 }
 
 // PlaceObject defines model for Place.Object.
@@ -2439,7 +3141,7 @@ type PluginState string
 // PluginApproval Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
 type PluginApproval struct {
 	// Digest The version that was looked at. Another is a conflict.
-	Digest *string `json:"digest,omitempty"`
+	Digest string `json:"digest"`
 }
 
 // PluginChange defines model for PluginChange.
@@ -2684,9 +3386,12 @@ type Problem struct {
 	RetryAfter *int `json:"retry_after,omitempty"`
 
 	// Retryable The same request may succeed later.
-	Retryable bool   `json:"retryable"`
-	Status    int    `json:"status"`
-	Title     string `json:"title"`
+	Retryable bool `json:"retryable"`
+	Status    int  `json:"status"`
+
+	// StepUp With `stepup.required`: where to prove once more who you are, and for how long that counts.
+	StepUp *StepUpHint `json:"step_up,omitempty"`
+	Title  string      `json:"title"`
 
 	// Type A page about this code.
 	Type string `json:"type"`
@@ -2749,6 +3454,25 @@ type Receipt struct {
 // ReceiptObject defines model for Receipt.Object.
 type ReceiptObject string
 
+// Received defines model for Received.
+type Received struct {
+	Access Access `json:"access"`
+	Tenant Child  `json:"tenant"`
+}
+
+// ReceivedList defines model for ReceivedList.
+type ReceivedList struct {
+	Data       []Received `json:"data"`
+	HasMore    bool       `json:"has_more"`
+	NextCursor *string    `json:"next_cursor,omitempty"`
+}
+
+// RecoveryCodes defines model for RecoveryCodes.
+type RecoveryCodes struct {
+	// RecoveryCodes Each works once, in place of a second factor. Empty: those you have still work.
+	RecoveryCodes []string `json:"recovery_codes"`
+}
+
 // RefreshInput Example: {"refresh_token":"crt_…"}
 type RefreshInput struct {
 	RefreshToken *string `json:"refresh_token,omitempty"`
@@ -2776,8 +3500,11 @@ type ReplayInput struct {
 
 // Role defines model for Role.
 type Role struct {
-	Actions   []string   `json:"actions"`
-	CreatedAt time.Time  `json:"created_at"`
+	Actions   []string  `json:"actions"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// Inherited It is the tenant's above, and cannot be changed here.
+	Inherited *bool      `json:"inherited,omitempty"`
 	Name      string     `json:"name"`
 	Object    RoleObject `json:"object"`
 	Title     string     `json:"title"`
@@ -2796,12 +3523,18 @@ type RoleChange struct {
 
 // RoleInput Example: {"actions":["post.read","post.create","post.edit","media.upload"],"name":"copywriter","title":"Copywriter"}
 type RoleInput struct {
-	Actions []string `json:"actions"`
+	Actions *[]string `json:"actions,omitempty"`
+
+	// CopyOf Instead of actions.
+	CopyOf *RoleInputCopyOf `json:"copy_of,omitempty"`
 
 	// Name Lower-case letters, digits and dashes.
 	Name  string `json:"name"`
 	Title string `json:"title"`
 }
+
+// RoleInputCopyOf Instead of actions.
+type RoleInputCopyOf string
 
 // RoleList defines model for RoleList.
 type RoleList struct {
@@ -2877,14 +3610,27 @@ type SegmentReceiptKind string
 
 // Session defines model for Session.
 type Session struct {
-	Address    *string       `json:"address,omitempty"`
-	CreatedAt  time.Time     `json:"created_at"`
-	Current    bool          `json:"current"`
-	ExpiresAt  time.Time     `json:"expires_at"`
-	Id         string        `json:"id"`
-	LastUsedAt time.Time     `json:"last_used_at"`
-	Object     SessionObject `json:"object"`
-	UserAgent  *string       `json:"user_agent,omitempty"`
+	Address *string `json:"address,omitempty"`
+
+	// AuthenticatedAt When you last proved who you are.
+	AuthenticatedAt *time.Time `json:"authenticated_at,omitempty"`
+	CreatedAt       time.Time  `json:"created_at"`
+	Current         bool       `json:"current"`
+
+	// Device In words, such as `Firefox on Windows`.
+	Device     *string   `json:"device,omitempty"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	Id         string    `json:"id"`
+	LastUsedAt time.Time `json:"last_used_at"`
+	Methods    *[]Method `json:"methods,omitempty"`
+
+	// Name As you call it.
+	Name *string `json:"name,omitempty"`
+
+	// Network The network it was last seen in. Where that is, no map is asked.
+	Network   *string       `json:"network,omitempty"`
+	Object    SessionObject `json:"object"`
+	UserAgent *string       `json:"user_agent,omitempty"`
 }
 
 // SessionObject defines model for Session.Object.
@@ -2893,6 +3639,11 @@ type SessionObject string
 // SessionList defines model for SessionList.
 type SessionList struct {
 	Data []Session `json:"data"`
+}
+
+// SessionName Example: {"name":"Desk at home"}
+type SessionName struct {
+	Name string `json:"name"`
 }
 
 // Settlement Example: {"url":"https://mastodon.example/@harbour/113","verdict":"there"}
@@ -2904,6 +3655,34 @@ type Settlement struct {
 
 // SettlementVerdict defines model for Settlement.Verdict.
 type SettlementVerdict string
+
+// StepUpHint With `stepup.required`: where to prove once more who you are, and for how long that counts.
+type StepUpHint struct {
+	Begin   string `json:"begin"`
+	CountsS int    `json:"counts_s"`
+	Finish  string `json:"finish"`
+}
+
+// StepUpInput Example: {"method":"password","password":"mist orchard velvet quarry"}
+type StepUpInput struct {
+	// Challenge With `passkey`: the one that `/auth/step-up:begin` gave.
+	Challenge *string           `json:"challenge,omitempty"`
+	Code      *string           `json:"code,omitempty"`
+	Method    StepUpInputMethod `json:"method"`
+
+	// Passkey What `PublicKeyCredential.toJSON` says.
+	Passkey  *PasskeyAnswer `json:"passkey,omitempty"`
+	Password *string        `json:"password,omitempty"`
+}
+
+// StepUpInputMethod defines model for StepUpInput.Method.
+type StepUpInputMethod string
+
+// SteppedUp defines model for SteppedUp.
+type SteppedUp struct {
+	// Until It counts until then.
+	Until time.Time `json:"until"`
+}
 
 // Tenant defines model for Tenant.
 type Tenant struct {
@@ -2991,9 +3770,17 @@ type TierGrant struct {
 // TierGrantTier defines model for TierGrant.Tier.
 type TierGrantTier string
 
+// TokenInput Example: {"token":"cds_…"}
+type TokenInput struct {
+	Token string `json:"token"`
+}
+
 // Tokens defines model for Tokens.
 type Tokens struct {
 	AccessToken string `json:"access_token"`
+
+	// DeviceToken To be shown when signing in here again. Not after a refresh.
+	DeviceToken *string `json:"device_token,omitempty"`
 
 	// ExpiresIn Seconds.
 	ExpiresIn    int             `json:"expires_in"`
@@ -3004,6 +3791,31 @@ type Tokens struct {
 
 // TokensTokenType defines model for Tokens.TokenType.
 type TokensTokenType string
+
+// TotpEnrolment defines model for TotpEnrolment.
+type TotpEnrolment struct {
+	ExpiresAt time.Time           `json:"expires_at"`
+	Object    TotpEnrolmentObject `json:"object"`
+
+	// Qr The address as a QR code, a `data:` address of a PNG.
+	Qr string `json:"qr"`
+
+	// Secret To type into an app.
+	Secret string `json:"secret"`
+
+	// Uri The same as an `otpauth` address.
+	Uri string `json:"uri"`
+}
+
+// TotpEnrolmentObject defines model for TotpEnrolment.Object.
+type TotpEnrolmentObject string
+
+// TotpState defines model for TotpState.
+type TotpState struct {
+	CreatedAt  *time.Time `json:"created_at,omitempty"`
+	Enabled    bool       `json:"enabled"`
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
+}
 
 // User defines model for User.
 type User struct {
@@ -3143,6 +3955,33 @@ type WebhookPatch struct {
 // WebhookPatchState defines model for WebhookPatch.State.
 type WebhookPatchState string
 
+// WorkspaceSeat defines model for WorkspaceSeat.
+type WorkspaceSeat struct {
+	Role     string `json:"role"`
+	TenantId string `json:"tenant_id"`
+}
+
+// WorkspaceSeated defines model for WorkspaceSeated.
+type WorkspaceSeated struct {
+	Given    bool     `json:"given"`
+	Problem  *Problem `json:"problem,omitempty"`
+	Role     string   `json:"role"`
+	TenantId string   `json:"tenant_id"`
+}
+
+// WorkspacesInput Example: {"workspaces":[{"role":"editor","tenant_id":"ten_01jd0000000000000000000000"}]}
+type WorkspacesInput struct {
+	Workspaces []WorkspaceSeat `json:"workspaces"`
+}
+
+// WorkspacesResult defines model for WorkspacesResult.
+type WorkspacesResult struct {
+	Data []WorkspaceSeated `json:"data"`
+}
+
+// AccessID defines model for accessID.
+type AccessID = string
+
 // BlockID defines model for blockID.
 type BlockID = string
 
@@ -3179,6 +4018,9 @@ type IfMatch = string
 // ImpersonationID defines model for impersonationID.
 type ImpersonationID = string
 
+// InvitationID defines model for invitationID.
+type InvitationID = string
+
 // JobID defines model for jobID.
 type JobID = string
 
@@ -3190,6 +4032,9 @@ type Limit = int
 
 // MediaID defines model for mediaID.
 type MediaID = string
+
+// PasskeyID defines model for passkeyID.
+type PasskeyID = string
 
 // PlatformID defines model for platformID.
 type PlatformID = string
@@ -3226,6 +4071,30 @@ type UserID = string
 
 // WebhookID defines model for webhookID.
 type WebhookID = string
+
+// ListAccessGrantsParams defines parameters for ListAccessGrants.
+type ListAccessGrantsParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// GrantAccessParams defines parameters for GrantAccess.
+type GrantAccessParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListReceivedAccessParams defines parameters for ListReceivedAccess.
+type ListReceivedAccessParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
 
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
@@ -3308,6 +4177,21 @@ type StreamEventsParams struct {
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
+// ListInvitationsParams defines parameters for ListInvitations.
+type ListInvitationsParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateInvitationParams defines parameters for CreateInvitation.
+type CreateInvitationParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // GetJobParams defines parameters for GetJob.
 type GetJobParams struct {
 	// Prefer `wait=N`, in seconds.
@@ -3369,6 +4253,12 @@ type ListMembersParams struct {
 
 // AddMemberParams defines parameters for AddMember.
 type AddMemberParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GiveWorkspacesParams defines parameters for GiveWorkspaces.
+type GiveWorkspacesParams struct {
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3527,6 +4417,12 @@ type CreateRoleParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// DeleteRoleParams defines parameters for DeleteRole.
+type DeleteRoleParams struct {
+	// ReassignTo A built-in role, or `custom:` and a name.
+	ReassignTo *string `form:"reassign_to,omitempty" json:"reassign_to,omitempty"`
+}
+
 // UpdateRoleParams defines parameters for UpdateRole.
 type UpdateRoleParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
@@ -3550,6 +4446,12 @@ type ListChildTenantsParams struct {
 
 // CreateChildTenantParams defines parameters for CreateChildTenant.
 type CreateChildTenantParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RequestAccessParams defines parameters for RequestAccess.
+type RequestAccessParams struct {
 	// IdempotencyKey Makes a repeated request harmless.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3581,11 +4483,20 @@ type ReplayWebhookParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GrantAccessJSONRequestBody defines body for GrantAccess for application/json ContentType.
+type GrantAccessJSONRequestBody = AccessInput
+
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyInput
 
+// AnswerChallengeJSONRequestBody defines body for AnswerChallenge for application/json ContentType.
+type AnswerChallengeJSONRequestBody = ChallengeAnswer
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = Login
+
+// LoginWithPasskeyJSONRequestBody defines body for LoginWithPasskey for application/json ContentType.
+type LoginWithPasskeyJSONRequestBody = PasskeyLogin
 
 // ForgotPasswordJSONRequestBody defines body for ForgotPassword for application/json ContentType.
 type ForgotPasswordJSONRequestBody = EmailInput
@@ -3601,6 +4512,12 @@ type RefreshSessionJSONRequestBody = RefreshInput
 
 // RegisterUserJSONRequestBody defines body for RegisterUser for application/json ContentType.
 type RegisterUserJSONRequestBody = Registration
+
+// DisownSessionJSONRequestBody defines body for DisownSession for application/json ContentType.
+type DisownSessionJSONRequestBody = TokenInput
+
+// StepUpJSONRequestBody defines body for StepUp for application/json ContentType.
+type StepUpJSONRequestBody = StepUpInput
 
 // VerifyEmailJSONRequestBody defines body for VerifyEmail for application/json ContentType.
 type VerifyEmailJSONRequestBody = VerifyInput
@@ -3620,14 +4537,38 @@ type StartConnectionJSONRequestBody = ConnectionInput
 // ContinueConnectionJSONRequestBody defines body for ContinueConnection for application/json ContentType.
 type ContinueConnectionJSONRequestBody = ConnectionAnswer
 
+// CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
+type CreateInvitationJSONRequestBody = InvitationInput
+
+// AcceptInvitationJSONRequestBody defines body for AcceptInvitation for application/json ContentType.
+type AcceptInvitationJSONRequestBody = InvitationToken
+
+// LookAtInvitationJSONRequestBody defines body for LookAtInvitation for application/json ContentType.
+type LookAtInvitationJSONRequestBody = InvitationToken
+
+// RegisterInvitedJSONRequestBody defines body for RegisterInvited for application/json ContentType.
+type RegisterInvitedJSONRequestBody = InvitedRegistration
+
 // FinishIdentityJSONRequestBody defines body for FinishIdentity for application/json ContentType.
 type FinishIdentityJSONRequestBody = IdentityReturn
 
 // StartIdentityJSONRequestBody defines body for StartIdentity for application/json ContentType.
 type StartIdentityJSONRequestBody = IdentityInput
 
+// AddPasskeyJSONRequestBody defines body for AddPasskey for application/json ContentType.
+type AddPasskeyJSONRequestBody = PasskeyInput
+
+// RenamePasskeyJSONRequestBody defines body for RenamePasskey for application/json ContentType.
+type RenamePasskeyJSONRequestBody = NameInput
+
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange
+
+// RenameSessionJSONRequestBody defines body for RenameSession for application/json ContentType.
+type RenameSessionJSONRequestBody = SessionName
+
+// ConfirmTotpJSONRequestBody defines body for ConfirmTotp for application/json ContentType.
+type ConfirmTotpJSONRequestBody = CodeInput
 
 // UploadMediaMultipartRequestBody defines body for UploadMedia for multipart/form-data ContentType.
 type UploadMediaMultipartRequestBody UploadMediaMultipartBody
@@ -3640,6 +4581,9 @@ type AddMemberJSONRequestBody = MemberInput
 
 // SetMemberRoleJSONRequestBody defines body for SetMemberRole for application/json ContentType.
 type SetMemberRoleJSONRequestBody = MemberRole
+
+// GiveWorkspacesJSONRequestBody defines body for GiveWorkspaces for application/json ContentType.
+type GiveWorkspacesJSONRequestBody = WorkspacesInput
 
 // OperatorLoginJSONRequestBody defines body for OperatorLogin for application/json ContentType.
 type OperatorLoginJSONRequestBody = OperatorLogin
@@ -3728,8 +4672,14 @@ type UpdateTenantApplicationMergePatchPlusJSONRequestBody = TenantPatch
 // CreateChildTenantJSONRequestBody defines body for CreateChildTenant for application/json ContentType.
 type CreateChildTenantJSONRequestBody = TenantInput
 
+// RequestAccessJSONRequestBody defines body for RequestAccess for application/json ContentType.
+type RequestAccessJSONRequestBody = AccessInput
+
 // SuspendTenantJSONRequestBody defines body for SuspendTenant for application/json ContentType.
 type SuspendTenantJSONRequestBody = Pause
+
+// OfferOwnershipJSONRequestBody defines body for OfferOwnership for application/json ContentType.
+type OfferOwnershipJSONRequestBody = OwnershipInput
 
 // PausePublishingJSONRequestBody defines body for PausePublishing for application/json ContentType.
 type PausePublishingJSONRequestBody = Pause
@@ -3817,6 +4767,51 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// ListAccessGrants What the tenant above was let do here, and what it asks for.
+	//
+	// Corresponds with GET /access-grants (the `ListAccessGrants` operationId).
+	ListAccessGrants(ctx context.Context, params *ListAccessGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GrantAccessWithBody Let the members of the tenant above in, for a time.
+	//
+	// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+	// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+	GrantAccessWithBody(ctx context.Context, params *GrantAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GrantAccess Let the members of the tenant above in, for a time.
+	//
+	// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+	// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+	GrantAccess(ctx context.Context, params *GrantAccessParams, body GrantAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApproveAccess Grant what was asked for, from now on.
+	//
+	// Corresponds with POST /access-grants/{access}:approve (the `ApproveAccess` operationId).
+	ApproveAccess(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeclineAccess Say no to a request.
+	//
+	// Corresponds with POST /access-grants/{access}:decline (the `DeclineAccess` operationId).
+	DeclineAccess(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeAccess End a grant, with everybody's next request.
+	//
+	// Corresponds with POST /access-grants/{access}:revoke (the `RevokeAccess` operationId).
+	RevokeAccess(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListReceivedAccess What the tenants below granted to this one, and what it asked them for.
+	//
+	// Corresponds with GET /access-grants:received (the `ListReceivedAccess` operationId).
+	ListReceivedAccess(ctx context.Context, params *ListReceivedAccessParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListKeys The API keys of this tenant.
 	//
 	// Corresponds with GET /api-keys (the `ListKeys` operationId).
@@ -3861,9 +4856,28 @@ type ClientInterface interface {
 	// Corresponds with GET /audit:export (the `ExportAudit` operationId).
 	ExportAudit(ctx context.Context, params *ExportAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AnswerChallengeWithBody Answer the question for a second factor.
+	//
+	// A wrong answer leaves the question open; a right one closes it. It waits for five minutes.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /auth/challenge (the `AnswerChallenge` operationId).
+	AnswerChallengeWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AnswerChallenge Answer the question for a second factor.
+	//
+	// A wrong answer leaves the question open; a right one closes it. It waits for five minutes.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /auth/challenge (the `AnswerChallenge` operationId).
+	AnswerChallenge(ctx context.Context, body AnswerChallengeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// LoginWithBody Sign in.
 	//
-	// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
+	// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives, and so is `device_token`. Show that one
+	// again when you sign in: the device is then known, which spares its person a mail and its tries a stranger's.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3872,7 +4886,8 @@ type ClientInterface interface {
 
 	// Login Sign in.
 	//
-	// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
+	// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives, and so is `device_token`. Show that one
+	// again when you sign in: the device is then known, which spares its person a mail and its tries a stranger's.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3883,6 +4898,31 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /auth/logout (the `Logout` operationId).
 	Logout(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LoginWithPasskeyWithBody Sign in with a passkey.
+	//
+	// A passkey is two factors in one: no address is needed, and no second question asked.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /auth/passkey (the `LoginWithPasskey` operationId).
+	LoginWithPasskeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LoginWithPasskey Sign in with a passkey.
+	//
+	// A passkey is two factors in one: no address is needed, and no second question asked.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /auth/passkey (the `LoginWithPasskey` operationId).
+	LoginWithPasskey(ctx context.Context, body LoginWithPasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BeginPasskeyLogin Ask for a passkey, whoever it is of.
+	//
+	// Hand `public_key` to `PublicKeyCredential.parseRequestOptionsFromJSON` and `navigator.credentials.get`.
+	//
+	// Corresponds with POST /auth/passkey:begin (the `BeginPasskeyLogin` operationId).
+	BeginPasskeyLogin(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ForgotPasswordWithBody Ask for a mail that resets the password.
 	//
@@ -3981,6 +5021,49 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /auth/register (the `RegisterUser` operationId).
 	RegisterUser(ctx context.Context, body RegisterUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DisownSessionWithBody End a session that is not yours.
+	//
+	// Takes the token of the mail that told of a new device. The device is forgotten, too.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /auth/session:disown (the `DisownSession` operationId).
+	DisownSessionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DisownSession End a session that is not yours.
+	//
+	// Takes the token of the mail that told of a new device. The device is forgotten, too.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /auth/session:disown (the `DisownSession` operationId).
+	DisownSession(ctx context.Context, body DisownSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StepUpWithBody Prove once more who you are.
+	//
+	// Operations marked `x-step-up` answer `403` with `stepup.required` to a session whose person last did so more than ten minutes ago.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /auth/step-up (the `StepUp` operationId).
+	StepUpWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StepUp Prove once more who you are.
+	//
+	// Operations marked `x-step-up` answer `403` with `stepup.required` to a session whose person last did so more than ten minutes ago.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /auth/step-up (the `StepUp` operationId).
+	StepUp(ctx context.Context, body StepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskStepUp How to prove once more who you are.
+	//
+	// A second factor or, for who has none, the password. With a passkey among the methods, `challenge` and `public_key` are for it.
+	//
+	// Corresponds with POST /auth/step-up:begin (the `AskStepUp` operationId).
+	AskStepUp(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// VerifyEmailWithBody Prove that an address is yours.
 	//
@@ -4142,6 +5225,93 @@ type ClientInterface interface {
 	// Corresponds with GET /features (the `ListFeatures` operationId).
 	ListFeatures(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListInvitations Who was invited, latest first.
+	//
+	// Corresponds with GET /invitations (the `ListInvitations` operationId).
+	ListInvitations(ctx context.Context, params *ListInvitationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateInvitationWithBody Invite an address.
+	//
+	// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+	// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+	CreateInvitationWithBody(ctx context.Context, params *CreateInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateInvitation Invite an address.
+	//
+	// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+	// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+	CreateInvitation(ctx context.Context, params *CreateInvitationParams, body CreateInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeInvitation Take an invitation back.
+	//
+	// Corresponds with DELETE /invitations/{invitation} (the `RevokeInvitation` operationId).
+	RevokeInvitation(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResendInvitation Send the letter of an invitation again.
+	//
+	// It lives for another seven days, also if it had expired. The link in the letter before stops working. At most one letter a minute, and ten in all.
+	//
+	// Corresponds with POST /invitations/{invitation}:resend (the `ResendInvitation` operationId).
+	ResendInvitation(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcceptInvitationWithBody Accept an invitation with the account that is signed in.
+	//
+	// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+	AcceptInvitationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcceptInvitation Accept an invitation with the account that is signed in.
+	//
+	// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+	AcceptInvitation(ctx context.Context, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LookAtInvitationWithBody What a link from a letter offers.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+	LookAtInvitationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LookAtInvitation What a link from a letter offers.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+	LookAtInvitation(ctx context.Context, body LookAtInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RegisterInvitedWithBody Accept an invitation with a new account.
+	//
+	// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+	RegisterInvitedWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RegisterInvited Accept an invitation with a new account.
+	//
+	// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+	RegisterInvited(ctx context.Context, body RegisterInvitedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetJob How far a job is.
 	//
 	// A job is forgotten some time after it has finished. With `Prefer: wait=N` the answer waits until it has, for N seconds
@@ -4162,6 +5332,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /me (the `GetMe` operationId).
 	GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListFactors Your second factors.
+	//
+	// Corresponds with GET /me/factors (the `ListFactors` operationId).
+	ListFactors(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListIdentities The accounts elsewhere that sign the person in.
 	//
@@ -4211,6 +5386,50 @@ type ClientInterface interface {
 	// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
 	StartIdentity(ctx context.Context, body StartIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AddPasskeyWithBody Add the passkey that was made.
+	//
+	// With the first second factor come recovery codes, shown once.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /me/passkeys (the `AddPasskey` operationId).
+	AddPasskeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddPasskey Add the passkey that was made.
+	//
+	// With the first second factor come recovery codes, shown once.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /me/passkeys (the `AddPasskey` operationId).
+	AddPasskey(ctx context.Context, body AddPasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemovePasskey Remove a passkey.
+	//
+	// Corresponds with DELETE /me/passkeys/{passkey} (the `RemovePasskey` operationId).
+	RemovePasskey(ctx context.Context, passkey PasskeyID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RenamePasskeyWithBody Name a passkey.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /me/passkeys/{passkey} (the `RenamePasskey` operationId).
+	RenamePasskeyWithBody(ctx context.Context, passkey PasskeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RenamePasskey Name a passkey.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /me/passkeys/{passkey} (the `RenamePasskey` operationId).
+	RenamePasskey(ctx context.Context, passkey PasskeyID, body RenamePasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BeginPasskey Ask for a new passkey.
+	//
+	// Hand `public_key` to `PublicKeyCredential.parseCreationOptionsFromJSON` and `navigator.credentials.create`. It is for the host you are at.
+	//
+	// Corresponds with POST /me/passkeys:begin (the `BeginPasskey` operationId).
+	BeginPasskey(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ChangePasswordWithBody Change the password.
 	//
 	// Every other session of the person ends.
@@ -4229,6 +5448,13 @@ type ClientInterface interface {
 	// Corresponds with POST /me/password:change (the `ChangePassword` operationId).
 	ChangePassword(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RenewRecoveryCodes Make new recovery codes.
+	//
+	// The old ones stop working. These are shown once.
+	//
+	// Corresponds with POST /me/recovery-codes (the `RenewRecoveryCodes` operationId).
+	RenewRecoveryCodes(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListSessions Where the person is signed in.
 	//
 	// Corresponds with GET /me/sessions (the `ListSessions` operationId).
@@ -4239,10 +5465,61 @@ type ClientInterface interface {
 	// Corresponds with DELETE /me/sessions/{session} (the `RevokeSession` operationId).
 	RevokeSession(ctx context.Context, session SessionID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RenameSessionWithBody Name a session.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /me/sessions/{session} (the `RenameSession` operationId).
+	RenameSessionWithBody(ctx context.Context, session SessionID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RenameSession Name a session.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /me/sessions/{session} (the `RenameSession` operationId).
+	RenameSession(ctx context.Context, session SessionID, body RenameSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RevokeOtherSessions End every session but this one.
 	//
 	// Corresponds with POST /me/sessions:revoke-others (the `RevokeOtherSessions` operationId).
 	RevokeOtherSessions(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LeaveTenant Leave a tenant.
+	//
+	// Also one that is suspended. The last owner cannot: they offer the ownership to somebody first.
+	//
+	// Corresponds with POST /me/tenants/{tenant}:leave (the `LeaveTenant` operationId).
+	LeaveTenant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveTotp Remove the authenticator app.
+	//
+	// Corresponds with DELETE /me/totp (the `RemoveTotp` operationId).
+	RemoveTotp(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EnrolTotp Make a secret for an authenticator app.
+	//
+	// It counts once `/me/totp:confirm` has seen a code of it, within 15 minutes. An app that counts already stays until then.
+	//
+	// Corresponds with POST /me/totp (the `EnrolTotp` operationId).
+	EnrolTotp(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmTotpWithBody Show a code of the app.
+	//
+	// From then on signing in by password asks for one. With the first second factor come recovery codes, shown once.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /me/totp:confirm (the `ConfirmTotp` operationId).
+	ConfirmTotpWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmTotp Show a code of the app.
+	//
+	// From then on signing in by password asks for one. With the first second factor come recovery codes, shown once.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /me/totp:confirm (the `ConfirmTotp` operationId).
+	ConfirmTotp(ctx context.Context, body ConfirmTotpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListMedia The uploaded media, newest first.
 	//
@@ -4308,12 +5585,16 @@ type ClientInterface interface {
 
 	// AddMemberWithBody Let a registered person in.
 	//
+	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /members (the `AddMember` operationId).
 	AddMemberWithBody(ctx context.Context, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AddMember Let a registered person in.
+	//
+	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4342,6 +5623,33 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /members/{user} (the `SetMemberRole` operationId).
 	SetMemberRole(ctx context.Context, user UserID, body SetMemberRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListMemberWorkspaces What a member is in the tenants directly below.
+	//
+	// Of those where you are a member yourself and may see who else is. A member of an agency is in none of its workspaces unless they are given one.
+	//
+	// Corresponds with GET /members/{user}/workspaces (the `ListMemberWorkspaces` operationId).
+	ListMemberWorkspaces(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GiveWorkspacesWithBody Give a member several workspaces at once.
+	//
+	// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+	// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+	GiveWorkspacesWithBody(ctx context.Context, user UserID, params *GiveWorkspacesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GiveWorkspaces Give a member several workspaces at once.
+	//
+	// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+	// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+	GiveWorkspaces(ctx context.Context, user UserID, params *GiveWorkspacesParams, body GiveWorkspacesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// OperatorLoginWithBody Sign in as an operator.
 	//
@@ -4792,6 +6100,9 @@ type ClientInterface interface {
 	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 	//
+	// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+	// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /posts (the `CreatePost` operationId).
@@ -4801,6 +6112,9 @@ type ClientInterface interface {
 	//
 	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+	//
+	// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+	// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4907,8 +6221,9 @@ type ClientInterface interface {
 	// BatchPostsWithBody Create many drafts at once.
 	//
 	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-	// `/posts/N`.
+	// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+	// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+	// around the posts, or nests too deep is refused as a whole.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4918,8 +6233,9 @@ type ClientInterface interface {
 	// BatchPosts Create many drafts at once.
 	//
 	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-	// `/posts/N`.
+	// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+	// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+	// around the posts, or nests too deep is refused as a whole.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4967,16 +6283,17 @@ type ClientInterface interface {
 	// Corresponds with PUT /publishing/settings (the `UpdatePublishingSettings` operationId).
 	UpdatePublishingSettings(ctx context.Context, body UpdatePublishingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListRoles The tenant's own roles.
+	// ListRoles The roles that people here defined.
 	//
-	// Besides these there are owner, admin, manager, editor, approver, client and viewer.
+	// In a workspace, those of its agency too (`inherited`). Besides these there are the built-in ones, see `GET /roles:built-in`.
 	//
 	// Corresponds with GET /roles (the `ListRoles` operationId).
 	ListRoles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateRoleWithBody Create a role.
 	//
-	// Nobody can hand on what they may not do themselves.
+	// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+	// may. A role of an agency can be given in its workspaces, too.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4985,17 +6302,20 @@ type ClientInterface interface {
 
 	// CreateRole Create a role.
 	//
-	// Nobody can hand on what they may not do themselves.
+	// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+	// may. A role of an agency can be given in its workspaces, too.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /roles (the `CreateRole` operationId).
 	CreateRole(ctx context.Context, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeleteRole Delete a role that nobody has.
+	// DeleteRole Delete a role.
+	//
+	// `reassign_to` is the role that those get who have it or are invited with it, here and in the workspaces below; without it `409 role.in_use`, if there are any.
 	//
 	// Corresponds with DELETE /roles/{role} (the `DeleteRole` operationId).
-	DeleteRole(ctx context.Context, role RoleID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteRole(ctx context.Context, role RoleID, params *DeleteRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateRoleWithBody Replace what a role allows.
 	//
@@ -5010,6 +6330,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /roles/{role} (the `UpdateRole` operationId).
 	UpdateRole(ctx context.Context, role RoleID, params *UpdateRoleParams, body UpdateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListBuiltInRoles The roles that every tenant has.
+	//
+	// Corresponds with GET /roles:built-in (the `ListBuiltInRoles` operationId).
+	ListBuiltInRoles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTenants The tenants the person is a member of.
 	//
@@ -5060,12 +6385,34 @@ type ClientInterface interface {
 	// Corresponds with POST /tenants/{tenant}/children (the `CreateChildTenant` operationId).
 	CreateChildTenant(ctx context.Context, tenant TenantID, params *CreateChildTenantParams, body CreateChildTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RequestAccessWithBody Ask a tenant directly below to let your members in.
+	//
+	// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+	RequestAccessWithBody(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RequestAccess Ask a tenant directly below to let your members in.
+	//
+	// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+	RequestAccess(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, body RequestAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ResumeTenant Open a suspended tenant again.
 	//
 	// Corresponds with POST /tenants/{tenant}/children/{child}:resume (the `ResumeTenant` operationId).
 	ResumeTenant(ctx context.Context, tenant TenantID, child ChildID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SuspendTenantWithBody Close a tenant directly below, and all under it, to everybody.
+	//
+	// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+	// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+	// when you resume; what came due meanwhile follows the rule for missed posts.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5074,10 +6421,51 @@ type ClientInterface interface {
 
 	// SuspendTenant Close a tenant directly below, and all under it, to everybody.
 	//
+	// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+	// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+	// when you resume; what came due meanwhile follows the rule for missed posts.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
 	SuspendTenant(ctx context.Context, tenant TenantID, child ChildID, body SuspendTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EndOwnershipOffer Take an offer back, or decline it.
+	//
+	// Corresponds with DELETE /tenants/{tenant}/ownership (the `EndOwnershipOffer` operationId).
+	EndOwnershipOffer(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetOwnershipOffer The offer of ownership that waits.
+	//
+	// For the owners and for whom it is made to; for everybody else there is none.
+	//
+	// Corresponds with GET /tenants/{tenant}/ownership (the `GetOwnershipOffer` operationId).
+	GetOwnershipOffer(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcceptOwnership Become the owner, as whom the tenant was offered to.
+	//
+	// Corresponds with POST /tenants/{tenant}/ownership:accept (the `AcceptOwnership` operationId).
+	AcceptOwnership(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OfferOwnershipWithBody Offer the tenant to one of its members.
+	//
+	// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+	// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+	OfferOwnershipWithBody(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OfferOwnership Offer the tenant to one of its members.
+	//
+	// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+	// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+	OfferOwnership(ctx context.Context, tenant TenantID, body OfferOwnershipJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PausePublishingWithBody Hold everything that is due in this tenant and below it.
 	//
@@ -5180,6 +6568,121 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /webhooks/{webhook}:test (the `TestWebhook` operationId).
 	TestWebhook(ctx context.Context, webhook WebhookID, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// ListAccessGrants What the tenant above was let do here, and what it asks for.
+//
+// Corresponds with GET /access-grants (the `ListAccessGrants` operationId).
+func (c *Client) ListAccessGrants(ctx context.Context, params *ListAccessGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAccessGrantsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GrantAccessWithBody Let the members of the tenant above in, for a time.
+//
+// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+func (c *Client) GrantAccessWithBody(ctx context.Context, params *GrantAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGrantAccessRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GrantAccess Let the members of the tenant above in, for a time.
+//
+// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+func (c *Client) GrantAccess(ctx context.Context, params *GrantAccessParams, body GrantAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGrantAccessRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApproveAccess Grant what was asked for, from now on.
+//
+// Corresponds with POST /access-grants/{access}:approve (the `ApproveAccess` operationId).
+func (c *Client) ApproveAccess(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApproveAccessRequest(c.Server, access)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeclineAccess Say no to a request.
+//
+// Corresponds with POST /access-grants/{access}:decline (the `DeclineAccess` operationId).
+func (c *Client) DeclineAccess(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeclineAccessRequest(c.Server, access)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeAccess End a grant, with everybody's next request.
+//
+// Corresponds with POST /access-grants/{access}:revoke (the `RevokeAccess` operationId).
+func (c *Client) RevokeAccess(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeAccessRequest(c.Server, access)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListReceivedAccess What the tenants below granted to this one, and what it asked them for.
+//
+// Corresponds with GET /access-grants:received (the `ListReceivedAccess` operationId).
+func (c *Client) ListReceivedAccess(ctx context.Context, params *ListReceivedAccessParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListReceivedAccessRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // ListKeys The API keys of this tenant.
@@ -5286,9 +6789,48 @@ func (c *Client) ExportAudit(ctx context.Context, params *ExportAuditParams, req
 	return c.Client.Do(req)
 }
 
+// AnswerChallengeWithBody Answer the question for a second factor.
+//
+// A wrong answer leaves the question open; a right one closes it. It waits for five minutes.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /auth/challenge (the `AnswerChallenge` operationId).
+func (c *Client) AnswerChallengeWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAnswerChallengeRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AnswerChallenge Answer the question for a second factor.
+//
+// A wrong answer leaves the question open; a right one closes it. It waits for five minutes.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /auth/challenge (the `AnswerChallenge` operationId).
+func (c *Client) AnswerChallenge(ctx context.Context, body AnswerChallengeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAnswerChallengeRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // LoginWithBody Sign in.
 //
-// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
+// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives, and so is `device_token`. Show that one
+// again when you sign in: the device is then known, which spares its person a mail and its tries a stranger's.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5307,7 +6849,8 @@ func (c *Client) LoginWithBody(ctx context.Context, contentType string, body io.
 
 // Login Sign in.
 //
-// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
+// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives, and so is `device_token`. Show that one
+// again when you sign in: the device is then known, which spares its person a mail and its tries a stranger's.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5329,6 +6872,61 @@ func (c *Client) Login(ctx context.Context, body LoginJSONRequestBody, reqEditor
 // Corresponds with POST /auth/logout (the `Logout` operationId).
 func (c *Client) Logout(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewLogoutRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LoginWithPasskeyWithBody Sign in with a passkey.
+//
+// A passkey is two factors in one: no address is needed, and no second question asked.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /auth/passkey (the `LoginWithPasskey` operationId).
+func (c *Client) LoginWithPasskeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLoginWithPasskeyRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LoginWithPasskey Sign in with a passkey.
+//
+// A passkey is two factors in one: no address is needed, and no second question asked.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /auth/passkey (the `LoginWithPasskey` operationId).
+func (c *Client) LoginWithPasskey(ctx context.Context, body LoginWithPasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLoginWithPasskeyRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BeginPasskeyLogin Ask for a passkey, whoever it is of.
+//
+// Hand `public_key` to `PublicKeyCredential.parseRequestOptionsFromJSON` and `navigator.credentials.get`.
+//
+// Corresponds with POST /auth/passkey:begin (the `BeginPasskeyLogin` operationId).
+func (c *Client) BeginPasskeyLogin(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBeginPasskeyLoginRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -5547,6 +7145,99 @@ func (c *Client) RegisterUserWithBody(ctx context.Context, contentType string, b
 // Corresponds with POST /auth/register (the `RegisterUser` operationId).
 func (c *Client) RegisterUser(ctx context.Context, body RegisterUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRegisterUserRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DisownSessionWithBody End a session that is not yours.
+//
+// Takes the token of the mail that told of a new device. The device is forgotten, too.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /auth/session:disown (the `DisownSession` operationId).
+func (c *Client) DisownSessionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDisownSessionRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DisownSession End a session that is not yours.
+//
+// Takes the token of the mail that told of a new device. The device is forgotten, too.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /auth/session:disown (the `DisownSession` operationId).
+func (c *Client) DisownSession(ctx context.Context, body DisownSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDisownSessionRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StepUpWithBody Prove once more who you are.
+//
+// Operations marked `x-step-up` answer `403` with `stepup.required` to a session whose person last did so more than ten minutes ago.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /auth/step-up (the `StepUp` operationId).
+func (c *Client) StepUpWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStepUpRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StepUp Prove once more who you are.
+//
+// Operations marked `x-step-up` answer `403` with `stepup.required` to a session whose person last did so more than ten minutes ago.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /auth/step-up (the `StepUp` operationId).
+func (c *Client) StepUp(ctx context.Context, body StepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStepUpRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskStepUp How to prove once more who you are.
+//
+// A second factor or, for who has none, the password. With a passkey among the methods, `challenge` and `public_key` are for it.
+//
+// Corresponds with POST /auth/step-up:begin (the `AskStepUp` operationId).
+func (c *Client) AskStepUp(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskStepUpRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -5937,6 +7628,203 @@ func (c *Client) ListFeatures(ctx context.Context, reqEditors ...RequestEditorFn
 	return c.Client.Do(req)
 }
 
+// ListInvitations Who was invited, latest first.
+//
+// Corresponds with GET /invitations (the `ListInvitations` operationId).
+func (c *Client) ListInvitations(ctx context.Context, params *ListInvitationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListInvitationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateInvitationWithBody Invite an address.
+//
+// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+func (c *Client) CreateInvitationWithBody(ctx context.Context, params *CreateInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateInvitationRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateInvitation Invite an address.
+//
+// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+func (c *Client) CreateInvitation(ctx context.Context, params *CreateInvitationParams, body CreateInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateInvitationRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeInvitation Take an invitation back.
+//
+// Corresponds with DELETE /invitations/{invitation} (the `RevokeInvitation` operationId).
+func (c *Client) RevokeInvitation(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeInvitationRequest(c.Server, invitation)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResendInvitation Send the letter of an invitation again.
+//
+// It lives for another seven days, also if it had expired. The link in the letter before stops working. At most one letter a minute, and ten in all.
+//
+// Corresponds with POST /invitations/{invitation}:resend (the `ResendInvitation` operationId).
+func (c *Client) ResendInvitation(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResendInvitationRequest(c.Server, invitation)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcceptInvitationWithBody Accept an invitation with the account that is signed in.
+//
+// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+func (c *Client) AcceptInvitationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcceptInvitationRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcceptInvitation Accept an invitation with the account that is signed in.
+//
+// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+func (c *Client) AcceptInvitation(ctx context.Context, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcceptInvitationRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LookAtInvitationWithBody What a link from a letter offers.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+func (c *Client) LookAtInvitationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLookAtInvitationRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LookAtInvitation What a link from a letter offers.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+func (c *Client) LookAtInvitation(ctx context.Context, body LookAtInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLookAtInvitationRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RegisterInvitedWithBody Accept an invitation with a new account.
+//
+// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+func (c *Client) RegisterInvitedWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRegisterInvitedRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RegisterInvited Accept an invitation with a new account.
+//
+// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+func (c *Client) RegisterInvited(ctx context.Context, body RegisterInvitedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRegisterInvitedRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetJob How far a job is.
 //
 // A job is forgotten some time after it has finished. With `Prefer: wait=N` the answer waits until it has, for N seconds
@@ -5978,6 +7866,21 @@ func (c *Client) CancelJob(ctx context.Context, job JobID, reqEditors ...Request
 // Corresponds with GET /me (the `GetMe` operationId).
 func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetMeRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListFactors Your second factors.
+//
+// Corresponds with GET /me/factors (the `ListFactors` operationId).
+func (c *Client) ListFactors(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListFactorsRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -6096,6 +7999,110 @@ func (c *Client) StartIdentity(ctx context.Context, body StartIdentityJSONReques
 	return c.Client.Do(req)
 }
 
+// AddPasskeyWithBody Add the passkey that was made.
+//
+// With the first second factor come recovery codes, shown once.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /me/passkeys (the `AddPasskey` operationId).
+func (c *Client) AddPasskeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddPasskeyRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddPasskey Add the passkey that was made.
+//
+// With the first second factor come recovery codes, shown once.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /me/passkeys (the `AddPasskey` operationId).
+func (c *Client) AddPasskey(ctx context.Context, body AddPasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddPasskeyRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemovePasskey Remove a passkey.
+//
+// Corresponds with DELETE /me/passkeys/{passkey} (the `RemovePasskey` operationId).
+func (c *Client) RemovePasskey(ctx context.Context, passkey PasskeyID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemovePasskeyRequest(c.Server, passkey)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RenamePasskeyWithBody Name a passkey.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /me/passkeys/{passkey} (the `RenamePasskey` operationId).
+func (c *Client) RenamePasskeyWithBody(ctx context.Context, passkey PasskeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRenamePasskeyRequestWithBody(c.Server, passkey, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RenamePasskey Name a passkey.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /me/passkeys/{passkey} (the `RenamePasskey` operationId).
+func (c *Client) RenamePasskey(ctx context.Context, passkey PasskeyID, body RenamePasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRenamePasskeyRequest(c.Server, passkey, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BeginPasskey Ask for a new passkey.
+//
+// Hand `public_key` to `PublicKeyCredential.parseCreationOptionsFromJSON` and `navigator.credentials.create`. It is for the host you are at.
+//
+// Corresponds with POST /me/passkeys:begin (the `BeginPasskey` operationId).
+func (c *Client) BeginPasskey(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBeginPasskeyRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ChangePasswordWithBody Change the password.
 //
 // Every other session of the person ends.
@@ -6124,6 +8131,23 @@ func (c *Client) ChangePasswordWithBody(ctx context.Context, contentType string,
 // Corresponds with POST /me/password:change (the `ChangePassword` operationId).
 func (c *Client) ChangePassword(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewChangePasswordRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RenewRecoveryCodes Make new recovery codes.
+//
+// The old ones stop working. These are shown once.
+//
+// Corresponds with POST /me/recovery-codes (the `RenewRecoveryCodes` operationId).
+func (c *Client) RenewRecoveryCodes(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRenewRecoveryCodesRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -6164,11 +8188,132 @@ func (c *Client) RevokeSession(ctx context.Context, session SessionID, reqEditor
 	return c.Client.Do(req)
 }
 
+// RenameSessionWithBody Name a session.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /me/sessions/{session} (the `RenameSession` operationId).
+func (c *Client) RenameSessionWithBody(ctx context.Context, session SessionID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRenameSessionRequestWithBody(c.Server, session, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RenameSession Name a session.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /me/sessions/{session} (the `RenameSession` operationId).
+func (c *Client) RenameSession(ctx context.Context, session SessionID, body RenameSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRenameSessionRequest(c.Server, session, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // RevokeOtherSessions End every session but this one.
 //
 // Corresponds with POST /me/sessions:revoke-others (the `RevokeOtherSessions` operationId).
 func (c *Client) RevokeOtherSessions(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeOtherSessionsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LeaveTenant Leave a tenant.
+//
+// Also one that is suspended. The last owner cannot: they offer the ownership to somebody first.
+//
+// Corresponds with POST /me/tenants/{tenant}:leave (the `LeaveTenant` operationId).
+func (c *Client) LeaveTenant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLeaveTenantRequest(c.Server, tenant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveTotp Remove the authenticator app.
+//
+// Corresponds with DELETE /me/totp (the `RemoveTotp` operationId).
+func (c *Client) RemoveTotp(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveTotpRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EnrolTotp Make a secret for an authenticator app.
+//
+// It counts once `/me/totp:confirm` has seen a code of it, within 15 minutes. An app that counts already stays until then.
+//
+// Corresponds with POST /me/totp (the `EnrolTotp` operationId).
+func (c *Client) EnrolTotp(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEnrolTotpRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmTotpWithBody Show a code of the app.
+//
+// From then on signing in by password asks for one. With the first second factor come recovery codes, shown once.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /me/totp:confirm (the `ConfirmTotp` operationId).
+func (c *Client) ConfirmTotpWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmTotpRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmTotp Show a code of the app.
+//
+// From then on signing in by password asks for one. With the first second factor come recovery codes, shown once.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /me/totp:confirm (the `ConfirmTotp` operationId).
+func (c *Client) ConfirmTotp(ctx context.Context, body ConfirmTotpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmTotpRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6323,6 +8468,8 @@ func (c *Client) ListMembers(ctx context.Context, params *ListMembersParams, req
 
 // AddMemberWithBody Let a registered person in.
 //
+// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /members (the `AddMember` operationId).
@@ -6339,6 +8486,8 @@ func (c *Client) AddMemberWithBody(ctx context.Context, params *AddMemberParams,
 }
 
 // AddMember Let a registered person in.
+//
+// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6398,6 +8547,63 @@ func (c *Client) SetMemberRoleWithBody(ctx context.Context, user UserID, content
 // Corresponds with PUT /members/{user} (the `SetMemberRole` operationId).
 func (c *Client) SetMemberRole(ctx context.Context, user UserID, body SetMemberRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetMemberRoleRequest(c.Server, user, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMemberWorkspaces What a member is in the tenants directly below.
+//
+// Of those where you are a member yourself and may see who else is. A member of an agency is in none of its workspaces unless they are given one.
+//
+// Corresponds with GET /members/{user}/workspaces (the `ListMemberWorkspaces` operationId).
+func (c *Client) ListMemberWorkspaces(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMemberWorkspacesRequest(c.Server, user)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GiveWorkspacesWithBody Give a member several workspaces at once.
+//
+// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+func (c *Client) GiveWorkspacesWithBody(ctx context.Context, user UserID, params *GiveWorkspacesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGiveWorkspacesRequestWithBody(c.Server, user, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GiveWorkspaces Give a member several workspaces at once.
+//
+// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+func (c *Client) GiveWorkspaces(ctx context.Context, user UserID, params *GiveWorkspacesParams, body GiveWorkspacesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGiveWorkspacesRequest(c.Server, user, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7497,6 +9703,9 @@ func (c *Client) ListPosts(ctx context.Context, params *ListPostsParams, reqEdit
 // Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 // is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 //
+// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /posts (the `CreatePost` operationId).
@@ -7516,6 +9725,9 @@ func (c *Client) CreatePostWithBody(ctx context.Context, params *CreatePostParam
 //
 // Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 // is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+//
+// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7762,8 +9974,9 @@ func (c *Client) SchedulePost(ctx context.Context, post PostID, params *Schedule
 // BatchPostsWithBody Create many drafts at once.
 //
 // Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-// `/posts/N`.
+// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+// around the posts, or nests too deep is refused as a whole.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7783,8 +9996,9 @@ func (c *Client) BatchPostsWithBody(ctx context.Context, params *BatchPostsParam
 // BatchPosts Create many drafts at once.
 //
 // Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-// `/posts/N`.
+// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+// around the posts, or nests too deep is refused as a whole.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7892,9 +10106,9 @@ func (c *Client) UpdatePublishingSettings(ctx context.Context, body UpdatePublis
 	return c.Client.Do(req)
 }
 
-// ListRoles The tenant's own roles.
+// ListRoles The roles that people here defined.
 //
-// Besides these there are owner, admin, manager, editor, approver, client and viewer.
+// In a workspace, those of its agency too (`inherited`). Besides these there are the built-in ones, see `GET /roles:built-in`.
 //
 // Corresponds with GET /roles (the `ListRoles` operationId).
 func (c *Client) ListRoles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7911,7 +10125,8 @@ func (c *Client) ListRoles(ctx context.Context, reqEditors ...RequestEditorFn) (
 
 // CreateRoleWithBody Create a role.
 //
-// Nobody can hand on what they may not do themselves.
+// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+// may. A role of an agency can be given in its workspaces, too.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7930,7 +10145,8 @@ func (c *Client) CreateRoleWithBody(ctx context.Context, params *CreateRoleParam
 
 // CreateRole Create a role.
 //
-// Nobody can hand on what they may not do themselves.
+// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+// may. A role of an agency can be given in its workspaces, too.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7947,11 +10163,13 @@ func (c *Client) CreateRole(ctx context.Context, params *CreateRoleParams, body 
 	return c.Client.Do(req)
 }
 
-// DeleteRole Delete a role that nobody has.
+// DeleteRole Delete a role.
+//
+// `reassign_to` is the role that those get who have it or are invited with it, here and in the workspaces below; without it `409 role.in_use`, if there are any.
 //
 // Corresponds with DELETE /roles/{role} (the `DeleteRole` operationId).
-func (c *Client) DeleteRole(ctx context.Context, role RoleID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDeleteRoleRequest(c.Server, role)
+func (c *Client) DeleteRole(ctx context.Context, role RoleID, params *DeleteRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteRoleRequest(c.Server, role, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7986,6 +10204,21 @@ func (c *Client) UpdateRoleWithBody(ctx context.Context, role RoleID, params *Up
 // Corresponds with PUT /roles/{role} (the `UpdateRole` operationId).
 func (c *Client) UpdateRole(ctx context.Context, role RoleID, params *UpdateRoleParams, body UpdateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateRoleRequest(c.Server, role, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListBuiltInRoles The roles that every tenant has.
+//
+// Corresponds with GET /roles:built-in (the `ListBuiltInRoles` operationId).
+func (c *Client) ListBuiltInRoles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBuiltInRolesRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -8115,6 +10348,44 @@ func (c *Client) CreateChildTenant(ctx context.Context, tenant TenantID, params 
 	return c.Client.Do(req)
 }
 
+// RequestAccessWithBody Ask a tenant directly below to let your members in.
+//
+// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+func (c *Client) RequestAccessWithBody(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRequestAccessRequestWithBody(c.Server, tenant, child, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RequestAccess Ask a tenant directly below to let your members in.
+//
+// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+func (c *Client) RequestAccess(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, body RequestAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRequestAccessRequest(c.Server, tenant, child, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ResumeTenant Open a suspended tenant again.
 //
 // Corresponds with POST /tenants/{tenant}/children/{child}:resume (the `ResumeTenant` operationId).
@@ -8131,6 +10402,10 @@ func (c *Client) ResumeTenant(ctx context.Context, tenant TenantID, child ChildI
 }
 
 // SuspendTenantWithBody Close a tenant directly below, and all under it, to everybody.
+//
+// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+// when you resume; what came due meanwhile follows the rule for missed posts.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8149,11 +10424,102 @@ func (c *Client) SuspendTenantWithBody(ctx context.Context, tenant TenantID, chi
 
 // SuspendTenant Close a tenant directly below, and all under it, to everybody.
 //
+// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+// when you resume; what came due meanwhile follows the rule for missed posts.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
 func (c *Client) SuspendTenant(ctx context.Context, tenant TenantID, child ChildID, body SuspendTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSuspendTenantRequest(c.Server, tenant, child, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EndOwnershipOffer Take an offer back, or decline it.
+//
+// Corresponds with DELETE /tenants/{tenant}/ownership (the `EndOwnershipOffer` operationId).
+func (c *Client) EndOwnershipOffer(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEndOwnershipOfferRequest(c.Server, tenant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetOwnershipOffer The offer of ownership that waits.
+//
+// For the owners and for whom it is made to; for everybody else there is none.
+//
+// Corresponds with GET /tenants/{tenant}/ownership (the `GetOwnershipOffer` operationId).
+func (c *Client) GetOwnershipOffer(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetOwnershipOfferRequest(c.Server, tenant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcceptOwnership Become the owner, as whom the tenant was offered to.
+//
+// Corresponds with POST /tenants/{tenant}/ownership:accept (the `AcceptOwnership` operationId).
+func (c *Client) AcceptOwnership(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcceptOwnershipRequest(c.Server, tenant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OfferOwnershipWithBody Offer the tenant to one of its members.
+//
+// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+func (c *Client) OfferOwnershipWithBody(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOfferOwnershipRequestWithBody(c.Server, tenant, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OfferOwnership Offer the tenant to one of its members.
+//
+// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+func (c *Client) OfferOwnership(ctx context.Context, tenant TenantID, body OfferOwnershipJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOfferOwnershipRequest(c.Server, tenant, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8424,6 +10790,295 @@ func (c *Client) TestWebhook(ctx context.Context, webhook WebhookID, reqEditors 
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewListAccessGrantsRequest constructs an http.Request for the ListAccessGrants method
+func NewListAccessGrantsRequest(server string, params *ListAccessGrantsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access-grants")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGrantAccessRequest calls the generic GrantAccess builder with application/json body
+func NewGrantAccessRequest(server string, params *GrantAccessParams, body GrantAccessJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGrantAccessRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewGrantAccessRequestWithBody constructs an http.Request for the GrantAccess method, with any body, and a specified content type
+func NewGrantAccessRequestWithBody(server string, params *GrantAccessParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access-grants")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewApproveAccessRequest constructs an http.Request for the ApproveAccess method
+func NewApproveAccessRequest(server string, access AccessID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "access", access, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access-grants/%s:approve", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeclineAccessRequest constructs an http.Request for the DeclineAccess method
+func NewDeclineAccessRequest(server string, access AccessID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "access", access, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access-grants/%s:decline", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRevokeAccessRequest constructs an http.Request for the RevokeAccess method
+func NewRevokeAccessRequest(server string, access AccessID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "access", access, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access-grants/%s:revoke", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListReceivedAccessRequest constructs an http.Request for the ListReceivedAccess method
+func NewListReceivedAccessRequest(server string, params *ListReceivedAccessParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/access-grants:received")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
 }
 
 // NewListKeysRequest constructs an http.Request for the ListKeys method
@@ -8767,6 +11422,46 @@ func NewExportAuditRequest(server string, params *ExportAuditParams) (*http.Requ
 	return req, nil
 }
 
+// NewAnswerChallengeRequest calls the generic AnswerChallenge builder with application/json body
+func NewAnswerChallengeRequest(server string, body AnswerChallengeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAnswerChallengeRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAnswerChallengeRequestWithBody constructs an http.Request for the AnswerChallenge method, with any body, and a specified content type
+func NewAnswerChallengeRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/challenge")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewLoginRequest calls the generic Login builder with application/json body
 func NewLoginRequest(server string, body LoginJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -8817,6 +11512,73 @@ func NewLogoutRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/auth/logout")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewLoginWithPasskeyRequest calls the generic LoginWithPasskey builder with application/json body
+func NewLoginWithPasskeyRequest(server string, body LoginWithPasskeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewLoginWithPasskeyRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewLoginWithPasskeyRequestWithBody constructs an http.Request for the LoginWithPasskey method, with any body, and a specified content type
+func NewLoginWithPasskeyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/passkey")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBeginPasskeyLoginRequest constructs an http.Request for the BeginPasskeyLogin method
+func NewBeginPasskeyLoginRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/passkey:begin")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -9098,6 +11860,113 @@ func NewRegisterUserRequestWithBody(server string, contentType string, body io.R
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDisownSessionRequest calls the generic DisownSession builder with application/json body
+func NewDisownSessionRequest(server string, body DisownSessionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDisownSessionRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewDisownSessionRequestWithBody constructs an http.Request for the DisownSession method, with any body, and a specified content type
+func NewDisownSessionRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/session:disown")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewStepUpRequest calls the generic StepUp builder with application/json body
+func NewStepUpRequest(server string, body StepUpJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewStepUpRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewStepUpRequestWithBody constructs an http.Request for the StepUp method, with any body, and a specified content type
+func NewStepUpRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/step-up")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskStepUpRequest constructs an http.Request for the AskStepUp method
+func NewAskStepUpRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/step-up:begin")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -9878,6 +12747,315 @@ func NewListFeaturesRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListInvitationsRequest constructs an http.Request for the ListInvitations method
+func NewListInvitationsRequest(server string, params *ListInvitationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateInvitationRequest calls the generic CreateInvitation builder with application/json body
+func NewCreateInvitationRequest(server string, params *CreateInvitationParams, body CreateInvitationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateInvitationRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateInvitationRequestWithBody constructs an http.Request for the CreateInvitation method, with any body, and a specified content type
+func NewCreateInvitationRequestWithBody(server string, params *CreateInvitationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRevokeInvitationRequest constructs an http.Request for the RevokeInvitation method
+func NewRevokeInvitationRequest(server string, invitation InvitationID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "invitation", invitation, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewResendInvitationRequest constructs an http.Request for the ResendInvitation method
+func NewResendInvitationRequest(server string, invitation InvitationID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "invitation", invitation, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations/%s:resend", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAcceptInvitationRequest calls the generic AcceptInvitation builder with application/json body
+func NewAcceptInvitationRequest(server string, body AcceptInvitationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAcceptInvitationRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAcceptInvitationRequestWithBody constructs an http.Request for the AcceptInvitation method, with any body, and a specified content type
+func NewAcceptInvitationRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations:accept")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewLookAtInvitationRequest calls the generic LookAtInvitation builder with application/json body
+func NewLookAtInvitationRequest(server string, body LookAtInvitationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewLookAtInvitationRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewLookAtInvitationRequestWithBody constructs an http.Request for the LookAtInvitation method, with any body, and a specified content type
+func NewLookAtInvitationRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations:look")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRegisterInvitedRequest calls the generic RegisterInvited builder with application/json body
+func NewRegisterInvitedRequest(server string, body RegisterInvitedJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRegisterInvitedRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRegisterInvitedRequestWithBody constructs an http.Request for the RegisterInvited method, with any body, and a specified content type
+func NewRegisterInvitedRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations:register")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetJobRequest constructs an http.Request for the GetJob method
 func NewGetJobRequest(server string, job JobID, params *GetJobParams) (*http.Request, error) {
 	var err error
@@ -9971,6 +13149,33 @@ func NewGetMeRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/me")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListFactorsRequest constructs an http.Request for the ListFactors method
+func NewListFactorsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/factors")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -10129,6 +13334,154 @@ func NewStartIdentityRequestWithBody(server string, contentType string, body io.
 	return req, nil
 }
 
+// NewAddPasskeyRequest calls the generic AddPasskey builder with application/json body
+func NewAddPasskeyRequest(server string, body AddPasskeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddPasskeyRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAddPasskeyRequestWithBody constructs an http.Request for the AddPasskey method, with any body, and a specified content type
+func NewAddPasskeyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/passkeys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRemovePasskeyRequest constructs an http.Request for the RemovePasskey method
+func NewRemovePasskeyRequest(server string, passkey PasskeyID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "passkey", passkey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/passkeys/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRenamePasskeyRequest calls the generic RenamePasskey builder with application/json body
+func NewRenamePasskeyRequest(server string, passkey PasskeyID, body RenamePasskeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRenamePasskeyRequestWithBody(server, passkey, "application/json", bodyReader)
+}
+
+// NewRenamePasskeyRequestWithBody constructs an http.Request for the RenamePasskey method, with any body, and a specified content type
+func NewRenamePasskeyRequestWithBody(server string, passkey PasskeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "passkey", passkey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/passkeys/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBeginPasskeyRequest constructs an http.Request for the BeginPasskey method
+func NewBeginPasskeyRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/passkeys:begin")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewChangePasswordRequest calls the generic ChangePassword builder with application/json body
 func NewChangePasswordRequest(server string, body ChangePasswordJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -10165,6 +13518,33 @@ func NewChangePasswordRequestWithBody(server string, contentType string, body io
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRenewRecoveryCodesRequest constructs an http.Request for the RenewRecoveryCodes method
+func NewRenewRecoveryCodesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/recovery-codes")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -10230,6 +13610,53 @@ func NewRevokeSessionRequest(server string, session SessionID) (*http.Request, e
 	return req, nil
 }
 
+// NewRenameSessionRequest calls the generic RenameSession builder with application/json body
+func NewRenameSessionRequest(server string, session SessionID, body RenameSessionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRenameSessionRequestWithBody(server, session, "application/json", bodyReader)
+}
+
+// NewRenameSessionRequestWithBody constructs an http.Request for the RenameSession method, with any body, and a specified content type
+func NewRenameSessionRequestWithBody(server string, session SessionID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "session", session, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/sessions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewRevokeOtherSessionsRequest constructs an http.Request for the RevokeOtherSessions method
 func NewRevokeOtherSessionsRequest(server string) (*http.Request, error) {
 	var err error
@@ -10253,6 +13680,134 @@ func NewRevokeOtherSessionsRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewLeaveTenantRequest constructs an http.Request for the LeaveTenant method
+func NewLeaveTenantRequest(server string, tenant TenantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/tenants/%s:leave", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRemoveTotpRequest constructs an http.Request for the RemoveTotp method
+func NewRemoveTotpRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/totp")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewEnrolTotpRequest constructs an http.Request for the EnrolTotp method
+func NewEnrolTotpRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/totp")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewConfirmTotpRequest calls the generic ConfirmTotp builder with application/json body
+func NewConfirmTotpRequest(server string, body ConfirmTotpJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewConfirmTotpRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewConfirmTotpRequestWithBody constructs an http.Request for the ConfirmTotp method, with any body, and a specified content type
+func NewConfirmTotpRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/totp:confirm")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -10806,6 +14361,102 @@ func NewSetMemberRoleRequestWithBody(server string, user UserID, contentType str
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListMemberWorkspacesRequest constructs an http.Request for the ListMemberWorkspaces method
+func NewListMemberWorkspacesRequest(server string, user UserID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/members/%s/workspaces", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGiveWorkspacesRequest calls the generic GiveWorkspaces builder with application/json body
+func NewGiveWorkspacesRequest(server string, user UserID, params *GiveWorkspacesParams, body GiveWorkspacesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGiveWorkspacesRequestWithBody(server, user, params, "application/json", bodyReader)
+}
+
+// NewGiveWorkspacesRequestWithBody constructs an http.Request for the GiveWorkspaces method, with any body, and a specified content type
+func NewGiveWorkspacesRequestWithBody(server string, user UserID, params *GiveWorkspacesParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/members/%s/workspaces", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -13715,7 +17366,7 @@ func NewCreateRoleRequestWithBody(server string, params *CreateRoleParams, conte
 }
 
 // NewDeleteRoleRequest constructs an http.Request for the DeleteRole method
-func NewDeleteRoleRequest(server string, role RoleID) (*http.Request, error) {
+func NewDeleteRoleRequest(server string, role RoleID, params *DeleteRoleParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -13738,6 +17389,33 @@ func NewDeleteRoleRequest(server string, role RoleID) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ReassignTo != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "reassign_to", *params.ReassignTo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -13805,6 +17483,33 @@ func NewUpdateRoleRequestWithBody(server string, role RoleID, params *UpdateRole
 			req.Header.Set("If-Match", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewListBuiltInRolesRequest constructs an http.Request for the ListBuiltInRoles method
+func NewListBuiltInRolesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/roles:built-in")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -14068,6 +17773,75 @@ func NewCreateChildTenantRequestWithBody(server string, tenant TenantID, params 
 	return req, nil
 }
 
+// NewRequestAccessRequest calls the generic RequestAccess builder with application/json body
+func NewRequestAccessRequest(server string, tenant TenantID, child ChildID, params *RequestAccessParams, body RequestAccessJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRequestAccessRequestWithBody(server, tenant, child, params, "application/json", bodyReader)
+}
+
+// NewRequestAccessRequestWithBody constructs an http.Request for the RequestAccess method, with any body, and a specified content type
+func NewRequestAccessRequestWithBody(server string, tenant TenantID, child ChildID, params *RequestAccessParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "child", child, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tenants/%s/children/%s:request-access", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewResumeTenantRequest constructs an http.Request for the ResumeTenant method
 func NewResumeTenantRequest(server string, tenant TenantID, child ChildID) (*http.Request, error) {
 	var err error
@@ -14144,6 +17918,155 @@ func NewSuspendTenantRequestWithBody(server string, tenant TenantID, child Child
 	}
 
 	operationPath := fmt.Sprintf("/tenants/%s/children/%s:suspend", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewEndOwnershipOfferRequest constructs an http.Request for the EndOwnershipOffer method
+func NewEndOwnershipOfferRequest(server string, tenant TenantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tenants/%s/ownership", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetOwnershipOfferRequest constructs an http.Request for the GetOwnershipOffer method
+func NewGetOwnershipOfferRequest(server string, tenant TenantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tenants/%s/ownership", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAcceptOwnershipRequest constructs an http.Request for the AcceptOwnership method
+func NewAcceptOwnershipRequest(server string, tenant TenantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tenants/%s/ownership:accept", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewOfferOwnershipRequest calls the generic OfferOwnership builder with application/json body
+func NewOfferOwnershipRequest(server string, tenant TenantID, body OfferOwnershipJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewOfferOwnershipRequestWithBody(server, tenant, "application/json", bodyReader)
+}
+
+// NewOfferOwnershipRequestWithBody constructs an http.Request for the OfferOwnership method, with any body, and a specified content type
+func NewOfferOwnershipRequestWithBody(server string, tenant TenantID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tenants/%s/ownership:offer", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -14737,6 +18660,61 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// ListAccessGrantsWithResponse What the tenant above was let do here, and what it asks for.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /access-grants (the `ListAccessGrants` operationId).
+	ListAccessGrantsWithResponse(ctx context.Context, params *ListAccessGrantsParams, reqEditors ...RequestEditorFn) (*ListAccessGrantsResponse, error)
+
+	// GrantAccessWithBodyWithResponse Let the members of the tenant above in, for a time.
+	//
+	// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+	// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+	GrantAccessWithBodyWithResponse(ctx context.Context, params *GrantAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GrantAccessResponse, error)
+
+	// GrantAccessWithResponse Let the members of the tenant above in, for a time.
+	//
+	// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+	// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+	GrantAccessWithResponse(ctx context.Context, params *GrantAccessParams, body GrantAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*GrantAccessResponse, error)
+
+	// ApproveAccessWithResponse Grant what was asked for, from now on.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access-grants/{access}:approve (the `ApproveAccess` operationId).
+	ApproveAccessWithResponse(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*ApproveAccessResponse, error)
+
+	// DeclineAccessWithResponse Say no to a request.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access-grants/{access}:decline (the `DeclineAccess` operationId).
+	DeclineAccessWithResponse(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*DeclineAccessResponse, error)
+
+	// RevokeAccessWithResponse End a grant, with everybody's next request.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /access-grants/{access}:revoke (the `RevokeAccess` operationId).
+	RevokeAccessWithResponse(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*RevokeAccessResponse, error)
+
+	// ListReceivedAccessWithResponse What the tenants below granted to this one, and what it asked them for.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /access-grants:received (the `ListReceivedAccess` operationId).
+	ListReceivedAccessWithResponse(ctx context.Context, params *ListReceivedAccessParams, reqEditors ...RequestEditorFn) (*ListReceivedAccessResponse, error)
+
 	// ListKeysWithResponse The API keys of this tenant.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -14789,9 +18767,28 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /audit:export (the `ExportAudit` operationId).
 	ExportAuditWithResponse(ctx context.Context, params *ExportAuditParams, reqEditors ...RequestEditorFn) (*ExportAuditResponse, error)
 
+	// AnswerChallengeWithBodyWithResponse Answer the question for a second factor.
+	//
+	// A wrong answer leaves the question open; a right one closes it. It waits for five minutes.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/challenge (the `AnswerChallenge` operationId).
+	AnswerChallengeWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AnswerChallengeResponse, error)
+
+	// AnswerChallengeWithResponse Answer the question for a second factor.
+	//
+	// A wrong answer leaves the question open; a right one closes it. It waits for five minutes.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/challenge (the `AnswerChallenge` operationId).
+	AnswerChallengeWithResponse(ctx context.Context, body AnswerChallengeJSONRequestBody, reqEditors ...RequestEditorFn) (*AnswerChallengeResponse, error)
+
 	// LoginWithBodyWithResponse Sign in.
 	//
-	// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
+	// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives, and so is `device_token`. Show that one
+	// again when you sign in: the device is then known, which spares its person a mail and its tries a stranger's.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14800,7 +18797,8 @@ type ClientWithResponsesInterface interface {
 
 	// LoginWithResponse Sign in.
 	//
-	// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
+	// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives, and so is `device_token`. Show that one
+	// again when you sign in: the device is then known, which spares its person a mail and its tries a stranger's.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14813,6 +18811,33 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /auth/logout (the `Logout` operationId).
 	LogoutWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*LogoutResponse, error)
+
+	// LoginWithPasskeyWithBodyWithResponse Sign in with a passkey.
+	//
+	// A passkey is two factors in one: no address is needed, and no second question asked.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/passkey (the `LoginWithPasskey` operationId).
+	LoginWithPasskeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LoginWithPasskeyResponse, error)
+
+	// LoginWithPasskeyWithResponse Sign in with a passkey.
+	//
+	// A passkey is two factors in one: no address is needed, and no second question asked.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/passkey (the `LoginWithPasskey` operationId).
+	LoginWithPasskeyWithResponse(ctx context.Context, body LoginWithPasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*LoginWithPasskeyResponse, error)
+
+	// BeginPasskeyLoginWithResponse Ask for a passkey, whoever it is of.
+	//
+	// Hand `public_key` to `PublicKeyCredential.parseRequestOptionsFromJSON` and `navigator.credentials.get`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/passkey:begin (the `BeginPasskeyLogin` operationId).
+	BeginPasskeyLoginWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BeginPasskeyLoginResponse, error)
 
 	// ForgotPasswordWithBodyWithResponse Ask for a mail that resets the password.
 	//
@@ -14915,6 +18940,51 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /auth/register (the `RegisterUser` operationId).
 	RegisterUserWithResponse(ctx context.Context, body RegisterUserJSONRequestBody, reqEditors ...RequestEditorFn) (*RegisterUserResponse, error)
+
+	// DisownSessionWithBodyWithResponse End a session that is not yours.
+	//
+	// Takes the token of the mail that told of a new device. The device is forgotten, too.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/session:disown (the `DisownSession` operationId).
+	DisownSessionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DisownSessionResponse, error)
+
+	// DisownSessionWithResponse End a session that is not yours.
+	//
+	// Takes the token of the mail that told of a new device. The device is forgotten, too.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/session:disown (the `DisownSession` operationId).
+	DisownSessionWithResponse(ctx context.Context, body DisownSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*DisownSessionResponse, error)
+
+	// StepUpWithBodyWithResponse Prove once more who you are.
+	//
+	// Operations marked `x-step-up` answer `403` with `stepup.required` to a session whose person last did so more than ten minutes ago.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/step-up (the `StepUp` operationId).
+	StepUpWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StepUpResponse, error)
+
+	// StepUpWithResponse Prove once more who you are.
+	//
+	// Operations marked `x-step-up` answer `403` with `stepup.required` to a session whose person last did so more than ten minutes ago.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/step-up (the `StepUp` operationId).
+	StepUpWithResponse(ctx context.Context, body StepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*StepUpResponse, error)
+
+	// AskStepUpWithResponse How to prove once more who you are.
+	//
+	// A second factor or, for who has none, the password. With a passkey among the methods, `challenge` and `public_key` are for it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/step-up:begin (the `AskStepUp` operationId).
+	AskStepUpWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*AskStepUpResponse, error)
 
 	// VerifyEmailWithBodyWithResponse Prove that an address is yours.
 	//
@@ -15096,6 +19166,99 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /features (the `ListFeatures` operationId).
 	ListFeaturesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListFeaturesResponse, error)
 
+	// ListInvitationsWithResponse Who was invited, latest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /invitations (the `ListInvitations` operationId).
+	ListInvitationsWithResponse(ctx context.Context, params *ListInvitationsParams, reqEditors ...RequestEditorFn) (*ListInvitationsResponse, error)
+
+	// CreateInvitationWithBodyWithResponse Invite an address.
+	//
+	// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+	// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+	CreateInvitationWithBodyWithResponse(ctx context.Context, params *CreateInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInvitationResponse, error)
+
+	// CreateInvitationWithResponse Invite an address.
+	//
+	// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+	// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+	CreateInvitationWithResponse(ctx context.Context, params *CreateInvitationParams, body CreateInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInvitationResponse, error)
+
+	// RevokeInvitationWithResponse Take an invitation back.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /invitations/{invitation} (the `RevokeInvitation` operationId).
+	RevokeInvitationWithResponse(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*RevokeInvitationResponse, error)
+
+	// ResendInvitationWithResponse Send the letter of an invitation again.
+	//
+	// It lives for another seven days, also if it had expired. The link in the letter before stops working. At most one letter a minute, and ten in all.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations/{invitation}:resend (the `ResendInvitation` operationId).
+	ResendInvitationWithResponse(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*ResendInvitationResponse, error)
+
+	// AcceptInvitationWithBodyWithResponse Accept an invitation with the account that is signed in.
+	//
+	// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+	AcceptInvitationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error)
+
+	// AcceptInvitationWithResponse Accept an invitation with the account that is signed in.
+	//
+	// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+	AcceptInvitationWithResponse(ctx context.Context, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error)
+
+	// LookAtInvitationWithBodyWithResponse What a link from a letter offers.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+	LookAtInvitationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LookAtInvitationResponse, error)
+
+	// LookAtInvitationWithResponse What a link from a letter offers.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+	LookAtInvitationWithResponse(ctx context.Context, body LookAtInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*LookAtInvitationResponse, error)
+
+	// RegisterInvitedWithBodyWithResponse Accept an invitation with a new account.
+	//
+	// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+	RegisterInvitedWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RegisterInvitedResponse, error)
+
+	// RegisterInvitedWithResponse Accept an invitation with a new account.
+	//
+	// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+	RegisterInvitedWithResponse(ctx context.Context, body RegisterInvitedJSONRequestBody, reqEditors ...RequestEditorFn) (*RegisterInvitedResponse, error)
+
 	// GetJobWithResponse How far a job is.
 	//
 	// A job is forgotten some time after it has finished. With `Prefer: wait=N` the answer waits until it has, for N seconds
@@ -15122,6 +19285,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /me (the `GetMe` operationId).
 	GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
+
+	// ListFactorsWithResponse Your second factors.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /me/factors (the `ListFactors` operationId).
+	ListFactorsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListFactorsResponse, error)
 
 	// ListIdentitiesWithResponse The accounts elsewhere that sign the person in.
 	//
@@ -15175,6 +19345,54 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /me/identities:start (the `StartIdentity` operationId).
 	StartIdentityWithResponse(ctx context.Context, body StartIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*StartIdentityResponse, error)
 
+	// AddPasskeyWithBodyWithResponse Add the passkey that was made.
+	//
+	// With the first second factor come recovery codes, shown once.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/passkeys (the `AddPasskey` operationId).
+	AddPasskeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddPasskeyResponse, error)
+
+	// AddPasskeyWithResponse Add the passkey that was made.
+	//
+	// With the first second factor come recovery codes, shown once.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/passkeys (the `AddPasskey` operationId).
+	AddPasskeyWithResponse(ctx context.Context, body AddPasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*AddPasskeyResponse, error)
+
+	// RemovePasskeyWithResponse Remove a passkey.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /me/passkeys/{passkey} (the `RemovePasskey` operationId).
+	RemovePasskeyWithResponse(ctx context.Context, passkey PasskeyID, reqEditors ...RequestEditorFn) (*RemovePasskeyResponse, error)
+
+	// RenamePasskeyWithBodyWithResponse Name a passkey.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /me/passkeys/{passkey} (the `RenamePasskey` operationId).
+	RenamePasskeyWithBodyWithResponse(ctx context.Context, passkey PasskeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RenamePasskeyResponse, error)
+
+	// RenamePasskeyWithResponse Name a passkey.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /me/passkeys/{passkey} (the `RenamePasskey` operationId).
+	RenamePasskeyWithResponse(ctx context.Context, passkey PasskeyID, body RenamePasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RenamePasskeyResponse, error)
+
+	// BeginPasskeyWithResponse Ask for a new passkey.
+	//
+	// Hand `public_key` to `PublicKeyCredential.parseCreationOptionsFromJSON` and `navigator.credentials.create`. It is for the host you are at.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/passkeys:begin (the `BeginPasskey` operationId).
+	BeginPasskeyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BeginPasskeyResponse, error)
+
 	// ChangePasswordWithBodyWithResponse Change the password.
 	//
 	// Every other session of the person ends.
@@ -15193,6 +19411,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /me/password:change (the `ChangePassword` operationId).
 	ChangePasswordWithResponse(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error)
 
+	// RenewRecoveryCodesWithResponse Make new recovery codes.
+	//
+	// The old ones stop working. These are shown once.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/recovery-codes (the `RenewRecoveryCodes` operationId).
+	RenewRecoveryCodesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RenewRecoveryCodesResponse, error)
+
 	// ListSessionsWithResponse Where the person is signed in.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15207,12 +19434,69 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /me/sessions/{session} (the `RevokeSession` operationId).
 	RevokeSessionWithResponse(ctx context.Context, session SessionID, reqEditors ...RequestEditorFn) (*RevokeSessionResponse, error)
 
+	// RenameSessionWithBodyWithResponse Name a session.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /me/sessions/{session} (the `RenameSession` operationId).
+	RenameSessionWithBodyWithResponse(ctx context.Context, session SessionID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RenameSessionResponse, error)
+
+	// RenameSessionWithResponse Name a session.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /me/sessions/{session} (the `RenameSession` operationId).
+	RenameSessionWithResponse(ctx context.Context, session SessionID, body RenameSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*RenameSessionResponse, error)
+
 	// RevokeOtherSessionsWithResponse End every session but this one.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /me/sessions:revoke-others (the `RevokeOtherSessions` operationId).
 	RevokeOtherSessionsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RevokeOtherSessionsResponse, error)
+
+	// LeaveTenantWithResponse Leave a tenant.
+	//
+	// Also one that is suspended. The last owner cannot: they offer the ownership to somebody first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/tenants/{tenant}:leave (the `LeaveTenant` operationId).
+	LeaveTenantWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*LeaveTenantResponse, error)
+
+	// RemoveTotpWithResponse Remove the authenticator app.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /me/totp (the `RemoveTotp` operationId).
+	RemoveTotpWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RemoveTotpResponse, error)
+
+	// EnrolTotpWithResponse Make a secret for an authenticator app.
+	//
+	// It counts once `/me/totp:confirm` has seen a code of it, within 15 minutes. An app that counts already stays until then.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/totp (the `EnrolTotp` operationId).
+	EnrolTotpWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*EnrolTotpResponse, error)
+
+	// ConfirmTotpWithBodyWithResponse Show a code of the app.
+	//
+	// From then on signing in by password asks for one. With the first second factor come recovery codes, shown once.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/totp:confirm (the `ConfirmTotp` operationId).
+	ConfirmTotpWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmTotpResponse, error)
+
+	// ConfirmTotpWithResponse Show a code of the app.
+	//
+	// From then on signing in by password asks for one. With the first second factor come recovery codes, shown once.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/totp:confirm (the `ConfirmTotp` operationId).
+	ConfirmTotpWithResponse(ctx context.Context, body ConfirmTotpJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmTotpResponse, error)
 
 	// ListMediaWithResponse The uploaded media, newest first.
 	//
@@ -15288,12 +19572,16 @@ type ClientWithResponsesInterface interface {
 
 	// AddMemberWithBodyWithResponse Let a registered person in.
 	//
+	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /members (the `AddMember` operationId).
 	AddMemberWithBodyWithResponse(ctx context.Context, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddMemberResponse, error)
 
 	// AddMemberWithResponse Let a registered person in.
+	//
+	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15324,6 +19612,35 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /members/{user} (the `SetMemberRole` operationId).
 	SetMemberRoleWithResponse(ctx context.Context, user UserID, body SetMemberRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*SetMemberRoleResponse, error)
+
+	// ListMemberWorkspacesWithResponse What a member is in the tenants directly below.
+	//
+	// Of those where you are a member yourself and may see who else is. A member of an agency is in none of its workspaces unless they are given one.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /members/{user}/workspaces (the `ListMemberWorkspaces` operationId).
+	ListMemberWorkspacesWithResponse(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*ListMemberWorkspacesResponse, error)
+
+	// GiveWorkspacesWithBodyWithResponse Give a member several workspaces at once.
+	//
+	// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+	// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+	GiveWorkspacesWithBodyWithResponse(ctx context.Context, user UserID, params *GiveWorkspacesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GiveWorkspacesResponse, error)
+
+	// GiveWorkspacesWithResponse Give a member several workspaces at once.
+	//
+	// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+	// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+	GiveWorkspacesWithResponse(ctx context.Context, user UserID, params *GiveWorkspacesParams, body GiveWorkspacesJSONRequestBody, reqEditors ...RequestEditorFn) (*GiveWorkspacesResponse, error)
 
 	// OperatorLoginWithBodyWithResponse Sign in as an operator.
 	//
@@ -15832,6 +20149,9 @@ type ClientWithResponsesInterface interface {
 	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 	//
+	// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+	// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /posts (the `CreatePost` operationId).
@@ -15841,6 +20161,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 	// is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+	//
+	// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+	// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15961,8 +20284,9 @@ type ClientWithResponsesInterface interface {
 	// BatchPostsWithBodyWithResponse Create many drafts at once.
 	//
 	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-	// `/posts/N`.
+	// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+	// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+	// around the posts, or nests too deep is refused as a whole.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15972,8 +20296,9 @@ type ClientWithResponsesInterface interface {
 	// BatchPostsWithResponse Create many drafts at once.
 	//
 	// Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-	// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-	// `/posts/N`.
+	// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+	// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+	// around the posts, or nests too deep is refused as a whole.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16023,9 +20348,9 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /publishing/settings (the `UpdatePublishingSettings` operationId).
 	UpdatePublishingSettingsWithResponse(ctx context.Context, body UpdatePublishingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdatePublishingSettingsResponse, error)
 
-	// ListRolesWithResponse The tenant's own roles.
+	// ListRolesWithResponse The roles that people here defined.
 	//
-	// Besides these there are owner, admin, manager, editor, approver, client and viewer.
+	// In a workspace, those of its agency too (`inherited`). Besides these there are the built-in ones, see `GET /roles:built-in`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16034,7 +20359,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateRoleWithBodyWithResponse Create a role.
 	//
-	// Nobody can hand on what they may not do themselves.
+	// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+	// may. A role of an agency can be given in its workspaces, too.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16043,19 +20369,22 @@ type ClientWithResponsesInterface interface {
 
 	// CreateRoleWithResponse Create a role.
 	//
-	// Nobody can hand on what they may not do themselves.
+	// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+	// may. A role of an agency can be given in its workspaces, too.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /roles (the `CreateRole` operationId).
 	CreateRoleWithResponse(ctx context.Context, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error)
 
-	// DeleteRoleWithResponse Delete a role that nobody has.
+	// DeleteRoleWithResponse Delete a role.
+	//
+	// `reassign_to` is the role that those get who have it or are invited with it, here and in the workspaces below; without it `409 role.in_use`, if there are any.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /roles/{role} (the `DeleteRole` operationId).
-	DeleteRoleWithResponse(ctx context.Context, role RoleID, reqEditors ...RequestEditorFn) (*DeleteRoleResponse, error)
+	DeleteRoleWithResponse(ctx context.Context, role RoleID, params *DeleteRoleParams, reqEditors ...RequestEditorFn) (*DeleteRoleResponse, error)
 
 	// UpdateRoleWithBodyWithResponse Replace what a role allows.
 	//
@@ -16070,6 +20399,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /roles/{role} (the `UpdateRole` operationId).
 	UpdateRoleWithResponse(ctx context.Context, role RoleID, params *UpdateRoleParams, body UpdateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateRoleResponse, error)
+
+	// ListBuiltInRolesWithResponse The roles that every tenant has.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /roles:built-in (the `ListBuiltInRoles` operationId).
+	ListBuiltInRolesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListBuiltInRolesResponse, error)
 
 	// ListTenantsWithResponse The tenants the person is a member of.
 	//
@@ -16126,6 +20462,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /tenants/{tenant}/children (the `CreateChildTenant` operationId).
 	CreateChildTenantWithResponse(ctx context.Context, tenant TenantID, params *CreateChildTenantParams, body CreateChildTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateChildTenantResponse, error)
 
+	// RequestAccessWithBodyWithResponse Ask a tenant directly below to let your members in.
+	//
+	// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+	RequestAccessWithBodyWithResponse(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RequestAccessResponse, error)
+
+	// RequestAccessWithResponse Ask a tenant directly below to let your members in.
+	//
+	// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+	RequestAccessWithResponse(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, body RequestAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*RequestAccessResponse, error)
+
 	// ResumeTenantWithResponse Open a suspended tenant again.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -16135,6 +20489,10 @@ type ClientWithResponsesInterface interface {
 
 	// SuspendTenantWithBodyWithResponse Close a tenant directly below, and all under it, to everybody.
 	//
+	// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+	// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+	// when you resume; what came due meanwhile follows the rule for missed posts.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
@@ -16142,10 +20500,57 @@ type ClientWithResponsesInterface interface {
 
 	// SuspendTenantWithResponse Close a tenant directly below, and all under it, to everybody.
 	//
+	// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+	// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+	// when you resume; what came due meanwhile follows the rule for missed posts.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
 	SuspendTenantWithResponse(ctx context.Context, tenant TenantID, child ChildID, body SuspendTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*SuspendTenantResponse, error)
+
+	// EndOwnershipOfferWithResponse Take an offer back, or decline it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /tenants/{tenant}/ownership (the `EndOwnershipOffer` operationId).
+	EndOwnershipOfferWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*EndOwnershipOfferResponse, error)
+
+	// GetOwnershipOfferWithResponse The offer of ownership that waits.
+	//
+	// For the owners and for whom it is made to; for everybody else there is none.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /tenants/{tenant}/ownership (the `GetOwnershipOffer` operationId).
+	GetOwnershipOfferWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*GetOwnershipOfferResponse, error)
+
+	// AcceptOwnershipWithResponse Become the owner, as whom the tenant was offered to.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}/ownership:accept (the `AcceptOwnership` operationId).
+	AcceptOwnershipWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*AcceptOwnershipResponse, error)
+
+	// OfferOwnershipWithBodyWithResponse Offer the tenant to one of its members.
+	//
+	// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+	// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+	OfferOwnershipWithBodyWithResponse(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OfferOwnershipResponse, error)
+
+	// OfferOwnershipWithResponse Offer the tenant to one of its members.
+	//
+	// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+	// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+	OfferOwnershipWithResponse(ctx context.Context, tenant TenantID, body OfferOwnershipJSONRequestBody, reqEditors ...RequestEditorFn) (*OfferOwnershipResponse, error)
 
 	// PausePublishingWithBodyWithResponse Hold everything that is due in this tenant and below it.
 	//
@@ -16264,6 +20669,294 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /webhooks/{webhook}:test (the `TestWebhook` operationId).
 	TestWebhookWithResponse(ctx context.Context, webhook WebhookID, reqEditors ...RequestEditorFn) (*TestWebhookResponse, error)
+}
+
+type ListAccessGrantsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAccessGrantsResponse) GetJSON200() *AccessList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAccessGrantsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAccessGrantsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAccessGrantsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAccessGrantsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAccessGrantsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GrantAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Access
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r GrantAccessResponse) GetJSON201() *Access {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GrantAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GrantAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GrantAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GrantAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GrantAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ApproveAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Access
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ApproveAccessResponse) GetJSON200() *Access {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ApproveAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ApproveAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ApproveAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ApproveAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ApproveAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeclineAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Access
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeclineAccessResponse) GetJSON200() *Access {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeclineAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeclineAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeclineAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeclineAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeclineAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RevokeAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Access
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RevokeAccessResponse) GetJSON200() *Access {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RevokeAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListReceivedAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ReceivedList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListReceivedAccessResponse) GetJSON200() *ReceivedList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListReceivedAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListReceivedAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListReceivedAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListReceivedAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListReceivedAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
 }
 
 type ListKeysResponse struct {
@@ -16492,7 +21185,7 @@ func (r ExportAuditResponse) ContentType() string {
 	return ""
 }
 
-type LoginResponse struct {
+type AnswerChallengeResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
@@ -16502,8 +21195,63 @@ type LoginResponse struct {
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AnswerChallengeResponse) GetJSON200() *Tokens {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AnswerChallengeResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AnswerChallengeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AnswerChallengeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AnswerChallengeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AnswerChallengeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type LoginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tokens
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Challenge
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r LoginResponse) GetJSON200() *Tokens {
 	return r.JSON200
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r LoginResponse) GetJSON202() *Challenge {
+	return r.JSON202
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -16575,6 +21323,102 @@ func (r LogoutResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r LogoutResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type LoginWithPasskeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tokens
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r LoginWithPasskeyResponse) GetJSON200() *Tokens {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r LoginWithPasskeyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r LoginWithPasskeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r LoginWithPasskeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LoginWithPasskeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r LoginWithPasskeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BeginPasskeyLoginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Challenge
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BeginPasskeyLoginResponse) GetJSON200() *Challenge {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r BeginPasskeyLoginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BeginPasskeyLoginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BeginPasskeyLoginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BeginPasskeyLoginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BeginPasskeyLoginResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -16716,6 +21560,8 @@ type FinishProviderResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Tokens
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Challenge
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
 }
@@ -16723,6 +21569,11 @@ type FinishProviderResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r FinishProviderResponse) GetJSON200() *Tokens {
 	return r.JSON200
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r FinishProviderResponse) GetJSON202() *Challenge {
+	return r.JSON202
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -16890,6 +21741,143 @@ func (r RegisterUserResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RegisterUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DisownSessionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DisownSessionResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DisownSessionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DisownSessionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DisownSessionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DisownSessionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StepUpResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SteppedUp
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r StepUpResponse) GetJSON200() *SteppedUp {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StepUpResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StepUpResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StepUpResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StepUpResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StepUpResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AskStepUpResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Challenge
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskStepUpResponse) GetJSON200() *Challenge {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AskStepUpResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AskStepUpResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskStepUpResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskStepUpResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskStepUpResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -17643,6 +22631,335 @@ func (r ListFeaturesResponse) ContentType() string {
 	return ""
 }
 
+type ListInvitationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *InvitationList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListInvitationsResponse) GetJSON200() *InvitationList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListInvitationsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListInvitationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListInvitationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListInvitationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListInvitationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Invitation
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateInvitationResponse) GetJSON201() *Invitation {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateInvitationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RevokeInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RevokeInvitationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ResendInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Invitation
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ResendInvitationResponse) GetJSON200() *Invitation {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ResendInvitationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ResendInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ResendInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResendInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResendInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AcceptInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Invited
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AcceptInvitationResponse) GetJSON200() *Invited {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AcceptInvitationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AcceptInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AcceptInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AcceptInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AcceptInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type LookAtInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Invited
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r LookAtInvitationResponse) GetJSON200() *Invited {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r LookAtInvitationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r LookAtInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r LookAtInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LookAtInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r LookAtInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RegisterInvitedResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Invited
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r RegisterInvitedResponse) GetJSON201() *Invited {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RegisterInvitedResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RegisterInvitedResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RegisterInvitedResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RegisterInvitedResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RegisterInvitedResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetJobResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17781,6 +23098,54 @@ func (r GetMeResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetMeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListFactorsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Factors
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListFactorsResponse) GetJSON200() *Factors {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListFactorsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListFactorsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListFactorsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListFactorsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListFactorsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -17972,6 +23337,191 @@ func (r StartIdentityResponse) ContentType() string {
 	return ""
 }
 
+type AddPasskeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *PasskeyAdded
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AddPasskeyResponse) GetJSON201() *PasskeyAdded {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AddPasskeyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddPasskeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddPasskeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddPasskeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddPasskeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RemovePasskeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RemovePasskeyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RemovePasskeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemovePasskeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemovePasskeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemovePasskeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RenamePasskeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Passkey
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RenamePasskeyResponse) GetJSON200() *Passkey {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RenamePasskeyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RenamePasskeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RenamePasskeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RenamePasskeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RenamePasskeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BeginPasskeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Challenge
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BeginPasskeyResponse) GetJSON200() *Challenge {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r BeginPasskeyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BeginPasskeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BeginPasskeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BeginPasskeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BeginPasskeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ChangePasswordResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18007,6 +23557,54 @@ func (r ChangePasswordResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ChangePasswordResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RenewRecoveryCodesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RecoveryCodes
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RenewRecoveryCodesResponse) GetJSON200() *RecoveryCodes {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RenewRecoveryCodesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RenewRecoveryCodesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RenewRecoveryCodesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RenewRecoveryCodesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RenewRecoveryCodesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18102,6 +23700,54 @@ func (r RevokeSessionResponse) ContentType() string {
 	return ""
 }
 
+type RenameSessionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Session
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RenameSessionResponse) GetJSON200() *Session {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RenameSessionResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RenameSessionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RenameSessionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RenameSessionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RenameSessionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type RevokeOtherSessionsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18137,6 +23783,184 @@ func (r RevokeOtherSessionsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RevokeOtherSessionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type LeaveTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r LeaveTenantResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r LeaveTenantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r LeaveTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LeaveTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r LeaveTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RemoveTotpResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RemoveTotpResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RemoveTotpResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemoveTotpResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemoveTotpResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemoveTotpResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EnrolTotpResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *TotpEnrolment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r EnrolTotpResponse) GetJSON201() *TotpEnrolment {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EnrolTotpResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EnrolTotpResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EnrolTotpResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EnrolTotpResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EnrolTotpResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ConfirmTotpResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RecoveryCodes
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ConfirmTotpResponse) GetJSON200() *RecoveryCodes {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ConfirmTotpResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ConfirmTotpResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ConfirmTotpResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ConfirmTotpResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ConfirmTotpResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18596,6 +24420,102 @@ func (r SetMemberRoleResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SetMemberRoleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListMemberWorkspacesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PlaceList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListMemberWorkspacesResponse) GetJSON200() *PlaceList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListMemberWorkspacesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListMemberWorkspacesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListMemberWorkspacesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListMemberWorkspacesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListMemberWorkspacesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GiveWorkspacesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WorkspacesResult
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GiveWorkspacesResponse) GetJSON200() *WorkspacesResult {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GiveWorkspacesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GiveWorkspacesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GiveWorkspacesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GiveWorkspacesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GiveWorkspacesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -21693,6 +27613,54 @@ func (r UpdateRoleResponse) ContentType() string {
 	return ""
 }
 
+type ListBuiltInRolesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BuiltInRoleList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListBuiltInRolesResponse) GetJSON200() *BuiltInRoleList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListBuiltInRolesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListBuiltInRolesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListBuiltInRolesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListBuiltInRolesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListBuiltInRolesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListTenantsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -21933,6 +27901,54 @@ func (r CreateChildTenantResponse) ContentType() string {
 	return ""
 }
 
+type RequestAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Access
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r RequestAccessResponse) GetJSON201() *Access {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RequestAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RequestAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RequestAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RequestAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RequestAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ResumeTenantResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -22009,6 +28025,184 @@ func (r SuspendTenantResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SuspendTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EndOwnershipOfferResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EndOwnershipOfferResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EndOwnershipOfferResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EndOwnershipOfferResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EndOwnershipOfferResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EndOwnershipOfferResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetOwnershipOfferResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OwnershipOffer
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetOwnershipOfferResponse) GetJSON200() *OwnershipOffer {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetOwnershipOfferResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetOwnershipOfferResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetOwnershipOfferResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetOwnershipOfferResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetOwnershipOfferResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AcceptOwnershipResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AcceptOwnershipResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AcceptOwnershipResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AcceptOwnershipResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AcceptOwnershipResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AcceptOwnershipResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type OfferOwnershipResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *OwnershipOffer
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r OfferOwnershipResponse) GetJSON201() *OwnershipOffer {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r OfferOwnershipResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r OfferOwnershipResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OfferOwnershipResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OfferOwnershipResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OfferOwnershipResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -22598,6 +28792,103 @@ func (r TestWebhookResponse) ContentType() string {
 	return ""
 }
 
+// ListAccessGrantsWithResponse What the tenant above was let do here, and what it asks for.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /access-grants (the `ListAccessGrants` operationId).
+func (c *ClientWithResponses) ListAccessGrantsWithResponse(ctx context.Context, params *ListAccessGrantsParams, reqEditors ...RequestEditorFn) (*ListAccessGrantsResponse, error) {
+	rsp, err := c.ListAccessGrants(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAccessGrantsResponse(rsp)
+}
+
+// GrantAccessWithBodyWithResponse Let the members of the tenant above in, for a time.
+//
+// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+func (c *ClientWithResponses) GrantAccessWithBodyWithResponse(ctx context.Context, params *GrantAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GrantAccessResponse, error) {
+	rsp, err := c.GrantAccessWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGrantAccessResponse(rsp)
+}
+
+// GrantAccessWithResponse Let the members of the tenant above in, for a time.
+//
+// Each of them enters with `Carillon-Tenant` of this tenant, as `role` or as what they are at home, whichever is less.
+// `manager` is the most: members, roles, keys and webhooks stay with the members. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access-grants (the `GrantAccess` operationId).
+func (c *ClientWithResponses) GrantAccessWithResponse(ctx context.Context, params *GrantAccessParams, body GrantAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*GrantAccessResponse, error) {
+	rsp, err := c.GrantAccess(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGrantAccessResponse(rsp)
+}
+
+// ApproveAccessWithResponse Grant what was asked for, from now on.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access-grants/{access}:approve (the `ApproveAccess` operationId).
+func (c *ClientWithResponses) ApproveAccessWithResponse(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*ApproveAccessResponse, error) {
+	rsp, err := c.ApproveAccess(ctx, access, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApproveAccessResponse(rsp)
+}
+
+// DeclineAccessWithResponse Say no to a request.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access-grants/{access}:decline (the `DeclineAccess` operationId).
+func (c *ClientWithResponses) DeclineAccessWithResponse(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*DeclineAccessResponse, error) {
+	rsp, err := c.DeclineAccess(ctx, access, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeclineAccessResponse(rsp)
+}
+
+// RevokeAccessWithResponse End a grant, with everybody's next request.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /access-grants/{access}:revoke (the `RevokeAccess` operationId).
+func (c *ClientWithResponses) RevokeAccessWithResponse(ctx context.Context, access AccessID, reqEditors ...RequestEditorFn) (*RevokeAccessResponse, error) {
+	rsp, err := c.RevokeAccess(ctx, access, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeAccessResponse(rsp)
+}
+
+// ListReceivedAccessWithResponse What the tenants below granted to this one, and what it asked them for.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /access-grants:received (the `ListReceivedAccess` operationId).
+func (c *ClientWithResponses) ListReceivedAccessWithResponse(ctx context.Context, params *ListReceivedAccessParams, reqEditors ...RequestEditorFn) (*ListReceivedAccessResponse, error) {
+	rsp, err := c.ListReceivedAccess(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListReceivedAccessResponse(rsp)
+}
+
 // ListKeysWithResponse The API keys of this tenant.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -22686,9 +28977,40 @@ func (c *ClientWithResponses) ExportAuditWithResponse(ctx context.Context, param
 	return ParseExportAuditResponse(rsp)
 }
 
+// AnswerChallengeWithBodyWithResponse Answer the question for a second factor.
+//
+// A wrong answer leaves the question open; a right one closes it. It waits for five minutes.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/challenge (the `AnswerChallenge` operationId).
+func (c *ClientWithResponses) AnswerChallengeWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AnswerChallengeResponse, error) {
+	rsp, err := c.AnswerChallengeWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAnswerChallengeResponse(rsp)
+}
+
+// AnswerChallengeWithResponse Answer the question for a second factor.
+//
+// A wrong answer leaves the question open; a right one closes it. It waits for five minutes.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/challenge (the `AnswerChallenge` operationId).
+func (c *ClientWithResponses) AnswerChallengeWithResponse(ctx context.Context, body AnswerChallengeJSONRequestBody, reqEditors ...RequestEditorFn) (*AnswerChallengeResponse, error) {
+	rsp, err := c.AnswerChallenge(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAnswerChallengeResponse(rsp)
+}
+
 // LoginWithBodyWithResponse Sign in.
 //
-// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
+// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives, and so is `device_token`. Show that one
+// again when you sign in: the device is then known, which spares its person a mail and its tries a stranger's.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22703,7 +29025,8 @@ func (c *ClientWithResponses) LoginWithBodyWithResponse(ctx context.Context, con
 
 // LoginWithResponse Sign in.
 //
-// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives.
+// The refresh token is also set as an `HttpOnly` cookie that only `/api/v1/auth` receives, and so is `device_token`. Show that one
+// again when you sign in: the device is then known, which spares its person a mail and its tries a stranger's.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22727,6 +29050,51 @@ func (c *ClientWithResponses) LogoutWithResponse(ctx context.Context, reqEditors
 		return nil, err
 	}
 	return ParseLogoutResponse(rsp)
+}
+
+// LoginWithPasskeyWithBodyWithResponse Sign in with a passkey.
+//
+// A passkey is two factors in one: no address is needed, and no second question asked.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/passkey (the `LoginWithPasskey` operationId).
+func (c *ClientWithResponses) LoginWithPasskeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LoginWithPasskeyResponse, error) {
+	rsp, err := c.LoginWithPasskeyWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLoginWithPasskeyResponse(rsp)
+}
+
+// LoginWithPasskeyWithResponse Sign in with a passkey.
+//
+// A passkey is two factors in one: no address is needed, and no second question asked.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/passkey (the `LoginWithPasskey` operationId).
+func (c *ClientWithResponses) LoginWithPasskeyWithResponse(ctx context.Context, body LoginWithPasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*LoginWithPasskeyResponse, error) {
+	rsp, err := c.LoginWithPasskey(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLoginWithPasskeyResponse(rsp)
+}
+
+// BeginPasskeyLoginWithResponse Ask for a passkey, whoever it is of.
+//
+// Hand `public_key` to `PublicKeyCredential.parseRequestOptionsFromJSON` and `navigator.credentials.get`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/passkey:begin (the `BeginPasskeyLogin` operationId).
+func (c *ClientWithResponses) BeginPasskeyLoginWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BeginPasskeyLoginResponse, error) {
+	rsp, err := c.BeginPasskeyLogin(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBeginPasskeyLoginResponse(rsp)
 }
 
 // ForgotPasswordWithBodyWithResponse Ask for a mail that resets the password.
@@ -22901,6 +29269,81 @@ func (c *ClientWithResponses) RegisterUserWithResponse(ctx context.Context, body
 		return nil, err
 	}
 	return ParseRegisterUserResponse(rsp)
+}
+
+// DisownSessionWithBodyWithResponse End a session that is not yours.
+//
+// Takes the token of the mail that told of a new device. The device is forgotten, too.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/session:disown (the `DisownSession` operationId).
+func (c *ClientWithResponses) DisownSessionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DisownSessionResponse, error) {
+	rsp, err := c.DisownSessionWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDisownSessionResponse(rsp)
+}
+
+// DisownSessionWithResponse End a session that is not yours.
+//
+// Takes the token of the mail that told of a new device. The device is forgotten, too.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/session:disown (the `DisownSession` operationId).
+func (c *ClientWithResponses) DisownSessionWithResponse(ctx context.Context, body DisownSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*DisownSessionResponse, error) {
+	rsp, err := c.DisownSession(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDisownSessionResponse(rsp)
+}
+
+// StepUpWithBodyWithResponse Prove once more who you are.
+//
+// Operations marked `x-step-up` answer `403` with `stepup.required` to a session whose person last did so more than ten minutes ago.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/step-up (the `StepUp` operationId).
+func (c *ClientWithResponses) StepUpWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StepUpResponse, error) {
+	rsp, err := c.StepUpWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStepUpResponse(rsp)
+}
+
+// StepUpWithResponse Prove once more who you are.
+//
+// Operations marked `x-step-up` answer `403` with `stepup.required` to a session whose person last did so more than ten minutes ago.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/step-up (the `StepUp` operationId).
+func (c *ClientWithResponses) StepUpWithResponse(ctx context.Context, body StepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*StepUpResponse, error) {
+	rsp, err := c.StepUp(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStepUpResponse(rsp)
+}
+
+// AskStepUpWithResponse How to prove once more who you are.
+//
+// A second factor or, for who has none, the password. With a passkey among the methods, `challenge` and `public_key` are for it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/step-up:begin (the `AskStepUp` operationId).
+func (c *ClientWithResponses) AskStepUpWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*AskStepUpResponse, error) {
+	rsp, err := c.AskStepUp(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskStepUpResponse(rsp)
 }
 
 // VerifyEmailWithBodyWithResponse Prove that an address is yours.
@@ -23215,6 +29658,165 @@ func (c *ClientWithResponses) ListFeaturesWithResponse(ctx context.Context, reqE
 	return ParseListFeaturesResponse(rsp)
 }
 
+// ListInvitationsWithResponse Who was invited, latest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /invitations (the `ListInvitations` operationId).
+func (c *ClientWithResponses) ListInvitationsWithResponse(ctx context.Context, params *ListInvitationsParams, reqEditors ...RequestEditorFn) (*ListInvitationsResponse, error) {
+	rsp, err := c.ListInvitations(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListInvitationsResponse(rsp)
+}
+
+// CreateInvitationWithBodyWithResponse Invite an address.
+//
+// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+func (c *ClientWithResponses) CreateInvitationWithBodyWithResponse(ctx context.Context, params *CreateInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInvitationResponse, error) {
+	rsp, err := c.CreateInvitationWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateInvitationResponse(rsp)
+}
+
+// CreateInvitationWithResponse Invite an address.
+//
+// A link is mailed that works once, within seven days, and only for that address. You can promise no more than you may do
+// yourself, also on the day it is accepted. `402` if the plan has no seat left: waiting invitations hold one each.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations (the `CreateInvitation` operationId).
+func (c *ClientWithResponses) CreateInvitationWithResponse(ctx context.Context, params *CreateInvitationParams, body CreateInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInvitationResponse, error) {
+	rsp, err := c.CreateInvitation(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateInvitationResponse(rsp)
+}
+
+// RevokeInvitationWithResponse Take an invitation back.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /invitations/{invitation} (the `RevokeInvitation` operationId).
+func (c *ClientWithResponses) RevokeInvitationWithResponse(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*RevokeInvitationResponse, error) {
+	rsp, err := c.RevokeInvitation(ctx, invitation, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeInvitationResponse(rsp)
+}
+
+// ResendInvitationWithResponse Send the letter of an invitation again.
+//
+// It lives for another seven days, also if it had expired. The link in the letter before stops working. At most one letter a minute, and ten in all.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations/{invitation}:resend (the `ResendInvitation` operationId).
+func (c *ClientWithResponses) ResendInvitationWithResponse(ctx context.Context, invitation InvitationID, reqEditors ...RequestEditorFn) (*ResendInvitationResponse, error) {
+	rsp, err := c.ResendInvitation(ctx, invitation, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResendInvitationResponse(rsp)
+}
+
+// AcceptInvitationWithBodyWithResponse Accept an invitation with the account that is signed in.
+//
+// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+func (c *ClientWithResponses) AcceptInvitationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error) {
+	rsp, err := c.AcceptInvitationWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcceptInvitationResponse(rsp)
+}
+
+// AcceptInvitationWithResponse Accept an invitation with the account that is signed in.
+//
+// It must be that of the address the letter went to; for another one the answer is `403 invitation.other_address`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations:accept (the `AcceptInvitation` operationId).
+func (c *ClientWithResponses) AcceptInvitationWithResponse(ctx context.Context, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error) {
+	rsp, err := c.AcceptInvitation(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcceptInvitationResponse(rsp)
+}
+
+// LookAtInvitationWithBodyWithResponse What a link from a letter offers.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+func (c *ClientWithResponses) LookAtInvitationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LookAtInvitationResponse, error) {
+	rsp, err := c.LookAtInvitationWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLookAtInvitationResponse(rsp)
+}
+
+// LookAtInvitationWithResponse What a link from a letter offers.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations:look (the `LookAtInvitation` operationId).
+func (c *ClientWithResponses) LookAtInvitationWithResponse(ctx context.Context, body LookAtInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*LookAtInvitationResponse, error) {
+	rsp, err := c.LookAtInvitation(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLookAtInvitationResponse(rsp)
+}
+
+// RegisterInvitedWithBodyWithResponse Accept an invitation with a new account.
+//
+// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+func (c *ClientWithResponses) RegisterInvitedWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RegisterInvitedResponse, error) {
+	rsp, err := c.RegisterInvitedWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRegisterInvitedResponse(rsp)
+}
+
+// RegisterInvitedWithResponse Accept an invitation with a new account.
+//
+// The link proves the address: no other mail follows, and nobody is signed in. An address with an account answers `409 invitation.known_address`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /invitations:register (the `RegisterInvited` operationId).
+func (c *ClientWithResponses) RegisterInvitedWithResponse(ctx context.Context, body RegisterInvitedJSONRequestBody, reqEditors ...RequestEditorFn) (*RegisterInvitedResponse, error) {
+	rsp, err := c.RegisterInvited(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRegisterInvitedResponse(rsp)
+}
+
 // GetJobWithResponse How far a job is.
 //
 // A job is forgotten some time after it has finished. With `Prefer: wait=N` the answer waits until it has, for N seconds
@@ -23258,6 +29860,19 @@ func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, reqEditors 
 		return nil, err
 	}
 	return ParseGetMeResponse(rsp)
+}
+
+// ListFactorsWithResponse Your second factors.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /me/factors (the `ListFactors` operationId).
+func (c *ClientWithResponses) ListFactorsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListFactorsResponse, error) {
+	rsp, err := c.ListFactors(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListFactorsResponse(rsp)
 }
 
 // ListIdentitiesWithResponse The accounts elsewhere that sign the person in.
@@ -23348,6 +29963,90 @@ func (c *ClientWithResponses) StartIdentityWithResponse(ctx context.Context, bod
 	return ParseStartIdentityResponse(rsp)
 }
 
+// AddPasskeyWithBodyWithResponse Add the passkey that was made.
+//
+// With the first second factor come recovery codes, shown once.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/passkeys (the `AddPasskey` operationId).
+func (c *ClientWithResponses) AddPasskeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddPasskeyResponse, error) {
+	rsp, err := c.AddPasskeyWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddPasskeyResponse(rsp)
+}
+
+// AddPasskeyWithResponse Add the passkey that was made.
+//
+// With the first second factor come recovery codes, shown once.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/passkeys (the `AddPasskey` operationId).
+func (c *ClientWithResponses) AddPasskeyWithResponse(ctx context.Context, body AddPasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*AddPasskeyResponse, error) {
+	rsp, err := c.AddPasskey(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddPasskeyResponse(rsp)
+}
+
+// RemovePasskeyWithResponse Remove a passkey.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /me/passkeys/{passkey} (the `RemovePasskey` operationId).
+func (c *ClientWithResponses) RemovePasskeyWithResponse(ctx context.Context, passkey PasskeyID, reqEditors ...RequestEditorFn) (*RemovePasskeyResponse, error) {
+	rsp, err := c.RemovePasskey(ctx, passkey, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemovePasskeyResponse(rsp)
+}
+
+// RenamePasskeyWithBodyWithResponse Name a passkey.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /me/passkeys/{passkey} (the `RenamePasskey` operationId).
+func (c *ClientWithResponses) RenamePasskeyWithBodyWithResponse(ctx context.Context, passkey PasskeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RenamePasskeyResponse, error) {
+	rsp, err := c.RenamePasskeyWithBody(ctx, passkey, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRenamePasskeyResponse(rsp)
+}
+
+// RenamePasskeyWithResponse Name a passkey.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /me/passkeys/{passkey} (the `RenamePasskey` operationId).
+func (c *ClientWithResponses) RenamePasskeyWithResponse(ctx context.Context, passkey PasskeyID, body RenamePasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RenamePasskeyResponse, error) {
+	rsp, err := c.RenamePasskey(ctx, passkey, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRenamePasskeyResponse(rsp)
+}
+
+// BeginPasskeyWithResponse Ask for a new passkey.
+//
+// Hand `public_key` to `PublicKeyCredential.parseCreationOptionsFromJSON` and `navigator.credentials.create`. It is for the host you are at.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/passkeys:begin (the `BeginPasskey` operationId).
+func (c *ClientWithResponses) BeginPasskeyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BeginPasskeyResponse, error) {
+	rsp, err := c.BeginPasskey(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBeginPasskeyResponse(rsp)
+}
+
 // ChangePasswordWithBodyWithResponse Change the password.
 //
 // Every other session of the person ends.
@@ -23378,6 +30077,21 @@ func (c *ClientWithResponses) ChangePasswordWithResponse(ctx context.Context, bo
 	return ParseChangePasswordResponse(rsp)
 }
 
+// RenewRecoveryCodesWithResponse Make new recovery codes.
+//
+// The old ones stop working. These are shown once.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/recovery-codes (the `RenewRecoveryCodes` operationId).
+func (c *ClientWithResponses) RenewRecoveryCodesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RenewRecoveryCodesResponse, error) {
+	rsp, err := c.RenewRecoveryCodes(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRenewRecoveryCodesResponse(rsp)
+}
+
 // ListSessionsWithResponse Where the person is signed in.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -23404,6 +30118,32 @@ func (c *ClientWithResponses) RevokeSessionWithResponse(ctx context.Context, ses
 	return ParseRevokeSessionResponse(rsp)
 }
 
+// RenameSessionWithBodyWithResponse Name a session.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /me/sessions/{session} (the `RenameSession` operationId).
+func (c *ClientWithResponses) RenameSessionWithBodyWithResponse(ctx context.Context, session SessionID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RenameSessionResponse, error) {
+	rsp, err := c.RenameSessionWithBody(ctx, session, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRenameSessionResponse(rsp)
+}
+
+// RenameSessionWithResponse Name a session.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /me/sessions/{session} (the `RenameSession` operationId).
+func (c *ClientWithResponses) RenameSessionWithResponse(ctx context.Context, session SessionID, body RenameSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*RenameSessionResponse, error) {
+	rsp, err := c.RenameSession(ctx, session, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRenameSessionResponse(rsp)
+}
+
 // RevokeOtherSessionsWithResponse End every session but this one.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -23415,6 +30155,79 @@ func (c *ClientWithResponses) RevokeOtherSessionsWithResponse(ctx context.Contex
 		return nil, err
 	}
 	return ParseRevokeOtherSessionsResponse(rsp)
+}
+
+// LeaveTenantWithResponse Leave a tenant.
+//
+// Also one that is suspended. The last owner cannot: they offer the ownership to somebody first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/tenants/{tenant}:leave (the `LeaveTenant` operationId).
+func (c *ClientWithResponses) LeaveTenantWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*LeaveTenantResponse, error) {
+	rsp, err := c.LeaveTenant(ctx, tenant, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLeaveTenantResponse(rsp)
+}
+
+// RemoveTotpWithResponse Remove the authenticator app.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /me/totp (the `RemoveTotp` operationId).
+func (c *ClientWithResponses) RemoveTotpWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RemoveTotpResponse, error) {
+	rsp, err := c.RemoveTotp(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemoveTotpResponse(rsp)
+}
+
+// EnrolTotpWithResponse Make a secret for an authenticator app.
+//
+// It counts once `/me/totp:confirm` has seen a code of it, within 15 minutes. An app that counts already stays until then.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/totp (the `EnrolTotp` operationId).
+func (c *ClientWithResponses) EnrolTotpWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*EnrolTotpResponse, error) {
+	rsp, err := c.EnrolTotp(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEnrolTotpResponse(rsp)
+}
+
+// ConfirmTotpWithBodyWithResponse Show a code of the app.
+//
+// From then on signing in by password asks for one. With the first second factor come recovery codes, shown once.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/totp:confirm (the `ConfirmTotp` operationId).
+func (c *ClientWithResponses) ConfirmTotpWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmTotpResponse, error) {
+	rsp, err := c.ConfirmTotpWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmTotpResponse(rsp)
+}
+
+// ConfirmTotpWithResponse Show a code of the app.
+//
+// From then on signing in by password asks for one. With the first second factor come recovery codes, shown once.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/totp:confirm (the `ConfirmTotp` operationId).
+func (c *ClientWithResponses) ConfirmTotpWithResponse(ctx context.Context, body ConfirmTotpJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmTotpResponse, error) {
+	rsp, err := c.ConfirmTotp(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmTotpResponse(rsp)
 }
 
 // ListMediaWithResponse The uploaded media, newest first.
@@ -23539,6 +30352,8 @@ func (c *ClientWithResponses) ListMembersWithResponse(ctx context.Context, param
 
 // AddMemberWithBodyWithResponse Let a registered person in.
 //
+// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /members (the `AddMember` operationId).
@@ -23551,6 +30366,8 @@ func (c *ClientWithResponses) AddMemberWithBodyWithResponse(ctx context.Context,
 }
 
 // AddMemberWithResponse Let a registered person in.
+//
+// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23604,6 +30421,53 @@ func (c *ClientWithResponses) SetMemberRoleWithResponse(ctx context.Context, use
 		return nil, err
 	}
 	return ParseSetMemberRoleResponse(rsp)
+}
+
+// ListMemberWorkspacesWithResponse What a member is in the tenants directly below.
+//
+// Of those where you are a member yourself and may see who else is. A member of an agency is in none of its workspaces unless they are given one.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /members/{user}/workspaces (the `ListMemberWorkspaces` operationId).
+func (c *ClientWithResponses) ListMemberWorkspacesWithResponse(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*ListMemberWorkspacesResponse, error) {
+	rsp, err := c.ListMemberWorkspaces(ctx, user, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListMemberWorkspacesResponse(rsp)
+}
+
+// GiveWorkspacesWithBodyWithResponse Give a member several workspaces at once.
+//
+// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+func (c *ClientWithResponses) GiveWorkspacesWithBodyWithResponse(ctx context.Context, user UserID, params *GiveWorkspacesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GiveWorkspacesResponse, error) {
+	rsp, err := c.GiveWorkspacesWithBody(ctx, user, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGiveWorkspacesResponse(rsp)
+}
+
+// GiveWorkspacesWithResponse Give a member several workspaces at once.
+//
+// Each with a role of its own; a role they have there already is changed. Every one is given by your own right in that
+// workspace, and answers for itself: `problem` says what kept one from happening. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
+func (c *ClientWithResponses) GiveWorkspacesWithResponse(ctx context.Context, user UserID, params *GiveWorkspacesParams, body GiveWorkspacesJSONRequestBody, reqEditors ...RequestEditorFn) (*GiveWorkspacesResponse, error) {
+	rsp, err := c.GiveWorkspaces(ctx, user, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGiveWorkspacesResponse(rsp)
 }
 
 // OperatorLoginWithBodyWithResponse Sign in as an operator.
@@ -24497,6 +31361,9 @@ func (c *ClientWithResponses) ListPostsWithResponse(ctx context.Context, params 
 // Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 // is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
 //
+// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /posts (the `CreatePost` operationId).
@@ -24512,6 +31379,9 @@ func (c *ClientWithResponses) CreatePostWithBodyWithResponse(ctx context.Context
 //
 // Nothing leaves yet. A `schedule` is kept as the time that the draft is meant for: it is shown, in the calendar too, while `state`
 // is `draft`, and `POST /posts/{post}:schedule` without a body arms it. A time in the past is refused.
+//
+// Files, channels and formats that it names must be there: what is not, or is another tenant's, answers `422` with its pointer.
+// Whether the platforms would take it is for `POST /posts:validate`, and for when it is scheduled.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24716,8 +31586,9 @@ func (c *ClientWithResponses) SchedulePostWithResponse(ctx context.Context, post
 // BatchPostsWithBodyWithResponse Create many drafts at once.
 //
 // Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-// `/posts/N`.
+// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+// around the posts, or nests too deep is refused as a whole.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24733,8 +31604,9 @@ func (c *ClientWithResponses) BatchPostsWithBodyWithResponse(ctx context.Context
 // BatchPostsWithResponse Create many drafts at once.
 //
 // Up to 100 posts, each as `POST /posts` takes it. Every post has an answer of its own: a draft, or the problem that
-// `POST /posts` would have answered. With `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with
-// `/posts/N`.
+// `POST /posts` would have answered, with pointers from the post on; one that has a member twice is its own problem, too. With
+// `atomic`, one problem refuses all: `422 batch.refused`, whose pointers begin with `/posts/N`. A body that is no JSON, is wrong
+// around the posts, or nests too deep is refused as a whole.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24820,9 +31692,9 @@ func (c *ClientWithResponses) UpdatePublishingSettingsWithResponse(ctx context.C
 	return ParseUpdatePublishingSettingsResponse(rsp)
 }
 
-// ListRolesWithResponse The tenant's own roles.
+// ListRolesWithResponse The roles that people here defined.
 //
-// Besides these there are owner, admin, manager, editor, approver, client and viewer.
+// In a workspace, those of its agency too (`inherited`). Besides these there are the built-in ones, see `GET /roles:built-in`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -24837,7 +31709,8 @@ func (c *ClientWithResponses) ListRolesWithResponse(ctx context.Context, reqEdit
 
 // CreateRoleWithBodyWithResponse Create a role.
 //
-// Nobody can hand on what they may not do themselves.
+// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+// may. A role of an agency can be given in its workspaces, too.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24852,7 +31725,8 @@ func (c *ClientWithResponses) CreateRoleWithBodyWithResponse(ctx context.Context
 
 // CreateRoleWithResponse Create a role.
 //
-// Nobody can hand on what they may not do themselves.
+// Nobody can hand on what they may not do themselves. Say `actions`, or `copy_of` a built-in role to begin with what that one
+// may. A role of an agency can be given in its workspaces, too.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24865,13 +31739,15 @@ func (c *ClientWithResponses) CreateRoleWithResponse(ctx context.Context, params
 	return ParseCreateRoleResponse(rsp)
 }
 
-// DeleteRoleWithResponse Delete a role that nobody has.
+// DeleteRoleWithResponse Delete a role.
+//
+// `reassign_to` is the role that those get who have it or are invited with it, here and in the workspaces below; without it `409 role.in_use`, if there are any.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /roles/{role} (the `DeleteRole` operationId).
-func (c *ClientWithResponses) DeleteRoleWithResponse(ctx context.Context, role RoleID, reqEditors ...RequestEditorFn) (*DeleteRoleResponse, error) {
-	rsp, err := c.DeleteRole(ctx, role, reqEditors...)
+func (c *ClientWithResponses) DeleteRoleWithResponse(ctx context.Context, role RoleID, params *DeleteRoleParams, reqEditors ...RequestEditorFn) (*DeleteRoleResponse, error) {
+	rsp, err := c.DeleteRole(ctx, role, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24902,6 +31778,19 @@ func (c *ClientWithResponses) UpdateRoleWithResponse(ctx context.Context, role R
 		return nil, err
 	}
 	return ParseUpdateRoleResponse(rsp)
+}
+
+// ListBuiltInRolesWithResponse The roles that every tenant has.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /roles:built-in (the `ListBuiltInRoles` operationId).
+func (c *ClientWithResponses) ListBuiltInRolesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListBuiltInRolesResponse, error) {
+	rsp, err := c.ListBuiltInRoles(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListBuiltInRolesResponse(rsp)
 }
 
 // ListTenantsWithResponse The tenants the person is a member of.
@@ -25001,6 +31890,36 @@ func (c *ClientWithResponses) CreateChildTenantWithResponse(ctx context.Context,
 	return ParseCreateChildTenantResponse(rsp)
 }
 
+// RequestAccessWithBodyWithResponse Ask a tenant directly below to let your members in.
+//
+// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+func (c *ClientWithResponses) RequestAccessWithBodyWithResponse(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RequestAccessResponse, error) {
+	rsp, err := c.RequestAccessWithBody(ctx, tenant, child, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRequestAccessResponse(rsp)
+}
+
+// RequestAccessWithResponse Ask a tenant directly below to let your members in.
+//
+// An owner there approves or declines; a request lapses after 14 days. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}/children/{child}:request-access (the `RequestAccess` operationId).
+func (c *ClientWithResponses) RequestAccessWithResponse(ctx context.Context, tenant TenantID, child ChildID, params *RequestAccessParams, body RequestAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*RequestAccessResponse, error) {
+	rsp, err := c.RequestAccess(ctx, tenant, child, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRequestAccessResponse(rsp)
+}
+
 // ResumeTenantWithResponse Open a suspended tenant again.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -25016,6 +31935,10 @@ func (c *ClientWithResponses) ResumeTenantWithResponse(ctx context.Context, tena
 
 // SuspendTenantWithBodyWithResponse Close a tenant directly below, and all under it, to everybody.
 //
+// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+// when you resume; what came due meanwhile follows the rule for missed posts.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
@@ -25029,6 +31952,10 @@ func (c *ClientWithResponses) SuspendTenantWithBodyWithResponse(ctx context.Cont
 
 // SuspendTenantWithResponse Close a tenant directly below, and all under it, to everybody.
 //
+// Every request to it, of people and of keys, answers `403 tenant.suspended` from now on, with your reason (to its own
+// members alone) and whom to ask. Nothing is published or delivered. What is suspended on its own further down stays so
+// when you resume; what came due meanwhile follows the rule for missed posts.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tenants/{tenant}/children/{child}:suspend (the `SuspendTenant` operationId).
@@ -25038,6 +31965,79 @@ func (c *ClientWithResponses) SuspendTenantWithResponse(ctx context.Context, ten
 		return nil, err
 	}
 	return ParseSuspendTenantResponse(rsp)
+}
+
+// EndOwnershipOfferWithResponse Take an offer back, or decline it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /tenants/{tenant}/ownership (the `EndOwnershipOffer` operationId).
+func (c *ClientWithResponses) EndOwnershipOfferWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*EndOwnershipOfferResponse, error) {
+	rsp, err := c.EndOwnershipOffer(ctx, tenant, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEndOwnershipOfferResponse(rsp)
+}
+
+// GetOwnershipOfferWithResponse The offer of ownership that waits.
+//
+// For the owners and for whom it is made to; for everybody else there is none.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /tenants/{tenant}/ownership (the `GetOwnershipOffer` operationId).
+func (c *ClientWithResponses) GetOwnershipOfferWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*GetOwnershipOfferResponse, error) {
+	rsp, err := c.GetOwnershipOffer(ctx, tenant, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetOwnershipOfferResponse(rsp)
+}
+
+// AcceptOwnershipWithResponse Become the owner, as whom the tenant was offered to.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}/ownership:accept (the `AcceptOwnership` operationId).
+func (c *ClientWithResponses) AcceptOwnershipWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*AcceptOwnershipResponse, error) {
+	rsp, err := c.AcceptOwnership(ctx, tenant, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcceptOwnershipResponse(rsp)
+}
+
+// OfferOwnershipWithBodyWithResponse Offer the tenant to one of its members.
+//
+// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+func (c *ClientWithResponses) OfferOwnershipWithBodyWithResponse(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OfferOwnershipResponse, error) {
+	rsp, err := c.OfferOwnershipWithBody(ctx, tenant, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOfferOwnershipResponse(rsp)
+}
+
+// OfferOwnershipWithResponse Offer the tenant to one of its members.
+//
+// Nothing changes until they accept, within seven days. `keeps` is what you are afterwards: `admin` if it is not said,
+// `owner` to own it together, `none` to leave. A new offer takes the place of the one before.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}/ownership:offer (the `OfferOwnership` operationId).
+func (c *ClientWithResponses) OfferOwnershipWithResponse(ctx context.Context, tenant TenantID, body OfferOwnershipJSONRequestBody, reqEditors ...RequestEditorFn) (*OfferOwnershipResponse, error) {
+	rsp, err := c.OfferOwnership(ctx, tenant, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOfferOwnershipResponse(rsp)
 }
 
 // PausePublishingWithBodyWithResponse Hold everything that is due in this tenant and below it.
@@ -25254,6 +32254,204 @@ func (c *ClientWithResponses) TestWebhookWithResponse(ctx context.Context, webho
 	return ParseTestWebhookResponse(rsp)
 }
 
+// ParseListAccessGrantsResponse parses an HTTP response from a ListAccessGrantsWithResponse call
+func ParseListAccessGrantsResponse(rsp *http.Response) (*ListAccessGrantsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAccessGrantsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGrantAccessResponse parses an HTTP response from a GrantAccessWithResponse call
+func ParseGrantAccessResponse(rsp *http.Response) (*GrantAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GrantAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Access
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseApproveAccessResponse parses an HTTP response from a ApproveAccessWithResponse call
+func ParseApproveAccessResponse(rsp *http.Response) (*ApproveAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ApproveAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Access
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeclineAccessResponse parses an HTTP response from a DeclineAccessWithResponse call
+func ParseDeclineAccessResponse(rsp *http.Response) (*DeclineAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeclineAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Access
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRevokeAccessResponse parses an HTTP response from a RevokeAccessWithResponse call
+func ParseRevokeAccessResponse(rsp *http.Response) (*RevokeAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Access
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListReceivedAccessResponse parses an HTTP response from a ListReceivedAccessWithResponse call
+func ParseListReceivedAccessResponse(rsp *http.Response) (*ListReceivedAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListReceivedAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ReceivedList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListKeysResponse parses an HTTP response from a ListKeysWithResponse call
 func ParseListKeysResponse(rsp *http.Response) (*ListKeysResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -25408,6 +32606,39 @@ func ParseExportAuditResponse(rsp *http.Response) (*ExportAuditResponse, error) 
 	return response, nil
 }
 
+// ParseAnswerChallengeResponse parses an HTTP response from a AnswerChallengeWithResponse call
+func ParseAnswerChallengeResponse(rsp *http.Response) (*AnswerChallengeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AnswerChallengeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tokens
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseLoginResponse parses an HTTP response from a LoginWithResponse call
 func ParseLoginResponse(rsp *http.Response) (*LoginResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -25428,6 +32659,13 @@ func ParseLoginResponse(rsp *http.Response) (*LoginResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Challenge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -25457,6 +32695,72 @@ func ParseLogoutResponse(rsp *http.Response) (*LogoutResponse, error) {
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseLoginWithPasskeyResponse parses an HTTP response from a LoginWithPasskeyWithResponse call
+func ParseLoginWithPasskeyResponse(rsp *http.Response) (*LoginWithPasskeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LoginWithPasskeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tokens
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBeginPasskeyLoginResponse parses an HTTP response from a BeginPasskeyLoginWithResponse call
+func ParseBeginPasskeyLoginResponse(rsp *http.Response) (*BeginPasskeyLoginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BeginPasskeyLoginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Challenge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -25582,6 +32886,13 @@ func ParseFinishProviderResponse(rsp *http.Response) (*FinishProviderResponse, e
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Challenge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25676,6 +32987,101 @@ func ParseRegisterUserResponse(rsp *http.Response) (*RegisterUserResponse, error
 	switch {
 	case rsp.StatusCode == 202:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDisownSessionResponse parses an HTTP response from a DisownSessionWithResponse call
+func ParseDisownSessionResponse(rsp *http.Response) (*DisownSessionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DisownSessionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStepUpResponse parses an HTTP response from a StepUpWithResponse call
+func ParseStepUpResponse(rsp *http.Response) (*StepUpResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StepUpResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SteppedUp
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAskStepUpResponse parses an HTTP response from a AskStepUpWithResponse call
+func ParseAskStepUpResponse(rsp *http.Response) (*AskStepUpResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskStepUpResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Challenge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -26202,6 +33608,233 @@ func ParseListFeaturesResponse(rsp *http.Response) (*ListFeaturesResponse, error
 	return response, nil
 }
 
+// ParseListInvitationsResponse parses an HTTP response from a ListInvitationsWithResponse call
+func ParseListInvitationsResponse(rsp *http.Response) (*ListInvitationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListInvitationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest InvitationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateInvitationResponse parses an HTTP response from a CreateInvitationWithResponse call
+func ParseCreateInvitationResponse(rsp *http.Response) (*CreateInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Invitation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRevokeInvitationResponse parses an HTTP response from a RevokeInvitationWithResponse call
+func ParseRevokeInvitationResponse(rsp *http.Response) (*RevokeInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseResendInvitationResponse parses an HTTP response from a ResendInvitationWithResponse call
+func ParseResendInvitationResponse(rsp *http.Response) (*ResendInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResendInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Invitation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAcceptInvitationResponse parses an HTTP response from a AcceptInvitationWithResponse call
+func ParseAcceptInvitationResponse(rsp *http.Response) (*AcceptInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AcceptInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Invited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseLookAtInvitationResponse parses an HTTP response from a LookAtInvitationWithResponse call
+func ParseLookAtInvitationResponse(rsp *http.Response) (*LookAtInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LookAtInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Invited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRegisterInvitedResponse parses an HTTP response from a RegisterInvitedWithResponse call
+func ParseRegisterInvitedResponse(rsp *http.Response) (*RegisterInvitedResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RegisterInvitedResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Invited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetJobResponse parses an HTTP response from a GetJobWithResponse call
 func ParseGetJobResponse(rsp *http.Response) (*GetJobResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -26284,6 +33917,39 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListFactorsResponse parses an HTTP response from a ListFactorsWithResponse call
+func ParseListFactorsResponse(rsp *http.Response) (*ListFactorsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListFactorsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Factors
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -26429,6 +34095,134 @@ func ParseStartIdentityResponse(rsp *http.Response) (*StartIdentityResponse, err
 	return response, nil
 }
 
+// ParseAddPasskeyResponse parses an HTTP response from a AddPasskeyWithResponse call
+func ParseAddPasskeyResponse(rsp *http.Response) (*AddPasskeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddPasskeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest PasskeyAdded
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRemovePasskeyResponse parses an HTTP response from a RemovePasskeyWithResponse call
+func ParseRemovePasskeyResponse(rsp *http.Response) (*RemovePasskeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemovePasskeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRenamePasskeyResponse parses an HTTP response from a RenamePasskeyWithResponse call
+func ParseRenamePasskeyResponse(rsp *http.Response) (*RenamePasskeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RenamePasskeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Passkey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBeginPasskeyResponse parses an HTTP response from a BeginPasskeyWithResponse call
+func ParseBeginPasskeyResponse(rsp *http.Response) (*BeginPasskeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BeginPasskeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Challenge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseChangePasswordResponse parses an HTTP response from a ChangePasswordWithResponse call
 func ParseChangePasswordResponse(rsp *http.Response) (*ChangePasswordResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -26445,6 +34239,39 @@ func ParseChangePasswordResponse(rsp *http.Response) (*ChangePasswordResponse, e
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRenewRecoveryCodesResponse parses an HTTP response from a RenewRecoveryCodesWithResponse call
+func ParseRenewRecoveryCodesResponse(rsp *http.Response) (*RenewRecoveryCodesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RenewRecoveryCodesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RecoveryCodes
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -26520,6 +34347,39 @@ func ParseRevokeSessionResponse(rsp *http.Response) (*RevokeSessionResponse, err
 	return response, nil
 }
 
+// ParseRenameSessionResponse parses an HTTP response from a RenameSessionWithResponse call
+func ParseRenameSessionResponse(rsp *http.Response) (*RenameSessionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RenameSessionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Session
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseRevokeOtherSessionsResponse parses an HTTP response from a RevokeOtherSessionsWithResponse call
 func ParseRevokeOtherSessionsResponse(rsp *http.Response) (*RevokeOtherSessionsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -26536,6 +34396,130 @@ func ParseRevokeOtherSessionsResponse(rsp *http.Response) (*RevokeOtherSessionsR
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseLeaveTenantResponse parses an HTTP response from a LeaveTenantWithResponse call
+func ParseLeaveTenantResponse(rsp *http.Response) (*LeaveTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LeaveTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRemoveTotpResponse parses an HTTP response from a RemoveTotpWithResponse call
+func ParseRemoveTotpResponse(rsp *http.Response) (*RemoveTotpResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemoveTotpResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEnrolTotpResponse parses an HTTP response from a EnrolTotpWithResponse call
+func ParseEnrolTotpResponse(rsp *http.Response) (*EnrolTotpResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EnrolTotpResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest TotpEnrolment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseConfirmTotpResponse parses an HTTP response from a ConfirmTotpWithResponse call
+func ParseConfirmTotpResponse(rsp *http.Response) (*ConfirmTotpResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ConfirmTotpResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RecoveryCodes
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -26847,6 +34831,72 @@ func ParseSetMemberRoleResponse(rsp *http.Response) (*SetMemberRoleResponse, err
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Member
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListMemberWorkspacesResponse parses an HTTP response from a ListMemberWorkspacesWithResponse call
+func ParseListMemberWorkspacesResponse(rsp *http.Response) (*ListMemberWorkspacesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListMemberWorkspacesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PlaceList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGiveWorkspacesResponse parses an HTTP response from a GiveWorkspacesWithResponse call
+func ParseGiveWorkspacesResponse(rsp *http.Response) (*GiveWorkspacesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GiveWorkspacesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WorkspacesResult
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -29007,6 +37057,39 @@ func ParseUpdateRoleResponse(rsp *http.Response) (*UpdateRoleResponse, error) {
 	return response, nil
 }
 
+// ParseListBuiltInRolesResponse parses an HTTP response from a ListBuiltInRolesWithResponse call
+func ParseListBuiltInRolesResponse(rsp *http.Response) (*ListBuiltInRolesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListBuiltInRolesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BuiltInRoleList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListTenantsResponse parses an HTTP response from a ListTenantsWithResponse call
 func ParseListTenantsResponse(rsp *http.Response) (*ListTenantsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -29172,6 +37255,39 @@ func ParseCreateChildTenantResponse(rsp *http.Response) (*CreateChildTenantRespo
 	return response, nil
 }
 
+// ParseRequestAccessResponse parses an HTTP response from a RequestAccessWithResponse call
+func ParseRequestAccessResponse(rsp *http.Response) (*RequestAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RequestAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Access
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseResumeTenantResponse parses an HTTP response from a ResumeTenantWithResponse call
 func ParseResumeTenantResponse(rsp *http.Response) (*ResumeTenantResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -29217,6 +37333,130 @@ func ParseSuspendTenantResponse(rsp *http.Response) (*SuspendTenantResponse, err
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEndOwnershipOfferResponse parses an HTTP response from a EndOwnershipOfferWithResponse call
+func ParseEndOwnershipOfferResponse(rsp *http.Response) (*EndOwnershipOfferResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EndOwnershipOfferResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetOwnershipOfferResponse parses an HTTP response from a GetOwnershipOfferWithResponse call
+func ParseGetOwnershipOfferResponse(rsp *http.Response) (*GetOwnershipOfferResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetOwnershipOfferResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OwnershipOffer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAcceptOwnershipResponse parses an HTTP response from a AcceptOwnershipWithResponse call
+func ParseAcceptOwnershipResponse(rsp *http.Response) (*AcceptOwnershipResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AcceptOwnershipResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseOfferOwnershipResponse parses an HTTP response from a OfferOwnershipWithResponse call
+func ParseOfferOwnershipResponse(rsp *http.Response) (*OfferOwnershipResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OfferOwnershipResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest OwnershipOffer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

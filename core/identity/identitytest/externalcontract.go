@@ -117,7 +117,7 @@ func (c contract) externalsTakeTurns(t *testing.T) {
 
 func (c contract) attempts(t *testing.T) {
 	a := &identity.Attempt{
-		State: hashOf(id.New("sta")), Binder: hashOf("binder"), Provider: "there", User: "usr_x", Session: "ses_x", ExpiresAt: Noon.Add(time.Minute),
+		State: hashOf(id.New("sta")), Binder: hashOf("binder"), Provider: "there", Aim: identity.ToLink, User: "usr_x", Session: "ses_x", ExpiresAt: Noon.Add(time.Minute),
 	}
 	takeWith := func(binder identity.Hash, at time.Time) (got *identity.Attempt, err error) {
 		err = c.try(t, func(ctx context.Context, tx identity.Tx) error {

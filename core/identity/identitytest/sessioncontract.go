@@ -17,6 +17,7 @@ func session(user tenants.UserID, at time.Time) *identity.Session {
 	return &identity.Session{
 		ID: identity.SessionID(id.At("ses", at)), User: user, Agent: "agent", Address: "192.0.2.1",
 		CreatedAt: at, SeenAt: at, ExpiresAt: at.Add(time.Hour),
+		Device: hashOf("device"), Methods: []identity.Method{identity.ByPassword}, AuthenticatedAt: at,
 	}
 }
 
@@ -36,7 +37,8 @@ func (c contract) sessions(t *testing.T) {
 		}
 		return nil
 	})
-	a1.SeenAt, a1.ExpiresAt, a1.Agent = Noon.Add(time.Second), Noon.Add(2*time.Hour), "other"
+	a1.SeenAt, a1.ExpiresAt, a1.Agent, a1.Name = Noon.Add(time.Second), Noon.Add(2*time.Hour), "other", "Desk"
+	a1.Methods, a1.AuthenticatedAt = []identity.Method{identity.ByPassword, identity.ByTOTP}, Noon.Add(time.Minute)
 	c.update(t, func(ctx context.Context, tx identity.Tx) error {
 		if err := tx.SaveSession(ctx, a1); err != nil {
 			return err

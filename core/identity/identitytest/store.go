@@ -34,6 +34,7 @@ type state struct {
 	letters   []identity.Letter
 	externals map[identity.ExternalID]identity.External
 	attempts  map[identity.Hash]identity.Attempt
+	second
 }
 
 type user struct {
@@ -46,6 +47,7 @@ func (s *state) clone() *state {
 		users: clone(s.users), pending: clone(s.pending), sessions: clone(s.sessions), refreshes: clone(s.refreshes),
 		onetimes: clone(s.onetimes), guards: clone(s.guards), letters: slices.Clone(s.letters),
 		externals: clone(s.externals), attempts: clone(s.attempts),
+		second: s.second.clone(),
 	}
 }
 
@@ -94,7 +96,7 @@ func (s *Store) Rows() any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.state.clone()
-	return []any{c.users, c.pending, c.sessions, c.refreshes, c.onetimes, c.guards, c.letters, c.externals, c.attempts}
+	return []any{c.users, c.pending, c.sessions, c.refreshes, c.onetimes, c.guards, c.letters, c.externals, c.attempts, c.second}
 }
 
 func none() error { return fault.New(fault.NotFound, "not_found", "There is no such thing.") }
@@ -164,6 +166,10 @@ func (s *state) AddUser(_ context.Context, u *identity.User, hash string) error 
 
 func (s *state) SetPassword(_ context.Context, id tenants.UserID, hash string) error {
 	return change(s.users, id, func(u *user) { u.hash = hash })
+}
+
+func (s *state) SetShortPassword(_ context.Context, id tenants.UserID, short bool) error {
+	return change(s.users, id, func(u *user) { u.ShortPassword = short })
 }
 
 func (s *state) SetHome(_ context.Context, id tenants.UserID, home tenants.ID) error {
@@ -305,5 +311,6 @@ func (s *state) Sweep(ctx context.Context, now, quiet time.Time) error {
 			_ = s.EndSession(ctx, v.User, id)
 		}
 	}
+	s.second.sweep(now)
 	return nil
 }

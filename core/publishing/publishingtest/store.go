@@ -408,8 +408,35 @@ func (tx *memTx) Work(ctx context.Context, c publishing.Claim) (*publishing.Work
 	return w, err
 }
 
+// Refs implements publishing.Tx.
+func (tx *memTx) Refs(_ context.Context, ch channels.ID, since time.Time) (out []string, err error) {
+	for _, d := range tx.st.deliveries {
+		for _, s := range d.Segments {
+			if d.Channel == ch && s.Ref != nil && s.Ref.ID != "" && !s.LiveAt.Before(since) {
+				out = append(out, s.Ref.ID)
+			}
+		}
+	}
+	return out, nil
+}
+
+// taken reports whether another segment of the channel has the same object.
+func (tx *memTx) taken(ch channels.ID, s *publishing.Segment) bool {
+	for _, d := range tx.st.deliveries {
+		for _, other := range d.Segments {
+			if d.Channel == ch && other.ID != s.ID && other.Ref != nil && s.Ref != nil && s.Ref.ID != "" && other.Ref.ID == s.Ref.ID {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (tx *memTx) SaveSegments(_ context.Context, d *publishing.Delivery, segments ...*publishing.Segment) error {
 	for _, s := range segments {
+		if tx.taken(d.Channel, s) {
+			return publishing.ErrTaken
+		}
 		tx.st.deliveries[d.ID].Segments[s.Position] = clone(s)
 	}
 	return nil

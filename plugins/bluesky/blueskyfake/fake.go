@@ -90,6 +90,7 @@ func New(now func() time.Time) *Server {
 		"POST com.atproto.repo.putRecord":        s.signedIn(s.putRecord),
 		"POST com.atproto.repo.createRecord":     s.signedIn(s.createRecord),
 		"GET com.atproto.repo.getRecord":         s.getRecord,
+		"GET com.atproto.repo.listRecords":       s.listRecords,
 		"GET app.bsky.feed.getPosts":             s.getPosts,
 		"GET app.bsky.actor.getProfile":          s.getProfile,
 	} {

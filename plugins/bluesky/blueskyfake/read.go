@@ -3,6 +3,8 @@ package blueskyfake
 import (
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 )
 
 func (s *Server) getRecord(w http.ResponseWriter, r *http.Request) {
@@ -14,6 +16,29 @@ func (s *Server) getRecord(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, http.StatusOK, map[string]any{"uri": record.URI, "cid": record.CID, "value": record.Value})
+}
+
+// listRecords answers two at a time, the greatest key first.
+func (s *Server) listRecords(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	after := r.URL.Query().Get("cursor")
+	sorted := slices.Clone(s.records)
+	slices.SortFunc(sorted, func(a, b *Record) int { return strings.Compare(b.Key, a.Key) })
+	page := map[string]any{}
+	list := []any{}
+	for _, one := range sorted {
+		if after != "" && one.Key >= after {
+			continue
+		}
+		if len(list) == 2 {
+			break
+		}
+		list = append(list, map[string]any{"uri": one.URI, "cid": one.CID, "value": one.Value})
+		page["cursor"] = one.Key
+	}
+	page["records"] = list
+	answer(w, http.StatusOK, page)
 }
 
 func (s *Server) byKey(key string) *Record {

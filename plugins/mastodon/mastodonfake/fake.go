@@ -30,6 +30,7 @@ type Options struct {
 	NoBatch   bool   // no GET /api/v1/statuses?id[]=
 	NoSource  bool   // no /source of a status
 	NoSince   bool   // timelines ignore since_id
+	Short     int    // how many statuses a page of a timeline has at most, if set
 	Markdown  bool   // texts come back rewritten
 	Polls     int    // how often media is "still processing" when asked
 	MaxText   int    // 0 means 500

@@ -18,6 +18,9 @@ func (s *Server) timeline(w http.ResponseWriter, r *http.Request) {
 	if err != nil || limit < 1 || limit > 40 {
 		limit = 20
 	}
+	if s.opt.Short > 0 {
+		limit = min(limit, s.opt.Short)
+	}
 	list := []any{}
 	for i := len(s.statuses) - 1; i >= 0 && len(list) < limit; i-- {
 		one := s.statuses[i]

@@ -34,6 +34,7 @@ type Options struct {
 	Processing time.Duration // how long a picture is not ready; 0: at once
 	IndexLag   time.Duration // how long a post is missing from listings
 	NativeKey  bool          // a repeated client_ref answers with the first post
+	Unmarked   bool          // a client_ref is taken and never shown: posts are known by their words alone
 	RateLimit  int           // requests per account and window; 0: no limit
 	RateWindow time.Duration // 0 means five minutes
 	SlowFor    time.Duration // how long "slow" takes; 0 means five seconds

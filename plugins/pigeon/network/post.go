@@ -174,9 +174,12 @@ func (n *Network) list(w http.ResponseWriter, r *http.Request, g *grant) {
 	found := []postView{}
 	own := n.byAuthor[author]
 	for i := len(own) - 1; i >= 0 && len(found) < limit; i-- {
-		marker := query.Get("marker")
+		marker, one := query.Get("marker"), n.view(own[i], r)
+		if n.opt.Unmarked {
+			marker, one.ClientRef = "", ""
+		}
 		if n.indexed(own[i]) && (marker == "" || marker == own[i].ClientRef) {
-			found = append(found, n.view(own[i], r))
+			found = append(found, one)
 		}
 	}
 	answer(w, http.StatusOK, map[string]any{"posts": found, "indexed_until": n.opt.Now().Add(-n.opt.IndexLag).UTC()})

@@ -989,7 +989,15 @@ type FindRequest struct {
 	// Set only for a plugin with the capability "status": the object is known,
 	// and the question is how public it is now. ABSENT means that the platform
 	// took it back.
-	Ref           *Ref `protobuf:"bytes,6,opt,name=ref,proto3" json:"ref,omitempty"`
+	Ref *Ref `protobuf:"bytes,6,opt,name=ref,proto3" json:"ref,omitempty"`
+	// Names of objects that stand for other posts. Who goes by what an object
+	// looks like passes over them: two posts may say the same.
+	Taken []string `protobuf:"bytes,7,rep,name=taken,proto3" json:"taken,omitempty"`
+	// The state and the key may not be those of the commit: a restored copy of
+	// the database does not know what happened after it was made, and the commit
+	// may have been at any time since "since". Who does not find it by them looks
+	// for what looks like it.
+	Restored      bool `protobuf:"varint,8,opt,name=restored,proto3" json:"restored,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1064,6 +1072,20 @@ func (x *FindRequest) GetRef() *Ref {
 		return x.Ref
 	}
 	return nil
+}
+
+func (x *FindRequest) GetTaken() []string {
+	if x != nil {
+		return x.Taken
+	}
+	return nil
+}
+
+func (x *FindRequest) GetRestored() bool {
+	if x != nil {
+		return x.Restored
+	}
+	return false
 }
 
 type FindResponse struct {
@@ -1410,14 +1432,16 @@ const file_carillon_plugin_v1_social_proto_rawDesc = "" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vSTATUS_LIVE\x10\x01\x12\x15\n" +
 	"\x11STATUS_PROCESSING\x10\x02\x12\x14\n" +
-	"\x10STATUS_IN_REVIEW\x10\x03\"\x9c\x02\n" +
+	"\x10STATUS_IN_REVIEW\x10\x03\"\xce\x02\n" +
 	"\vFindRequest\x12,\n" +
 	"\x04call\x18\x01 \x01(\v2\x18.carillon.plugin.v1.CallR\x04call\x125\n" +
 	"\aaccount\x18\x02 \x01(\v2\x1b.carillon.plugin.v1.AccountR\aaccount\x125\n" +
 	"\acontent\x18\x03 \x01(\v2\x1b.carillon.plugin.v1.ContentR\acontent\x12\x14\n" +
 	"\x05state\x18\x04 \x01(\fR\x05state\x120\n" +
 	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12)\n" +
-	"\x03ref\x18\x06 \x01(\v2\x17.carillon.plugin.v1.RefR\x03ref\"\xfb\x02\n" +
+	"\x03ref\x18\x06 \x01(\v2\x17.carillon.plugin.v1.RefR\x03ref\x12\x14\n" +
+	"\x05taken\x18\a \x03(\tR\x05taken\x12\x1a\n" +
+	"\brestored\x18\b \x01(\bR\brestored\"\xfb\x02\n" +
 	"\fFindResponse\x12B\n" +
 	"\averdict\x18\x01 \x01(\x0e2(.carillon.plugin.v1.FindResponse.VerdictR\averdict\x125\n" +
 	"\areceipt\x18\x02 \x01(\v2\x1b.carillon.plugin.v1.ReceiptR\areceipt\x12/\n" +

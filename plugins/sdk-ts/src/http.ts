@@ -14,6 +14,8 @@ export interface Init extends RequestInit {
   json?: unknown;
   /** Sent as a form body. */
   form?: Record<string, string>;
+  /** The path under which the request is noted, for platforms that want a secret of their own in theirs. What the call lent is struck anyway. */
+  notedAs?: string;
 }
 
 /** A request as it goes out. */
@@ -22,6 +24,7 @@ export interface Outgoing {
   method: string;
   headers: Record<string, string>;
   body?: Uint8Array | WebStream<Uint8Array>;
+  notedAs?: string;
 }
 
 /** How far a request got when it failed. */
@@ -64,7 +67,7 @@ async function follow(ctx: Context, out: Outgoing, signal: AbortSignal): Promise
 
 /** Turns what fetch takes into what goes out; the platform's Request encodes forms and files. */
 export async function outgoing(url: string | URL, init: Init): Promise<Outgoing> {
-  const { token, json, form, signal: _, ...rest } = init;
+  const { token, json, form, notedAs, signal: _, ...rest } = init;
   const whole: RequestInit & { duplex?: "half" } = { ...rest, duplex: "half" };
   const headers = new Headers(init.headers);
   if (token) headers.set("Authorization", `Bearer ${token}`);
@@ -79,6 +82,7 @@ export async function outgoing(url: string | URL, init: Init): Promise<Outgoing>
   const streamed = whole.body instanceof ReadableStream;
   return {
     url: new URL(made.url),
+    notedAs,
     method: made.method,
     headers: Object.fromEntries(made.headers),
     body: streamed ? (made.body as WebStream<Uint8Array>) : made.body ? new Uint8Array(await made.arrayBuffer()) : undefined,
@@ -102,7 +106,7 @@ export async function send(ctx: Context, out: Outgoing, signal: AbortSignal, unt
     ctx.note({
       host: out.url.host,
       method: out.method,
-      path: out.url.pathname,
+      path: out.notedAs ?? out.url.pathname,
       status: answer?.statusCode ?? 0,
       startedAt,
       took: Date.now() - startedAt.getTime(),

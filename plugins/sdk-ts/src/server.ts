@@ -7,6 +7,7 @@ import { PluginService } from "./gen/carillon/plugin/v1/plugin_pb.js";
 import { SocialService } from "./gen/carillon/plugin/v1/social_pb.js";
 import { log } from "./log.js";
 import type { Plugin } from "./plugin.js";
+import { discreet, striker } from "./secrets.js";
 import type * as t from "./types.js";
 import { decode, encode, MAX_MESSAGE } from "./wire.js";
 
@@ -33,7 +34,10 @@ export class Server {
   private inFlight = 0;
   private draining?: () => void;
 
-  constructor(plugin: Plugin, manifest: t.Manifest) {
+  constructor(
+    plugin: Plugin,
+    private readonly manifest: t.Manifest,
+  ) {
     const m = PluginService.method;
     const s = SocialService.method;
     const one = <Req>(desc: DescMethod, run?: (req: Req, ctx: Context) => Promise<Answer>): Method => ({ desc, run });
@@ -73,7 +77,7 @@ export class Server {
       if (!run) return done({ code: grpc.status.UNIMPLEMENTED, details: `this plugin has no ${desc.name}` });
       if (this.draining) return done({ code: grpc.status.UNAVAILABLE, details: "the plugin is leaving" });
       this.inFlight++;
-      answer(desc, run, call)
+      answer(desc, run, call, this.manifest)
         .then((bytes) => done(null, Buffer.from(bytes)))
         .catch((error: unknown) => {
           log.error("a call broke", { method: desc.name, error });
@@ -102,23 +106,24 @@ export function unary(service: string, method: string): grpc.MethodDefinition<Bu
 
 type Unary = grpc.ServerUnaryCall<Buffer, Buffer>;
 
-async function answer(desc: DescMethod, run: NonNullable<Method["run"]>, call: Unary): Promise<Uint8Array> {
+async function answer(desc: DescMethod, run: NonNullable<Method["run"]>, call: Unary, manifest: t.Manifest): Promise<Uint8Array> {
   let req: { call?: t.Call; commit?: boolean };
   try {
     req = decode(desc.input, call.request);
   } catch (cause) {
-    return faulty(desc.output, new Fault("invalid", "plugin.request_malformed", "The plugin could not read the request.", { source: "plugin", cause }), []);
+    return faulty(desc.output, new Fault("invalid", "plugin.request_malformed", "The plugin could not read the request.", { source: "plugin", cause }), [], String);
   }
+  const strike = striker(manifest, req.call);
   const until = deadline(call);
   const ended = new AbortController();
   call.on("cancelled", () => ended.abort(new Error("the host gave the call up")));
   const timer = setTimeout(() => ended.abort(new Error("the call is over")), Math.min(until - Date.now(), 2 ** 31 - 1));
   const ctx = new Context(ended.signal, new Date(until), req.commit === true, String(call.metadata.get(PROXY_KEY)[0] ?? ""));
   try {
-    return encode(desc.output, { ...(await run(req as never, ctx)), notes: { calls: ctx.notes } });
+    return encode(desc.output, { ...(await run(req as never, ctx)), notes: { calls: ctx.notes.map((n) => discreet(n, strike)) } });
   } catch (error) {
-    if (!(error instanceof Fault)) log.error("the plugin failed", { method: desc.name, error: redact(String((error as Error)?.stack ?? error), req.call) });
-    return faulty(desc.output, faultOf(error, req.commit === true), ctx.notes, req.call);
+    if (!(error instanceof Fault)) log.error("the plugin failed", { method: desc.name, error: strike(String((error as Error)?.stack ?? error)) });
+    return faulty(desc.output, faultOf(error, req.commit === true), ctx.notes, strike);
   } finally {
     clearTimeout(timer);
   }
@@ -138,8 +143,9 @@ function outcome(step: t.Step): Answer {
   return next && receipt ? {} : { next, receipt };
 }
 
-function faulty(desc: DescMessage, f: Fault, calls: Context["notes"], call?: t.Call): Uint8Array {
-  const text = (s: string | undefined): string => redact(s ?? "", call);
+/** A fault as it crosses, without what was lent for the call. */
+function faulty(desc: DescMessage, f: Fault, notes: Context["notes"], strike: (text: string) => string): Uint8Array {
+  const text = (s: string | undefined): string => strike(s ?? "");
   const cause = f.cause instanceof Error ? `${f.cause.name}: ${f.cause.message}` : f.cause;
   return encode(desc, {
     fault: {
@@ -147,7 +153,7 @@ function faulty(desc: DescMessage, f: Fault, calls: Context["notes"], call?: t.C
       source: f.source,
       key: f.key,
       message: text(f.message),
-      violations: f.violations,
+      violations: f.violations?.map((v) => ({ ...v, message: text(v.message) })),
       retryAfter: f.retryAfter || undefined,
       scope: f.scope,
       missing: f.missing,
@@ -155,12 +161,6 @@ function faulty(desc: DescMessage, f: Fault, calls: Context["notes"], call?: t.C
       upstream: text(f.upstream),
       cause: cause === undefined ? undefined : text(String(cause)),
     },
-    notes: { calls },
+    notes: { calls: notes.map((n) => discreet(n, strike)) },
   });
-}
-
-/** Strikes out what was lent for the call. */
-function redact(text: string, call?: t.Call): string {
-  const lent = [call?.credential?.accessToken, ...Object.values(call?.credential?.secrets ?? {})];
-  return lent.reduce<string>((out, secret) => (secret ? out.replaceAll(secret, "***") : out), text);
 }

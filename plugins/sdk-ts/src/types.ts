@@ -222,6 +222,17 @@ export interface FindRequest<State = unknown> {
    * now. "absent" means that the platform took it back.
    */
   ref?: Ref;
+  /**
+   * Names of objects that stand for other posts. Who goes by what an object looks like passes over them: two posts
+   * may say the same.
+   */
+  taken?: string[];
+  /**
+   * State and key may not be those of the commit: a restored copy of the database does not know what happened after it
+   * was made, and the commit may have been at any time since `since`. Who does not find it by them looks for what
+   * looks like it.
+   */
+  restored?: boolean;
 }
 
 export type Finding =

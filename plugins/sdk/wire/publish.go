@@ -95,7 +95,7 @@ func FromFind(r social.FindRequest) (*pb.FindRequest, error) {
 	}
 	return &pb.FindRequest{
 		Call: FromCall(r.Call), Account: FromAccount(r.Account), Content: content,
-		State: r.State, Since: fromTime(r.Since), Ref: fromRefOrNil(r.Ref),
+		State: r.State, Since: fromTime(r.Since), Ref: fromRefOrNil(r.Ref), Taken: r.Taken, Restored: r.Restored,
 	}, nil
 }
 
@@ -107,7 +107,7 @@ func ToFind(r *pb.FindRequest) (social.FindRequest, error) {
 	}
 	return social.FindRequest{
 		Call: ToCall(r.GetCall()), Account: ToAccount(r.GetAccount()), Content: content,
-		State: r.GetState(), Since: toTime(r.GetSince()), Ref: toRefOrNil(r.GetRef()),
+		State: r.GetState(), Since: toTime(r.GetSince()), Ref: toRefOrNil(r.GetRef()), Taken: r.GetTaken(), Restored: r.GetRestored(),
 	}, nil
 }
 

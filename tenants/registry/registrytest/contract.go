@@ -37,6 +37,14 @@ func Run(t *testing.T, open func(*testing.T) registry.Store) {
 		"saving a tenant leaves its place alone":  savingKeepsThePlace,
 		"updates of one tenant take turns":        updatesTakeTurns,
 		"what breaks an invariant is not written": invariantsHold,
+		"a role counts in the workspaces below":   rolesReachDown,
+		"a role goes everywhere it was given":     rolesGoEverywhere,
+		"invitations come and go":                 invitationsComeAndGo,
+		"an address has one open invitation":      oneOpenInvitation,
+		"one offer of ownership waits":            oneOfferWaits,
+		"a grant lets the parent's people in":     grantsLetIn,
+		"a parent asks its child":                 parentsAsk,
+		"the suspended learn whom to ask":         closuresSayWhomToAsk,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)

@@ -48,6 +48,7 @@ func membersComeAndGo(t *testing.T, w world) {
 }
 
 func rolesComeAndGo(t *testing.T, w world) {
+	writer := person()
 	r := &registry.Role{Name: "writer", Title: "Writer", Actions: []tenants.Action{"post.create", "post.read"}, CreatedAt: noon, UpdatedAt: noon}
 	w.update(t, w.us.ID, func(ctx context.Context, tx registry.Tx) error { return tx.SaveRole(ctx, r) })
 	want(t, fault.Conflict, w.Update(t.Context(), w.us.ID, func(tx registry.Tx) error {
@@ -65,21 +66,22 @@ func rolesComeAndGo(t *testing.T, w world) {
 		}
 		got.Actions = []tenants.Action{"post.read"}
 		return errors.Join(tx.SaveRole(ctx, got),
-			tx.SaveMember(ctx, &registry.Member{User: person(), Role: got.As(), GrantedBy: "system"}))
+			tx.SaveMember(ctx, &registry.Member{User: writer, Role: got.As(), GrantedBy: "system"}))
 	})
-	w.update(t, w.us.ID, func(ctx context.Context, tx registry.Tx) error {
-		used, err := tx.RoleInUse(ctx, r.As())
-		other, otherErr := tx.RoleInUse(ctx, "custom:other")
-		if !used || other {
-			t.Errorf("in use = %v, another = %v", used, other)
-		}
-		return errors.Join(err, otherErr, tx.RemoveRole(ctx, "writer"))
-	})
+	want(t, fault.Conflict, w.RemoveRole(t.Context(), w.us.ID, "writer", "", done))
+	must(t, w.RemoveRole(t.Context(), w.us.ID, "writer", tenants.Viewer, done))
 	custom, err := registry.CustomRoles(t.Context(), w, w.us.ID)
 	if err != nil || len(custom) != 0 {
 		t.Errorf("roles left = %v, %v", custom, err)
 	}
-	want(t, fault.NotFound, w.Update(t.Context(), w.us.ID, func(tx registry.Tx) error { return tx.RemoveRole(t.Context(), "writer") }))
+	must(t, w.View(t.Context(), w.us.ID, func(tx registry.Tx) error {
+		m, err := tx.Member(t.Context(), writer)
+		if err == nil && (m.Role != tenants.Viewer || m.GrantedBy != done.Actor || m.Version != 2) {
+			t.Errorf("who had it is %+v", m)
+		}
+		return err
+	}))
+	want(t, fault.NotFound, w.RemoveRole(t.Context(), w.us.ID, "writer", "", done))
 }
 
 func tenantsAreApart(t *testing.T, w world) {
@@ -92,7 +94,6 @@ func tenantsAreApart(t *testing.T, w world) {
 		_, err = tx.Role(ctx, "theirs")
 		want(t, fault.NotFound, err)
 		want(t, fault.NotFound, tx.RemoveMember(ctx, w.them.owner))
-		want(t, fault.NotFound, tx.RemoveRole(ctx, "theirs"))
 		members, err := tx.Members(ctx, "", 10)
 		must(t, err)
 		roles, err := tx.Roles(ctx)
@@ -105,6 +106,7 @@ func tenantsAreApart(t *testing.T, w world) {
 	if st := w.standing(t, w.them.ID, w.them.owner); st.Role != tenants.Owner {
 		t.Error("a neighbour removed their owner")
 	}
+	want(t, fault.NotFound, w.RemoveRole(t.Context(), w.us.ID, "theirs", "", done))
 	want(t, fault.NotFound, w.Update(t.Context(), tenants.NewID(), func(registry.Tx) error { return nil }))
 }
 

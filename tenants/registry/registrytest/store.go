@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
@@ -20,7 +21,23 @@ import (
 type Store struct {
 	mu    sync.Mutex
 	nodes map[tenants.ID]node
+	post  []Posted
 	told  map[tenants.ID][]Event
+}
+
+// A Posted is a letter that was put in the post, and whose.
+type Posted struct {
+	Tenant tenants.ID
+	registry.Letter
+}
+
+// Post takes out the letters that were posted.
+func (s *Store) Post() []Posted {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.post
+	s.post = nil
+	return all
 }
 
 // An Event is what a tenant's subscribers heard.
@@ -49,10 +66,20 @@ type node struct {
 	tenant  registry.Tenant
 	members map[tenants.UserID]registry.Member
 	roles   map[string]registry.Role
+	invited map[registry.InvitationID]registry.Invitation
+	access  map[registry.AccessID]registry.Access
+	offer   *registry.Offer
+}
+
+func newNode(t registry.Tenant, owner registry.Member) node {
+	return node{
+		t, map[tenants.UserID]registry.Member{owner.User: owner}, map[string]registry.Role{},
+		map[registry.InvitationID]registry.Invitation{}, map[registry.AccessID]registry.Access{}, nil,
+	}
 }
 
 func (n node) clone() node {
-	return node{n.tenant, maps.Clone(n.members), maps.Clone(n.roles)}
+	return node{n.tenant, maps.Clone(n.members), maps.Clone(n.roles), maps.Clone(n.invited), maps.Clone(n.access), n.offer}
 }
 
 // View implements registry.Store.
@@ -77,6 +104,9 @@ func (s *Store) Update(_ context.Context, tenant tenants.ID, fn func(registry.Tx
 	}
 	tx.tenant.Authz++
 	s.nodes[tenant] = tx.node
+	for _, l := range tx.posted {
+		s.post = append(s.post, Posted{tenant, l})
+	}
 	s.tell(tenant, tx.told...)
 	return nil
 }
@@ -90,6 +120,12 @@ func (s *Store) Standing(_ context.Context, tenant tenants.ID, user tenants.User
 		return registry.Standing{}, missing("tenant")
 	}
 	st := registry.Standing{Kind: n.tenant.Kind, Tier: tenants.Free, Authz: n.tenant.Authz, Role: n.members[user].Role}
+	if above := s.nodes[n.tenant.Parent]; n.tenant.Kind == tenants.Workspace {
+		st.Authz += above.tenant.Authz
+	}
+	if home := s.nodes[n.tenant.Parent].members[user].Role; st.Role == "" && home != "" {
+		st.Grant, st.GrantRole, st.Home = n.entry(home)
+	}
 	for _, id := range n.tenant.Ancestors {
 		t := s.nodes[id].tenant
 		st.Suspended = st.Suspended || t.State == registry.Suspended
@@ -97,6 +133,35 @@ func (s *Store) Standing(_ context.Context, tenant tenants.ID, user tenants.User
 		st.Tier = cmp.Or(t.Tier, st.Tier)
 	}
 	return st, nil
+}
+
+// entry is the grant by which somebody of the tenant above comes in.
+func (n node) entry(home tenants.Role) (best registry.AccessID, role, _ tenants.Role) {
+	for _, name := range slices.Sorted(maps.Keys(n.access)) { // the latest wins
+		if a := n.access[name]; a.To == n.tenant.Parent && a.At(time.Now()) == registry.AccessGranted {
+			best, role = name, a.Role
+		}
+	}
+	if best == "" {
+		home = ""
+	}
+	return best, role, home
+}
+
+// Closure implements registry.Store.
+func (s *Store) Closure(_ context.Context, tenant tenants.ID) (registry.Closure, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closure(tenant), nil
+}
+
+func (s *Store) closure(tenant tenants.ID) registry.Closure {
+	t := s.nodes[tenant].tenant
+	c := registry.Closure{Here: t.State == registry.Suspended, Ask: s.nodes[t.Parent].tenant.Name}
+	if c.Here {
+		c.Reason = t.StateReason
+	}
+	return c
 }
 
 // Mine implements registry.Store.
@@ -112,7 +177,7 @@ func (s *Store) Mine(ctx context.Context, user tenants.UserID) ([]registry.Place
 		}
 		p := registry.Place{Entry: entry(n.tenant), Parent: n.tenant.Parent, Role: st.Role}
 		if st.Suspended {
-			p.State = registry.Suspended
+			p.State, p.Closure = registry.Suspended, s.closure(id)
 		}
 		out = append(out, p)
 	}
@@ -163,7 +228,7 @@ func (s *Store) Create(ctx context.Context, t *registry.Tenant, owner registry.M
 	if s.nodes == nil {
 		s.nodes = map[tenants.ID]node{}
 	}
-	s.nodes[t.ID] = node{*t, map[tenants.UserID]registry.Member{owner.User: owner}, map[string]registry.Role{}}
+	s.nodes[t.ID] = newNode(*t, owner)
 	return nil
 }
 
@@ -198,7 +263,8 @@ func (s *Store) SetState(_ context.Context, parent, child tenants.ID, state regi
 type memTx struct {
 	audittest.Recorder
 	node
-	told []Event
+	posted []registry.Letter
+	told   []Event
 }
 
 func (tx *memTx) Tenant(context.Context) (*registry.Tenant, error) {
@@ -267,6 +333,9 @@ func (tx *memTx) RemoveMember(_ context.Context, user tenants.UserID) error {
 		return missing("member")
 	}
 	delete(tx.members, user)
+	if tx.offer != nil && (tx.offer.To == user || tx.offer.From == user) {
+		tx.offer = nil
+	}
 	tx.told = append(tx.told, Event{registry.EventMember, string(user), registry.ToldMember{}})
 	return nil
 }
@@ -287,15 +356,6 @@ func (tx *memTx) Roles(context.Context) ([]registry.Role, error) {
 	return out, nil
 }
 
-func (tx *memTx) RoleInUse(_ context.Context, role tenants.Role) (bool, error) {
-	for _, m := range tx.members {
-		if m.Role == role {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
 func (tx *memTx) SaveRole(_ context.Context, r *registry.Role) error {
 	if err := r.Check(); err != nil {
 		return err
@@ -305,14 +365,6 @@ func (tx *memTx) SaveRole(_ context.Context, r *registry.Role) error {
 	}
 	r.Version++
 	tx.roles[r.Name] = *r
-	return nil
-}
-
-func (tx *memTx) RemoveRole(_ context.Context, name string) error {
-	if _, ok := tx.roles[name]; !ok {
-		return missing("role")
-	}
-	delete(tx.roles, name)
 	return nil
 }
 

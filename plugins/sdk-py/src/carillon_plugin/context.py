@@ -83,7 +83,8 @@ class Context:
 
     def fetch(self, url: str, method: str = "GET", **more: Any) -> Answer:
         """Makes one request that may be repeated without harm: a read, an
-        upload, a poll. Besides, it takes headers, token, json, form and body.
+        upload, a poll. Besides, it takes headers, token, json, form, body
+        and noted_as.
 
         It goes through the host's proxy, follows redirects of GET and HEAD
         only, is never retried, and ends with the call. A request without an
@@ -139,7 +140,7 @@ class Context:
         one = Note(
             host=out.parts.netloc.rpartition("@")[2],
             method=out.method,
-            path=out.parts.path[:200],
+            path=(out.noted_as or out.parts.path)[:200],
             status=response.status if response is not None else 0,
             started_at=started,
             took=took,
@@ -169,7 +170,7 @@ def _moved(out: Outgoing, to: str) -> Outgoing:
     a, b = urlsplit(url), out.parts
     keep = (a.scheme, a.netloc) == (b.scheme, b.netloc)
     headers = {k: v for k, v in out.headers.items() if keep or k.lower() != "authorization"}
-    return Outgoing(out.method, url, headers, out.body)
+    return Outgoing(out.method, url, headers, out.body, out.noted_as)
 
 
 def _unreachable(error: Lost) -> Fault:

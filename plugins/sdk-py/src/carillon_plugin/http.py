@@ -62,6 +62,7 @@ class Outgoing:
     url: str
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes | IO[bytes] | None = None
+    noted_as: str = ""
 
     @property
     def parts(self) -> SplitResult:
@@ -77,10 +78,13 @@ def outgoing(
     json: object = None,
     form: Mapping[str, str] | None = None,
     body: bytes | IO[bytes] | None = None,
+    noted_as: str = "",
 ) -> Outgoing:
-    """Makes a request of what a caller may say of it."""
+    """Makes a request of what a caller may say of it. noted_as is the path under
+    which it is noted, for platforms that want a secret of their own in theirs;
+    what the call lent is struck anyway."""
     known = {name.lower() for name in headers or {}}
-    out = Outgoing(method, url, dict(headers or {}), body)
+    out = Outgoing(method, url, dict(headers or {}), body, noted_as)
     if token:
         out.headers["Authorization"] = f"Bearer {token}"
     if "accept" not in known:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -17,6 +17,7 @@ from .context import Context
 from .faults import Fault, fault_of
 from .log import log
 from .plugin import Plugin, describe
+from .secrets import striker
 
 DEADLINE_KEY = "carillon-deadline"
 """Metadata with the instant at which the host gives a call up, in Unix nanoseconds."""
@@ -37,7 +38,7 @@ class Server:
     """The gRPC server of one plugin."""
 
     def __init__(self, plugin: Plugin) -> None:
-        manifest = describe(plugin)
+        self._manifest = manifest = describe(plugin)
         described = {**vars(manifest), "social": manifest}
         runs: dict[str, tuple[Any, Run]] = {
             "Describe": (None, lambda _, __: {"manifest": described}),
@@ -84,7 +85,7 @@ class Server:
                 self._in_flight += 1
             try:
                 assert run is not None
-                return _answer(method, io, run, raw, context)
+                return _answer(method, io, run, raw, context, self._manifest)
             finally:
                 with self._idle:
                     self._in_flight -= 1
@@ -131,24 +132,25 @@ def _outcome(step: t.Next | t.Receipt) -> dict[str, Any]:
     return {}  # it names no outcome, and so proves nothing
 
 
-def _answer(method: str, io: tuple[str, str], run: tuple[Any, Run], raw: bytes, context: Any) -> bytes:
+def _answer(method: str, io: tuple[str, str], run: tuple[Any, Run], raw: bytes, context: Any, manifest: t.Manifest) -> bytes:
     into, fn = run
     try:
         req = _request(io[0], into, raw)
     except ValueError as error:
         malformed = Fault("invalid", "plugin.request_malformed", "The plugin could not read the request.", source="plugin", cause=error)
-        return wire.encode(io[1], {"fault": _faulty(malformed, t.Credential())})
+        return wire.encode(io[1], {"fault": _faulty(malformed, str)})
     commit = getattr(req, "commit", False)
     call = req if isinstance(req, t.Call) else getattr(req, "call", t.Call())
+    strike = striker(manifest, call)
     ctx = Context(_deadline(context), commit, _proxy(context))
     context.add_callback(ctx.end)
     try:
-        return wire.encode(io[1], {**fn(req, ctx), "notes": {"calls": ctx.notes}})
+        return wire.encode(io[1], {**fn(req, ctx), "notes": _notes(ctx, strike)})
     except Exception as error:
         fault = fault_of(error, commit)
         if fault is not error:
-            log.error("the plugin failed in %s: %s", method, _redact(f"{type(error).__name__}: {error}", call.credential))
-        return wire.encode(io[1], {"fault": _faulty(fault, call.credential), "notes": {"calls": ctx.notes}})
+            log.error("the plugin failed in %s: %s", method, strike(f"{type(error).__name__}: {error}"))
+        return wire.encode(io[1], {"fault": _faulty(fault, strike), "notes": _notes(ctx, strike)})
 
 
 def _request(name: str, into: Any, raw: bytes) -> Any:
@@ -173,19 +175,18 @@ def _proxy(context: Any) -> str:
     return next((str(value) for key, value in context.invocation_metadata() if key == PROXY_KEY), "")
 
 
-def _faulty(f: Fault, lent: t.Credential) -> dict[str, Any]:
+def _faulty(f: Fault, strike: Callable[[str], str]) -> dict[str, Any]:
+    """A fault as it crosses, without what was lent for the call."""
     return {
         **vars(f),
-        "message": _redact(f.message, lent),
-        "upstream": _redact(f.upstream, lent),
-        "cause": None if f.cause is None else _redact(str(f.cause), lent),
+        "message": strike(f.message),
+        "upstream": strike(f.upstream),
+        "cause": None if f.cause is None else strike(str(f.cause)),
+        "violations": [replace(v, message=strike(v.message)) for v in f.violations],
         "retry_after": f.retry_after or None,
     }
 
 
-def _redact(text: str, lent: t.Credential) -> str:
-    """Strikes out what was lent for the call."""
-    for secret in (lent.access_token, *lent.secrets.values()):
-        if secret:
-            text = text.replace(secret, "***")
-    return text
+def _notes(ctx: Context, strike: Callable[[str], str]) -> dict[str, Any]:
+    """What was requested. Some platforms want a token in the path."""
+    return {"calls": [replace(n, host=strike(n.host), path=strike(n.path), request_id=strike(n.request_id)) for n in ctx.notes]}

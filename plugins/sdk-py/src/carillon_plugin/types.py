@@ -252,6 +252,13 @@ class FindRequest:
     ref: Ref | None = None
     """Set only for a plugin with the capability "status": the object is known, and the question is how public it is
     now. "absent" means that the platform took it back."""
+    taken: list[str] = field(default_factory=list)
+    """Names of objects that stand for other posts. Who goes by what an object looks like passes over them: two posts
+    may say the same."""
+    restored: bool = False
+    """State and key may not be those of the commit: a restored copy of the database does not know what happened after
+    it was made, and the commit may have been at any time since `since`. Who does not find it by them looks for what
+    looks like it."""
 
 
 @dataclass
