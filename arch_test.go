@@ -57,9 +57,11 @@ var may = map[string][]string{
 	"adapters/conformance": {"ports", "adapters/rehearsal", "plugins/sdk"},
 	"adapters/playground":  {"ports", "adapters/rehearsal", "adapters/bundle", "adapters/rules"},
 	"adapters/scaffold":    {},
+	"adapters/filestamp":   {},
+	"adapters/bundle":      {"core", "tenants", "ports", "adapters/filestamp"},
 	// The host speaks the guests' wire format, locks them in, and says on whose
 	// behalf they go out.
-	"adapters/pluginhost": {"core", "tenants", "ports", "plugins/sdk", "plugins/proto", "adapters/sandbox", "adapters/egress"},
+	"adapters/pluginhost": {"core", "tenants", "ports", "plugins/sdk", "plugins/proto", "adapters/sandbox", "adapters/egress", "adapters/filestamp"},
 	// A webhook goes to an address that a user chose.
 	"adapters/webhooks": {"core", "tenants", "ports", "adapters/egress"},
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/carillonhq/carillon/adapters/filestamp"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/storage"
 )
@@ -48,7 +49,7 @@ func OpenStore(state string, blobs storage.Blobs, tenant string) (*Store, error)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	return &Store{dir: dir, blobs: blobs, tenant: tenant, seen: seen{files: map[string]stamp{}, margin: margin}}, nil
+	return &Store{dir: dir, blobs: blobs, tenant: tenant, seen: seen{files: map[string]filestamp.Stamp{}, margin: filestamp.Margin}}, nil
 }
 
 // Add takes a bundle in: its bytes among the blobs, its files unpacked and

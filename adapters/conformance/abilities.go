@@ -282,7 +282,7 @@ const maxScreens = 10
 
 func (b *bench) connects(ctx context.Context) error {
 	if len(b.stage.Settings.Connect) == 0 {
-		return skip{"carillon.yaml does not say in test.connect what a person enters"}
+		return untried{"carillon.yaml does not say in test.connect what a person enters"}
 	}
 	p, err := b.plugin(ctx)
 	if err != nil {

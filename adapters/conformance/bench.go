@@ -66,6 +66,19 @@ func (b *bench) ready(level int) bool {
 	return false
 }
 
+// shown says so if a level that was asked for showed nothing.
+func (b *bench) shown(level int) {
+	for _, r := range b.report.Results {
+		if r.Level == level && r.Status != Skipped {
+			return
+		}
+	}
+	if len(b.opt.Only) == 0 {
+		b.add(Result{ID: fmt.Sprintf("L%d", level), Level: level, Title: "something of this level applies", Section: "plugin-test"},
+			untried{"every check of this level was skipped: nothing is known of it"})
+	}
+}
+
 // add records a result.
 func (b *bench) add(r Result, err error) {
 	r = record(r, err)

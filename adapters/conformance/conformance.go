@@ -1,8 +1,10 @@
 // Package conformance holds a plugin to the contract from outside, whatever
 // language it is written in.
 //
-// The plugin runs as it will in production, under the real host, and talks to
-// a fake of its platform through a proxy that spoils what it is told to. What
+// The plugin runs as it will in production, confined and under the real host,
+// and talks to a fake of its platform through a proxy that spoils what it is
+// told to. Where the host would mend or hide what is looked for, that is most of
+// level 0 and all of level 4, it runs confined the same way without one. What
 // counts is what the fake holds in the end and what the plugin claims, held
 // against each other; how the plugin works is its own affair. Levels build on
 // each other: 0 the process, 1 the happy path, 2 every way a request can go
@@ -51,7 +53,8 @@ const (
 	Passed     Status = "passed"
 	Broken     Status = "failed"
 	NotWritten Status = "not written" // the plugin says so itself: a fault with a key that ends in ".not_written"
-	Skipped    Status = "skipped"     // not declared, or nothing to try it with
+	Untried    Status = "not tried"   // promised, or a level that was asked for, and nothing to try it with
+	Skipped    Status = "skipped"     // it does not apply to this plugin
 )
 
 // Result is one check.
@@ -81,11 +84,12 @@ type Report struct {
 // Figure is something measured.
 type Figure struct{ Name, Value string }
 
-// Failed lists the results that are not fine.
+// Failed lists the results that are not fine. What was asked for and could not
+// be tried is among them: nothing is known of it.
 func (r Report) Failed() []Result {
 	var out []Result
 	for _, one := range r.Results {
-		if one.Status == Broken || one.Status == NotWritten {
+		if one.Status != Passed && one.Status != Skipped {
 			out = append(out, one)
 		}
 	}
@@ -114,6 +118,7 @@ func Run(ctx context.Context, opt Options) (Report, error) {
 			break
 		}
 		run(ctx, b)
+		b.shown(level)
 	}
 	b.report.Took = time.Since(b.report.Started)
 	return b.report, ctx.Err()
@@ -140,6 +145,11 @@ type skip struct{ why string }
 
 func (s skip) Error() string { return s.why }
 
+// untried is a check that there is nothing to make with.
+type untried struct{ why string }
+
+func (u untried) Error() string { return u.why }
+
 // unwritten is a part that the author has still to write.
 type unwritten struct{ message string }
 
@@ -158,11 +168,14 @@ func record(r Result, err error) Result {
 	var f *flaw
 	var s skip
 	var u unwritten
+	var n untried
 	switch {
 	case err == nil:
 		r.Status = Passed
 	case errors.As(err, &s):
 		r.Status, r.Did = Skipped, s.why
+	case errors.As(err, &n):
+		r.Status, r.Did = Untried, n.why
 	case errors.As(err, &u):
 		r.Status, r.Did = NotWritten, u.message
 	case errors.As(err, &f):

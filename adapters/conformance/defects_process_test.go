@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/hashicorp/go-plugin"
@@ -46,10 +47,32 @@ var processDefects = map[string]defect{
 			return right(context.WithoutCancel(ctx), r)
 		}
 	}),
+	"hangs after a deadline": {notices: "L0.deadline", serve: hangsAfterADeadline},
 }
+
+// hangsAfterADeadline lets go of its request and then answers nobody.
+func hangsAfterADeadline(p *pigeon.Pigeon) {
+	serveWith(wrong{Pigeon: p, publish: func(ctx context.Context, r social.PublishRequest) (social.Step, error) {
+		step, err := p.Publish(ctx, r)
+		if ctx.Err() != nil {
+			hanging.Store(true)
+		}
+		return step, err
+	}}, func(*social.Manifest) {
+		if hanging.Load() {
+			select {}
+		}
+	})
+}
+
+var hanging atomic.Bool
 
 // serveRaw serves p without the SDK's care, its manifest changed at each call.
 func serveRaw(p *pigeon.Pigeon, change func(*social.Manifest)) {
+	serveWith(wrong{Pigeon: p}, change)
+}
+
+func serveWith(p wrong, change func(*social.Manifest)) {
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: sdk.Handshake, Plugins: plugin.PluginSet{sdk.Name: bare{p: p, change: change}}, GRPCServer: plugin.DefaultGRPCServer,
 	})
@@ -60,7 +83,7 @@ type bare struct {
 	plugin.NetRPCUnsupportedPlugin
 	pb.UnimplementedPluginServiceServer
 	pb.UnimplementedSocialServiceServer
-	p      *pigeon.Pigeon
+	p      wrong
 	change func(*social.Manifest)
 }
 
@@ -78,4 +101,16 @@ func (b bare) Describe(context.Context, *pb.DescribeRequest) (*pb.DescribeRespon
 	m := b.p.Manifest()
 	b.change(&m)
 	return &pb.DescribeResponse{Manifest: wire.FromManifest(m)}, nil
+}
+
+func (b bare) Publish(ctx context.Context, in *pb.PublishRequest) (*pb.PublishResponse, error) {
+	req, err := wire.ToPublish(in)
+	if err != nil {
+		return nil, err
+	}
+	step, err := b.p.Publish(ctx, req)
+	if err != nil {
+		return &pb.PublishResponse{Outcome: &pb.PublishResponse_Fault{Fault: wire.FromFault(social.FaultOf(err, req.Commit))}}, nil
+	}
+	return wire.FromStep(step), nil
 }

@@ -3,11 +3,16 @@ package conformance_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/carillonhq/carillon/adapters/conformance"
+	"github.com/carillonhq/carillon/adapters/rehearsal"
+	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/plugins/pigeon"
 	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/ports/social"
@@ -117,8 +122,13 @@ func serveDefect(name string) {
 	if err != nil {
 		panic(err)
 	}
-	if name == "wants the duplicate's name" {
+	switch name {
+	case "wants the duplicate's name":
 		publishing("", wantsName).serve(pigeon.New(opt))
+	case "looks around":
+		_, err := os.ReadFile(os.Getenv("LOOK_AT"))
+		fmt.Fprintf(os.Stderr, "it read a file of the host's: %t\n", err == nil)
+		sdk.Serve(pigeon.New(opt))
 	}
 	defects()[name].serve(pigeon.New(opt))
 }
@@ -149,6 +159,31 @@ func TestEachCheckNoticesItsDefect(t *testing.T) {
 			}
 			t.Errorf("not noticed:\n%s", summary(report))
 		})
+	}
+}
+
+// What runs without a host is confined like what runs under one.
+func TestAProcessWithoutAHostIsConfined(t *testing.T) {
+	t.Parallel()
+	theirs := filepath.Join(t.TempDir(), "theirs")
+	if err := os.WriteFile(theirs, []byte("private"), 0o644); err != nil { //nolint:gosec // open, were it not for the sandbox
+		t.Fatal(err)
+	}
+	opt := pigeonOptions(t, false)
+	opt.Program.Name, opt.Settings.Env["LOOK_AT"] = "looks around", theirs
+	stage, err := rehearsal.Open(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stage.Close()
+	raw, err := stage.Spawn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Kill()
+	open := slices.ContainsFunc(sandbox.Effective().Missing(), func(part string) bool { return strings.HasPrefix(part, "files ") })
+	if want := fmt.Sprintf("host's: %t", open); !strings.Contains(raw.Output(), want) {
+		t.Errorf("%q, want %q", raw.Output(), want)
 	}
 }
 

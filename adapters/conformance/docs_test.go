@@ -76,3 +76,27 @@ func forms(t *testing.T, report conformance.Report) {
 		t.Error(markdown.String())
 	}
 }
+
+// A level that was asked for and cannot be shown is no success.
+func TestALevelThatIsNotShown(t *testing.T) {
+	t.Parallel()
+	opt := pigeonOptions(t, false)
+	opt.Settings.Accounts = opt.Settings.Accounts[:1]
+	report, err := conformance.Run(t.Context(), conformance.Options{Options: opt, Level: 4, Only: []string{"L0.handshake", "L4."}, Pause: pause})
+	if err != nil {
+		t.Fatal(err)
+	}
+	levels := report.Matrix().Levels
+	if len(report.Failed()) != 3 || levels["L4"] != conformance.Untried || levels["L0"] != conformance.Passed {
+		t.Errorf("%d failed, levels %v\n%s", len(report.Failed()), levels, summary(report))
+	}
+	for _, r := range report.Failed() {
+		if !strings.Contains(text(r), "second account") {
+			t.Error(text(r))
+		}
+	}
+	report.Results = append(report.Results, conformance.Result{ID: "L4.more", Level: 4, Status: conformance.Passed})
+	if got := report.Matrix().Levels["L4"]; got != conformance.Untried {
+		t.Errorf("one check that passed hides those that were not made: %s", got)
+	}
+}

@@ -200,9 +200,9 @@ func TestFirstParty(t *testing.T) {
 				t.Error(text(r))
 			}
 			t.Log(summary(report))
-			for level := range 5 {
-				if n := passed(report, level); n == 0 {
-					t.Errorf("nothing was tried on level %d", level)
+			for level, came := range report.Matrix().Levels {
+				if came != conformance.Passed {
+					t.Errorf("%s: %s", level, came)
 				}
 			}
 		})
@@ -225,13 +225,4 @@ func summary(r conformance.Report) string {
 	}
 	m, _ := json.Marshal(r.Matrix())
 	return b.String() + string(m)
-}
-
-func passed(r conformance.Report, level int) (n int) {
-	for _, one := range r.Results {
-		if one.Level == level && one.Status == conformance.Passed {
-			n++
-		}
-	}
-	return n
 }

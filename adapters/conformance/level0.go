@@ -158,10 +158,11 @@ func (b *bench) any() (*rehearsal.Take, error) {
 
 // deadline lets every request go unanswered.
 func (b *bench) deadline(ctx context.Context) error {
-	p, err := b.plugin(ctx)
+	raw, err := b.stage.Spawn(ctx) // a host would end one that hangs, and start another
 	if err != nil {
 		return err
 	}
+	defer raw.Kill()
 	b.stage.Proxy.Spoil(func(rehearsal.Exchange) *rehearsal.Action {
 		return &rehearsal.Action{Name: "never answered", Stall: true}
 	})
@@ -172,12 +173,11 @@ func (b *bench) deadline(ctx context.Context) error {
 	mark := b.stage.Proxy.Label("deadline")
 	short, cancel := context.WithTimeout(ctx, shortCall)
 	defer cancel()
-	t.Run(short, b.stage, p, 0, nil)
+	t.Run(short, b.stage, raw, 0, nil)
 	if err := b.gaveUp(ctx, mark); err != nil {
 		return err
 	}
-	b.stage.Proxy.Spoil(nil)
-	if err := b.alive(ctx); err != nil {
+	if err := alive(ctx, raw); err != nil {
 		return broke("a process that still answers once a call's time is over", "did not: %v", err)
 	}
 	return nil
@@ -197,12 +197,12 @@ func (b *bench) gaveUp(ctx context.Context, mark int) error {
 	return nil
 }
 
-// alive asks whether the process still answers.
-func (b *bench) alive(ctx context.Context) error {
-	if b.session.PID() == 0 {
-		return errors.New("it has ended")
-	}
-	return nil
+// alive asks whether the process still answers, by calling it.
+func alive(ctx context.Context, raw *rehearsal.Raw) error {
+	ctx, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	_, err := raw.Describe(ctx)
+	return err
 }
 
 // once applies rule to the first request alone.

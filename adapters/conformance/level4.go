@@ -8,6 +8,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/rehearsal"
@@ -23,9 +24,10 @@ func level4(ctx context.Context, b *bench) {
 		return b.tenants(ctx, nil)
 	})
 	b.check(ctx, 4, "refusals", "the same while the platform refuses and repeats what it was sent", "tenants", func(ctx context.Context) error {
-		n := 0
+		var asked atomic.Int64 // requests come many at a time
 		return b.tenants(ctx, func(e rehearsal.Exchange) *rehearsal.Action {
-			if n++; n%2 == 0 {
+			n := asked.Add(1)
+			if n%2 == 0 {
 				return nil
 			}
 			return &rehearsal.Action{Name: "refused with an echo", Answer: &rehearsal.Answer{
@@ -50,7 +52,7 @@ func (b *bench) parties() ([2]*party, error) {
 	for n, name := range []string{"A", "B"} {
 		account, call, ok := b.stage.Account(n)
 		if !ok {
-			return out, skip{"needs a second account in test.accounts of carillon.yaml: nothing is known yet of two tenants"}
+			return out, untried{"needs a second account in test.accounts of carillon.yaml: nothing is known yet of two tenants"}
 		}
 		p := &party{name: name, account: account, call: call}
 		canary := "canary" + strings.ToLower(rand.Text())
@@ -115,46 +117,66 @@ func (b *bench) tenants(ctx context.Context, rule func(rehearsal.Exchange) *rehe
 	defer raw.Kill()
 	b.stage.Proxy.Spoil(rule)
 	for n := range rounds {
-		var takes [2]*rehearsal.Take
-		words := [2]string{}
+		turns := &turns{b: b, raw: raw, parties: parties}
 		for i, p := range parties {
 			var c social.Content
-			c, words[i] = p.content(b.cases[n%len(b.cases)])
-			takes[i] = b.stage.Take(p.account, p.call, c)
+			c, turns.words[i] = p.content(b.cases[n%len(b.cases)])
+			turns.takes[i] = b.stage.Take(p.account, p.call, c)
 		}
-		for range 100 {
-			var wait time.Duration
-			for i, t := range takes {
-				if t.Phase.Over() {
-					continue
-				}
-				r := t.Step(ctx, b.stage, raw)
-				wait = max(wait, r.After)
-				if w := written(r.Fault); w != nil {
-					return w
-				}
-				if r.Fault != nil && b.leaks(r.Fault.Message+r.Fault.Key, t.Request.Call) != "" {
-					return broke("a fault's message without secrets: people read it", "put %s into it", b.leaks(r.Fault.Message+r.Fault.Key, t.Request.Call)).with(r.Exchanges)
-				}
-				other := parties[1-i]
-				if err := unmixed(parties[i].name, other, words[1-i], r); err != nil {
-					return err
-				}
-			}
-			if takes[0].Phase.Over() && takes[1].Phase.Over() {
-				break
-			}
-			pause(ctx, min(wait, b.opt.Pause))
+		if err := turns.toTheEnd(ctx); err != nil {
+			return err
 		}
-		if rule == nil {
-			for _, t := range takes {
-				if t.Phase != rehearsal.Published {
-					return broke("both tenants publish", "left one %s", t.Phase)
-				}
+		for _, t := range turns.takes {
+			if rule == nil && t.Phase != rehearsal.Published {
+				return broke("both tenants publish", "left one %s", t.Phase)
 			}
 		}
 	}
 	return quiet(raw, parties)
+}
+
+// turns are an object of each tenant, on their way by turns.
+type turns struct {
+	b       *bench
+	raw     *rehearsal.Raw
+	parties [2]*party
+	takes   [2]*rehearsal.Take
+	words   [2]string
+}
+
+func (t *turns) toTheEnd(ctx context.Context) error {
+	for range 100 {
+		var wait time.Duration
+		for i, take := range t.takes {
+			if take.Phase.Over() {
+				continue
+			}
+			after, err := t.turn(ctx, i)
+			if err != nil {
+				return err
+			}
+			wait = max(wait, after)
+		}
+		if t.takes[0].Phase.Over() && t.takes[1].Phase.Over() {
+			break
+		}
+		pause(ctx, min(wait, t.b.opt.Pause))
+	}
+	return nil
+}
+
+// turn takes one step of one tenant's and looks at all that came of it.
+func (t *turns) turn(ctx context.Context, i int) (after time.Duration, err error) {
+	r := t.takes[i].Step(ctx, t.b.stage, t.raw)
+	if err := written(r.Fault); err != nil {
+		return 0, err
+	}
+	if r.Fault != nil {
+		if what := t.b.leaks(r.Fault.Message+r.Fault.Key, t.takes[i].Request.Call); what != "" {
+			return 0, broke("a fault's message without secrets: people read it", "put %s into it", what).with(r.Exchanges)
+		}
+	}
+	return r.After, unmixed(t.parties[i].name, t.parties[1-i], t.words[1-i], r)
 }
 
 // unmixed looks for what is another's in one step.

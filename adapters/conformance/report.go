@@ -19,10 +19,10 @@ const maxShown = 12
 
 // Text writes one result for people: a line, and what was wrong if it failed.
 func (r Result) Text(w io.Writer) {
-	mark := map[Status]string{Passed: "ok  ", Broken: "FAIL", NotWritten: "todo", Skipped: "skip"}[r.Status]
+	mark := map[Status]string{Passed: "ok  ", Broken: "FAIL", NotWritten: "todo", Untried: "miss", Skipped: "skip"}[r.Status]
 	fmt.Fprintf(w, "%s  %-42s %s\n", mark, r.ID, r.Title)
 	switch r.Status {
-	case Skipped, NotWritten:
+	case Skipped, NotWritten, Untried:
 		fmt.Fprintf(w, "        %s\n", r.Did)
 	case Broken:
 		if r.Expected != "" {
@@ -46,8 +46,12 @@ func (r Report) Summary(w io.Writer) {
 	for _, one := range r.Results {
 		count[one.Status]++
 	}
-	fmt.Fprintf(w, "\n%s %s, level %d: %d passed, %d failed, %d not written, %d skipped, in %s\n",
-		r.Manifest.Name, r.Manifest.Version, r.Level, count[Passed], count[Broken], count[NotWritten], count[Skipped], r.Took.Round(time.Second/10))
+	missing := ""
+	if n := count[Untried]; n > 0 {
+		missing = fmt.Sprintf(" %d not tried,", n)
+	}
+	fmt.Fprintf(w, "\n%s %s, level %d: %d passed, %d failed, %d not written,%s %d skipped, in %s\n",
+		r.Manifest.Name, r.Manifest.Version, r.Level, count[Passed], count[Broken], count[NotWritten], missing, count[Skipped], r.Took.Round(time.Second/10))
 	for _, f := range r.Figures {
 		fmt.Fprintf(w, "  %-24s %s\n", f.Name, f.Value)
 	}
@@ -121,7 +125,7 @@ func (r Report) JUnit(w io.Writer) error {
 func (s *junitSuite) add(one Result) {
 	c := junitCase{Class: s.Name, Name: one.ID + " " + one.Title, Time: seconds(one.Took)}
 	switch one.Status {
-	case Broken, NotWritten:
+	case Broken, NotWritten, Untried:
 		s.Failures++
 		var b strings.Builder
 		one.Text(&b)
@@ -181,10 +185,10 @@ func (r Report) Matrix() Matrix {
 	return m
 }
 
-// worst is the worst status of the results whose id begins so; skipped if there
-// are none.
+// worst is the worst status of the results whose id begins so; skipped if none
+// applies.
 func (r Report) worst(prefixes ...string) Status {
-	rank := map[Status]int{Skipped: 0, Passed: 1, NotWritten: 2, Broken: 3}
+	rank := map[Status]int{Skipped: 0, Passed: 1, Untried: 2, NotWritten: 3, Broken: 4}
 	worst := Skipped
 	for _, one := range r.Results {
 		for _, p := range prefixes {

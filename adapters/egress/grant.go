@@ -24,7 +24,8 @@ type Grant struct {
 	requests, unattributed, refused, sent, received atomic.Int64
 }
 
-// Usage is what a plugin did through a Proxy, since its grant.
+// Usage is what a plugin did through a Proxy: of a grant since it was made, of a
+// plugin since the proxy was.
 type Usage struct {
 	Plugin       string
 	Requests     int64 // tunnels and forwarded requests
@@ -45,9 +46,19 @@ func (g *Grant) Allow(hosts ...string) (release func()) {
 	return sync.OnceFunc(func() { g.add(hosts, -1) })
 }
 
-// Revoke ends the grant and closes its connections, those of its calls too.
+// plus adds what another grant of the same plugin did.
+func (u Usage) plus(v Usage) Usage {
+	return Usage{u.Plugin, u.Requests + v.Requests, u.Unattributed + v.Unattributed, u.Refused + v.Refused, u.Sent + v.Sent, u.Received + v.Received}
+}
+
+// Revoke ends the grant and closes its connections, those of its calls too. It
+// may be called again.
 func (g *Grant) Revoke() {
 	g.proxy.mu.Lock()
+	if g.proxy.passes[g.own.key] == g.own {
+		use := g.Usage()
+		g.proxy.past[g.plugin] = use.plus(g.proxy.past[g.plugin])
+	}
 	for key, t := range g.proxy.passes {
 		if t.grant == g {
 			delete(g.proxy.passes, key)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -48,6 +50,7 @@ type Proxy struct {
 
 	mu     sync.Mutex
 	passes map[[sha256.Size]byte]*pass
+	past   map[string]Usage // of grants that were revoked, by plugin
 }
 
 // ListenProxy opens a proxy on a free loopback port. Close it to end it and
@@ -57,7 +60,7 @@ func ListenProxy(policy *Egress, l Limits) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{policy: policy, limits: l.orDefaults(), addr: ln.Addr().String(), passes: map[[sha256.Size]byte]*pass{}}
+	p := &Proxy{policy: policy, limits: l.orDefaults(), addr: ln.Addr().String(), passes: map[[sha256.Size]byte]*pass{}, past: map[string]Usage{}}
 	p.forward = p.forwarder()
 	p.server = &http.Server{Handler: p, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: quiet()}
 	go func() { _ = p.server.Serve(ln) }() // ends with Close
@@ -105,17 +108,19 @@ func (p *Proxy) Grant(plugin string, hosts []string) *Grant {
 	return g
 }
 
-// Usage lists what every live grant did, for metrics.
+// Usage lists what every plugin did, by its id, for metrics: the sum of all its
+// grants, those included that were revoked, so that no counter falls.
 func (p *Proxy) Usage() []Usage {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var all []Usage
+	sums := maps.Clone(p.past)
 	for _, t := range p.passes {
 		if t == t.grant.own {
-			all = append(all, t.grant.Usage())
+			use := t.grant.Usage()
+			sums[use.Plugin] = use.plus(sums[use.Plugin])
 		}
 	}
-	return all
+	return slices.SortedFunc(maps.Values(sums), func(a, b Usage) int { return strings.Compare(a.Plugin, b.Plugin) })
 }
 
 // ServeHTTP implements http.Handler.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"time"
 
@@ -229,17 +228,17 @@ func (p *Playground) postArm(r *http.Request) (any, error) {
 	return nil, fault.New(fault.Invalid, "playground.trouble", "There is no such trouble.")
 }
 
-// postKill ends the process at once, whatever it is doing.
+// postKill ends the process at once, whatever it is doing. It is the one that
+// runs now, which need not be the one that the page shows.
 func (p *Playground) postKill(*http.Request) (any, error) {
 	p.mu.Lock()
-	pid := p.pid
+	session := p.session
 	p.mu.Unlock()
-	process, err := os.FindProcess(pid)
-	if pid == 0 || err != nil {
+	if session == nil || !session.Kill() {
 		return nil, fault.New(fault.Unavailable, "playground.down", "The plugin does not run.")
 	}
-	p.hear("playground: killed process " + strconv.Itoa(pid))
-	return struct{}{}, process.Kill()
+	p.hear("playground: killed the plugin's process")
+	return struct{}{}, nil
 }
 
 func (p *Playground) postRestart(*http.Request) (any, error) {

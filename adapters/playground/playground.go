@@ -170,7 +170,7 @@ func (p *Playground) restart(ctx context.Context) error {
 		stage.Close()
 		return err
 	}
-	p.stage, p.session = stage, session
+	p.runs(stage, session)
 	return nil
 }
 
@@ -181,7 +181,15 @@ func (p *Playground) end() {
 	if p.stage != nil {
 		p.stage.Close()
 	}
-	p.stage, p.session = nil, nil
+	p.runs(nil, nil)
+}
+
+// runs sets what runs now. Called with the work locked; buttons that do not wait
+// for it look at the session with mu.
+func (p *Playground) runs(stage *rehearsal.Stage, session *rehearsal.Session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stage, p.session = stage, session
 }
 
 func (p *Playground) close() {

@@ -220,10 +220,9 @@ const (
 // spoil is the proxy's rule.
 func (p *Playground) spoil(e rehearsal.Exchange) *rehearsal.Action {
 	p.mu.Lock()
-	armed := p.armed
+	armed, session := p.armed, p.session
 	p.mu.Unlock()
 	var act *rehearsal.Action
-	session := p.session
 	switch {
 	case session == nil:
 	case armed == crashBefore:

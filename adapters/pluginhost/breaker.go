@@ -10,10 +10,12 @@ import (
 )
 
 // When a breaker opens. A platform counts as down only if several accounts see
-// it: one account's trouble is its own.
+// it, and of several tenants: one account's trouble is its own, and nobody can
+// close a platform to others.
 const (
 	failuresToOpen = 5
 	accountsToOpen = 3
+	tenantsToOpen  = 2
 	failureMemory  = time.Minute // failures further apart are no series
 	firstOpen      = 5 * time.Second
 	maxOpen        = 2 * time.Minute
@@ -69,6 +71,7 @@ type quotaOpen struct {
 type breaker struct {
 	failures int
 	accounts map[string]bool // that failed in this series
+	tenants  map[string]bool // whose they are
 	last     time.Time
 	rest     time.Duration // 0: closed
 	until    time.Time
@@ -169,7 +172,7 @@ func (b *breakers) failed(k key, t *ticket) {
 		if !b.room() {
 			return
 		}
-		br = &breaker{accounts: map[string]bool{}}
+		br = &breaker{accounts: map[string]bool{}, tenants: map[string]bool{}}
 		b.open[k] = br
 	}
 	switch {
@@ -182,10 +185,12 @@ func (b *breakers) failed(k key, t *ticket) {
 	case now.Sub(br.last) > failureMemory:
 		br.failures = 0
 		clear(br.accounts)
+		clear(br.tenants)
 	}
 	br.failures, br.last = br.failures+1, now
-	br.accounts[cmp.Or(t.account.account, t.r.call.Tenant)] = true
-	if br.failures >= failuresToOpen && (k.scope == OfAccount || len(br.accounts) >= accountsToOpen) {
+	br.accounts[cmp.Or(t.account.account, t.r.call.Tenant)], br.tenants[t.r.call.Tenant] = true, true
+	many := len(br.accounts) >= accountsToOpen && len(br.tenants) >= tenantsToOpen
+	if br.failures >= failuresToOpen && (k.scope == OfAccount || many) {
 		br.rest = firstOpen
 		br.until = now.Add(br.rest)
 	}

@@ -25,6 +25,8 @@ type Egress interface {
 	// whose request it gets, and that opens hosts besides. The URL is a secret;
 	// empty if there is none.
 	Begin(ctx context.Context, c egress.Call, hosts ...string) (url string, end func())
+	// Revoke ends all of it: the plugin is gone. It may be called again.
+	Revoke()
 }
 
 // open is the way out of a plugin that needs none opened, because there is no
@@ -39,6 +41,9 @@ func (open) Allow(...string) func() { return func() {} }
 
 // Begin implements Egress.
 func (open) Begin(context.Context, egress.Call, ...string) (string, func()) { return "", func() {} }
+
+// Revoke implements Egress.
+func (open) Revoke() {}
 
 // perAccount is the manifest's word for a host that only the account knows.
 const perAccount = "{instance}"
@@ -61,12 +66,12 @@ func (s *supervisor) visit(ctx context.Context, r request) (out context.Context,
 	if roams(s.known()) {
 		hosts = []string{hostOf(r.instance), hostOf(r.call.Credential.Public["instance"])}
 	}
-	way, end := s.egress.Begin(ctx, egress.Call{Method: r.method, Operation: r.call.Idempotency, Tenant: r.call.Tenant, Account: r.account}, hosts...)
+	way, shut := s.egress.Begin(ctx, egress.Call{Method: r.method, Operation: r.call.Idempotency, Tenant: r.call.Tenant, Account: r.account}, hosts...)
 	if way != "" {
 		ctx = metadata.AppendToOutgoingContext(ctx, sdk.ProxyKey, way)
 	}
 	back := s.secrets.lend(passOf(way))
-	return ctx, func() { end(); back() }
+	return ctx, func() { shut(); back() }
 }
 
 // passOf is what is secret of a proxy's address.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,7 +27,11 @@ type door struct {
 	mu   sync.Mutex
 	open map[string]int
 	seen []string
+
+	revoked atomic.Int64
 }
+
+func (d *door) Revoke() { d.revoked.Add(1) }
 
 func (d *door) URL() string { return d.url }
 

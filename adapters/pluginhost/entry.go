@@ -38,6 +38,7 @@ type older struct {
 	*supervisor
 	pinned bool // operations of its own are let in; else it only finishes
 	until  time.Time
+	watch  *time.Timer // looks whether until has come
 }
 
 func newEntry(h *Host, spec Spec, program *executable) *entry {
@@ -156,7 +157,7 @@ func (e *entry) replace(next *supervisor) error {
 		}
 	}
 	if before.pinned {
-		time.AfterFunc(time.Until(before.until), func() { e.expire(before) })
+		before.watch = time.AfterFunc(time.Until(before.until), func() { e.expire(before) })
 	}
 	return nil
 }
@@ -169,7 +170,7 @@ func (e *entry) expire(o *older) {
 	switch {
 	case !o.pinned || e.removed:
 	case left > 0:
-		time.AfterFunc(left, func() { e.expire(o) })
+		o.watch = time.AfterFunc(left, func() { e.expire(o) })
 	default:
 		o.pinned = false
 		go e.finish(o)
@@ -190,13 +191,16 @@ func (e *entry) finish(o *older) {
 	e.older = slices.DeleteFunc(e.older, func(x *older) bool { return x == o })
 }
 
-// close ends every version.
+// close ends every version, and the way to the network with the last.
 func (e *entry) close(ctx context.Context) error {
 	e.mu.Lock()
 	e.removed = true
 	all := []*supervisor{e.current}
 	for _, o := range e.older {
 		all = append(all, o.supervisor)
+		if o.watch != nil {
+			o.watch.Stop() // it would keep the plugin's memory until then
+		}
 	}
 	e.mu.Unlock()
 	errs := make([]error, len(all))
@@ -205,5 +209,6 @@ func (e *entry) close(ctx context.Context) error {
 		wg.Go(func() { errs[i] = s.close(ctx) })
 	}
 	wg.Wait()
+	e.egress.Revoke()
 	return errors.Join(errs...)
 }

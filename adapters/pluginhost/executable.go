@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/carillonhq/carillon/adapters/filestamp"
 )
 
 // executable is a program that was opened and hashed once and is run from that
@@ -21,11 +23,10 @@ type executable struct {
 	must   string // the digest it has to have for anyone; empty: any
 	byPath bool   // an interpreter of the system, which finds its libraries by where it is
 
-	mu      sync.Mutex
-	file    *os.File
-	sum     string
-	size    int64
-	changed time.Time
+	mu    sync.Mutex
+	file  *os.File
+	sum   string
+	stamp filestamp.Stamp // of the file before it was hashed; none if it was written to only just before
 }
 
 // open returns the file to execute, if its digest is want and the one that it
@@ -65,11 +66,15 @@ func (e *executable) known() error {
 	if err != nil {
 		return err
 	}
-	if e.sum != "" && info.Size() == e.size && info.ModTime().Equal(e.changed) {
+	if e.sum != "" && e.stamp.Same(info) {
 		return nil
 	}
+	stamp := filestamp.Of(info)
+	if !stamp.Older(time.Now(), filestamp.Margin) {
+		stamp = filestamp.Stamp{}
+	}
 	e.sum, err = hash(e.file, info.Size())
-	e.size, e.changed = info.Size(), info.ModTime()
+	e.stamp = stamp
 	return err
 }
 

@@ -53,7 +53,11 @@ var (
 
 // call makes a call of an account that ends with err, and returns what refused it.
 func (c *clockwork) call(method, account, instance string, err error) *social.Fault {
-	r := request{method: method, account: account, call: social.Call{Tenant: "t"}}
+	return c.callOf("tenant of "+account, method, account, instance, err)
+}
+
+func (c *clockwork) callOf(tenant, method, account, instance string, err error) *social.Fault {
+	r := request{method: method, account: account, call: social.Call{Tenant: tenant}}
 	ticket, refused := c.admit(r, instance)
 	if refused != nil {
 		return social.FaultOf(refused, false)
@@ -164,7 +168,7 @@ func TestAQuotaIsLeftAloneUntilItsTime(t *testing.T) {
 		if f := c.call("publish", "a", "", nil); f == nil || f.Kind != social.RateLimited || f.RetryAfter != 40*time.Second {
 			t.Errorf("%q: %+v", scope, f)
 		}
-		if f := c.call("publish", "b", "", nil); (f == nil) != others {
+		if f := c.callOf("tenant of a", "publish", "b", "", nil); (f == nil) != others {
 			t.Errorf("%q, another account: %+v", scope, f)
 		}
 		if f := c.call("metrics", "a", "", nil); f != nil {

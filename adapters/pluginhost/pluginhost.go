@@ -156,7 +156,10 @@ func New(cfg Config, specs []Spec) (*Host, error) {
 	for _, spec := range specs {
 		program, err := h.programFor(spec)
 		if err == nil {
-			err = h.add(newEntry(h, spec, program))
+			e := newEntry(h, spec, program)
+			if err = h.add(e); err != nil {
+				err = errors.Join(err, e.close(context.Background()))
+			}
 		}
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("plugin %s: %w", spec.ID, err), h.Close(context.Background()))

@@ -69,17 +69,8 @@ func newRun(s *supervisor) (*run, error) {
 		return nil, err
 	}
 	cfg := s.host.cfg
-	args := s.spec.Args
-	if s.spec.Binary == "" {
-		args = append(cfg.Args(s.spec.Name), args...)
-	}
-	cmd := &exec.Cmd{Args: append([]string{s.spec.Name}, args...), Env: environment(cfg, s.spec, s.egress.URL()), Dir: s.spec.Dir}
-	execFile(cmd, file)
-	if s.program.byPath {
-		cmd.Path, cmd.Args[0], cmd.ExtraFiles = s.program.path, s.program.path, nil
-	}
 	r := &run{
-		cmd: cmd, file: file, fork: s.host.fork, done: make(chan struct{}), name: s.spec.Name, byPath: s.program.byPath,
+		cmd: command(cfg, s.spec, s.program, file, s.egress.URL()), file: file, fork: s.host.fork, done: make(chan struct{}), name: s.spec.Name, byPath: s.program.byPath,
 		mode: cfg.Sandbox.Mode, policy: policyOf(cfg, s.spec, s.program.path, s.egress.URL()),
 		out: &logWriter{log: cfg.Log.With("plugin", s.spec.ID), secrets: s.secrets},
 	}
@@ -88,6 +79,21 @@ func newRun(s *supervisor) (*run, error) {
 	}
 	r.line, r.handed = io.Pipe()
 	return r, nil
+}
+
+// command is what runs spec's plugin, from that open file unless it is an
+// interpreter.
+func command(cfg Config, spec Spec, program *executable, file *os.File, proxy string) *exec.Cmd {
+	args := spec.Args
+	if spec.Binary == "" {
+		args = append(cfg.Args(spec.Name), args...)
+	}
+	cmd := &exec.Cmd{Args: append([]string{spec.Name}, args...), Env: environment(cfg, spec, proxy), Dir: spec.Dir}
+	execFile(cmd, file)
+	if program.byPath {
+		cmd.Path, cmd.Args[0], cmd.ExtraFiles = program.path, program.path, nil
+	}
+	return cmd
 }
 
 // environment is all that a plugin sees of the host's.

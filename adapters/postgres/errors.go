@@ -28,7 +28,7 @@ type problem struct {
 // violation that is not here is a bug and reads as fault.Internal.
 var constraints = map[string]problem{
 	// Tenancy.
-	"memberships_pkey": {fault.Conflict, "member.exists", "This person is a member already.", "/user"},
+	"memberships_pkey": {fault.Conflict, "member.exists", "This person is a member already.", "/email"},
 	"roles_pkey":       {fault.Conflict, "role.exists", "There is a role of this name already.", "/name"},
 	"roles_name":       {fault.Invalid, "role.name", "Use 1 to 40 lower-case letters, digits and dashes, and begin with a letter.", "/name"},
 	"invitations_open": {fault.Conflict, "invitation.exists", "This address is invited already. Send the letter again, or revoke it first.", "/email"},

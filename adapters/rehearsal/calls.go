@@ -27,6 +27,9 @@ func (d door) Begin(_ context.Context, c egress.Call, hosts ...string) (string, 
 	return d.proxy.lend(c)
 }
 
+// Revoke leaves the proxy to the session, which outlives the plugin's host.
+func (d door) Revoke() {}
+
 // own is the token of a plugin outside of any call.
 const own = "rehearsal"
 

@@ -18,17 +18,19 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/carillonhq/carillon/adapters/pluginhost"
 	pb "github.com/carillonhq/carillon/plugins/proto/pluginv1"
 	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/plugins/sdk/wire"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
-// Raw is the plugin's process without a host in between: what it says has been
-// redacted by nobody, and its pipes are ours to close.
+// Raw is the plugin's process without a host in between: it is confined as under
+// one, what it says has been redacted by nobody, and its pipes are ours to close.
 type Raw struct {
 	Line string // the handshake
 
+	bare   *pluginhost.Bare
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
 	out    *tail
@@ -69,34 +71,22 @@ func (s *Stage) Spawn(ctx context.Context) (*Raw, error) {
 }
 
 func (r *Raw) start(s *Stage, dir string, cert []byte) (<-chan string, error) {
-	path := s.opt.Program.Binary
-	if path == "" {
-		var err error
-		if path, err = os.Executable(); err != nil {
-			return nil, err
-		}
-	}
-	r.cmd = exec.Command(path, s.args()...) //nolint:gosec // the author's own plugin
-	r.cmd.Dir = s.opt.Program.Dir
-	if r.cmd.Dir == "" {
-		r.cmd.Dir = dir
-	}
-	proxy := s.Proxy.credentials()
-	r.cmd.Env = append([]string{
-		"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", "TZ=UTC", "HOME=/nonexistent", "GOMAXPROCS=2",
-		sdk.Handshake.MagicCookieKey + "=" + sdk.Handshake.MagicCookieValue, "PLUGIN_PROTOCOL_VERSIONS=1",
-		"PLUGIN_CLIENT_CERT=" + string(cert), "PLUGIN_UNIX_SOCKET_DIR=" + dir, "TMPDIR=" + dir,
-		"HTTP_PROXY=" + proxy, "HTTPS_PROXY=" + proxy, "NO_PROXY=" + s.Gateway.addr,
-	}, s.environ()...)
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	r.cmd.WaitDelay, r.cmd.Stderr = time.Second, r.out
 	var err error
+	r.bare, err = pluginhost.Outside(s.config(), s.spec(), s.Proxy.credentials(), dir,
+		sdk.Handshake.MagicCookieKey+"="+sdk.Handshake.MagicCookieValue, "PLUGIN_PROTOCOL_VERSIONS=1",
+		"PLUGIN_CLIENT_CERT="+string(cert), "PLUGIN_UNIX_SOCKET_DIR="+dir)
+	if err != nil {
+		return nil, err
+	}
+	r.cmd = r.bare.Cmd
+	r.cmd.WaitDelay, r.cmd.Stderr = time.Second, r.out
 	if r.stdin, err = r.cmd.StdinPipe(); err != nil {
+		r.bare.Close()
 		return nil, err
 	}
 	read, write := io.Pipe()
 	r.cmd.Stdout = write
-	if err := r.cmd.Start(); err != nil {
+	if err := r.bare.Start(r.end); err != nil {
 		return nil, err
 	}
 	line := make(chan string, 1)
@@ -106,7 +96,7 @@ func (r *Raw) start(s *Stage, dir string, cert []byte) (<-chan string, error) {
 		line <- string(text)
 		_, _ = io.Copy(r.out, in)
 	}()
-	go func() { _ = r.cmd.Wait(); _ = write.Close(); close(r.done) }()
+	go func() { _ = r.cmd.Wait(); r.bare.Close(); _ = write.Close(); close(r.done) }()
 	return line, nil
 }
 
@@ -125,7 +115,7 @@ func (r *Raw) connect(dir string, own *identity) error {
 	if err != nil {
 		return fmt.Errorf("the handshake's certificate: %w", err)
 	}
-	r.conn, err = grpc.NewClient("unix:"+part[3], grpc.WithTransportCredentials(credentials.NewTLS(config)), grpc.WithDisableRetry(),
+	r.conn, err = grpc.NewClient("unix:"+r.bare.At(part[3]), grpc.WithTransportCredentials(credentials.NewTLS(config)), grpc.WithDisableRetry(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessage), grpc.MaxCallSendMsgSize(wire.MaxMessage)))
 	if err != nil {
 		return err
@@ -247,12 +237,23 @@ func (r *Raw) Left(limit time.Duration) bool {
 	}
 }
 
-// PID is the process's number.
-func (r *Raw) PID() int { return r.cmd.Process.Pid }
+// end ends a process that could not be confined or uses too much.
+func (r *Raw) end(why error) {
+	_, _ = fmt.Fprintln(r.out, why)
+	r.kill()
+}
+
+func (r *Raw) kill() {
+	select {
+	case <-r.done: // its number may be another's by now
+	default:
+		_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
+	}
+}
 
 // Kill ends the process and all that it started.
 func (r *Raw) Kill() {
-	_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
+	r.kill()
 	<-r.done
 	if r.conn != nil {
 		_ = r.conn.Close()

@@ -215,13 +215,6 @@ func (s *Stage) environ() []string {
 	return env
 }
 
-func (s *Stage) args() []string {
-	if s.opt.Program.Binary == "" && s.opt.Self != nil {
-		return append(s.opt.Self(s.opt.Program.Name), s.opt.Program.Args...)
-	}
-	return s.opt.Program.Args
-}
-
 // patience is how long the plugin may take to start.
 func (s *Stage) patience() time.Duration {
 	if s.opt.Program.Slow {

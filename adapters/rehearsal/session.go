@@ -20,12 +20,11 @@ type Session struct {
 
 // Start runs the plugin under a host of its own.
 func (s *Stage) Start(ctx context.Context) (*Session, error) {
-	host, err := pluginhost.New(pluginhost.Config{
-		Args: s.opt.Self, Dir: filepath.Join(s.dir, "s"), Log: slog.New(&listener{hear: s.opt.Output}), Env: s.environ(),
-		Egress: func(string) pluginhost.Egress { return door{s.Proxy} }, Direct: []string{s.Gateway.addr},
-		Sandbox:  pluginhost.Sandbox{ReadOnly: []string{filepath.Join(s.dir, caDir)}},
-		Timeouts: pluginhost.Timeouts{Start: s.patience(), Idle: time.Minute, Probe: 10 * time.Second},
-	}, []pluginhost.Spec{s.spec()})
+	cfg := s.config()
+	cfg.Dir, cfg.Log = filepath.Join(s.dir, "s"), slog.New(&listener{hear: s.opt.Output})
+	cfg.Egress = func(string) pluginhost.Egress { return door{s.Proxy} }
+	cfg.Timeouts = pluginhost.Timeouts{Start: s.patience(), Idle: time.Minute, Probe: 10 * time.Second}
+	host, err := pluginhost.New(cfg, []pluginhost.Spec{s.spec()})
 	if err != nil {
 		return nil, err
 	}
@@ -35,6 +34,14 @@ func (s *Stage) Start(ctx context.Context) (*Session, error) {
 		return nil, err
 	}
 	return &Session{Host: host, Plugin: plugin}, nil
+}
+
+// config is how a process is started, under a host and without one.
+func (s *Stage) config() pluginhost.Config {
+	return pluginhost.Config{
+		Args: s.opt.Self, Env: s.environ(), Direct: []string{s.Gateway.addr},
+		Sandbox: pluginhost.Sandbox{ReadOnly: []string{filepath.Join(s.dir, caDir)}},
+	}
 }
 
 func (s *Stage) spec() pluginhost.Spec {

@@ -1,7 +1,7 @@
 package rehearsal
 
 import (
-	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -170,7 +170,9 @@ func (f *fake) Close() {
 	<-f.done
 }
 
-// announced passes lines on and looks for the first address in them.
+// announced passes lines on and looks for the first address on this machine in
+// them. Any other, such as that of some documentation, is not the fake's: what
+// is sent to it are the test accounts' secrets.
 type announced struct {
 	next io.Writer
 	said chan<- string
@@ -180,18 +182,34 @@ type announced struct {
 
 func (a *announced) Write(b []byte) (int, error) {
 	a.line = append(a.line, b...)
-	scan := bufio.NewScanner(strings.NewReader(string(a.line)))
-	for scan.Scan() {
-		if found := address.FindString(scan.Text()); found != "" && strings.Contains(string(a.line), "\n") {
-			if u, err := url.Parse(found); err == nil {
-				a.once.Do(func() { a.said <- "http://" + u.Host })
+	for {
+		line, rest, whole := bytes.Cut(a.line, []byte("\n"))
+		if !whole {
+			break
+		}
+		for _, found := range address.FindAllString(string(line), -1) {
+			if host := onLoopback(found); host != "" {
+				a.once.Do(func() { a.said <- "http://" + host })
 			}
 		}
+		a.line = rest
 	}
 	if len(a.line) > 64<<10 {
 		a.line = nil
 	}
 	return a.next.Write(b)
+}
+
+// onLoopback is the host and port of an address on this machine, "" of any other.
+func onLoopback(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Port() == "" {
+		return ""
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return ""
+	}
+	return u.Host
 }
 
 // tail keeps the last of what was written.

@@ -2,6 +2,7 @@ package rehearsal
 
 import (
 	"context"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -34,5 +35,34 @@ func TestAFakeThatDoesNotStart(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What a fake prints is its address only if that is on this machine.
+func TestTheFakesAddress(t *testing.T) {
+	for name, c := range map[string]struct{ said, want string }{
+		"alone":                      {"listening on http://127.0.0.1:4100/\n", "http://127.0.0.1:4100"},
+		"behind its documentation":   {"see https://docs.example/fake\nhttp://localhost:4100\n", "http://localhost:4100"},
+		"in one line with that":      {"https://docs.example:443/ http://[::1]:9\n", "http://[::1]:9"},
+		"only its documentation":     {"see https://docs.example:8443/fake\n", ""},
+		"another machine's":          {"http://192.0.2.7:80\n", ""},
+		"a name that only begins so": {"http://127.0.0.1.example:80\n", ""},
+		"before the line is over":    {"http://127.0.0.1:41", ""},
+	} {
+		said := make(chan string, 1)
+		a := &announced{next: io.Discard, said: said}
+		for _, b := range []byte(c.said) { // however it comes
+			if _, err := a.Write([]byte{b}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := ""
+		select {
+		case got = <-said:
+		default:
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
 	}
 }

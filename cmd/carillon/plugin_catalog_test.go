@@ -71,7 +71,8 @@ func (d desk) waiting(id string) string {
 	said, err := command(d.T, "plugin show "+id)
 	must(d.T, err)
 	_, digest, _ := strings.Cut(said, "plugin approve "+id+" ")
-	return strings.TrimSpace(digest)
+	digest, _, _ = strings.Cut(digest, "\n")
+	return digest
 }
 
 // runs waits until the installation runs that version; "" is none.

@@ -71,7 +71,7 @@ func (t trial) run(ctx context.Context, out io.Writer, path string) error {
 		}
 	}
 	report, err := conformance.Run(ctx, conformance.Options{Options: opt, Level: level, Only: t.only, Load: t.load, Progress: func(r conformance.Result) {
-		if !t.quiet || r.Status == conformance.Broken || r.Status == conformance.NotWritten {
+		if !t.quiet || r.Status != conformance.Passed && r.Status != conformance.Skipped {
 			r.Text(out)
 		}
 	}})

@@ -4437,6 +4437,9 @@ type DisownSessionJSONRequestBody = TokenInput
 // StepUpJSONRequestBody defines body for StepUp for application/json ContentType.
 type StepUpJSONRequestBody = StepUpInput
 
+// FinishProviderStepUpJSONRequestBody defines body for FinishProviderStepUp for application/json ContentType.
+type FinishProviderStepUpJSONRequestBody = ProviderReturn
+
 // VerifyEmailJSONRequestBody defines body for VerifyEmail for application/json ContentType.
 type VerifyEmailJSONRequestBody = VerifyInput
 
@@ -4688,6 +4691,12 @@ type ServerInterface interface {
 	// StepUp Prove once more who you are.
 	// (POST /auth/step-up)
 	StepUp(c *fiber.Ctx) error
+	// FinishProviderStepUp Deliver what the provider sent the person back with, to prove who they are.
+	// (POST /auth/step-up/providers/{provider}:finish)
+	FinishProviderStepUp(c *fiber.Ctx, provider ProviderName) error
+	// StartProviderStepUp Prove once more who you are at a provider.
+	// (POST /auth/step-up/providers/{provider}:start)
+	StartProviderStepUp(c *fiber.Ctx, provider ProviderName) error
 	// AskStepUp How to prove once more who you are.
 	// (POST /auth/step-up:begin)
 	AskStepUp(c *fiber.Ctx) error
@@ -4847,7 +4856,7 @@ type ServerInterface interface {
 	// ListMembers Who may enter this tenant.
 	// (GET /members)
 	ListMembers(c *fiber.Ctx, params ListMembersParams) error
-	// AddMember Let a registered person in.
+	// AddMember Let a colleague in.
 	// (POST /members)
 	AddMember(c *fiber.Ctx, params AddMemberParams) error
 	// RemoveMember Remove a member.
@@ -5841,6 +5850,64 @@ func (siw *ServerInterfaceWrapper) StepUp(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.StepUp(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// FinishProviderStepUp operation middleware
+func (siw *ServerInterfaceWrapper) FinishProviderStepUp(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "provider" -------------
+	var provider ProviderName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "provider", c.Params("provider"), &provider, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/provider")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.FinishProviderStepUp(c, provider)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// StartProviderStepUp operation middleware
+func (siw *ServerInterfaceWrapper) StartProviderStepUp(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "provider" -------------
+	var provider ProviderName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "provider", c.Params("provider"), &provider, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/provider")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.StartProviderStepUp(c, provider)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -10798,6 +10865,12 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/auth/step-up", Operation: "StepUp", Handler: wrapper.StepUp, Session: true, Rate: "sign_in",
 		},
 		{
+			Method: "POST", Path: "/auth/step-up/providers/{provider}:finish", Operation: "FinishProviderStepUp", Handler: wrapper.FinishProviderStepUp, Session: true, Cookie: true, Rate: "refresh", IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/auth/step-up/providers/{provider}:start", Operation: "StartProviderStepUp", Handler: wrapper.StartProviderStepUp, Session: true, Cookie: true, Rate: "refresh", Bodyless: true, IDs: map[string]string{},
+		},
+		{
 			Method: "POST", Path: "/auth/step-up:begin", Operation: "AskStepUp", Handler: wrapper.AskStepUp, Session: true, Bodyless: true,
 		},
 		{
@@ -11206,7 +11279,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/tenants/{tenant}/ownership:accept", Operation: "AcceptOwnership", Handler: wrapper.AcceptOwnership, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
-			Method: "POST", Path: "/tenants/{tenant}/ownership:offer", Operation: "OfferOwnership", Handler: wrapper.OfferOwnership, Action: "tenant.transfer", IDs: map[string]string{"tenant": "ten"},
+			Method: "POST", Path: "/tenants/{tenant}/ownership:offer", Operation: "OfferOwnership", Handler: wrapper.OfferOwnership, Action: "tenant.transfer", StepUp: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/publishing:pause", Operation: "PausePublishing", Handler: wrapper.PausePublishing, Action: "tenant.pause", IDs: map[string]string{"tenant": "ten"},
@@ -12026,6 +12099,65 @@ type StepUpdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StepUpdefaultApplicationProblemPlusJSONResponse) VisitStepUpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type FinishProviderStepUpRequestObject struct {
+	Provider ProviderName `json:"provider"`
+	Body     *FinishProviderStepUpJSONRequestBody
+}
+
+type FinishProviderStepUpResponseObject interface {
+	VisitFinishProviderStepUpResponse(ctx *fiber.Ctx) error
+}
+
+type FinishProviderStepUp200JSONResponse SteppedUp
+
+func (response FinishProviderStepUp200JSONResponse) VisitFinishProviderStepUpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type FinishProviderStepUpdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response FinishProviderStepUpdefaultApplicationProblemPlusJSONResponse) VisitFinishProviderStepUpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type StartProviderStepUpRequestObject struct {
+	Provider ProviderName `json:"provider"`
+}
+
+type StartProviderStepUpResponseObject interface {
+	VisitStartProviderStepUpResponse(ctx *fiber.Ctx) error
+}
+
+type StartProviderStepUp201JSONResponse Departure
+
+func (response StartProviderStepUp201JSONResponse) VisitStartProviderStepUpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type StartProviderStepUpdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StartProviderStepUpdefaultApplicationProblemPlusJSONResponse) VisitStartProviderStepUpResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -16535,6 +16667,12 @@ type StrictServerInterface interface {
 	// StepUp Prove once more who you are.
 	// (POST /auth/step-up)
 	StepUp(ctx context.Context, request StepUpRequestObject) (StepUpResponseObject, error)
+	// FinishProviderStepUp Deliver what the provider sent the person back with, to prove who they are.
+	// (POST /auth/step-up/providers/{provider}:finish)
+	FinishProviderStepUp(ctx context.Context, request FinishProviderStepUpRequestObject) (FinishProviderStepUpResponseObject, error)
+	// StartProviderStepUp Prove once more who you are at a provider.
+	// (POST /auth/step-up/providers/{provider}:start)
+	StartProviderStepUp(ctx context.Context, request StartProviderStepUpRequestObject) (StartProviderStepUpResponseObject, error)
 	// AskStepUp How to prove once more who you are.
 	// (POST /auth/step-up:begin)
 	AskStepUp(ctx context.Context, request AskStepUpRequestObject) (AskStepUpResponseObject, error)
@@ -16694,7 +16832,7 @@ type StrictServerInterface interface {
 	// ListMembers Who may enter this tenant.
 	// (GET /members)
 	ListMembers(ctx context.Context, request ListMembersRequestObject) (ListMembersResponseObject, error)
-	// AddMember Let a registered person in.
+	// AddMember Let a colleague in.
 	// (POST /members)
 	AddMember(ctx context.Context, request AddMemberRequestObject) (AddMemberResponseObject, error)
 	// RemoveMember Remove a member.
@@ -17734,6 +17872,68 @@ func (sh *strictHandler) StepUp(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(StepUpResponseObject); ok {
 		if err := validResponse.VisitStepUpResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FinishProviderStepUp operation middleware
+func (sh *strictHandler) FinishProviderStepUp(ctx *fiber.Ctx, provider ProviderName) error {
+	var request FinishProviderStepUpRequestObject
+
+	request.Provider = provider
+
+	var body FinishProviderStepUpJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.FinishProviderStepUp(ctx.UserContext(), request.(FinishProviderStepUpRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FinishProviderStepUp")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FinishProviderStepUpResponseObject); ok {
+		if err := validResponse.VisitFinishProviderStepUpResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartProviderStepUp operation middleware
+func (sh *strictHandler) StartProviderStepUp(ctx *fiber.Ctx, provider ProviderName) error {
+	var request StartProviderStepUpRequestObject
+
+	request.Provider = provider
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.StartProviderStepUp(ctx.UserContext(), request.(StartProviderStepUpRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartProviderStepUp")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartProviderStepUpResponseObject); ok {
+		if err := validResponse.VisitStartProviderStepUpResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

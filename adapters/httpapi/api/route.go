@@ -18,11 +18,11 @@ type Route struct {
 	Action  string // the permission it needs in the caller's tenant
 	Public  string // why it needs no caller
 	Session bool   // needs a person, but no tenant
+	StepUp  bool   // needs a person who proved who they are in the last minutes
 	// Operator: it is of the operators' realm, and needs one who signed in there.
 	Operator bool
 	// NoImpersonation: an operator who acts as somebody may not.
 	NoImpersonation bool
-	StepUp  bool   // needs a person who proved who they are in the last minutes
 
 	Cookie bool // reads or sets a cookie that stands for somebody: for our own pages
 

@@ -4519,6 +4519,9 @@ type DisownSessionJSONRequestBody = TokenInput
 // StepUpJSONRequestBody defines body for StepUp for application/json ContentType.
 type StepUpJSONRequestBody = StepUpInput
 
+// FinishProviderStepUpJSONRequestBody defines body for FinishProviderStepUp for application/json ContentType.
+type FinishProviderStepUpJSONRequestBody = ProviderReturn
+
 // VerifyEmailJSONRequestBody defines body for VerifyEmail for application/json ContentType.
 type VerifyEmailJSONRequestBody = VerifyInput
 
@@ -5058,6 +5061,27 @@ type ClientInterface interface {
 	// Corresponds with POST /auth/step-up (the `StepUp` operationId).
 	StepUp(ctx context.Context, body StepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// FinishProviderStepUpWithBody Deliver what the provider sent the person back with, to prove who they are.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /auth/step-up/providers/{provider}:finish (the `FinishProviderStepUp` operationId).
+	FinishProviderStepUpWithBody(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishProviderStepUp Deliver what the provider sent the person back with, to prove who they are.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /auth/step-up/providers/{provider}:finish (the `FinishProviderStepUp` operationId).
+	FinishProviderStepUp(ctx context.Context, provider ProviderName, body FinishProviderStepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartProviderStepUp Prove once more who you are at a provider.
+	//
+	// For somebody with neither a second factor nor a password, whose `/auth/step-up:begin` names `identity`. The provider is told to ask anew. GitHub cannot: sign out and in.
+	//
+	// Corresponds with POST /auth/step-up/providers/{provider}:start (the `StartProviderStepUp` operationId).
+	StartProviderStepUp(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// AskStepUp How to prove once more who you are.
 	//
 	// A second factor or, for who has none, the password. With a passkey among the methods, `challenge` and `public_key` are for it.
@@ -5583,18 +5607,18 @@ type ClientInterface interface {
 	// Corresponds with GET /members (the `ListMembers` operationId).
 	ListMembers(ctx context.Context, params *ListMembersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AddMemberWithBody Let a registered person in.
+	// AddMemberWithBody Let a colleague in.
 	//
-	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+	// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /members (the `AddMember` operationId).
 	AddMemberWithBody(ctx context.Context, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AddMember Let a registered person in.
+	// AddMember Let a colleague in.
 	//
-	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+	// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7231,6 +7255,57 @@ func (c *Client) StepUp(ctx context.Context, body StepUpJSONRequestBody, reqEdit
 	return c.Client.Do(req)
 }
 
+// FinishProviderStepUpWithBody Deliver what the provider sent the person back with, to prove who they are.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /auth/step-up/providers/{provider}:finish (the `FinishProviderStepUp` operationId).
+func (c *Client) FinishProviderStepUpWithBody(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishProviderStepUpRequestWithBody(c.Server, provider, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishProviderStepUp Deliver what the provider sent the person back with, to prove who they are.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /auth/step-up/providers/{provider}:finish (the `FinishProviderStepUp` operationId).
+func (c *Client) FinishProviderStepUp(ctx context.Context, provider ProviderName, body FinishProviderStepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishProviderStepUpRequest(c.Server, provider, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartProviderStepUp Prove once more who you are at a provider.
+//
+// For somebody with neither a second factor nor a password, whose `/auth/step-up:begin` names `identity`. The provider is told to ask anew. GitHub cannot: sign out and in.
+//
+// Corresponds with POST /auth/step-up/providers/{provider}:start (the `StartProviderStepUp` operationId).
+func (c *Client) StartProviderStepUp(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartProviderStepUpRequest(c.Server, provider)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // AskStepUp How to prove once more who you are.
 //
 // A second factor or, for who has none, the password. With a passkey among the methods, `challenge` and `public_key` are for it.
@@ -8466,9 +8541,9 @@ func (c *Client) ListMembers(ctx context.Context, params *ListMembersParams, req
 	return c.Client.Do(req)
 }
 
-// AddMemberWithBody Let a registered person in.
+// AddMemberWithBody Let a colleague in.
 //
-// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8485,9 +8560,9 @@ func (c *Client) AddMemberWithBody(ctx context.Context, params *AddMemberParams,
 	return c.Client.Do(req)
 }
 
-// AddMember Let a registered person in.
+// AddMember Let a colleague in.
 //
-// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -11940,6 +12015,87 @@ func NewStepUpRequestWithBody(server string, contentType string, body io.Reader)
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewFinishProviderStepUpRequest calls the generic FinishProviderStepUp builder with application/json body
+func NewFinishProviderStepUpRequest(server string, provider ProviderName, body FinishProviderStepUpJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFinishProviderStepUpRequestWithBody(server, provider, "application/json", bodyReader)
+}
+
+// NewFinishProviderStepUpRequestWithBody constructs an http.Request for the FinishProviderStepUp method, with any body, and a specified content type
+func NewFinishProviderStepUpRequestWithBody(server string, provider ProviderName, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "provider", provider, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/step-up/providers/%s:finish", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewStartProviderStepUpRequest constructs an http.Request for the StartProviderStepUp method
+func NewStartProviderStepUpRequest(server string, provider ProviderName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "provider", provider, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/step-up/providers/%s:start", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -18977,6 +19133,29 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /auth/step-up (the `StepUp` operationId).
 	StepUpWithResponse(ctx context.Context, body StepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*StepUpResponse, error)
 
+	// FinishProviderStepUpWithBodyWithResponse Deliver what the provider sent the person back with, to prove who they are.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/step-up/providers/{provider}:finish (the `FinishProviderStepUp` operationId).
+	FinishProviderStepUpWithBodyWithResponse(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FinishProviderStepUpResponse, error)
+
+	// FinishProviderStepUpWithResponse Deliver what the provider sent the person back with, to prove who they are.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/step-up/providers/{provider}:finish (the `FinishProviderStepUp` operationId).
+	FinishProviderStepUpWithResponse(ctx context.Context, provider ProviderName, body FinishProviderStepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*FinishProviderStepUpResponse, error)
+
+	// StartProviderStepUpWithResponse Prove once more who you are at a provider.
+	//
+	// For somebody with neither a second factor nor a password, whose `/auth/step-up:begin` names `identity`. The provider is told to ask anew. GitHub cannot: sign out and in.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/step-up/providers/{provider}:start (the `StartProviderStepUp` operationId).
+	StartProviderStepUpWithResponse(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*StartProviderStepUpResponse, error)
+
 	// AskStepUpWithResponse How to prove once more who you are.
 	//
 	// A second factor or, for who has none, the password. With a passkey among the methods, `challenge` and `public_key` are for it.
@@ -19570,18 +19749,18 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /members (the `ListMembers` operationId).
 	ListMembersWithResponse(ctx context.Context, params *ListMembersParams, reqEditors ...RequestEditorFn) (*ListMembersResponse, error)
 
-	// AddMemberWithBodyWithResponse Let a registered person in.
+	// AddMemberWithBodyWithResponse Let a colleague in.
 	//
-	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+	// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /members (the `AddMember` operationId).
 	AddMemberWithBodyWithResponse(ctx context.Context, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddMemberResponse, error)
 
-	// AddMemberWithResponse Let a registered person in.
+	// AddMemberWithResponse Let a colleague in.
 	//
-	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+	// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -21830,6 +22009,102 @@ func (r StepUpResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r StepUpResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type FinishProviderStepUpResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SteppedUp
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r FinishProviderStepUpResponse) GetJSON200() *SteppedUp {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r FinishProviderStepUpResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r FinishProviderStepUpResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FinishProviderStepUpResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FinishProviderStepUpResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FinishProviderStepUpResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StartProviderStepUpResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Departure
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r StartProviderStepUpResponse) GetJSON201() *Departure {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StartProviderStepUpResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StartProviderStepUpResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartProviderStepUpResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartProviderStepUpResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartProviderStepUpResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -29331,6 +29606,47 @@ func (c *ClientWithResponses) StepUpWithResponse(ctx context.Context, body StepU
 	return ParseStepUpResponse(rsp)
 }
 
+// FinishProviderStepUpWithBodyWithResponse Deliver what the provider sent the person back with, to prove who they are.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/step-up/providers/{provider}:finish (the `FinishProviderStepUp` operationId).
+func (c *ClientWithResponses) FinishProviderStepUpWithBodyWithResponse(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FinishProviderStepUpResponse, error) {
+	rsp, err := c.FinishProviderStepUpWithBody(ctx, provider, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishProviderStepUpResponse(rsp)
+}
+
+// FinishProviderStepUpWithResponse Deliver what the provider sent the person back with, to prove who they are.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/step-up/providers/{provider}:finish (the `FinishProviderStepUp` operationId).
+func (c *ClientWithResponses) FinishProviderStepUpWithResponse(ctx context.Context, provider ProviderName, body FinishProviderStepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*FinishProviderStepUpResponse, error) {
+	rsp, err := c.FinishProviderStepUp(ctx, provider, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishProviderStepUpResponse(rsp)
+}
+
+// StartProviderStepUpWithResponse Prove once more who you are at a provider.
+//
+// For somebody with neither a second factor nor a password, whose `/auth/step-up:begin` names `identity`. The provider is told to ask anew. GitHub cannot: sign out and in.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/step-up/providers/{provider}:start (the `StartProviderStepUp` operationId).
+func (c *ClientWithResponses) StartProviderStepUpWithResponse(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*StartProviderStepUpResponse, error) {
+	rsp, err := c.StartProviderStepUp(ctx, provider, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartProviderStepUpResponse(rsp)
+}
+
 // AskStepUpWithResponse How to prove once more who you are.
 //
 // A second factor or, for who has none, the password. With a passkey among the methods, `challenge` and `public_key` are for it.
@@ -30350,9 +30666,9 @@ func (c *ClientWithResponses) ListMembersWithResponse(ctx context.Context, param
 	return ParseListMembersResponse(rsp)
 }
 
-// AddMemberWithBodyWithResponse Let a registered person in.
+// AddMemberWithBodyWithResponse Let a colleague in.
 //
-// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30365,9 +30681,9 @@ func (c *ClientWithResponses) AddMemberWithBodyWithResponse(ctx context.Context,
 	return ParseAddMemberResponse(rsp)
 }
 
-// AddMemberWithResponse Let a registered person in.
+// AddMemberWithResponse Let a colleague in.
 //
-// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -33049,6 +33365,72 @@ func ParseStepUpResponse(rsp *http.Response) (*StepUpResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseFinishProviderStepUpResponse parses an HTTP response from a FinishProviderStepUpWithResponse call
+func ParseFinishProviderStepUpResponse(rsp *http.Response) (*FinishProviderStepUpResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FinishProviderStepUpResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SteppedUp
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStartProviderStepUpResponse parses an HTTP response from a StartProviderStepUpWithResponse call
+func ParseStartProviderStepUpResponse(rsp *http.Response) (*StartProviderStepUpResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartProviderStepUpResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Departure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

@@ -1,4 +1,4 @@
-package bundle
+package filestamp
 
 import (
 	"os"
