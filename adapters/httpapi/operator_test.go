@@ -57,8 +57,8 @@ func TestTheRealmIsApart(t *testing.T) {
 	_, acting, err := w.admin.Impersonate(t.Context(), who, owner, victim, "a test")
 	must(t, err)
 	cast := w.principals(victim, agency)
-	cast["impersonator"] = principal{bearer: acting.Reveal(), tenant: victim}
-	cast["forged operator"] = principal{bearer: admin.SessionPrefix + strings.Repeat("A", 43), tenant: victim}
+	cast["impersonator"] = principal{acting.Reveal(), victim, nil}
+	cast["forged operator"] = principal{admin.SessionPrefix + strings.Repeat("A", 43), victim, nil}
 	_, routes := contract(t)
 	for _, r := range routes {
 		if r.op.Extensions["x-operator"] != nil {
