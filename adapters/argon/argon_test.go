@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -125,6 +126,41 @@ func TestAFullQueueIsToldToComeBack(t *testing.T) {
 	}
 	if most.Load() > workers {
 		t.Errorf("%d at once, want %d", most.Load(), workers)
+	}
+}
+
+// However many sign in at once, hashing takes the memory of as many hashes as
+// there are workers; the queue is short and whoever is past it is told at once.
+func TestFiveHundredSignInsTakeTheMemoryOfAFew(t *testing.T) {
+	const workers, crowd = 2, 500
+	h := newHasher(Current(), workers)
+	var running, most, computed atomic.Int32
+	turnedAway := make(chan struct{}, crowd)
+	h.compute = func([]byte, []byte, Params) []byte {
+		most.Store(max(most.Load(), running.Add(1)))
+		for len(turnedAway) < crowd-cap(h.queue) { // until all the others have their answer
+			runtime.Gosched()
+		}
+		running.Add(-1)
+		computed.Add(1)
+		return make([]byte, keySize)
+	}
+	var all sync.WaitGroup
+	for range crowd {
+		all.Go(func() {
+			if _, _, err := h.Verify(t.Context(), "a guess"); fault.Is(err, fault.RateLimited) {
+				turnedAway <- struct{}{}
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if got := int(computed.Load()); got != cap(h.queue) || len(turnedAway) != crowd-got {
+		t.Errorf("%d computed, %d turned away", got, len(turnedAway))
+	}
+	if bound := int(most.Load()) * int(Current().Memory) / 1024; most.Load() > workers || bound > 150 {
+		t.Errorf("%d at once: %d MiB", most.Load(), bound)
 	}
 }
 

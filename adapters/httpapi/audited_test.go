@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
+	"github.com/carillonhq/carillon/core/admin"
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/core/publishing"
@@ -29,15 +30,23 @@ var unaudited = map[string]string{
 	"refreshSession":     "a token is exchanged every few minutes, by programs; a stolen one is recorded",
 	"validatePost":       "it only looks, and keeps nothing",
 	"lookAtInvitation":   "it only looks, and keeps nothing",
+	"startProvider":      startsElsewhere, "startIdentity": startsElsewhere, "startProviderStepUp": startsElsewhere,
+	"beginPasskey":       "a question is kept for minutes; what its answer changes is recorded",
+	"beginPasskeyLogin":  "a question is kept for minutes; what its answer changes is recorded",
+	"askStepUp":          "a question is kept for minutes; what its answer changes is recorded",
 	"createStreamTicket": "nothing is kept: the ticket is signed",
 }
+
+const startsElsewhere = "somebody leaves for a provider: what comes of it is recorded when they are back"
 
 // unseen are the operations whose transaction leaves no row to be seen by: what
 // it wrote about is gone, or was written again since.
 var unseen = map[string]bool{
 	"verifyEmail": true, "registerInvited": true,
 	"removeMember": true, "deleteRole": true, "deleteWebhook": true, "logout": true, "revokeSession": true, "revokeOtherSessions": true,
-	"distrustPluginKey": true, "deleteMedia": true,
+	"endImpersonation": true, "operatorLogout": true, "dropBlock": true, "dropOverride": true, "dropFlag": true,
+	"disownSession": true, "removeTotp": true, "removePasskey": true,
+	"distrustPluginKey": true, "deleteMedia": true, "unlinkIdentity": true,
 }
 
 // A stage is what an operation finds, and how it is called.
@@ -53,12 +62,14 @@ type stage struct {
 // sets change the stage for operations that would not succeed on the usual one.
 var sets = map[string]func(*stage){
 	"addMember": func(s *stage) {
-		email := id.New("usr") + "@example.com"
-		s.register(email, "four unrelated words here")
-		s.body = fmt.Sprintf(`{"email":%q,"role":"viewer"}`, email)
+		colleague, _ := s.member(s.agency, tenants.Viewer)
+		postgrestest.Exec(s.t, s.db, "insert into memberships (tenant_id, user_id, role, granted_by) values ($1, $2, 'admin', 'system')", s.agency, s.owner)
+		s.body = fmt.Sprintf(`{"email":%q,"role":"viewer"}`, s.email(colleague))
 	},
 	"acceptInvitation": acceptable, "registerInvited": registrable, "giveWorkspaces": givable, "revokeAccess": granted,
 	"leaveTenant": leavable, "offerOwnership": heir, "acceptOwnership": offered, "endOwnershipOffer": offered,
+	"confirmTotp": appWaits, "removeTotp": appCounts, "addPasskey": passkeyMade, "loginWithPasskey": passkeyShown,
+	"answerChallenge": secondAsked, "stepUp": passwordAlone, "disownSession": disowned,
 	"setMemberRole": another,
 	"removeMember":  another,
 	"createChildTenant": func(s *stage) {
@@ -82,7 +93,28 @@ var sets = map[string]func(*stage){
 		must(s.t, err)
 		s.body = fmt.Sprintf(`{"token":%q,"password":"another four unrelated words"}`, token.Reveal())
 	},
+	"finishProvider": func(s *stage) { s.body = s.arriving("/auth/providers/there:start", "", id.New("usr")+"@example.com") },
+	"finishIdentity": func(s *stage) {
+		s.body = s.arriving("/me/identities:start", `{"provider":"there"}`, id.New("usr")+"@example.com")
+	},
+	"startProviderStepUp": func(s *stage) { s.stranger() },
+	"finishProviderStepUp": func(s *stage) {
+		s.body = s.arriving("/auth/step-up/providers/there:start", "", s.stranger())
+	},
 	"verifyEmail": func(s *stage) { s.body = s.registration() },
+	"addBlock":    func(s *stage) { s.body = `{"range":"2001:db8::2","reason":"because"}` },
+	"operatorLogin": func(s *stage) {
+		email, password := id.New("opr")+"@example.com", "four unrelated words here"
+		must(s.t, s.admin.Enlist(s.t.Context(), admin.Shell(), email, "Olga", secret.Secret(password)))
+		code, err := s.admin.Code(s.t.Context(), admin.Shell(), email)
+		must(s.t, err)
+		s.body = fmt.Sprintf(`{"email":%q,"password":%q,"code":%q}`, email, password, code)
+	},
+	"operatorPassword": func(s *stage) {
+		_, token, err := s.admin.AddOperator(s.t.Context(), admin.Shell(), id.New("opr")+"@example.com", "Olga")
+		must(s.t, err)
+		s.body = fmt.Sprintf(`{"token":%q,"password":"four unrelated words here"}`, token.Reveal())
+	},
 }
 
 func another(s *stage) {
@@ -140,12 +172,15 @@ func (w *world) stage(t *testing.T, r route) *stage {
 		s.tenant = postgrestest.Operator
 		s.owner, s.token = w.member(s.tenant, tenants.Owner)
 	}
+	if r.op.Extensions["x-operator"] != nil {
+		s.token = w.realm(s.names)
+	}
 	set, special := sets[r.op.OperationID]
 	if special {
 		set(s)
 	}
 	if s.body == "" {
-		s.body = r.body(t)
+		s.body = named(r.body(t), s.names)
 	}
 	return s
 }

@@ -48,7 +48,8 @@ func (s *surface) ownOrigin(origin, host string) bool {
 	return err == nil && host != "" && strings.EqualFold(u.Host, host) && (u.Scheme == "https" || s.InsecureCookies && u.Scheme == "http")
 }
 
-// cookieOf is a cookie of the request, in an operation that is marked x-cookie.
+// cookieOf is a cookie of the request. One that opens something is read in
+// operations that are marked x-cookie alone; a device's opens nothing.
 func cookieOf(ctx context.Context, name string) secret.Secret {
 	return secret.Secret(exchangeOf(ctx).c.Cookies(name))
 }

@@ -45,7 +45,7 @@ func TestCookiesAreForOurOwnPages(t *testing.T) {
 	tenant := postgrestest.Child(t, w.db, postgrestest.Operator, tenants.Agency)
 	owner, token := w.member(tenant, tenants.Owner)
 	names := w.victim(tenant, owner)
-	names["session"] = w.session(token)
+	names["session"], names["passkey"] = w.session(token), w.passkey(owner)
 	_, routes := contract(t)
 	seen := 0
 	for _, r := range routes {
@@ -78,7 +78,7 @@ func TestNothingElseTakesACookie(t *testing.T) {
 	tenant := postgrestest.Child(t, w.db, postgrestest.Operator, tenants.Agency)
 	owner, token := w.member(tenant, tenants.Owner)
 	names := w.victim(tenant, owner)
-	names["session"] = w.session(token)
+	names["session"], names["passkey"] = w.session(token), w.passkey(owner)
 	email := id.New("usr") + "@example.com"
 	w.register(email, "four unrelated words here")
 	_, in, body := w.call("POST", "/api/v1/auth/login", nil, fmt.Sprintf(`{"email":%q,"password":"four unrelated words here"}`, email))

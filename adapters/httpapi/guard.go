@@ -52,6 +52,9 @@ func (s *surface) authenticate(r api.Route) fiber.Handler {
 		if r.Public != "" {
 			return c.Next()
 		}
+		if r.Operator {
+			return s.asOperator(c)
+		}
 		if r.Ticket && c.Query("ticket") != "" {
 			return s.withTicket(c)
 		}
@@ -59,11 +62,11 @@ func (s *surface) authenticate(r api.Route) fiber.Handler {
 		if err != nil {
 			return err
 		}
-		who, err := s.Auth.Authenticate(c.UserContext(), bearer)
+		ctx, who, err := s.identify(c, r, bearer)
 		if err != nil {
 			return err
 		}
-		ctx := context.WithValue(c.UserContext(), callerKey{}, who)
+		ctx = context.WithValue(ctx, callerKey{}, who)
 		if r.Session {
 			if who.Scope != nil {
 				return fault.New(fault.Forbidden, "auth.session_required", "This is for a person, not for an API key.")
@@ -96,7 +99,10 @@ func (s *surface) scope(ctx context.Context, who identity.Principal, name string
 	if fault.Is(err, fault.NotFound) {
 		err = noTenant()
 	}
-	return scope, err
+	if err != nil {
+		return scope, err
+	}
+	return behind(ctx, scope)
 }
 
 func noTenant() error {

@@ -23,6 +23,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
+	"github.com/carillonhq/carillon/core/admin"
 	"github.com/carillonhq/carillon/core/idempotency"
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/tenants"
@@ -47,12 +48,17 @@ type Resolver interface {
 }
 
 // Config is what New needs besides the use cases. Log, Auth, Scopes, Authz,
-// Keys, CursorKey and TicketKey are required.
+// Realm, Keys, CursorKey and TicketKey are required.
 type Config struct {
 	Log    *slog.Logger
 	Auth   Authenticator
 	Scopes Resolver
 	Authz  tenants.Authorizer
+	// Realm is the operators' way in.
+	Realm Realm
+	// Edge is what holds for everybody, now; nil, or nil from it, is nothing. It
+	// is called for each request.
+	Edge func() *admin.Edge
 	// Keys remembers answers to requests with an Idempotency-Key.
 	Keys idempotency.Store
 	// Limits counts requests; nil counts in this process only.
@@ -123,7 +129,7 @@ func New(cfg Config, s *Server) (*fiber.App, error) {
 		IdleTimeout:                  60 * time.Second,
 		ReadBufferSize:               maxHeaders,
 	})
-	app.Use(w.observe, w.envelope)
+	app.Use(w.observe, w.envelope, w.gate)
 	w.operations(app)
 	app.Get(callbackPath+"/callback", w.limitAddress(api.Route{Public: "the state and the cookie are the proof"}), s.callback)
 	w.knowMethods(app)
@@ -131,8 +137,8 @@ func New(cfg Config, s *Server) (*fiber.App, error) {
 }
 
 func newSurface(cfg Config) (*surface, error) {
-	if cfg.Log == nil || cfg.Auth == nil || cfg.Scopes == nil || cfg.Authz == nil || cfg.Keys == nil {
-		return nil, errors.New("httpapi: Log, Auth, Scopes, Authz and Keys are required")
+	if cfg.Log == nil || cfg.Auth == nil || cfg.Scopes == nil || cfg.Authz == nil || cfg.Realm == nil || cfg.Keys == nil {
+		return nil, errors.New("httpapi: Log, Auth, Scopes, Authz, Realm and Keys are required")
 	}
 	if len(cfg.CursorKey) < 32 || len(cfg.TicketKey) < 32 {
 		return nil, errors.New("httpapi: CursorKey and TicketKey need 32 bytes each")
@@ -165,7 +171,7 @@ func (s *surface) contract(app *fiber.App, routes []api.Route) error {
 // declared refuses a route that does not say who may enter, or says it twice.
 func declared(r api.Route) error {
 	n := 0
-	for _, said := range []bool{r.Action != "", r.Public != "", r.Session} {
+	for _, said := range []bool{r.Action != "", r.Public != "", r.Session, r.Operator} {
 		if said {
 			n++
 		}
@@ -174,7 +180,7 @@ func declared(r api.Route) error {
 		return fmt.Errorf("httpapi: %s %s is public and asks for a step-up: of whom?", r.Method, r.Path)
 	}
 	if n != 1 {
-		return fmt.Errorf("httpapi: %s %s declares %d of x-action, x-session and x-public, want exactly one", r.Method, r.Path, n)
+		return fmt.Errorf("httpapi: %s %s declares %d of x-action, x-session, x-operator and x-public, want exactly one", r.Method, r.Path, n)
 	}
 	return nil
 }

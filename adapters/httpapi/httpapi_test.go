@@ -19,6 +19,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
+	"github.com/carillonhq/carillon/core/admin"
 	"github.com/carillonhq/carillon/core/idempotency/idempotencytest"
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/ports/fault"
@@ -68,9 +69,20 @@ func (doorman) Allow(_ context.Context, _ tenants.Scope, act tenants.Action) err
 	return nil
 }
 
+// noRealm knows no operator.
+type noRealm struct{}
+
+func (noRealm) Authenticate(context.Context, string) (admin.Who, error) {
+	return admin.Who{}, fault.New(fault.Unauthenticated, "operator.required", "Please sign in as an operator.")
+}
+
+func (noRealm) Impersonated(context.Context, string) (*admin.Impersonation, error) {
+	return nil, fault.New(fault.Unauthenticated, "impersonation.ended", "This has ended.")
+}
+
 func testConfig() Config {
 	return Config{
-		Log: slog.New(slog.DiscardHandler), Auth: doorman{}, Scopes: doorman{}, Authz: doorman{},
+		Log: slog.New(slog.DiscardHandler), Auth: doorman{}, Scopes: doorman{}, Authz: doorman{}, Realm: noRealm{},
 		CursorKey: []byte(strings.Repeat("c", 32)), TicketKey: []byte(strings.Repeat("t", 32)),
 		Timeout: 5 * time.Second, MaxUpload: 3 << 20, Keys: idempotencytest.NewStore(),
 	}

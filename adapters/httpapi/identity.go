@@ -156,10 +156,19 @@ func (s *Server) GetMe(ctx context.Context, _ api.GetMeRequestObject) (api.GetMe
 	if err != nil {
 		return nil, err
 	}
-	return api.GetMe200JSONResponse{
+	out := api.GetMe200JSONResponse{
 		Id: string(u.ID), Object: api.UserObjectUser, Email: u.Email, Name: u.Name,
 		HomeTenantId: some(string(u.Home)), CreatedAt: u.CreatedAt,
-	}, nil
+	}
+	if imp := impersonated(ctx); imp != nil {
+		out.Impersonation = &struct {
+			ExpiresAt time.Time `json:"expires_at"`
+			Operator  string    `json:"operator"`
+			Reason    string    `json:"reason"`
+			Tenant    string    `json:"tenant"`
+		}{imp.ExpiresAt, string(imp.Operator), imp.Reason, string(imp.Tenant)}
+	}
+	return out, nil
 }
 
 // ListSessions implements GET /me/sessions.

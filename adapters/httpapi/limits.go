@@ -145,6 +145,9 @@ func (s *surface) limitCaller(r api.Route) fiber.Handler {
 		if who, err := tenants.FromContext(c.UserContext()); err == nil {
 			name, tier = string(who.Tenant), who.Tier
 		}
+		if who := operator(c.UserContext()); who.ID != "" {
+			name, tier = string(who.ID), tenants.Team
+		}
 		rate, ok := perMinute[class][tier]
 		if !ok {
 			rate = perMinute[class][tenants.Free]

@@ -40,6 +40,15 @@ var forms = map[string]form{
 		Title: "Sign in", Target: base + "/auth/login", Button: "Sign in", Done: "You are signed in.", Script: signInScript,
 		Fields: []input{{"email", "E-mail address", "email", "username"}, {"password", "Password", "password", "current-password"}},
 	},
+	"/not-me": {
+		Title: "It was not me", Target: base + "/auth/session:disown", Token: true, Button: "Sign that device out",
+		Done:   "That device is signed out. Choose a new password now: whoever it was may know yours.",
+		Advice: "Somebody signed in to your account on a device that was not known. If that was not you, sign the device out.",
+	},
+	"/operator-password": {
+		Title: "Choose an operator's password", Target: base + "/operator/auth/password", Token: true, Button: "Set the password", Done: "Done. Signing in asks for a code of your authenticator app too: the first time you are given the secret for it.",
+		Fields: []input{{"password", "New password, at least 15 characters", "password", "new-password"}},
+	},
 	"/reset-password": {
 		Title: "Choose a new password", Target: base + "/auth/password:reset", Token: true, Button: "Set the password", Done: "Done. You can sign in with it now.",
 		Fields: []input{{"password", "New password, at least 15 characters", "password", "new-password"}},

@@ -14,7 +14,7 @@ func TestLinksOfLettersLeadSomewhere(t *testing.T) {
 	w := newWorld(t, postgrestest.Open(t))
 	for path, target := range map[string]string{
 		"/register": "/api/v1/auth/register", "/verify-email": "/api/v1/auth/verify", "/reset-password": "/api/v1/auth/password:reset",
-		"/join": "/api/v1/invitations:register",
+		"/join":  "/api/v1/invitations:register",
 		"/login": "/api/v1/auth/login",
 	} {
 		code, header, body := w.call("GET", path, nil, "")

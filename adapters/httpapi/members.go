@@ -5,6 +5,7 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
@@ -13,7 +14,7 @@ import (
 // their roles.
 type Members interface {
 	Members(ctx context.Context, who tenants.Scope, after tenants.UserID, limit int) ([]registry.Member, error)
-	AddMember(ctx context.Context, who tenants.Scope, user tenants.UserID, role tenants.Role) (*registry.Member, error)
+	AddColleague(ctx context.Context, who tenants.Scope, user tenants.UserID, role tenants.Role) (*registry.Member, error)
 	SetRole(ctx context.Context, who tenants.Scope, user tenants.UserID, role tenants.Role) (*registry.Member, error)
 	RemoveMember(ctx context.Context, who tenants.Scope, user tenants.UserID) error
 	Roles(ctx context.Context, who tenants.Scope) ([]registry.Role, error)
@@ -57,10 +58,13 @@ func (s *Server) AddMember(ctx context.Context, req api.AddMemberRequestObject) 
 		return nil, err
 	}
 	person, err := s.Names.Find(ctx, req.Body.Email)
+	if fault.Is(err, fault.NotFound) {
+		err = registry.NoColleague()
+	}
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.Members.AddMember(ctx, who, person.ID, tenants.Role(req.Body.Role))
+	m, err := s.Members.AddColleague(ctx, who, person.ID, tenants.Role(req.Body.Role))
 	if err != nil {
 		return nil, err
 	}

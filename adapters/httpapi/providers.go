@@ -16,6 +16,8 @@ type Federation interface {
 	Providers() []identity.Provider
 	Start(ctx context.Context, from identity.Client, provider string) (*identity.Departure, error)
 	SignIn(ctx context.Context, from identity.Client, r identity.Return) (*identity.Entry, error)
+	StartStepUp(ctx context.Context, who identity.Principal, provider string) (*identity.Departure, error)
+	StepUp(ctx context.Context, who identity.Principal, r identity.Return) (until time.Time, err error)
 	Linked(ctx context.Context, who identity.Principal) ([]identity.External, error)
 	StartLink(ctx context.Context, who identity.Principal, provider string) (*identity.Departure, error)
 	Link(ctx context.Context, who identity.Principal, r identity.Return) (*identity.External, error)
@@ -96,6 +98,26 @@ func (s *Server) UnlinkIdentity(ctx context.Context, req api.UnlinkIdentityReque
 		return nil, err
 	}
 	return api.UnlinkIdentity204Response{}, nil
+}
+
+// StartProviderStepUp implements POST /auth/step-up/providers/{provider}:start.
+func (s *Server) StartProviderStepUp(ctx context.Context, req api.StartProviderStepUpRequestObject) (api.StartProviderStepUpResponseObject, error) {
+	d, err := s.Federation.StartStepUp(ctx, caller(ctx), req.Provider)
+	if err != nil {
+		return nil, err
+	}
+	return api.StartProviderStepUp201JSONResponse(s.depart(ctx, d)), nil
+}
+
+// FinishProviderStepUp implements POST /auth/step-up/providers/{provider}:finish.
+func (s *Server) FinishProviderStepUp(ctx context.Context, req api.FinishProviderStepUpRequestObject) (api.FinishProviderStepUpResponseObject, error) {
+	b := req.Body
+	until, err := s.Federation.StepUp(ctx, caller(ctx), s.returned(ctx, req.Provider, b.State, b.Code, b.Iss, b.Error, b.Binder))
+	if err != nil {
+		return nil, err
+	}
+	s.arrived(ctx)
+	return api.FinishProviderStepUp200JSONResponse{Until: until}, nil
 }
 
 // depart hands a departure to a client and ties it to the browser.

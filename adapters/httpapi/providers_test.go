@@ -132,3 +132,23 @@ func TestThePageOfReturn(t *testing.T) {
 		t.Errorf("%d %s", code, body)
 	}
 }
+
+// arriving is what somebody brings back who left at path and is email there.
+func (s *stage) arriving(path, body, email string) string {
+	s.t.Helper()
+	state, _, binder := s.leave(path, map[string]string{"Authorization": "Bearer " + s.token}, body)
+	more := ""
+	if strings.HasPrefix(path, "/me/") {
+		more = `"provider":"there",`
+	}
+	return fmt.Sprintf(`{%s"state":%q,"code":%q,"binder":%q}`, more, state, email, binder)
+}
+
+// stranger signs in somebody who is only known there, and returns as whom.
+func (s *stage) stranger() (email string) {
+	s.t.Helper()
+	email = id.New("usr") + "@example.com"
+	_, _, answer := s.call("POST", "/api/v1/auth/providers/there:finish", nil, s.arriving("/auth/providers/there:start", "", email))
+	s.token = fmt.Sprint(decode(s.t, answer)["access_token"])
+	return email
+}

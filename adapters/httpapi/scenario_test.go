@@ -23,7 +23,7 @@ func TestMalformedNamesAreNotFound(t *testing.T) {
 	owner, token := w.member(tenant, tenants.Owner)
 	names := w.victim(tenant, owner)
 	_, routes := contract(t)
-	me := principal{bearer: token, tenant: tenant, own: true}
+	me := principal{bearer: token, tenant: tenant}
 	for _, r := range routes {
 		for _, p := range r.op.Parameters {
 			prefix, named := p.Value.Extensions["x-id"].(string)

@@ -29,6 +29,7 @@ type Server struct {
 	Streams   Streams
 	Webhooks  Webhooks
 	Audit     Audit
+	Admin     Admin
 	Jobs      Jobs
 	Plugins   Plugins
 

@@ -33,6 +33,10 @@ async function arrive(main) {
   for (const name of ["state", "code", "iss", "error"]) if (address.get(name)) back[name] = address.get(name);
   const answer = await post(main.dataset.target, back);
   const body = await answer.json();
+  if (answer.status === 202) {
+    say("One more step: your second factor. Answer the question at /api/v1/auth/challenge.");
+    return;
+  }
   if (answer.ok) {
     const me = await fetch("/api/v1/me", { headers: { Authorization: `Bearer ${body.access_token}` } });
     say(me.ok ? `You are signed in as ${(await me.json()).email}.` : "You are signed in.");

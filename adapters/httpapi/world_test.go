@@ -23,6 +23,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/rules"
 	"github.com/carillonhq/carillon/adapters/totp"
 	"github.com/carillonhq/carillon/adapters/webauthn"
+	"github.com/carillonhq/carillon/core/admin"
 	"github.com/carillonhq/carillon/core/catalog"
 	"github.com/carillonhq/carillon/core/catalog/catalogtest"
 	"github.com/carillonhq/carillon/core/channels"
@@ -57,6 +58,7 @@ type world struct {
 	events   *events.Service
 	registry *registry.Service
 	streams  *quiet
+	admin    *admin.Service
 }
 
 func newWorld(t testing.TB, db *postgres.DB) *world {
@@ -77,19 +79,22 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 	}, channels.Config{CallbackURL: "https://example.com/oauth/callback", PseudonymKey: []byte(strings.Repeat("p", 32))})
 	files := media.New(db.Media(), blobs, images{}, noLinks{}, authz, time.Now)
 	ev := events.New(db.Events(), authz, eventstest.Sealer{}, anySender{}, time.Now)
-	w := &world{t: t, db: db, people: people, names: names, keys: keys, events: ev, registry: reg, streams: new(quiet)}
+	realm := admin.New(admin.Deps{
+		Store: db.Admin(), Hasher: plainHasher{}, Codes: totp.New("Test"), Sealer: channelstest.Sealer{}, AddressKey: []byte(strings.Repeat("a", 32)), Now: time.Now,
+	})
+	w := &world{t: t, db: db, admin: realm, people: people, names: names, keys: keys, events: ev, registry: reg, streams: new(quiet)}
 	w.federation = identity.NewFederation(people, there{}, identity.FederationConfig{
 		Key: []byte(strings.Repeat("f", 32)), Callback: func(name string) string { return "https://example.com/sign-in/" + name },
 	})
 	w.app, err = httpapi.New(httpapi.Config{
-		Log: slog.New(slog.DiscardHandler), Auth: people, Scopes: reg, Authz: authz, Keys: db.Idempotency(),
+		Log: slog.New(slog.DiscardHandler), Auth: people, Scopes: reg, Authz: authz, Realm: realm, Edge: w.edge, Keys: db.Idempotency(),
 		CursorKey: []byte(strings.Repeat("c", 32)), TicketKey: []byte(strings.Repeat("t", 32)),
 		Limits: httpapi.NewLimits(nil).Times(1_000_000),
 	}, &httpapi.Server{
 		People: people, Federation: w.federation, Names: names, APIKeys: keys, Tenants: reg, Members: reg, Rights: authz, Invitations: reg,
 		Guests: identity.NewGuests(names, reg), Ownership: reg, Access: reg, Channels: chans, Media: files,
 		Posts:     publishing.New(db.Posts(), chans, files, rules.New(), authz),
-		Rehearsal: publishing.New(publishing.Rehearsal(db.Posts()), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Audit: audit.New(db.Audit(), authz), Streams: w.streams, Jobs: jobs.New(db.JobNames(), authz),
+		Rehearsal: publishing.New(publishing.Rehearsal(db.Posts()), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Audit: audit.New(db.Audit(), authz), Admin: realm, Streams: w.streams, Jobs: jobs.New(db.JobNames(), authz),
 		Plugins: catalog.New(catalog.Deps{
 			Store: db.Plugins(), Bundles: new(catalogtest.Bundles), Apps: new(catalogtest.Apps), Rules: rules.New(), Authz: authz,
 			Builtins: []catalog.Builtin{{Manifest: manifest()}}, Runtime: func() map[string]catalog.Health { return nil }, AllowLocal: true, Now: time.Now,
@@ -97,6 +102,26 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 	})
 	must(t, err)
 	return w
+}
+
+// edge reads what holds for everybody, for each request anew.
+func (w *world) edge() *admin.Edge {
+	e, err := w.db.Admin().Edge(w.t.Context())
+	must(w.t, err)
+	return &e
+}
+
+// operator makes an operator and signs them in.
+func (w *world) operator() string {
+	w.t.Helper()
+	email := id.New("opr") + "@example.com"
+	const password = "four unrelated words here"
+	must(w.t, w.admin.Enlist(w.t.Context(), admin.Shell(), email, "Olga", password))
+	code, err := w.admin.Code(w.t.Context(), admin.Shell(), email)
+	must(w.t, err)
+	in, err := w.admin.Login(w.t.Context(), identity.Client{}, email, password, code)
+	must(w.t, err)
+	return in.Token.Reveal()
 }
 
 // person registers somebody and signs them in.

@@ -70,7 +70,7 @@ func (r rig) next(t *testing.T, change string) { r.tell(t, "/-/next", change) }
 
 func (r rig) tell(t *testing.T, path, body string) {
 	t.Helper()
-	res, err := http.Post(r.Issuer+path, "application/json", strings.NewReader(body)) //nolint:noctx // it is on this machine
+	res, err := http.Post(r.Issuer+path, "application/json", strings.NewReader(body))
 	must(t, err)
 	must(t, res.Body.Close())
 }

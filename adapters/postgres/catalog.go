@@ -41,6 +41,14 @@ var global = map[string]string{
 	"platform_pauses":   "the operator's switch for a platform, for everybody",
 	"database_identity": "which server this database was served from last",
 
+	// The operators' realm.
+	"operators":         "those who run the installation, who are of no tenant",
+	"operator_sessions": "their sign-ins, which open nothing of a tenant's",
+	"impersonations":    "operators who act as somebody, looked up by a token alone",
+	"address_blocks":    "addresses that nothing may come from, for everybody",
+	"feature_flags":     "features that are on or off, for everybody",
+	"maintenance":       "whether the installation is worked on, for everybody",
+
 	// Idempotency and jobs.
 
 	// Operation.

@@ -28,7 +28,7 @@ type problem struct {
 // violation that is not here is a bug and reads as fault.Internal.
 var constraints = map[string]problem{
 	// Tenancy.
-	"memberships_pkey": {fault.Conflict, "member.exists", "This person is a member already.", "/user"},
+	"memberships_pkey": {fault.Conflict, "member.exists", "This person is a member already.", "/email"},
 	"roles_pkey":       {fault.Conflict, "role.exists", "There is a role of this name already.", "/name"},
 	"roles_name":       {fault.Invalid, "role.name", "Use 1 to 40 lower-case letters, digits and dashes, and begin with a letter.", "/name"},
 	"invitations_open": {fault.Conflict, "invitation.exists", "This address is invited already. Send the letter again, or revoke it first.", "/email"},
@@ -38,6 +38,9 @@ var constraints = map[string]problem{
 	"users_email":         {fault.Conflict, "email.taken", "This address has an account.", "/email"},
 	"passkeys_credential": {fault.Conflict, "passkey.taken", "This passkey is known already.", "/passkey"},
 	"externals_account":   {fault.Conflict, "identity.taken", "This account is linked already.", ""},
+
+	// The operators' realm.
+	"address_blocks_range_key": {fault.Conflict, "block.exists", "This range is blocked already.", "/range"},
 
 	// Events and webhooks.
 

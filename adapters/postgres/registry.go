@@ -93,6 +93,7 @@ func (s registryStore) Standing(ctx context.Context, tenant tenants.ID, user ten
 		       coalesce(g.id, ''), coalesce(g.role, ''), coalesce(g.home, '')
 		  from tenants t
 		  left join memberships m on m.tenant_id = t.tenant_id and m.user_id = $2
+		       and not exists (select from users u where u.id = m.user_id and u.suspended_at is not null)
 		  cross join lateral (
 		    select bool_or(a.state = 'suspended') as suspended, bool_or(a.paused) as paused,
 		           (array_agg(a.tier order by cardinality(a.ancestors) desc) filter (where a.tier is not null))[1] as tier,

@@ -48,7 +48,15 @@ func hashFrom(b []byte) (h identity.Hash) {
 }
 
 func (tx identityTx) AddSession(ctx context.Context, s *identity.Session) error {
-	_, err := tx.NewInsert().Model(rowOf(s)).Exec(ctx)
+	var out bool // somebody who is suspended begins no session, whichever way they came
+	err := tx.NewRaw("select exists (select from users where id = ? and suspended_at is not null)", string(s.User)).Scan(ctx, &out)
+	if err == nil && out {
+		err = suspendedUser()
+	}
+	if err != nil {
+		return err
+	}
+	_, err = tx.NewInsert().Model(rowOf(s)).Exec(ctx)
 	return err
 }
 

@@ -99,6 +99,15 @@ const (
 	pathVerify systemPath = "audit.verify"
 )
 
+// The operators' realm.
+const (
+	// Operators, their sessions, and what they look up and decide of people and
+	// tenants; each use case is recorded.
+	pathAdmin systemPath = "admin"
+	// What holds for everybody: blocked addresses, maintenance, flags.
+	pathEdge systemPath = "admin.edge"
+)
+
 // Idempotency and jobs.
 const (
 	// Answers too old to be honoured are forgotten, of every tenant.

@@ -66,11 +66,12 @@ func auditHeads() *cobra.Command {
 
 // auditKeys sign heads, and know those that older master keys signed.
 func auditKeys(cfg config) *audit.Keys {
+	keyOf := func(master []byte) []byte { return vault.New(master).Key(vault.Audit) }
 	var older [][]byte
 	for _, master := range cfg.MasterKeysOld {
-		older = append(older, vault.New(master).Key(vault.Audit))
+		older = append(older, keyOf(master))
 	}
-	return audit.NewKeys(vault.New(cfg.MasterKey).Key(vault.Audit), older...)
+	return audit.NewKeys(keyOf(cfg.MasterKey), older...)
 }
 
 func witnesses(path string) (kept []audit.Witness, err error) {

@@ -19,6 +19,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/localpg"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/vault"
+	"github.com/carillonhq/carillon/core/admin"
 	"github.com/carillonhq/carillon/plugins/pigeon/network"
 )
 
@@ -185,6 +186,9 @@ func (d *dev) run(ctx context.Context, then func(context.Context, *kernel) error
 	if err := k.seed(ctx); err != nil {
 		return fmt.Errorf("seed: %w", err)
 	}
+	if err := k.admin.Enlist(ctx, admin.Shell(), operator.Email, operator.Name, demoPassword); err != nil {
+		return fmt.Errorf("operator: %w", err)
+	}
 	w := k.dispatcher()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return runNetwork(ctx, d.pigeon, d.network) })
@@ -219,6 +223,9 @@ func (d *dev) welcome(ctx context.Context, k *kernel) error {
   password                %s
   or with an account of the practice network: %s/login
 
-`, k.cfg.StateDir, k.cfg.URL, d.pigeon.Addr(), d.mail.Addr(), k.cfg.MetricsAddr, agencyOwner.Email, clientEditor.Email, operator.Email, demoPassword, k.cfg.URL)
+  The operators' realm    %s, the same password, at /api/v1/operator/auth/login
+  and the code for it     carillon operator code %s
+
+`, k.cfg.StateDir, k.cfg.URL, d.pigeon.Addr(), d.mail.Addr(), k.cfg.MetricsAddr, agencyOwner.Email, clientEditor.Email, operator.Email, demoPassword, k.cfg.URL, operator.Email, operator.Email)
 	return err
 }

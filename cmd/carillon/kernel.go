@@ -31,6 +31,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/tracing"
 	"github.com/carillonhq/carillon/adapters/vault"
 	"github.com/carillonhq/carillon/adapters/webhooks"
+	"github.com/carillonhq/carillon/core/admin"
 	"github.com/carillonhq/carillon/core/catalog"
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/core/events"
@@ -79,6 +80,8 @@ type kernel struct {
 	posts     *publishing.Service
 	rehearsal *publishing.Service // posts that keeps nothing
 	events    *events.Service
+	admin     *admin.Service
+	edge      atomic.Pointer[admin.Edge] // see followEdge
 
 	following atomic.Bool // the catalog; see follow
 
@@ -230,6 +233,7 @@ func (k *kernel) openServices(context.Context) error {
 		CallbackURL: k.cfg.URL + "/oauth/callback", AppName: "Carillon", Website: k.cfg.URL,
 		PseudonymKey: k.vault.Key(vault.Pseudonym), AllowLocal: k.cfg.AllowLoopback,
 	})
+	k.admin = newAdmin(k.db, envelope, hasher, k.vault)
 	k.rules = rules.New()
 	if err := k.openCatalog(); err != nil {
 		return err

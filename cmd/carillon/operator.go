@@ -13,6 +13,8 @@ import (
 	"github.com/carillonhq/carillon/adapters/argon"
 	"github.com/carillonhq/carillon/adapters/casbin"
 	"github.com/carillonhq/carillon/adapters/postgres"
+	"github.com/carillonhq/carillon/adapters/vault"
+	"github.com/carillonhq/carillon/core/admin"
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
@@ -23,6 +25,7 @@ var errNoOperator = errors.New("this installation has no operator yet; run: cari
 
 func operatorCommand() *cobra.Command {
 	c := &cobra.Command{Use: "operator", Short: "The people who run this installation"}
+	c.AddCommand(operatorRealm()...)
 	c.AddCommand(operatorAdd(), &cobra.Command{
 		Use: "list", Short: "List them", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -55,7 +58,10 @@ func operatorAdd() *cobra.Command {
 				if err != nil {
 					return explain(err)
 				}
-				if err := say(c, "%s is an operator of this installation\n", user.Email); err != nil || !fresh && !link && !mail {
+				if err := say(c, "%s is an operator of this installation\n", user.Email); err != nil {
+					return err
+				}
+				if err := o.enlist(ctx, c, cfg, user, link, mail); err != nil || !fresh && !link && !mail {
 					return err
 				}
 				if mail {
@@ -65,7 +71,7 @@ func operatorAdd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return say(c, "choose a password within 24 hours, once: %s/reset-password#token=%s\n", cfg.URL, token.Reveal())
+				return say(c, "as a member, choose a password within 24 hours, once: %s/reset-password#token=%s\n", cfg.URL, token.Reveal())
 			})
 		},
 	}
@@ -82,6 +88,7 @@ type operators struct {
 	people  *identity.Directory
 	tenants *registry.Service
 	root    func(context.Context) (tenants.ID, error)
+	admin   *admin.Service
 }
 
 func withOperators(c *cobra.Command, run func(context.Context, config, operators) error) error {
@@ -90,8 +97,14 @@ func withOperators(c *cobra.Command, run func(context.Context, config, operators
 		if err != nil {
 			return err
 		}
+		envelope, err := vault.NewEnvelope(db.DataKeys(), cfg.wrappers(), time.Now)
+		if err != nil {
+			return err
+		}
+		hasher := argon.New(argon.Current())
 		return run(ctx, cfg, operators{
-			people:  identity.NewDirectory(db.Identity(), argon.New(argon.Current()), time.Now),
+			admin:   newAdmin(db, envelope, hasher, vault.New(cfg.MasterKey)),
+			people:  identity.NewDirectory(db.Identity(), hasher, time.Now),
 			tenants: registry.New(db.Registry(), authz, time.Now),
 			root:    db.Registry().Operator,
 		})
@@ -179,9 +192,17 @@ func (o operators) list(ctx context.Context, c *cobra.Command) error {
 		known[p.ID] = p
 	}
 	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ADDRESS\tNAME\tROLE\tSINCE")
+	realm, err := o.admin.Operators(ctx, admin.Shell())
+	if err != nil {
+		return err
+	}
+	code := map[string]string{}
+	for _, v := range realm {
+		code[v.Email] = map[bool]string{true: "not enrolled", false: "enrolled"}[v.EnrolledAt.IsZero()]
+	}
+	fmt.Fprintln(w, "ADDRESS\tNAME\tROLE\tCODE\tSINCE")
 	for _, m := range members {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", known[m.User].Email, known[m.User].Name, m.Role, m.CreatedAt.UTC().Format(time.DateOnly))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", known[m.User].Email, known[m.User].Name, m.Role, code[known[m.User].Email], m.CreatedAt.UTC().Format(time.DateOnly))
 	}
 	return w.Flush()
 }
@@ -195,5 +216,12 @@ func (o operators) remove(ctx context.Context, email string) error {
 	if err != nil {
 		return err
 	}
-	return o.tenants.RemoveMember(ctx, who, user.ID)
+	if err := o.tenants.RemoveMember(ctx, who, user.ID); err != nil {
+		return err
+	}
+	err = o.admin.RemoveOperator(ctx, admin.Shell(), email)
+	if fault.Is(err, fault.NotFound) { // a member of the root who never was one
+		return nil
+	}
+	return err
 }

@@ -71,6 +71,7 @@ func (d desk) waiting(id string) string {
 	said, err := command(d.T, "plugin show "+id)
 	must(d.T, err)
 	_, digest, _ := strings.Cut(said, "plugin approve "+id+" ")
+	digest, _, _ = strings.Cut(digest, "\n")
 	return strings.TrimSpace(digest)
 }
 

@@ -97,7 +97,7 @@ func declarativeSpec(t *testing.T) pluginhost.Spec {
 	raw, err := os.ReadFile("../../plugins/telegram/plugin.yaml")
 	must(t, err)
 	dir := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(dir, "plugin.yaml"), bytes.ReplaceAll(raw, []byte("org.telegram"), []byte("org.example.club")), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "plugin.yaml"), bytes.ReplaceAll(raw, []byte("org.telegram"), []byte("org.example.club")), 0o644))
 	return pluginhost.Spec{ID: "org.example.club", Name: "declarative", Args: []string{filepath.Join(dir, "plugin.yaml")}, Dir: dir}
 }
 

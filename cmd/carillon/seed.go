@@ -57,7 +57,26 @@ func (k *kernel) seed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := k.seedInvitation(ctx, ada, agency.ID); err != nil {
+		return err
+	}
 	return k.names.SetHome(ctx, ada, home) // last: it marks the seed as done
+}
+
+// newcomer is whom the agency of `carillon dev` has invited: the letter is in
+// the mailbox.
+const newcomer = "nia@brightwater.test"
+
+func (k *kernel) seedInvitation(ctx context.Context, ada tenants.UserID, agency tenants.ID) error {
+	who, err := k.tenants.Resolve(ctx, ada, agency)
+	if err != nil {
+		return err
+	}
+	_, err = k.tenants.Invite(ctx, who, newcomer, tenants.Editor)
+	if fault.Is(err, fault.Conflict) { // before a crash
+		return nil
+	}
+	return err
 }
 
 // seedOperator makes the root of the tree, its owner and, where there is a

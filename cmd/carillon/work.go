@@ -129,6 +129,7 @@ func (k *kernel) work(ctx context.Context, w worker) error {
 	g.Go(func() error { k.beat(ctx, w); return nil })
 	g.Go(func() error { k.follow(ctx); return nil })
 	g.Go(func() error { k.seal(ctx); return nil })
+	g.Go(func() error { k.expire(ctx); return nil })
 	g.Go(func() error { k.listen(ctx, w.wake); return nil })
 	g.Go(func() error {
 		// Its context ends with the process, not with the signal: jobs under

@@ -125,7 +125,7 @@ func TestAStrangersLinkConfirmsNothing(t *testing.T) {
 		}
 	}
 	_, err := w.Login(ctx, laptop, "ann@example.test", good)
-	want(t, "before her link, though the latest registration or not", err, fault.Forbidden, "email.unverified")
+	want(t, "before her link, though the latest registration or not", err, fault.Unauthenticated, "login.failed")
 	must(t, w.Verify(ctx, laptop, mine, good))
 	if me, err := w.Me(ctx, w.who(t, w.login(t, "ann@example.test", good))); err != nil || me.Name != "Ann" {
 		t.Errorf("%+v, %v", me, err)
@@ -133,15 +133,15 @@ func TestAStrangersLinkConfirmsNothing(t *testing.T) {
 	want(t, "the stranger's link afterwards", w.Verify(ctx, thief, theirs, other), fault.Invalid, "link.invalid")
 }
 
-// With rivals, the right password of any registration says that the address is
-// not confirmed, and every answer costs one computation.
-func TestRivalsDoNotMislead(t *testing.T) {
+// With rivals, the password of any registration is as wrong as any other, and
+// every answer costs one computation.
+func TestRivalsTellNothing(t *testing.T) {
 	w, ctx := newWorld(), t.Context()
 	for _, password := range []secret.Secret{good, other, "harbour violet bicycle stone"} {
 		must(t, w.Register(ctx, laptop, identity.Registration{Email: "ann@example.test", Name: "Ann", Password: password}))
 		w.pass(time.Minute)
 	}
-	for password, reason := range map[secret.Secret]string{good: "email.unverified", other: "email.unverified", "something else entirely": "login.failed"} {
+	for password, reason := range map[secret.Secret]string{good: "login.failed", other: "login.failed", "something else entirely": "login.failed"} {
 		before := w.hasher.compares
 		_, err := w.Login(ctx, laptop, "ann@example.test", password)
 		if f := fault.Of(err); f == nil || f.Reason != reason || w.hasher.compares != before+1 {
@@ -170,7 +170,7 @@ func TestUnverified(t *testing.T) {
 	w, ctx := newWorld(), t.Context()
 	must(t, w.Register(ctx, laptop, identity.Registration{Email: "ann@example.test", Name: "Ann", Password: good}))
 	_, err := w.Login(ctx, laptop, "ann@example.test", good)
-	want(t, "the right password", err, fault.Forbidden, "email.unverified")
+	want(t, "the right password", err, fault.Unauthenticated, "login.failed")
 	_, err = w.Login(ctx, laptop, "ann@example.test", other)
 	want(t, "the wrong password", err, fault.Unauthenticated, "login.failed")
 

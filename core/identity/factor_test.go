@@ -184,6 +184,7 @@ func TestAShortPasswordNeedsAnotherFactor(t *testing.T) {
 	want(t, "alone", w.ChangePassword(ctx, plain, good, short), fault.Invalid, "password.too_short")
 	who, _ := w.withApp(t, "ann@example.test")
 	want(t, "seven", w.ChangePassword(ctx, who, good, short[:7]), fault.Invalid, "password.too_short")
+	want(t, "a stolen one", w.ChangePassword(ctx, who, good, "blink182"), fault.Invalid, "password.breached")
 	must(t, w.ChangePassword(ctx, who, good, short))
 	want(t, "taking the factor away", w.RemoveTOTP(ctx, who), fault.Conflict, "factor.password_too_short")
 	must(t, w.ChangePassword(ctx, who, short, other))

@@ -83,10 +83,9 @@ func (f *Federation) arrive(ctx context.Context, who Principal, aim Aim, r Retur
 	return f.providers.Finish(ctx, r.Provider, r, f.trip(a, r.State))
 }
 
-// SignIn opens a session for whoever comes back from a provider, or asks who
-// has one for their second factor. An account
-// that is not known yet registers its owner, if the provider has confirmed
-// their address. It returns fault.Unauthenticated for a return that belongs to
+// SignIn opens a session for whoever comes back from a provider, or asks for
+// the second factor of somebody who has one. An account that is not known yet
+// registers its owner, if the provider has confirmed their address. It returns fault.Unauthenticated for a return that belongs to
 // no attempt of this browser or proves nothing, fault.Forbidden with reason
 // identity.email_unverified or registration.closed, and fault.Conflict with
 // reason identity.link_required if the address has a user: they sign in as they

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/ports/fault"
@@ -69,7 +70,7 @@ func newBridge(t *testing.T, cfg func(*identity.Config)) *bridge {
 // leave begins to sign in and returns how it will end.
 func (b *bridge) leave(provider, code string) identity.Return {
 	b.t.Helper()
-	d, err := b.Federation.Start(b.t.Context(), laptop, provider)
+	d, err := b.Start(b.t.Context(), laptop, provider)
 	must(b.t, err)
 	return returned(d, provider, code)
 }
@@ -80,7 +81,7 @@ func returned(d *identity.Departure, provider, code string) identity.Return {
 
 func (b *bridge) arrive(provider, code string) (*identity.SignedIn, error) {
 	b.t.Helper()
-	in, err := b.Federation.SignIn(b.t.Context(), laptop, b.leave(provider, code))
+	in, err := b.SignIn(b.t.Context(), laptop, b.leave(provider, code))
 	if err != nil {
 		return nil, err
 	}
@@ -184,25 +185,25 @@ func TestAnAttempt(t *testing.T) {
 		asked := b.there.asked
 		r := b.leave("first", "ann")
 		change(&r)
-		_, err := b.Federation.SignIn(t.Context(), laptop, r)
+		_, err := b.SignIn(t.Context(), laptop, r)
 		want(t, name, err, fault.Unauthenticated, "sign_in.stale")
 		if b.there.asked != asked {
 			t.Errorf("%s: the provider was asked", name)
 		}
 	}
 	r := b.leave("first", "ann")
-	_, err = b.Federation.SignIn(t.Context(), laptop, r)
+	_, err = b.SignIn(t.Context(), laptop, r)
 	must(t, err)
-	_, err = b.Federation.SignIn(t.Context(), laptop, r)
+	_, err = b.SignIn(t.Context(), laptop, r)
 	want(t, "twice", err, fault.Unauthenticated, "sign_in.stale")
 
 	// Another browser's try uses nothing up, or anybody could end it.
 	r = b.leave("first", "ann")
 	foreign := r
 	foreign.Binder = b.leave("first", "").Binder
-	_, err = b.Federation.SignIn(t.Context(), thief, foreign)
+	_, err = b.SignIn(t.Context(), thief, foreign)
 	want(t, "another browser", err, fault.Unauthenticated, "sign_in.stale")
-	_, err = b.Federation.SignIn(t.Context(), laptop, r)
+	_, err = b.SignIn(t.Context(), laptop, r)
 	must(t, err)
 }
 
@@ -297,4 +298,70 @@ func TestAnAttemptKeepsNoSecret(t *testing.T) {
 	if len(trip.Verifier) < 43 || trip.Verifier == trip.Nonce || trip.Redirect != "https://app.test/sign-in/first" {
 		t.Errorf("%+v", trip)
 	}
+}
+
+func (b *bridge) anew(who identity.Principal, provider, code string) error {
+	b.t.Helper()
+	d, err := b.StartStepUp(b.t.Context(), who, provider)
+	if err != nil {
+		return err
+	}
+	_, err = b.StepUp(b.t.Context(), who, returned(d, provider, code))
+	return err
+}
+
+// Who has nothing here to prove it with proves at the provider once more who
+// they are.
+func TestStepUpAtAProvider(t *testing.T) {
+	b := newBridge(t, nil)
+	in, err := b.arrive("first", "ann")
+	must(t, err)
+	b.pass(identity.StepUpTTL)
+	in, err = b.Refresh(t.Context(), laptop, in.Refresh)
+	must(t, err)
+	who := b.who(t, in)
+	want(t, "after ten minutes", b.SteppedUp(t.Context(), who), fault.Forbidden, "stepup.required")
+	want(t, "with an account that signs nobody in", b.anew(who, "second", "ann"), fault.Forbidden, "identity.not_yours")
+	_, err = b.arrive("second", "bob")
+	must(t, err)
+	want(t, "with an account that signs somebody else in", b.anew(who, "second", "bob"), fault.Forbidden, "identity.not_yours")
+	_, err = b.StepUp(t.Context(), who, b.leave("first", "ann"))
+	want(t, "with what was meant to sign in", err, fault.Unauthenticated, "sign_in.stale")
+	d, err := b.StartStepUp(t.Context(), who, "first")
+	must(t, err)
+	_, err = b.SignIn(t.Context(), laptop, returned(d, "first", "ann"))
+	want(t, "a sign-in with what was meant for this", err, fault.Unauthenticated, "sign_in.stale")
+	want(t, "after all that", b.SteppedUp(t.Context(), b.who(t, in)), fault.Forbidden, "stepup.required")
+
+	must(t, b.anew(who, "first", "ann"))
+	must(t, b.SteppedUp(t.Context(), b.who(t, in)))
+	for _, trip := range b.there.trips {
+		if trip.Since.After(b.clock) {
+			t.Errorf("asked since %s, and it is %s", trip.Since, b.clock)
+		}
+	}
+
+	must(t, b.ForgotPassword(t.Context(), laptop, "ann@there.test"))
+	must(t, b.ResetPassword(t.Context(), laptop, b.token(t), good))
+	who = b.who(t, b.login(t, "ann@there.test", good))
+	want(t, "who has a password", b.anew(who, "first", "ann"), fault.Conflict, "identity.step_up_otherwise")
+}
+
+// A provider is one factor: whoever has a second is asked for it.
+func TestAProviderIsOneFactor(t *testing.T) {
+	b := newBridge(t, nil)
+	in, err := b.arrive("first", "ann")
+	must(t, err)
+	_, err = b.EnrolTOTP(t.Context(), b.who(t, in))
+	must(t, err)
+	_, err = b.ConfirmTOTP(t.Context(), b.who(t, in), codeAt(b.clock))
+	must(t, err)
+	b.pass(time.Minute)
+	entry, err := b.SignIn(t.Context(), laptop, b.leave("first", "ann"))
+	must(t, err)
+	if entry.SignedIn != nil || entry.Asked == nil {
+		t.Fatalf("%+v", entry)
+	}
+	_, err = b.Answer(t.Context(), laptop, entry.Asked.Token, identity.Proof{Method: identity.ByTOTP, Code: codeAt(b.clock)})
+	must(t, err)
 }

@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/carillonhq/carillon/core/identity/breached"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/secret"
 )
@@ -29,6 +30,12 @@ func (h *Held) shortest() int {
 	return MinPassword
 }
 
+// CheckPassword holds a password to the rules, for a neighbour that has people
+// of its own.
+func CheckPassword(p secret.Secret, pointer string) error {
+	return checkPassword(p, "", pointer, MinPassword)
+}
+
 // tooLong reports whether a password is longer than any that was accepted. It
 // is not worth hashing.
 func tooLong(p secret.Secret) bool {
@@ -48,6 +55,8 @@ func checkPassword(p secret.Secret, address, pointer string, shortest int) error
 		return fault.New(fault.Invalid, "password.too_long", "At most %d characters.", MaxPassword).On(pointer)
 	case common(plain, address):
 		return fault.New(fault.Invalid, "password.common", "This is among the first passwords anyone would try. Use unrelated words.").On(pointer)
+	case breached.Has(plain):
+		return fault.New(fault.Invalid, "password.breached", "This password is on lists of stolen ones, which are tried first. Choose another.").On(pointer)
 	}
 	return nil
 }

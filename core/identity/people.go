@@ -26,7 +26,8 @@ func NewDirectory(store Store, hasher Hasher, now func() time.Time) *Directory {
 }
 
 // Find returns the user with an address, for a neighbour that lets a member
-// name another. It returns fault.NotFound if there is none.
+// name another. It returns fault.NotFound if there is none: the neighbour
+// answers that as it does for somebody whom the member cannot see.
 func (d *Directory) Find(ctx context.Context, email string) (*User, error) {
 	address, err := Address(email)
 	if err != nil {
@@ -39,7 +40,7 @@ func (d *Directory) Find(ctx context.Context, email string) (*User, error) {
 			return err
 		}
 		if !cred.Verified {
-			return fault.New(fault.NotFound, "user.not_found", "Nobody with this address has an account.").On("/email")
+			return fault.New(fault.NotFound, "user.no_account", "Nobody has this address.")
 		}
 		user, err = tx.User(ctx, cred.User)
 		return err

@@ -29,7 +29,7 @@ func TestAddAndFind(t *testing.T) {
 		t.Error(diff)
 	}
 	_, err = w.people.Find(ctx, "nobody@example.test")
-	want(t, "nobody", err, fault.NotFound, "user.not_found")
+	want(t, "nobody", err, fault.NotFound, "user.no_account")
 	names, err := w.people.Names(ctx, []tenants.UserID{u.ID})
 	if err != nil || len(names) != 1 {
 		t.Errorf("%v, %v", names, err)

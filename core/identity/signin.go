@@ -13,9 +13,10 @@ import (
 
 // Login opens a session, or asks a person who has one for their second factor.
 // It returns fault.Unauthenticated for a wrong address or password, without
-// saying which, fault.Forbidden with reason email.unverified if the password is
-// right and the mailed link was not followed yet, and fault.RateLimited after
-// too many tries.
+// saying which, and fault.RateLimited after too many tries. Who has registered
+// and not followed the link yet gets the former, too: whoever registers an
+// address knows that password, and must not learn from it whether somebody
+// else has an account with the address.
 func (s *Service) Login(ctx context.Context, from Client, email string, password secret.Secret) (*Entry, error) {
 	address, err := Address(email)
 	if err != nil {
@@ -32,11 +33,11 @@ func (s *Service) Login(ctx context.Context, from Client, email string, password
 	if err != nil {
 		return nil, err
 	}
+	if !cred.Verified {
+		return nil, errLogin()
+	}
 	if err := s.forgive(ctx, used); err != nil {
 		return nil, err
-	}
-	if !cred.Verified {
-		return nil, fault.New(fault.Forbidden, "email.unverified", "Please follow the link we mailed you first.")
 	}
 	if stale {
 		if err := s.rehash(ctx, cred.User, password); err != nil {
@@ -242,5 +243,5 @@ func (s *Service) rotate(ctx context.Context, tx Tx, from Client, old, next Hash
 }
 
 func errLogin() error {
-	return fault.New(fault.Unauthenticated, "login.failed", "The e-mail address or the password is wrong.")
+	return fault.New(fault.Unauthenticated, "login.failed", "The e-mail address or the password is wrong. If you have just registered, follow the link in the mail first.")
 }

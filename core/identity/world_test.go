@@ -54,17 +54,22 @@ func newWorldWith(change func(*identity.Config)) *world {
 	w := &world{
 		clock: identitytest.Noon, homes: map[tenants.UserID]tenants.ID{}, members: map[tenants.UserID]tenants.Scope{}, denied: map[tenants.Action]bool{},
 	}
-	now := func() time.Time { return w.clock }
 	cfg := identity.Config{RefreshKey: []byte("refresh"), AddressKey: []byte("address")}
 	if change != nil {
 		change(&cfg)
 	}
+	w.open(&w.store, cfg)
+	return w
+}
+
+// open makes the use cases over a store.
+func (w *world) open(store identity.Store, cfg identity.Config) {
+	now := func() time.Time { return w.clock }
 	proofs := identity.Proofs{Codes: apps{}, Passkeys: touches{}, Sealer: &w.safe, Party: party}
-	w.Service = identity.New(&w.store, &w.keyring, &w.hasher, &signer{now: now}, w, w, proofs, cfg, now)
+	w.Service = identity.New(store, &w.keyring, &w.hasher, &signer{now: now}, w, w, proofs, cfg, now)
 	w.people = identity.NewDirectory(&w.store, &w.hasher, now)
 	w.keys = identity.NewKeys(&w.keyring, w, "2026-11-01", now)
 	w.post = identity.NewPostman(&w.store, w, "https://app.test", now)
-	return w
 }
 
 func (w *world) pass(d time.Duration) { w.clock = w.clock.Add(d) }

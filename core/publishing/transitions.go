@@ -162,7 +162,8 @@ func backoff(tries int, floor time.Duration) time.Duration {
 // a person's new order after something was tried, are another operation: a
 // platform may remember the old key with the old answer, and so may whoever
 // runs its plugin. Nothing that a restored database doubts comes here before
-// it was looked up: see Segment.suspect.
+// it was looked up (see Segment.suspect), but what had ended: that is looked up
+// when its turn comes.
 func (s *Segment) reset(part Part, at time.Time) {
 	if s.Attempt > 0 || s.tried() || !reflect.DeepEqual(s.Part, part) {
 		s.Revision++

@@ -78,7 +78,7 @@ func (s *Service) checkVariant(ctx context.Context, who tenants.Scope, c Content
 		attached, err := s.media.Attach(ctx, who, mediaIDs(part))
 		if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Conflict) || fault.Is(err, fault.Invalid) {
 			f := fault.Of(err)
-			found = append(found, fault.Violation{Field: pointer(v, i, thread, at) + s.culprit(ctx, who, part), Reason: f.Reason, Message: f.Message})
+			found = append(found, fault.Violation{Field: pointer(v, i, thread, at) + culprit(f), Reason: f.Reason, Message: f.Message})
 			continue
 		}
 		if err != nil {
@@ -101,14 +101,13 @@ func noThreads(target channels.Target, at string) fault.Violation {
 	return fault.Violation{Field: at, Reason: "channel.no_threads", Message: target.Manifest.Name + " takes a single post: no thread, no first comment."}
 }
 
-// culprit is which attachment of a part it is that cannot be attached.
-func (s *Service) culprit(ctx context.Context, who tenants.Scope, part Part) string {
-	for i, name := range mediaIDs(part) {
-		if _, err := s.media.Attach(ctx, who, []media.ID{name}); err != nil {
-			return fmt.Sprintf("/media/%d/id", i)
-		}
+// culprit is which attachment of a part it is that cannot be attached: Attach
+// names it by its place.
+func culprit(f *fault.Error) string {
+	if f.Field == "" {
+		return "/media"
 	}
-	return "/media"
+	return "/media" + f.Field + "/id"
 }
 
 // pointer is where part i of v was written: in the variant, or in the post.

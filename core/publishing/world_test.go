@@ -287,7 +287,7 @@ func (p platform) Attach(_ context.Context, _ tenants.Scope, ids []media.ID) ([]
 	out := make([]social.Media, len(ids))
 	for i, id := range ids {
 		if id == "med_gone" || p.w.gone {
-			return nil, fault.New(fault.NotFound, "media.not_found", "There is no such file.")
+			return nil, fault.New(fault.NotFound, "media.not_found", "There is no such file.").On(fmt.Sprint("/", i))
 		}
 		out[i] = social.Media{ID: string(id), Kind: social.Image, Alt: p.w.alt}
 	}

@@ -18,8 +18,8 @@ import (
 const listed = 100
 
 // Find implements social.Finder: the network lists an account's posts by the
-// mark they were sent with. Where it shows no marks, a post is known by its
-// words. One whose name is known it shows while it is there.
+// mark they were sent with, and shows one that is known while it is there.
+// Where it shows no marks, a post is known by its words.
 func (p *Pigeon) Find(ctx context.Context, req social.FindRequest) (social.Finding, error) {
 	if req.Ref != nil {
 		return p.visible(ctx, req)

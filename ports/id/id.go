@@ -35,16 +35,6 @@ func At(prefix string, at time.Time) string {
 	return prefix + "_" + encode(b)
 }
 
-// Floor is the least name with prefix of things born at that time: every name
-// made since sorts after it. It names nothing.
-func Floor(prefix string, at time.Time) string {
-	var b [16]byte
-	ms := uint64(max(0, at.UnixMilli()))
-	binary.BigEndian.PutUint32(b[0:], uint32(ms>>16))
-	binary.BigEndian.PutUint16(b[4:], uint16(ms))
-	return prefix + "_" + encode(b)
-}
-
 // Born returns when a well-formed name was made, to the millisecond, by the
 // clock of whoever made it; zero for any other.
 func Born(s string) time.Time {
@@ -57,6 +47,16 @@ func Born(s string) time.Time {
 		ms = ms<<5 | uint64(strings.IndexByte(alphabet, digits[i]))
 	}
 	return time.UnixMilli(int64(ms)).UTC()
+}
+
+// Floor is the least name with prefix of things born at that time: every name
+// made since sorts after it. It names nothing.
+func Floor(prefix string, at time.Time) string {
+	var b [16]byte
+	ms := uint64(max(0, at.UnixMilli()))
+	binary.BigEndian.PutUint32(b[0:], uint32(ms>>16))
+	binary.BigEndian.PutUint16(b[4:], uint16(ms))
+	return prefix + "_" + encode(b)
 }
 
 // Is reports whether s is a well-formed name with prefix.

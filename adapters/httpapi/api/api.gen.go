@@ -132,6 +132,21 @@ func (e AuditEntryObject) Valid() bool {
 	}
 }
 
+// Defines values for BlockObject.
+const (
+	BlockObjectBlock BlockObject = "block"
+)
+
+// Valid indicates whether the value is a known member of the BlockObject enum.
+func (e BlockObject) Valid() bool {
+	switch e {
+	case BlockObjectBlock:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BuiltInRoleName.
 const (
 	BuiltInRoleNameAdmin    BuiltInRoleName = "admin"
@@ -405,6 +420,21 @@ func (e FactorsObject) Valid() bool {
 	}
 }
 
+// Defines values for FlagObject.
+const (
+	FlagObjectFlag FlagObject = "flag"
+)
+
+// Valid indicates whether the value is a known member of the FlagObject enum.
+func (e FlagObject) Valid() bool {
+	switch e {
+	case FlagObjectFlag:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HeldReason.
 const (
 	ChannelDisconnected   HeldReason = "channel.disconnected"
@@ -456,6 +486,21 @@ const (
 func (e IdentityObject) Valid() bool {
 	switch e {
 	case IdentityObjectIdentity:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImpersonationObject.
+const (
+	ImpersonationObjectImpersonation ImpersonationObject = "impersonation"
+)
+
+// Valid indicates whether the value is a known member of the ImpersonationObject enum.
+func (e ImpersonationObject) Valid() bool {
+	switch e {
+	case ImpersonationObjectImpersonation:
 		return true
 	default:
 		return false
@@ -552,6 +597,57 @@ const (
 func (e KeyObject) Valid() bool {
 	switch e {
 	case ApiKey:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MaintenanceObject.
+const (
+	MaintenanceObjectMaintenance MaintenanceObject = "maintenance"
+)
+
+// Valid indicates whether the value is a known member of the MaintenanceObject enum.
+func (e MaintenanceObject) Valid() bool {
+	switch e {
+	case MaintenanceObjectMaintenance:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MaintenancePublishing.
+const (
+	MaintenancePublishingGoesOn MaintenancePublishing = "goes_on"
+	MaintenancePublishingHeld   MaintenancePublishing = "held"
+)
+
+// Valid indicates whether the value is a known member of the MaintenancePublishing enum.
+func (e MaintenancePublishing) Valid() bool {
+	switch e {
+	case MaintenancePublishingGoesOn:
+		return true
+	case MaintenancePublishingHeld:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MaintenanceInputPublishing.
+const (
+	MaintenanceInputPublishingGoesOn MaintenanceInputPublishing = "goes_on"
+	MaintenanceInputPublishingHeld   MaintenanceInputPublishing = "held"
+)
+
+// Valid indicates whether the value is a known member of the MaintenanceInputPublishing enum.
+func (e MaintenanceInputPublishing) Valid() bool {
+	switch e {
+	case MaintenanceInputPublishingGoesOn:
+		return true
+	case MaintenanceInputPublishingHeld:
 		return true
 	default:
 		return false
@@ -657,6 +753,54 @@ func (e Method) Valid() bool {
 	}
 }
 
+// Defines values for NodeObject.
+const (
+	NodeObjectNode NodeObject = "node"
+)
+
+// Valid indicates whether the value is a known member of the NodeObject enum.
+func (e NodeObject) Valid() bool {
+	switch e {
+	case NodeObjectNode:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OperatorObject.
+const (
+	OperatorObjectOperator OperatorObject = "operator"
+)
+
+// Valid indicates whether the value is a known member of the OperatorObject enum.
+func (e OperatorObject) Valid() bool {
+	switch e {
+	case OperatorObjectOperator:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OperatorSignedInObject.
+const (
+	Enrolment       OperatorSignedInObject = "enrolment"
+	OperatorSession OperatorSignedInObject = "operator_session"
+)
+
+// Valid indicates whether the value is a known member of the OperatorSignedInObject enum.
+func (e OperatorSignedInObject) Valid() bool {
+	switch e {
+	case Enrolment:
+		return true
+	case OperatorSession:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OwnershipInputKeeps.
 const (
 	OwnershipInputKeepsAdmin   OwnershipInputKeeps = "admin"
@@ -741,6 +885,21 @@ const (
 func (e PasskeyObject) Valid() bool {
 	switch e {
 	case PasskeyObjectPasskey:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PersonObject.
+const (
+	PersonObjectPerson PersonObject = "person"
+)
+
+// Valid indicates whether the value is a known member of the PersonObject enum.
+func (e PersonObject) Valid() bool {
+	switch e {
+	case PersonObjectPerson:
 		return true
 	default:
 		return false
@@ -1410,6 +1569,30 @@ func (e TextRuleCount) Valid() bool {
 	}
 }
 
+// Defines values for TierGrantTier.
+const (
+	TierGrantTierAgency  TierGrantTier = "agency"
+	TierGrantTierCreator TierGrantTier = "creator"
+	TierGrantTierFree    TierGrantTier = "free"
+	TierGrantTierPro     TierGrantTier = "pro"
+)
+
+// Valid indicates whether the value is a known member of the TierGrantTier enum.
+func (e TierGrantTier) Valid() bool {
+	switch e {
+	case TierGrantTierAgency:
+		return true
+	case TierGrantTierCreator:
+		return true
+	case TierGrantTierFree:
+		return true
+	case TierGrantTierPro:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TokensTokenType.
 const (
 	Bearer TokensTokenType = "Bearer"
@@ -1560,6 +1743,30 @@ func (e ExportAuditParamsFormat) Valid() bool {
 	case Csv:
 		return true
 	case Ndjson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SearchTenantsParamsKind.
+const (
+	SearchTenantsParamsKindAgency    SearchTenantsParamsKind = "agency"
+	SearchTenantsParamsKindOperator  SearchTenantsParamsKind = "operator"
+	SearchTenantsParamsKindReseller  SearchTenantsParamsKind = "reseller"
+	SearchTenantsParamsKindWorkspace SearchTenantsParamsKind = "workspace"
+)
+
+// Valid indicates whether the value is a known member of the SearchTenantsParamsKind enum.
+func (e SearchTenantsParamsKind) Valid() bool {
+	switch e {
+	case SearchTenantsParamsKindAgency:
+		return true
+	case SearchTenantsParamsKindOperator:
+		return true
+	case SearchTenantsParamsKindReseller:
+		return true
+	case SearchTenantsParamsKindWorkspace:
 		return true
 	default:
 		return false
@@ -1747,6 +1954,35 @@ type BatchResult struct {
 	Created int         `json:"created"`
 	Data    []BatchItem `json:"data" validate:"dive"`
 	Failed  int         `json:"failed"`
+}
+
+// Block defines model for Block.
+type Block struct {
+	CreatedAt time.Time   `json:"created_at"`
+	CreatedBy string      `json:"created_by"`
+	ExpiresAt *time.Time  `json:"expires_at,omitempty"`
+	Id        string      `json:"id"`
+	Object    BlockObject `json:"object" validate:"oneof=block"`
+	Range     string      `json:"range"`
+	Reason    string      `json:"reason"`
+}
+
+// BlockObject defines model for Block.Object.
+type BlockObject string
+
+// BlockInput Example: {"range":"192.0.2.0/24","reason":"guessing passwords","until":"2027-01-01T00:00:00Z"}
+type BlockInput struct {
+	// Range An address or a range in CIDR notation.
+	Range  string `json:"range" validate:"min=1,max=64"`
+	Reason string `json:"reason" validate:"min=1,max=500"`
+
+	// Until Missing: until it is lifted.
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// BlockList defines model for BlockList.
+type BlockList struct {
+	Data []Block `json:"data" validate:"dive"`
 }
 
 // BuiltInRole defines model for BuiltInRole.
@@ -2068,6 +2304,11 @@ type Factors struct {
 // FactorsObject defines model for Factors.Object.
 type FactorsObject string
 
+// FeatureList defines model for FeatureList.
+type FeatureList struct {
+	Features map[string]bool `json:"features"`
+}
+
 // FieldError defines model for FieldError.
 type FieldError struct {
 	Actual  *float32 `json:"actual,omitempty"`
@@ -2076,6 +2317,38 @@ type FieldError struct {
 	Limit   *float32 `json:"limit,omitempty"`
 	Pointer string   `json:"pointer"`
 	Warning *bool    `json:"warning,omitempty"`
+}
+
+// Flag defines model for Flag.
+type Flag struct {
+	Description *string    `json:"description,omitempty"`
+	Name        string     `json:"name"`
+	Object      FlagObject `json:"object" validate:"oneof=flag"`
+	On          bool       `json:"on"`
+
+	// Overrides How many tenants have a word of their own.
+	Overrides int       `json:"overrides"`
+	UpdatedAt time.Time `json:"updated_at"`
+	UpdatedBy string    `json:"updated_by"`
+}
+
+// FlagObject defines model for Flag.Object.
+type FlagObject string
+
+// FlagInput Example: {"description":"The new calendar","on":false}
+type FlagInput struct {
+	Description *string `json:"description,omitempty" validate:"omitempty,max=500"`
+	On          bool    `json:"on"`
+}
+
+// FlagList defines model for FlagList.
+type FlagList struct {
+	Data []Flag `json:"data" validate:"dive"`
+}
+
+// FlagOverride Example: {"on":true}
+type FlagOverride struct {
+	On bool `json:"on"`
 }
 
 // Format defines model for Format.
@@ -2141,6 +2414,29 @@ type IdentityReturn struct {
 	Iss      *string `json:"iss,omitempty" validate:"omitempty,min=1,max=2048"`
 	Provider string  `json:"provider" validate:"min=1,max=32"`
 	State    string  `json:"state" validate:"min=1,max=128"`
+}
+
+// Impersonation defines model for Impersonation.
+type Impersonation struct {
+	ExpiresAt time.Time           `json:"expires_at"`
+	Id        string              `json:"id"`
+	Object    ImpersonationObject `json:"object" validate:"oneof=impersonation"`
+	Reason    string              `json:"reason"`
+	Tenant    string              `json:"tenant"`
+
+	// Token A bearer token. It is in this answer and nowhere else.
+	Token string `json:"token"`
+	User  string `json:"user"`
+}
+
+// ImpersonationObject defines model for Impersonation.Object.
+type ImpersonationObject string
+
+// ImpersonationInput Example: {"reason":"ticket 4711: their calendar is empty","tenant":"ten_01jd0000000000000000000000","user":"usr_01jd0000000000000000000000"}
+type ImpersonationInput struct {
+	Reason string `json:"reason" validate:"min=1,max=500"`
+	Tenant string `json:"tenant" validate:"max=64"`
+	User   string `json:"user" validate:"max=64"`
 }
 
 // Invitation defines model for Invitation.
@@ -2281,6 +2577,40 @@ type Login struct {
 	Password    string  `json:"password" validate:"min=1,max=1024"`
 }
 
+// Maintenance defines model for Maintenance.
+type Maintenance struct {
+	Message    string                `json:"message"`
+	Object     MaintenanceObject     `json:"object" validate:"oneof=maintenance"`
+	On         bool                  `json:"on"`
+	Publishing MaintenancePublishing `json:"publishing" validate:"oneof=goes_on held"`
+
+	// RetryAfter Seconds.
+	RetryAfter int        `json:"retry_after"`
+	UpdatedAt  *time.Time `json:"updated_at,omitempty"`
+	UpdatedBy  *string    `json:"updated_by,omitempty"`
+}
+
+// MaintenanceObject defines model for Maintenance.Object.
+type MaintenanceObject string
+
+// MaintenancePublishing defines model for Maintenance.Publishing.
+type MaintenancePublishing string
+
+// MaintenanceInput Example: {"message":"We are moving house until noon.","on":true,"publishing":"held","retry_after":600}
+type MaintenanceInput struct {
+	Message *string `json:"message,omitempty" validate:"omitempty,max=500"`
+	On      bool    `json:"on"`
+
+	// Publishing What workers do meanwhile: `goes_on` unless said otherwise.
+	Publishing *MaintenanceInputPublishing `json:"publishing,omitempty" validate:"omitempty,oneof=goes_on held"`
+
+	// RetryAfter Seconds.
+	RetryAfter *int `json:"retry_after,omitempty" validate:"omitempty,min=1,max=86400"`
+}
+
+// MaintenanceInputPublishing What workers do meanwhile: `goes_on` unless said otherwise.
+type MaintenanceInputPublishing string
+
 // Media defines model for Media.
 type Media struct {
 	Alt       string    `json:"alt"`
@@ -2400,6 +2730,97 @@ type NewWebhook struct {
 	Webhook Webhook `json:"webhook"`
 }
 
+// Node defines model for Node.
+type Node struct {
+	CreatedAt time.Time `json:"created_at"`
+	Grant     *struct {
+		// FallsBackTo Missing: to the nearest ancestor's.
+		FallsBackTo *string   `json:"falls_back_to,omitempty"`
+		GrantedAt   time.Time `json:"granted_at"`
+		GrantedBy   string    `json:"granted_by"`
+		Reason      string    `json:"reason"`
+		Tier        string    `json:"tier"`
+		Until       time.Time `json:"until"`
+	} `json:"grant,omitempty"`
+	Id       string     `json:"id"`
+	Kind     string     `json:"kind"`
+	Name     string     `json:"name"`
+	Object   NodeObject `json:"object" validate:"oneof=node"`
+	ParentId *string    `json:"parent_id,omitempty"`
+
+	// Suspended Itself; an ancestor's suspension counts as well.
+	Suspended       bool    `json:"suspended"`
+	SuspendedReason *string `json:"suspended_reason,omitempty"`
+
+	// Tier Its own plan. Missing: that of the nearest ancestor.
+	Tier *string `json:"tier,omitempty"`
+}
+
+// NodeObject defines model for Node.Object.
+type NodeObject string
+
+// NodeList defines model for NodeList.
+type NodeList struct {
+	Data       []Node  `json:"data" validate:"dive"`
+	HasMore    bool    `json:"has_more"`
+	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// Operator defines model for Operator.
+type Operator struct {
+	CreatedAt time.Time `json:"created_at"`
+	Email     string    `json:"email"`
+
+	// Enrolled A code was shown.
+	Enrolled bool           `json:"enrolled"`
+	Id       string         `json:"id"`
+	Name     string         `json:"name"`
+	Object   OperatorObject `json:"object" validate:"oneof=operator"`
+}
+
+// OperatorObject defines model for Operator.Object.
+type OperatorObject string
+
+// OperatorList defines model for OperatorList.
+type OperatorList struct {
+	Data []Operator `json:"data" validate:"dive"`
+}
+
+// OperatorLogin Example: {"code":"123456","email":"olga@example.com","password":"mist orchard velvet quarry"}
+type OperatorLogin struct {
+	// Code Six digits. Leave it out to enrol.
+	Code     *string `json:"code,omitempty" validate:"omitempty,max=16"`
+	Email    string  `json:"email" validate:"min=3,max=254,email"`
+	Password string  `json:"password" validate:"min=1,max=1024"`
+}
+
+// OperatorPassword Example: {"password":"mist orchard velvet quarry","token":"col_…"}
+type OperatorPassword struct {
+	Password string `json:"password" validate:"min=1,max=1024"`
+	Token    string `json:"token" validate:"min=1,max=512"`
+}
+
+// OperatorSignedIn defines model for OperatorSignedIn.
+type OperatorSignedIn struct {
+	ExpiresAt *time.Time             `json:"expires_at,omitempty"`
+	Object    OperatorSignedInObject `json:"object" validate:"oneof=operator_session enrolment"`
+
+	// Picture To enrol: the address as a QR code, a `data:` URL.
+	Picture *string `json:"picture,omitempty"`
+
+	// Secret To enrol: as people type it into an app.
+	Secret *string `json:"secret,omitempty"`
+
+	// Token A bearer token for this realm. It is in this answer and nowhere else.
+	Token *string `json:"token,omitempty"`
+
+	// Uri To enrol: an `otpauth:` address.
+	Uri *string `json:"uri,omitempty"`
+}
+
+// OperatorSignedInObject defines model for OperatorSignedIn.Object.
+type OperatorSignedInObject string
+
 // OwnershipInput Example: {"keeps":"admin","user_id":"usr_01jd0000000000000000000000"}
 type OwnershipInput struct {
 	Keeps  *OwnershipInputKeeps `json:"keeps,omitempty" validate:"omitempty,oneof=owner admin manager editor viewer none"`
@@ -2493,6 +2914,40 @@ type PasswordReset struct {
 type Pause struct {
 	// Reason For people.
 	Reason *string `json:"reason,omitempty" validate:"omitempty,max=1000"`
+}
+
+// Person defines model for Person.
+type Person struct {
+	CreatedAt       time.Time    `json:"created_at"`
+	Email           string       `json:"email"`
+	HomeTenantId    *string      `json:"home_tenant_id,omitempty"`
+	Id              string       `json:"id"`
+	Name            string       `json:"name"`
+	Object          PersonObject `json:"object" validate:"oneof=person"`
+	Suspended       bool         `json:"suspended"`
+	SuspendedAt     *time.Time   `json:"suspended_at,omitempty"`
+	SuspendedReason *string      `json:"suspended_reason,omitempty"`
+}
+
+// PersonObject defines model for Person.Object.
+type PersonObject string
+
+// PersonDetail defines model for PersonDetail.
+type PersonDetail struct {
+	Memberships []struct {
+		Kind   string `json:"kind"`
+		Name   string `json:"name"`
+		Role   string `json:"role"`
+		Tenant string `json:"tenant"`
+	} `json:"memberships" validate:"dive"`
+	Person Person `json:"person"`
+}
+
+// PersonList defines model for PersonList.
+type PersonList struct {
+	Data       []Person `json:"data" validate:"dive"`
+	HasMore    bool     `json:"has_more"`
+	NextCursor *string  `json:"next_cursor,omitempty"`
 }
 
 // Place defines model for Place.
@@ -2910,6 +3365,11 @@ type PublishingSettings struct {
 	MissedAfterS int `json:"missed_after_s" validate:"min=0,max=2592000"`
 }
 
+// Reason Example: {"reason":"unpaid since March"}
+type Reason struct {
+	Reason string `json:"reason" validate:"min=1,max=500"`
+}
+
 // Receipt defines model for Receipt.
 type Receipt struct {
 	Deliveries []Delivery `json:"deliveries" validate:"dive"`
@@ -3226,6 +3686,16 @@ type Ticket struct {
 	Ticket    string `json:"ticket"`
 }
 
+// TierGrant Example: {"reason":"a trial for the migration","tier":"pro","until":"2027-01-01T00:00:00Z"}
+type TierGrant struct {
+	Reason string        `json:"reason" validate:"min=1,max=500"`
+	Tier   TierGrantTier `json:"tier" validate:"oneof=free creator pro agency"`
+	Until  time.Time     `json:"until"`
+}
+
+// TierGrantTier defines model for TierGrant.Tier.
+type TierGrantTier string
+
 // TokenInput Example: {"token":"cds_…"}
 type TokenInput struct {
 	Token string `json:"token" validate:"min=1,max=512"`
@@ -3279,10 +3749,18 @@ type User struct {
 	Email     string    `json:"email"`
 
 	// HomeTenantId The agency that was made for the person.
-	HomeTenantId *string    `json:"home_tenant_id,omitempty"`
-	Id           string     `json:"id"`
-	Name         string     `json:"name"`
-	Object       UserObject `json:"object" validate:"oneof=user"`
+	HomeTenantId *string `json:"home_tenant_id,omitempty"`
+	Id           string  `json:"id"`
+
+	// Impersonation Set while an operator acts as this person.
+	Impersonation *struct {
+		ExpiresAt time.Time `json:"expires_at"`
+		Operator  string    `json:"operator"`
+		Reason    string    `json:"reason"`
+		Tenant    string    `json:"tenant"`
+	} `json:"impersonation,omitempty"`
+	Name   string     `json:"name"`
+	Object UserObject `json:"object" validate:"oneof=user"`
 }
 
 // UserObject defines model for User.Object.
@@ -3422,6 +3900,9 @@ type WorkspacesResult struct {
 // AccessID defines model for accessID.
 type AccessID = string
 
+// BlockID defines model for blockID.
+type BlockID = string
+
 // ChannelID defines model for channelID.
 type ChannelID = string
 
@@ -3440,6 +3921,9 @@ type DeliveryID = string
 // DryRun defines model for dryRun.
 type DryRun = bool
 
+// FlagID defines model for flagID.
+type FlagID = string
+
 // IdempotencyKey defines model for idempotencyKey.
 type IdempotencyKey = string
 
@@ -3448,6 +3932,9 @@ type IdentityID = string
 
 // IfMatch defines model for ifMatch.
 type IfMatch = string
+
+// ImpersonationID defines model for impersonationID.
+type ImpersonationID = string
 
 // InvitationID defines model for invitationID.
 type InvitationID = string
@@ -3694,6 +4181,34 @@ type GiveWorkspacesParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// SearchTenantsParams defines parameters for SearchTenants.
+type SearchTenantsParams struct {
+	// Q An id, the beginning of an address, or a part of a name.
+	Q    *string                  `form:"q,omitempty" json:"q,omitempty"`
+	Kind *SearchTenantsParamsKind `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// SearchTenantsParamsKind defines parameters for SearchTenants.
+type SearchTenantsParamsKind string
+
+// SearchUsersParams defines parameters for SearchUsers.
+type SearchUsersParams struct {
+	// Q An id, the beginning of an address, or a part of a name.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // AddPluginMultipartBody defines parameters for AddPlugin.
 type AddPluginMultipartBody struct {
 	Alt  *string            `json:"alt,omitempty"`
@@ -3922,6 +4437,9 @@ type DisownSessionJSONRequestBody = TokenInput
 // StepUpJSONRequestBody defines body for StepUp for application/json ContentType.
 type StepUpJSONRequestBody = StepUpInput
 
+// FinishProviderStepUpJSONRequestBody defines body for FinishProviderStepUp for application/json ContentType.
+type FinishProviderStepUpJSONRequestBody = ProviderReturn
+
 // VerifyEmailJSONRequestBody defines body for VerifyEmail for application/json ContentType.
 type VerifyEmailJSONRequestBody = VerifyInput
 
@@ -3987,6 +4505,36 @@ type SetMemberRoleJSONRequestBody = MemberRole
 
 // GiveWorkspacesJSONRequestBody defines body for GiveWorkspaces for application/json ContentType.
 type GiveWorkspacesJSONRequestBody = WorkspacesInput
+
+// OperatorLoginJSONRequestBody defines body for OperatorLogin for application/json ContentType.
+type OperatorLoginJSONRequestBody = OperatorLogin
+
+// OperatorPasswordJSONRequestBody defines body for OperatorPassword for application/json ContentType.
+type OperatorPasswordJSONRequestBody = OperatorPassword
+
+// AddBlockJSONRequestBody defines body for AddBlock for application/json ContentType.
+type AddBlockJSONRequestBody = BlockInput
+
+// SetFlagJSONRequestBody defines body for SetFlag for application/json ContentType.
+type SetFlagJSONRequestBody = FlagInput
+
+// ImpersonateJSONRequestBody defines body for Impersonate for application/json ContentType.
+type ImpersonateJSONRequestBody = ImpersonationInput
+
+// SetMaintenanceJSONRequestBody defines body for SetMaintenance for application/json ContentType.
+type SetMaintenanceJSONRequestBody = MaintenanceInput
+
+// OverrideFlagJSONRequestBody defines body for OverrideFlag for application/json ContentType.
+type OverrideFlagJSONRequestBody = FlagOverride
+
+// GrantTierJSONRequestBody defines body for GrantTier for application/json ContentType.
+type GrantTierJSONRequestBody = TierGrant
+
+// OperatorSuspendTenantJSONRequestBody defines body for OperatorSuspendTenant for application/json ContentType.
+type OperatorSuspendTenantJSONRequestBody = Reason
+
+// OperatorSuspendUserJSONRequestBody defines body for OperatorSuspendUser for application/json ContentType.
+type OperatorSuspendUserJSONRequestBody = Reason
 
 // TrustPluginKeyJSONRequestBody defines body for TrustPluginKey for application/json ContentType.
 type TrustPluginKeyJSONRequestBody = PluginKeyInput
@@ -4143,6 +4691,12 @@ type ServerInterface interface {
 	// StepUp Prove once more who you are.
 	// (POST /auth/step-up)
 	StepUp(c *fiber.Ctx) error
+	// FinishProviderStepUp Deliver what the provider sent the person back with, to prove who they are.
+	// (POST /auth/step-up/providers/{provider}:finish)
+	FinishProviderStepUp(c *fiber.Ctx, provider ProviderName) error
+	// StartProviderStepUp Prove once more who you are at a provider.
+	// (POST /auth/step-up/providers/{provider}:start)
+	StartProviderStepUp(c *fiber.Ctx, provider ProviderName) error
 	// AskStepUp How to prove once more who you are.
 	// (POST /auth/step-up:begin)
 	AskStepUp(c *fiber.Ctx) error
@@ -4191,6 +4745,9 @@ type ServerInterface interface {
 	// CreateStreamTicket A ticket that opens the stream within 60 seconds.
 	// (POST /events/ticket)
 	CreateStreamTicket(c *fiber.Ctx) error
+	// ListFeatures Which features are on in this tenant.
+	// (GET /features)
+	ListFeatures(c *fiber.Ctx) error
 	// ListInvitations Who was invited, latest first.
 	// (GET /invitations)
 	ListInvitations(c *fiber.Ctx, params ListInvitationsParams) error
@@ -4299,7 +4856,7 @@ type ServerInterface interface {
 	// ListMembers Who may enter this tenant.
 	// (GET /members)
 	ListMembers(c *fiber.Ctx, params ListMembersParams) error
-	// AddMember Let a registered person in.
+	// AddMember Let a colleague in.
 	// (POST /members)
 	AddMember(c *fiber.Ctx, params AddMemberParams) error
 	// RemoveMember Remove a member.
@@ -4314,6 +4871,87 @@ type ServerInterface interface {
 	// GiveWorkspaces Give a member several workspaces at once.
 	// (POST /members/{user}/workspaces)
 	GiveWorkspaces(c *fiber.Ctx, user UserID, params GiveWorkspacesParams) error
+	// OperatorLogin Sign in as an operator.
+	// (POST /operator/auth/login)
+	OperatorLogin(c *fiber.Ctx) error
+	// OperatorLogout Sign out, and end what you act as.
+	// (POST /operator/auth/logout)
+	OperatorLogout(c *fiber.Ctx) error
+	// OperatorPassword Choose a password by a link.
+	// (POST /operator/auth/password)
+	OperatorPassword(c *fiber.Ctx) error
+	// ListBlocks Addresses that nothing may come from.
+	// (GET /operator/blocks)
+	ListBlocks(c *fiber.Ctx) error
+	// AddBlock Block an address or a range, everywhere within a second.
+	// (POST /operator/blocks)
+	AddBlock(c *fiber.Ctx) error
+	// DropBlock Lift a block.
+	// (DELETE /operator/blocks/{block})
+	DropBlock(c *fiber.Ctx, block BlockID) error
+	// ListFlags The feature flags.
+	// (GET /operator/flags)
+	ListFlags(c *fiber.Ctx) error
+	// DropFlag Forget a flag, with every override.
+	// (DELETE /operator/flags/{flag})
+	DropFlag(c *fiber.Ctx, flag FlagID) error
+	// SetFlag Make or change a flag.
+	// (PUT /operator/flags/{flag})
+	SetFlag(c *fiber.Ctx, flag FlagID) error
+	// Impersonate Act as a member of a tenant.
+	// (POST /operator/impersonations)
+	Impersonate(c *fiber.Ctx) error
+	// EndImpersonation End it.
+	// (DELETE /operator/impersonations/{impersonation})
+	EndImpersonation(c *fiber.Ctx, impersonation ImpersonationID) error
+	// GetMaintenance Whether the installation is worked on.
+	// (GET /operator/maintenance)
+	GetMaintenance(c *fiber.Ctx) error
+	// SetMaintenance Begin or end maintenance, everywhere within a second.
+	// (PUT /operator/maintenance)
+	SetMaintenance(c *fiber.Ctx) error
+	// OperatorMe Which operator is signed in.
+	// (GET /operator/me)
+	OperatorMe(c *fiber.Ctx) error
+	// ListOperators The operators.
+	// (GET /operator/operators)
+	ListOperators(c *fiber.Ctx) error
+	// SearchTenants Find tenants.
+	// (GET /operator/tenants)
+	SearchTenants(c *fiber.Ctx, params SearchTenantsParams) error
+	// OperatorGetTenant One tenant.
+	// (GET /operator/tenants/{tenant})
+	OperatorGetTenant(c *fiber.Ctx, tenant TenantID) error
+	// DropOverride Take it back: the flag is as for all.
+	// (DELETE /operator/tenants/{tenant}/flags/{flag})
+	DropOverride(c *fiber.Ctx, tenant TenantID, flag FlagID) error
+	// OverrideFlag Switch a feature for a tenant and all below it.
+	// (PUT /operator/tenants/{tenant}/flags/{flag})
+	OverrideFlag(c *fiber.Ctx, tenant TenantID, flag FlagID) error
+	// EndTierGrant Let it fall back now.
+	// (DELETE /operator/tenants/{tenant}/tier)
+	EndTierGrant(c *fiber.Ctx, tenant TenantID) error
+	// GrantTier Give a tenant a plan for a time.
+	// (PUT /operator/tenants/{tenant}/tier)
+	GrantTier(c *fiber.Ctx, tenant TenantID) error
+	// OperatorResumeTenant Open a tenant again.
+	// (POST /operator/tenants/{tenant}:resume)
+	OperatorResumeTenant(c *fiber.Ctx, tenant TenantID) error
+	// OperatorSuspendTenant Close a tenant and all below it.
+	// (POST /operator/tenants/{tenant}:suspend)
+	OperatorSuspendTenant(c *fiber.Ctx, tenant TenantID) error
+	// SearchUsers Find people.
+	// (GET /operator/users)
+	SearchUsers(c *fiber.Ctx, params SearchUsersParams) error
+	// OperatorGetUser One person, with where they belong.
+	// (GET /operator/users/{user})
+	OperatorGetUser(c *fiber.Ctx, user UserID) error
+	// OperatorResumeUser Let a person in again.
+	// (POST /operator/users/{user}:resume)
+	OperatorResumeUser(c *fiber.Ctx, user UserID) error
+	// OperatorSuspendUser Shut a person out.
+	// (POST /operator/users/{user}:suspend)
+	OperatorSuspendUser(c *fiber.Ctx, user UserID) error
 	// ListPlatforms What can be posted to here.
 	// (GET /platforms)
 	ListPlatforms(c *fiber.Ctx) error
@@ -5225,6 +5863,64 @@ func (siw *ServerInterfaceWrapper) StepUp(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// FinishProviderStepUp operation middleware
+func (siw *ServerInterfaceWrapper) FinishProviderStepUp(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "provider" -------------
+	var provider ProviderName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "provider", c.Params("provider"), &provider, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/provider")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.FinishProviderStepUp(c, provider)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// StartProviderStepUp operation middleware
+func (siw *ServerInterfaceWrapper) StartProviderStepUp(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "provider" -------------
+	var provider ProviderName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "provider", c.Params("provider"), &provider, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/provider")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.StartProviderStepUp(c, provider)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // AskStepUp operation middleware
 func (siw *ServerInterfaceWrapper) AskStepUp(c *fiber.Ctx) error {
 
@@ -5758,6 +6454,24 @@ func (siw *ServerInterfaceWrapper) CreateStreamTicket(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.CreateStreamTicket(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListFeatures operation middleware
+func (siw *ServerInterfaceWrapper) ListFeatures(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListFeatures(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -6969,6 +7683,735 @@ func (siw *ServerInterfaceWrapper) GiveWorkspaces(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.GiveWorkspaces(c, user, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// OperatorLogin operation middleware
+func (siw *ServerInterfaceWrapper) OperatorLogin(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.OperatorLogin(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// OperatorLogout operation middleware
+func (siw *ServerInterfaceWrapper) OperatorLogout(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.OperatorLogout(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// OperatorPassword operation middleware
+func (siw *ServerInterfaceWrapper) OperatorPassword(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.OperatorPassword(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListBlocks operation middleware
+func (siw *ServerInterfaceWrapper) ListBlocks(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListBlocks(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// AddBlock operation middleware
+func (siw *ServerInterfaceWrapper) AddBlock(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.AddBlock(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// DropBlock operation middleware
+func (siw *ServerInterfaceWrapper) DropBlock(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "block" -------------
+	var block BlockID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "block", c.Params("block"), &block, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/block")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DropBlock(c, block)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListFlags operation middleware
+func (siw *ServerInterfaceWrapper) ListFlags(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListFlags(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// DropFlag operation middleware
+func (siw *ServerInterfaceWrapper) DropFlag(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "flag" -------------
+	var flag FlagID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "flag", c.Params("flag"), &flag, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/flag")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DropFlag(c, flag)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// SetFlag operation middleware
+func (siw *ServerInterfaceWrapper) SetFlag(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "flag" -------------
+	var flag FlagID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "flag", c.Params("flag"), &flag, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/flag")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.SetFlag(c, flag)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// Impersonate operation middleware
+func (siw *ServerInterfaceWrapper) Impersonate(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.Impersonate(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// EndImpersonation operation middleware
+func (siw *ServerInterfaceWrapper) EndImpersonation(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "impersonation" -------------
+	var impersonation ImpersonationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "impersonation", c.Params("impersonation"), &impersonation, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/impersonation")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.EndImpersonation(c, impersonation)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetMaintenance operation middleware
+func (siw *ServerInterfaceWrapper) GetMaintenance(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetMaintenance(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// SetMaintenance operation middleware
+func (siw *ServerInterfaceWrapper) SetMaintenance(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.SetMaintenance(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// OperatorMe operation middleware
+func (siw *ServerInterfaceWrapper) OperatorMe(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.OperatorMe(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListOperators operation middleware
+func (siw *ServerInterfaceWrapper) ListOperators(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListOperators(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// SearchTenants operation middleware
+func (siw *ServerInterfaceWrapper) SearchTenants(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchTenantsParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", query, &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/q")
+	}
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", query, &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/kind")
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", query, &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return BadParameter("/query/limit")
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", query, &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/cursor")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.SearchTenants(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// OperatorGetTenant operation middleware
+func (siw *ServerInterfaceWrapper) OperatorGetTenant(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.OperatorGetTenant(c, tenant)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// DropOverride operation middleware
+func (siw *ServerInterfaceWrapper) DropOverride(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	// ------------- Path parameter "flag" -------------
+	var flag FlagID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "flag", c.Params("flag"), &flag, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/flag")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DropOverride(c, tenant, flag)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// OverrideFlag operation middleware
+func (siw *ServerInterfaceWrapper) OverrideFlag(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	// ------------- Path parameter "flag" -------------
+	var flag FlagID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "flag", c.Params("flag"), &flag, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/flag")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.OverrideFlag(c, tenant, flag)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// EndTierGrant operation middleware
+func (siw *ServerInterfaceWrapper) EndTierGrant(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.EndTierGrant(c, tenant)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GrantTier operation middleware
+func (siw *ServerInterfaceWrapper) GrantTier(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GrantTier(c, tenant)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// OperatorResumeTenant operation middleware
+func (siw *ServerInterfaceWrapper) OperatorResumeTenant(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.OperatorResumeTenant(c, tenant)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// OperatorSuspendTenant operation middleware
+func (siw *ServerInterfaceWrapper) OperatorSuspendTenant(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.OperatorSuspendTenant(c, tenant)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// SearchUsers operation middleware
+func (siw *ServerInterfaceWrapper) SearchUsers(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchUsersParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", query, &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/q")
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", query, &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return BadParameter("/query/limit")
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", query, &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/cursor")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.SearchUsers(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// OperatorGetUser operation middleware
+func (siw *ServerInterfaceWrapper) OperatorGetUser(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user" -------------
+	var user UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Params("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/user")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.OperatorGetUser(c, user)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// OperatorResumeUser operation middleware
+func (siw *ServerInterfaceWrapper) OperatorResumeUser(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user" -------------
+	var user UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Params("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/user")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.OperatorResumeUser(c, user)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// OperatorSuspendUser operation middleware
+func (siw *ServerInterfaceWrapper) OperatorSuspendUser(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user" -------------
+	var user UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", c.Params("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/user")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.OperatorSuspendUser(c, user)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -9368,16 +10811,16 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/api-keys", Operation: "ListKeys", Handler: wrapper.ListKeys, Action: "key.read", Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/api-keys", Operation: "CreateKey", Handler: wrapper.CreateKey, Action: "key.manage",
+			Method: "POST", Path: "/api-keys", Operation: "CreateKey", Handler: wrapper.CreateKey, Action: "key.manage", NoImpersonation: true,
 		},
 		{
-			Method: "DELETE", Path: "/api-keys/{key}", Operation: "RevokeKey", Handler: wrapper.RevokeKey, Action: "key.manage", Bodyless: true, IDs: map[string]string{"key": "key"},
+			Method: "DELETE", Path: "/api-keys/{key}", Operation: "RevokeKey", Handler: wrapper.RevokeKey, Action: "key.manage", NoImpersonation: true, Bodyless: true, IDs: map[string]string{"key": "key"},
 		},
 		{
 			Method: "GET", Path: "/audit", Operation: "ListAudit", Handler: wrapper.ListAudit, Action: "audit.read", Bodyless: true, Query: []string{"actor", "action", "subject", "at[gte]", "at[lt]", "limit", "cursor"},
 		},
 		{
-			Method: "GET", Path: "/audit:export", Operation: "ExportAudit", Handler: wrapper.ExportAudit, Action: "audit.read", Bodyless: true, Query: []string{"format", "actor", "action", "subject", "at[gte]", "at[lt]"},
+			Method: "GET", Path: "/audit:export", Operation: "ExportAudit", Handler: wrapper.ExportAudit, Action: "audit.read", NoImpersonation: true, Bodyless: true, Query: []string{"format", "actor", "action", "subject", "at[gte]", "at[lt]"},
 		},
 		{
 			Method: "POST", Path: "/auth/challenge", Operation: "AnswerChallenge", Handler: wrapper.AnswerChallenge, Public: "the challenge stands for the first factor, and the answer is the second", Cookie: true, Rate: "sign_in",
@@ -9420,6 +10863,12 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "POST", Path: "/auth/step-up", Operation: "StepUp", Handler: wrapper.StepUp, Session: true, Rate: "sign_in",
+		},
+		{
+			Method: "POST", Path: "/auth/step-up/providers/{provider}:finish", Operation: "FinishProviderStepUp", Handler: wrapper.FinishProviderStepUp, Session: true, Cookie: true, Rate: "refresh", IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/auth/step-up/providers/{provider}:start", Operation: "StartProviderStepUp", Handler: wrapper.StartProviderStepUp, Session: true, Cookie: true, Rate: "refresh", Bodyless: true, IDs: map[string]string{},
 		},
 		{
 			Method: "POST", Path: "/auth/step-up:begin", Operation: "AskStepUp", Handler: wrapper.AskStepUp, Session: true, Bodyless: true,
@@ -9468,6 +10917,9 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "POST", Path: "/events/ticket", Operation: "CreateStreamTicket", Handler: wrapper.CreateStreamTicket, Action: "event.read", Bodyless: true,
+		},
+		{
+			Method: "GET", Path: "/features", Operation: "ListFeatures", Handler: wrapper.ListFeatures, Action: "tenant.read", Bodyless: true,
 		},
 		{
 			Method: "GET", Path: "/invitations", Operation: "ListInvitations", Handler: wrapper.ListInvitations, Action: "member.read", Bodyless: true, Query: []string{"limit", "cursor"},
@@ -9591,6 +11043,87 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "POST", Path: "/members/{user}/workspaces", Operation: "GiveWorkspaces", Handler: wrapper.GiveWorkspaces, Action: "member.manage", Keyed: true, IDs: map[string]string{"user": "usr"},
+		},
+		{
+			Method: "POST", Path: "/operator/auth/login", Operation: "OperatorLogin", Handler: wrapper.OperatorLogin, Public: "nobody is signed in yet", Rate: "sign_in",
+		},
+		{
+			Method: "POST", Path: "/operator/auth/logout", Operation: "OperatorLogout", Handler: wrapper.OperatorLogout, Operator: true, Bodyless: true,
+		},
+		{
+			Method: "POST", Path: "/operator/auth/password", Operation: "OperatorPassword", Handler: wrapper.OperatorPassword, Public: "the token in the body is the proof", Rate: "sign_in",
+		},
+		{
+			Method: "GET", Path: "/operator/blocks", Operation: "ListBlocks", Handler: wrapper.ListBlocks, Operator: true, Bodyless: true,
+		},
+		{
+			Method: "POST", Path: "/operator/blocks", Operation: "AddBlock", Handler: wrapper.AddBlock, Operator: true,
+		},
+		{
+			Method: "DELETE", Path: "/operator/blocks/{block}", Operation: "DropBlock", Handler: wrapper.DropBlock, Operator: true, Bodyless: true, IDs: map[string]string{"block": "blk"},
+		},
+		{
+			Method: "GET", Path: "/operator/flags", Operation: "ListFlags", Handler: wrapper.ListFlags, Operator: true, Bodyless: true,
+		},
+		{
+			Method: "DELETE", Path: "/operator/flags/{flag}", Operation: "DropFlag", Handler: wrapper.DropFlag, Operator: true, Bodyless: true, IDs: map[string]string{},
+		},
+		{
+			Method: "PUT", Path: "/operator/flags/{flag}", Operation: "SetFlag", Handler: wrapper.SetFlag, Operator: true, IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/operator/impersonations", Operation: "Impersonate", Handler: wrapper.Impersonate, Operator: true,
+		},
+		{
+			Method: "DELETE", Path: "/operator/impersonations/{impersonation}", Operation: "EndImpersonation", Handler: wrapper.EndImpersonation, Operator: true, Bodyless: true, IDs: map[string]string{"impersonation": "imp"},
+		},
+		{
+			Method: "GET", Path: "/operator/maintenance", Operation: "GetMaintenance", Handler: wrapper.GetMaintenance, Operator: true, Bodyless: true,
+		},
+		{
+			Method: "PUT", Path: "/operator/maintenance", Operation: "SetMaintenance", Handler: wrapper.SetMaintenance, Operator: true,
+		},
+		{
+			Method: "GET", Path: "/operator/me", Operation: "OperatorMe", Handler: wrapper.OperatorMe, Operator: true, Bodyless: true,
+		},
+		{
+			Method: "GET", Path: "/operator/operators", Operation: "ListOperators", Handler: wrapper.ListOperators, Operator: true, Bodyless: true,
+		},
+		{
+			Method: "GET", Path: "/operator/tenants", Operation: "SearchTenants", Handler: wrapper.SearchTenants, Operator: true, Bodyless: true, Query: []string{"q", "kind", "limit", "cursor"},
+		},
+		{
+			Method: "GET", Path: "/operator/tenants/{tenant}", Operation: "OperatorGetTenant", Handler: wrapper.OperatorGetTenant, Operator: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "DELETE", Path: "/operator/tenants/{tenant}/flags/{flag}", Operation: "DropOverride", Handler: wrapper.DropOverride, Operator: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "PUT", Path: "/operator/tenants/{tenant}/flags/{flag}", Operation: "OverrideFlag", Handler: wrapper.OverrideFlag, Operator: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "DELETE", Path: "/operator/tenants/{tenant}/tier", Operation: "EndTierGrant", Handler: wrapper.EndTierGrant, Operator: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "PUT", Path: "/operator/tenants/{tenant}/tier", Operation: "GrantTier", Handler: wrapper.GrantTier, Operator: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "POST", Path: "/operator/tenants/{tenant}:resume", Operation: "OperatorResumeTenant", Handler: wrapper.OperatorResumeTenant, Operator: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "POST", Path: "/operator/tenants/{tenant}:suspend", Operation: "OperatorSuspendTenant", Handler: wrapper.OperatorSuspendTenant, Operator: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "GET", Path: "/operator/users", Operation: "SearchUsers", Handler: wrapper.SearchUsers, Operator: true, Bodyless: true, Query: []string{"q", "limit", "cursor"},
+		},
+		{
+			Method: "GET", Path: "/operator/users/{user}", Operation: "OperatorGetUser", Handler: wrapper.OperatorGetUser, Operator: true, Bodyless: true, IDs: map[string]string{"user": "usr"},
+		},
+		{
+			Method: "POST", Path: "/operator/users/{user}:resume", Operation: "OperatorResumeUser", Handler: wrapper.OperatorResumeUser, Operator: true, Bodyless: true, IDs: map[string]string{"user": "usr"},
+		},
+		{
+			Method: "POST", Path: "/operator/users/{user}:suspend", Operation: "OperatorSuspendUser", Handler: wrapper.OperatorSuspendUser, Operator: true, IDs: map[string]string{"user": "usr"},
 		},
 		{
 			Method: "GET", Path: "/platforms", Operation: "ListPlatforms", Handler: wrapper.ListPlatforms, Action: "channel.read", Bodyless: true,
@@ -9746,7 +11279,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/tenants/{tenant}/ownership:accept", Operation: "AcceptOwnership", Handler: wrapper.AcceptOwnership, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
-			Method: "POST", Path: "/tenants/{tenant}/ownership:offer", Operation: "OfferOwnership", Handler: wrapper.OfferOwnership, Action: "tenant.transfer", IDs: map[string]string{"tenant": "ten"},
+			Method: "POST", Path: "/tenants/{tenant}/ownership:offer", Operation: "OfferOwnership", Handler: wrapper.OfferOwnership, Action: "tenant.transfer", StepUp: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/publishing:pause", Operation: "PausePublishing", Handler: wrapper.PausePublishing, Action: "tenant.pause", IDs: map[string]string{"tenant": "ten"},
@@ -9761,7 +11294,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/webhooks", Operation: "ListWebhooks", Handler: wrapper.ListWebhooks, Action: "webhook.read", Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/webhooks", Operation: "CreateWebhook", Handler: wrapper.CreateWebhook, Action: "webhook.manage",
+			Method: "POST", Path: "/webhooks", Operation: "CreateWebhook", Handler: wrapper.CreateWebhook, Action: "webhook.manage", NoImpersonation: true,
 		},
 		{
 			Method: "DELETE", Path: "/webhooks/{webhook}", Operation: "DeleteWebhook", Handler: wrapper.DeleteWebhook, Action: "webhook.manage", Bodyless: true, IDs: map[string]string{"webhook": "whk"},
@@ -9779,7 +11312,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/webhooks/{webhook}:replay", Operation: "ReplayWebhook", Handler: wrapper.ReplayWebhook, Action: "webhook.manage", Keyed: true, IDs: map[string]string{"webhook": "whk"},
 		},
 		{
-			Method: "POST", Path: "/webhooks/{webhook}:rotate", Operation: "RotateWebhook", Handler: wrapper.RotateWebhook, Action: "webhook.manage", Bodyless: true, IDs: map[string]string{"webhook": "whk"},
+			Method: "POST", Path: "/webhooks/{webhook}:rotate", Operation: "RotateWebhook", Handler: wrapper.RotateWebhook, Action: "webhook.manage", NoImpersonation: true, Bodyless: true, IDs: map[string]string{"webhook": "whk"},
 		},
 		{
 			Method: "POST", Path: "/webhooks/{webhook}:test", Operation: "TestWebhook", Handler: wrapper.TestWebhook, Action: "webhook.manage", Bodyless: true, IDs: map[string]string{"webhook": "whk"},
@@ -10572,6 +12105,65 @@ func (response StepUpdefaultApplicationProblemPlusJSONResponse) VisitStepUpRespo
 	return ctx.JSON(&response.Body)
 }
 
+type FinishProviderStepUpRequestObject struct {
+	Provider ProviderName `json:"provider"`
+	Body     *FinishProviderStepUpJSONRequestBody
+}
+
+type FinishProviderStepUpResponseObject interface {
+	VisitFinishProviderStepUpResponse(ctx *fiber.Ctx) error
+}
+
+type FinishProviderStepUp200JSONResponse SteppedUp
+
+func (response FinishProviderStepUp200JSONResponse) VisitFinishProviderStepUpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type FinishProviderStepUpdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response FinishProviderStepUpdefaultApplicationProblemPlusJSONResponse) VisitFinishProviderStepUpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type StartProviderStepUpRequestObject struct {
+	Provider ProviderName `json:"provider"`
+}
+
+type StartProviderStepUpResponseObject interface {
+	VisitStartProviderStepUpResponse(ctx *fiber.Ctx) error
+}
+
+type StartProviderStepUp201JSONResponse Departure
+
+func (response StartProviderStepUp201JSONResponse) VisitStartProviderStepUpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type StartProviderStepUpdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StartProviderStepUpdefaultApplicationProblemPlusJSONResponse) VisitStartProviderStepUpResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type AskStepUpRequestObject struct {
 }
 
@@ -11060,6 +12652,34 @@ type CreateStreamTicketdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateStreamTicketdefaultApplicationProblemPlusJSONResponse) VisitCreateStreamTicketResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListFeaturesRequestObject struct {
+}
+
+type ListFeaturesResponseObject interface {
+	VisitListFeaturesResponse(ctx *fiber.Ctx) error
+}
+
+type ListFeatures200JSONResponse FeatureList
+
+func (response ListFeatures200JSONResponse) VisitListFeaturesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListFeaturesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListFeaturesdefaultApplicationProblemPlusJSONResponse) VisitListFeaturesResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -12276,6 +13896,783 @@ type GiveWorkspacesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GiveWorkspacesdefaultApplicationProblemPlusJSONResponse) VisitGiveWorkspacesResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type OperatorLoginRequestObject struct {
+	Body *OperatorLoginJSONRequestBody
+}
+
+type OperatorLoginResponseObject interface {
+	VisitOperatorLoginResponse(ctx *fiber.Ctx) error
+}
+
+type OperatorLogin200JSONResponse OperatorSignedIn
+
+func (response OperatorLogin200JSONResponse) VisitOperatorLoginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type OperatorLogindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response OperatorLogindefaultApplicationProblemPlusJSONResponse) VisitOperatorLoginResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type OperatorLogoutRequestObject struct {
+}
+
+type OperatorLogoutResponseObject interface {
+	VisitOperatorLogoutResponse(ctx *fiber.Ctx) error
+}
+
+type OperatorLogout204Response struct {
+}
+
+func (response OperatorLogout204Response) VisitOperatorLogoutResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type OperatorLogoutdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response OperatorLogoutdefaultApplicationProblemPlusJSONResponse) VisitOperatorLogoutResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type OperatorPasswordRequestObject struct {
+	Body *OperatorPasswordJSONRequestBody
+}
+
+type OperatorPasswordResponseObject interface {
+	VisitOperatorPasswordResponse(ctx *fiber.Ctx) error
+}
+
+type OperatorPassword204Response struct {
+}
+
+func (response OperatorPassword204Response) VisitOperatorPasswordResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type OperatorPassworddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response OperatorPassworddefaultApplicationProblemPlusJSONResponse) VisitOperatorPasswordResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListBlocksRequestObject struct {
+}
+
+type ListBlocksResponseObject interface {
+	VisitListBlocksResponse(ctx *fiber.Ctx) error
+}
+
+type ListBlocks200JSONResponse BlockList
+
+func (response ListBlocks200JSONResponse) VisitListBlocksResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListBlocksdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListBlocksdefaultApplicationProblemPlusJSONResponse) VisitListBlocksResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type AddBlockRequestObject struct {
+	Body *AddBlockJSONRequestBody
+}
+
+type AddBlockResponseObject interface {
+	VisitAddBlockResponse(ctx *fiber.Ctx) error
+}
+
+type AddBlock201JSONResponse Block
+
+func (response AddBlock201JSONResponse) VisitAddBlockResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type AddBlockdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AddBlockdefaultApplicationProblemPlusJSONResponse) VisitAddBlockResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type DropBlockRequestObject struct {
+	Block BlockID `json:"block"`
+}
+
+type DropBlockResponseObject interface {
+	VisitDropBlockResponse(ctx *fiber.Ctx) error
+}
+
+type DropBlock204Response struct {
+}
+
+func (response DropBlock204Response) VisitDropBlockResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type DropBlockdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DropBlockdefaultApplicationProblemPlusJSONResponse) VisitDropBlockResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListFlagsRequestObject struct {
+}
+
+type ListFlagsResponseObject interface {
+	VisitListFlagsResponse(ctx *fiber.Ctx) error
+}
+
+type ListFlags200JSONResponse FlagList
+
+func (response ListFlags200JSONResponse) VisitListFlagsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListFlagsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListFlagsdefaultApplicationProblemPlusJSONResponse) VisitListFlagsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type DropFlagRequestObject struct {
+	Flag FlagID `json:"flag"`
+}
+
+type DropFlagResponseObject interface {
+	VisitDropFlagResponse(ctx *fiber.Ctx) error
+}
+
+type DropFlag204Response struct {
+}
+
+func (response DropFlag204Response) VisitDropFlagResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type DropFlagdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DropFlagdefaultApplicationProblemPlusJSONResponse) VisitDropFlagResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type SetFlagRequestObject struct {
+	Flag FlagID `json:"flag"`
+	Body *SetFlagJSONRequestBody
+}
+
+type SetFlagResponseObject interface {
+	VisitSetFlagResponse(ctx *fiber.Ctx) error
+}
+
+type SetFlag200JSONResponse Flag
+
+func (response SetFlag200JSONResponse) VisitSetFlagResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type SetFlagdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetFlagdefaultApplicationProblemPlusJSONResponse) VisitSetFlagResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ImpersonateRequestObject struct {
+	Body *ImpersonateJSONRequestBody
+}
+
+type ImpersonateResponseObject interface {
+	VisitImpersonateResponse(ctx *fiber.Ctx) error
+}
+
+type Impersonate201JSONResponse Impersonation
+
+func (response Impersonate201JSONResponse) VisitImpersonateResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type ImpersonatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ImpersonatedefaultApplicationProblemPlusJSONResponse) VisitImpersonateResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type EndImpersonationRequestObject struct {
+	Impersonation ImpersonationID `json:"impersonation"`
+}
+
+type EndImpersonationResponseObject interface {
+	VisitEndImpersonationResponse(ctx *fiber.Ctx) error
+}
+
+type EndImpersonation204Response struct {
+}
+
+func (response EndImpersonation204Response) VisitEndImpersonationResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type EndImpersonationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EndImpersonationdefaultApplicationProblemPlusJSONResponse) VisitEndImpersonationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GetMaintenanceRequestObject struct {
+}
+
+type GetMaintenanceResponseObject interface {
+	VisitGetMaintenanceResponse(ctx *fiber.Ctx) error
+}
+
+type GetMaintenance200JSONResponse Maintenance
+
+func (response GetMaintenance200JSONResponse) VisitGetMaintenanceResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetMaintenancedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetMaintenancedefaultApplicationProblemPlusJSONResponse) VisitGetMaintenanceResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type SetMaintenanceRequestObject struct {
+	Body *SetMaintenanceJSONRequestBody
+}
+
+type SetMaintenanceResponseObject interface {
+	VisitSetMaintenanceResponse(ctx *fiber.Ctx) error
+}
+
+type SetMaintenance200JSONResponse Maintenance
+
+func (response SetMaintenance200JSONResponse) VisitSetMaintenanceResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type SetMaintenancedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetMaintenancedefaultApplicationProblemPlusJSONResponse) VisitSetMaintenanceResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type OperatorMeRequestObject struct {
+}
+
+type OperatorMeResponseObject interface {
+	VisitOperatorMeResponse(ctx *fiber.Ctx) error
+}
+
+type OperatorMe200JSONResponse Operator
+
+func (response OperatorMe200JSONResponse) VisitOperatorMeResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type OperatorMedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response OperatorMedefaultApplicationProblemPlusJSONResponse) VisitOperatorMeResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListOperatorsRequestObject struct {
+}
+
+type ListOperatorsResponseObject interface {
+	VisitListOperatorsResponse(ctx *fiber.Ctx) error
+}
+
+type ListOperators200JSONResponse OperatorList
+
+func (response ListOperators200JSONResponse) VisitListOperatorsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListOperatorsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListOperatorsdefaultApplicationProblemPlusJSONResponse) VisitListOperatorsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type SearchTenantsRequestObject struct {
+	Params SearchTenantsParams
+}
+
+type SearchTenantsResponseObject interface {
+	VisitSearchTenantsResponse(ctx *fiber.Ctx) error
+}
+
+type SearchTenants200JSONResponse NodeList
+
+func (response SearchTenants200JSONResponse) VisitSearchTenantsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type SearchTenantsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SearchTenantsdefaultApplicationProblemPlusJSONResponse) VisitSearchTenantsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type OperatorGetTenantRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+}
+
+type OperatorGetTenantResponseObject interface {
+	VisitOperatorGetTenantResponse(ctx *fiber.Ctx) error
+}
+
+type OperatorGetTenant200JSONResponse Node
+
+func (response OperatorGetTenant200JSONResponse) VisitOperatorGetTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type OperatorGetTenantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response OperatorGetTenantdefaultApplicationProblemPlusJSONResponse) VisitOperatorGetTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type DropOverrideRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+	Flag   FlagID   `json:"flag"`
+}
+
+type DropOverrideResponseObject interface {
+	VisitDropOverrideResponse(ctx *fiber.Ctx) error
+}
+
+type DropOverride204Response struct {
+}
+
+func (response DropOverride204Response) VisitDropOverrideResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type DropOverridedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DropOverridedefaultApplicationProblemPlusJSONResponse) VisitDropOverrideResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type OverrideFlagRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+	Flag   FlagID   `json:"flag"`
+	Body   *OverrideFlagJSONRequestBody
+}
+
+type OverrideFlagResponseObject interface {
+	VisitOverrideFlagResponse(ctx *fiber.Ctx) error
+}
+
+type OverrideFlag204Response struct {
+}
+
+func (response OverrideFlag204Response) VisitOverrideFlagResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type OverrideFlagdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response OverrideFlagdefaultApplicationProblemPlusJSONResponse) VisitOverrideFlagResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type EndTierGrantRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+}
+
+type EndTierGrantResponseObject interface {
+	VisitEndTierGrantResponse(ctx *fiber.Ctx) error
+}
+
+type EndTierGrant200JSONResponse Node
+
+func (response EndTierGrant200JSONResponse) VisitEndTierGrantResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type EndTierGrantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EndTierGrantdefaultApplicationProblemPlusJSONResponse) VisitEndTierGrantResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GrantTierRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+	Body   *GrantTierJSONRequestBody
+}
+
+type GrantTierResponseObject interface {
+	VisitGrantTierResponse(ctx *fiber.Ctx) error
+}
+
+type GrantTier200JSONResponse Node
+
+func (response GrantTier200JSONResponse) VisitGrantTierResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GrantTierdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GrantTierdefaultApplicationProblemPlusJSONResponse) VisitGrantTierResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type OperatorResumeTenantRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+}
+
+type OperatorResumeTenantResponseObject interface {
+	VisitOperatorResumeTenantResponse(ctx *fiber.Ctx) error
+}
+
+type OperatorResumeTenant200JSONResponse Node
+
+func (response OperatorResumeTenant200JSONResponse) VisitOperatorResumeTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type OperatorResumeTenantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response OperatorResumeTenantdefaultApplicationProblemPlusJSONResponse) VisitOperatorResumeTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type OperatorSuspendTenantRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+	Body   *OperatorSuspendTenantJSONRequestBody
+}
+
+type OperatorSuspendTenantResponseObject interface {
+	VisitOperatorSuspendTenantResponse(ctx *fiber.Ctx) error
+}
+
+type OperatorSuspendTenant200JSONResponse Node
+
+func (response OperatorSuspendTenant200JSONResponse) VisitOperatorSuspendTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type OperatorSuspendTenantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response OperatorSuspendTenantdefaultApplicationProblemPlusJSONResponse) VisitOperatorSuspendTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type SearchUsersRequestObject struct {
+	Params SearchUsersParams
+}
+
+type SearchUsersResponseObject interface {
+	VisitSearchUsersResponse(ctx *fiber.Ctx) error
+}
+
+type SearchUsers200JSONResponse PersonList
+
+func (response SearchUsers200JSONResponse) VisitSearchUsersResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type SearchUsersdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SearchUsersdefaultApplicationProblemPlusJSONResponse) VisitSearchUsersResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type OperatorGetUserRequestObject struct {
+	User UserID `json:"user"`
+}
+
+type OperatorGetUserResponseObject interface {
+	VisitOperatorGetUserResponse(ctx *fiber.Ctx) error
+}
+
+type OperatorGetUser200JSONResponse PersonDetail
+
+func (response OperatorGetUser200JSONResponse) VisitOperatorGetUserResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type OperatorGetUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response OperatorGetUserdefaultApplicationProblemPlusJSONResponse) VisitOperatorGetUserResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type OperatorResumeUserRequestObject struct {
+	User UserID `json:"user"`
+}
+
+type OperatorResumeUserResponseObject interface {
+	VisitOperatorResumeUserResponse(ctx *fiber.Ctx) error
+}
+
+type OperatorResumeUser200JSONResponse Person
+
+func (response OperatorResumeUser200JSONResponse) VisitOperatorResumeUserResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type OperatorResumeUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response OperatorResumeUserdefaultApplicationProblemPlusJSONResponse) VisitOperatorResumeUserResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type OperatorSuspendUserRequestObject struct {
+	User UserID `json:"user"`
+	Body *OperatorSuspendUserJSONRequestBody
+}
+
+type OperatorSuspendUserResponseObject interface {
+	VisitOperatorSuspendUserResponse(ctx *fiber.Ctx) error
+}
+
+type OperatorSuspendUser200JSONResponse Person
+
+func (response OperatorSuspendUser200JSONResponse) VisitOperatorSuspendUserResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type OperatorSuspendUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response OperatorSuspendUserdefaultApplicationProblemPlusJSONResponse) VisitOperatorSuspendUserResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -14270,6 +16667,12 @@ type StrictServerInterface interface {
 	// StepUp Prove once more who you are.
 	// (POST /auth/step-up)
 	StepUp(ctx context.Context, request StepUpRequestObject) (StepUpResponseObject, error)
+	// FinishProviderStepUp Deliver what the provider sent the person back with, to prove who they are.
+	// (POST /auth/step-up/providers/{provider}:finish)
+	FinishProviderStepUp(ctx context.Context, request FinishProviderStepUpRequestObject) (FinishProviderStepUpResponseObject, error)
+	// StartProviderStepUp Prove once more who you are at a provider.
+	// (POST /auth/step-up/providers/{provider}:start)
+	StartProviderStepUp(ctx context.Context, request StartProviderStepUpRequestObject) (StartProviderStepUpResponseObject, error)
 	// AskStepUp How to prove once more who you are.
 	// (POST /auth/step-up:begin)
 	AskStepUp(ctx context.Context, request AskStepUpRequestObject) (AskStepUpResponseObject, error)
@@ -14318,6 +16721,9 @@ type StrictServerInterface interface {
 	// CreateStreamTicket A ticket that opens the stream within 60 seconds.
 	// (POST /events/ticket)
 	CreateStreamTicket(ctx context.Context, request CreateStreamTicketRequestObject) (CreateStreamTicketResponseObject, error)
+	// ListFeatures Which features are on in this tenant.
+	// (GET /features)
+	ListFeatures(ctx context.Context, request ListFeaturesRequestObject) (ListFeaturesResponseObject, error)
 	// ListInvitations Who was invited, latest first.
 	// (GET /invitations)
 	ListInvitations(ctx context.Context, request ListInvitationsRequestObject) (ListInvitationsResponseObject, error)
@@ -14426,7 +16832,7 @@ type StrictServerInterface interface {
 	// ListMembers Who may enter this tenant.
 	// (GET /members)
 	ListMembers(ctx context.Context, request ListMembersRequestObject) (ListMembersResponseObject, error)
-	// AddMember Let a registered person in.
+	// AddMember Let a colleague in.
 	// (POST /members)
 	AddMember(ctx context.Context, request AddMemberRequestObject) (AddMemberResponseObject, error)
 	// RemoveMember Remove a member.
@@ -14441,6 +16847,87 @@ type StrictServerInterface interface {
 	// GiveWorkspaces Give a member several workspaces at once.
 	// (POST /members/{user}/workspaces)
 	GiveWorkspaces(ctx context.Context, request GiveWorkspacesRequestObject) (GiveWorkspacesResponseObject, error)
+	// OperatorLogin Sign in as an operator.
+	// (POST /operator/auth/login)
+	OperatorLogin(ctx context.Context, request OperatorLoginRequestObject) (OperatorLoginResponseObject, error)
+	// OperatorLogout Sign out, and end what you act as.
+	// (POST /operator/auth/logout)
+	OperatorLogout(ctx context.Context, request OperatorLogoutRequestObject) (OperatorLogoutResponseObject, error)
+	// OperatorPassword Choose a password by a link.
+	// (POST /operator/auth/password)
+	OperatorPassword(ctx context.Context, request OperatorPasswordRequestObject) (OperatorPasswordResponseObject, error)
+	// ListBlocks Addresses that nothing may come from.
+	// (GET /operator/blocks)
+	ListBlocks(ctx context.Context, request ListBlocksRequestObject) (ListBlocksResponseObject, error)
+	// AddBlock Block an address or a range, everywhere within a second.
+	// (POST /operator/blocks)
+	AddBlock(ctx context.Context, request AddBlockRequestObject) (AddBlockResponseObject, error)
+	// DropBlock Lift a block.
+	// (DELETE /operator/blocks/{block})
+	DropBlock(ctx context.Context, request DropBlockRequestObject) (DropBlockResponseObject, error)
+	// ListFlags The feature flags.
+	// (GET /operator/flags)
+	ListFlags(ctx context.Context, request ListFlagsRequestObject) (ListFlagsResponseObject, error)
+	// DropFlag Forget a flag, with every override.
+	// (DELETE /operator/flags/{flag})
+	DropFlag(ctx context.Context, request DropFlagRequestObject) (DropFlagResponseObject, error)
+	// SetFlag Make or change a flag.
+	// (PUT /operator/flags/{flag})
+	SetFlag(ctx context.Context, request SetFlagRequestObject) (SetFlagResponseObject, error)
+	// Impersonate Act as a member of a tenant.
+	// (POST /operator/impersonations)
+	Impersonate(ctx context.Context, request ImpersonateRequestObject) (ImpersonateResponseObject, error)
+	// EndImpersonation End it.
+	// (DELETE /operator/impersonations/{impersonation})
+	EndImpersonation(ctx context.Context, request EndImpersonationRequestObject) (EndImpersonationResponseObject, error)
+	// GetMaintenance Whether the installation is worked on.
+	// (GET /operator/maintenance)
+	GetMaintenance(ctx context.Context, request GetMaintenanceRequestObject) (GetMaintenanceResponseObject, error)
+	// SetMaintenance Begin or end maintenance, everywhere within a second.
+	// (PUT /operator/maintenance)
+	SetMaintenance(ctx context.Context, request SetMaintenanceRequestObject) (SetMaintenanceResponseObject, error)
+	// OperatorMe Which operator is signed in.
+	// (GET /operator/me)
+	OperatorMe(ctx context.Context, request OperatorMeRequestObject) (OperatorMeResponseObject, error)
+	// ListOperators The operators.
+	// (GET /operator/operators)
+	ListOperators(ctx context.Context, request ListOperatorsRequestObject) (ListOperatorsResponseObject, error)
+	// SearchTenants Find tenants.
+	// (GET /operator/tenants)
+	SearchTenants(ctx context.Context, request SearchTenantsRequestObject) (SearchTenantsResponseObject, error)
+	// OperatorGetTenant One tenant.
+	// (GET /operator/tenants/{tenant})
+	OperatorGetTenant(ctx context.Context, request OperatorGetTenantRequestObject) (OperatorGetTenantResponseObject, error)
+	// DropOverride Take it back: the flag is as for all.
+	// (DELETE /operator/tenants/{tenant}/flags/{flag})
+	DropOverride(ctx context.Context, request DropOverrideRequestObject) (DropOverrideResponseObject, error)
+	// OverrideFlag Switch a feature for a tenant and all below it.
+	// (PUT /operator/tenants/{tenant}/flags/{flag})
+	OverrideFlag(ctx context.Context, request OverrideFlagRequestObject) (OverrideFlagResponseObject, error)
+	// EndTierGrant Let it fall back now.
+	// (DELETE /operator/tenants/{tenant}/tier)
+	EndTierGrant(ctx context.Context, request EndTierGrantRequestObject) (EndTierGrantResponseObject, error)
+	// GrantTier Give a tenant a plan for a time.
+	// (PUT /operator/tenants/{tenant}/tier)
+	GrantTier(ctx context.Context, request GrantTierRequestObject) (GrantTierResponseObject, error)
+	// OperatorResumeTenant Open a tenant again.
+	// (POST /operator/tenants/{tenant}:resume)
+	OperatorResumeTenant(ctx context.Context, request OperatorResumeTenantRequestObject) (OperatorResumeTenantResponseObject, error)
+	// OperatorSuspendTenant Close a tenant and all below it.
+	// (POST /operator/tenants/{tenant}:suspend)
+	OperatorSuspendTenant(ctx context.Context, request OperatorSuspendTenantRequestObject) (OperatorSuspendTenantResponseObject, error)
+	// SearchUsers Find people.
+	// (GET /operator/users)
+	SearchUsers(ctx context.Context, request SearchUsersRequestObject) (SearchUsersResponseObject, error)
+	// OperatorGetUser One person, with where they belong.
+	// (GET /operator/users/{user})
+	OperatorGetUser(ctx context.Context, request OperatorGetUserRequestObject) (OperatorGetUserResponseObject, error)
+	// OperatorResumeUser Let a person in again.
+	// (POST /operator/users/{user}:resume)
+	OperatorResumeUser(ctx context.Context, request OperatorResumeUserRequestObject) (OperatorResumeUserResponseObject, error)
+	// OperatorSuspendUser Shut a person out.
+	// (POST /operator/users/{user}:suspend)
+	OperatorSuspendUser(ctx context.Context, request OperatorSuspendUserRequestObject) (OperatorSuspendUserResponseObject, error)
 	// ListPlatforms What can be posted to here.
 	// (GET /platforms)
 	ListPlatforms(ctx context.Context, request ListPlatformsRequestObject) (ListPlatformsResponseObject, error)
@@ -15393,6 +17880,68 @@ func (sh *strictHandler) StepUp(ctx *fiber.Ctx) error {
 	return nil
 }
 
+// FinishProviderStepUp operation middleware
+func (sh *strictHandler) FinishProviderStepUp(ctx *fiber.Ctx, provider ProviderName) error {
+	var request FinishProviderStepUpRequestObject
+
+	request.Provider = provider
+
+	var body FinishProviderStepUpJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.FinishProviderStepUp(ctx.UserContext(), request.(FinishProviderStepUpRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FinishProviderStepUp")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FinishProviderStepUpResponseObject); ok {
+		if err := validResponse.VisitFinishProviderStepUpResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartProviderStepUp operation middleware
+func (sh *strictHandler) StartProviderStepUp(ctx *fiber.Ctx, provider ProviderName) error {
+	var request StartProviderStepUpRequestObject
+
+	request.Provider = provider
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.StartProviderStepUp(ctx.UserContext(), request.(StartProviderStepUpRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartProviderStepUp")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartProviderStepUpResponseObject); ok {
+		if err := validResponse.VisitStartProviderStepUpResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // AskStepUp operation middleware
 func (sh *strictHandler) AskStepUp(ctx *fiber.Ctx) error {
 	var request AskStepUpRequestObject
@@ -15860,6 +18409,31 @@ func (sh *strictHandler) CreateStreamTicket(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(CreateStreamTicketResponseObject); ok {
 		if err := validResponse.VisitCreateStreamTicketResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListFeatures operation middleware
+func (sh *strictHandler) ListFeatures(ctx *fiber.Ctx) error {
+	var request ListFeaturesRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListFeatures(ctx.UserContext(), request.(ListFeaturesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListFeatures")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListFeaturesResponseObject); ok {
+		if err := validResponse.VisitListFeaturesResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -17065,6 +19639,795 @@ func (sh *strictHandler) GiveWorkspaces(ctx *fiber.Ctx, user UserID, params Give
 		return err
 	} else if validResponse, ok := response.(GiveWorkspacesResponseObject); ok {
 		if err := validResponse.VisitGiveWorkspacesResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// OperatorLogin operation middleware
+func (sh *strictHandler) OperatorLogin(ctx *fiber.Ctx) error {
+	var request OperatorLoginRequestObject
+
+	var body OperatorLoginJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.OperatorLogin(ctx.UserContext(), request.(OperatorLoginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OperatorLogin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(OperatorLoginResponseObject); ok {
+		if err := validResponse.VisitOperatorLoginResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// OperatorLogout operation middleware
+func (sh *strictHandler) OperatorLogout(ctx *fiber.Ctx) error {
+	var request OperatorLogoutRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.OperatorLogout(ctx.UserContext(), request.(OperatorLogoutRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OperatorLogout")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(OperatorLogoutResponseObject); ok {
+		if err := validResponse.VisitOperatorLogoutResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// OperatorPassword operation middleware
+func (sh *strictHandler) OperatorPassword(ctx *fiber.Ctx) error {
+	var request OperatorPasswordRequestObject
+
+	var body OperatorPasswordJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.OperatorPassword(ctx.UserContext(), request.(OperatorPasswordRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OperatorPassword")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(OperatorPasswordResponseObject); ok {
+		if err := validResponse.VisitOperatorPasswordResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListBlocks operation middleware
+func (sh *strictHandler) ListBlocks(ctx *fiber.Ctx) error {
+	var request ListBlocksRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBlocks(ctx.UserContext(), request.(ListBlocksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBlocks")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListBlocksResponseObject); ok {
+		if err := validResponse.VisitListBlocksResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddBlock operation middleware
+func (sh *strictHandler) AddBlock(ctx *fiber.Ctx) error {
+	var request AddBlockRequestObject
+
+	var body AddBlockJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.AddBlock(ctx.UserContext(), request.(AddBlockRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddBlock")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddBlockResponseObject); ok {
+		if err := validResponse.VisitAddBlockResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DropBlock operation middleware
+func (sh *strictHandler) DropBlock(ctx *fiber.Ctx, block BlockID) error {
+	var request DropBlockRequestObject
+
+	request.Block = block
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.DropBlock(ctx.UserContext(), request.(DropBlockRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DropBlock")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DropBlockResponseObject); ok {
+		if err := validResponse.VisitDropBlockResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListFlags operation middleware
+func (sh *strictHandler) ListFlags(ctx *fiber.Ctx) error {
+	var request ListFlagsRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListFlags(ctx.UserContext(), request.(ListFlagsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListFlags")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListFlagsResponseObject); ok {
+		if err := validResponse.VisitListFlagsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DropFlag operation middleware
+func (sh *strictHandler) DropFlag(ctx *fiber.Ctx, flag FlagID) error {
+	var request DropFlagRequestObject
+
+	request.Flag = flag
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.DropFlag(ctx.UserContext(), request.(DropFlagRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DropFlag")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DropFlagResponseObject); ok {
+		if err := validResponse.VisitDropFlagResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetFlag operation middleware
+func (sh *strictHandler) SetFlag(ctx *fiber.Ctx, flag FlagID) error {
+	var request SetFlagRequestObject
+
+	request.Flag = flag
+
+	var body SetFlagJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.SetFlag(ctx.UserContext(), request.(SetFlagRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetFlag")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SetFlagResponseObject); ok {
+		if err := validResponse.VisitSetFlagResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// Impersonate operation middleware
+func (sh *strictHandler) Impersonate(ctx *fiber.Ctx) error {
+	var request ImpersonateRequestObject
+
+	var body ImpersonateJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.Impersonate(ctx.UserContext(), request.(ImpersonateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Impersonate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ImpersonateResponseObject); ok {
+		if err := validResponse.VisitImpersonateResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EndImpersonation operation middleware
+func (sh *strictHandler) EndImpersonation(ctx *fiber.Ctx, impersonation ImpersonationID) error {
+	var request EndImpersonationRequestObject
+
+	request.Impersonation = impersonation
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.EndImpersonation(ctx.UserContext(), request.(EndImpersonationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndImpersonation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EndImpersonationResponseObject); ok {
+		if err := validResponse.VisitEndImpersonationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetMaintenance operation middleware
+func (sh *strictHandler) GetMaintenance(ctx *fiber.Ctx) error {
+	var request GetMaintenanceRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMaintenance(ctx.UserContext(), request.(GetMaintenanceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMaintenance")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetMaintenanceResponseObject); ok {
+		if err := validResponse.VisitGetMaintenanceResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetMaintenance operation middleware
+func (sh *strictHandler) SetMaintenance(ctx *fiber.Ctx) error {
+	var request SetMaintenanceRequestObject
+
+	var body SetMaintenanceJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.SetMaintenance(ctx.UserContext(), request.(SetMaintenanceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetMaintenance")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SetMaintenanceResponseObject); ok {
+		if err := validResponse.VisitSetMaintenanceResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// OperatorMe operation middleware
+func (sh *strictHandler) OperatorMe(ctx *fiber.Ctx) error {
+	var request OperatorMeRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.OperatorMe(ctx.UserContext(), request.(OperatorMeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OperatorMe")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(OperatorMeResponseObject); ok {
+		if err := validResponse.VisitOperatorMeResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListOperators operation middleware
+func (sh *strictHandler) ListOperators(ctx *fiber.Ctx) error {
+	var request ListOperatorsRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListOperators(ctx.UserContext(), request.(ListOperatorsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListOperators")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListOperatorsResponseObject); ok {
+		if err := validResponse.VisitListOperatorsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SearchTenants operation middleware
+func (sh *strictHandler) SearchTenants(ctx *fiber.Ctx, params SearchTenantsParams) error {
+	var request SearchTenantsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchTenants(ctx.UserContext(), request.(SearchTenantsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchTenants")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchTenantsResponseObject); ok {
+		if err := validResponse.VisitSearchTenantsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// OperatorGetTenant operation middleware
+func (sh *strictHandler) OperatorGetTenant(ctx *fiber.Ctx, tenant TenantID) error {
+	var request OperatorGetTenantRequestObject
+
+	request.Tenant = tenant
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.OperatorGetTenant(ctx.UserContext(), request.(OperatorGetTenantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OperatorGetTenant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(OperatorGetTenantResponseObject); ok {
+		if err := validResponse.VisitOperatorGetTenantResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DropOverride operation middleware
+func (sh *strictHandler) DropOverride(ctx *fiber.Ctx, tenant TenantID, flag FlagID) error {
+	var request DropOverrideRequestObject
+
+	request.Tenant = tenant
+	request.Flag = flag
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.DropOverride(ctx.UserContext(), request.(DropOverrideRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DropOverride")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DropOverrideResponseObject); ok {
+		if err := validResponse.VisitDropOverrideResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// OverrideFlag operation middleware
+func (sh *strictHandler) OverrideFlag(ctx *fiber.Ctx, tenant TenantID, flag FlagID) error {
+	var request OverrideFlagRequestObject
+
+	request.Tenant = tenant
+	request.Flag = flag
+
+	var body OverrideFlagJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.OverrideFlag(ctx.UserContext(), request.(OverrideFlagRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OverrideFlag")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(OverrideFlagResponseObject); ok {
+		if err := validResponse.VisitOverrideFlagResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EndTierGrant operation middleware
+func (sh *strictHandler) EndTierGrant(ctx *fiber.Ctx, tenant TenantID) error {
+	var request EndTierGrantRequestObject
+
+	request.Tenant = tenant
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.EndTierGrant(ctx.UserContext(), request.(EndTierGrantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndTierGrant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EndTierGrantResponseObject); ok {
+		if err := validResponse.VisitEndTierGrantResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GrantTier operation middleware
+func (sh *strictHandler) GrantTier(ctx *fiber.Ctx, tenant TenantID) error {
+	var request GrantTierRequestObject
+
+	request.Tenant = tenant
+
+	var body GrantTierJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GrantTier(ctx.UserContext(), request.(GrantTierRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GrantTier")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GrantTierResponseObject); ok {
+		if err := validResponse.VisitGrantTierResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// OperatorResumeTenant operation middleware
+func (sh *strictHandler) OperatorResumeTenant(ctx *fiber.Ctx, tenant TenantID) error {
+	var request OperatorResumeTenantRequestObject
+
+	request.Tenant = tenant
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.OperatorResumeTenant(ctx.UserContext(), request.(OperatorResumeTenantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OperatorResumeTenant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(OperatorResumeTenantResponseObject); ok {
+		if err := validResponse.VisitOperatorResumeTenantResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// OperatorSuspendTenant operation middleware
+func (sh *strictHandler) OperatorSuspendTenant(ctx *fiber.Ctx, tenant TenantID) error {
+	var request OperatorSuspendTenantRequestObject
+
+	request.Tenant = tenant
+
+	var body OperatorSuspendTenantJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.OperatorSuspendTenant(ctx.UserContext(), request.(OperatorSuspendTenantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OperatorSuspendTenant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(OperatorSuspendTenantResponseObject); ok {
+		if err := validResponse.VisitOperatorSuspendTenantResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SearchUsers operation middleware
+func (sh *strictHandler) SearchUsers(ctx *fiber.Ctx, params SearchUsersParams) error {
+	var request SearchUsersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchUsers(ctx.UserContext(), request.(SearchUsersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchUsers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchUsersResponseObject); ok {
+		if err := validResponse.VisitSearchUsersResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// OperatorGetUser operation middleware
+func (sh *strictHandler) OperatorGetUser(ctx *fiber.Ctx, user UserID) error {
+	var request OperatorGetUserRequestObject
+
+	request.User = user
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.OperatorGetUser(ctx.UserContext(), request.(OperatorGetUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OperatorGetUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(OperatorGetUserResponseObject); ok {
+		if err := validResponse.VisitOperatorGetUserResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// OperatorResumeUser operation middleware
+func (sh *strictHandler) OperatorResumeUser(ctx *fiber.Ctx, user UserID) error {
+	var request OperatorResumeUserRequestObject
+
+	request.User = user
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.OperatorResumeUser(ctx.UserContext(), request.(OperatorResumeUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OperatorResumeUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(OperatorResumeUserResponseObject); ok {
+		if err := validResponse.VisitOperatorResumeUserResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// OperatorSuspendUser operation middleware
+func (sh *strictHandler) OperatorSuspendUser(ctx *fiber.Ctx, user UserID) error {
+	var request OperatorSuspendUserRequestObject
+
+	request.User = user
+
+	var body OperatorSuspendUserJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.OperatorSuspendUser(ctx.UserContext(), request.(OperatorSuspendUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OperatorSuspendUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(OperatorSuspendUserResponseObject); ok {
+		if err := validResponse.VisitOperatorSuspendUserResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

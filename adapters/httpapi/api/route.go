@@ -10,7 +10,7 @@ import (
 )
 
 // A Route is one operation and what it declares in the contract. Exactly one
-// of Action, Public and Session is set.
+// of Action, Public, Session and Operator is set.
 type Route struct {
 	Method, Path, Operation string
 	Handler                 fiber.Handler
@@ -19,6 +19,10 @@ type Route struct {
 	Public  string // why it needs no caller
 	Session bool   // needs a person, but no tenant
 	StepUp  bool   // needs a person who proved who they are in the last minutes
+	// Operator: it is of the operators' realm, and needs one who signed in there.
+	Operator bool
+	// NoImpersonation: an operator who acts as somebody may not.
+	NoImpersonation bool
 
 	Cookie bool // reads or sets a cookie that stands for somebody: for our own pages
 

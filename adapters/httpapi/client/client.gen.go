@@ -129,6 +129,21 @@ func (e AuditEntryObject) Valid() bool {
 	}
 }
 
+// Defines values for BlockObject.
+const (
+	BlockObjectBlock BlockObject = "block"
+)
+
+// Valid indicates whether the value is a known member of the BlockObject enum.
+func (e BlockObject) Valid() bool {
+	switch e {
+	case BlockObjectBlock:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BuiltInRoleName.
 const (
 	BuiltInRoleNameAdmin    BuiltInRoleName = "admin"
@@ -417,6 +432,21 @@ func (e FactorsObject) Valid() bool {
 	}
 }
 
+// Defines values for FlagObject.
+const (
+	FlagObjectFlag FlagObject = "flag"
+)
+
+// Valid indicates whether the value is a known member of the FlagObject enum.
+func (e FlagObject) Valid() bool {
+	switch e {
+	case FlagObjectFlag:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HeldReason.
 const (
 	ChannelDisconnected   HeldReason = "channel.disconnected"
@@ -468,6 +498,21 @@ const (
 func (e IdentityObject) Valid() bool {
 	switch e {
 	case IdentityObjectIdentity:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImpersonationObject.
+const (
+	ImpersonationObjectImpersonation ImpersonationObject = "impersonation"
+)
+
+// Valid indicates whether the value is a known member of the ImpersonationObject enum.
+func (e ImpersonationObject) Valid() bool {
+	switch e {
+	case ImpersonationObjectImpersonation:
 		return true
 	default:
 		return false
@@ -564,6 +609,57 @@ const (
 func (e KeyObject) Valid() bool {
 	switch e {
 	case ApiKey:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MaintenanceObject.
+const (
+	MaintenanceObjectMaintenance MaintenanceObject = "maintenance"
+)
+
+// Valid indicates whether the value is a known member of the MaintenanceObject enum.
+func (e MaintenanceObject) Valid() bool {
+	switch e {
+	case MaintenanceObjectMaintenance:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MaintenancePublishing.
+const (
+	MaintenancePublishingGoesOn MaintenancePublishing = "goes_on"
+	MaintenancePublishingHeld   MaintenancePublishing = "held"
+)
+
+// Valid indicates whether the value is a known member of the MaintenancePublishing enum.
+func (e MaintenancePublishing) Valid() bool {
+	switch e {
+	case MaintenancePublishingGoesOn:
+		return true
+	case MaintenancePublishingHeld:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MaintenanceInputPublishing.
+const (
+	MaintenanceInputPublishingGoesOn MaintenanceInputPublishing = "goes_on"
+	MaintenanceInputPublishingHeld   MaintenanceInputPublishing = "held"
+)
+
+// Valid indicates whether the value is a known member of the MaintenanceInputPublishing enum.
+func (e MaintenanceInputPublishing) Valid() bool {
+	switch e {
+	case MaintenanceInputPublishingGoesOn:
+		return true
+	case MaintenanceInputPublishingHeld:
 		return true
 	default:
 		return false
@@ -669,6 +765,54 @@ func (e Method) Valid() bool {
 	}
 }
 
+// Defines values for NodeObject.
+const (
+	NodeObjectNode NodeObject = "node"
+)
+
+// Valid indicates whether the value is a known member of the NodeObject enum.
+func (e NodeObject) Valid() bool {
+	switch e {
+	case NodeObjectNode:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OperatorObject.
+const (
+	OperatorObjectOperator OperatorObject = "operator"
+)
+
+// Valid indicates whether the value is a known member of the OperatorObject enum.
+func (e OperatorObject) Valid() bool {
+	switch e {
+	case OperatorObjectOperator:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OperatorSignedInObject.
+const (
+	Enrolment       OperatorSignedInObject = "enrolment"
+	OperatorSession OperatorSignedInObject = "operator_session"
+)
+
+// Valid indicates whether the value is a known member of the OperatorSignedInObject enum.
+func (e OperatorSignedInObject) Valid() bool {
+	switch e {
+	case Enrolment:
+		return true
+	case OperatorSession:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OwnershipInputKeeps.
 const (
 	OwnershipInputKeepsAdmin   OwnershipInputKeeps = "admin"
@@ -753,6 +897,21 @@ const (
 func (e PasskeyObject) Valid() bool {
 	switch e {
 	case PasskeyObjectPasskey:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PersonObject.
+const (
+	PersonObjectPerson PersonObject = "person"
+)
+
+// Valid indicates whether the value is a known member of the PersonObject enum.
+func (e PersonObject) Valid() bool {
+	switch e {
+	case PersonObjectPerson:
 		return true
 	default:
 		return false
@@ -1422,6 +1581,30 @@ func (e TextRuleCount) Valid() bool {
 	}
 }
 
+// Defines values for TierGrantTier.
+const (
+	TierGrantTierAgency  TierGrantTier = "agency"
+	TierGrantTierCreator TierGrantTier = "creator"
+	TierGrantTierFree    TierGrantTier = "free"
+	TierGrantTierPro     TierGrantTier = "pro"
+)
+
+// Valid indicates whether the value is a known member of the TierGrantTier enum.
+func (e TierGrantTier) Valid() bool {
+	switch e {
+	case TierGrantTierAgency:
+		return true
+	case TierGrantTierCreator:
+		return true
+	case TierGrantTierFree:
+		return true
+	case TierGrantTierPro:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TokensTokenType.
 const (
 	Bearer TokensTokenType = "Bearer"
@@ -1590,6 +1773,30 @@ func (e ExportAuditParamsFormat) Valid() bool {
 	case Csv:
 		return true
 	case Ndjson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SearchTenantsParamsKind.
+const (
+	SearchTenantsParamsKindAgency    SearchTenantsParamsKind = "agency"
+	SearchTenantsParamsKindOperator  SearchTenantsParamsKind = "operator"
+	SearchTenantsParamsKindReseller  SearchTenantsParamsKind = "reseller"
+	SearchTenantsParamsKindWorkspace SearchTenantsParamsKind = "workspace"
+)
+
+// Valid indicates whether the value is a known member of the SearchTenantsParamsKind enum.
+func (e SearchTenantsParamsKind) Valid() bool {
+	switch e {
+	case SearchTenantsParamsKindAgency:
+		return true
+	case SearchTenantsParamsKindOperator:
+		return true
+	case SearchTenantsParamsKindReseller:
+		return true
+	case SearchTenantsParamsKindWorkspace:
 		return true
 	default:
 		return false
@@ -1777,6 +1984,35 @@ type BatchResult struct {
 	Created int         `json:"created"`
 	Data    []BatchItem `json:"data"`
 	Failed  int         `json:"failed"`
+}
+
+// Block defines model for Block.
+type Block struct {
+	CreatedAt time.Time   `json:"created_at"`
+	CreatedBy string      `json:"created_by"`
+	ExpiresAt *time.Time  `json:"expires_at,omitempty"`
+	Id        string      `json:"id"`
+	Object    BlockObject `json:"object"`
+	Range     string      `json:"range"`
+	Reason    string      `json:"reason"`
+}
+
+// BlockObject defines model for Block.Object.
+type BlockObject string
+
+// BlockInput Example: {"range":"192.0.2.0/24","reason":"guessing passwords","until":"2027-01-01T00:00:00Z"}
+type BlockInput struct {
+	// Range An address or a range in CIDR notation.
+	Range  string `json:"range"`
+	Reason string `json:"reason"`
+
+	// Until Missing: until it is lifted.
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// BlockList defines model for BlockList.
+type BlockList struct {
+	Data []Block `json:"data"`
 }
 
 // BuiltInRole defines model for BuiltInRole.
@@ -2123,6 +2359,11 @@ type Factors struct {
 // FactorsObject defines model for Factors.Object.
 type FactorsObject string
 
+// FeatureList defines model for FeatureList.
+type FeatureList struct {
+	Features map[string]bool `json:"features"`
+}
+
 // FieldError defines model for FieldError.
 type FieldError struct {
 	Actual  *float32 `json:"actual,omitempty"`
@@ -2131,6 +2372,38 @@ type FieldError struct {
 	Limit   *float32 `json:"limit,omitempty"`
 	Pointer string   `json:"pointer"`
 	Warning *bool    `json:"warning,omitempty"`
+}
+
+// Flag defines model for Flag.
+type Flag struct {
+	Description *string    `json:"description,omitempty"`
+	Name        string     `json:"name"`
+	Object      FlagObject `json:"object"`
+	On          bool       `json:"on"`
+
+	// Overrides How many tenants have a word of their own.
+	Overrides int       `json:"overrides"`
+	UpdatedAt time.Time `json:"updated_at"`
+	UpdatedBy string    `json:"updated_by"`
+}
+
+// FlagObject defines model for Flag.Object.
+type FlagObject string
+
+// FlagInput Example: {"description":"The new calendar","on":false}
+type FlagInput struct {
+	Description *string `json:"description,omitempty"`
+	On          bool    `json:"on"`
+}
+
+// FlagList defines model for FlagList.
+type FlagList struct {
+	Data []Flag `json:"data"`
+}
+
+// FlagOverride Example: {"on":true}
+type FlagOverride struct {
+	On bool `json:"on"`
 }
 
 // Format defines model for Format.
@@ -2196,6 +2469,29 @@ type IdentityReturn struct {
 	Iss      *string `json:"iss,omitempty"`
 	Provider string  `json:"provider"`
 	State    string  `json:"state"`
+}
+
+// Impersonation defines model for Impersonation.
+type Impersonation struct {
+	ExpiresAt time.Time           `json:"expires_at"`
+	Id        string              `json:"id"`
+	Object    ImpersonationObject `json:"object"`
+	Reason    string              `json:"reason"`
+	Tenant    string              `json:"tenant"`
+
+	// Token A bearer token. It is in this answer and nowhere else.
+	Token string `json:"token"`
+	User  string `json:"user"`
+}
+
+// ImpersonationObject defines model for Impersonation.Object.
+type ImpersonationObject string
+
+// ImpersonationInput Example: {"reason":"ticket 4711: their calendar is empty","tenant":"ten_01jd0000000000000000000000","user":"usr_01jd0000000000000000000000"}
+type ImpersonationInput struct {
+	Reason string `json:"reason"`
+	Tenant string `json:"tenant"`
+	User   string `json:"user"`
 }
 
 // Invitation defines model for Invitation.
@@ -2336,6 +2632,40 @@ type Login struct {
 	Password    string              `json:"password"`
 }
 
+// Maintenance defines model for Maintenance.
+type Maintenance struct {
+	Message    string                `json:"message"`
+	Object     MaintenanceObject     `json:"object"`
+	On         bool                  `json:"on"`
+	Publishing MaintenancePublishing `json:"publishing"`
+
+	// RetryAfter Seconds.
+	RetryAfter int        `json:"retry_after"`
+	UpdatedAt  *time.Time `json:"updated_at,omitempty"`
+	UpdatedBy  *string    `json:"updated_by,omitempty"`
+}
+
+// MaintenanceObject defines model for Maintenance.Object.
+type MaintenanceObject string
+
+// MaintenancePublishing defines model for Maintenance.Publishing.
+type MaintenancePublishing string
+
+// MaintenanceInput Example: {"message":"We are moving house until noon.","on":true,"publishing":"held","retry_after":600}
+type MaintenanceInput struct {
+	Message *string `json:"message,omitempty"`
+	On      bool    `json:"on"`
+
+	// Publishing What workers do meanwhile: `goes_on` unless said otherwise.
+	Publishing *MaintenanceInputPublishing `json:"publishing,omitempty"`
+
+	// RetryAfter Seconds.
+	RetryAfter *int `json:"retry_after,omitempty"`
+}
+
+// MaintenanceInputPublishing What workers do meanwhile: `goes_on` unless said otherwise.
+type MaintenanceInputPublishing string
+
 // Media defines model for Media.
 type Media struct {
 	Alt       string    `json:"alt"`
@@ -2457,6 +2787,97 @@ type NewWebhook struct {
 	Webhook Webhook `json:"webhook"`
 }
 
+// Node defines model for Node.
+type Node struct {
+	CreatedAt time.Time `json:"created_at"`
+	Grant     *struct {
+		// FallsBackTo Missing: to the nearest ancestor's.
+		FallsBackTo *string   `json:"falls_back_to,omitempty"`
+		GrantedAt   time.Time `json:"granted_at"`
+		GrantedBy   string    `json:"granted_by"`
+		Reason      string    `json:"reason"`
+		Tier        string    `json:"tier"`
+		Until       time.Time `json:"until"`
+	} `json:"grant,omitempty"`
+	Id       string     `json:"id"`
+	Kind     string     `json:"kind"`
+	Name     string     `json:"name"`
+	Object   NodeObject `json:"object"`
+	ParentId *string    `json:"parent_id,omitempty"`
+
+	// Suspended Itself; an ancestor's suspension counts as well.
+	Suspended       bool    `json:"suspended"`
+	SuspendedReason *string `json:"suspended_reason,omitempty"`
+
+	// Tier Its own plan. Missing: that of the nearest ancestor.
+	Tier *string `json:"tier,omitempty"`
+}
+
+// NodeObject defines model for Node.Object.
+type NodeObject string
+
+// NodeList defines model for NodeList.
+type NodeList struct {
+	Data       []Node  `json:"data"`
+	HasMore    bool    `json:"has_more"`
+	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// Operator defines model for Operator.
+type Operator struct {
+	CreatedAt time.Time `json:"created_at"`
+	Email     string    `json:"email"`
+
+	// Enrolled A code was shown.
+	Enrolled bool           `json:"enrolled"`
+	Id       string         `json:"id"`
+	Name     string         `json:"name"`
+	Object   OperatorObject `json:"object"`
+}
+
+// OperatorObject defines model for Operator.Object.
+type OperatorObject string
+
+// OperatorList defines model for OperatorList.
+type OperatorList struct {
+	Data []Operator `json:"data"`
+}
+
+// OperatorLogin Example: {"code":"123456","email":"olga@example.com","password":"mist orchard velvet quarry"}
+type OperatorLogin struct {
+	// Code Six digits. Leave it out to enrol.
+	Code     *string             `json:"code,omitempty"`
+	Email    openapi_types.Email `json:"email"`
+	Password string              `json:"password"`
+}
+
+// OperatorPassword Example: {"password":"mist orchard velvet quarry","token":"col_…"}
+type OperatorPassword struct {
+	Password string `json:"password"`
+	Token    string `json:"token"`
+}
+
+// OperatorSignedIn defines model for OperatorSignedIn.
+type OperatorSignedIn struct {
+	ExpiresAt *time.Time             `json:"expires_at,omitempty"`
+	Object    OperatorSignedInObject `json:"object"`
+
+	// Picture To enrol: the address as a QR code, a `data:` URL.
+	Picture *string `json:"picture,omitempty"`
+
+	// Secret To enrol: as people type it into an app.
+	Secret *string `json:"secret,omitempty"`
+
+	// Token A bearer token for this realm. It is in this answer and nowhere else.
+	Token *string `json:"token,omitempty"`
+
+	// Uri To enrol: an `otpauth:` address.
+	Uri *string `json:"uri,omitempty"`
+}
+
+// OperatorSignedInObject defines model for OperatorSignedIn.Object.
+type OperatorSignedInObject string
+
 // OwnershipInput Example: {"keeps":"admin","user_id":"usr_01jd0000000000000000000000"}
 type OwnershipInput struct {
 	Keeps  *OwnershipInputKeeps `json:"keeps,omitempty"`
@@ -2550,6 +2971,40 @@ type PasswordReset struct {
 type Pause struct {
 	// Reason For people.
 	Reason *string `json:"reason,omitempty"`
+}
+
+// Person defines model for Person.
+type Person struct {
+	CreatedAt       time.Time    `json:"created_at"`
+	Email           string       `json:"email"`
+	HomeTenantId    *string      `json:"home_tenant_id,omitempty"`
+	Id              string       `json:"id"`
+	Name            string       `json:"name"`
+	Object          PersonObject `json:"object"`
+	Suspended       bool         `json:"suspended"`
+	SuspendedAt     *time.Time   `json:"suspended_at,omitempty"`
+	SuspendedReason *string      `json:"suspended_reason,omitempty"`
+}
+
+// PersonObject defines model for Person.Object.
+type PersonObject string
+
+// PersonDetail defines model for PersonDetail.
+type PersonDetail struct {
+	Memberships []struct {
+		Kind   string `json:"kind"`
+		Name   string `json:"name"`
+		Role   string `json:"role"`
+		Tenant string `json:"tenant"`
+	} `json:"memberships"`
+	Person Person `json:"person"`
+}
+
+// PersonList defines model for PersonList.
+type PersonList struct {
+	Data       []Person `json:"data"`
+	HasMore    bool     `json:"has_more"`
+	NextCursor *string  `json:"next_cursor,omitempty"`
 }
 
 // Place defines model for Place.
@@ -2980,6 +3435,11 @@ type PublishingSettings struct {
 	MissedAfterS int `json:"missed_after_s"`
 }
 
+// Reason Example: {"reason":"unpaid since March"}
+type Reason struct {
+	Reason string `json:"reason"`
+}
+
 // Receipt defines model for Receipt.
 type Receipt struct {
 	Deliveries []Delivery `json:"deliveries"`
@@ -3300,6 +3760,16 @@ type Ticket struct {
 	Ticket    string `json:"ticket"`
 }
 
+// TierGrant Example: {"reason":"a trial for the migration","tier":"pro","until":"2027-01-01T00:00:00Z"}
+type TierGrant struct {
+	Reason string        `json:"reason"`
+	Tier   TierGrantTier `json:"tier"`
+	Until  time.Time     `json:"until"`
+}
+
+// TierGrantTier defines model for TierGrant.Tier.
+type TierGrantTier string
+
 // TokenInput Example: {"token":"cds_…"}
 type TokenInput struct {
 	Token string `json:"token"`
@@ -3353,10 +3823,18 @@ type User struct {
 	Email     string    `json:"email"`
 
 	// HomeTenantId The agency that was made for the person.
-	HomeTenantId *string    `json:"home_tenant_id,omitempty"`
-	Id           string     `json:"id"`
-	Name         string     `json:"name"`
-	Object       UserObject `json:"object"`
+	HomeTenantId *string `json:"home_tenant_id,omitempty"`
+	Id           string  `json:"id"`
+
+	// Impersonation Set while an operator acts as this person.
+	Impersonation *struct {
+		ExpiresAt time.Time `json:"expires_at"`
+		Operator  string    `json:"operator"`
+		Reason    string    `json:"reason"`
+		Tenant    string    `json:"tenant"`
+	} `json:"impersonation,omitempty"`
+	Name   string     `json:"name"`
+	Object UserObject `json:"object"`
 }
 
 // UserObject defines model for User.Object.
@@ -3504,6 +3982,9 @@ type WorkspacesResult struct {
 // AccessID defines model for accessID.
 type AccessID = string
 
+// BlockID defines model for blockID.
+type BlockID = string
+
 // ChannelID defines model for channelID.
 type ChannelID = string
 
@@ -3522,6 +4003,9 @@ type DeliveryID = string
 // DryRun defines model for dryRun.
 type DryRun = bool
 
+// FlagID defines model for flagID.
+type FlagID = string
+
 // IdempotencyKey defines model for idempotencyKey.
 type IdempotencyKey = string
 
@@ -3530,6 +4014,9 @@ type IdentityID = string
 
 // IfMatch defines model for ifMatch.
 type IfMatch = string
+
+// ImpersonationID defines model for impersonationID.
+type ImpersonationID = string
 
 // InvitationID defines model for invitationID.
 type InvitationID = string
@@ -3776,6 +4263,34 @@ type GiveWorkspacesParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// SearchTenantsParams defines parameters for SearchTenants.
+type SearchTenantsParams struct {
+	// Q An id, the beginning of an address, or a part of a name.
+	Q    *string                  `form:"q,omitempty" json:"q,omitempty"`
+	Kind *SearchTenantsParamsKind `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// SearchTenantsParamsKind defines parameters for SearchTenants.
+type SearchTenantsParamsKind string
+
+// SearchUsersParams defines parameters for SearchUsers.
+type SearchUsersParams struct {
+	// Q An id, the beginning of an address, or a part of a name.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // AddPluginMultipartBody defines parameters for AddPlugin.
 type AddPluginMultipartBody struct {
 	Alt  *string            `json:"alt,omitempty"`
@@ -4004,6 +4519,9 @@ type DisownSessionJSONRequestBody = TokenInput
 // StepUpJSONRequestBody defines body for StepUp for application/json ContentType.
 type StepUpJSONRequestBody = StepUpInput
 
+// FinishProviderStepUpJSONRequestBody defines body for FinishProviderStepUp for application/json ContentType.
+type FinishProviderStepUpJSONRequestBody = ProviderReturn
+
 // VerifyEmailJSONRequestBody defines body for VerifyEmail for application/json ContentType.
 type VerifyEmailJSONRequestBody = VerifyInput
 
@@ -4069,6 +4587,36 @@ type SetMemberRoleJSONRequestBody = MemberRole
 
 // GiveWorkspacesJSONRequestBody defines body for GiveWorkspaces for application/json ContentType.
 type GiveWorkspacesJSONRequestBody = WorkspacesInput
+
+// OperatorLoginJSONRequestBody defines body for OperatorLogin for application/json ContentType.
+type OperatorLoginJSONRequestBody = OperatorLogin
+
+// OperatorPasswordJSONRequestBody defines body for OperatorPassword for application/json ContentType.
+type OperatorPasswordJSONRequestBody = OperatorPassword
+
+// AddBlockJSONRequestBody defines body for AddBlock for application/json ContentType.
+type AddBlockJSONRequestBody = BlockInput
+
+// SetFlagJSONRequestBody defines body for SetFlag for application/json ContentType.
+type SetFlagJSONRequestBody = FlagInput
+
+// ImpersonateJSONRequestBody defines body for Impersonate for application/json ContentType.
+type ImpersonateJSONRequestBody = ImpersonationInput
+
+// SetMaintenanceJSONRequestBody defines body for SetMaintenance for application/json ContentType.
+type SetMaintenanceJSONRequestBody = MaintenanceInput
+
+// OverrideFlagJSONRequestBody defines body for OverrideFlag for application/json ContentType.
+type OverrideFlagJSONRequestBody = FlagOverride
+
+// GrantTierJSONRequestBody defines body for GrantTier for application/json ContentType.
+type GrantTierJSONRequestBody = TierGrant
+
+// OperatorSuspendTenantJSONRequestBody defines body for OperatorSuspendTenant for application/json ContentType.
+type OperatorSuspendTenantJSONRequestBody = Reason
+
+// OperatorSuspendUserJSONRequestBody defines body for OperatorSuspendUser for application/json ContentType.
+type OperatorSuspendUserJSONRequestBody = Reason
 
 // TrustPluginKeyJSONRequestBody defines body for TrustPluginKey for application/json ContentType.
 type TrustPluginKeyJSONRequestBody = PluginKeyInput
@@ -4513,6 +5061,27 @@ type ClientInterface interface {
 	// Corresponds with POST /auth/step-up (the `StepUp` operationId).
 	StepUp(ctx context.Context, body StepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// FinishProviderStepUpWithBody Deliver what the provider sent the person back with, to prove who they are.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /auth/step-up/providers/{provider}:finish (the `FinishProviderStepUp` operationId).
+	FinishProviderStepUpWithBody(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishProviderStepUp Deliver what the provider sent the person back with, to prove who they are.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /auth/step-up/providers/{provider}:finish (the `FinishProviderStepUp` operationId).
+	FinishProviderStepUp(ctx context.Context, provider ProviderName, body FinishProviderStepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartProviderStepUp Prove once more who you are at a provider.
+	//
+	// For somebody with neither a second factor nor a password, whose `/auth/step-up:begin` names `identity`. The provider is told to ask anew. GitHub cannot: sign out and in.
+	//
+	// Corresponds with POST /auth/step-up/providers/{provider}:start (the `StartProviderStepUp` operationId).
+	StartProviderStepUp(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// AskStepUp How to prove once more who you are.
 	//
 	// A second factor or, for who has none, the password. With a passkey among the methods, `challenge` and `public_key` are for it.
@@ -4674,6 +5243,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /events/ticket (the `CreateStreamTicket` operationId).
 	CreateStreamTicket(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListFeatures Which features are on in this tenant.
+	//
+	// Corresponds with GET /features (the `ListFeatures` operationId).
+	ListFeatures(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListInvitations Who was invited, latest first.
 	//
@@ -5033,18 +5607,18 @@ type ClientInterface interface {
 	// Corresponds with GET /members (the `ListMembers` operationId).
 	ListMembers(ctx context.Context, params *ListMembersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AddMemberWithBody Let a registered person in.
+	// AddMemberWithBody Let a colleague in.
 	//
-	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+	// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /members (the `AddMember` operationId).
 	AddMemberWithBody(ctx context.Context, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AddMember Let a registered person in.
+	// AddMember Let a colleague in.
 	//
-	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+	// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5100,6 +5674,255 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
 	GiveWorkspaces(ctx context.Context, user UserID, params *GiveWorkspacesParams, body GiveWorkspacesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OperatorLoginWithBody Sign in as an operator.
+	//
+	// With the password and a code of an authenticator app. Somebody who never showed a code leaves it out and gets the secret to enrol; the first code that is right begins to be asked for. The token is good for `/operator` and for nothing else, for 12 hours and 30 minutes without a request.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /operator/auth/login (the `OperatorLogin` operationId).
+	OperatorLoginWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OperatorLogin Sign in as an operator.
+	//
+	// With the password and a code of an authenticator app. Somebody who never showed a code leaves it out and gets the secret to enrol; the first code that is right begins to be asked for. The token is good for `/operator` and for nothing else, for 12 hours and 30 minutes without a request.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /operator/auth/login (the `OperatorLogin` operationId).
+	OperatorLogin(ctx context.Context, body OperatorLoginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OperatorLogout Sign out, and end what you act as.
+	//
+	// Corresponds with POST /operator/auth/logout (the `OperatorLogout` operationId).
+	OperatorLogout(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OperatorPasswordWithBody Choose a password by a link.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /operator/auth/password (the `OperatorPassword` operationId).
+	OperatorPasswordWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OperatorPassword Choose a password by a link.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /operator/auth/password (the `OperatorPassword` operationId).
+	OperatorPassword(ctx context.Context, body OperatorPasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListBlocks Addresses that nothing may come from.
+	//
+	// Corresponds with GET /operator/blocks (the `ListBlocks` operationId).
+	ListBlocks(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddBlockWithBody Block an address or a range, everywhere within a second.
+	//
+	// One with your own address in it is refused.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /operator/blocks (the `AddBlock` operationId).
+	AddBlockWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddBlock Block an address or a range, everywhere within a second.
+	//
+	// One with your own address in it is refused.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /operator/blocks (the `AddBlock` operationId).
+	AddBlock(ctx context.Context, body AddBlockJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DropBlock Lift a block.
+	//
+	// Corresponds with DELETE /operator/blocks/{block} (the `DropBlock` operationId).
+	DropBlock(ctx context.Context, block BlockID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListFlags The feature flags.
+	//
+	// Corresponds with GET /operator/flags (the `ListFlags` operationId).
+	ListFlags(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DropFlag Forget a flag, with every override.
+	//
+	// Corresponds with DELETE /operator/flags/{flag} (the `DropFlag` operationId).
+	DropFlag(ctx context.Context, flag FlagID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetFlagWithBody Make or change a flag.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /operator/flags/{flag} (the `SetFlag` operationId).
+	SetFlagWithBody(ctx context.Context, flag FlagID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetFlag Make or change a flag.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /operator/flags/{flag} (the `SetFlag` operationId).
+	SetFlag(ctx context.Context, flag FlagID, body SetFlagJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImpersonateWithBody Act as a member of a tenant.
+	//
+	// For 30 minutes at most and with a reason. Both names are in the audit, and every answer carries `Carillon-Impersonator`. Passwords, factors, keys, exports and billing are closed.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /operator/impersonations (the `Impersonate` operationId).
+	ImpersonateWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Impersonate Act as a member of a tenant.
+	//
+	// For 30 minutes at most and with a reason. Both names are in the audit, and every answer carries `Carillon-Impersonator`. Passwords, factors, keys, exports and billing are closed.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /operator/impersonations (the `Impersonate` operationId).
+	Impersonate(ctx context.Context, body ImpersonateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EndImpersonation End it.
+	//
+	// Corresponds with DELETE /operator/impersonations/{impersonation} (the `EndImpersonation` operationId).
+	EndImpersonation(ctx context.Context, impersonation ImpersonationID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetMaintenance Whether the installation is worked on.
+	//
+	// Corresponds with GET /operator/maintenance (the `GetMaintenance` operationId).
+	GetMaintenance(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetMaintenanceWithBody Begin or end maintenance, everywhere within a second.
+	//
+	// While it is on, everything but `/livez`, `/readyz` and this realm answers `503` with `Retry-After`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /operator/maintenance (the `SetMaintenance` operationId).
+	SetMaintenanceWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetMaintenance Begin or end maintenance, everywhere within a second.
+	//
+	// While it is on, everything but `/livez`, `/readyz` and this realm answers `503` with `Retry-After`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /operator/maintenance (the `SetMaintenance` operationId).
+	SetMaintenance(ctx context.Context, body SetMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OperatorMe Which operator is signed in.
+	//
+	// Corresponds with GET /operator/me (the `OperatorMe` operationId).
+	OperatorMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListOperators The operators.
+	//
+	// Corresponds with GET /operator/operators (the `ListOperators` operationId).
+	ListOperators(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchTenants Find tenants.
+	//
+	// Corresponds with GET /operator/tenants (the `SearchTenants` operationId).
+	SearchTenants(ctx context.Context, params *SearchTenantsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OperatorGetTenant One tenant.
+	//
+	// Corresponds with GET /operator/tenants/{tenant} (the `OperatorGetTenant` operationId).
+	OperatorGetTenant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DropOverride Take it back: the flag is as for all.
+	//
+	// Corresponds with DELETE /operator/tenants/{tenant}/flags/{flag} (the `DropOverride` operationId).
+	DropOverride(ctx context.Context, tenant TenantID, flag FlagID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OverrideFlagWithBody Switch a feature for a tenant and all below it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /operator/tenants/{tenant}/flags/{flag} (the `OverrideFlag` operationId).
+	OverrideFlagWithBody(ctx context.Context, tenant TenantID, flag FlagID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OverrideFlag Switch a feature for a tenant and all below it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /operator/tenants/{tenant}/flags/{flag} (the `OverrideFlag` operationId).
+	OverrideFlag(ctx context.Context, tenant TenantID, flag FlagID, body OverrideFlagJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EndTierGrant Let it fall back now.
+	//
+	// Corresponds with DELETE /operator/tenants/{tenant}/tier (the `EndTierGrant` operationId).
+	EndTierGrant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GrantTierWithBody Give a tenant a plan for a time.
+	//
+	// It falls back to what it had by itself.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /operator/tenants/{tenant}/tier (the `GrantTier` operationId).
+	GrantTierWithBody(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GrantTier Give a tenant a plan for a time.
+	//
+	// It falls back to what it had by itself.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /operator/tenants/{tenant}/tier (the `GrantTier` operationId).
+	GrantTier(ctx context.Context, tenant TenantID, body GrantTierJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OperatorResumeTenant Open a tenant again.
+	//
+	// Corresponds with POST /operator/tenants/{tenant}:resume (the `OperatorResumeTenant` operationId).
+	OperatorResumeTenant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OperatorSuspendTenantWithBody Close a tenant and all below it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /operator/tenants/{tenant}:suspend (the `OperatorSuspendTenant` operationId).
+	OperatorSuspendTenantWithBody(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OperatorSuspendTenant Close a tenant and all below it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /operator/tenants/{tenant}:suspend (the `OperatorSuspendTenant` operationId).
+	OperatorSuspendTenant(ctx context.Context, tenant TenantID, body OperatorSuspendTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchUsers Find people.
+	//
+	// Corresponds with GET /operator/users (the `SearchUsers` operationId).
+	SearchUsers(ctx context.Context, params *SearchUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OperatorGetUser One person, with where they belong.
+	//
+	// Corresponds with GET /operator/users/{user} (the `OperatorGetUser` operationId).
+	OperatorGetUser(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OperatorResumeUser Let a person in again.
+	//
+	// Corresponds with POST /operator/users/{user}:resume (the `OperatorResumeUser` operationId).
+	OperatorResumeUser(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OperatorSuspendUserWithBody Shut a person out.
+	//
+	// Their sessions end, their keys stop and they cannot sign in, at once and everywhere. What they wrote and planned stays.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /operator/users/{user}:suspend (the `OperatorSuspendUser` operationId).
+	OperatorSuspendUserWithBody(ctx context.Context, user UserID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OperatorSuspendUser Shut a person out.
+	//
+	// Their sessions end, their keys stop and they cannot sign in, at once and everywhere. What they wrote and planned stays.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /operator/users/{user}:suspend (the `OperatorSuspendUser` operationId).
+	OperatorSuspendUser(ctx context.Context, user UserID, body OperatorSuspendUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListPlatforms What can be posted to here.
 	//
@@ -6432,6 +7255,57 @@ func (c *Client) StepUp(ctx context.Context, body StepUpJSONRequestBody, reqEdit
 	return c.Client.Do(req)
 }
 
+// FinishProviderStepUpWithBody Deliver what the provider sent the person back with, to prove who they are.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /auth/step-up/providers/{provider}:finish (the `FinishProviderStepUp` operationId).
+func (c *Client) FinishProviderStepUpWithBody(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishProviderStepUpRequestWithBody(c.Server, provider, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishProviderStepUp Deliver what the provider sent the person back with, to prove who they are.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /auth/step-up/providers/{provider}:finish (the `FinishProviderStepUp` operationId).
+func (c *Client) FinishProviderStepUp(ctx context.Context, provider ProviderName, body FinishProviderStepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishProviderStepUpRequest(c.Server, provider, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartProviderStepUp Prove once more who you are at a provider.
+//
+// For somebody with neither a second factor nor a password, whose `/auth/step-up:begin` names `identity`. The provider is told to ask anew. GitHub cannot: sign out and in.
+//
+// Corresponds with POST /auth/step-up/providers/{provider}:start (the `StartProviderStepUp` operationId).
+func (c *Client) StartProviderStepUp(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartProviderStepUpRequest(c.Server, provider)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // AskStepUp How to prove once more who you are.
 //
 // A second factor or, for who has none, the password. With a passkey among the methods, `challenge` and `public_key` are for it.
@@ -6804,6 +7678,21 @@ func (c *Client) StreamEvents(ctx context.Context, params *StreamEventsParams, r
 // Corresponds with POST /events/ticket (the `CreateStreamTicket` operationId).
 func (c *Client) CreateStreamTicket(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateStreamTicketRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListFeatures Which features are on in this tenant.
+//
+// Corresponds with GET /features (the `ListFeatures` operationId).
+func (c *Client) ListFeatures(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListFeaturesRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -7652,9 +8541,9 @@ func (c *Client) ListMembers(ctx context.Context, params *ListMembersParams, req
 	return c.Client.Do(req)
 }
 
-// AddMemberWithBody Let a registered person in.
+// AddMemberWithBody Let a colleague in.
 //
-// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7671,9 +8560,9 @@ func (c *Client) AddMemberWithBody(ctx context.Context, params *AddMemberParams,
 	return c.Client.Do(req)
 }
 
-// AddMember Let a registered person in.
+// AddMember Let a colleague in.
 //
-// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7790,6 +8679,625 @@ func (c *Client) GiveWorkspacesWithBody(ctx context.Context, user UserID, params
 // Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
 func (c *Client) GiveWorkspaces(ctx context.Context, user UserID, params *GiveWorkspacesParams, body GiveWorkspacesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGiveWorkspacesRequest(c.Server, user, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OperatorLoginWithBody Sign in as an operator.
+//
+// With the password and a code of an authenticator app. Somebody who never showed a code leaves it out and gets the secret to enrol; the first code that is right begins to be asked for. The token is good for `/operator` and for nothing else, for 12 hours and 30 minutes without a request.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /operator/auth/login (the `OperatorLogin` operationId).
+func (c *Client) OperatorLoginWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOperatorLoginRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OperatorLogin Sign in as an operator.
+//
+// With the password and a code of an authenticator app. Somebody who never showed a code leaves it out and gets the secret to enrol; the first code that is right begins to be asked for. The token is good for `/operator` and for nothing else, for 12 hours and 30 minutes without a request.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /operator/auth/login (the `OperatorLogin` operationId).
+func (c *Client) OperatorLogin(ctx context.Context, body OperatorLoginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOperatorLoginRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OperatorLogout Sign out, and end what you act as.
+//
+// Corresponds with POST /operator/auth/logout (the `OperatorLogout` operationId).
+func (c *Client) OperatorLogout(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOperatorLogoutRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OperatorPasswordWithBody Choose a password by a link.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /operator/auth/password (the `OperatorPassword` operationId).
+func (c *Client) OperatorPasswordWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOperatorPasswordRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OperatorPassword Choose a password by a link.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /operator/auth/password (the `OperatorPassword` operationId).
+func (c *Client) OperatorPassword(ctx context.Context, body OperatorPasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOperatorPasswordRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListBlocks Addresses that nothing may come from.
+//
+// Corresponds with GET /operator/blocks (the `ListBlocks` operationId).
+func (c *Client) ListBlocks(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBlocksRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddBlockWithBody Block an address or a range, everywhere within a second.
+//
+// One with your own address in it is refused.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /operator/blocks (the `AddBlock` operationId).
+func (c *Client) AddBlockWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddBlockRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddBlock Block an address or a range, everywhere within a second.
+//
+// One with your own address in it is refused.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /operator/blocks (the `AddBlock` operationId).
+func (c *Client) AddBlock(ctx context.Context, body AddBlockJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddBlockRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DropBlock Lift a block.
+//
+// Corresponds with DELETE /operator/blocks/{block} (the `DropBlock` operationId).
+func (c *Client) DropBlock(ctx context.Context, block BlockID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDropBlockRequest(c.Server, block)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListFlags The feature flags.
+//
+// Corresponds with GET /operator/flags (the `ListFlags` operationId).
+func (c *Client) ListFlags(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListFlagsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DropFlag Forget a flag, with every override.
+//
+// Corresponds with DELETE /operator/flags/{flag} (the `DropFlag` operationId).
+func (c *Client) DropFlag(ctx context.Context, flag FlagID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDropFlagRequest(c.Server, flag)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetFlagWithBody Make or change a flag.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /operator/flags/{flag} (the `SetFlag` operationId).
+func (c *Client) SetFlagWithBody(ctx context.Context, flag FlagID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetFlagRequestWithBody(c.Server, flag, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetFlag Make or change a flag.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /operator/flags/{flag} (the `SetFlag` operationId).
+func (c *Client) SetFlag(ctx context.Context, flag FlagID, body SetFlagJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetFlagRequest(c.Server, flag, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImpersonateWithBody Act as a member of a tenant.
+//
+// For 30 minutes at most and with a reason. Both names are in the audit, and every answer carries `Carillon-Impersonator`. Passwords, factors, keys, exports and billing are closed.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /operator/impersonations (the `Impersonate` operationId).
+func (c *Client) ImpersonateWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImpersonateRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Impersonate Act as a member of a tenant.
+//
+// For 30 minutes at most and with a reason. Both names are in the audit, and every answer carries `Carillon-Impersonator`. Passwords, factors, keys, exports and billing are closed.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /operator/impersonations (the `Impersonate` operationId).
+func (c *Client) Impersonate(ctx context.Context, body ImpersonateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImpersonateRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EndImpersonation End it.
+//
+// Corresponds with DELETE /operator/impersonations/{impersonation} (the `EndImpersonation` operationId).
+func (c *Client) EndImpersonation(ctx context.Context, impersonation ImpersonationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEndImpersonationRequest(c.Server, impersonation)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetMaintenance Whether the installation is worked on.
+//
+// Corresponds with GET /operator/maintenance (the `GetMaintenance` operationId).
+func (c *Client) GetMaintenance(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMaintenanceRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetMaintenanceWithBody Begin or end maintenance, everywhere within a second.
+//
+// While it is on, everything but `/livez`, `/readyz` and this realm answers `503` with `Retry-After`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /operator/maintenance (the `SetMaintenance` operationId).
+func (c *Client) SetMaintenanceWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetMaintenanceRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetMaintenance Begin or end maintenance, everywhere within a second.
+//
+// While it is on, everything but `/livez`, `/readyz` and this realm answers `503` with `Retry-After`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /operator/maintenance (the `SetMaintenance` operationId).
+func (c *Client) SetMaintenance(ctx context.Context, body SetMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetMaintenanceRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OperatorMe Which operator is signed in.
+//
+// Corresponds with GET /operator/me (the `OperatorMe` operationId).
+func (c *Client) OperatorMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOperatorMeRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListOperators The operators.
+//
+// Corresponds with GET /operator/operators (the `ListOperators` operationId).
+func (c *Client) ListOperators(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListOperatorsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchTenants Find tenants.
+//
+// Corresponds with GET /operator/tenants (the `SearchTenants` operationId).
+func (c *Client) SearchTenants(ctx context.Context, params *SearchTenantsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchTenantsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OperatorGetTenant One tenant.
+//
+// Corresponds with GET /operator/tenants/{tenant} (the `OperatorGetTenant` operationId).
+func (c *Client) OperatorGetTenant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOperatorGetTenantRequest(c.Server, tenant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DropOverride Take it back: the flag is as for all.
+//
+// Corresponds with DELETE /operator/tenants/{tenant}/flags/{flag} (the `DropOverride` operationId).
+func (c *Client) DropOverride(ctx context.Context, tenant TenantID, flag FlagID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDropOverrideRequest(c.Server, tenant, flag)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OverrideFlagWithBody Switch a feature for a tenant and all below it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /operator/tenants/{tenant}/flags/{flag} (the `OverrideFlag` operationId).
+func (c *Client) OverrideFlagWithBody(ctx context.Context, tenant TenantID, flag FlagID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOverrideFlagRequestWithBody(c.Server, tenant, flag, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OverrideFlag Switch a feature for a tenant and all below it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /operator/tenants/{tenant}/flags/{flag} (the `OverrideFlag` operationId).
+func (c *Client) OverrideFlag(ctx context.Context, tenant TenantID, flag FlagID, body OverrideFlagJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOverrideFlagRequest(c.Server, tenant, flag, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EndTierGrant Let it fall back now.
+//
+// Corresponds with DELETE /operator/tenants/{tenant}/tier (the `EndTierGrant` operationId).
+func (c *Client) EndTierGrant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEndTierGrantRequest(c.Server, tenant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GrantTierWithBody Give a tenant a plan for a time.
+//
+// It falls back to what it had by itself.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /operator/tenants/{tenant}/tier (the `GrantTier` operationId).
+func (c *Client) GrantTierWithBody(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGrantTierRequestWithBody(c.Server, tenant, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GrantTier Give a tenant a plan for a time.
+//
+// It falls back to what it had by itself.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /operator/tenants/{tenant}/tier (the `GrantTier` operationId).
+func (c *Client) GrantTier(ctx context.Context, tenant TenantID, body GrantTierJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGrantTierRequest(c.Server, tenant, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OperatorResumeTenant Open a tenant again.
+//
+// Corresponds with POST /operator/tenants/{tenant}:resume (the `OperatorResumeTenant` operationId).
+func (c *Client) OperatorResumeTenant(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOperatorResumeTenantRequest(c.Server, tenant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OperatorSuspendTenantWithBody Close a tenant and all below it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /operator/tenants/{tenant}:suspend (the `OperatorSuspendTenant` operationId).
+func (c *Client) OperatorSuspendTenantWithBody(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOperatorSuspendTenantRequestWithBody(c.Server, tenant, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OperatorSuspendTenant Close a tenant and all below it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /operator/tenants/{tenant}:suspend (the `OperatorSuspendTenant` operationId).
+func (c *Client) OperatorSuspendTenant(ctx context.Context, tenant TenantID, body OperatorSuspendTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOperatorSuspendTenantRequest(c.Server, tenant, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchUsers Find people.
+//
+// Corresponds with GET /operator/users (the `SearchUsers` operationId).
+func (c *Client) SearchUsers(ctx context.Context, params *SearchUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchUsersRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OperatorGetUser One person, with where they belong.
+//
+// Corresponds with GET /operator/users/{user} (the `OperatorGetUser` operationId).
+func (c *Client) OperatorGetUser(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOperatorGetUserRequest(c.Server, user)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OperatorResumeUser Let a person in again.
+//
+// Corresponds with POST /operator/users/{user}:resume (the `OperatorResumeUser` operationId).
+func (c *Client) OperatorResumeUser(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOperatorResumeUserRequest(c.Server, user)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OperatorSuspendUserWithBody Shut a person out.
+//
+// Their sessions end, their keys stop and they cannot sign in, at once and everywhere. What they wrote and planned stays.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /operator/users/{user}:suspend (the `OperatorSuspendUser` operationId).
+func (c *Client) OperatorSuspendUserWithBody(ctx context.Context, user UserID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOperatorSuspendUserRequestWithBody(c.Server, user, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OperatorSuspendUser Shut a person out.
+//
+// Their sessions end, their keys stop and they cannot sign in, at once and everywhere. What they wrote and planned stays.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /operator/users/{user}:suspend (the `OperatorSuspendUser` operationId).
+func (c *Client) OperatorSuspendUser(ctx context.Context, user UserID, body OperatorSuspendUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOperatorSuspendUserRequest(c.Server, user, body)
 	if err != nil {
 		return nil, err
 	}
@@ -10511,6 +12019,87 @@ func NewStepUpRequestWithBody(server string, contentType string, body io.Reader)
 	return req, nil
 }
 
+// NewFinishProviderStepUpRequest calls the generic FinishProviderStepUp builder with application/json body
+func NewFinishProviderStepUpRequest(server string, provider ProviderName, body FinishProviderStepUpJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFinishProviderStepUpRequestWithBody(server, provider, "application/json", bodyReader)
+}
+
+// NewFinishProviderStepUpRequestWithBody constructs an http.Request for the FinishProviderStepUp method, with any body, and a specified content type
+func NewFinishProviderStepUpRequestWithBody(server string, provider ProviderName, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "provider", provider, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/step-up/providers/%s:finish", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewStartProviderStepUpRequest constructs an http.Request for the StartProviderStepUp method
+func NewStartProviderStepUpRequest(server string, provider ProviderName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "provider", provider, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/auth/step-up/providers/%s:start", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewAskStepUpRequest constructs an http.Request for the AskStepUp method
 func NewAskStepUpRequest(server string) (*http.Request, error) {
 	var err error
@@ -11280,6 +12869,33 @@ func NewCreateStreamTicketRequest(server string) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListFeaturesRequest constructs an http.Request for the ListFeatures method
+func NewListFeaturesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/features")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -12997,6 +14613,1091 @@ func NewGiveWorkspacesRequestWithBody(server string, user UserID, params *GiveWo
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewOperatorLoginRequest calls the generic OperatorLogin builder with application/json body
+func NewOperatorLoginRequest(server string, body OperatorLoginJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewOperatorLoginRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewOperatorLoginRequestWithBody constructs an http.Request for the OperatorLogin method, with any body, and a specified content type
+func NewOperatorLoginRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/auth/login")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewOperatorLogoutRequest constructs an http.Request for the OperatorLogout method
+func NewOperatorLogoutRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/auth/logout")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewOperatorPasswordRequest calls the generic OperatorPassword builder with application/json body
+func NewOperatorPasswordRequest(server string, body OperatorPasswordJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewOperatorPasswordRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewOperatorPasswordRequestWithBody constructs an http.Request for the OperatorPassword method, with any body, and a specified content type
+func NewOperatorPasswordRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/auth/password")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListBlocksRequest constructs an http.Request for the ListBlocks method
+func NewListBlocksRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/blocks")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAddBlockRequest calls the generic AddBlock builder with application/json body
+func NewAddBlockRequest(server string, body AddBlockJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddBlockRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAddBlockRequestWithBody constructs an http.Request for the AddBlock method, with any body, and a specified content type
+func NewAddBlockRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/blocks")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDropBlockRequest constructs an http.Request for the DropBlock method
+func NewDropBlockRequest(server string, block BlockID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "block", block, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/blocks/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListFlagsRequest constructs an http.Request for the ListFlags method
+func NewListFlagsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/flags")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDropFlagRequest constructs an http.Request for the DropFlag method
+func NewDropFlagRequest(server string, flag FlagID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "flag", flag, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/flags/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetFlagRequest calls the generic SetFlag builder with application/json body
+func NewSetFlagRequest(server string, flag FlagID, body SetFlagJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetFlagRequestWithBody(server, flag, "application/json", bodyReader)
+}
+
+// NewSetFlagRequestWithBody constructs an http.Request for the SetFlag method, with any body, and a specified content type
+func NewSetFlagRequestWithBody(server string, flag FlagID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "flag", flag, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/flags/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewImpersonateRequest calls the generic Impersonate builder with application/json body
+func NewImpersonateRequest(server string, body ImpersonateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewImpersonateRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewImpersonateRequestWithBody constructs an http.Request for the Impersonate method, with any body, and a specified content type
+func NewImpersonateRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/impersonations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewEndImpersonationRequest constructs an http.Request for the EndImpersonation method
+func NewEndImpersonationRequest(server string, impersonation ImpersonationID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "impersonation", impersonation, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/impersonations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetMaintenanceRequest constructs an http.Request for the GetMaintenance method
+func NewGetMaintenanceRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/maintenance")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetMaintenanceRequest calls the generic SetMaintenance builder with application/json body
+func NewSetMaintenanceRequest(server string, body SetMaintenanceJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetMaintenanceRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewSetMaintenanceRequestWithBody constructs an http.Request for the SetMaintenance method, with any body, and a specified content type
+func NewSetMaintenanceRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/maintenance")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewOperatorMeRequest constructs an http.Request for the OperatorMe method
+func NewOperatorMeRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/me")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListOperatorsRequest constructs an http.Request for the ListOperators method
+func NewListOperatorsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/operators")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSearchTenantsRequest constructs an http.Request for the SearchTenants method
+func NewSearchTenantsRequest(server string, params *SearchTenantsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/tenants")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Kind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewOperatorGetTenantRequest constructs an http.Request for the OperatorGetTenant method
+func NewOperatorGetTenantRequest(server string, tenant TenantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/tenants/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDropOverrideRequest constructs an http.Request for the DropOverride method
+func NewDropOverrideRequest(server string, tenant TenantID, flag FlagID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "flag", flag, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/tenants/%s/flags/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewOverrideFlagRequest calls the generic OverrideFlag builder with application/json body
+func NewOverrideFlagRequest(server string, tenant TenantID, flag FlagID, body OverrideFlagJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewOverrideFlagRequestWithBody(server, tenant, flag, "application/json", bodyReader)
+}
+
+// NewOverrideFlagRequestWithBody constructs an http.Request for the OverrideFlag method, with any body, and a specified content type
+func NewOverrideFlagRequestWithBody(server string, tenant TenantID, flag FlagID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "flag", flag, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/tenants/%s/flags/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewEndTierGrantRequest constructs an http.Request for the EndTierGrant method
+func NewEndTierGrantRequest(server string, tenant TenantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/tenants/%s/tier", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGrantTierRequest calls the generic GrantTier builder with application/json body
+func NewGrantTierRequest(server string, tenant TenantID, body GrantTierJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGrantTierRequestWithBody(server, tenant, "application/json", bodyReader)
+}
+
+// NewGrantTierRequestWithBody constructs an http.Request for the GrantTier method, with any body, and a specified content type
+func NewGrantTierRequestWithBody(server string, tenant TenantID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/tenants/%s/tier", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewOperatorResumeTenantRequest constructs an http.Request for the OperatorResumeTenant method
+func NewOperatorResumeTenantRequest(server string, tenant TenantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/tenants/%s:resume", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewOperatorSuspendTenantRequest calls the generic OperatorSuspendTenant builder with application/json body
+func NewOperatorSuspendTenantRequest(server string, tenant TenantID, body OperatorSuspendTenantJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewOperatorSuspendTenantRequestWithBody(server, tenant, "application/json", bodyReader)
+}
+
+// NewOperatorSuspendTenantRequestWithBody constructs an http.Request for the OperatorSuspendTenant method, with any body, and a specified content type
+func NewOperatorSuspendTenantRequestWithBody(server string, tenant TenantID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/tenants/%s:suspend", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewSearchUsersRequest constructs an http.Request for the SearchUsers method
+func NewSearchUsersRequest(server string, params *SearchUsersParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/users")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewOperatorGetUserRequest constructs an http.Request for the OperatorGetUser method
+func NewOperatorGetUserRequest(server string, user UserID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/users/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewOperatorResumeUserRequest constructs an http.Request for the OperatorResumeUser method
+func NewOperatorResumeUserRequest(server string, user UserID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/users/%s:resume", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewOperatorSuspendUserRequest calls the generic OperatorSuspendUser builder with application/json body
+func NewOperatorSuspendUserRequest(server string, user UserID, body OperatorSuspendUserJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewOperatorSuspendUserRequestWithBody(server, user, "application/json", bodyReader)
+}
+
+// NewOperatorSuspendUserRequestWithBody constructs an http.Request for the OperatorSuspendUser method, with any body, and a specified content type
+func NewOperatorSuspendUserRequestWithBody(server string, user UserID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/users/%s:suspend", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -16432,6 +19133,29 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /auth/step-up (the `StepUp` operationId).
 	StepUpWithResponse(ctx context.Context, body StepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*StepUpResponse, error)
 
+	// FinishProviderStepUpWithBodyWithResponse Deliver what the provider sent the person back with, to prove who they are.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/step-up/providers/{provider}:finish (the `FinishProviderStepUp` operationId).
+	FinishProviderStepUpWithBodyWithResponse(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FinishProviderStepUpResponse, error)
+
+	// FinishProviderStepUpWithResponse Deliver what the provider sent the person back with, to prove who they are.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/step-up/providers/{provider}:finish (the `FinishProviderStepUp` operationId).
+	FinishProviderStepUpWithResponse(ctx context.Context, provider ProviderName, body FinishProviderStepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*FinishProviderStepUpResponse, error)
+
+	// StartProviderStepUpWithResponse Prove once more who you are at a provider.
+	//
+	// For somebody with neither a second factor nor a password, whose `/auth/step-up:begin` names `identity`. The provider is told to ask anew. GitHub cannot: sign out and in.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /auth/step-up/providers/{provider}:start (the `StartProviderStepUp` operationId).
+	StartProviderStepUpWithResponse(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*StartProviderStepUpResponse, error)
+
 	// AskStepUpWithResponse How to prove once more who you are.
 	//
 	// A second factor or, for who has none, the password. With a passkey among the methods, `challenge` and `public_key` are for it.
@@ -16613,6 +19337,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /events/ticket (the `CreateStreamTicket` operationId).
 	CreateStreamTicketWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*CreateStreamTicketResponse, error)
+
+	// ListFeaturesWithResponse Which features are on in this tenant.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /features (the `ListFeatures` operationId).
+	ListFeaturesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListFeaturesResponse, error)
 
 	// ListInvitationsWithResponse Who was invited, latest first.
 	//
@@ -17018,18 +19749,18 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /members (the `ListMembers` operationId).
 	ListMembersWithResponse(ctx context.Context, params *ListMembersParams, reqEditors ...RequestEditorFn) (*ListMembersResponse, error)
 
-	// AddMemberWithBodyWithResponse Let a registered person in.
+	// AddMemberWithBodyWithResponse Let a colleague in.
 	//
-	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+	// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /members (the `AddMember` operationId).
 	AddMemberWithBodyWithResponse(ctx context.Context, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddMemberResponse, error)
 
-	// AddMemberWithResponse Let a registered person in.
+	// AddMemberWithResponse Let a colleague in.
 	//
-	// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+	// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -17089,6 +19820,289 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /members/{user}/workspaces (the `GiveWorkspaces` operationId).
 	GiveWorkspacesWithResponse(ctx context.Context, user UserID, params *GiveWorkspacesParams, body GiveWorkspacesJSONRequestBody, reqEditors ...RequestEditorFn) (*GiveWorkspacesResponse, error)
+
+	// OperatorLoginWithBodyWithResponse Sign in as an operator.
+	//
+	// With the password and a code of an authenticator app. Somebody who never showed a code leaves it out and gets the secret to enrol; the first code that is right begins to be asked for. The token is good for `/operator` and for nothing else, for 12 hours and 30 minutes without a request.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /operator/auth/login (the `OperatorLogin` operationId).
+	OperatorLoginWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OperatorLoginResponse, error)
+
+	// OperatorLoginWithResponse Sign in as an operator.
+	//
+	// With the password and a code of an authenticator app. Somebody who never showed a code leaves it out and gets the secret to enrol; the first code that is right begins to be asked for. The token is good for `/operator` and for nothing else, for 12 hours and 30 minutes without a request.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /operator/auth/login (the `OperatorLogin` operationId).
+	OperatorLoginWithResponse(ctx context.Context, body OperatorLoginJSONRequestBody, reqEditors ...RequestEditorFn) (*OperatorLoginResponse, error)
+
+	// OperatorLogoutWithResponse Sign out, and end what you act as.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /operator/auth/logout (the `OperatorLogout` operationId).
+	OperatorLogoutWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*OperatorLogoutResponse, error)
+
+	// OperatorPasswordWithBodyWithResponse Choose a password by a link.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /operator/auth/password (the `OperatorPassword` operationId).
+	OperatorPasswordWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OperatorPasswordResponse, error)
+
+	// OperatorPasswordWithResponse Choose a password by a link.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /operator/auth/password (the `OperatorPassword` operationId).
+	OperatorPasswordWithResponse(ctx context.Context, body OperatorPasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*OperatorPasswordResponse, error)
+
+	// ListBlocksWithResponse Addresses that nothing may come from.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /operator/blocks (the `ListBlocks` operationId).
+	ListBlocksWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListBlocksResponse, error)
+
+	// AddBlockWithBodyWithResponse Block an address or a range, everywhere within a second.
+	//
+	// One with your own address in it is refused.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /operator/blocks (the `AddBlock` operationId).
+	AddBlockWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddBlockResponse, error)
+
+	// AddBlockWithResponse Block an address or a range, everywhere within a second.
+	//
+	// One with your own address in it is refused.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /operator/blocks (the `AddBlock` operationId).
+	AddBlockWithResponse(ctx context.Context, body AddBlockJSONRequestBody, reqEditors ...RequestEditorFn) (*AddBlockResponse, error)
+
+	// DropBlockWithResponse Lift a block.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /operator/blocks/{block} (the `DropBlock` operationId).
+	DropBlockWithResponse(ctx context.Context, block BlockID, reqEditors ...RequestEditorFn) (*DropBlockResponse, error)
+
+	// ListFlagsWithResponse The feature flags.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /operator/flags (the `ListFlags` operationId).
+	ListFlagsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListFlagsResponse, error)
+
+	// DropFlagWithResponse Forget a flag, with every override.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /operator/flags/{flag} (the `DropFlag` operationId).
+	DropFlagWithResponse(ctx context.Context, flag FlagID, reqEditors ...RequestEditorFn) (*DropFlagResponse, error)
+
+	// SetFlagWithBodyWithResponse Make or change a flag.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /operator/flags/{flag} (the `SetFlag` operationId).
+	SetFlagWithBodyWithResponse(ctx context.Context, flag FlagID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetFlagResponse, error)
+
+	// SetFlagWithResponse Make or change a flag.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /operator/flags/{flag} (the `SetFlag` operationId).
+	SetFlagWithResponse(ctx context.Context, flag FlagID, body SetFlagJSONRequestBody, reqEditors ...RequestEditorFn) (*SetFlagResponse, error)
+
+	// ImpersonateWithBodyWithResponse Act as a member of a tenant.
+	//
+	// For 30 minutes at most and with a reason. Both names are in the audit, and every answer carries `Carillon-Impersonator`. Passwords, factors, keys, exports and billing are closed.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /operator/impersonations (the `Impersonate` operationId).
+	ImpersonateWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImpersonateResponse, error)
+
+	// ImpersonateWithResponse Act as a member of a tenant.
+	//
+	// For 30 minutes at most and with a reason. Both names are in the audit, and every answer carries `Carillon-Impersonator`. Passwords, factors, keys, exports and billing are closed.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /operator/impersonations (the `Impersonate` operationId).
+	ImpersonateWithResponse(ctx context.Context, body ImpersonateJSONRequestBody, reqEditors ...RequestEditorFn) (*ImpersonateResponse, error)
+
+	// EndImpersonationWithResponse End it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /operator/impersonations/{impersonation} (the `EndImpersonation` operationId).
+	EndImpersonationWithResponse(ctx context.Context, impersonation ImpersonationID, reqEditors ...RequestEditorFn) (*EndImpersonationResponse, error)
+
+	// GetMaintenanceWithResponse Whether the installation is worked on.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /operator/maintenance (the `GetMaintenance` operationId).
+	GetMaintenanceWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMaintenanceResponse, error)
+
+	// SetMaintenanceWithBodyWithResponse Begin or end maintenance, everywhere within a second.
+	//
+	// While it is on, everything but `/livez`, `/readyz` and this realm answers `503` with `Retry-After`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /operator/maintenance (the `SetMaintenance` operationId).
+	SetMaintenanceWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetMaintenanceResponse, error)
+
+	// SetMaintenanceWithResponse Begin or end maintenance, everywhere within a second.
+	//
+	// While it is on, everything but `/livez`, `/readyz` and this realm answers `503` with `Retry-After`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /operator/maintenance (the `SetMaintenance` operationId).
+	SetMaintenanceWithResponse(ctx context.Context, body SetMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*SetMaintenanceResponse, error)
+
+	// OperatorMeWithResponse Which operator is signed in.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /operator/me (the `OperatorMe` operationId).
+	OperatorMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*OperatorMeResponse, error)
+
+	// ListOperatorsWithResponse The operators.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /operator/operators (the `ListOperators` operationId).
+	ListOperatorsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListOperatorsResponse, error)
+
+	// SearchTenantsWithResponse Find tenants.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /operator/tenants (the `SearchTenants` operationId).
+	SearchTenantsWithResponse(ctx context.Context, params *SearchTenantsParams, reqEditors ...RequestEditorFn) (*SearchTenantsResponse, error)
+
+	// OperatorGetTenantWithResponse One tenant.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /operator/tenants/{tenant} (the `OperatorGetTenant` operationId).
+	OperatorGetTenantWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*OperatorGetTenantResponse, error)
+
+	// DropOverrideWithResponse Take it back: the flag is as for all.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /operator/tenants/{tenant}/flags/{flag} (the `DropOverride` operationId).
+	DropOverrideWithResponse(ctx context.Context, tenant TenantID, flag FlagID, reqEditors ...RequestEditorFn) (*DropOverrideResponse, error)
+
+	// OverrideFlagWithBodyWithResponse Switch a feature for a tenant and all below it.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /operator/tenants/{tenant}/flags/{flag} (the `OverrideFlag` operationId).
+	OverrideFlagWithBodyWithResponse(ctx context.Context, tenant TenantID, flag FlagID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OverrideFlagResponse, error)
+
+	// OverrideFlagWithResponse Switch a feature for a tenant and all below it.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /operator/tenants/{tenant}/flags/{flag} (the `OverrideFlag` operationId).
+	OverrideFlagWithResponse(ctx context.Context, tenant TenantID, flag FlagID, body OverrideFlagJSONRequestBody, reqEditors ...RequestEditorFn) (*OverrideFlagResponse, error)
+
+	// EndTierGrantWithResponse Let it fall back now.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /operator/tenants/{tenant}/tier (the `EndTierGrant` operationId).
+	EndTierGrantWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*EndTierGrantResponse, error)
+
+	// GrantTierWithBodyWithResponse Give a tenant a plan for a time.
+	//
+	// It falls back to what it had by itself.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /operator/tenants/{tenant}/tier (the `GrantTier` operationId).
+	GrantTierWithBodyWithResponse(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GrantTierResponse, error)
+
+	// GrantTierWithResponse Give a tenant a plan for a time.
+	//
+	// It falls back to what it had by itself.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /operator/tenants/{tenant}/tier (the `GrantTier` operationId).
+	GrantTierWithResponse(ctx context.Context, tenant TenantID, body GrantTierJSONRequestBody, reqEditors ...RequestEditorFn) (*GrantTierResponse, error)
+
+	// OperatorResumeTenantWithResponse Open a tenant again.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /operator/tenants/{tenant}:resume (the `OperatorResumeTenant` operationId).
+	OperatorResumeTenantWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*OperatorResumeTenantResponse, error)
+
+	// OperatorSuspendTenantWithBodyWithResponse Close a tenant and all below it.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /operator/tenants/{tenant}:suspend (the `OperatorSuspendTenant` operationId).
+	OperatorSuspendTenantWithBodyWithResponse(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OperatorSuspendTenantResponse, error)
+
+	// OperatorSuspendTenantWithResponse Close a tenant and all below it.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /operator/tenants/{tenant}:suspend (the `OperatorSuspendTenant` operationId).
+	OperatorSuspendTenantWithResponse(ctx context.Context, tenant TenantID, body OperatorSuspendTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*OperatorSuspendTenantResponse, error)
+
+	// SearchUsersWithResponse Find people.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /operator/users (the `SearchUsers` operationId).
+	SearchUsersWithResponse(ctx context.Context, params *SearchUsersParams, reqEditors ...RequestEditorFn) (*SearchUsersResponse, error)
+
+	// OperatorGetUserWithResponse One person, with where they belong.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /operator/users/{user} (the `OperatorGetUser` operationId).
+	OperatorGetUserWithResponse(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*OperatorGetUserResponse, error)
+
+	// OperatorResumeUserWithResponse Let a person in again.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /operator/users/{user}:resume (the `OperatorResumeUser` operationId).
+	OperatorResumeUserWithResponse(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*OperatorResumeUserResponse, error)
+
+	// OperatorSuspendUserWithBodyWithResponse Shut a person out.
+	//
+	// Their sessions end, their keys stop and they cannot sign in, at once and everywhere. What they wrote and planned stays.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /operator/users/{user}:suspend (the `OperatorSuspendUser` operationId).
+	OperatorSuspendUserWithBodyWithResponse(ctx context.Context, user UserID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OperatorSuspendUserResponse, error)
+
+	// OperatorSuspendUserWithResponse Shut a person out.
+	//
+	// Their sessions end, their keys stop and they cannot sign in, at once and everywhere. What they wrote and planned stays.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /operator/users/{user}:suspend (the `OperatorSuspendUser` operationId).
+	OperatorSuspendUserWithResponse(ctx context.Context, user UserID, body OperatorSuspendUserJSONRequestBody, reqEditors ...RequestEditorFn) (*OperatorSuspendUserResponse, error)
 
 	// ListPlatformsWithResponse What can be posted to here.
 	//
@@ -19001,6 +22015,102 @@ func (r StepUpResponse) ContentType() string {
 	return ""
 }
 
+type FinishProviderStepUpResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SteppedUp
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r FinishProviderStepUpResponse) GetJSON200() *SteppedUp {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r FinishProviderStepUpResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r FinishProviderStepUpResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FinishProviderStepUpResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FinishProviderStepUpResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FinishProviderStepUpResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StartProviderStepUpResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Departure
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r StartProviderStepUpResponse) GetJSON201() *Departure {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StartProviderStepUpResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StartProviderStepUpResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartProviderStepUpResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartProviderStepUpResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartProviderStepUpResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type AskStepUpResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19742,6 +22852,54 @@ func (r CreateStreamTicketResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreateStreamTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListFeaturesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FeatureList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListFeaturesResponse) GetJSON200() *FeatureList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListFeaturesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListFeaturesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListFeaturesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListFeaturesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListFeaturesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -21633,6 +24791,1253 @@ func (r GiveWorkspacesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GiveWorkspacesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type OperatorLoginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OperatorSignedIn
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r OperatorLoginResponse) GetJSON200() *OperatorSignedIn {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r OperatorLoginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r OperatorLoginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OperatorLoginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OperatorLoginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OperatorLoginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type OperatorLogoutResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r OperatorLogoutResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r OperatorLogoutResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OperatorLogoutResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OperatorLogoutResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OperatorLogoutResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type OperatorPasswordResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r OperatorPasswordResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r OperatorPasswordResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OperatorPasswordResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OperatorPasswordResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OperatorPasswordResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListBlocksResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BlockList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListBlocksResponse) GetJSON200() *BlockList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListBlocksResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListBlocksResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListBlocksResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListBlocksResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListBlocksResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddBlockResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Block
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AddBlockResponse) GetJSON201() *Block {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AddBlockResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddBlockResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddBlockResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddBlockResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddBlockResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DropBlockResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DropBlockResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DropBlockResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DropBlockResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DropBlockResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DropBlockResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListFlagsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FlagList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListFlagsResponse) GetJSON200() *FlagList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListFlagsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListFlagsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListFlagsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListFlagsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListFlagsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DropFlagResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DropFlagResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DropFlagResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DropFlagResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DropFlagResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DropFlagResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetFlagResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Flag
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetFlagResponse) GetJSON200() *Flag {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetFlagResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetFlagResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetFlagResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetFlagResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetFlagResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ImpersonateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Impersonation
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r ImpersonateResponse) GetJSON201() *Impersonation {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ImpersonateResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ImpersonateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ImpersonateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ImpersonateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ImpersonateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EndImpersonationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EndImpersonationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EndImpersonationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EndImpersonationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EndImpersonationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EndImpersonationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetMaintenanceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Maintenance
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetMaintenanceResponse) GetJSON200() *Maintenance {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetMaintenanceResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetMaintenanceResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetMaintenanceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetMaintenanceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetMaintenanceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetMaintenanceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Maintenance
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetMaintenanceResponse) GetJSON200() *Maintenance {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetMaintenanceResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetMaintenanceResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetMaintenanceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetMaintenanceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetMaintenanceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type OperatorMeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Operator
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r OperatorMeResponse) GetJSON200() *Operator {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r OperatorMeResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r OperatorMeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OperatorMeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OperatorMeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OperatorMeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListOperatorsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OperatorList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListOperatorsResponse) GetJSON200() *OperatorList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListOperatorsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListOperatorsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListOperatorsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListOperatorsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListOperatorsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SearchTenantsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *NodeList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SearchTenantsResponse) GetJSON200() *NodeList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SearchTenantsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SearchTenantsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SearchTenantsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SearchTenantsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SearchTenantsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type OperatorGetTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Node
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r OperatorGetTenantResponse) GetJSON200() *Node {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r OperatorGetTenantResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r OperatorGetTenantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OperatorGetTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OperatorGetTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OperatorGetTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DropOverrideResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DropOverrideResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DropOverrideResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DropOverrideResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DropOverrideResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DropOverrideResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type OverrideFlagResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r OverrideFlagResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r OverrideFlagResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OverrideFlagResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OverrideFlagResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OverrideFlagResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EndTierGrantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Node
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EndTierGrantResponse) GetJSON200() *Node {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EndTierGrantResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EndTierGrantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EndTierGrantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EndTierGrantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EndTierGrantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GrantTierResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Node
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GrantTierResponse) GetJSON200() *Node {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GrantTierResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GrantTierResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GrantTierResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GrantTierResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GrantTierResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type OperatorResumeTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Node
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r OperatorResumeTenantResponse) GetJSON200() *Node {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r OperatorResumeTenantResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r OperatorResumeTenantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OperatorResumeTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OperatorResumeTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OperatorResumeTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type OperatorSuspendTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Node
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r OperatorSuspendTenantResponse) GetJSON200() *Node {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r OperatorSuspendTenantResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r OperatorSuspendTenantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OperatorSuspendTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OperatorSuspendTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OperatorSuspendTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SearchUsersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PersonList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SearchUsersResponse) GetJSON200() *PersonList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SearchUsersResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SearchUsersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SearchUsersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SearchUsersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SearchUsersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type OperatorGetUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PersonDetail
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r OperatorGetUserResponse) GetJSON200() *PersonDetail {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r OperatorGetUserResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r OperatorGetUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OperatorGetUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OperatorGetUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OperatorGetUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type OperatorResumeUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Person
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r OperatorResumeUserResponse) GetJSON200() *Person {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r OperatorResumeUserResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r OperatorResumeUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OperatorResumeUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OperatorResumeUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OperatorResumeUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type OperatorSuspendUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Person
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r OperatorSuspendUserResponse) GetJSON200() *Person {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r OperatorSuspendUserResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r OperatorSuspendUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OperatorSuspendUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OperatorSuspendUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OperatorSuspendUserResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -25201,6 +29606,47 @@ func (c *ClientWithResponses) StepUpWithResponse(ctx context.Context, body StepU
 	return ParseStepUpResponse(rsp)
 }
 
+// FinishProviderStepUpWithBodyWithResponse Deliver what the provider sent the person back with, to prove who they are.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/step-up/providers/{provider}:finish (the `FinishProviderStepUp` operationId).
+func (c *ClientWithResponses) FinishProviderStepUpWithBodyWithResponse(ctx context.Context, provider ProviderName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FinishProviderStepUpResponse, error) {
+	rsp, err := c.FinishProviderStepUpWithBody(ctx, provider, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishProviderStepUpResponse(rsp)
+}
+
+// FinishProviderStepUpWithResponse Deliver what the provider sent the person back with, to prove who they are.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/step-up/providers/{provider}:finish (the `FinishProviderStepUp` operationId).
+func (c *ClientWithResponses) FinishProviderStepUpWithResponse(ctx context.Context, provider ProviderName, body FinishProviderStepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*FinishProviderStepUpResponse, error) {
+	rsp, err := c.FinishProviderStepUp(ctx, provider, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishProviderStepUpResponse(rsp)
+}
+
+// StartProviderStepUpWithResponse Prove once more who you are at a provider.
+//
+// For somebody with neither a second factor nor a password, whose `/auth/step-up:begin` names `identity`. The provider is told to ask anew. GitHub cannot: sign out and in.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /auth/step-up/providers/{provider}:start (the `StartProviderStepUp` operationId).
+func (c *ClientWithResponses) StartProviderStepUpWithResponse(ctx context.Context, provider ProviderName, reqEditors ...RequestEditorFn) (*StartProviderStepUpResponse, error) {
+	rsp, err := c.StartProviderStepUp(ctx, provider, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartProviderStepUpResponse(rsp)
+}
+
 // AskStepUpWithResponse How to prove once more who you are.
 //
 // A second factor or, for who has none, the password. With a passkey among the methods, `challenge` and `public_key` are for it.
@@ -25513,6 +29959,19 @@ func (c *ClientWithResponses) CreateStreamTicketWithResponse(ctx context.Context
 		return nil, err
 	}
 	return ParseCreateStreamTicketResponse(rsp)
+}
+
+// ListFeaturesWithResponse Which features are on in this tenant.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /features (the `ListFeatures` operationId).
+func (c *ClientWithResponses) ListFeaturesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListFeaturesResponse, error) {
+	rsp, err := c.ListFeatures(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListFeaturesResponse(rsp)
 }
 
 // ListInvitationsWithResponse Who was invited, latest first.
@@ -26207,9 +30666,9 @@ func (c *ClientWithResponses) ListMembersWithResponse(ctx context.Context, param
 	return ParseListMembersResponse(rsp)
 }
 
-// AddMemberWithBodyWithResponse Let a registered person in.
+// AddMemberWithBodyWithResponse Let a colleague in.
 //
-// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -26222,9 +30681,9 @@ func (c *ClientWithResponses) AddMemberWithBodyWithResponse(ctx context.Context,
 	return ParseAddMemberResponse(rsp)
 }
 
-// AddMemberWithResponse Let a registered person in.
+// AddMemberWithResponse Let a colleague in.
 //
-// Without asking them. Whoever has no account yet is invited: `POST /invitations`. Nobody is made an owner this way: `ownership.by_offer`.
+// Without asking them: for members of the tenant directly above, by a person who may see its members. Everybody else is invited (`POST /invitations`), and answers `user.not_found` here, whether or not the address has an account. Nobody is made an owner this way: `ownership.by_offer`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -26325,6 +30784,511 @@ func (c *ClientWithResponses) GiveWorkspacesWithResponse(ctx context.Context, us
 		return nil, err
 	}
 	return ParseGiveWorkspacesResponse(rsp)
+}
+
+// OperatorLoginWithBodyWithResponse Sign in as an operator.
+//
+// With the password and a code of an authenticator app. Somebody who never showed a code leaves it out and gets the secret to enrol; the first code that is right begins to be asked for. The token is good for `/operator` and for nothing else, for 12 hours and 30 minutes without a request.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /operator/auth/login (the `OperatorLogin` operationId).
+func (c *ClientWithResponses) OperatorLoginWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OperatorLoginResponse, error) {
+	rsp, err := c.OperatorLoginWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOperatorLoginResponse(rsp)
+}
+
+// OperatorLoginWithResponse Sign in as an operator.
+//
+// With the password and a code of an authenticator app. Somebody who never showed a code leaves it out and gets the secret to enrol; the first code that is right begins to be asked for. The token is good for `/operator` and for nothing else, for 12 hours and 30 minutes without a request.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /operator/auth/login (the `OperatorLogin` operationId).
+func (c *ClientWithResponses) OperatorLoginWithResponse(ctx context.Context, body OperatorLoginJSONRequestBody, reqEditors ...RequestEditorFn) (*OperatorLoginResponse, error) {
+	rsp, err := c.OperatorLogin(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOperatorLoginResponse(rsp)
+}
+
+// OperatorLogoutWithResponse Sign out, and end what you act as.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /operator/auth/logout (the `OperatorLogout` operationId).
+func (c *ClientWithResponses) OperatorLogoutWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*OperatorLogoutResponse, error) {
+	rsp, err := c.OperatorLogout(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOperatorLogoutResponse(rsp)
+}
+
+// OperatorPasswordWithBodyWithResponse Choose a password by a link.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /operator/auth/password (the `OperatorPassword` operationId).
+func (c *ClientWithResponses) OperatorPasswordWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OperatorPasswordResponse, error) {
+	rsp, err := c.OperatorPasswordWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOperatorPasswordResponse(rsp)
+}
+
+// OperatorPasswordWithResponse Choose a password by a link.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /operator/auth/password (the `OperatorPassword` operationId).
+func (c *ClientWithResponses) OperatorPasswordWithResponse(ctx context.Context, body OperatorPasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*OperatorPasswordResponse, error) {
+	rsp, err := c.OperatorPassword(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOperatorPasswordResponse(rsp)
+}
+
+// ListBlocksWithResponse Addresses that nothing may come from.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /operator/blocks (the `ListBlocks` operationId).
+func (c *ClientWithResponses) ListBlocksWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListBlocksResponse, error) {
+	rsp, err := c.ListBlocks(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListBlocksResponse(rsp)
+}
+
+// AddBlockWithBodyWithResponse Block an address or a range, everywhere within a second.
+//
+// One with your own address in it is refused.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /operator/blocks (the `AddBlock` operationId).
+func (c *ClientWithResponses) AddBlockWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddBlockResponse, error) {
+	rsp, err := c.AddBlockWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddBlockResponse(rsp)
+}
+
+// AddBlockWithResponse Block an address or a range, everywhere within a second.
+//
+// One with your own address in it is refused.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /operator/blocks (the `AddBlock` operationId).
+func (c *ClientWithResponses) AddBlockWithResponse(ctx context.Context, body AddBlockJSONRequestBody, reqEditors ...RequestEditorFn) (*AddBlockResponse, error) {
+	rsp, err := c.AddBlock(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddBlockResponse(rsp)
+}
+
+// DropBlockWithResponse Lift a block.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /operator/blocks/{block} (the `DropBlock` operationId).
+func (c *ClientWithResponses) DropBlockWithResponse(ctx context.Context, block BlockID, reqEditors ...RequestEditorFn) (*DropBlockResponse, error) {
+	rsp, err := c.DropBlock(ctx, block, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDropBlockResponse(rsp)
+}
+
+// ListFlagsWithResponse The feature flags.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /operator/flags (the `ListFlags` operationId).
+func (c *ClientWithResponses) ListFlagsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListFlagsResponse, error) {
+	rsp, err := c.ListFlags(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListFlagsResponse(rsp)
+}
+
+// DropFlagWithResponse Forget a flag, with every override.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /operator/flags/{flag} (the `DropFlag` operationId).
+func (c *ClientWithResponses) DropFlagWithResponse(ctx context.Context, flag FlagID, reqEditors ...RequestEditorFn) (*DropFlagResponse, error) {
+	rsp, err := c.DropFlag(ctx, flag, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDropFlagResponse(rsp)
+}
+
+// SetFlagWithBodyWithResponse Make or change a flag.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /operator/flags/{flag} (the `SetFlag` operationId).
+func (c *ClientWithResponses) SetFlagWithBodyWithResponse(ctx context.Context, flag FlagID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetFlagResponse, error) {
+	rsp, err := c.SetFlagWithBody(ctx, flag, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetFlagResponse(rsp)
+}
+
+// SetFlagWithResponse Make or change a flag.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /operator/flags/{flag} (the `SetFlag` operationId).
+func (c *ClientWithResponses) SetFlagWithResponse(ctx context.Context, flag FlagID, body SetFlagJSONRequestBody, reqEditors ...RequestEditorFn) (*SetFlagResponse, error) {
+	rsp, err := c.SetFlag(ctx, flag, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetFlagResponse(rsp)
+}
+
+// ImpersonateWithBodyWithResponse Act as a member of a tenant.
+//
+// For 30 minutes at most and with a reason. Both names are in the audit, and every answer carries `Carillon-Impersonator`. Passwords, factors, keys, exports and billing are closed.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /operator/impersonations (the `Impersonate` operationId).
+func (c *ClientWithResponses) ImpersonateWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImpersonateResponse, error) {
+	rsp, err := c.ImpersonateWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImpersonateResponse(rsp)
+}
+
+// ImpersonateWithResponse Act as a member of a tenant.
+//
+// For 30 minutes at most and with a reason. Both names are in the audit, and every answer carries `Carillon-Impersonator`. Passwords, factors, keys, exports and billing are closed.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /operator/impersonations (the `Impersonate` operationId).
+func (c *ClientWithResponses) ImpersonateWithResponse(ctx context.Context, body ImpersonateJSONRequestBody, reqEditors ...RequestEditorFn) (*ImpersonateResponse, error) {
+	rsp, err := c.Impersonate(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImpersonateResponse(rsp)
+}
+
+// EndImpersonationWithResponse End it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /operator/impersonations/{impersonation} (the `EndImpersonation` operationId).
+func (c *ClientWithResponses) EndImpersonationWithResponse(ctx context.Context, impersonation ImpersonationID, reqEditors ...RequestEditorFn) (*EndImpersonationResponse, error) {
+	rsp, err := c.EndImpersonation(ctx, impersonation, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEndImpersonationResponse(rsp)
+}
+
+// GetMaintenanceWithResponse Whether the installation is worked on.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /operator/maintenance (the `GetMaintenance` operationId).
+func (c *ClientWithResponses) GetMaintenanceWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMaintenanceResponse, error) {
+	rsp, err := c.GetMaintenance(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetMaintenanceResponse(rsp)
+}
+
+// SetMaintenanceWithBodyWithResponse Begin or end maintenance, everywhere within a second.
+//
+// While it is on, everything but `/livez`, `/readyz` and this realm answers `503` with `Retry-After`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /operator/maintenance (the `SetMaintenance` operationId).
+func (c *ClientWithResponses) SetMaintenanceWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetMaintenanceResponse, error) {
+	rsp, err := c.SetMaintenanceWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetMaintenanceResponse(rsp)
+}
+
+// SetMaintenanceWithResponse Begin or end maintenance, everywhere within a second.
+//
+// While it is on, everything but `/livez`, `/readyz` and this realm answers `503` with `Retry-After`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /operator/maintenance (the `SetMaintenance` operationId).
+func (c *ClientWithResponses) SetMaintenanceWithResponse(ctx context.Context, body SetMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*SetMaintenanceResponse, error) {
+	rsp, err := c.SetMaintenance(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetMaintenanceResponse(rsp)
+}
+
+// OperatorMeWithResponse Which operator is signed in.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /operator/me (the `OperatorMe` operationId).
+func (c *ClientWithResponses) OperatorMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*OperatorMeResponse, error) {
+	rsp, err := c.OperatorMe(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOperatorMeResponse(rsp)
+}
+
+// ListOperatorsWithResponse The operators.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /operator/operators (the `ListOperators` operationId).
+func (c *ClientWithResponses) ListOperatorsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListOperatorsResponse, error) {
+	rsp, err := c.ListOperators(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListOperatorsResponse(rsp)
+}
+
+// SearchTenantsWithResponse Find tenants.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /operator/tenants (the `SearchTenants` operationId).
+func (c *ClientWithResponses) SearchTenantsWithResponse(ctx context.Context, params *SearchTenantsParams, reqEditors ...RequestEditorFn) (*SearchTenantsResponse, error) {
+	rsp, err := c.SearchTenants(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchTenantsResponse(rsp)
+}
+
+// OperatorGetTenantWithResponse One tenant.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /operator/tenants/{tenant} (the `OperatorGetTenant` operationId).
+func (c *ClientWithResponses) OperatorGetTenantWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*OperatorGetTenantResponse, error) {
+	rsp, err := c.OperatorGetTenant(ctx, tenant, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOperatorGetTenantResponse(rsp)
+}
+
+// DropOverrideWithResponse Take it back: the flag is as for all.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /operator/tenants/{tenant}/flags/{flag} (the `DropOverride` operationId).
+func (c *ClientWithResponses) DropOverrideWithResponse(ctx context.Context, tenant TenantID, flag FlagID, reqEditors ...RequestEditorFn) (*DropOverrideResponse, error) {
+	rsp, err := c.DropOverride(ctx, tenant, flag, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDropOverrideResponse(rsp)
+}
+
+// OverrideFlagWithBodyWithResponse Switch a feature for a tenant and all below it.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /operator/tenants/{tenant}/flags/{flag} (the `OverrideFlag` operationId).
+func (c *ClientWithResponses) OverrideFlagWithBodyWithResponse(ctx context.Context, tenant TenantID, flag FlagID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OverrideFlagResponse, error) {
+	rsp, err := c.OverrideFlagWithBody(ctx, tenant, flag, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOverrideFlagResponse(rsp)
+}
+
+// OverrideFlagWithResponse Switch a feature for a tenant and all below it.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /operator/tenants/{tenant}/flags/{flag} (the `OverrideFlag` operationId).
+func (c *ClientWithResponses) OverrideFlagWithResponse(ctx context.Context, tenant TenantID, flag FlagID, body OverrideFlagJSONRequestBody, reqEditors ...RequestEditorFn) (*OverrideFlagResponse, error) {
+	rsp, err := c.OverrideFlag(ctx, tenant, flag, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOverrideFlagResponse(rsp)
+}
+
+// EndTierGrantWithResponse Let it fall back now.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /operator/tenants/{tenant}/tier (the `EndTierGrant` operationId).
+func (c *ClientWithResponses) EndTierGrantWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*EndTierGrantResponse, error) {
+	rsp, err := c.EndTierGrant(ctx, tenant, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEndTierGrantResponse(rsp)
+}
+
+// GrantTierWithBodyWithResponse Give a tenant a plan for a time.
+//
+// It falls back to what it had by itself.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /operator/tenants/{tenant}/tier (the `GrantTier` operationId).
+func (c *ClientWithResponses) GrantTierWithBodyWithResponse(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GrantTierResponse, error) {
+	rsp, err := c.GrantTierWithBody(ctx, tenant, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGrantTierResponse(rsp)
+}
+
+// GrantTierWithResponse Give a tenant a plan for a time.
+//
+// It falls back to what it had by itself.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /operator/tenants/{tenant}/tier (the `GrantTier` operationId).
+func (c *ClientWithResponses) GrantTierWithResponse(ctx context.Context, tenant TenantID, body GrantTierJSONRequestBody, reqEditors ...RequestEditorFn) (*GrantTierResponse, error) {
+	rsp, err := c.GrantTier(ctx, tenant, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGrantTierResponse(rsp)
+}
+
+// OperatorResumeTenantWithResponse Open a tenant again.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /operator/tenants/{tenant}:resume (the `OperatorResumeTenant` operationId).
+func (c *ClientWithResponses) OperatorResumeTenantWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*OperatorResumeTenantResponse, error) {
+	rsp, err := c.OperatorResumeTenant(ctx, tenant, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOperatorResumeTenantResponse(rsp)
+}
+
+// OperatorSuspendTenantWithBodyWithResponse Close a tenant and all below it.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /operator/tenants/{tenant}:suspend (the `OperatorSuspendTenant` operationId).
+func (c *ClientWithResponses) OperatorSuspendTenantWithBodyWithResponse(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OperatorSuspendTenantResponse, error) {
+	rsp, err := c.OperatorSuspendTenantWithBody(ctx, tenant, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOperatorSuspendTenantResponse(rsp)
+}
+
+// OperatorSuspendTenantWithResponse Close a tenant and all below it.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /operator/tenants/{tenant}:suspend (the `OperatorSuspendTenant` operationId).
+func (c *ClientWithResponses) OperatorSuspendTenantWithResponse(ctx context.Context, tenant TenantID, body OperatorSuspendTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*OperatorSuspendTenantResponse, error) {
+	rsp, err := c.OperatorSuspendTenant(ctx, tenant, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOperatorSuspendTenantResponse(rsp)
+}
+
+// SearchUsersWithResponse Find people.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /operator/users (the `SearchUsers` operationId).
+func (c *ClientWithResponses) SearchUsersWithResponse(ctx context.Context, params *SearchUsersParams, reqEditors ...RequestEditorFn) (*SearchUsersResponse, error) {
+	rsp, err := c.SearchUsers(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchUsersResponse(rsp)
+}
+
+// OperatorGetUserWithResponse One person, with where they belong.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /operator/users/{user} (the `OperatorGetUser` operationId).
+func (c *ClientWithResponses) OperatorGetUserWithResponse(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*OperatorGetUserResponse, error) {
+	rsp, err := c.OperatorGetUser(ctx, user, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOperatorGetUserResponse(rsp)
+}
+
+// OperatorResumeUserWithResponse Let a person in again.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /operator/users/{user}:resume (the `OperatorResumeUser` operationId).
+func (c *ClientWithResponses) OperatorResumeUserWithResponse(ctx context.Context, user UserID, reqEditors ...RequestEditorFn) (*OperatorResumeUserResponse, error) {
+	rsp, err := c.OperatorResumeUser(ctx, user, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOperatorResumeUserResponse(rsp)
+}
+
+// OperatorSuspendUserWithBodyWithResponse Shut a person out.
+//
+// Their sessions end, their keys stop and they cannot sign in, at once and everywhere. What they wrote and planned stays.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /operator/users/{user}:suspend (the `OperatorSuspendUser` operationId).
+func (c *ClientWithResponses) OperatorSuspendUserWithBodyWithResponse(ctx context.Context, user UserID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OperatorSuspendUserResponse, error) {
+	rsp, err := c.OperatorSuspendUserWithBody(ctx, user, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOperatorSuspendUserResponse(rsp)
+}
+
+// OperatorSuspendUserWithResponse Shut a person out.
+//
+// Their sessions end, their keys stop and they cannot sign in, at once and everywhere. What they wrote and planned stays.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /operator/users/{user}:suspend (the `OperatorSuspendUser` operationId).
+func (c *ClientWithResponses) OperatorSuspendUserWithResponse(ctx context.Context, user UserID, body OperatorSuspendUserJSONRequestBody, reqEditors ...RequestEditorFn) (*OperatorSuspendUserResponse, error) {
+	rsp, err := c.OperatorSuspendUser(ctx, user, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOperatorSuspendUserResponse(rsp)
 }
 
 // ListPlatformsWithResponse What can be posted to here.
@@ -28414,6 +33378,72 @@ func ParseStepUpResponse(rsp *http.Response) (*StepUpResponse, error) {
 	return response, nil
 }
 
+// ParseFinishProviderStepUpResponse parses an HTTP response from a FinishProviderStepUpWithResponse call
+func ParseFinishProviderStepUpResponse(rsp *http.Response) (*FinishProviderStepUpResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FinishProviderStepUpResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SteppedUp
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStartProviderStepUpResponse parses an HTTP response from a StartProviderStepUpWithResponse call
+func ParseStartProviderStepUpResponse(rsp *http.Response) (*StartProviderStepUpResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartProviderStepUpResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Departure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseAskStepUpResponse parses an HTTP response from a AskStepUpWithResponse call
 func ParseAskStepUpResponse(rsp *http.Response) (*AskStepUpResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -28914,6 +33944,39 @@ func ParseCreateStreamTicketResponse(rsp *http.Response) (*CreateStreamTicketRes
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListFeaturesResponse parses an HTTP response from a ListFeaturesWithResponse call
+func ParseListFeaturesResponse(rsp *http.Response) (*ListFeaturesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListFeaturesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FeatureList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -30216,6 +35279,869 @@ func ParseGiveWorkspacesResponse(rsp *http.Response) (*GiveWorkspacesResponse, e
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest WorkspacesResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseOperatorLoginResponse parses an HTTP response from a OperatorLoginWithResponse call
+func ParseOperatorLoginResponse(rsp *http.Response) (*OperatorLoginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OperatorLoginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OperatorSignedIn
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseOperatorLogoutResponse parses an HTTP response from a OperatorLogoutWithResponse call
+func ParseOperatorLogoutResponse(rsp *http.Response) (*OperatorLogoutResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OperatorLogoutResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseOperatorPasswordResponse parses an HTTP response from a OperatorPasswordWithResponse call
+func ParseOperatorPasswordResponse(rsp *http.Response) (*OperatorPasswordResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OperatorPasswordResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListBlocksResponse parses an HTTP response from a ListBlocksWithResponse call
+func ParseListBlocksResponse(rsp *http.Response) (*ListBlocksResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListBlocksResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BlockList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddBlockResponse parses an HTTP response from a AddBlockWithResponse call
+func ParseAddBlockResponse(rsp *http.Response) (*AddBlockResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddBlockResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Block
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDropBlockResponse parses an HTTP response from a DropBlockWithResponse call
+func ParseDropBlockResponse(rsp *http.Response) (*DropBlockResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DropBlockResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListFlagsResponse parses an HTTP response from a ListFlagsWithResponse call
+func ParseListFlagsResponse(rsp *http.Response) (*ListFlagsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListFlagsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FlagList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDropFlagResponse parses an HTTP response from a DropFlagWithResponse call
+func ParseDropFlagResponse(rsp *http.Response) (*DropFlagResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DropFlagResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetFlagResponse parses an HTTP response from a SetFlagWithResponse call
+func ParseSetFlagResponse(rsp *http.Response) (*SetFlagResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetFlagResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Flag
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseImpersonateResponse parses an HTTP response from a ImpersonateWithResponse call
+func ParseImpersonateResponse(rsp *http.Response) (*ImpersonateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ImpersonateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Impersonation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEndImpersonationResponse parses an HTTP response from a EndImpersonationWithResponse call
+func ParseEndImpersonationResponse(rsp *http.Response) (*EndImpersonationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EndImpersonationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetMaintenanceResponse parses an HTTP response from a GetMaintenanceWithResponse call
+func ParseGetMaintenanceResponse(rsp *http.Response) (*GetMaintenanceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetMaintenanceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Maintenance
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetMaintenanceResponse parses an HTTP response from a SetMaintenanceWithResponse call
+func ParseSetMaintenanceResponse(rsp *http.Response) (*SetMaintenanceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetMaintenanceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Maintenance
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseOperatorMeResponse parses an HTTP response from a OperatorMeWithResponse call
+func ParseOperatorMeResponse(rsp *http.Response) (*OperatorMeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OperatorMeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Operator
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListOperatorsResponse parses an HTTP response from a ListOperatorsWithResponse call
+func ParseListOperatorsResponse(rsp *http.Response) (*ListOperatorsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListOperatorsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OperatorList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSearchTenantsResponse parses an HTTP response from a SearchTenantsWithResponse call
+func ParseSearchTenantsResponse(rsp *http.Response) (*SearchTenantsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SearchTenantsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest NodeList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseOperatorGetTenantResponse parses an HTTP response from a OperatorGetTenantWithResponse call
+func ParseOperatorGetTenantResponse(rsp *http.Response) (*OperatorGetTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OperatorGetTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Node
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDropOverrideResponse parses an HTTP response from a DropOverrideWithResponse call
+func ParseDropOverrideResponse(rsp *http.Response) (*DropOverrideResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DropOverrideResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseOverrideFlagResponse parses an HTTP response from a OverrideFlagWithResponse call
+func ParseOverrideFlagResponse(rsp *http.Response) (*OverrideFlagResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OverrideFlagResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEndTierGrantResponse parses an HTTP response from a EndTierGrantWithResponse call
+func ParseEndTierGrantResponse(rsp *http.Response) (*EndTierGrantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EndTierGrantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Node
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGrantTierResponse parses an HTTP response from a GrantTierWithResponse call
+func ParseGrantTierResponse(rsp *http.Response) (*GrantTierResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GrantTierResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Node
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseOperatorResumeTenantResponse parses an HTTP response from a OperatorResumeTenantWithResponse call
+func ParseOperatorResumeTenantResponse(rsp *http.Response) (*OperatorResumeTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OperatorResumeTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Node
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseOperatorSuspendTenantResponse parses an HTTP response from a OperatorSuspendTenantWithResponse call
+func ParseOperatorSuspendTenantResponse(rsp *http.Response) (*OperatorSuspendTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OperatorSuspendTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Node
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSearchUsersResponse parses an HTTP response from a SearchUsersWithResponse call
+func ParseSearchUsersResponse(rsp *http.Response) (*SearchUsersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SearchUsersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PersonList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseOperatorGetUserResponse parses an HTTP response from a OperatorGetUserWithResponse call
+func ParseOperatorGetUserResponse(rsp *http.Response) (*OperatorGetUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OperatorGetUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PersonDetail
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseOperatorResumeUserResponse parses an HTTP response from a OperatorResumeUserWithResponse call
+func ParseOperatorResumeUserResponse(rsp *http.Response) (*OperatorResumeUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OperatorResumeUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Person
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseOperatorSuspendUserResponse parses an HTTP response from a OperatorSuspendUserWithResponse call
+func ParseOperatorSuspendUserResponse(rsp *http.Response) (*OperatorSuspendUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OperatorSuspendUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Person
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
