@@ -52,7 +52,7 @@ type config struct {
 	ProviderNets  []netip.Prefix // CARILLON_OIDC_NETWORKS, own networks that have such a provider
 	Closed        bool           // CARILLON_REGISTRATION=closed: nobody registers by themselves
 	LocalPlugins  bool           // CARILLON_PLUGINS_LOCAL=allow: plugins that nobody signed
-	Sandbox       sandbox.Mode   // CARILLON_SANDBOX: required, best (if not set) or off
+	Sandbox       sandbox.Mode   // CARILLON_SANDBOX: required, with names of parts or without, best (if not set) or off
 	Attributed    bool           // CARILLON_EGRESS_CALLS: required, or best (if not set)
 	SandboxRead   []string       // CARILLON_SANDBOX_READ, folders that plugins may read, with colons between
 }

@@ -102,6 +102,11 @@ func read(t *testing.T, name string, blocks []block, doc document) {
 	for _, b := range r.unused {
 		t.Errorf("%s:%d: nothing uses this file", name, b.Line)
 	}
+	for terminal, sh := range r.terminals {
+		if said, failed := sh.failed(); failed && terminal != "" {
+			t.Errorf("%s: terminal %s: it failed and said\n%s", name, terminal, said)
+		}
+	}
 }
 
 func (r *reader) follow(b block) {
