@@ -92,7 +92,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 	c.Attributed = e.word("CARILLON_EGRESS_CALLS", "best", "required") == "required"
 	c.LocalPlugins = e.word("CARILLON_PLUGINS_LOCAL", "allow", "refuse") == "allow"
 	c.URL = strings.TrimRight(e.text("CARILLON_URL", "http://"+c.Addr), "/")
-	c.BlobURL = e.text("CARILLON_BLOB_URL", "file://"+c.StateDir+"/blobs")
+	c.BlobURL = e.text("CARILLON_BLOB_URL", blobsIn(getenv("CARILLON_STATE_DIR")))
 	return c, errors.Join(e.errs...)
 }
 

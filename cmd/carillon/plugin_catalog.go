@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/carillonhq/carillon/adapters/blob"
 	"github.com/carillonhq/carillon/adapters/casbin"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/rules"
@@ -44,9 +43,9 @@ func atCounter(c *cobra.Command, run func(context.Context, counter) error) error
 		if err != nil {
 			return err
 		}
-		blobs, err := blob.Open(ctx, cfg.BlobURL)
+		blobs, err := cfg.openBlobs(ctx)
 		if err != nil {
-			return fmt.Errorf("CARILLON_BLOB_URL: %w", err)
+			return err
 		}
 		defer func() { _ = blobs.Close() }()
 		at := counter{bundles: &bundles{state: cfg.StateDir, blobs: blobs, root: db.Registry().Operator}, out: c.OutOrStdout()}
@@ -136,7 +135,7 @@ func addCommand() *cobra.Command {
 		Use: "add BUNDLE|DIR", Short: "Add a plugin, or a version of one", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return atCounter(c, func(ctx context.Context, at counter) error {
-				raw, err := bundleAt(ctx, args[0])
+				raw, err := at.bundleAt(ctx, args[0])
 				if err != nil {
 					return err
 				}
@@ -149,14 +148,18 @@ func addCommand() *cobra.Command {
 	return c
 }
 
-// bundleAt is a bundle's file, or a folder packed as it is.
-func bundleAt(ctx context.Context, path string) ([]byte, error) {
+// bundleAt is a bundle's file, or a folder packed as it is. What is in a folder
+// nobody signed, and packing runs it: that is asked first.
+func (at counter) bundleAt(ctx context.Context, path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.IsDir() {
 		return os.ReadFile(path)
+	}
+	if !at.AllowLocal {
+		return nil, catalog.ErrUnsigned()
 	}
 	var out bytes.Buffer
 	_, err = packInto(ctx, path, &out)

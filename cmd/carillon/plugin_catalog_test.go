@@ -72,7 +72,7 @@ func (d desk) waiting(id string) string {
 	must(d.T, err)
 	_, digest, _ := strings.Cut(said, "plugin approve "+id+" ")
 	digest, _, _ = strings.Cut(digest, "\n")
-	return digest
+	return strings.TrimSpace(digest)
 }
 
 // runs waits until the installation runs that version; "" is none.
@@ -194,6 +194,9 @@ func TestWhatIsChangedDoesNotRun(t *testing.T) {
 	d.says("enable org.example.club")
 	if err := d.in.k.deployer.Sync(t.Context()); err == nil {
 		t.Error("nothing is wrong, it says")
+	}
+	if said, err := d.in.k.checkPlugins(t.Context()); err == nil || !strings.Contains(err.Error(), "org.example.club") {
+		t.Errorf("doctor: %q, %v", said, err)
 	}
 	if _, err := d.in.k.plugins.Platform(t.Context(), "org.example.club"); !fault.Is(err, fault.NotFound) {
 		t.Errorf("it runs: %v", err)
