@@ -13,7 +13,6 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
-	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/audit"
 )
@@ -34,7 +33,7 @@ func (s *Server) ListAudit(ctx context.Context, req api.ListAuditRequestObject) 
 	q.Before, q.Limit = audit.ID(p.after), p.limit
 	page, more, err := s.Audit.List(ctx, who, q)
 	if err != nil {
-		return nil, onParameter(err)
+		return nil, err
 	}
 	out := api.ListAudit200JSONResponse{Data: make([]api.AuditEntry, len(page)), HasMore: more}
 	for i := range page {
@@ -71,7 +70,7 @@ func (s *Server) ExportAudit(ctx context.Context, req api.ExportAuditRequestObje
 	q := auditQuery(p.Actor, p.Action, p.Subject, p.Since, p.Until)
 	// What is wrong with the question is said before the answer begins.
 	if _, _, err := s.Audit.List(ctx, who, q); err != nil {
-		return nil, onParameter(err)
+		return nil, err
 	}
 	out := &auditFile{mime: "application/x-ndjson", name: "audit.ndjson"}
 	format := ndjson
@@ -127,14 +126,4 @@ func csvOf(w io.Writer) func(audit.Record) error {
 		out.Flush()
 		return out.Error()
 	}
-}
-
-// onParameter points at the parameter that a query came from.
-func onParameter(err error) error {
-	f := fault.Of(err)
-	at, ok := map[string]string{"/action": "/query/action", "/at": "/query/at[lt]", "/limit": "/query/limit", "/cursor": "/query/cursor"}[f.Field]
-	if f.Code != fault.Invalid || !ok {
-		return err
-	}
-	return fault.New(f.Code, f.Reason, "%s", f.Message).On(at)
 }

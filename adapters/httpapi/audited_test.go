@@ -31,6 +31,9 @@ var unaudited = map[string]string{
 	"validatePost":       "it only looks, and keeps nothing",
 	"lookAtInvitation":   "it only looks, and keeps nothing",
 	"startProvider":      startsElsewhere, "startIdentity": startsElsewhere, "startProviderStepUp": startsElsewhere,
+	"beginPasskey":       "a question is kept for minutes; what its answer changes is recorded",
+	"beginPasskeyLogin":  "a question is kept for minutes; what its answer changes is recorded",
+	"askStepUp":          "a question is kept for minutes; what its answer changes is recorded",
 	"createStreamTicket": "nothing is kept: the ticket is signed",
 }
 
@@ -42,6 +45,7 @@ var unseen = map[string]bool{
 	"verifyEmail": true, "registerInvited": true,
 	"removeMember": true, "deleteRole": true, "deleteWebhook": true, "logout": true, "revokeSession": true, "revokeOtherSessions": true,
 	"endImpersonation": true, "operatorLogout": true, "dropBlock": true, "dropOverride": true, "dropFlag": true,
+	"disownSession": true, "removeTotp": true, "removePasskey": true,
 	"distrustPluginKey": true, "deleteMedia": true, "unlinkIdentity": true, "removeDomain": true,
 }
 
@@ -64,6 +68,8 @@ var sets = map[string]func(*stage){
 	},
 	"acceptInvitation": acceptable, "registerInvited": registrable, "giveWorkspaces": givable, "revokeAccess": granted,
 	"leaveTenant": leavable, "offerOwnership": heir, "acceptOwnership": offered, "endOwnershipOffer": offered,
+	"confirmTotp": appWaits, "removeTotp": appCounts, "addPasskey": passkeyMade, "loginWithPasskey": passkeyShown,
+	"answerChallenge": secondAsked, "stepUp": passwordAlone, "disownSession": disowned,
 	"setMemberRole": another,
 	"removeMember":  another,
 	"createChildTenant": func(s *stage) {

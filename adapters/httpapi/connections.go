@@ -84,6 +84,7 @@ func (s *Server) callback(c *fiber.Ctx) error {
 		query[string(k)] = string(v)
 	}
 	conn, err := s.Channels.Callback(c.UserContext(), c.Cookies(connectCookie), query["state"], query)
+	err = onCallback(err)
 	if err != nil && c.Accepts(fiber.MIMEApplicationJSON, fiber.MIMETextHTML) == fiber.MIMETextHTML {
 		return notConnected(c, fault.Of(err))
 	}
@@ -95,6 +96,14 @@ func (s *Server) callback(c *fiber.Ctx) error {
 		return c.Redirect(conn.ReturnURL, fiber.StatusSeeOther)
 	}
 	return html(c, "connected", conn)
+}
+
+// onCallback points at the parameter that a member of an input came from.
+func onCallback(err error) error {
+	if f := fault.Of(err); f != nil && f.Code == fault.Invalid && f.Field == "/input/state" {
+		return fault.New(f.Code, f.Reason, "%s", f.Message).On("/query/state")
+	}
+	return err
 }
 
 // notConnected tells a person in a browser what they can do about it. A fault

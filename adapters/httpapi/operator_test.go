@@ -57,8 +57,8 @@ func TestTheRealmIsApart(t *testing.T) {
 	_, acting, err := w.admin.Impersonate(t.Context(), who, owner, victim, "a test")
 	must(t, err)
 	cast := w.principals(victim, agency)
-	cast["impersonator"] = principal{acting.Reveal(), victim, false}
-	cast["forged operator"] = principal{admin.SessionPrefix + strings.Repeat("A", 43), victim, false}
+	cast["impersonator"] = principal{acting.Reveal(), victim, nil}
+	cast["forged operator"] = principal{admin.SessionPrefix + strings.Repeat("A", 43), victim, nil}
 	_, routes := contract(t)
 	for _, r := range routes {
 		if r.op.Extensions["x-operator"] != nil {

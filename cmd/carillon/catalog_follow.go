@@ -10,6 +10,10 @@ import (
 // what did not start is tried again then.
 const syncEvery = 30 * time.Second
 
+// maxRounds is how many looks may be under way: each ends with the slowest plugin
+// that it starts, and what is heard meanwhile is not to wait for that.
+const maxRounds = 16
+
 // follow makes this process run what the catalog says, until ctx is done. It
 // does so once, however often it is asked.
 func (k *kernel) follow(ctx context.Context) {
@@ -21,6 +25,7 @@ func (k *kernel) follow(ctx context.Context) {
 	go k.listenPlugins(ctx, changed)
 	tick := time.NewTicker(syncEvery)
 	defer tick.Stop()
+	rounds := make(chan struct{}, maxRounds)
 	for {
 		select {
 		case <-ctx.Done():
@@ -28,15 +33,34 @@ func (k *kernel) follow(ctx context.Context) {
 		case <-changed:
 		case <-tick.C:
 		}
-		if err := k.deployer.Sync(ctx); err != nil && ctx.Err() == nil {
-			k.log.WarnContext(ctx, "the catalog is not followed", "err", err)
-			continue
+		select {
+		case <-ctx.Done():
+			return
+		case rounds <- struct{}{}:
 		}
-		if s, err := k.bundles.store(ctx); err == nil {
-			if err := s.Sweep(k.deployer.InUse()); err != nil {
-				k.log.WarnContext(ctx, "bundles not swept", "dir", filepath.Join(k.cfg.StateDir, "plugins"), "err", err)
-			}
-		}
+		go func() {
+			defer func() { <-rounds }()
+			k.catchUp(ctx)
+		}()
+	}
+}
+
+// catchUp follows the catalog once and lets go of bundles that nobody needs. A
+// plugin that does not run keeps no other's bundles.
+func (k *kernel) catchUp(ctx context.Context) {
+	if err := k.deployer.Sync(ctx); err != nil && ctx.Err() == nil {
+		k.log.WarnContext(ctx, "the catalog is not followed", "err", err)
+	}
+	used := k.deployer.InUse()
+	if used == nil || ctx.Err() != nil {
+		return
+	}
+	s, err := k.bundles.store(ctx)
+	if err != nil {
+		return // there are none without it
+	}
+	if err := s.Sweep(used); err != nil {
+		k.log.WarnContext(ctx, "bundles not swept", "dir", filepath.Join(k.cfg.StateDir, "plugins"), "err", err)
 	}
 }
 

@@ -14,20 +14,22 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
 	"github.com/carillonhq/carillon/adapters/vault"
 )
 
 // On a bad day an operator has the database and little else. What they run then
 // asks for nothing more, and looking changes nothing.
 func TestCommandsOfABadDay(t *testing.T) {
-	in := install(t, func(*config) {})
-	db, err := pgx.Connect(t.Context(), in.d.cfg.DatabaseURL)
+	url := postgrestest.Of(t, postgrestest.Isolated(t)) // nobody works on it, who would look too
+	db, err := pgx.Connect(t.Context(), url.Admin)
 	must(t, err)
 	defer func() { _ = db.Close(t.Context()) }()
 	_, err = db.Exec(t.Context(), "update database_identity set identifier = 'another'")
 	must(t, err)
-	t.Setenv("DATABASE_URL", in.d.cfg.DatabaseURL)
-	t.Setenv("CARILLON_MASTER_KEY", base64.StdEncoding.EncodeToString(in.d.cfg.MasterKey))
+	t.Setenv("DATABASE_APP_URL", url.App)
+	t.Setenv("DATABASE_SYSTEM_URL", url.System)
+	t.Setenv("CARILLON_MASTER_KEY", base64.StdEncoding.EncodeToString(make([]byte, 32)))
 	t.Setenv("CARILLON_BLOB_URL", "nosuch://place")
 
 	paused := "select count(*) from tenants where paused and parent_id is null"

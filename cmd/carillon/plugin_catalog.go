@@ -136,7 +136,7 @@ func addCommand() *cobra.Command {
 		Use: "add BUNDLE|DIR", Short: "Add a plugin, or a version of one", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return atCounter(c, func(ctx context.Context, at counter) error {
-				raw, err := bundleAt(ctx, args[0])
+				raw, err := at.bundleAt(ctx, args[0])
 				if err != nil {
 					return err
 				}
@@ -149,14 +149,18 @@ func addCommand() *cobra.Command {
 	return c
 }
 
-// bundleAt is a bundle's file, or a folder packed as it is.
-func bundleAt(ctx context.Context, path string) ([]byte, error) {
+// bundleAt is a bundle's file, or a folder packed as it is. What is in a folder
+// nobody signed, and packing runs it: that is asked first.
+func (at counter) bundleAt(ctx context.Context, path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.IsDir() {
 		return os.ReadFile(path)
+	}
+	if !at.AllowLocal {
+		return nil, catalog.ErrUnsigned()
 	}
 	var out bytes.Buffer
 	_, err = packInto(ctx, path, &out)

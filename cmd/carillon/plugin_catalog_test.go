@@ -72,7 +72,7 @@ func (d desk) waiting(id string) string {
 	must(d.T, err)
 	_, digest, _ := strings.Cut(said, "plugin approve "+id+" ")
 	digest, _, _ = strings.Cut(digest, "\n")
-	return digest
+	return strings.TrimSpace(digest)
 }
 
 // runs waits until the installation runs that version; "" is none.

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/carillonhq/carillon/adapters/bundle"
+	"github.com/carillonhq/carillon/adapters/egress"
 	"github.com/carillonhq/carillon/adapters/pluginhost"
 	"github.com/carillonhq/carillon/cmd/internal/firstparty"
 	"github.com/carillonhq/carillon/core/catalog"
@@ -119,7 +120,24 @@ func packInto(ctx context.Context, dir string, w io.Writer) (bundle.Lock, error)
 	return p.Pack(w, bundle.Description{ID: m.ID, Version: m.Version, Manifest: raw})
 }
 
-// ask starts the project's plugin where it stands, for its manifest.
+// nowhere is the way out of a plugin that is only asked what it is: none. At that
+// port of this machine nobody listens.
+type nowhere struct{}
+
+// URL implements pluginhost.Egress.
+func (nowhere) URL() string { return "http://nowhere:nobody@127.0.0.1:1" }
+
+// Allow implements pluginhost.Egress.
+func (nowhere) Allow(...string) func() { return func() {} }
+
+// Begin implements pluginhost.Egress.
+func (nowhere) Begin(context.Context, egress.Call, ...string) (string, func()) { return "", func() {} }
+
+// Revoke implements pluginhost.Egress.
+func (nowhere) Revoke() {}
+
+// ask starts the project's plugin where it stands, for its manifest. It reaches
+// nothing: nobody has looked at it yet.
 func ask(ctx context.Context, p bundle.Project) (social.Manifest, error) {
 	dir, err := os.MkdirTemp("", "crl-")
 	if err != nil {
@@ -133,6 +151,7 @@ func ask(ctx context.Context, p bundle.Project) (social.Manifest, error) {
 	run := p.Spec()
 	host, err := pluginhost.New(pluginhost.Config{
 		Binary: binary, Args: firstparty.Args, Dir: dir, Log: slog.New(slog.DiscardHandler),
+		Egress: func(string) pluginhost.Egress { return nowhere{} },
 	}, []pluginhost.Spec{{Name: run.Name, Binary: run.Binary, Args: run.Args, Dir: run.Dir, Start: 20 * time.Second}})
 	if err != nil {
 		return social.Manifest{}, err

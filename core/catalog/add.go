@@ -83,12 +83,17 @@ func (s *Service) accept(ctx context.Context, who tenants.Scope, b Bundle, ch Ch
 	return s.get(ctx, who, b.Manifest.ID)
 }
 
+// ErrUnsigned is the answer to what nobody signed where that is not taken.
+func ErrUnsigned() *fault.Error {
+	return fault.New(fault.Forbidden, "plugin.unsigned", "Nobody signed this bundle, and this installation does not take such.")
+}
+
 // levelOf says how far a bundle is trusted. A key vouches by its bytes: an id
 // alone could be made to fit.
 func (s *Service) levelOf(ctx context.Context, tx Tx, b Bundle) (Level, error) {
 	if b.Signer.Key == "" {
 		if !s.AllowLocal {
-			return "", fault.New(fault.Forbidden, "plugin.unsigned", "Nobody signed this bundle, and this installation does not take such.")
+			return "", ErrUnsigned()
 		}
 		return Local, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/carillonhq/carillon/core/catalog"
@@ -12,12 +13,15 @@ import (
 
 // machine is a host that says what it was told, and fails as told.
 type machine struct {
+	mu    sync.Mutex
 	did   []string
 	fails map[string]error
 	runs  []string
 }
 
 func (m *machine) do(verb string, u catalog.Unit) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if err := m.fails[verb]; err != nil {
 		return err
 	}
@@ -41,7 +45,7 @@ func TestDeploy(t *testing.T) {
 		t.Helper()
 		m.did = nil
 		must(t, d.Sync(t.Context()))
-		if !slices.Equal(m.did, want) {
+		if slices.Sort(m.did); !slices.Equal(m.did, want) {
 			t.Errorf("did %q, want %q", m.did, want)
 		}
 	}

@@ -299,7 +299,7 @@ func signInFault(err error) error {
 }
 
 func unknownState() error {
-	return fault.New(fault.Invalid, "connection.unknown_state", "This sign-in is not known here or was used already. Please start again.").On("/state")
+	return fault.New(fault.Invalid, "connection.unknown_state", "This sign-in is not known here or was used already. Please start again.").On("/input/state")
 }
 
 func random(bytes int) string {

@@ -77,7 +77,7 @@ func (s *Service) repairs(ctx context.Context, who tenants.Scope, c *Connection)
 			return err
 		}
 		if ch.Platform != c.Platform {
-			return fault.New(fault.Invalid, "connection.other_platform", "That channel is on another platform.").On("/channel")
+			return fault.New(fault.Invalid, "connection.other_platform", "That channel is on another platform.").On("/reconnect")
 		}
 		c.Instance = ch.Instance
 		return nil

@@ -2,6 +2,7 @@ package channels
 
 import (
 	"context"
+	"unicode/utf8"
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
@@ -14,7 +15,7 @@ const (
 	maxPage     = 100
 )
 
-// maxReason is the longest reason for a pause, in bytes.
+// maxReason is the longest reason for a pause, in characters.
 const maxReason = 1000
 
 // Change is a partial update. Nil fields stay.
@@ -70,8 +71,8 @@ func (s *Service) Update(ctx context.Context, who tenants.Scope, id ID, version 
 	if err := s.Authz.Allow(ctx, who, ActManage); err != nil {
 		return Channel{}, err
 	}
-	if change.PauseReason != nil && len(*change.PauseReason) > maxReason {
-		return Channel{}, fault.New(fault.Invalid, "channel.reason_too_long", "A reason has at most %d bytes.", maxReason).On("/pause_reason")
+	if change.PauseReason != nil && utf8.RuneCountInString(*change.PauseReason) > maxReason {
+		return Channel{}, fault.New(fault.Invalid, "channel.reason_too_long", "A reason has at most %d characters.", maxReason).On("/reason")
 	}
 	return s.change(ctx, who, id, version, func(ctx context.Context, tx Tx, ch *Channel) error {
 		ch.apply(change, who)

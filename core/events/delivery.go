@@ -121,11 +121,11 @@ func (q DeliveryQuery) checked() (DeliveryQuery, error) {
 	}
 	switch {
 	case q.Limit < 1 || q.Limit > MaxPage:
-		return q, fault.New(fault.Invalid, "limit.out_of_range", "Ask for 1 to %d deliveries.", MaxPage).On("/limit")
+		return q, fault.New(fault.Invalid, "limit.out_of_range", "Ask for 1 to %d deliveries.", MaxPage).On("/query/limit")
 	case q.Before != "" && !id.Is("whd", string(q.Before)):
-		return q, fault.New(fault.Invalid, "cursor.unknown", "This cursor is not one of ours.").On("/before")
+		return q, fault.New(fault.Invalid, "cursor.unknown", "This cursor is not one of ours.").On("/query/cursor")
 	case q.State != "" && q.State != Pending && q.State != Delivered && q.State != Failed && q.State != Canceled:
-		return q, fault.New(fault.Invalid, "webhook.bad_state", "There is no such state.").On("/state")
+		return q, fault.New(fault.Invalid, "webhook.bad_state", "There is no such state.")
 	}
 	return q, nil
 }

@@ -149,11 +149,11 @@ func (q Query) checked() (Query, error) {
 	case !q.After.Valid():
 		return q, badCursor()
 	case q.Limit < 1 || q.Limit > MaxPage:
-		return q, fault.New(fault.Invalid, "limit.out_of_range", "Ask for 1 to %d events.", MaxPage).On("/limit")
+		return q, fault.New(fault.Invalid, "limit.out_of_range", "Ask for 1 to %d events.", MaxPage).On("/query/limit")
 	}
 	return q, checkFilters(q.Types)
 }
 
 func badCursor() *fault.Error {
-	return fault.New(fault.Invalid, "cursor.unknown", "This cursor is unknown or too old. Start again without one.").On("/after")
+	return fault.New(fault.Invalid, "cursor.unknown", "This cursor is unknown or too old. Start again without one.").On("/query/cursor")
 }

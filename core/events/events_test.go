@@ -56,10 +56,10 @@ func TestListRefuses(t *testing.T) {
 		q     events.Query
 		field string
 	}{
-		"rubbish":       {events.Query{After: "x"}, "/after"},
-		"unknown":       {events.Query{After: events.Cursor(events.NewID())}, "/after"},
-		"too many":      {events.Query{Limit: 101}, "/limit"},
-		"fewer than no": {events.Query{Limit: -1}, "/limit"},
+		"rubbish":       {events.Query{After: "x"}, "/query/cursor"},
+		"unknown":       {events.Query{After: events.Cursor(events.NewID())}, "/query/cursor"},
+		"too many":      {events.Query{Limit: 101}, "/query/limit"},
+		"fewer than no": {events.Query{Limit: -1}, "/query/limit"},
 		"unknown type":  {events.Query{Types: []events.Filter{"post.exploded"}}, "/types/0"},
 	} {
 		_, err := w.List(t.Context(), w.us, tc.q)

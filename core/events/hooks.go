@@ -144,7 +144,7 @@ func (s *Service) Rotate(ctx context.Context, who tenants.Scope, eid EndpointID,
 		overlap = DefaultOverlap
 	}
 	if overlap < 0 || overlap > MaxOverlap {
-		return nil, "", fault.New(fault.Invalid, "webhook.bad_overlap", "Choose an overlap of at most %d hours.", int(MaxOverlap.Hours())).On("/overlap")
+		return nil, "", fault.New(fault.Invalid, "webhook.bad_overlap", "Choose an overlap of at most %d hours.", int(MaxOverlap.Hours()))
 	}
 	sealed, secret, err := s.seal(ctx, who.Tenant, eid)
 	if err != nil {

@@ -32,7 +32,9 @@ func (h *Held) shortest() int {
 
 // CheckPassword holds a password to the rules, for a neighbour that has people
 // of its own.
-func CheckPassword(p secret.Secret, pointer string) error { return checkPassword(p, "", pointer, MinPassword) }
+func CheckPassword(p secret.Secret, pointer string) error {
+	return checkPassword(p, "", pointer, MinPassword)
+}
 
 // tooLong reports whether a password is longer than any that was accepted. It
 // is not worth hashing.

@@ -81,7 +81,7 @@ func (m *Media) Check() error {
 	case !m.ID.Valid():
 		return fault.New(fault.Internal, "media.bad_id", "A file has no proper name.")
 	case len(m.Name) > MaxName || !utf8.ValidString(m.Name):
-		return fault.New(fault.Invalid, "media.bad_name", "Give the file a shorter name.").On("/name")
+		return fault.New(fault.Invalid, "media.bad_name", "Give the file a shorter name.").On("/query/name")
 	case m.Bytes <= 0 || m.Width <= 0 || m.Height <= 0 || !hexSum.MatchString(m.SHA256):
 		return fault.New(fault.Internal, "media.unmeasured", "A file was not measured.")
 	}
@@ -113,9 +113,9 @@ const MaxPage = 100
 func (p Page) Check() error {
 	switch {
 	case p.Limit < 1 || p.Limit > MaxPage:
-		return fault.New(fault.Invalid, "page.bad_limit", "Ask for 1 to %d at a time.", MaxPage).On("/limit")
+		return fault.New(fault.Invalid, "page.bad_limit", "Ask for 1 to %d at a time.", MaxPage).On("/query/limit")
 	case p.Before != "" && !p.Before.Valid():
-		return fault.New(fault.Invalid, "page.bad_cursor", "This page is not known.").On("/cursor")
+		return fault.New(fault.Invalid, "page.bad_cursor", "This page is not known.").On("/query/cursor")
 	}
 	return nil
 }

@@ -164,6 +164,9 @@ func checkEgress(m social.Manifest) error {
 		return invalid("egress", "over %d hosts", maxList)
 	}
 	for _, h := range m.Egress {
+		if below, wild := strings.CutPrefix(h, "*."); wild && !strings.Contains(strings.Trim(below, "."), ".") {
+			return invalid("egress", "%.80q is every name of a top-level domain", h)
+		}
 		if h != "{instance}" && (len(h) > 260 || !hostPattern.MatchString(h)) {
 			return invalid("egress", "%.80q is not a host", h)
 		}

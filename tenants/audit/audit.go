@@ -199,13 +199,13 @@ func (q Query) checked() (Query, error) {
 	}
 	switch prefix, _ := strings.CutSuffix(q.Action, "*"); {
 	case q.Limit < 1 || q.Limit > MaxPage:
-		return q, fault.New(fault.Invalid, "page.bad_limit", "Ask for 1 to %d at a time.", MaxPage).On("/limit")
+		return q, fault.New(fault.Invalid, "page.bad_limit", "Ask for 1 to %d at a time.", MaxPage).On("/query/limit")
 	case q.Before != "" && !id.Is("aud", string(q.Before)):
-		return q, fault.New(fault.Invalid, "page.bad_cursor", "This cursor belongs to another list, or to none.").On("/cursor")
+		return q, fault.New(fault.Invalid, "page.bad_cursor", "This cursor belongs to another list, or to none.").On("/query/cursor")
 	case strings.Contains(prefix, "*"):
-		return q, fault.New(fault.Invalid, "audit.bad_action", "Name an action, or the beginning of some with an asterisk: post.*").On("/action")
+		return q, fault.New(fault.Invalid, "audit.bad_action", "Name an action, or the beginning of some with an asterisk: post.*").On("/query/action")
 	case !q.Since.IsZero() && !q.Until.IsZero() && !q.Since.Before(q.Until):
-		return q, fault.New(fault.Invalid, "window.backwards", "The window ends before it begins.").On("/at")
+		return q, fault.New(fault.Invalid, "window.backwards", "The window ends before it begins.").On("/query/at[lt]")
 	}
 	return q, nil
 }

@@ -51,7 +51,7 @@ func (s *Service) AddMember(ctx context.Context, who tenants.Scope, user tenants
 		return nil, err
 	}
 	if !id.Is("usr", string(user)) {
-		return nil, fault.New(fault.Invalid, "member.user", "This is not a person.").On("/user")
+		return nil, fault.New(fault.Invalid, "member.user", "This is not a person.")
 	}
 	given, err := s.mayGive(ctx, who, role)
 	if err != nil {

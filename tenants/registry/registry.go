@@ -18,6 +18,7 @@ package registry
 import (
 	"context"
 	"time"
+	"unicode/utf8"
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
@@ -271,7 +272,7 @@ func (s *Service) Suspend(ctx context.Context, who tenants.Scope, child tenants.
 	if err := s.authz.Allow(ctx, who, ActSuspend); err != nil {
 		return err
 	}
-	if len(reason) > maxReason {
+	if utf8.RuneCountInString(reason) > maxReason {
 		return tooLong("/reason", maxReason)
 	}
 	return s.store.SetState(ctx, who.Tenant, child, Suspended, reason, audit.By(who, "tenant.suspend", string(child), "reason", reason))

@@ -311,6 +311,6 @@ func (s *state) Sweep(ctx context.Context, now, quiet time.Time) error {
 			_ = s.EndSession(ctx, v.User, id)
 		}
 	}
-	s.second.sweep(now)
+	s.sweep(now)
 	return nil
 }
