@@ -46,7 +46,7 @@ var unseen = map[string]bool{
 	"removeMember": true, "deleteRole": true, "deleteWebhook": true, "logout": true, "revokeSession": true, "revokeOtherSessions": true,
 	"endImpersonation": true, "operatorLogout": true, "dropBlock": true, "dropOverride": true, "dropFlag": true,
 	"disownSession": true, "removeTotp": true, "removePasskey": true,
-	"distrustPluginKey": true, "deleteMedia": true, "unlinkIdentity": true,
+	"distrustPluginKey": true, "deleteMedia": true, "unlinkIdentity": true, "removeDomain": true,
 }
 
 // A stage is what an operation finds, and how it is called.
@@ -77,12 +77,13 @@ var sets = map[string]func(*stage){
 		s.owner, s.token = s.member(s.agency, tenants.Owner)
 	},
 	"suspendTenant": func(*stage) {},
-	"updatePost":    planned(publishing.Draft),
-	"deletePost":    planned(publishing.Draft),
-	"schedulePost":  planned(publishing.Draft),
-	"publishPost":   planned(publishing.Draft),
-	"cancelPost":    planned(publishing.Scheduled),
-	"addPlugin":     func(s *stage) { s.body = sample("org.example."+strings.ToLower(id.New("x")[2:]), "1.0.0") },
+	"addDomain":     labelled("pending"), "verifyDomain": labelled("pending"), "removeDomain": labelled("pending"), "makeDomainCanonical": labelled("proven"),
+	"updatePost":   planned(publishing.Draft),
+	"deletePost":   planned(publishing.Draft),
+	"schedulePost": planned(publishing.Draft),
+	"publishPost":  planned(publishing.Draft),
+	"cancelPost":   planned(publishing.Scheduled),
+	"addPlugin":    func(s *stage) { s.body = sample("org.example."+strings.ToLower(id.New("x")[2:]), "1.0.0") },
 	"login": func(s *stage) {
 		email := id.New("usr") + "@example.com"
 		s.register(email, "four unrelated words here")
@@ -115,6 +116,16 @@ var sets = map[string]func(*stage){
 		must(s.t, err)
 		s.body = fmt.Sprintf(`{"token":%q,"password":"four unrelated words here"}`, token.Reveal())
 	},
+}
+
+// labelled has an agency that may have hosts of its own, and one.
+func labelled(state string) func(*stage) {
+	return func(s *stage) {
+		postgrestest.Exec(s.t, s.db, "update tenants set tier = 'agency' where tenant_id = $1", s.agency)
+		s.tenant, s.names["tenant"] = s.agency, string(s.agency)
+		s.owner, s.token = s.member(s.agency, tenants.Owner)
+		s.names["domain"] = s.domain(s.agency, state)
+	}
 }
 
 func another(s *stage) {

@@ -59,6 +59,8 @@ type Config struct {
 	// Edge is what holds for everybody, now; nil, or nil from it, is nothing. It
 	// is called for each request.
 	Edge func() *admin.Edge
+	// Hosts says which hosts are served; nil: any.
+	Hosts Hosts
 	// Keys remembers answers to requests with an Idempotency-Key.
 	Keys idempotency.Store
 	// Limits counts requests; nil counts in this process only.
@@ -129,7 +131,7 @@ func New(cfg Config, s *Server) (*fiber.App, error) {
 		IdleTimeout:                  60 * time.Second,
 		ReadBufferSize:               maxHeaders,
 	})
-	app.Use(w.observe, w.envelope, w.gate)
+	app.Use(w.observe, w.envelope, w.hosted, w.gate)
 	w.operations(app)
 	app.Get(callbackPath+"/callback", w.limitAddress(api.Route{Public: "the state and the cookie are the proof"}), s.callback)
 	w.knowMethods(app)

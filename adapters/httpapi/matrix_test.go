@@ -41,6 +41,7 @@ var bodies = map[string]string{
 	"createInvitation": `{"email":"guest@example.com","role":"viewer"}`, "acceptInvitation": `{"token":"civ_x"}`,
 	"offerOwnership": `{"user_id":"usr_00000000000000000000000001"}`,
 	"requestAccess":  `{"role":"viewer","reason":"Help","hours":1}`, "grantAccess": `{"role":"viewer","reason":"Help","hours":1}`,
+	"addDomain":       `{"host":"social.example.com"}`,
 	"createKey":       `{"name":"k","scopes":["post.read"]}`,
 	"startConnection": `{"platform":"test.platform"}`, "continueConnection": `{"input":{"a":"b"}}`,
 	"updatePublishingSettings": `{"missed_after_s":3600}`,
@@ -154,6 +155,7 @@ func (w *world) victim(tenant tenants.ID, owner tenants.UserID) map[string]strin
 	names["channel"] = w.channel(tenant)
 	names["plugin"], names["plugin_key"] = w.plugin()
 	names["job"] = w.job(tenant)
+	names["domain"] = w.domain(tenant, "pending")
 	names["connection"] = w.connection(tenant, owner)
 	names["post"], names["segment"] = w.post(tenant, channels.ID(names["channel"]))
 	return names
@@ -165,6 +167,15 @@ func (w *world) asked(tenant tenants.ID) string {
 	name := id.New("acg")
 	postgrestest.Exec(w.t, w.db, `insert into access_grants (tenant_id, id, to_tenant, role, reason, state, hours, created_at)
 		select tenant_id, $2::text, parent_id, 'viewer', 'help', 'requested', 1, now() from tenants where tenant_id = $1::text`, tenant, name)
+	return name
+}
+
+// domain is a claim of tenant to a host.
+func (w *world) domain(tenant tenants.ID, state string) string {
+	w.t.Helper()
+	name := id.New("dom")
+	postgrestest.Exec(w.t, w.db, `insert into domains (tenant_id, id, host, token, state, proven_at, created_at, updated_at)
+		values ($1, $2, $3, 'cdp_x', $4, now(), now(), now())`, tenant, name, strings.ToLower(id.New("h")[2:])+".example.com", state)
 	return name
 }
 

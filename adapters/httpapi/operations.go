@@ -36,6 +36,7 @@ const pagePolicy = "default-src 'none'; style-src 'self'; img-src 'self'; frame-
 func (s *surface) operations(app *fiber.App) {
 	app.Get("/livez", func(c *fiber.Ctx) error { return c.SendString("ok\n") })
 	app.Get("/readyz", s.ready)
+	app.Get(askPath, s.askHost)
 	app.Get(base+"/openapi.json", func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
 		return c.Send(contractJSON)

@@ -36,6 +36,7 @@ var exact = map[string]int{
 	"request.bad_parameter":          http.StatusBadRequest,
 	"request.bad_framing":            http.StatusBadRequest,
 	"request.wrong_host":             http.StatusBadRequest,
+	"request.unknown_host":           http.StatusMisdirectedRequest,
 	"request.too_large":              http.StatusRequestEntityTooLarge,
 	"request.unsupported_media_type": http.StatusUnsupportedMediaType,
 	"request.unsupported_encoding":   http.StatusUnsupportedMediaType,

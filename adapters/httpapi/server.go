@@ -19,6 +19,7 @@ type Server struct {
 	Guests      Guests
 	Ownership   Ownership
 	Access      Access
+	Domains     Domains
 
 	Channels Channels
 	Media    Media

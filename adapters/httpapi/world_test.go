@@ -16,6 +16,7 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/blob"
 	"github.com/carillonhq/carillon/adapters/casbin"
+	"github.com/carillonhq/carillon/adapters/dns"
 	"github.com/carillonhq/carillon/adapters/httpapi"
 	"github.com/carillonhq/carillon/adapters/jwt"
 	"github.com/carillonhq/carillon/adapters/postgres"
@@ -40,6 +41,8 @@ import (
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/audit"
+	"github.com/carillonhq/carillon/tenants/domains"
+	"github.com/carillonhq/carillon/tenants/domains/domainstest"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
@@ -59,6 +62,8 @@ type world struct {
 	registry *registry.Service
 	streams  *quiet
 	admin    *admin.Service
+	hosts    *domains.Hosts
+	dns      *domainstest.DNS
 }
 
 func newWorld(t testing.TB, db *postgres.DB) *world {
@@ -86,13 +91,17 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 	w.federation = identity.NewFederation(people, there{}, identity.FederationConfig{
 		Key: []byte(strings.Repeat("f", 32)), Callback: func(name string) string { return "https://example.com/sign-in/" + name },
 	})
+	w.hosts, w.dns = domains.NewHosts("example.com", false), new(domainstest.DNS)
 	w.app, err = httpapi.New(httpapi.Config{
-		Log: slog.New(slog.DiscardHandler), Auth: people, Scopes: reg, Authz: authz, Realm: realm, Edge: w.edge, Keys: db.Idempotency(),
+		Hosts: w.hosts,
+		Log:   slog.New(slog.DiscardHandler), Auth: people, Scopes: reg, Authz: authz, Realm: realm, Edge: w.edge, Keys: db.Idempotency(),
 		CursorKey: []byte(strings.Repeat("c", 32)), TicketKey: []byte(strings.Repeat("t", 32)),
 		Limits: httpapi.NewLimits(nil).Times(1_000_000),
 	}, &httpapi.Server{
 		People: people, Federation: w.federation, Names: names, APIKeys: keys, Tenants: reg, Members: reg, Rights: authz, Invitations: reg,
-		Guests: identity.NewGuests(names, reg), Ownership: reg, Access: reg, Channels: chans, Media: files,
+		Guests: identity.NewGuests(names, reg), Ownership: reg, Access: reg,
+		Domains:  domains.New(domains.Deps{Store: db.Domains(), Resolver: w.dns, Names: dns.Names{}, Authz: authz, Now: time.Now}, "app.example.org"),
+		Channels: chans, Media: files,
 		Posts:     publishing.New(db.Posts(), chans, files, rules.New(), authz),
 		Rehearsal: publishing.New(publishing.Rehearsal(db.Posts()), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Audit: audit.New(db.Audit(), authz), Admin: realm, Streams: w.streams, Jobs: jobs.New(db.JobNames(), authz),
 		Plugins: catalog.New(catalog.Deps{

@@ -14,6 +14,9 @@ import (
 var global = map[string]string{
 	"goose_db_version": "which migrations ran; one per database",
 
+	// Tenancy.
+	"served_hosts": "which tenant a host was proven for: one of all; read for each request before anybody signed in",
+
 	// Identity.
 	"users":           "a person is of no tenant, and may be a member of many",
 	"registrations":   "people who are not users yet, and of no tenant either",

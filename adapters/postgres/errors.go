@@ -28,11 +28,12 @@ type problem struct {
 // violation that is not here is a bug and reads as fault.Internal.
 var constraints = map[string]problem{
 	// Tenancy.
-	"memberships_pkey": {fault.Conflict, "member.exists", "This person is a member already.", "/email"},
-	"roles_pkey":       {fault.Conflict, "role.exists", "There is a role of this name already.", "/name"},
-	"roles_name":       {fault.Invalid, "role.name", "Use 1 to 40 lower-case letters, digits and dashes, and begin with a letter.", "/name"},
-	"invitations_open": {fault.Conflict, "invitation.exists", "This address is invited already. Send the letter again, or revoke it first.", "/email"},
-	"tenants_name":     {fault.Invalid, "tenant.name", "A name has 1 to 120 characters.", "/name"},
+	"memberships_pkey":  {fault.Conflict, "member.exists", "This person is a member already.", "/email"},
+	"roles_pkey":        {fault.Conflict, "role.exists", "There is a role of this name already.", "/name"},
+	"roles_name":        {fault.Invalid, "role.name", "Use 1 to 40 lower-case letters, digits and dashes, and begin with a letter.", "/name"},
+	"invitations_open":  {fault.Conflict, "invitation.exists", "This address is invited already. Send the letter again, or revoke it first.", "/email"},
+	"served_hosts_pkey": {fault.Conflict, "domain.held", "Another tenant here has proved that this host is its own. That proof is looked for every day; try again when it is gone.", ""},
+	"tenants_name":      {fault.Invalid, "tenant.name", "A name has 1 to 120 characters.", "/name"},
 
 	// Identity.
 	"users_email":         {fault.Conflict, "email.taken", "This address has an account.", "/email"},

@@ -30,6 +30,8 @@ const (
 	pathAskAccess systemPath = "registry.ask_access"
 	// What its children granted to a tenant, and what it asked them for.
 	pathReceived systemPath = "registry.received"
+	// Which hosts are served, and which proofs are due: names of every tenant.
+	pathDomains systemPath = "domains"
 )
 
 // Identity.

@@ -41,6 +41,7 @@ import (
 	"github.com/carillonhq/carillon/ports/mail"
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/domains"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
@@ -72,6 +73,8 @@ type kernel struct {
 
 	names     *identity.Directory
 	keys      *identity.Keys
+	domains   *domains.Service
+	hosts     *domains.Hosts // see followHosts
 	channels  *channels.Service
 	catalog   *catalog.Service
 	bundles   *bundles
@@ -225,6 +228,7 @@ func (k *kernel) openServices(context.Context) error {
 		homes{k.tenants}, k.tenants, k.proofs(envelope),
 		identity.Config{RefreshKey: k.vault.Key(vault.Refresh), AddressKey: k.vault.Key(vault.Address), Closed: k.cfg.Closed}, time.Now)
 	k.openProviders()
+	k.openDomains()
 	k.keys = identity.NewKeys(k.db.Keys(), k.authz, apiVersion, time.Now)
 	k.channels = channels.New(channels.Deps{
 		Store: k.db.Channels(), Plugins: pluginsOf{k.plugins}, OAuth: oauth.New(k.egress.Client(20*time.Second, 1<<20), time.Now),

@@ -272,8 +272,14 @@ const edgeEvery = 5 * time.Second
 // followEdge keeps it at hand, until ctx is done: what an operator says counts
 // here as soon as it is heard.
 func (k *kernel) followEdge(ctx context.Context) {
+	k.keep(ctx, "what holds for everybody", k.readEdge, k.db.ListenEdge)
+}
+
+// keep reads what is at hand anew whenever it is heard to have changed, and now
+// and then although nothing was heard, until ctx is done.
+func (k *kernel) keep(ctx context.Context, what string, read func(context.Context) error, listen func(context.Context, func()) error) {
 	changed := make(chan struct{}, 1)
-	go k.listenEdge(ctx, changed)
+	go k.listenFor(ctx, what, changed, listen)
 	tick := time.NewTicker(edgeEvery)
 	defer tick.Stop()
 	for {
@@ -283,23 +289,23 @@ func (k *kernel) followEdge(ctx context.Context) {
 		case <-changed:
 		case <-tick.C:
 		}
-		if err := k.readEdge(ctx); err != nil && ctx.Err() == nil {
-			k.log.WarnContext(ctx, "what holds for everybody is not read", "err", err)
+		if err := read(ctx); err != nil && ctx.Err() == nil {
+			k.log.WarnContext(ctx, "not read: "+what, "err", err)
 		}
 	}
 }
 
-// listenEdge passes notifications on, and begins anew when the database was away.
-func (k *kernel) listenEdge(ctx context.Context, changed chan<- struct{}) {
+// listenFor passes notifications on, and begins anew when the database was away.
+func (k *kernel) listenFor(ctx context.Context, what string, changed chan<- struct{}, listen func(context.Context, func()) error) {
 	for ctx.Err() == nil {
-		err := k.db.ListenEdge(ctx, func() {
+		err := listen(ctx, func() {
 			select {
 			case changed <- struct{}{}:
 			default: // it is about to look anyway
 			}
 		})
 		if ctx.Err() == nil {
-			k.log.WarnContext(ctx, "not listening for operators", "err", err)
+			k.log.WarnContext(ctx, "not listening: "+what, "err", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -94,7 +94,7 @@ func (k *kernel) working(ctx context.Context) error { return k.db.Working(ctx, c
 func (k *kernel) serveOn(ctx context.Context, ln net.Listener, ready func(context.Context) error) error {
 	hub := stream.New(k.events, k.db.ListenEvents, k.log)
 	k.watchStreams(hub)
-	if err := k.readEdge(ctx); err != nil {
+	if err := errors.Join(k.readEdge(ctx), k.readHosts(ctx)); err != nil {
 		return err
 	}
 	app, err := httpapi.New(k.httpConfig(ready), k.server(hub))
@@ -106,6 +106,7 @@ func (k *kernel) serveOn(ctx context.Context, ln net.Listener, ready func(contex
 	g.Go(func() error { return ended(hub.Run(ctx)) })
 	g.Go(func() error { k.follow(ctx); return nil })
 	g.Go(func() error { k.followEdge(ctx); return nil })
+	g.Go(func() error { k.followHosts(ctx); return nil })
 	g.Go(func() error {
 		err := app.Listener(ln)
 		if ctx.Err() != nil { // it was told to stop, perhaps before it began
@@ -132,7 +133,7 @@ func ended(err error) error {
 
 func (k *kernel) httpConfig(ready func(context.Context) error) httpapi.Config {
 	return httpapi.Config{
-		Log: k.log, Auth: k.people, Scopes: k.tenants, Authz: k.authz, Realm: k.admin, Edge: k.edge.Load, Keys: k.db.Idempotency(), Limits: k.limits,
+		Log: k.log, Auth: k.people, Scopes: k.tenants, Authz: k.authz, Realm: k.admin, Edge: k.edge.Load, Hosts: k.hosts, Keys: k.db.Idempotency(), Limits: k.limits,
 		CursorKey: k.vault.Key(vault.Cursor), TicketKey: k.vault.Key(vault.EventTicket),
 		URL: k.cfg.URL, TrustedProxies: k.cfg.Proxies, InsecureCookies: k.cfg.AllowLoopback,
 		Ready: ready, Observe: k.answered,
@@ -142,7 +143,7 @@ func (k *kernel) httpConfig(ready func(context.Context) error) httpapi.Config {
 func (k *kernel) server(hub *stream.Hub) *httpapi.Server {
 	return &httpapi.Server{
 		People: k.people, Federation: k.federation, Names: k.names, APIKeys: k.keys, Tenants: k.tenants, Members: k.tenants,
-		Rights: k.authz, Invitations: k.tenants, Guests: identity.NewGuests(k.names, k.tenants), Ownership: k.tenants, Access: k.tenants,
+		Rights: k.authz, Invitations: k.tenants, Guests: identity.NewGuests(k.names, k.tenants), Ownership: k.tenants, Access: k.tenants, Domains: k.domains,
 		Channels: k.channels, Media: k.media, Posts: k.posts, Rehearsal: k.rehearsal,
 		Events: k.events, Streams: streams{hub}, Webhooks: k.events, Audit: audit.New(k.db.Audit(), k.authz),
 		Jobs: jobs.New(k.db.JobNames(), k.authz), Plugins: k.catalog, Admin: k.admin,

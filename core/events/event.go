@@ -46,6 +46,9 @@ const (
 	MediaFailed           Type = "media.failed"
 	MemberChanged         Type = "member.changed"
 	TenantUpdated         Type = "tenant.updated"
+	DomainProven          Type = "domain.proven"
+	DomainAtRisk          Type = "domain.at_risk"
+	DomainQuarantined     Type = "domain.quarantined"
 	JobUpdated            Type = "job.updated"
 	WebhookDisabled       Type = "webhook.disabled"
 	PlatformSunset        Type = "platform.sunset"
@@ -67,7 +70,7 @@ func Types() []Type {
 		PostAtRisk, PostRevalidated,
 		DeliveryUpdated, MetricsUpdated,
 		ChannelConnected, ChannelUpdated, ChannelDisconnected, ChannelNeedsReconnect,
-		MediaReady, MediaFailed, MemberChanged, TenantUpdated, JobUpdated, WebhookDisabled,
+		MediaReady, MediaFailed, MemberChanged, TenantUpdated, DomainProven, DomainAtRisk, DomainQuarantined, JobUpdated, WebhookDisabled,
 		PlatformSunset,
 		PluginAdded, PluginPending, PluginUpgraded, PluginEnabled, PluginDisabled, PluginUpdated, PluginRemoved,
 	}

@@ -405,6 +405,81 @@ func (e DisabledCapabilityReason) Valid() bool {
 	}
 }
 
+// Defines values for DomainObject.
+const (
+	DomainObjectDomain DomainObject = "domain"
+)
+
+// Valid indicates whether the value is a known member of the DomainObject enum.
+func (e DomainObject) Valid() bool {
+	switch e {
+	case DomainObjectDomain:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DomainProblem.
+const (
+	DomainProblemHeld      DomainProblem = "held"
+	DomainProblemNoAnswer  DomainProblem = "no_answer"
+	DomainProblemNoRecord  DomainProblem = "no_record"
+	DomainProblemOtherText DomainProblem = "other_text"
+)
+
+// Valid indicates whether the value is a known member of the DomainProblem enum.
+func (e DomainProblem) Valid() bool {
+	switch e {
+	case DomainProblemHeld:
+		return true
+	case DomainProblemNoAnswer:
+		return true
+	case DomainProblemNoRecord:
+		return true
+	case DomainProblemOtherText:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DomainState.
+const (
+	DomainStatePending     DomainState = "pending"
+	DomainStateProven      DomainState = "proven"
+	DomainStateQuarantined DomainState = "quarantined"
+)
+
+// Valid indicates whether the value is a known member of the DomainState enum.
+func (e DomainState) Valid() bool {
+	switch e {
+	case DomainStatePending:
+		return true
+	case DomainStateProven:
+		return true
+	case DomainStateQuarantined:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DomainProofType.
+const (
+	TXT DomainProofType = "TXT"
+)
+
+// Valid indicates whether the value is a known member of the DomainProofType enum.
+func (e DomainProofType) Valid() bool {
+	switch e {
+	case TXT:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FactorsObject.
 const (
 	FactorsObjectFactors FactorsObject = "factors"
@@ -2278,6 +2353,64 @@ type DisabledCapability struct {
 // DisabledCapabilityReason defines model for DisabledCapability.Reason.
 type DisabledCapabilityReason string
 
+// Domain Example: {"canonical":false,"created_at":"2026-11-23T09:00:00Z","host":"social.example.com","id":"dom_01kasj0vqk0000000000000000","object":"domain","proof":{"name":"_carillon.social.example.com","type":"TXT","value":"carillon-domain=cdp_01kasj0vqk0000000000000000"},"state":"pending","target":"app.example.org","updated_at":"2026-11-23T09:00:00Z"}
+type Domain struct {
+	// Canonical Letters link to it.
+	Canonical bool       `json:"canonical"`
+	CheckedAt *time.Time `json:"checked_at,omitempty"`
+	CreatedAt time.Time  `json:"created_at"`
+
+	// Host As the DNS has it: lower case, ASCII.
+	Host   string       `json:"host"`
+	Id     string       `json:"id"`
+	Object DomainObject `json:"object" validate:"oneof=domain"`
+
+	// Problem What was wrong when the proof was looked for last.
+	Problem  *DomainProblem `json:"problem,omitempty" validate:"omitempty,oneof=no_record other_text no_answer held"`
+	Proof    DomainProof    `json:"proof"`
+	ProvenAt *time.Time     `json:"proven_at,omitempty"`
+
+	// ServedUntil Of a host whose proof is missing: when it is taken out of service.
+	ServedUntil *time.Time `json:"served_until,omitempty"`
+
+	// State A host is served while it is `proven`. It is `quarantined` once its proof was missing for three days.
+	State DomainState `json:"state" validate:"oneof=pending proven quarantined"`
+
+	// Target What the host has to point to: a CNAME to it, or A and AAAA as it has.
+	Target    string    `json:"target"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// DomainObject defines model for Domain.Object.
+type DomainObject string
+
+// DomainProblem What was wrong when the proof was looked for last.
+type DomainProblem string
+
+// DomainState A host is served while it is `proven`. It is `quarantined` once its proof was missing for three days.
+type DomainState string
+
+// DomainInput Example: {"host":"social.example.com"}
+type DomainInput struct {
+	// Host A host name, in any script.
+	Host string `json:"host" validate:"min=1,max=253"`
+}
+
+// DomainList defines model for DomainList.
+type DomainList struct {
+	Data []Domain `json:"data" validate:"dive"`
+}
+
+// DomainProof defines model for DomainProof.
+type DomainProof struct {
+	Name  string          `json:"name"`
+	Type  DomainProofType `json:"type" validate:"oneof=TXT"`
+	Value string          `json:"value"`
+}
+
+// DomainProofType defines model for DomainProof.Type.
+type DomainProofType string
+
 // EmailInput Example: {"email":"ann@example.com"}
 type EmailInput struct {
 	Email string `json:"email" validate:"min=3,max=254,email"`
@@ -3918,6 +4051,9 @@ type Cursor = string
 // DeliveryID defines model for deliveryID.
 type DeliveryID = string
 
+// DomainID defines model for domainID.
+type DomainID = string
+
 // DryRun defines model for dryRun.
 type DryRun = bool
 
@@ -4075,6 +4211,12 @@ type DeleteChannelParams struct {
 type UpdateChannelParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// AddDomainParams defines parameters for AddDomain.
+type AddDomainParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListEventsParams defines parameters for ListEvents.
@@ -4458,6 +4600,9 @@ type StartConnectionJSONRequestBody = ConnectionInput
 // ContinueConnectionJSONRequestBody defines body for ContinueConnection for application/json ContentType.
 type ContinueConnectionJSONRequestBody = ConnectionAnswer
 
+// AddDomainJSONRequestBody defines body for AddDomain for application/json ContentType.
+type AddDomainJSONRequestBody = DomainInput
+
 // CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
 type CreateInvitationJSONRequestBody = InvitationInput
 
@@ -4736,6 +4881,24 @@ type ServerInterface interface {
 	// ContinueConnection Answer a form, the platform's redirect or the choice of accounts.
 	// (POST /connections/{connection}:continue)
 	ContinueConnection(c *fiber.Ctx, connection ConnectionID) error
+	// ListDomains The hosts of this tenant, the oldest first.
+	// (GET /domains)
+	ListDomains(c *fiber.Ctx) error
+	// AddDomain Say that a host is yours.
+	// (POST /domains)
+	AddDomain(c *fiber.Ctx, params AddDomainParams) error
+	// RemoveDomain Give a host up.
+	// (DELETE /domains/{domain})
+	RemoveDomain(c *fiber.Ctx, domain DomainID) error
+	// GetDomain A host.
+	// (GET /domains/{domain})
+	GetDomain(c *fiber.Ctx, domain DomainID) error
+	// MakeDomainCanonical Have letters link to this host.
+	// (POST /domains/{domain}:make-canonical)
+	MakeDomainCanonical(c *fiber.Ctx, domain DomainID) error
+	// VerifyDomain Look for the proof of a host, now.
+	// (POST /domains/{domain}:verify)
+	VerifyDomain(c *fiber.Ctx, domain DomainID) error
 	// ListEvents What happened, oldest first.
 	// (GET /events)
 	ListEvents(c *fiber.Ctx, params ListEventsParams) error
@@ -6329,6 +6492,183 @@ func (siw *ServerInterfaceWrapper) ContinueConnection(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.ContinueConnection(c, connection)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// ListDomains operation middleware
+func (siw *ServerInterfaceWrapper) ListDomains(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListDomains(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// AddDomain operation middleware
+func (siw *ServerInterfaceWrapper) AddDomain(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddDomainParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.AddDomain(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RemoveDomain operation middleware
+func (siw *ServerInterfaceWrapper) RemoveDomain(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "domain" -------------
+	var domain DomainID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "domain", c.Params("domain"), &domain, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/domain")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RemoveDomain(c, domain)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetDomain operation middleware
+func (siw *ServerInterfaceWrapper) GetDomain(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "domain" -------------
+	var domain DomainID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "domain", c.Params("domain"), &domain, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/domain")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetDomain(c, domain)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// MakeDomainCanonical operation middleware
+func (siw *ServerInterfaceWrapper) MakeDomainCanonical(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "domain" -------------
+	var domain DomainID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "domain", c.Params("domain"), &domain, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/domain")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.MakeDomainCanonical(c, domain)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// VerifyDomain operation middleware
+func (siw *ServerInterfaceWrapper) VerifyDomain(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "domain" -------------
+	var domain DomainID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "domain", c.Params("domain"), &domain, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/domain")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.VerifyDomain(c, domain)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -10910,6 +11250,24 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/connections/{connection}:continue", Operation: "ContinueConnection", Handler: wrapper.ContinueConnection, Action: "channel.connect", IDs: map[string]string{"connection": "con"},
 		},
 		{
+			Method: "GET", Path: "/domains", Operation: "ListDomains", Handler: wrapper.ListDomains, Action: "domain.read", Bodyless: true,
+		},
+		{
+			Method: "POST", Path: "/domains", Operation: "AddDomain", Handler: wrapper.AddDomain, Action: "domain.manage", Keyed: true,
+		},
+		{
+			Method: "DELETE", Path: "/domains/{domain}", Operation: "RemoveDomain", Handler: wrapper.RemoveDomain, Action: "domain.manage", Bodyless: true, IDs: map[string]string{"domain": "dom"},
+		},
+		{
+			Method: "GET", Path: "/domains/{domain}", Operation: "GetDomain", Handler: wrapper.GetDomain, Action: "domain.read", Bodyless: true, IDs: map[string]string{"domain": "dom"},
+		},
+		{
+			Method: "POST", Path: "/domains/{domain}:make-canonical", Operation: "MakeDomainCanonical", Handler: wrapper.MakeDomainCanonical, Action: "domain.manage", Bodyless: true, IDs: map[string]string{"domain": "dom"},
+		},
+		{
+			Method: "POST", Path: "/domains/{domain}:verify", Operation: "VerifyDomain", Handler: wrapper.VerifyDomain, Action: "domain.manage", Bodyless: true, IDs: map[string]string{"domain": "dom"},
+		},
+		{
 			Method: "GET", Path: "/events", Operation: "ListEvents", Handler: wrapper.ListEvents, Action: "event.read", Bodyless: true, Query: []string{"type", "limit", "cursor"},
 		},
 		{
@@ -12537,6 +12895,179 @@ type ContinueConnectiondefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ContinueConnectiondefaultApplicationProblemPlusJSONResponse) VisitContinueConnectionResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type ListDomainsRequestObject struct {
+}
+
+type ListDomainsResponseObject interface {
+	VisitListDomainsResponse(ctx *fiber.Ctx) error
+}
+
+type ListDomains200JSONResponse DomainList
+
+func (response ListDomains200JSONResponse) VisitListDomainsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListDomainsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListDomainsdefaultApplicationProblemPlusJSONResponse) VisitListDomainsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type AddDomainRequestObject struct {
+	Params AddDomainParams
+	Body   *AddDomainJSONRequestBody
+}
+
+type AddDomainResponseObject interface {
+	VisitAddDomainResponse(ctx *fiber.Ctx) error
+}
+
+type AddDomain201JSONResponse Domain
+
+func (response AddDomain201JSONResponse) VisitAddDomainResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type AddDomaindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AddDomaindefaultApplicationProblemPlusJSONResponse) VisitAddDomainResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RemoveDomainRequestObject struct {
+	Domain DomainID `json:"domain"`
+}
+
+type RemoveDomainResponseObject interface {
+	VisitRemoveDomainResponse(ctx *fiber.Ctx) error
+}
+
+type RemoveDomain204Response struct {
+}
+
+func (response RemoveDomain204Response) VisitRemoveDomainResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type RemoveDomaindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RemoveDomaindefaultApplicationProblemPlusJSONResponse) VisitRemoveDomainResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GetDomainRequestObject struct {
+	Domain DomainID `json:"domain"`
+}
+
+type GetDomainResponseObject interface {
+	VisitGetDomainResponse(ctx *fiber.Ctx) error
+}
+
+type GetDomain200JSONResponse Domain
+
+func (response GetDomain200JSONResponse) VisitGetDomainResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetDomaindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetDomaindefaultApplicationProblemPlusJSONResponse) VisitGetDomainResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type MakeDomainCanonicalRequestObject struct {
+	Domain DomainID `json:"domain"`
+}
+
+type MakeDomainCanonicalResponseObject interface {
+	VisitMakeDomainCanonicalResponse(ctx *fiber.Ctx) error
+}
+
+type MakeDomainCanonical200JSONResponse Domain
+
+func (response MakeDomainCanonical200JSONResponse) VisitMakeDomainCanonicalResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type MakeDomainCanonicaldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response MakeDomainCanonicaldefaultApplicationProblemPlusJSONResponse) VisitMakeDomainCanonicalResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type VerifyDomainRequestObject struct {
+	Domain DomainID `json:"domain"`
+}
+
+type VerifyDomainResponseObject interface {
+	VisitVerifyDomainResponse(ctx *fiber.Ctx) error
+}
+
+type VerifyDomain200JSONResponse Domain
+
+func (response VerifyDomain200JSONResponse) VisitVerifyDomainResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type VerifyDomaindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response VerifyDomaindefaultApplicationProblemPlusJSONResponse) VisitVerifyDomainResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -16712,6 +17243,24 @@ type StrictServerInterface interface {
 	// ContinueConnection Answer a form, the platform's redirect or the choice of accounts.
 	// (POST /connections/{connection}:continue)
 	ContinueConnection(ctx context.Context, request ContinueConnectionRequestObject) (ContinueConnectionResponseObject, error)
+	// ListDomains The hosts of this tenant, the oldest first.
+	// (GET /domains)
+	ListDomains(ctx context.Context, request ListDomainsRequestObject) (ListDomainsResponseObject, error)
+	// AddDomain Say that a host is yours.
+	// (POST /domains)
+	AddDomain(ctx context.Context, request AddDomainRequestObject) (AddDomainResponseObject, error)
+	// RemoveDomain Give a host up.
+	// (DELETE /domains/{domain})
+	RemoveDomain(ctx context.Context, request RemoveDomainRequestObject) (RemoveDomainResponseObject, error)
+	// GetDomain A host.
+	// (GET /domains/{domain})
+	GetDomain(ctx context.Context, request GetDomainRequestObject) (GetDomainResponseObject, error)
+	// MakeDomainCanonical Have letters link to this host.
+	// (POST /domains/{domain}:make-canonical)
+	MakeDomainCanonical(ctx context.Context, request MakeDomainCanonicalRequestObject) (MakeDomainCanonicalResponseObject, error)
+	// VerifyDomain Look for the proof of a host, now.
+	// (POST /domains/{domain}:verify)
+	VerifyDomain(ctx context.Context, request VerifyDomainRequestObject) (VerifyDomainResponseObject, error)
 	// ListEvents What happened, oldest first.
 	// (GET /events)
 	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
@@ -18330,6 +18879,174 @@ func (sh *strictHandler) ContinueConnection(ctx *fiber.Ctx, connection Connectio
 		return err
 	} else if validResponse, ok := response.(ContinueConnectionResponseObject); ok {
 		if err := validResponse.VisitContinueConnectionResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDomains operation middleware
+func (sh *strictHandler) ListDomains(ctx *fiber.Ctx) error {
+	var request ListDomainsRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDomains(ctx.UserContext(), request.(ListDomainsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDomains")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDomainsResponseObject); ok {
+		if err := validResponse.VisitListDomainsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddDomain operation middleware
+func (sh *strictHandler) AddDomain(ctx *fiber.Ctx, params AddDomainParams) error {
+	var request AddDomainRequestObject
+
+	request.Params = params
+
+	var body AddDomainJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.AddDomain(ctx.UserContext(), request.(AddDomainRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddDomain")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddDomainResponseObject); ok {
+		if err := validResponse.VisitAddDomainResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveDomain operation middleware
+func (sh *strictHandler) RemoveDomain(ctx *fiber.Ctx, domain DomainID) error {
+	var request RemoveDomainRequestObject
+
+	request.Domain = domain
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveDomain(ctx.UserContext(), request.(RemoveDomainRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveDomain")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveDomainResponseObject); ok {
+		if err := validResponse.VisitRemoveDomainResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetDomain operation middleware
+func (sh *strictHandler) GetDomain(ctx *fiber.Ctx, domain DomainID) error {
+	var request GetDomainRequestObject
+
+	request.Domain = domain
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDomain(ctx.UserContext(), request.(GetDomainRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDomain")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetDomainResponseObject); ok {
+		if err := validResponse.VisitGetDomainResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MakeDomainCanonical operation middleware
+func (sh *strictHandler) MakeDomainCanonical(ctx *fiber.Ctx, domain DomainID) error {
+	var request MakeDomainCanonicalRequestObject
+
+	request.Domain = domain
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.MakeDomainCanonical(ctx.UserContext(), request.(MakeDomainCanonicalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MakeDomainCanonical")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MakeDomainCanonicalResponseObject); ok {
+		if err := validResponse.VisitMakeDomainCanonicalResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// VerifyDomain operation middleware
+func (sh *strictHandler) VerifyDomain(ctx *fiber.Ctx, domain DomainID) error {
+	var request VerifyDomainRequestObject
+
+	request.Domain = domain
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.VerifyDomain(ctx.UserContext(), request.(VerifyDomainRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "VerifyDomain")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(VerifyDomainResponseObject); ok {
+		if err := validResponse.VisitVerifyDomainResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

@@ -402,6 +402,81 @@ func (e DisabledCapabilityReason) Valid() bool {
 	}
 }
 
+// Defines values for DomainObject.
+const (
+	DomainObjectDomain DomainObject = "domain"
+)
+
+// Valid indicates whether the value is a known member of the DomainObject enum.
+func (e DomainObject) Valid() bool {
+	switch e {
+	case DomainObjectDomain:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DomainProblem.
+const (
+	DomainProblemHeld      DomainProblem = "held"
+	DomainProblemNoAnswer  DomainProblem = "no_answer"
+	DomainProblemNoRecord  DomainProblem = "no_record"
+	DomainProblemOtherText DomainProblem = "other_text"
+)
+
+// Valid indicates whether the value is a known member of the DomainProblem enum.
+func (e DomainProblem) Valid() bool {
+	switch e {
+	case DomainProblemHeld:
+		return true
+	case DomainProblemNoAnswer:
+		return true
+	case DomainProblemNoRecord:
+		return true
+	case DomainProblemOtherText:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DomainState.
+const (
+	DomainStatePending     DomainState = "pending"
+	DomainStateProven      DomainState = "proven"
+	DomainStateQuarantined DomainState = "quarantined"
+)
+
+// Valid indicates whether the value is a known member of the DomainState enum.
+func (e DomainState) Valid() bool {
+	switch e {
+	case DomainStatePending:
+		return true
+	case DomainStateProven:
+		return true
+	case DomainStateQuarantined:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DomainProofType.
+const (
+	TXT DomainProofType = "TXT"
+)
+
+// Valid indicates whether the value is a known member of the DomainProofType enum.
+func (e DomainProofType) Valid() bool {
+	switch e {
+	case TXT:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EventObject.
 const (
 	EventObjectEvent EventObject = "event"
@@ -2310,6 +2385,64 @@ type DisabledCapability struct {
 // DisabledCapabilityReason defines model for DisabledCapability.Reason.
 type DisabledCapabilityReason string
 
+// Domain Example: {"canonical":false,"created_at":"2026-11-23T09:00:00Z","host":"social.example.com","id":"dom_01kasj0vqk0000000000000000","object":"domain","proof":{"name":"_carillon.social.example.com","type":"TXT","value":"carillon-domain=cdp_01kasj0vqk0000000000000000"},"state":"pending","target":"app.example.org","updated_at":"2026-11-23T09:00:00Z"}
+type Domain struct {
+	// Canonical Letters link to it.
+	Canonical bool       `json:"canonical"`
+	CheckedAt *time.Time `json:"checked_at,omitempty"`
+	CreatedAt time.Time  `json:"created_at"`
+
+	// Host As the DNS has it: lower case, ASCII.
+	Host   string       `json:"host"`
+	Id     string       `json:"id"`
+	Object DomainObject `json:"object"`
+
+	// Problem What was wrong when the proof was looked for last.
+	Problem  *DomainProblem `json:"problem,omitempty"`
+	Proof    DomainProof    `json:"proof"`
+	ProvenAt *time.Time     `json:"proven_at,omitempty"`
+
+	// ServedUntil Of a host whose proof is missing: when it is taken out of service.
+	ServedUntil *time.Time `json:"served_until,omitempty"`
+
+	// State A host is served while it is `proven`. It is `quarantined` once its proof was missing for three days.
+	State DomainState `json:"state"`
+
+	// Target What the host has to point to: a CNAME to it, or A and AAAA as it has.
+	Target    string    `json:"target"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// DomainObject defines model for Domain.Object.
+type DomainObject string
+
+// DomainProblem What was wrong when the proof was looked for last.
+type DomainProblem string
+
+// DomainState A host is served while it is `proven`. It is `quarantined` once its proof was missing for three days.
+type DomainState string
+
+// DomainInput Example: {"host":"social.example.com"}
+type DomainInput struct {
+	// Host A host name, in any script.
+	Host string `json:"host"`
+}
+
+// DomainList defines model for DomainList.
+type DomainList struct {
+	Data []Domain `json:"data"`
+}
+
+// DomainProof defines model for DomainProof.
+type DomainProof struct {
+	Name  string          `json:"name"`
+	Type  DomainProofType `json:"type"`
+	Value string          `json:"value"`
+}
+
+// DomainProofType defines model for DomainProof.Type.
+type DomainProofType string
+
 // EmailInput Example: {"email":"ann@example.com"}
 type EmailInput struct {
 	Email openapi_types.Email `json:"email"`
@@ -2332,7 +2465,7 @@ type Event struct {
 	// `post.created`, `post.updated`, `post.deleted`, `post.scheduled`, `post.canceled`, `post.published`,
 	// `post.failed`, `post.missed`, `post.needs_review`, `post.at_risk`, `post.revalidated`, `delivery.updated`, `metrics.updated`, `channel.connected`,
 	// `channel.updated`, `channel.disconnected`, `channel.needs_reconnect`, `media.ready`, `media.failed`,
-	// `member.changed`, `tenant.updated`, `job.updated`, `webhook.disabled`, `platform.sunset`, and, of a tenant's own
+	// `member.changed`, `tenant.updated`, `domain.proven`, `domain.at_risk`, `domain.quarantined`, `job.updated`, `webhook.disabled`, `platform.sunset`, and, of a tenant's own
 	// choice and in the operator's tenant, `plugin.added`, `plugin.pending`, `plugin.upgraded`, `plugin.enabled`,
 	// `plugin.disabled`, `plugin.updated`, `plugin.removed`. docs/events.md says what each carries.
 	Type string `json:"type"`
@@ -4000,6 +4133,9 @@ type Cursor = string
 // DeliveryID defines model for deliveryID.
 type DeliveryID = string
 
+// DomainID defines model for domainID.
+type DomainID = string
+
 // DryRun defines model for dryRun.
 type DryRun = bool
 
@@ -4157,6 +4293,12 @@ type DeleteChannelParams struct {
 type UpdateChannelParams struct {
 	// IfMatch The ETag the change is based on, such as `"v3"`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// AddDomainParams defines parameters for AddDomain.
+type AddDomainParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListEventsParams defines parameters for ListEvents.
@@ -4539,6 +4681,9 @@ type StartConnectionJSONRequestBody = ConnectionInput
 
 // ContinueConnectionJSONRequestBody defines body for ContinueConnection for application/json ContentType.
 type ContinueConnectionJSONRequestBody = ConnectionAnswer
+
+// AddDomainJSONRequestBody defines body for AddDomain for application/json ContentType.
+type AddDomainJSONRequestBody = DomainInput
 
 // CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
 type CreateInvitationJSONRequestBody = InvitationInput
@@ -5223,6 +5368,58 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /connections/{connection}:continue (the `ContinueConnection` operationId).
 	ContinueConnection(ctx context.Context, connection ConnectionID, body ContinueConnectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDomains The hosts of this tenant, the oldest first.
+	//
+	// Corresponds with GET /domains (the `ListDomains` operationId).
+	ListDomains(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddDomainWithBody Say that a host is yours.
+	//
+	// Resellers have hosts of their own, and agencies on the largest plan. Set the TXT record that `proof` in the answer shows and point
+	// the host to `target`, then verify it. Until then nothing is served there, and anybody else may claim the same host.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains (the `AddDomain` operationId).
+	AddDomainWithBody(ctx context.Context, params *AddDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddDomain Say that a host is yours.
+	//
+	// Resellers have hosts of their own, and agencies on the largest plan. Set the TXT record that `proof` in the answer shows and point
+	// the host to `target`, then verify it. Until then nothing is served there, and anybody else may claim the same host.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains (the `AddDomain` operationId).
+	AddDomain(ctx context.Context, params *AddDomainParams, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveDomain Give a host up.
+	//
+	// Requests for it are refused within a second.
+	//
+	// Corresponds with DELETE /domains/{domain} (the `RemoveDomain` operationId).
+	RemoveDomain(ctx context.Context, domain DomainID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetDomain A host.
+	//
+	// Corresponds with GET /domains/{domain} (the `GetDomain` operationId).
+	GetDomain(ctx context.Context, domain DomainID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MakeDomainCanonical Have letters link to this host.
+	//
+	// One of the proven hosts is canonical: the first, until another is made so.
+	//
+	// Corresponds with POST /domains/{domain}:make-canonical (the `MakeDomainCanonical` operationId).
+	MakeDomainCanonical(ctx context.Context, domain DomainID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyDomain Look for the proof of a host, now.
+	//
+	// What was missing is `problem` in the answer. Where the proof is there, but another tenant has proved the same host, the answer is
+	// `409 domain.held`: that proof is looked for every day, and a host without one is taken out of service after three.
+	//
+	// Corresponds with POST /domains/{domain}:verify (the `VerifyDomain` operationId).
+	VerifyDomain(ctx context.Context, domain DomainID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListEvents What happened, oldest first.
 	//
@@ -7629,6 +7826,128 @@ func (c *Client) ContinueConnectionWithBody(ctx context.Context, connection Conn
 // Corresponds with POST /connections/{connection}:continue (the `ContinueConnection` operationId).
 func (c *Client) ContinueConnection(ctx context.Context, connection ConnectionID, body ContinueConnectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewContinueConnectionRequest(c.Server, connection, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDomains The hosts of this tenant, the oldest first.
+//
+// Corresponds with GET /domains (the `ListDomains` operationId).
+func (c *Client) ListDomains(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDomainsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddDomainWithBody Say that a host is yours.
+//
+// Resellers have hosts of their own, and agencies on the largest plan. Set the TXT record that `proof` in the answer shows and point
+// the host to `target`, then verify it. Until then nothing is served there, and anybody else may claim the same host.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains (the `AddDomain` operationId).
+func (c *Client) AddDomainWithBody(ctx context.Context, params *AddDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddDomainRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddDomain Say that a host is yours.
+//
+// Resellers have hosts of their own, and agencies on the largest plan. Set the TXT record that `proof` in the answer shows and point
+// the host to `target`, then verify it. Until then nothing is served there, and anybody else may claim the same host.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains (the `AddDomain` operationId).
+func (c *Client) AddDomain(ctx context.Context, params *AddDomainParams, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddDomainRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveDomain Give a host up.
+//
+// Requests for it are refused within a second.
+//
+// Corresponds with DELETE /domains/{domain} (the `RemoveDomain` operationId).
+func (c *Client) RemoveDomain(ctx context.Context, domain DomainID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveDomainRequest(c.Server, domain)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDomain A host.
+//
+// Corresponds with GET /domains/{domain} (the `GetDomain` operationId).
+func (c *Client) GetDomain(ctx context.Context, domain DomainID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDomainRequest(c.Server, domain)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MakeDomainCanonical Have letters link to this host.
+//
+// One of the proven hosts is canonical: the first, until another is made so.
+//
+// Corresponds with POST /domains/{domain}:make-canonical (the `MakeDomainCanonical` operationId).
+func (c *Client) MakeDomainCanonical(ctx context.Context, domain DomainID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMakeDomainCanonicalRequest(c.Server, domain)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyDomain Look for the proof of a host, now.
+//
+// What was missing is `problem` in the answer. Where the proof is there, but another tenant has proved the same host, the answer is
+// `409 domain.held`: that proof is looked for every day, and a host without one is taken out of service after three.
+//
+// Corresponds with POST /domains/{domain}:verify (the `VerifyDomain` operationId).
+func (c *Client) VerifyDomain(ctx context.Context, domain DomainID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyDomainRequest(c.Server, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -12700,6 +13019,224 @@ func NewContinueConnectionRequestWithBody(server string, connection ConnectionID
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListDomainsRequest constructs an http.Request for the ListDomains method
+func NewListDomainsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAddDomainRequest calls the generic AddDomain builder with application/json body
+func NewAddDomainRequest(server string, params *AddDomainParams, body AddDomainJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddDomainRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewAddDomainRequestWithBody constructs an http.Request for the AddDomain method, with any body, and a specified content type
+func NewAddDomainRequestWithBody(server string, params *AddDomainParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRemoveDomainRequest constructs an http.Request for the RemoveDomain method
+func NewRemoveDomainRequest(server string, domain DomainID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetDomainRequest constructs an http.Request for the GetDomain method
+func NewGetDomainRequest(server string, domain DomainID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewMakeDomainCanonicalRequest constructs an http.Request for the MakeDomainCanonical method
+func NewMakeDomainCanonicalRequest(server string, domain DomainID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s:make-canonical", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewVerifyDomainRequest constructs an http.Request for the VerifyDomain method
+func NewVerifyDomainRequest(server string, domain DomainID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s:verify", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -19314,6 +19851,68 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /connections/{connection}:continue (the `ContinueConnection` operationId).
 	ContinueConnectionWithResponse(ctx context.Context, connection ConnectionID, body ContinueConnectionJSONRequestBody, reqEditors ...RequestEditorFn) (*ContinueConnectionResponse, error)
 
+	// ListDomainsWithResponse The hosts of this tenant, the oldest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains (the `ListDomains` operationId).
+	ListDomainsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListDomainsResponse, error)
+
+	// AddDomainWithBodyWithResponse Say that a host is yours.
+	//
+	// Resellers have hosts of their own, and agencies on the largest plan. Set the TXT record that `proof` in the answer shows and point
+	// the host to `target`, then verify it. Until then nothing is served there, and anybody else may claim the same host.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains (the `AddDomain` operationId).
+	AddDomainWithBodyWithResponse(ctx context.Context, params *AddDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddDomainResponse, error)
+
+	// AddDomainWithResponse Say that a host is yours.
+	//
+	// Resellers have hosts of their own, and agencies on the largest plan. Set the TXT record that `proof` in the answer shows and point
+	// the host to `target`, then verify it. Until then nothing is served there, and anybody else may claim the same host.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains (the `AddDomain` operationId).
+	AddDomainWithResponse(ctx context.Context, params *AddDomainParams, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*AddDomainResponse, error)
+
+	// RemoveDomainWithResponse Give a host up.
+	//
+	// Requests for it are refused within a second.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /domains/{domain} (the `RemoveDomain` operationId).
+	RemoveDomainWithResponse(ctx context.Context, domain DomainID, reqEditors ...RequestEditorFn) (*RemoveDomainResponse, error)
+
+	// GetDomainWithResponse A host.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain} (the `GetDomain` operationId).
+	GetDomainWithResponse(ctx context.Context, domain DomainID, reqEditors ...RequestEditorFn) (*GetDomainResponse, error)
+
+	// MakeDomainCanonicalWithResponse Have letters link to this host.
+	//
+	// One of the proven hosts is canonical: the first, until another is made so.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}:make-canonical (the `MakeDomainCanonical` operationId).
+	MakeDomainCanonicalWithResponse(ctx context.Context, domain DomainID, reqEditors ...RequestEditorFn) (*MakeDomainCanonicalResponse, error)
+
+	// VerifyDomainWithResponse Look for the proof of a host, now.
+	//
+	// What was missing is `problem` in the answer. Where the proof is there, but another tenant has proved the same host, the answer is
+	// `409 domain.held`: that proof is looked for every day, and a host without one is taken out of service after three.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}:verify (the `VerifyDomain` operationId).
+	VerifyDomainWithResponse(ctx context.Context, domain DomainID, reqEditors ...RequestEditorFn) (*VerifyDomainResponse, error)
+
 	// ListEventsWithResponse What happened, oldest first.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -22718,6 +23317,287 @@ func (r ContinueConnectionResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ContinueConnectionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDomainsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DomainList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDomainsResponse) GetJSON200() *DomainList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDomainsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDomainsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDomainsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDomainsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDomainsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddDomainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Domain
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AddDomainResponse) GetJSON201() *Domain {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AddDomainResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddDomainResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddDomainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddDomainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddDomainResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RemoveDomainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RemoveDomainResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RemoveDomainResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemoveDomainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemoveDomainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemoveDomainResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetDomainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Domain
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetDomainResponse) GetJSON200() *Domain {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetDomainResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetDomainResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDomainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDomainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDomainResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type MakeDomainCanonicalResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Domain
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r MakeDomainCanonicalResponse) GetJSON200() *Domain {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r MakeDomainCanonicalResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r MakeDomainCanonicalResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r MakeDomainCanonicalResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MakeDomainCanonicalResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MakeDomainCanonicalResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type VerifyDomainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Domain
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r VerifyDomainResponse) GetJSON200() *Domain {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r VerifyDomainResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r VerifyDomainResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r VerifyDomainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r VerifyDomainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r VerifyDomainResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -29920,6 +30800,110 @@ func (c *ClientWithResponses) ContinueConnectionWithResponse(ctx context.Context
 	return ParseContinueConnectionResponse(rsp)
 }
 
+// ListDomainsWithResponse The hosts of this tenant, the oldest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains (the `ListDomains` operationId).
+func (c *ClientWithResponses) ListDomainsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListDomainsResponse, error) {
+	rsp, err := c.ListDomains(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDomainsResponse(rsp)
+}
+
+// AddDomainWithBodyWithResponse Say that a host is yours.
+//
+// Resellers have hosts of their own, and agencies on the largest plan. Set the TXT record that `proof` in the answer shows and point
+// the host to `target`, then verify it. Until then nothing is served there, and anybody else may claim the same host.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains (the `AddDomain` operationId).
+func (c *ClientWithResponses) AddDomainWithBodyWithResponse(ctx context.Context, params *AddDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddDomainResponse, error) {
+	rsp, err := c.AddDomainWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddDomainResponse(rsp)
+}
+
+// AddDomainWithResponse Say that a host is yours.
+//
+// Resellers have hosts of their own, and agencies on the largest plan. Set the TXT record that `proof` in the answer shows and point
+// the host to `target`, then verify it. Until then nothing is served there, and anybody else may claim the same host.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains (the `AddDomain` operationId).
+func (c *ClientWithResponses) AddDomainWithResponse(ctx context.Context, params *AddDomainParams, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*AddDomainResponse, error) {
+	rsp, err := c.AddDomain(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddDomainResponse(rsp)
+}
+
+// RemoveDomainWithResponse Give a host up.
+//
+// Requests for it are refused within a second.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /domains/{domain} (the `RemoveDomain` operationId).
+func (c *ClientWithResponses) RemoveDomainWithResponse(ctx context.Context, domain DomainID, reqEditors ...RequestEditorFn) (*RemoveDomainResponse, error) {
+	rsp, err := c.RemoveDomain(ctx, domain, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemoveDomainResponse(rsp)
+}
+
+// GetDomainWithResponse A host.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain} (the `GetDomain` operationId).
+func (c *ClientWithResponses) GetDomainWithResponse(ctx context.Context, domain DomainID, reqEditors ...RequestEditorFn) (*GetDomainResponse, error) {
+	rsp, err := c.GetDomain(ctx, domain, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDomainResponse(rsp)
+}
+
+// MakeDomainCanonicalWithResponse Have letters link to this host.
+//
+// One of the proven hosts is canonical: the first, until another is made so.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}:make-canonical (the `MakeDomainCanonical` operationId).
+func (c *ClientWithResponses) MakeDomainCanonicalWithResponse(ctx context.Context, domain DomainID, reqEditors ...RequestEditorFn) (*MakeDomainCanonicalResponse, error) {
+	rsp, err := c.MakeDomainCanonical(ctx, domain, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMakeDomainCanonicalResponse(rsp)
+}
+
+// VerifyDomainWithResponse Look for the proof of a host, now.
+//
+// What was missing is `problem` in the answer. Where the proof is there, but another tenant has proved the same host, the answer is
+// `409 domain.held`: that proof is looked for every day, and a host without one is taken out of service after three.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}:verify (the `VerifyDomain` operationId).
+func (c *ClientWithResponses) VerifyDomainWithResponse(ctx context.Context, domain DomainID, reqEditors ...RequestEditorFn) (*VerifyDomainResponse, error) {
+	rsp, err := c.VerifyDomain(ctx, domain, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVerifyDomainResponse(rsp)
+}
+
 // ListEventsWithResponse What happened, oldest first.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -33852,6 +34836,200 @@ func ParseContinueConnectionResponse(rsp *http.Response) (*ContinueConnectionRes
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Connection
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDomainsResponse parses an HTTP response from a ListDomainsWithResponse call
+func ParseListDomainsResponse(rsp *http.Response) (*ListDomainsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDomainsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DomainList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddDomainResponse parses an HTTP response from a AddDomainWithResponse call
+func ParseAddDomainResponse(rsp *http.Response) (*AddDomainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddDomainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Domain
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRemoveDomainResponse parses an HTTP response from a RemoveDomainWithResponse call
+func ParseRemoveDomainResponse(rsp *http.Response) (*RemoveDomainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemoveDomainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetDomainResponse parses an HTTP response from a GetDomainWithResponse call
+func ParseGetDomainResponse(rsp *http.Response) (*GetDomainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDomainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Domain
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseMakeDomainCanonicalResponse parses an HTTP response from a MakeDomainCanonicalWithResponse call
+func ParseMakeDomainCanonicalResponse(rsp *http.Response) (*MakeDomainCanonicalResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MakeDomainCanonicalResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Domain
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseVerifyDomainResponse parses an HTTP response from a VerifyDomainWithResponse call
+func ParseVerifyDomainResponse(rsp *http.Response) (*VerifyDomainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &VerifyDomainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Domain
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
