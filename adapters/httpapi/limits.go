@@ -26,7 +26,9 @@ var perMinute = map[string]map[tenants.Tier]int64{
 	"upload": {tenants.Free: 20, tenants.Creator: 40, tenants.Pro: 100, tenants.Team: 200},
 }
 
-// perAddress is what one address may do in a minute, before anybody is known.
+// perAddress is what one address may do in a minute where nobody is known: on a
+// public route, and with credentials that are none. Whoever is known has the
+// limit of their plan alone, however many of them share an address.
 // Guessing passwords is slow even from many addresses: identity hashes slowly.
 var perAddress = map[string]int64{"address": 1200, "sign_in": 10, "ask": 30, "refresh": 60}
 
@@ -73,10 +75,25 @@ const pause = 2 * time.Second
 
 // take counts one request against name's rate per minute.
 func (l *Limits) take(ctx context.Context, class, name string, rate int64) limiter.Context {
-	key := class + ":" + name
+	return l.ask(class, rate, func(store limiter.Store, r limiter.Rate) (limiter.Context, error) {
+		return store.Increment(ctx, class+":"+name, 1, r)
+	})
+}
+
+// look tells how name stands, and counts nothing. What has been used up is Reached.
+func (l *Limits) look(ctx context.Context, class, name string, rate int64) limiter.Context {
+	got := l.ask(class, rate, func(store limiter.Store, r limiter.Rate) (limiter.Context, error) {
+		return store.Peek(ctx, class+":"+name, r)
+	})
+	got.Reached = got.Remaining <= 0
+	return got
+}
+
+// ask asks the shared store, or the local one while that cannot be reached.
+func (l *Limits) ask(class string, rate int64, of func(limiter.Store, limiter.Rate) (limiter.Context, error)) limiter.Context {
 	r := limiter.Rate{Period: time.Minute, Limit: rate * l.factor}
 	if store := l.store(); store != nil {
-		got, err := store.Increment(ctx, key, 1, r)
+		got, err := of(store, r)
 		if err == nil {
 			return got
 		}
@@ -85,7 +102,7 @@ func (l *Limits) take(ctx context.Context, class, name string, rate int64) limit
 	if l.client != nil && class == "sign_in" {
 		r.Limit = min(r.Limit, alone*l.factor)
 	}
-	got, err := l.local.Increment(ctx, key, 1, r)
+	got, err := of(l.local, r)
 	if err != nil { // memory does not fail
 		return limiter.Context{Limit: r.Limit, Remaining: r.Limit}
 	}
@@ -114,7 +131,9 @@ func (l *Limits) lost() {
 	l.remote, l.retryAt = nil, time.Now().Add(pause)
 }
 
-// limitAddress holds back an address, before it costs a look at a credential.
+// limitAddress holds back an address. On a public route every request counts;
+// elsewhere those whose credentials are none do, and when an address has sent
+// too many of these, no more of its credentials are looked at.
 func (s *surface) limitAddress(r api.Route) fiber.Handler {
 	class := "address"
 	if r.Public != "" && perAddress[r.Rate] > 0 {
@@ -122,7 +141,14 @@ func (s *surface) limitAddress(r api.Route) fiber.Handler {
 	}
 	return func(c *fiber.Ctx) error {
 		name := masked(s.client(c))
-		return pass(c, class, s.Limits.take(c.UserContext(), class, name, perAddress[class]), r.Public != "")
+		if r.Public != "" {
+			return pass(c, class, s.Limits.take(c.UserContext(), class, name, perAddress[class]), true)
+		}
+		err := pass(c, class, s.Limits.look(c.UserContext(), class, name, perAddress[class]), false)
+		if fault.Is(err, fault.Unauthenticated) {
+			s.Limits.take(c.UserContext(), class, name, perAddress[class])
+		}
+		return err
 	}
 }
 

@@ -12,6 +12,10 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
+	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/id"
+	"github.com/carillonhq/carillon/tenants"
 )
 
 func TestMasked(t *testing.T) {
@@ -37,6 +41,46 @@ func TestLimitsAnnounceThemselves(t *testing.T) {
 	}
 	if code, _, wait, body := login(); code != 429 || wait == "" || !strings.Contains(body, `"retryable":true`) {
 		t.Errorf("%d %q %s", code, wait, body)
+	}
+}
+
+// crowd is people who are all known, each by a name of their own, or none is.
+type crowd struct {
+	doorman
+	known *bool
+}
+
+func (c crowd) Authenticate(context.Context, string) (identity.Principal, error) {
+	if !*c.known {
+		return identity.Principal{}, fault.New(fault.Unauthenticated, "auth.required", "Please sign in.")
+	}
+	return identity.Principal{User: tenants.UserID(id.New("usr"))}, nil
+}
+
+// Requests of people who are known do not use up what an address may do, and
+// credentials that are none do, until no more of them are looked at.
+func TestAddressesAreForTheUnknown(t *testing.T) {
+	known := true
+	cfg := testConfig()
+	cfg.Auth, cfg.Limits = crowd{known: &known}, NewLimits(nil)
+	addr := serve(t, cfg, api.Route{Method: "GET", Path: "/test/own", Session: true, Handler: echo})
+	get := func() int {
+		res, _ := raw(t, addr, "GET /api/v1/test/own HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAuthorization: Bearer x.y.z\r\n\r\n")
+		return res.StatusCode
+	}
+	for i := range 1300 {
+		if code := get(); code != 200 {
+			t.Fatalf("known, %d: %d", i, code)
+		}
+	}
+	known = false
+	for i := range 1200 {
+		if code := get(); code != 401 {
+			t.Fatalf("unknown, %d: %d", i, code)
+		}
+	}
+	if code := get(); code != 429 {
+		t.Errorf("after 1200 credentials that are none: %d", code)
 	}
 }
 

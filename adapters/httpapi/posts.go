@@ -57,7 +57,8 @@ func (s *Server) ListPosts(ctx context.Context, req api.ListPostsRequestObject) 
 		f.States = []publishing.State{publishing.State(*req.Params.State)}
 	}
 	if calendar {
-		f.Limit = maxCalendar
+		q.limit = maxCalendar
+		f.Limit = maxCalendar + 1
 	}
 	if f.Reverse, err = reversed(req.Params.Sort, calendar); err != nil {
 		return nil, err
@@ -66,9 +67,11 @@ func (s *Server) ListPosts(ctx context.Context, req api.ListPostsRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	out := api.ListPosts200JSONResponse{HasMore: !calendar && len(posts) > q.limit}
+	out := api.ListPosts200JSONResponse{HasMore: len(posts) > q.limit}
 	if out.HasMore {
 		posts = posts[:q.limit]
+	}
+	if out.HasMore && !calendar { // a window goes on in a narrower window
 		out.NextCursor = s.next(ctx, string(posts[q.limit-1].ID))
 	}
 	out.Data = each(posts, toPost)

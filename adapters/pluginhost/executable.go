@@ -57,6 +57,10 @@ func (e *executable) open(want string) (*os.File, error) {
 // known opens the file if it is not, and hashes it if that was not done since
 // it was written to. Called with the lock held.
 func (e *executable) known() error {
+	if e.byPath && e.file != nil && e.replaced() {
+		_ = e.file.Close() // what is run by its path is not run from it
+		e.file, e.sum = nil, ""
+	}
 	if e.file == nil {
 		if err := e.openOnce(); err != nil {
 			return err
@@ -76,6 +80,17 @@ func (e *executable) known() error {
 	e.sum, err = hash(e.file, info.Size())
 	e.stamp = stamp
 	return err
+}
+
+// replaced reports whether another file is at the path by now, as after an
+// update of an interpreter: that is what would run.
+func (e *executable) replaced() bool {
+	held, err := e.file.Stat()
+	if err != nil {
+		return true
+	}
+	there, err := os.Stat(e.path)
+	return err != nil || !os.SameFile(held, there)
 }
 
 func (e *executable) openOnce() error {

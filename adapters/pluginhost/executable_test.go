@@ -48,3 +48,27 @@ func TestAProgramThatWasChangedInPlaceIsSeen(t *testing.T) {
 		t.Errorf("%v, digest %s", err, e.digest())
 	}
 }
+
+// What is run by its path is hashed anew when another file is there.
+func TestAnInterpreterThatWasReplacedIsSeen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "python9")
+	put := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("one")
+	e := &executable{path: path, byPath: true}
+	defer func() { _ = e.close() }()
+	for _, text := range []string{"one", "two"} {
+		put(text)
+		before := e.digest()
+		if _, err := e.open(""); err != nil || e.digest() == before {
+			t.Errorf("%s: %v, digest %s as before", text, err, e.digest())
+		}
+	}
+}

@@ -20,8 +20,8 @@ import (
 //
 // and may carry a seventh field, true or false. The stock client believes it:
 // a line could send the host to any address on the network, or crash it with a
-// certificate that it did not ask for. The socket has to be in dir itself.
-func checkHandshake(line string, tooLong bool, dir string, mtls bool) error {
+// certificate that it cannot read. The socket has to be in dir itself.
+func checkHandshake(line string, tooLong bool, dir string) error {
 	parts := strings.Split(strings.TrimRight(line, "\r"), "|")
 	switch {
 	case tooLong:
@@ -41,10 +41,10 @@ func checkHandshake(line string, tooLong bool, dir string, mtls bool) error {
 	case len(parts) == 7 && parts[6] != "true" && parts[6] != "false":
 		return fmt.Errorf("multiplexing %.20q", parts[6])
 	}
-	return checkCertificate(parts, mtls)
+	return checkCertificate(parts)
 }
 
-func checkCertificate(parts []string, mtls bool) error {
+func checkCertificate(parts []string) error {
 	cert := ""
 	if len(parts) > 5 {
 		cert = parts[5]
@@ -53,10 +53,8 @@ func checkCertificate(parts []string, mtls bool) error {
 	switch {
 	case err != nil:
 		return errors.New("the certificate is not base64")
-	case mtls && len(der) == 0:
+	case len(der) == 0:
 		return errors.New("no certificate")
-	case !mtls && cert != "":
-		return errors.New("a certificate that nobody asked for")
 	}
 	return nil
 }

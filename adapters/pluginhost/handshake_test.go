@@ -14,46 +14,45 @@ func TestCheckHandshake(t *testing.T) {
 	cert := strings.Repeat("A", 400)
 	good := "1|1|unix|" + socketHome + "/s|grpc|" + cert
 	for name, tt := range map[string]struct {
-		line     string
-		mtls, ok bool
+		line string
+		ok   bool
 	}{
-		"good":                    {good, true, true},
-		"carriage return":         {good + "\r", true, true},
-		"seventh field":           {good + "|true", true, true},
-		"seventh field, nonsense": {good + "|maybe", true, false},
-		"eight fields":            {good + "|true|x", true, false},
-		"plain":                   {"1|1|unix|" + socketHome + "/s|grpc", false, true},
-		"certificate unasked":     {good, false, false},
-		"no certificate":          {"1|1|unix|" + socketHome + "/s|grpc|", true, false},
-		"certificate not base64":  {"1|1|unix|" + socketHome + "/s|grpc|!!!!", true, false},
-		"core":                    {strings.Replace(good, "1|", "2|", 1), true, false},
-		"protocol":                {strings.Replace(good, "|1|", "|2|", 1), true, false},
-		"tcp":                     {strings.Replace(good, "unix", "tcp", 1), true, false},
-		"relative":                {strings.Replace(good, socketHome, ".", 1), true, false},
-		"parent":                  {strings.Replace(good, "/s|", "/../s|", 1), true, false},
-		"child":                   {strings.Replace(good, "/s|", "/d/s|", 1), true, false},
-		"the directory itself":    {strings.Replace(good, "/s|", "|", 1), true, false},
-		"abstract":                {strings.Replace(good, socketHome+"/s", "@s", 1), true, false},
-		"empty":                   {"", true, false},
+		"good":                    {good, true},
+		"carriage return":         {good + "\r", true},
+		"seventh field":           {good + "|true", true},
+		"seventh field, nonsense": {good + "|maybe", false},
+		"eight fields":            {good + "|true|x", false},
+		"plain":                   {"1|1|unix|" + socketHome + "/s|grpc", false},
+		"no certificate":          {"1|1|unix|" + socketHome + "/s|grpc|", false},
+		"certificate not base64":  {"1|1|unix|" + socketHome + "/s|grpc|!!!!", false},
+		"core":                    {strings.Replace(good, "1|", "2|", 1), false},
+		"protocol":                {strings.Replace(good, "|1|", "|2|", 1), false},
+		"tcp":                     {strings.Replace(good, "unix", "tcp", 1), false},
+		"relative":                {strings.Replace(good, socketHome, ".", 1), false},
+		"parent":                  {strings.Replace(good, "/s|", "/../s|", 1), false},
+		"child":                   {strings.Replace(good, "/s|", "/d/s|", 1), false},
+		"the directory itself":    {strings.Replace(good, "/s|", "|", 1), false},
+		"abstract":                {strings.Replace(good, socketHome+"/s", "@s", 1), false},
+		"empty":                   {"", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := checkHandshake(tt.line, false, socketHome, tt.mtls); (err == nil) != tt.ok {
+			if err := checkHandshake(tt.line, false, socketHome); (err == nil) != tt.ok {
 				t.Errorf("%v", err)
 			}
 		})
 	}
-	if checkHandshake(good, true, socketHome, true) == nil {
+	if checkHandshake(good, true, socketHome) == nil {
 		t.Error("a line that was cut passed")
 	}
 }
 
 // FuzzHandshake: whatever passes names a socket right inside the directory.
 func FuzzHandshake(f *testing.F) {
-	f.Add("1|1|unix|"+socketHome+"/s|grpc|"+strings.Repeat("A", 400), true)
-	f.Add("1|1|unix|"+socketHome+"/../s|grpc|", false)
-	f.Add("1|1|tcp|127.0.0.1:1|grpc", false)
-	f.Fuzz(func(t *testing.T, line string, mtls bool) {
-		if checkHandshake(line, false, socketHome, mtls) != nil {
+	f.Add("1|1|unix|" + socketHome + "/s|grpc|" + strings.Repeat("A", 400))
+	f.Add("1|1|unix|" + socketHome + "/../s|grpc|")
+	f.Add("1|1|tcp|127.0.0.1:1|grpc")
+	f.Fuzz(func(t *testing.T, line string) {
+		if checkHandshake(line, false, socketHome) != nil {
 			return
 		}
 		parts := strings.Split(line, "|")

@@ -196,6 +196,9 @@ func (h *Host) all() []*entry {
 	return out
 }
 
+// DefaultTimeouts are those that hold where Config has none.
+func DefaultTimeouts() Timeouts { return withDefaults(Config{}).Timeouts }
+
 func withDefaults(cfg Config) Config {
 	t := &cfg.Timeouts
 	for at, d := range map[*time.Duration]time.Duration{

@@ -211,7 +211,7 @@ func (r *run) handshake(stdout io.Reader) {
 	in := bufio.NewReaderSize(stdout, maxHandshake)
 	line, tooLong, err := in.ReadLine()
 	if err == nil {
-		err = checkHandshake(string(line), tooLong, r.dir, true)
+		err = checkHandshake(string(line), tooLong, r.dir)
 	}
 	if err == nil {
 		err = checkSocket(r.at(socketOf(string(line))))

@@ -152,7 +152,7 @@ func (q queue) look(ctx context.Context, waiting, parked walk, holder string, n 
 		parked.at.tenant, parked.at.channel, hops(parked), parkMost, without).Query(func(rows pgx.Rows) error {
 		return l.read(rows, hops(waiting), hops(parked))
 	})
-	return l, q.db.sys.pool.SendBatch(ctx, b).Close()
+	return l, q.db.claims.SendBatch(ctx, b).Close()
 }
 
 // isElsewhere reports whether same_database stopped the statement.

@@ -24,7 +24,7 @@ type postDeliveryRow struct {
 }
 
 var deliveriesSQL = "select " + segmentSelect + `
-	  from deliveries d join segments s on s.tenant_id = d.tenant_id and s.delivery_id = d.delivery_id
+	  from deliveries d join segments s on s.tenant_id = d.tenant_id and s.post_id = d.post_id and s.delivery_id = d.delivery_id
 	 where {d} and {s} and d.post_id = any ($2)
 	 order by d.delivery_id, s.position`
 
@@ -67,7 +67,7 @@ func (tx postTx) SaveDelivery(ctx context.Context, d *publishing.Delivery) error
 	for i, s := range d.Segments {
 		keep[i] = string(s.ID)
 	}
-	if _, err := tx.NewRaw("delete from segments s where ? and s.delivery_id = ? and s.segment_id not in (?)", tx.ours("s"), r.ID, bun.List(keep)).Exec(ctx); err != nil {
+	if _, err := tx.NewRaw("delete from segments s where ? and s.post_id = ? and s.delivery_id = ? and s.segment_id not in (?)", tx.ours("s"), r.Post, r.ID, bun.List(keep)).Exec(ctx); err != nil {
 		return err
 	}
 	b := new(pgx.Batch)

@@ -141,7 +141,7 @@ func (db *DB) glance(ctx context.Context, tenant tenants.ID, fill func(tx, *pgx.
 			return asFault(err)
 		}
 		b := new(pgx.Batch)
-		b.Queue("select set_config('app.tenant_id', $1, true)", string(tenant))
+		b.Queue(tenantAndPlans, string(tenant))
 		fill(tx{tenant: tenant, db: db}, b)
 		err = c.SendBatch(ctx, b).Close()
 		dead := c.Conn().IsClosed()

@@ -9,6 +9,7 @@ import (
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/audit"
+	"github.com/carillonhq/carillon/tenants/registry"
 )
 
 // PausePlatform holds back everything for one platform, in every tenant, until
@@ -39,13 +40,32 @@ func (db *DB) Platforms(ctx context.Context) (ids []string, err error) {
 
 // PauseAll holds back everything, everywhere, until ResumeAll.
 func (db *DB) PauseAll(ctx context.Context, reason string) error {
-	return db.switchOff(ctx, audit.Of(system, "publishing.pause", "", "reason", reason), "update tenants set paused = true, paused_reason = $1 where parent_id is null", reason)
+	return db.pauseRoot(ctx, audit.Of(system, "publishing.pause", "", "reason", reason), "update tenants set paused = true, paused_reason = $1, updated_at = now(), version = version + 1 where parent_id is null", reason)
 }
 
 // ResumeAll undoes PauseAll, and the pause that a restored database begins with.
 func (db *DB) ResumeAll(ctx context.Context) error {
-	return db.switchOff(ctx, audit.Of(system, "publishing.resume", ""), "update tenants set paused = false, paused_reason = '' where parent_id is null and paused")
+	return db.pauseRoot(ctx, audit.Of(system, "publishing.resume", ""), "update tenants set paused = false, paused_reason = '', updated_at = now(), version = version + 1 where parent_id is null and paused")
 }
+
+// pauseRoot changes the operator's tenant and tells its subscribers.
+func (db *DB) pauseRoot(ctx context.Context, e audit.Entry, query string, args ...any) error {
+	return db.system(ctx, pathPlatform, func(ctx context.Context, tx tx) error {
+		var root, state string
+		var told registry.Told
+		err := tx.pgx.QueryRow(ctx, query+" returning tenant_id, state, paused, version", args...).Scan(&root, &state, &told.Paused, &told.Version)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return notPaused()
+		}
+		if err != nil {
+			return err
+		}
+		told.State = registry.State(state)
+		return errors.Join(tx.tell(ctx, tenants.ID(root), registry.EventUpdated, root, told), tx.recordIn(ctx, "", e))
+	})
+}
+
+func notPaused() error { return fault.New(fault.NotFound, "pause.not_found", "That is not paused.") }
 
 // system is the actor of who has the machine.
 const system = string(tenants.System)
@@ -54,7 +74,7 @@ func (db *DB) switchOff(ctx context.Context, e audit.Entry, query string, args .
 	return db.system(ctx, pathPlatform, func(ctx context.Context, tx tx) error {
 		tag, err := tx.pgx.Exec(ctx, query, args...)
 		if err == nil && tag.RowsAffected() == 0 {
-			return fault.New(fault.NotFound, "pause.not_found", "That is not paused.")
+			return notPaused()
 		}
 		return errors.Join(err, tx.recordIn(ctx, "", e))
 	})

@@ -61,7 +61,7 @@ func (tx mediaTx) Detach(ctx context.Context, id media.ID) error {
 // through first: a name is long enough to be nothing else.
 func (tx mediaTx) drafts(ctx context.Context, id media.ID, how ...func(*bun.SelectQuery) *bun.SelectQuery) ([]*publishing.Post, error) {
 	var rows []postRow
-	q := tx.find(&rows).Where("p.state = 'draft' and position(? in p.content::text) > 0", string(id)).OrderExpr("p.post_id")
+	q := tx.find(&rows).Where("p.draft and position(? in p.content::text) > 0", string(id)).OrderExpr("p.post_id")
 	for _, fn := range how {
 		q = fn(q)
 	}

@@ -131,7 +131,22 @@ func migrateQueue(ctx context.Context, ownerURL string, super bool) error {
 // The index is River's own for fetching, without the state: row-level security
 // keeps the planner from using the comparison of an enum for the order of
 // River's, so that each fetch would put all waiting jobs in order.
+//
+// River indexes what is in a job's arguments and metadata for lists by them,
+// which nobody here asks for, and every step of every job would be entered
+// twice. They stay under their names, which a later River may want to drop, and
+// are empty.
 const queueGrants = `
+do $$
+declare i record;
+begin
+  for i in select c.relname, a.attname from pg_index x join pg_class c on c.oid = x.indexrelid join pg_attribute a on a.attrelid = c.oid
+            where x.indrelid = 'river.river_job'::regclass and x.indpred is null
+              and c.relname in ('river_job_args_index', 'river_job_metadata_index') loop
+    execute format('drop index river.%I', i.relname);
+    execute format('create index %I on river.river_job using gin (%I) where false', i.relname, i.attname);
+  end loop;
+end $$;
 create index if not exists river_job_available on river.river_job (queue, priority, scheduled_at, id) where state = 'available';
 grant usage on schema river to carillon_app, carillon_system;
 grant select, insert, update, delete on all tables in schema river to carillon_system;

@@ -112,7 +112,7 @@ func (tx postTx) Calendar(ctx context.Context, f publishing.Filter) ([]publishin
 const outlinesSQL = `
 	select d.delivery_id, d.post_id, d.channel_id, d.format, d.due_at,
 	       s.segment_id, s.position, s.comment, s.state, s.ref, s.live_at, s.problem, s.visibility, s.warnings
-	  from deliveries d join segments s on s.tenant_id = d.tenant_id and s.delivery_id = d.delivery_id
+	  from deliveries d join segments s on s.tenant_id = d.tenant_id and s.post_id = d.post_id and s.delivery_id = d.delivery_id
 	 where {d} and {s} and d.post_id = any ($2)
 	 order by d.delivery_id, s.position`
 

@@ -46,6 +46,7 @@ type Config struct {
 // interfaces. It is safe for concurrent use.
 type DB struct {
 	app, sys role
+	claims   *pgxpool.Pool         // of sys; see claimConns
 	jobs     *river.Client[pgx.Tx] // inserts only
 	walls    walls.Test
 	hints    hints
@@ -74,13 +75,27 @@ func OpenForTest(ctx context.Context, c Config, w walls.Test) (*DB, error) {
 		app.close()
 		return nil, fmt.Errorf("system role: %w", err)
 	}
-	db := &DB{app: app, sys: sys, walls: w}
+	own := sys.pool.Config()
+	own.MaxConns = claimConns
+	claims, err := pgxpool.NewWithConfig(ctx, own)
+	if err != nil {
+		app.close()
+		sys.close()
+		return nil, fmt.Errorf("system role: %w", err)
+	}
+	db := &DB{app: app, sys: sys, claims: claims, walls: w}
 	if db.jobs, err = river.NewClient(riverpgxv5.New(app.pool), &river.Config{Schema: riverSchema}); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("job client: %w", err)
 	}
 	return db, nil
 }
+
+// claimConns is how many connections claims have to themselves, of the system
+// role. A claim is a large statement that costs about as much to plan as to run,
+// so it had better meet the same connection each time; and it waits for none
+// that jobs have taken. A dispatcher claims one at a time.
+const claimConns = 2
 
 func connect(ctx context.Context, c Config, url, name string) (role, error) {
 	cfg, err := pgxpool.ParseConfig(url)
@@ -137,6 +152,7 @@ func bound(ctx context.Context, pool *pgxpool.Pool) error {
 func (db *DB) Close() {
 	db.app.close()
 	db.sys.close()
+	db.claims.Close()
 }
 
 func (r role) close() {

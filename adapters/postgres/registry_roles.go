@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 
 	"github.com/uptrace/bun"
 
@@ -70,21 +71,47 @@ func replaceRole(ctx context.Context, tx tx, reach []string, role string, instea
 	if instead == "" {
 		return fault.New(fault.Conflict, "role.in_use", "Somebody has this role or is invited with it. Say which one they get instead.")
 	}
-	var changed []string
+	var changed []struct { // an invited person has no user
+		Tenant string `bun:"tenant_id"`
+		User   string `bun:"user_id"`
+	}
 	if err := tx.NewRaw(`with m as (
-			update memberships set role = ?2, granted_by = ?3, version = version + 1, updated_at = now() where tenant_id in (?0) and role = ?1 returning tenant_id),
+			update memberships set role = ?2, granted_by = ?3, version = version + 1, updated_at = now() where tenant_id in (?0) and role = ?1 returning tenant_id, user_id),
 		i as (
 			update invitations set role = ?2, version = version + 1, updated_at = now() where tenant_id in (?0) and role = ?1 and state = 'pending' returning tenant_id)
-		select tenant_id from m union select tenant_id from i`, bun.List(reach), role, string(instead), e.Actor).Scan(ctx, &changed); err != nil {
+		select tenant_id, user_id from m union select tenant_id, '' from i order by 1, 2`, bun.List(reach), role, string(instead), e.Actor).Scan(ctx, &changed); err != nil {
 		return err
 	}
-	for _, at := range changed {
-		if at == string(tx.tenant) {
+	entered := tx.tenant
+	for _, c := range changed {
+		at := tenants.ID(c.Tenant)
+		if at != entered && at != tx.tenant {
+			if err := tx.recordIn(ctx, at, e); err != nil {
+				return err
+			}
+		}
+		entered = at
+		if c.User == "" {
 			continue
 		}
-		if err := tx.recordIn(ctx, tenants.ID(at), e); err != nil {
+		if err := tx.tell(ctx, at, registry.EventMember, c.User, registry.ToldMember{Role: instead}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// tell emits an event of another tenant, in a transaction through the system
+// door: whose rows are written is said for its statements alone.
+func (tx tx) tell(ctx context.Context, tenant tenants.ID, eventType, subject string, data any) error {
+	as := func(t tenants.ID) error {
+		_, err := tx.pgx.Exec(ctx, "select set_config('app.tenant_id', $1, true)", string(t))
+		return err
+	}
+	if err := as(tenant); err != nil {
+		return err
+	}
+	there := tx
+	there.tenant = tenant
+	return errors.Join(there.emit(ctx, eventType, subject, data), as(tx.tenant))
 }

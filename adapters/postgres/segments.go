@@ -18,16 +18,16 @@ import (
 // and segmentTargets name the same things in the same order.
 
 var segmentColumns = []string{
-	"due_at", "holder", // of its delivery; first, for the statements below
-	"position", "comment", "part", "revision", "state", "next_at", "generation", "step", "label", "attempt", "tries",
+	"due_at", "position", "comment", "part", // what was ordered; the first is its delivery's
+	"holder", "revision", "state", "next_at", "generation", "step", "label", "attempt", "tries",
 	"doubt_at", "reply_to", "root", "ref", "live_at", "problem", "evidence", "visibility", "warnings",
 	"armed_hash", "called_at", "ordered_at", "verify", "canceling",
 }
 
 func segmentValues(d *publishing.Delivery, s *publishing.Segment) []any {
 	return []any{
-		d.DueAt, s.Holder,
-		s.Position, s.Comment, s.Part, s.Revision, s.State, zeronull.Timestamptz(s.NextAt), s.Generation, s.Step, s.Label, s.Attempt, s.Tries,
+		d.DueAt, s.Position, s.Comment, s.Part,
+		s.Holder, s.Revision, s.State, zeronull.Timestamptz(s.NextAt), s.Generation, s.Step, s.Label, s.Attempt, s.Tries,
 		zeronull.Timestamptz(s.DoubtAt), s.ReplyTo, s.Root, s.Ref, zeronull.Timestamptz(s.LiveAt), s.Problem, s.Evidence, s.Hidden, s.Warnings,
 		s.ArmedHash, zeronull.Timestamptz(s.CalledAt), zeronull.Timestamptz(s.OrderedAt), s.Verify, s.Canceling,
 	}
@@ -35,17 +35,20 @@ func segmentValues(d *publishing.Delivery, s *publishing.Segment) []any {
 
 func segmentTargets(d *publishing.Delivery, s *publishing.Segment) []any {
 	return []any{
-		&d.DueAt, &s.Holder,
-		&s.Position, &s.Comment, &s.Part, &s.Revision, &s.State, maybe(&s.NextAt), &s.Generation, &s.Step, &s.Label, &s.Attempt, &s.Tries,
+		&d.DueAt, &s.Position, &s.Comment, &s.Part,
+		&s.Holder, &s.Revision, &s.State, maybe(&s.NextAt), &s.Generation, &s.Step, &s.Label, &s.Attempt, &s.Tries,
 		maybe(&s.DoubtAt), &s.ReplyTo, &s.Root, &s.Ref, maybe(&s.LiveAt), &s.Problem, &s.Evidence, &s.Hidden, &s.Warnings,
 		&s.ArmedHash, maybe(&s.CalledAt), maybe(&s.OrderedAt), &s.Verify, &s.Canceling,
 	}
 }
 
-// $1 is the tenant and $2 the segment, so $3 is its due time and $4 its holder.
+// ordered is how many of segmentColumns only a delivery's own save writes.
+const ordered = 4
+
+// $1 is the tenant and $2 the segment; what a step changes begins with $3, its holder.
 var (
-	saveSegmentSQL = "update segments s set held_at = case when $4 = '' then null else s.held_at end, " +
-		eachColumn(func(i int, c string) string { return fmt.Sprintf("%s = $%d", c, i+3) }) +
+	saveSegmentSQL = "update segments s set held_at = case when $3 = '' then null else s.held_at end, " +
+		columns(segmentColumns[ordered:], func(i int, c string) string { return fmt.Sprintf("%s = $%d", c, i+3) }) +
 		" where {s} and s.segment_id = $2"
 
 	// The tenant is the column's default, as everywhere; $1 is not its source.
@@ -62,8 +65,12 @@ var (
 )
 
 func eachColumn(write func(i int, column string) string) string {
-	out := make([]string, len(segmentColumns))
-	for i, c := range segmentColumns {
+	return columns(segmentColumns, write)
+}
+
+func columns(of []string, write func(i int, column string) string) string {
+	out := make([]string, len(of))
+	for i, c := range of {
 		out[i] = write(i, c)
 	}
 	return strings.Join(out, ", ")

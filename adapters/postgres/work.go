@@ -146,7 +146,7 @@ var (
 func workWith(more string) string {
 	return "select " + segmentSelect + `, clock_timestamp(), ps.missed_after_s, s.trace` + more + `
 	  from deliveries d
-	  join segments s on s.tenant_id = d.tenant_id and s.delivery_id = d.delivery_id
+	  join segments s on s.tenant_id = d.tenant_id and s.post_id = d.post_id and s.delivery_id = d.delivery_id
 	  left join publishing_settings ps on ps.tenant_id = d.tenant_id
 	 where {d} and {s} and d.delivery_id = $2 and s.post_id = $3
 	 order by s.position`
@@ -234,7 +234,7 @@ func inUTC(times ...*time.Time) {
 
 func (tx postTx) SaveSegments(_ context.Context, d *publishing.Delivery, segments ...*publishing.Segment) error {
 	for _, s := range segments {
-		tx.queue(&tx.later.batch, saveSegmentSQL, append([]any{s.ID}, segmentValues(d, s)...)...)
+		tx.queue(&tx.later.batch, saveSegmentSQL, append([]any{s.ID}, segmentValues(d, s)[ordered:]...)...)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ package sandbox
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -25,13 +26,20 @@ import (
 // Mode says what to do when a part of the sandbox is not to be had.
 type Mode string
 
-// The modes. Required refuses to start a guest unless every part is in force;
-// Best takes what there is and says what is missing; Off leaves it out.
+// The modes. Required refuses to start a guest unless every part is in force,
+// and Required with groups of parts, "required:network,files", unless those
+// are; Best takes what there is and says what is missing; Off leaves it out.
 const (
 	Best     Mode = "best"
 	Required Mode = "required"
 	Off      Mode = "off"
 )
+
+// groupsOfParts are what a mode may require, by the names for it.
+var groupsOfParts = map[string][]string{
+	"files": {files}, "disk": {disk}, "network": {paths, abstract, tcp, protocols}, "processes": {others, ending, processes},
+	"memory": {memory, total}, "rights": {privileges, calls},
+}
 
 // ParseMode reads a mode. Empty means Best.
 func ParseMode(text string) (Mode, error) {
@@ -41,7 +49,34 @@ func ParseMode(text string) (Mode, error) {
 	case Best, Required, Off:
 		return m, nil
 	}
-	return "", fmt.Errorf("%q is none of required, best and off", text)
+	named, some := strings.CutPrefix(text, string(Required)+":")
+	for name := range strings.SplitSeq(named, ",") {
+		if groupsOfParts[name] == nil {
+			some = false
+		}
+	}
+	if !some {
+		return "", fmt.Errorf("%q is none of required, best and off, nor required: with some of %s", text,
+			strings.Join(slices.Sorted(maps.Keys(groupsOfParts)), ", "))
+	}
+	return Mode(text), nil
+}
+
+// lacks says what m requires and l has not, empty if nothing.
+func (m Mode) lacks(l Level) string {
+	if m == Required && l.Name() != "full" {
+		return l.String()
+	}
+	var out []string
+	named, _ := strings.CutPrefix(string(m), string(Required)+":")
+	for name := range strings.SplitSeq(named, ",") {
+		for _, p := range l.Parts {
+			if p.Missing != "" && slices.Contains(groupsOfParts[name], p.Name) {
+				out = append(out, fmt.Sprintf("%s: %s (%s)", name, p.Name, p.Missing))
+			}
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 // Policy is what a guest may do. All paths are absolute.

@@ -34,7 +34,7 @@ type Cage struct {
 // p. program is the open file to execute; nil means that cmd.Path is executed
 // by its path. It also tells the level that this guest will have. In mode Best
 // the Cage is nil where nothing can be confined, in mode Off always. Error: in
-// mode Required, if anything is missing; under root, if only root may read what
+// mode Required, if anything is missing that it requires; under root, if only root may read what
 // the guest needs, for no guest is root.
 //
 // cmd must be started once, and Serve or Close be called after that.
@@ -63,8 +63,8 @@ func (d detected) wrap(mode Mode, cmd *exec.Cmd, program *os.File, p Policy) (*C
 	if len(p.ReadWrite) > 0 {
 		level = level.Without("folders of the host's are its to write", disk)
 	}
-	if mode == Required && level.Name() != "full" {
-		return nil, level, fmt.Errorf("the sandbox is required and %s", level)
+	if lack := mode.lacks(level); lack != "" {
+		return nil, level, fmt.Errorf("the sandbox is required and %s", lack)
 	}
 	if d.plan == (plan{}) && !d.bare {
 		return nil, level, nil

@@ -28,12 +28,11 @@ const (
 	Session     = "session"      // access tokens
 	Refresh     = "refresh"      // the next refresh token of a session
 	Address     = "address"      // names of mail addresses in counters
-	OAuthState  = "oauth-state"  // the round trip to a platform's consent page
+	Operators   = "operators"    // the same, where operators sign in
 	SignIn      = "sign-in"      // the round trip to a provider that signs people in
 	Cursor      = "cursor"       // pages of lists
 	Gateway     = "gateway"      // media for a plugin, for one call
 	EventTicket = "event-ticket" // opening an event stream
-	Webhook     = "webhook"      // secrets of webhook endpoints, at rest
 	DataKeys    = "data-keys"    // the tenants' data keys, at rest
 	Pseudonym   = "pseudonym"    // tenants' names as plugins see them
 	Audit       = "audit"        // signs the heads of audit chains
@@ -42,7 +41,7 @@ const (
 
 // Purposes lists every purpose once.
 func Purposes() []string {
-	return []string{Session, Refresh, Address, OAuthState, SignIn, Cursor, Gateway, EventTicket, Webhook, DataKeys, Pseudonym, Audit, Database}
+	return []string{Session, Refresh, Address, Operators, SignIn, Cursor, Gateway, EventTicket, DataKeys, Pseudonym, Audit, Database}
 }
 
 // Vault derives keys. It is safe for concurrent use.

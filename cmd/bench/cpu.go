@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,7 +49,10 @@ func used(pid int) (seconds float64, parent int) {
 }
 
 // spent is the processor time of an installation by part.
-type spent struct{ database, workers, plugins, driver float64 }
+type spent struct {
+	database, workers, plugins, driver float64
+	log                                float64 // bytes that the database wrote ahead
+}
 
 func (h *house) spent(workers []*proc.Process) (s spent) {
 	own, backends := cpu(h.server.PID)
@@ -62,12 +66,19 @@ func (h *house) spent(workers []*proc.Process) (s spent) {
 	return s
 }
 
+// spentAndLogged is spent with what does not depend on what else the machine does.
+func (h *house) spentAndLogged(ctx context.Context) spent {
+	s := h.spent(nil)
+	_ = h.admin.QueryRow(context.WithoutCancel(ctx), "select (pg_current_wal_insert_lsn() - '0/0')::float8").Scan(&s.log)
+	return s
+}
+
 func (s spent) since(before spent) spent {
-	return spent{s.database - before.database, s.workers - before.workers, s.plugins - before.plugins, s.driver - before.driver}
+	return spent{s.database - before.database, s.workers - before.workers, s.plugins - before.plugins, s.driver - before.driver, s.log - before.log}
 }
 
 func (s spent) and(more spent) spent {
-	return spent{s.database + more.database, s.workers + more.workers, s.plugins + more.plugins, s.driver + more.driver}
+	return spent{s.database + more.database, s.workers + more.workers, s.plugins + more.plugins, s.driver + more.driver, s.log + more.log}
 }
 
 // each is the milliseconds of all parts for one of n.
@@ -77,5 +88,5 @@ func (s spent) each(n int) float64 {
 
 // parts says what each is made of, where no process but this one takes part.
 func (s spent) parts(n int) string {
-	return fmt.Sprintf("database %.2f, client %.2f", s.database/float64(n)*1000, s.driver/float64(n)*1000)
+	return fmt.Sprintf("database %.2f, client %.2f; %.0f bytes of log", s.database/float64(n)*1000, s.driver/float64(n)*1000, s.log/float64(n))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/carillonhq/carillon/adapters/dispatch"
 	"github.com/carillonhq/carillon/adapters/rules"
@@ -87,12 +88,12 @@ func (h *house) dispatched(ctx context.Context, places []place, tag string, n in
 	watch := &counter{left: int64(n), done: cancel}
 	runner := publishing.NewRunner(h.db.Posts(), h.db.Queue(), instant{}, instant{}, rules.New(), watch, time.Now)
 	d := dispatch.New(h.db.Queue(), runner, nil, dispatch.Config{Holder: "bench", Slots: abreast, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	began, before := time.Now(), h.spent(nil)
+	began, before := time.Now(), h.spentAndLogged(ctx)
 	err = d.Run(ctx)
 	if watch.lost() > 0 {
 		return 0, used, fmt.Errorf("%d posts never left", watch.lost())
 	}
-	return float64(n) / watch.at.Sub(began).Seconds(), h.spent(nil).since(before), err
+	return float64(n) / watch.at.Sub(began).Seconds(), h.spentAndLogged(ctx).since(before), err
 }
 
 // spread plans n posts, due now, over the first sixteen places.
@@ -171,8 +172,20 @@ func newRiverSide(ctx context.Context, h *house) (*riverSide, error) {
 	cfg.ConnConfig.RuntimeParams["jit"] = "off" // as on the other side
 	cfg.MaxConns = 16 + 2                       // as many for commits as on the other side, and two for River itself
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = pool.Exec(ctx, "create schema "+bareSchema); err == nil {
+		var m *rivermigrate.Migrator[pgx.Tx]
+		if m, err = rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: bareSchema}); err == nil {
+			_, err = m.Migrate(ctx, rivermigrate.DirectionUp, nil)
+		}
+	}
 	return &riverSide{pool}, err
 }
+
+// bareSchema has River's tables as River makes them.
+const bareSchema = "bare"
 
 // publishArgs is a post to publish.
 type publishArgs struct{ Tenant, Post, Delivery, Segment, Channel string }
@@ -197,7 +210,7 @@ func (b *riverSide) drained(ctx context.Context, h *house, places []place, tag s
 	defer cancel()
 	watch := &counter{left: int64(n), done: cancel}
 	workers := river.NewWorkers()
-	insert, err := river.NewClient(riverpgxv5.New(b.pool), &river.Config{Schema: "river"}) // one that knows every kind of job
+	insert, err := river.NewClient(riverpgxv5.New(b.pool), &river.Config{Schema: bareSchema}) // one that knows every kind of job
 	if err != nil {
 		return 0, used, err
 	}
@@ -209,7 +222,7 @@ func (b *riverSide) drained(ctx context.Context, h *house, places []place, tag s
 		return nil
 	}))
 	client, err := river.NewClient(riverpgxv5.New(b.pool), &river.Config{
-		Schema: "river", Queues: map[string]river.QueueConfig{"bench": {MaxWorkers: abreast}}, Workers: workers,
+		Schema: bareSchema, Queues: map[string]river.QueueConfig{"bench": {MaxWorkers: abreast}}, Workers: workers,
 		FetchCooldown: 5 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
@@ -218,7 +231,7 @@ func (b *riverSide) drained(ctx context.Context, h *house, places []place, tag s
 	if err := b.enqueue(ctx, insert, tag); err != nil {
 		return 0, used, err
 	}
-	began, before := time.Now(), h.spent(nil)
+	began, before := time.Now(), h.spentAndLogged(ctx)
 	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
 		return 0, used, err
 	}
@@ -229,7 +242,7 @@ func (b *riverSide) drained(ctx context.Context, h *house, places []place, tag s
 	if watch.lost() > 0 {
 		return 0, used, fmt.Errorf("%d jobs never ran", watch.lost())
 	}
-	return float64(n) / watch.at.Sub(began).Seconds(), h.spent(nil).since(before), nil
+	return float64(n) / watch.at.Sub(began).Seconds(), h.spentAndLogged(ctx).since(before), nil
 }
 
 // enqueue makes a job of each planned segment, and takes it from our own queue.

@@ -52,7 +52,7 @@ type config struct {
 	ProviderNets  []netip.Prefix // CARILLON_OIDC_NETWORKS, own networks that have such a provider
 	Closed        bool           // CARILLON_REGISTRATION=closed: nobody registers by themselves
 	LocalPlugins  bool           // CARILLON_PLUGINS_LOCAL=allow: plugins that nobody signed
-	Sandbox       sandbox.Mode   // CARILLON_SANDBOX: required, best (if not set) or off
+	Sandbox       sandbox.Mode   // CARILLON_SANDBOX: required, with names of parts or without, best (if not set) or off
 	Attributed    bool           // CARILLON_EGRESS_CALLS: required, or best (if not set)
 	SandboxRead   []string       // CARILLON_SANDBOX_READ, folders that plugins may read, with colons between
 }
@@ -92,7 +92,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 	c.Attributed = e.word("CARILLON_EGRESS_CALLS", "best", "required") == "required"
 	c.LocalPlugins = e.word("CARILLON_PLUGINS_LOCAL", "allow", "refuse") == "allow"
 	c.URL = strings.TrimRight(e.text("CARILLON_URL", "http://"+c.Addr), "/")
-	c.BlobURL = e.text("CARILLON_BLOB_URL", "file://"+c.StateDir+"/blobs")
+	c.BlobURL = e.text("CARILLON_BLOB_URL", blobsIn(getenv("CARILLON_STATE_DIR")))
 	return c, errors.Join(e.errs...)
 }
 

@@ -191,13 +191,40 @@ func (d *dev) run(ctx context.Context, then func(context.Context, *kernel) error
 	}
 	w := k.dispatcher()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return runNetwork(ctx, d.pigeon, d.network) })
+	failed, end := d.practice(ctx)
+	g.Go(func() error { return failed(ctx) })
 	g.Go(func() error { return serveLocal(ctx, d.mail, k.mailbox.Handler()) })
 	g.Go(func() error { return k.serveOn(ctx, d.api, w.ready) })
 	g.Go(func() error { return k.operate(ctx, w.ready) })
 	g.Go(func() error { return k.work(ctx, w) })
 	g.Go(func() error { return then(ctx, k) })
-	return g.Wait()
+	return errors.Join(g.Wait(), end())
+}
+
+// practice runs the practice network until end is called, whatever becomes of
+// ctx: one that goes first leaves a worker that drains in doubt. failed waits
+// until its own ctx is done or the network fails.
+func (d *dev) practice(ctx context.Context) (failed func(context.Context) error, end func() error) {
+	outlives, last := context.WithCancel(context.WithoutCancel(ctx))
+	over := make(chan struct{})
+	var err error
+	go func() {
+		defer close(over)
+		err = runNetwork(outlives, d.pigeon, d.network)
+	}()
+	failed = func(ctx context.Context) error {
+		select {
+		case <-over:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return failed, func() error {
+		last()
+		<-over
+		return err
+	}
 }
 
 // welcome says where everything is. On the first start it also posts

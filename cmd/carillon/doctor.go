@@ -102,7 +102,7 @@ func checks(cfg config) []check {
 		{"workers", with(func(ctx context.Context) (string, error) { return k.checkWorkers(ctx) })},
 		{"plugins", with(func(ctx context.Context) (string, error) { return k.checkPlugins(ctx) })},
 		{"run by", with(func(context.Context) (string, error) { return k.runs, nil })},
-		{"media", with(func(ctx context.Context) (string, error) { return cfg.BlobURL, nil })},
+		{"media", with(func(ctx context.Context) (string, error) { return k.checkMedia(ctx) })},
 		{"closing", with(func(context.Context) (string, error) { k.close(); return "nothing left behind", nil })},
 	}
 }
@@ -180,12 +180,16 @@ func (k *kernel) checkWorkers(ctx context.Context) (string, error) {
 	return said, nil
 }
 
+// checkPlugins starts what is built in and what the catalog wants here.
 func (k *kernel) checkPlugins(ctx context.Context) (string, error) {
+	if err := k.deployer.Sync(ctx); err != nil {
+		return "", err
+	}
 	said := ""
-	for _, s := range specs(k.cfg) {
+	for _, s := range k.plugins.Status() {
 		p, err := k.plugins.Platform(ctx, s.ID)
 		if err != nil {
-			return "", fmt.Errorf("%s: %w", s.Name, err)
+			return "", fmt.Errorf("%s: %w", s.ID, err)
 		}
 		m := p.Manifest()
 		said += m.Name + " " + m.Version + "  "

@@ -201,8 +201,8 @@ func (k *kernel) openMail() (err error) {
 }
 
 func (k *kernel) openMedia(ctx context.Context) (err error) {
-	if k.blobs, err = blob.Open(ctx, k.cfg.BlobURL); err != nil {
-		return fmt.Errorf("CARILLON_BLOB_URL: %w", err)
+	if k.blobs, err = k.cfg.openBlobs(ctx); err != nil {
+		return err
 	}
 	k.onClose(func() { _ = k.blobs.Close() })
 	binary, err := os.Executable()

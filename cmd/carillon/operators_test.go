@@ -43,7 +43,7 @@ func TestOperators(t *testing.T) {
 		{args: "operator remove ann@example.com", fails: "needs an owner"},
 		{args: "operator add bob@example.com --name Bob --mail", says: "will be mailed", not: "token"},
 		{args: "operator list", says: "bob@example.com"},
-		{args: "operator remove nobody@example.com", fails: "Nobody with this address"},
+		{args: "operator remove nobody@example.com", fails: "Nobody has this address"},
 		{args: "operator remove ann@example.com", says: "no operator any more"},
 		{args: "operator list", says: "bob@example.com", not: "ann"},
 		{args: "operator remove ann@example.com", fails: "member"},

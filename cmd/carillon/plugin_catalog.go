@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/carillonhq/carillon/adapters/blob"
 	"github.com/carillonhq/carillon/adapters/casbin"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/rules"
@@ -44,9 +43,9 @@ func atCounter(c *cobra.Command, run func(context.Context, counter) error) error
 		if err != nil {
 			return err
 		}
-		blobs, err := blob.Open(ctx, cfg.BlobURL)
+		blobs, err := cfg.openBlobs(ctx)
 		if err != nil {
-			return fmt.Errorf("CARILLON_BLOB_URL: %w", err)
+			return err
 		}
 		defer func() { _ = blobs.Close() }()
 		at := counter{bundles: &bundles{state: cfg.StateDir, blobs: blobs, root: db.Registry().Operator}, out: c.OutOrStdout()}

@@ -195,6 +195,9 @@ func TestWhatIsChangedDoesNotRun(t *testing.T) {
 	if err := d.in.k.deployer.Sync(t.Context()); err == nil {
 		t.Error("nothing is wrong, it says")
 	}
+	if said, err := d.in.k.checkPlugins(t.Context()); err == nil || !strings.Contains(err.Error(), "org.example.club") {
+		t.Errorf("doctor: %q, %v", said, err)
+	}
 	if _, err := d.in.k.plugins.Platform(t.Context(), "org.example.club"); !fault.Is(err, fault.NotFound) {
 		t.Errorf("it runs: %v", err)
 	}

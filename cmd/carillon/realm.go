@@ -22,7 +22,7 @@ import (
 
 func newAdmin(db *postgres.DB, sealer admin.Sealer, hasher identity.Hasher, keys *vault.Vault) *admin.Service {
 	return admin.New(admin.Deps{
-		Store: db.Admin(), Hasher: hasher, Codes: totp.New("Carillon operator"), Sealer: sealer, AddressKey: keys.Key(vault.Address), Now: time.Now,
+		Store: db.Admin(), Hasher: hasher, Codes: totp.New("Carillon operator"), Sealer: sealer, AddressKey: keys.Key(vault.Operators), Now: time.Now,
 	})
 }
 

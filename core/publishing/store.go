@@ -66,7 +66,8 @@ type Tx interface {
 	// Refs returns the names of objects on a channel that stand for a segment
 	// and went live at or after since, the latest first, a thousand at most.
 	Refs(ctx context.Context, ch channels.ID, since time.Time) ([]string, error)
-	// SaveSegments writes known segments of one delivery. An object stands for
+	// SaveSegments writes what became of known segments of one delivery; what
+	// they say (Part, Comment, Position) and when is for SaveDelivery. An object stands for
 	// one segment of a channel: the transaction fails with fault.Conflict
 	// TakenReason if another has the name of a Ref.
 	SaveSegments(ctx context.Context, d *Delivery, segments ...*Segment) error

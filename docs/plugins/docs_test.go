@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,7 @@ import (
 //	sh fails            commands that are to fail
 //	text                what the commands before say; "…" is anything
 //	LANG file=NAME      a file in the shell's folder, used by later commands
+//	… lines=N           a file that has at most so many lines
 //	… func=F import=P   only that function of it, and what it imports
 //	LANG from=NAME      a passage of a file of this repository
 //	yaml as=test        the part of a carillon.yaml about tests
@@ -100,12 +102,20 @@ func read(t *testing.T, name string, blocks []block, doc document) {
 	for _, b := range r.unused {
 		t.Errorf("%s:%d: nothing uses this file", name, b.Line)
 	}
+	for terminal, sh := range r.terminals {
+		if said, failed := sh.failed(); failed && terminal != "" {
+			t.Errorf("%s: terminal %s: it failed and said\n%s", name, terminal, said)
+		}
+	}
 }
 
 func (r *reader) follow(b block) {
 	r.Helper()
 	if r.name != "" {
 		r.Logf("%s:%d: %s", r.name, b.Line, b.Lang)
+	}
+	if most, err := strconv.Atoi(b.Words["lines"]); err == nil && strings.Count(b.Text, "\n") > most {
+		r.Errorf("%s:%d: more than %d lines", r.name, b.Line, most)
 	}
 	switch {
 	case b.Lang == "sh" && b.has("terminal"):

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/carillonhq/carillon/adapters/bundle"
+	"github.com/carillonhq/carillon/adapters/pluginhost"
 	pb "github.com/carillonhq/carillon/plugins/proto/pluginv1"
 	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/plugins/sdk/wire"
@@ -128,6 +129,7 @@ func same(t *testing.T, what string, said, want []string) {
 
 // Figures of the documents, as the source has them.
 func TestFigures(t *testing.T) {
+	host := pluginhost.DefaultTimeouts()
 	for doc, figures := range map[string]map[string]bool{
 		"contract.md": {
 			"at most 4 MiB":                   wire.MaxMessage == 4<<20,
@@ -136,6 +138,7 @@ func TestFigures(t *testing.T) {
 			"120 s if the manifest":           social.DefaultSettle == 120*time.Second,
 			"the commit's own 30 s":           sdk.CommitTimeout == 30*time.Second,
 			"under way within 10 s":           sdk.Drain == 10*time.Second,
+			"10 s after it wanted to; 2 s":    host.Drain == 10*time.Second && host.Probe == 2*time.Second,
 			"warned 90 days before":           social.SunsetNotice == 90*24*time.Hour,
 			"`carillon-deadline`":             sdk.DeadlineKey == "carillon-deadline",
 			"`carillon-proxy`":                sdk.ProxyKey == "carillon-proxy",

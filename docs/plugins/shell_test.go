@@ -104,6 +104,19 @@ func (s *shell) run(commands string, fails bool) (said, dir string) {
 	return said, dir
 }
 
+// failed reports whether the commands of the last block have ended badly, with
+// which the shell ends as well.
+func (s *shell) failed() (said string, failed bool) {
+	said, _ = s.output()
+	_, end, over := strings.Cut(said, mark)
+	select {
+	case <-s.ended:
+		return said, true
+	default:
+		return said, over && !strings.HasPrefix(end, "0 ")
+	}
+}
+
 // until waits for the output to be as is wanted; not if the shell ends before.
 func (s *shell) until(wanted func(string) bool) (string, bool) {
 	s.t.Helper()

@@ -6,9 +6,8 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/rivo/uniseg"
-
 	"github.com/carillonhq/carillon/plugins/internal/web"
+	"github.com/carillonhq/carillon/plugins/sdk/textcount"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -74,7 +73,7 @@ func next(s state, commit bool, label string) (social.Step, error) {
 }
 
 func (b *Bluesky) check(c social.Content) error {
-	n := uniseg.GraphemeClusterCount(c.Text)
+	n := textcount.Count(social.TextRule{Count: social.Graphemes}, c.Text)
 	switch {
 	case n > maxText:
 		return b.web.TooLong(n, maxText)

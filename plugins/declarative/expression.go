@@ -17,8 +17,10 @@ import (
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
-	"github.com/rivo/uniseg"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/carillonhq/carillon/plugins/sdk/textcount"
+	"github.com/carillonhq/carillon/ports/social"
 )
 
 // What one expression may be. It holds no loop within a loop and names no
@@ -171,35 +173,17 @@ func jsonFunc(in ...any) (any, error) {
 // textFunc is text(value): a figure written out in full.
 func textFunc(in ...any) (any, error) { return textOf(in[0]) }
 
-// unitsFunc is units(text, "utf16"): how long the text is.
+// unitsFunc is units(text, "utf16"): how long the text is, links as they are
+// written but for x_weighted, as the host counts.
 func unitsFunc(in ...any) (any, error) {
 	text, _ := in[0].(string)
-	return length(in[1].(string), text), nil
+	return textcount.Count(social.TextRule{Count: social.Count(in[1].(string))}, text), nil
 }
 
 // escapeFunc is escape(text): its HTML special characters as entities.
 func escapeFunc(in ...any) (any, error) {
 	text, _ := in[0].(string)
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(text), nil
-}
-
-func length(unit, text string) int {
-	switch unit {
-	case "graphemes":
-		return uniseg.GraphemeClusterCount(text)
-	case "bytes":
-		return len(text)
-	case "utf16":
-		n := 0
-		for _, r := range text {
-			n++
-			if r > 0xFFFF {
-				n++
-			}
-		}
-		return n
-	}
-	return utf8.RuneCountInString(text)
 }
 
 // guard refuses what would make an expression's cost unbounded, and names that
@@ -209,6 +193,8 @@ type guard struct {
 	message string
 	from    int
 }
+
+var unitNames = []string{string(social.Codepoints), string(social.Graphemes), string(social.UTF16), string(social.Bytes), string(social.XWeighted)}
 
 var ownFunctions = []string{"match", "json", "units", "escape", "text"}
 
@@ -273,8 +259,8 @@ func (g *guard) call(n *ast.CallNode) {
 	}
 	if name.Value == "units" && len(n.Arguments) == 2 {
 		unit, _ := n.Arguments[1].(*ast.StringNode)
-		if unit == nil || !slices.Contains([]string{"codepoints", "graphemes", "utf16", "bytes"}, unit.Value) {
-			g.refuse(n, "the unit is one of codepoints, graphemes, utf16, bytes")
+		if unit == nil || !slices.Contains(unitNames, unit.Value) {
+			g.refuse(n, "the unit is one of %s", strings.Join(unitNames, ", "))
 		}
 	}
 }

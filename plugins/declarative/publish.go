@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/carillonhq/carillon/plugins/sdk/textcount"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
 )
@@ -265,11 +266,13 @@ func (c *call) acceptable(req social.PublishRequest) error {
 		limits = &social.Limits{}
 	}
 	most, files := or(limits.MaxText, f.Text.Max), or(limits.MaxMedia, f.Media.Max)
-	n := length(string(f.Text.Count), text)
+	rule := f.Text
+	rule.URLWeight = or(limits.URLWeight, rule.URLWeight)
+	n := textcount.Count(rule, text)
 	switch {
 	case text == "" && (len(media) == 0 || !f.Text.Optional):
 		return c.violates(social.Invalid, "/content/text", "text.required", 1, 0, "Write something first.")
-	case most > 0 && f.Text.URLWeight == 0 && f.Text.Count != social.XWeighted && n > most:
+	case most > 0 && n > most:
 		return c.violates(social.Invalid, "/content/text", "text.too_long", most, n, "The text is too long.")
 	case f.Text.MaxBytes > 0 && len(text) > f.Text.MaxBytes:
 		return c.violates(social.Invalid, "/content/text", "text.too_many_bytes", f.Text.MaxBytes, len(text), "The text is too long.")

@@ -6,20 +6,17 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/rivo/uniseg"
+	"github.com/carillonhq/carillon/plugins/sdk/textcount"
+	"github.com/carillonhq/carillon/ports/social"
 )
 
-var (
-	urlPattern     = regexp.MustCompile(`https?://[^\s<>"]+`)
-	mentionPattern = regexp.MustCompile(`(^|[^/\w])@(\w+)@[\w.-]+\w`)
-)
+var mentionPattern = regexp.MustCompile(`(^|[^/\w])@(\w+)@[\w.-]+\w`)
 
 // length counts a text as Mastodon does: graphemes, each URL as perURL, and a
 // mention of somebody elsewhere without the server.
 func length(text string, perURL int) int {
 	text = mentionPattern.ReplaceAllString(text, "$1@$2")
-	text = urlPattern.ReplaceAllString(text, strings.Repeat("x", perURL))
-	return uniseg.GraphemeClusterCount(text)
+	return textcount.Count(social.TextRule{Count: social.Graphemes, URLWeight: perURL}, text)
 }
 
 // plain is the text of a status's HTML.

@@ -12,7 +12,8 @@ func TestLength(t *testing.T) {
 	}{
 		"letters":          {"héllo", 5},
 		"one emoji":        {"👩‍🚀", 1},
-		"a short link":     {"http://a.b", 23},
+		"a short link":     {"http://a.co", 23},
+		"no link":          {"http://a.b", 10},
 		"a long link":      {"see https://example.com/" + strings.Repeat("x", 200), 27},
 		"somebody here":    {"@ann hi", 7},
 		"somebody distant": {"@ann@example.social hi", 7},

@@ -7,10 +7,9 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/rivo/uniseg"
-
 	"github.com/carillonhq/carillon/plugins/internal/web"
 	"github.com/carillonhq/carillon/plugins/pigeon/network"
+	"github.com/carillonhq/carillon/plugins/sdk/textcount"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -68,7 +67,7 @@ func next(s state, after time.Duration, commit bool, label string) (social.Step,
 }
 
 func (p *Pigeon) check(c social.Content) error {
-	n := uniseg.GraphemeClusterCount(c.Text)
+	n := textcount.Count(social.TextRule{Count: social.Graphemes}, c.Text)
 	switch {
 	case n > network.MaxText:
 		return p.web.TooLong(n, network.MaxText)

@@ -6440,7 +6440,8 @@ type ClientInterface interface {
 	// ListPosts Posts by time window, or page by page.
 	//
 	// With `scheduled_at[gte]` and `scheduled_at[lt]`, at most 62 days apart, all posts due in that window by time: what a
-	// calendar asks. Without, newest first and page by page.
+	// calendar asks; of more than 10,000 the first, and `has_more`: a shorter window returns the others. Without, newest
+	// first and page by page.
 	//
 	// Corresponds with GET /posts (the `ListPosts` operationId).
 	ListPosts(ctx context.Context, params *ListPostsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -10269,7 +10270,8 @@ func (c *Client) RollbackPlugin(ctx context.Context, plugin PluginID, body Rollb
 // ListPosts Posts by time window, or page by page.
 //
 // With `scheduled_at[gte]` and `scheduled_at[lt]`, at most 62 days apart, all posts due in that window by time: what a
-// calendar asks. Without, newest first and page by page.
+// calendar asks; of more than 10,000 the first, and `has_more`: a shorter window returns the others. Without, newest
+// first and page by page.
 //
 // Corresponds with GET /posts (the `ListPosts` operationId).
 func (c *Client) ListPosts(ctx context.Context, params *ListPostsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -21276,7 +21278,8 @@ type ClientWithResponsesInterface interface {
 	// ListPostsWithResponse Posts by time window, or page by page.
 	//
 	// With `scheduled_at[gte]` and `scheduled_at[lt]`, at most 62 days apart, all posts due in that window by time: what a
-	// calendar asks. Without, newest first and page by page.
+	// calendar asks; of more than 10,000 the first, and `has_more`: a shorter window returns the others. Without, newest
+	// first and page by page.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -33203,7 +33206,8 @@ func (c *ClientWithResponses) RollbackPluginWithResponse(ctx context.Context, pl
 // ListPostsWithResponse Posts by time window, or page by page.
 //
 // With `scheduled_at[gte]` and `scheduled_at[lt]`, at most 62 days apart, all posts due in that window by time: what a
-// calendar asks. Without, newest first and page by page.
+// calendar asks; of more than 10,000 the first, and `has_more`: a shorter window returns the others. Without, newest
+// first and page by page.
 //
 // Returns a wrapper object for the known response body format(s).
 //

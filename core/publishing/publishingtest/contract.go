@@ -178,10 +178,12 @@ func roundTrip(t *testing.T, o Opened) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	said := s.Part.Text
 	s.State, s.Holder, s.Problem, s.Step, s.Root, s.DoubtAt = publishing.Live, "", nil, nil, nil, time.Time{}
 	s.Hidden, s.Warnings = publishing.Processing, nil
 	s.Label, s.Attempt, s.Part.Text, s.Ref.URL = "", 3, "other words", "https://x.test/3"
 	update(t, o.Store, o.Us, func(ctx context.Context, tx publishing.Tx) error { return tx.SaveSegments(ctx, d, s) })
+	s.Part.Text = said // what it says is not a step's to change
 	c := publishing.Claim{Tenant: o.Us, Post: p.ID, Delivery: d.ID, Segment: s.ID}
 	other := delivery(p, o.Theirs, at)
 	other.ID += "x"

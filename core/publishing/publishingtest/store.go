@@ -437,7 +437,10 @@ func (tx *memTx) SaveSegments(_ context.Context, d *publishing.Delivery, segment
 		if tx.taken(d.Channel, s) {
 			return publishing.ErrTaken
 		}
-		tx.st.deliveries[d.ID].Segments[s.Position] = clone(s)
+		known := &tx.st.deliveries[d.ID].Segments[s.Position]
+		part := (*known).Part
+		*known = clone(s)
+		(*known).Part = part
 	}
 	return nil
 }
