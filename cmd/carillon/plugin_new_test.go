@@ -86,6 +86,9 @@ func TestANewPluginLacksItsContractOnly(t *testing.T) {
 			report := held(t, opt)
 			missing := map[string]bool{}
 			for _, r := range report.Failed() {
+				if r.Status == conformance.Untried && r.Level > 1 {
+					continue // there was nothing to try it with
+				}
 				missing[r.Did] = true
 				if r.Status != conformance.NotWritten || r.Level == 0 {
 					t.Errorf("%s: %s: %s", r.ID, r.Status, r.Did)
