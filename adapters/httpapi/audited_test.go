@@ -125,6 +125,7 @@ func labelled(state string) func(*stage) {
 		s.tenant, s.names["tenant"] = s.agency, string(s.agency)
 		s.owner, s.token = s.member(s.agency, tenants.Owner)
 		s.names["domain"] = s.domain(s.agency, state)
+		s.brand(s.agency)
 	}
 }
 
