@@ -77,7 +77,7 @@ var sets = map[string]func(*stage){
 		s.owner, s.token = s.member(s.agency, tenants.Owner)
 	},
 	"suspendTenant": func(*stage) {},
-	"addDomain":     labelled("pending"), "verifyDomain": labelled("pending"), "removeDomain": labelled("pending"), "makeDomainCanonical": labelled("proven"),
+	"setBrand":      labelled("pending"), "addDomain": labelled("pending"), "verifyDomain": labelled("pending"), "removeDomain": labelled("pending"), "makeDomainCanonical": labelled("proven"),
 	"updatePost":   planned(publishing.Draft),
 	"deletePost":   planned(publishing.Draft),
 	"schedulePost": planned(publishing.Draft),
@@ -125,6 +125,7 @@ func labelled(state string) func(*stage) {
 		s.tenant, s.names["tenant"] = s.agency, string(s.agency)
 		s.owner, s.token = s.member(s.agency, tenants.Owner)
 		s.names["domain"] = s.domain(s.agency, state)
+		s.brand(s.agency)
 	}
 }
 

@@ -72,6 +72,7 @@ func TestEveryOperationAnswersByContract(t *testing.T) {
 				postgrestest.Exec(t, w.db, "update tenants set tier = 'agency' where tenant_id = $1", agency)
 				_, token = w.member(agency, tenants.Owner)
 				names["domain"] = w.domain(agency, owned)
+				w.brand(agency)
 			}
 			if r.op.Extensions["x-action"] == "plugin.manage" { // the operator's own
 				tenant = postgrestest.Operator

@@ -180,6 +180,12 @@ func (w *world) domain(tenant tenants.ID, state string) string {
 	return name
 }
 
+// brand gives tenant a brand.
+func (w *world) brand(tenant tenants.ID) {
+	w.t.Helper()
+	postgrestest.Exec(w.t, w.db, "insert into brands (tenant_id, product, updated_at) values ($1, 'Chimes', now())", tenant)
+}
+
 // plugin is one of the operator's with a version that runs, one before and one
 // that waits.
 func (w *world) plugin() (plugin, key string) {
