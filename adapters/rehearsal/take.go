@@ -176,8 +176,10 @@ func (t *Take) look(ctx context.Context, by Actor, r *Record) {
 	case social.Found:
 		t.Phase, t.Receipt = Published, found.Receipt
 	case social.Absent:
-		if t.Phase = Committing; t.dedup == social.NoDedup {
+		// A platform that has it and does not show it contradicts itself.
+		if t.Phase = Committing; t.dedup == social.NoDedup || t.Fault != nil && t.Fault.Kind == social.Duplicate {
 			t.Phase = Review
+			return
 		}
 		t.Fault, t.Request.Attempt = nil, t.Request.Attempt+1
 	default:

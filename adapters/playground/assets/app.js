@@ -130,7 +130,7 @@ function drawTake(t) {
   const next = t.waiting ? make("button", { type: "button" }, "Next step") : undefined;
   next?.addEventListener("click", () => post("/api/step", { take: t.id }));
   return make("article", { class: "card take" },
-    make("header", {}, make("b", {}, t.text || "(no text)"), make("span", { class: `pill ${tones[t.phase] ?? "dim"}` }, t.phase), next),
+    make("header", {}, make("b", {}, t.text || "(no text)"), make("span", { class: `pill ${tones[t.phase] ?? "dim"}` }, t.phase === "needs review" ? "needs review: a person is asked" : t.phase), next),
     make("ol", { class: "steps" }, ...t.steps.map((s, n) => drawStep(s, `${t.id}.${n}`))));
 }
 
