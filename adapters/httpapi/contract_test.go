@@ -67,7 +67,7 @@ func TestEveryOperationAnswersByContract(t *testing.T) {
 			}
 			names := w.victim(tenant, owner)
 			names["session"] = w.session(token)
-			if owned := map[string]string{"addDomain": "pending", "verifyDomain": "pending", "makeDomainCanonical": "proven"}[r.op.OperationID]; owned != "" {
+			if owned := map[string]string{"setBrand": "pending", "addDomain": "pending", "verifyDomain": "pending", "makeDomainCanonical": "proven"}[r.op.OperationID]; owned != "" {
 				tenant = agency // on a plan with hosts of its own
 				postgrestest.Exec(t, w.db, "update tenants set tier = 'agency' where tenant_id = $1", agency)
 				_, token = w.member(agency, tenants.Owner)

@@ -18,7 +18,7 @@ import (
 // on asks for path of a host, as an impostor would.
 func (w *world) on(host, path string) (int, http.Header, string) {
 	w.t.Helper()
-	req := httptest.NewRequest("GET", path, nil)
+	req := httptest.NewRequest(http.MethodGet, path, nil)
 	req.Host = host
 	req.Header.Set("X-Forwarded-Host", "example.com")
 	req.Header.Set("Forwarded", "host=example.com")

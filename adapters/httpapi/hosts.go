@@ -6,6 +6,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants"
 )
 
 // Hosts says which hosts this installation answers for, from memory: it is
@@ -15,6 +16,8 @@ type Hosts interface {
 	Serves(hostport string) bool
 	// Proven reports whether a certificate may be had for host.
 	Proven(host string) bool
+	// Tenant is whose a host is; empty for the installation's own.
+	Tenant(hostport string) tenants.ID
 }
 
 // askPath is what a proxy asks before it gets a certificate for a host.

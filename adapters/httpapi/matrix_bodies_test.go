@@ -83,7 +83,7 @@ func foreignNames(t *testing.T, w *world) {
 	_, routes := contract(t)
 	for _, r := range routes {
 		requests, named := foreign[r.op.OperationID]
-		if !named && len(namesIn(r)) > 0 {
+		if !named && len(namesIn(r)) > 0 && r.op.Extensions["x-operator"] == nil { // operators name everybody's
 			t.Errorf("%s takes %v, and nobody tried another tenant's", r.op.OperationID, namesIn(r))
 		}
 		for _, request := range requests {

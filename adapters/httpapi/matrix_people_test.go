@@ -38,14 +38,14 @@ func TestNobodyReachesAnotherPersonsAccount(t *testing.T) {
 			}
 		}
 		_, other := w.person()
-		real, made := w.ask(r, principal{bearer: other}, tenant, names), ""
+		real := w.ask(r, principal{bearer: other}, tenant, names)
 		for kind, name := range names {
 			if kind != "provider" && kind != "platform" && kind != "role" && strings.Contains(real, name) {
 				t.Errorf("%s shows another's %s: %s", r.op.OperationID, kind, real)
 			}
 		}
 		if strings.Contains(strings.ReplaceAll(r.path, "{provider}", ""), "{") {
-			made = w.ask(r, principal{bearer: other}, tenant, nothing)
+			made := w.ask(r, principal{bearer: other}, tenant, nothing)
 			if real != made || !strings.HasPrefix(real, "404") {
 				t.Errorf("%s as another person: %s\nbut of nothing: %s", r.op.OperationID, real, made)
 			}

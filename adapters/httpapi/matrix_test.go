@@ -41,6 +41,7 @@ var bodies = map[string]string{
 	"createInvitation": `{"email":"guest@example.com","role":"viewer"}`, "acceptInvitation": `{"token":"civ_x"}`,
 	"offerOwnership": `{"user_id":"usr_00000000000000000000000001"}`,
 	"requestAccess":  `{"role":"viewer","reason":"Help","hours":1}`, "grantAccess": `{"role":"viewer","reason":"Help","hours":1}`,
+	"setBrand":        `{"accent":"#7a2048"}`,
 	"addDomain":       `{"host":"social.example.com"}`,
 	"createKey":       `{"name":"k","scopes":["post.read"]}`,
 	"startConnection": `{"platform":"test.platform"}`, "continueConnection": `{"input":{"a":"b"}}`,
@@ -384,7 +385,7 @@ func (w *world) cell(r route, as string, p principal, names, nothing map[string]
 }
 
 // seenByClients is what the role that may least may do.
-var seenByClients = map[string]bool{"tenant.read": true, "channel.read": true, "media.read": true, "post.read": true, "metrics.read": true}
+var seenByClients = map[string]bool{"tenant.read": true, "brand.read": true, "channel.read": true, "media.read": true, "post.read": true, "metrics.read": true}
 
 func (w *world) ask(r route, p principal, tenant tenants.ID, names map[string]string) string {
 	w.t.Helper()

@@ -20,6 +20,7 @@ type Server struct {
 	Ownership   Ownership
 	Access      Access
 	Domains     Domains
+	Brands      Brands
 
 	Channels Channels
 	Media    Media

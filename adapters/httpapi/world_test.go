@@ -41,6 +41,7 @@ import (
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/audit"
+	"github.com/carillonhq/carillon/tenants/branding"
 	"github.com/carillonhq/carillon/tenants/domains"
 	"github.com/carillonhq/carillon/tenants/domains/domainstest"
 	"github.com/carillonhq/carillon/tenants/registry"
@@ -101,6 +102,7 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 		People: people, Federation: w.federation, Names: names, APIKeys: keys, Tenants: reg, Members: reg, Rights: authz, Invitations: reg,
 		Guests: identity.NewGuests(names, reg), Ownership: reg, Access: reg,
 		Domains:  domains.New(domains.Deps{Store: db.Domains(), Resolver: w.dns, Names: dns.Names{}, Authz: authz, Now: time.Now}, "app.example.org"),
+		Brands:   branding.New(db.Brands(), authz, branding.Product, time.Now),
 		Channels: chans, Media: files,
 		Posts:     publishing.New(db.Posts(), chans, files, rules.New(), authz),
 		Rehearsal: publishing.New(publishing.Rehearsal(db.Posts()), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Audit: audit.New(db.Audit(), authz), Admin: realm, Streams: w.streams, Jobs: jobs.New(db.JobNames(), authz),

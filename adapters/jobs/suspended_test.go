@@ -61,10 +61,10 @@ func TestWorkOfTheSuspendedWaits(t *testing.T) {
 			if worked != tc.works || s.asked != tc.asks {
 				t.Errorf("worked = %v, asked %d times", worked, s.asked)
 			}
-			if tc.err == suspended && !tc.works && !errors.As(err, &snoozed) {
+			if errors.Is(tc.err, suspended) && !tc.works && !errors.As(err, &snoozed) {
 				t.Errorf("err = %v", err)
 			}
-			if tc.err == down && fault.Of(err).Code != fault.Unavailable {
+			if errors.Is(tc.err, down) && fault.Of(err).Code != fault.Unavailable {
 				t.Errorf("err = %v", err)
 			}
 		})

@@ -3,7 +3,6 @@ package pluginhost
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -160,7 +159,7 @@ func (e *entry) broken(at seat, r request, err error, sent bool) error {
 
 // unclear is the error of a call of which nobody knows what it did.
 func (e *entry) unclear(err error) error {
-	return fmt.Errorf("plugin %s: %s", e.id, e.secrets.clean(err))
+	return errors.New("plugin " + e.id + ": " + e.secrets.clean(err).Error()) // what is behind it may say more
 }
 
 // blame suspects an operation of the end of a process, once. alone says that no

@@ -139,7 +139,7 @@ func (tx adminTx) EndSessions(ctx context.Context, of admin.OperatorID) error {
 }
 
 func (tx adminTx) Guard(ctx context.Context, key string) (admin.Guard, error) {
-	g, err := identityTx{tx.tx, tx.lock}.Guard(ctx, key)
+	g, err := identityTx(tx).Guard(ctx, key)
 	return admin.Guard(g), err
 }
 

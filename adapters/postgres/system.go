@@ -32,6 +32,9 @@ const (
 	pathReceived systemPath = "registry.received"
 	// Which hosts are served, and which proofs are due: names of every tenant.
 	pathDomains systemPath = "domains"
+	// What a tenant and those above it say of their brand, for its own people and
+	// for pages that nobody has signed in to.
+	pathBrand systemPath = "branding"
 )
 
 // Identity.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/url"
@@ -8,8 +9,10 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/dns"
+	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/domains"
+	"github.com/carillonhq/carillon/tenants/registry"
 )
 
 // openDomains is the hosts that are answered for. The names of the machine
@@ -38,6 +41,9 @@ func (k *kernel) readHosts(ctx context.Context) error { return k.hosts.Load(ctx,
 // followHosts keeps that at hand, until ctx is done: a host that is proven or
 // given up counts here as soon as it is heard.
 func (k *kernel) followHosts(ctx context.Context) {
+	if !k.hosting.CompareAndSwap(false, true) { // this process serves and works
+		return
+	}
 	k.keep(ctx, "which hosts are served", k.readHosts, k.db.ListenHosts)
 }
 
@@ -49,4 +55,53 @@ func (k *kernel) addresses(ctx context.Context, people []tenants.UserID) ([]stri
 		all[i] = u.Email
 	}
 	return all, err
+}
+
+// home is where the people of a tenant find it, whose path from the root is
+// given: what letters link to.
+func (k *kernel) home(path []tenants.ID) string {
+	if host := k.hosts.Canonical(path); host != "" {
+		return "https://" + host
+	}
+	return k.cfg.URL
+}
+
+// homeOf is where whoever reads address is at home. Who is so under several
+// hosts, or nowhere yet, finds the installation's own: a letter to them is about
+// no tenant, and does not name one that another should not hear of.
+func (k *kernel) homeOf(ctx context.Context, address string) (string, error) {
+	user, err := k.names.Find(ctx, address)
+	if fault.Is(err, fault.NotFound) {
+		return k.cfg.URL, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	places, err := k.tenants.Mine(ctx, user.ID)
+	if err != nil {
+		return "", err
+	}
+	found := ""
+	for _, p := range places {
+		home, err := k.homeIn(ctx, p.ID)
+		if err != nil {
+			return "", err
+		}
+		if found != "" && home != found {
+			return k.cfg.URL, nil
+		}
+		found = home
+	}
+	return cmp.Or(found, k.cfg.URL), nil
+}
+
+func (k *kernel) homeIn(ctx context.Context, tenant tenants.ID) (home string, err error) {
+	err = k.db.Registry().View(ctx, tenant, func(tx registry.Tx) error {
+		t, err := tx.Tenant(ctx)
+		if err == nil {
+			home = k.home(t.Ancestors)
+		}
+		return err
+	})
+	return home, err
 }

@@ -87,6 +87,7 @@ type kernel struct {
 	edge      atomic.Pointer[admin.Edge] // see followEdge
 
 	following atomic.Bool // the catalog; see follow
+	hosting   atomic.Bool // the hosts; see followHosts
 
 	fresh   bool // seed had something to do
 	closers []func()
@@ -221,6 +222,7 @@ func (k *kernel) openServices(context.Context) error {
 	if err != nil {
 		return err
 	}
+	k.openDomains()
 	k.tenants = registry.New(k.db.Registry(), k.authz, time.Now)
 	hasher := argon.New(argon.Current())
 	k.names = identity.NewDirectory(k.db.Identity(), hasher, time.Now)
@@ -228,7 +230,6 @@ func (k *kernel) openServices(context.Context) error {
 		homes{k.tenants}, k.tenants, k.proofs(envelope),
 		identity.Config{RefreshKey: k.vault.Key(vault.Refresh), AddressKey: k.vault.Key(vault.Address), Closed: k.cfg.Closed}, time.Now)
 	k.openProviders()
-	k.openDomains()
 	k.keys = identity.NewKeys(k.db.Keys(), k.authz, apiVersion, time.Now)
 	k.channels = channels.New(channels.Deps{
 		Store: k.db.Channels(), Plugins: pluginsOf{k.plugins}, OAuth: oauth.New(k.egress.Client(20*time.Second, 1<<20), time.Now),

@@ -19,7 +19,7 @@ const product = "Carillon"
 // proofs is what second factors are made with.
 func (k *kernel) proofs(e *vault.Envelope) identity.Proofs {
 	return identity.Proofs{
-		Codes: totp.New(product), Passkeys: webauthn.Ceremonies{}, Sealer: sealer{e, k.db.Registry().Operator}, Party: parties(k.cfg.URL),
+		Codes: totp.New(product), Passkeys: webauthn.Ceremonies{}, Sealer: sealer{e, k.db.Registry().Operator}, Party: parties(k.cfg.URL, k.hosts.Proven),
 	}
 }
 
@@ -48,8 +48,9 @@ func (s sealer) Open(ctx context.Context, place string, sealed []byte) ([]byte, 
 
 // parties says who asks for passkeys on a host. An installation has its own
 // address; on a machine of one's own, localhost is another name of it, since
-// passkeys are not made for numbers. No other host asks.
-func parties(address string) func(context.Context, string) (identity.Party, error) {
+// passkeys are not made for numbers. A host that a tenant proved asks for itself;
+// no other does.
+func parties(address string, proven func(host string) bool) func(context.Context, string) (identity.Party, error) {
 	known := map[string]identity.Party{}
 	if u, err := url.Parse(address); err == nil {
 		host := strings.ToLower(u.Hostname())
@@ -58,5 +59,10 @@ func parties(address string) func(context.Context, string) (identity.Party, erro
 			known["localhost"] = webauthn.PartyOf(product, "localhost", u.Scheme+"://"+net.JoinHostPort("localhost", u.Port()))
 		}
 	}
-	return func(_ context.Context, host string) (identity.Party, error) { return known[host], nil }
+	return func(_ context.Context, host string) (identity.Party, error) {
+		if p, own := known[host]; own || !proven(host) {
+			return p, nil
+		}
+		return webauthn.PartyOf(product, host, "https://"+host), nil
+	}
 }

@@ -120,6 +120,9 @@ func (k *kernel) beat(ctx context.Context, w worker) {
 // work publishes and works the queue until ctx is done, then finishes what it
 // holds.
 func (k *kernel) work(ctx context.Context, w worker) error {
+	if err := k.readHosts(ctx); err != nil {
+		return err
+	}
 	client, err := k.queue(w)
 	if err != nil {
 		return err
@@ -129,6 +132,7 @@ func (k *kernel) work(ctx context.Context, w worker) error {
 	g.Go(func() error { return w.Run(ctx) })
 	g.Go(func() error { k.beat(ctx, w); return nil })
 	g.Go(func() error { k.follow(ctx); return nil })
+	g.Go(func() error { k.followHosts(ctx); return nil })
 	g.Go(func() error { k.seal(ctx); return nil })
 	g.Go(func() error { k.expire(ctx); return nil })
 	g.Go(func() error { k.listen(ctx, w.wake); return nil })
@@ -181,8 +185,8 @@ func (k *kernel) queue(w worker) (interface {
 	Stop(context.Context) error
 }, error) {
 	ws := river.NewWorkers()
-	jobs.RegisterIdentity(ws, identity.NewPostman(k.db.Identity(), k.mail, k.cfg.URL, time.Now), k.names)
-	jobs.RegisterInvitations(ws, registry.NewCourier(k.db.Registry(), k.mail, k.cfg.URL, time.Now))
+	jobs.RegisterIdentity(ws, identity.NewPostman(k.db.Identity(), k.mail, k.cfg.URL, time.Now).At(k.homeOf), k.names)
+	jobs.RegisterInvitations(ws, registry.NewCourier(k.db.Registry(), k.mail, k.cfg.URL, time.Now).At(k.home))
 	jobs.RegisterDomains(ws, k.domains, domains.NewCourier(k.db.Domains(), k.mail, k.addresses))
 	jobs.RegisterRenewal(ws, k.channels)
 	jobs.RegisterMetrics(ws, k.posts, w.Calm)

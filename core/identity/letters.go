@@ -50,6 +50,7 @@ type Postman struct {
 	store  Store
 	sender mail.Sender
 	links  string
+	homes  func(ctx context.Context, address string) (string, error) // nil: links
 	now    func() time.Time
 }
 
@@ -59,12 +60,28 @@ func NewPostman(store Store, sender mail.Sender, base string, now func() time.Ti
 	return &Postman{store: store, sender: sender, links: base, now: now}
 }
 
+// At has the links in letters to an address start with what homes says of it,
+// such as "https://social.example.com".
+func (p *Postman) At(homes func(ctx context.Context, address string) (string, error)) *Postman {
+	at := *p
+	at.homes = homes
+	return &at
+}
+
 // Deliver writes l and sends it. A letter without a reader, such as a reset
 // for an address without an account, succeeds and sends nothing. It may be
 // called again after a failure: a new token is drawn, and earlier ones of the
 // same letter stay good, for they may have arrived. It returns what
 // mail.Sender does.
 func (p *Postman) Deliver(ctx context.Context, l Letter) error {
+	if p.homes != nil {
+		home, err := p.homes(ctx, l.Email)
+		if err != nil {
+			return err
+		}
+		p = p.At(nil)
+		p.links = home
+	}
 	d, err := p.write(ctx, l)
 	if err != nil || d == nil {
 		return err

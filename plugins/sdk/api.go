@@ -54,7 +54,7 @@ func (a *API) Commit(ctx context.Context, call social.Call, path string, in, out
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	res, err := Commit(ctx, a.client, req)
+	res, err := Commit(ctx, a.client, req) //nolint:bodyclose // answer closes it
 	if err != nil {
 		return err
 	}

@@ -24,14 +24,22 @@ type Letter struct {
 type Courier struct {
 	store  Store
 	sender mail.Sender
-	links  string
+	links  func(path []tenants.ID) string
 	now    func() time.Time
 }
 
 // NewCourier returns a courier whose links start with base, such as
 // "https://app.example.org". Every argument is required.
 func NewCourier(store Store, sender mail.Sender, base string, now func() time.Time) *Courier {
-	return &Courier{store: store, sender: sender, links: base, now: now}
+	return &Courier{store: store, sender: sender, links: func([]tenants.ID) string { return base }, now: now}
+}
+
+// At has the links of a tenant's letters start with what homes says of its path
+// from the root, such as "https://social.example.com".
+func (c *Courier) At(homes func(path []tenants.ID) string) *Courier {
+	at := *c
+	at.links = homes
+	return &at
 }
 
 // Deliver writes l and sends it. A letter that nobody waits for any more
@@ -51,7 +59,7 @@ func (c *Courier) Deliver(ctx context.Context, tenant tenants.ID, l Letter) erro
 		}
 		token, hash := newLink(tenant, inv.ID)
 		inv.Hashes = append(inv.Hashes, hash)
-		if m, err = invitation(inv, t.Name, c.links+"/join#token="+token.Reveal()); err != nil {
+		if m, err = invitation(inv, t.Name, c.links(t.Ancestors)+"/join#token="+token.Reveal()); err != nil {
 			return err
 		}
 		return tx.SaveInvitation(ctx, inv)

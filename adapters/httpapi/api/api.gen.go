@@ -147,6 +147,21 @@ func (e BlockObject) Valid() bool {
 	}
 }
 
+// Defines values for BrandObject.
+const (
+	BrandObjectBrand BrandObject = "brand"
+)
+
+// Valid indicates whether the value is a known member of the BrandObject enum.
+func (e BrandObject) Valid() bool {
+	switch e {
+	case BrandObjectBrand:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BuiltInRoleName.
 const (
 	BuiltInRoleNameAdmin    BuiltInRoleName = "admin"
@@ -1644,6 +1659,21 @@ func (e TextRuleCount) Valid() bool {
 	}
 }
 
+// Defines values for ThemeObject.
+const (
+	ThemeObjectTheme ThemeObject = "theme"
+)
+
+// Valid indicates whether the value is a known member of the ThemeObject enum.
+func (e ThemeObject) Valid() bool {
+	switch e {
+	case ThemeObjectTheme:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TierGrantTier.
 const (
 	TierGrantTierAgency  TierGrantTier = "agency"
@@ -2058,6 +2088,38 @@ type BlockInput struct {
 // BlockList defines model for BlockList.
 type BlockList struct {
 	Data []Block `json:"data" validate:"dive"`
+}
+
+// Brand Example: {"accent":"#7a2048","ink":"#16181d","object":"brand","origins":{"accent":{"name":"Brightwater Agency","tenant_id":"ten_01kasj0vqk0000000000000001"},"product":{"name":"Brightwater Group","tenant_id":"ten_01kasj0vqk0000000000000000"}},"own":{"accent":"#7a2048"},"product":"Brightwater Social","surface":"#ffffff"}
+type Brand struct {
+	Accent string      `json:"accent"`
+	Ink    string      `json:"ink"`
+	Object BrandObject `json:"object" validate:"oneof=brand"`
+
+	// Origins Whose each part is, by its name. What is not here is the product's own.
+	Origins map[string]Origin `json:"origins"`
+
+	// Own Example: {"accent":"#7a2048","product":"Brightwater Social","support":"help@brightwater.example"}
+	Own     BrandInput `json:"own"`
+	Product string     `json:"product"`
+	Support *string    `json:"support,omitempty"`
+	Surface string     `json:"surface"`
+}
+
+// BrandObject defines model for Brand.Object.
+type BrandObject string
+
+// BrandInput Example: {"accent":"#7a2048","product":"Brightwater Social","support":"help@brightwater.example"}
+type BrandInput struct {
+	Accent *string `json:"accent,omitempty"`
+	Ink    *string `json:"ink,omitempty"`
+
+	// Product What the product is called.
+	Product *string `json:"product,omitempty" validate:"omitempty,max=60"`
+
+	// Support The mail address of those who help.
+	Support *string `json:"support,omitempty" validate:"omitempty,max=254"`
+	Surface *string `json:"surface,omitempty"`
 }
 
 // BuiltInRole defines model for BuiltInRole.
@@ -2954,6 +3016,12 @@ type OperatorSignedIn struct {
 // OperatorSignedInObject defines model for OperatorSignedIn.Object.
 type OperatorSignedInObject string
 
+// Origin defines model for Origin.
+type Origin struct {
+	Name     string `json:"name"`
+	TenantId string `json:"tenant_id"`
+}
+
 // OwnershipInput Example: {"keeps":"admin","user_id":"usr_01jd0000000000000000000000"}
 type OwnershipInput struct {
 	Keeps  *OwnershipInputKeeps `json:"keeps,omitempty" validate:"omitempty,oneof=owner admin manager editor viewer none"`
@@ -2980,6 +3048,16 @@ type OwnershipOfferKeeps string
 
 // OwnershipOfferObject defines model for OwnershipOffer.Object.
 type OwnershipOfferObject string
+
+// Palette defines model for Palette.
+type Palette struct {
+	Accent   string `json:"accent"`
+	Muted    string `json:"muted"`
+	OnAccent string `json:"on_accent"`
+	Raised   string `json:"raised"`
+	Surface  string `json:"surface"`
+	Text     string `json:"text"`
+}
 
 // Passkey defines model for Passkey.
 type Passkey struct {
@@ -3812,6 +3890,18 @@ type TextRule struct {
 // TextRuleCount defines model for TextRule.Count.
 type TextRuleCount string
 
+// Theme Example: {"dark":{"accent":"#c89fb1","muted":"#a2a3a5","on_accent":"#16181d","raised":"#222428","surface":"#16181d","text":"#ffffff"},"light":{"accent":"#7a2048","muted":"#66686b","on_accent":"#ffffff","raised":"#f5f5f5","surface":"#ffffff","text":"#16181d"},"object":"theme","product":"Brightwater Social"}
+type Theme struct {
+	Dark    Palette     `json:"dark"`
+	Light   Palette     `json:"light"`
+	Object  ThemeObject `json:"object" validate:"oneof=theme"`
+	Product string      `json:"product"`
+	Support *string     `json:"support,omitempty"`
+}
+
+// ThemeObject defines model for Theme.Object.
+type ThemeObject string
+
 // Ticket defines model for Ticket.
 type Ticket struct {
 	// ExpiresIn Seconds.
@@ -4184,6 +4274,12 @@ type ExportAuditParams struct {
 // ExportAuditParamsFormat defines parameters for ExportAudit.
 type ExportAuditParamsFormat string
 
+// SetBrandParams defines parameters for SetBrand.
+type SetBrandParams struct {
+	// IfMatch The ETag the change is based on, such as `"v3"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // GetCalendarParams defines parameters for GetCalendar.
 type GetCalendarParams struct {
 	ScheduledFrom  time.Time  `form:"scheduled_at[gte]" json:"scheduled_at[gte]"`
@@ -4516,6 +4612,11 @@ type RequestAccessParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GetThemeParams defines parameters for GetTheme.
+type GetThemeParams struct {
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
 // ReplayWebhookDeliveryParams defines parameters for ReplayWebhookDelivery.
 type ReplayWebhookDeliveryParams struct {
 	// IdempotencyKey Makes a repeated request harmless.
@@ -4587,6 +4688,9 @@ type VerifyEmailJSONRequestBody = VerifyInput
 
 // ResendVerificationJSONRequestBody defines body for ResendVerification for application/json ContentType.
 type ResendVerificationJSONRequestBody = EmailInput
+
+// SetBrandJSONRequestBody defines body for SetBrand for application/json ContentType.
+type SetBrandJSONRequestBody = BrandInput
 
 // UpdateChannelApplicationMergePatchPlusJSONRequestBody defines body for UpdateChannel for application/merge-patch+json ContentType.
 type UpdateChannelApplicationMergePatchPlusJSONRequestBody = ChannelPatch
@@ -4851,6 +4955,12 @@ type ServerInterface interface {
 	// ResendVerification Send the verification mail again.
 	// (POST /auth/verify:resend)
 	ResendVerification(c *fiber.Ctx) error
+	// GetBrand What this tenant looks like to its people, and whose each part is.
+	// (GET /brand)
+	GetBrand(c *fiber.Ctx) error
+	// SetBrand Say what this tenant looks like.
+	// (PUT /brand)
+	SetBrand(c *fiber.Ctx, params SetBrandParams) error
 	// GetCalendar What is due in a time window, at a glance.
 	// (GET /calendar)
 	GetCalendar(c *fiber.Ctx, params GetCalendarParams) error
@@ -5277,6 +5387,9 @@ type ServerInterface interface {
 	// ResumePublishing Let what is due go out again, unless a tenant above is paused.
 	// (POST /tenants/{tenant}/publishing:resume)
 	ResumePublishing(c *fiber.Ctx, tenant TenantID) error
+	// GetTheme How the pages of this host look.
+	// (GET /theme)
+	GetTheme(c *fiber.Ctx, params GetThemeParams) error
 	// ReplayWebhookDelivery Send a delivery again.
 	// (POST /webhook-deliveries/{delivery}:replay)
 	ReplayWebhookDelivery(c *fiber.Ctx, delivery DeliveryID, params ReplayWebhookDeliveryParams) error
@@ -6125,6 +6238,67 @@ func (siw *ServerInterfaceWrapper) ResendVerification(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.ResendVerification(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetBrand operation middleware
+func (siw *ServerInterfaceWrapper) GetBrand(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetBrand(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// SetBrand operation middleware
+func (siw *ServerInterfaceWrapper) SetBrand(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SetBrandParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/If-Match")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/If-Match")
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.SetBrand(c, params)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -10768,6 +10942,49 @@ func (siw *ServerInterfaceWrapper) ResumePublishing(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// GetTheme operation middleware
+func (siw *ServerInterfaceWrapper) GetTheme(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetThemeParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch string
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/If-None-Match")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/If-None-Match")
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetTheme(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // ReplayWebhookDelivery operation middleware
 func (siw *ServerInterfaceWrapper) ReplayWebhookDelivery(c *fiber.Ctx) error {
 
@@ -11220,6 +11437,12 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/auth/verify:resend", Operation: "ResendVerification", Handler: wrapper.ResendVerification, Public: "nobody is signed in yet", Rate: "sign_in",
 		},
 		{
+			Method: "GET", Path: "/brand", Operation: "GetBrand", Handler: wrapper.GetBrand, Action: "brand.read", Bodyless: true,
+		},
+		{
+			Method: "PUT", Path: "/brand", Operation: "SetBrand", Handler: wrapper.SetBrand, Action: "brand.manage",
+		},
+		{
 			Method: "GET", Path: "/calendar", Operation: "GetCalendar", Handler: wrapper.GetCalendar, Action: "post.read", Bodyless: true, Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel"},
 		},
 		{
@@ -11644,6 +11867,9 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/publishing:resume", Operation: "ResumePublishing", Handler: wrapper.ResumePublishing, Action: "tenant.pause", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "GET", Path: "/theme", Operation: "GetTheme", Handler: wrapper.GetTheme, Public: "pages show it before anybody signs in, and it names no tenant", Bodyless: true,
 		},
 		{
 			Method: "POST", Path: "/webhook-deliveries/{delivery}:replay", Operation: "ReplayWebhookDelivery", Handler: wrapper.ReplayWebhookDelivery, Action: "webhook.manage", Bodyless: true, Keyed: true, IDs: map[string]string{"delivery": "whd"},
@@ -12600,6 +12826,64 @@ type ResendVerificationdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ResendVerificationdefaultApplicationProblemPlusJSONResponse) VisitResendVerificationResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GetBrandRequestObject struct {
+}
+
+type GetBrandResponseObject interface {
+	VisitGetBrandResponse(ctx *fiber.Ctx) error
+}
+
+type GetBrand200JSONResponse Brand
+
+func (response GetBrand200JSONResponse) VisitGetBrandResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetBranddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetBranddefaultApplicationProblemPlusJSONResponse) VisitGetBrandResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type SetBrandRequestObject struct {
+	Params SetBrandParams
+	Body   *SetBrandJSONRequestBody
+}
+
+type SetBrandResponseObject interface {
+	VisitSetBrandResponse(ctx *fiber.Ctx) error
+}
+
+type SetBrand200JSONResponse Brand
+
+func (response SetBrand200JSONResponse) VisitSetBrandResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type SetBranddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetBranddefaultApplicationProblemPlusJSONResponse) VisitSetBrandResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -16807,6 +17091,43 @@ func (response ResumePublishingdefaultApplicationProblemPlusJSONResponse) VisitR
 	return ctx.JSON(&response.Body)
 }
 
+type GetThemeRequestObject struct {
+	Params GetThemeParams
+}
+
+type GetThemeResponseObject interface {
+	VisitGetThemeResponse(ctx *fiber.Ctx) error
+}
+
+type GetTheme200JSONResponse Theme
+
+func (response GetTheme200JSONResponse) VisitGetThemeResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetTheme304Response struct {
+}
+
+func (response GetTheme304Response) VisitGetThemeResponse(ctx *fiber.Ctx) error {
+	ctx.Status(304)
+	return nil
+}
+
+type GetThemedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetThemedefaultApplicationProblemPlusJSONResponse) VisitGetThemeResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type ReplayWebhookDeliveryRequestObject struct {
 	Delivery DeliveryID `json:"delivery"`
 	Params   ReplayWebhookDeliveryParams
@@ -17213,6 +17534,12 @@ type StrictServerInterface interface {
 	// ResendVerification Send the verification mail again.
 	// (POST /auth/verify:resend)
 	ResendVerification(ctx context.Context, request ResendVerificationRequestObject) (ResendVerificationResponseObject, error)
+	// GetBrand What this tenant looks like to its people, and whose each part is.
+	// (GET /brand)
+	GetBrand(ctx context.Context, request GetBrandRequestObject) (GetBrandResponseObject, error)
+	// SetBrand Say what this tenant looks like.
+	// (PUT /brand)
+	SetBrand(ctx context.Context, request SetBrandRequestObject) (SetBrandResponseObject, error)
 	// GetCalendar What is due in a time window, at a glance.
 	// (GET /calendar)
 	GetCalendar(ctx context.Context, request GetCalendarRequestObject) (GetCalendarResponseObject, error)
@@ -17639,6 +17966,9 @@ type StrictServerInterface interface {
 	// ResumePublishing Let what is due go out again, unless a tenant above is paused.
 	// (POST /tenants/{tenant}/publishing:resume)
 	ResumePublishing(ctx context.Context, request ResumePublishingRequestObject) (ResumePublishingResponseObject, error)
+	// GetTheme How the pages of this host look.
+	// (GET /theme)
+	GetTheme(ctx context.Context, request GetThemeRequestObject) (GetThemeResponseObject, error)
 	// ReplayWebhookDelivery Send a delivery again.
 	// (POST /webhook-deliveries/{delivery}:replay)
 	ReplayWebhookDelivery(ctx context.Context, request ReplayWebhookDeliveryRequestObject) (ReplayWebhookDeliveryResponseObject, error)
@@ -18574,6 +18904,66 @@ func (sh *strictHandler) ResendVerification(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(ResendVerificationResponseObject); ok {
 		if err := validResponse.VisitResendVerificationResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetBrand operation middleware
+func (sh *strictHandler) GetBrand(ctx *fiber.Ctx) error {
+	var request GetBrandRequestObject
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBrand(ctx.UserContext(), request.(GetBrandRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBrand")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetBrandResponseObject); ok {
+		if err := validResponse.VisitGetBrandResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetBrand operation middleware
+func (sh *strictHandler) SetBrand(ctx *fiber.Ctx, params SetBrandParams) error {
+	var request SetBrandRequestObject
+
+	request.Params = params
+
+	var body SetBrandJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.SetBrand(ctx.UserContext(), request.(SetBrandRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetBrand")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SetBrandResponseObject); ok {
+		if err := validResponse.VisitSetBrandResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -22798,6 +23188,33 @@ func (sh *strictHandler) ResumePublishing(ctx *fiber.Ctx, tenant TenantID) error
 		return err
 	} else if validResponse, ok := response.(ResumePublishingResponseObject); ok {
 		if err := validResponse.VisitResumePublishingResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTheme operation middleware
+func (sh *strictHandler) GetTheme(ctx *fiber.Ctx, params GetThemeParams) error {
+	var request GetThemeRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTheme(ctx.UserContext(), request.(GetThemeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTheme")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetThemeResponseObject); ok {
+		if err := validResponse.VisitGetThemeResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

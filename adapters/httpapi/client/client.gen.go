@@ -144,6 +144,21 @@ func (e BlockObject) Valid() bool {
 	}
 }
 
+// Defines values for BrandObject.
+const (
+	BrandObjectBrand BrandObject = "brand"
+)
+
+// Valid indicates whether the value is a known member of the BrandObject enum.
+func (e BrandObject) Valid() bool {
+	switch e {
+	case BrandObjectBrand:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BuiltInRoleName.
 const (
 	BuiltInRoleNameAdmin    BuiltInRoleName = "admin"
@@ -1656,6 +1671,21 @@ func (e TextRuleCount) Valid() bool {
 	}
 }
 
+// Defines values for ThemeObject.
+const (
+	ThemeObjectTheme ThemeObject = "theme"
+)
+
+// Valid indicates whether the value is a known member of the ThemeObject enum.
+func (e ThemeObject) Valid() bool {
+	switch e {
+	case ThemeObjectTheme:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TierGrantTier.
 const (
 	TierGrantTierAgency  TierGrantTier = "agency"
@@ -2088,6 +2118,38 @@ type BlockInput struct {
 // BlockList defines model for BlockList.
 type BlockList struct {
 	Data []Block `json:"data"`
+}
+
+// Brand Example: {"accent":"#7a2048","ink":"#16181d","object":"brand","origins":{"accent":{"name":"Brightwater Agency","tenant_id":"ten_01kasj0vqk0000000000000001"},"product":{"name":"Brightwater Group","tenant_id":"ten_01kasj0vqk0000000000000000"}},"own":{"accent":"#7a2048"},"product":"Brightwater Social","surface":"#ffffff"}
+type Brand struct {
+	Accent string      `json:"accent"`
+	Ink    string      `json:"ink"`
+	Object BrandObject `json:"object"`
+
+	// Origins Whose each part is, by its name. What is not here is the product's own.
+	Origins map[string]Origin `json:"origins"`
+
+	// Own Example: {"accent":"#7a2048","product":"Brightwater Social","support":"help@brightwater.example"}
+	Own     BrandInput `json:"own"`
+	Product string     `json:"product"`
+	Support *string    `json:"support,omitempty"`
+	Surface string     `json:"surface"`
+}
+
+// BrandObject defines model for Brand.Object.
+type BrandObject string
+
+// BrandInput Example: {"accent":"#7a2048","product":"Brightwater Social","support":"help@brightwater.example"}
+type BrandInput struct {
+	Accent *string `json:"accent,omitempty"`
+	Ink    *string `json:"ink,omitempty"`
+
+	// Product What the product is called.
+	Product *string `json:"product,omitempty"`
+
+	// Support The mail address of those who help.
+	Support *string `json:"support,omitempty"`
+	Surface *string `json:"surface,omitempty"`
 }
 
 // BuiltInRole defines model for BuiltInRole.
@@ -3011,6 +3073,12 @@ type OperatorSignedIn struct {
 // OperatorSignedInObject defines model for OperatorSignedIn.Object.
 type OperatorSignedInObject string
 
+// Origin defines model for Origin.
+type Origin struct {
+	Name     string `json:"name"`
+	TenantId string `json:"tenant_id"`
+}
+
 // OwnershipInput Example: {"keeps":"admin","user_id":"usr_01jd0000000000000000000000"}
 type OwnershipInput struct {
 	Keeps  *OwnershipInputKeeps `json:"keeps,omitempty"`
@@ -3037,6 +3105,16 @@ type OwnershipOfferKeeps string
 
 // OwnershipOfferObject defines model for OwnershipOffer.Object.
 type OwnershipOfferObject string
+
+// Palette defines model for Palette.
+type Palette struct {
+	Accent   string `json:"accent"`
+	Muted    string `json:"muted"`
+	OnAccent string `json:"on_accent"`
+	Raised   string `json:"raised"`
+	Surface  string `json:"surface"`
+	Text     string `json:"text"`
+}
 
 // Passkey defines model for Passkey.
 type Passkey struct {
@@ -3886,6 +3964,18 @@ type TextRule struct {
 // TextRuleCount defines model for TextRule.Count.
 type TextRuleCount string
 
+// Theme Example: {"dark":{"accent":"#c89fb1","muted":"#a2a3a5","on_accent":"#16181d","raised":"#222428","surface":"#16181d","text":"#ffffff"},"light":{"accent":"#7a2048","muted":"#66686b","on_accent":"#ffffff","raised":"#f5f5f5","surface":"#ffffff","text":"#16181d"},"object":"theme","product":"Brightwater Social"}
+type Theme struct {
+	Dark    Palette     `json:"dark"`
+	Light   Palette     `json:"light"`
+	Object  ThemeObject `json:"object"`
+	Product string      `json:"product"`
+	Support *string     `json:"support,omitempty"`
+}
+
+// ThemeObject defines model for Theme.Object.
+type ThemeObject string
+
 // Ticket defines model for Ticket.
 type Ticket struct {
 	// ExpiresIn Seconds.
@@ -4266,6 +4356,12 @@ type ExportAuditParams struct {
 // ExportAuditParamsFormat defines parameters for ExportAudit.
 type ExportAuditParamsFormat string
 
+// SetBrandParams defines parameters for SetBrand.
+type SetBrandParams struct {
+	// IfMatch The ETag the change is based on, such as `"v3"`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // GetCalendarParams defines parameters for GetCalendar.
 type GetCalendarParams struct {
 	ScheduledFrom  time.Time  `form:"scheduled_at[gte]" json:"scheduled_at[gte]"`
@@ -4598,6 +4694,11 @@ type RequestAccessParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GetThemeParams defines parameters for GetTheme.
+type GetThemeParams struct {
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
 // ReplayWebhookDeliveryParams defines parameters for ReplayWebhookDelivery.
 type ReplayWebhookDeliveryParams struct {
 	// IdempotencyKey Makes a repeated request harmless.
@@ -4669,6 +4770,9 @@ type VerifyEmailJSONRequestBody = VerifyInput
 
 // ResendVerificationJSONRequestBody defines body for ResendVerification for application/json ContentType.
 type ResendVerificationJSONRequestBody = EmailInput
+
+// SetBrandJSONRequestBody defines body for SetBrand for application/json ContentType.
+type SetBrandJSONRequestBody = BrandInput
 
 // UpdateChannelApplicationMergePatchPlusJSONRequestBody defines body for UpdateChannel for application/merge-patch+json ContentType.
 type UpdateChannelApplicationMergePatchPlusJSONRequestBody = ChannelPatch
@@ -5267,6 +5371,31 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /auth/verify:resend (the `ResendVerification` operationId).
 	ResendVerification(ctx context.Context, body ResendVerificationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetBrand What this tenant looks like to its people, and whose each part is.
+	//
+	// Corresponds with GET /brand (the `GetBrand` operationId).
+	GetBrand(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetBrandWithBody Say what this tenant looks like.
+	//
+	// All of it: what is left out comes from above. Resellers have a brand of their own, and agencies on the largest plan. Colours are
+	// what people like; pages show them moved as little as it takes for every text to be read (`GET /theme`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /brand (the `SetBrand` operationId).
+	SetBrandWithBody(ctx context.Context, params *SetBrandParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetBrand Say what this tenant looks like.
+	//
+	// All of it: what is left out comes from above. Resellers have a brand of their own, and agencies on the largest plan. Colours are
+	// what people like; pages show them moved as little as it takes for every text to be read (`GET /theme`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /brand (the `SetBrand` operationId).
+	SetBrand(ctx context.Context, params *SetBrandParams, body SetBrandJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetCalendar What is due in a time window, at a glance.
 	//
@@ -6708,6 +6837,14 @@ type ClientInterface interface {
 	// Corresponds with POST /tenants/{tenant}/publishing:resume (the `ResumePublishing` operationId).
 	ResumePublishing(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetTheme How the pages of this host look.
+	//
+	// By the `Host` of the request. Two palettes, in which every text stands out from its ground by 4.5:1 or more (WCAG 2.2, AA): `text`,
+	// `muted` and `accent` on `surface` and `raised`, and `on_accent` on `accent`. It may be kept for a minute, and asked for again with `If-None-Match`.
+	//
+	// Corresponds with GET /theme (the `GetTheme` operationId).
+	GetTheme(ctx context.Context, params *GetThemeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ReplayWebhookDelivery Send a delivery again.
 	//
 	// Corresponds with POST /webhook-deliveries/{delivery}:replay (the `ReplayWebhookDelivery` operationId).
@@ -7585,6 +7722,61 @@ func (c *Client) ResendVerificationWithBody(ctx context.Context, contentType str
 // Corresponds with POST /auth/verify:resend (the `ResendVerification` operationId).
 func (c *Client) ResendVerification(ctx context.Context, body ResendVerificationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewResendVerificationRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetBrand What this tenant looks like to its people, and whose each part is.
+//
+// Corresponds with GET /brand (the `GetBrand` operationId).
+func (c *Client) GetBrand(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBrandRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetBrandWithBody Say what this tenant looks like.
+//
+// All of it: what is left out comes from above. Resellers have a brand of their own, and agencies on the largest plan. Colours are
+// what people like; pages show them moved as little as it takes for every text to be read (`GET /theme`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /brand (the `SetBrand` operationId).
+func (c *Client) SetBrandWithBody(ctx context.Context, params *SetBrandParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetBrandRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetBrand Say what this tenant looks like.
+//
+// All of it: what is left out comes from above. Resellers have a brand of their own, and agencies on the largest plan. Colours are
+// what people like; pages show them moved as little as it takes for every text to be read (`GET /theme`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /brand (the `SetBrand` operationId).
+func (c *Client) SetBrand(ctx context.Context, params *SetBrandParams, body SetBrandJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetBrandRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -10975,6 +11167,24 @@ func (c *Client) ResumePublishing(ctx context.Context, tenant TenantID, reqEdito
 	return c.Client.Do(req)
 }
 
+// GetTheme How the pages of this host look.
+//
+// By the `Host` of the request. Two palettes, in which every text stands out from its ground by 4.5:1 or more (WCAG 2.2, AA): `text`,
+// `muted` and `accent` on `surface` and `raised`, and `on_accent` on `accent`. It may be kept for a minute, and asked for again with `If-None-Match`.
+//
+// Corresponds with GET /theme (the `GetTheme` operationId).
+func (c *Client) GetTheme(ctx context.Context, params *GetThemeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetThemeRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ReplayWebhookDelivery Send a delivery again.
 //
 // Corresponds with POST /webhook-deliveries/{delivery}:replay (the `ReplayWebhookDelivery` operationId).
@@ -12524,6 +12734,88 @@ func NewResendVerificationRequestWithBody(server string, contentType string, bod
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetBrandRequest constructs an http.Request for the GetBrand method
+func NewGetBrandRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/brand")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetBrandRequest calls the generic SetBrand builder with application/json body
+func NewSetBrandRequest(server string, params *SetBrandParams, body SetBrandJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetBrandRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewSetBrandRequestWithBody constructs an http.Request for the SetBrand method, with any body, and a specified content type
+func NewSetBrandRequestWithBody(server string, params *SetBrandParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/brand")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -18862,6 +19154,48 @@ func NewResumePublishingRequest(server string, tenant TenantID) (*http.Request, 
 	return req, nil
 }
 
+// NewGetThemeRequest constructs an http.Request for the GetTheme method
+func NewGetThemeRequest(server string, params *GetThemeParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/theme")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewReplayWebhookDeliveryRequest constructs an http.Request for the ReplayWebhookDelivery method
 func NewReplayWebhookDeliveryRequest(server string, delivery DeliveryID, params *ReplayWebhookDeliveryParams) (*http.Request, error) {
 	var err error
@@ -19737,6 +20071,33 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /auth/verify:resend (the `ResendVerification` operationId).
 	ResendVerificationWithResponse(ctx context.Context, body ResendVerificationJSONRequestBody, reqEditors ...RequestEditorFn) (*ResendVerificationResponse, error)
+
+	// GetBrandWithResponse What this tenant looks like to its people, and whose each part is.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /brand (the `GetBrand` operationId).
+	GetBrandWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetBrandResponse, error)
+
+	// SetBrandWithBodyWithResponse Say what this tenant looks like.
+	//
+	// All of it: what is left out comes from above. Resellers have a brand of their own, and agencies on the largest plan. Colours are
+	// what people like; pages show them moved as little as it takes for every text to be read (`GET /theme`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /brand (the `SetBrand` operationId).
+	SetBrandWithBodyWithResponse(ctx context.Context, params *SetBrandParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetBrandResponse, error)
+
+	// SetBrandWithResponse Say what this tenant looks like.
+	//
+	// All of it: what is left out comes from above. Resellers have a brand of their own, and agencies on the largest plan. Colours are
+	// what people like; pages show them moved as little as it takes for every text to be read (`GET /theme`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /brand (the `SetBrand` operationId).
+	SetBrandWithResponse(ctx context.Context, params *SetBrandParams, body SetBrandJSONRequestBody, reqEditors ...RequestEditorFn) (*SetBrandResponse, error)
 
 	// GetCalendarWithResponse What is due in a time window, at a glance.
 	//
@@ -21354,6 +21715,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /tenants/{tenant}/publishing:resume (the `ResumePublishing` operationId).
 	ResumePublishingWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*ResumePublishingResponse, error)
 
+	// GetThemeWithResponse How the pages of this host look.
+	//
+	// By the `Host` of the request. Two palettes, in which every text stands out from its ground by 4.5:1 or more (WCAG 2.2, AA): `text`,
+	// `muted` and `accent` on `surface` and `raised`, and `on_accent` on `accent`. It may be kept for a minute, and asked for again with `If-None-Match`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /theme (the `GetTheme` operationId).
+	GetThemeWithResponse(ctx context.Context, params *GetThemeParams, reqEditors ...RequestEditorFn) (*GetThemeResponse, error)
+
 	// ReplayWebhookDeliveryWithResponse Send a delivery again.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -22837,6 +23208,102 @@ func (r ResendVerificationResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ResendVerificationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetBrandResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Brand
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetBrandResponse) GetJSON200() *Brand {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetBrandResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetBrandResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetBrandResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetBrandResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetBrandResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetBrandResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Brand
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetBrandResponse) GetJSON200() *Brand {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetBrandResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetBrandResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetBrandResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetBrandResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetBrandResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -29463,6 +29930,54 @@ func (r ResumePublishingResponse) ContentType() string {
 	return ""
 }
 
+type GetThemeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Theme
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetThemeResponse) GetJSON200() *Theme {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetThemeResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetThemeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetThemeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetThemeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetThemeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ReplayWebhookDeliveryResponse202Headers the declared response headers of an HTTP 202 response for ReplayWebhookDelivery
 type ReplayWebhookDeliveryResponse202Headers struct {
 	Location *string
@@ -30601,6 +31116,51 @@ func (c *ClientWithResponses) ResendVerificationWithResponse(ctx context.Context
 		return nil, err
 	}
 	return ParseResendVerificationResponse(rsp)
+}
+
+// GetBrandWithResponse What this tenant looks like to its people, and whose each part is.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /brand (the `GetBrand` operationId).
+func (c *ClientWithResponses) GetBrandWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetBrandResponse, error) {
+	rsp, err := c.GetBrand(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetBrandResponse(rsp)
+}
+
+// SetBrandWithBodyWithResponse Say what this tenant looks like.
+//
+// All of it: what is left out comes from above. Resellers have a brand of their own, and agencies on the largest plan. Colours are
+// what people like; pages show them moved as little as it takes for every text to be read (`GET /theme`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /brand (the `SetBrand` operationId).
+func (c *ClientWithResponses) SetBrandWithBodyWithResponse(ctx context.Context, params *SetBrandParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetBrandResponse, error) {
+	rsp, err := c.SetBrandWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetBrandResponse(rsp)
+}
+
+// SetBrandWithResponse Say what this tenant looks like.
+//
+// All of it: what is left out comes from above. Resellers have a brand of their own, and agencies on the largest plan. Colours are
+// what people like; pages show them moved as little as it takes for every text to be read (`GET /theme`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /brand (the `SetBrand` operationId).
+func (c *ClientWithResponses) SetBrandWithResponse(ctx context.Context, params *SetBrandParams, body SetBrandJSONRequestBody, reqEditors ...RequestEditorFn) (*SetBrandResponse, error) {
+	rsp, err := c.SetBrand(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetBrandResponse(rsp)
 }
 
 // GetCalendarWithResponse What is due in a time window, at a glance.
@@ -33383,6 +33943,22 @@ func (c *ClientWithResponses) ResumePublishingWithResponse(ctx context.Context, 
 	return ParseResumePublishingResponse(rsp)
 }
 
+// GetThemeWithResponse How the pages of this host look.
+//
+// By the `Host` of the request. Two palettes, in which every text stands out from its ground by 4.5:1 or more (WCAG 2.2, AA): `text`,
+// `muted` and `accent` on `surface` and `raised`, and `on_accent` on `accent`. It may be kept for a minute, and asked for again with `If-None-Match`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /theme (the `GetTheme` operationId).
+func (c *ClientWithResponses) GetThemeWithResponse(ctx context.Context, params *GetThemeParams, reqEditors ...RequestEditorFn) (*GetThemeResponse, error) {
+	rsp, err := c.GetTheme(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetThemeResponse(rsp)
+}
+
 // ReplayWebhookDeliveryWithResponse Send a delivery again.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -34510,6 +35086,72 @@ func ParseResendVerificationResponse(rsp *http.Response) (*ResendVerificationRes
 	switch {
 	case rsp.StatusCode == 202:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetBrandResponse parses an HTTP response from a GetBrandWithResponse call
+func ParseGetBrandResponse(rsp *http.Response) (*GetBrandResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetBrandResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Brand
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetBrandResponse parses an HTTP response from a SetBrandWithResponse call
+func ParseSetBrandResponse(rsp *http.Response) (*SetBrandResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetBrandResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Brand
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -39087,6 +39729,42 @@ func ParseResumePublishingResponse(rsp *http.Response) (*ResumePublishingRespons
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetThemeResponse parses an HTTP response from a GetThemeWithResponse call
+func ParseGetThemeResponse(rsp *http.Response) (*GetThemeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetThemeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Theme
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
