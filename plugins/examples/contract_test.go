@@ -38,9 +38,9 @@ var programs string
 
 var tokens = map[string]string{"ann": "token-of-ann", "bob": "token-of-bob"}
 
-func TestContractInGo(t *testing.T)         { hold(t, inGo(t)) }
-func TestContractInTypeScript(t *testing.T) { hold(t, inTypeScript(t)) }
-func TestContractInPython(t *testing.T)     { hold(t, inPython(t)) }
+func TestContractInGo(t *testing.T)         { hold(t, inGo) }
+func TestContractInTypeScript(t *testing.T) { hold(t, inTypeScript) }
+func TestContractInPython(t *testing.T)     { hold(t, inPython) }
 
 func inGo(t *testing.T) pluginhost.Spec {
 	t.Helper()
@@ -67,14 +67,17 @@ var compiled = sync.OnceValues(func() (string, error) {
 	return programs, err
 })
 
-// interpreters is the PATH with the right ones, once the examples that they
-// run are built with the SDKs of this tree.
+// interpreters puts the right ones first in the PATH, for all of this process,
+// once the examples that they run are built with the SDKs of this tree.
 var interpreters = sync.OnceValues(func() (string, error) {
 	if _, err := tool("build"); err != nil {
 		return "", err
 	}
 	path, err := tool("path")
-	return strings.TrimSpace(path), err
+	if err != nil {
+		return "", err
+	}
+	return path, os.Setenv("PATH", strings.TrimSpace(path))
 })
 
 func made(t *testing.T, once func() (string, error)) string {
@@ -89,7 +92,7 @@ func made(t *testing.T, once func() (string, error)) string {
 // built is a plugin of an interpreter.
 func built(t *testing.T, folder string, spec pluginhost.Spec) pluginhost.Spec {
 	t.Helper()
-	t.Setenv("PATH", made(t, interpreters))
+	made(t, interpreters)
 	dir, err := filepath.Abs(folder)
 	if err != nil {
 		t.Fatal(err)
@@ -117,9 +120,10 @@ type abilities struct {
 	social.Meter
 }
 
-func hold(t *testing.T, spec pluginhost.Spec) {
+func hold(t *testing.T, spec func(*testing.T) pluginhost.Spec) {
 	t.Helper()
-	p := start(t, spec)
+	t.Parallel()
+	p := start(t, spec(t))
 	socialtest.Run(t, func(t *testing.T) socialtest.Harness {
 		h := chirp(t)
 		h.Platform = abilities{p, p, p, p, p}

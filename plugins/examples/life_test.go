@@ -18,11 +18,15 @@ import (
 	"github.com/carillonhq/carillon/ports/social"
 )
 
-// each runs a test with every example.
+// each runs a test with every example, side by side.
 func each(t *testing.T, test func(*testing.T, pluginhost.Spec)) {
-	t.Run("Go", func(t *testing.T) { test(t, inGo(t)) })
-	t.Run("TypeScript", func(t *testing.T) { test(t, inTypeScript(t)) })
-	t.Run("Python", func(t *testing.T) { test(t, inPython(t)) })
+	t.Parallel()
+	for name, spec := range map[string]func(*testing.T) pluginhost.Spec{"Go": inGo, "TypeScript": inTypeScript, "Python": inPython} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, spec(t))
+		})
+	}
 }
 
 // spawn starts a plugin by hand.
@@ -208,6 +212,7 @@ func committing(h harness, key, text string) social.PublishRequest {
 
 // The SDKs' own tests, in their own languages.
 func TestTheSDKsOwnTests(t *testing.T) {
+	t.Parallel()
 	out, err := tool("test")
 	if err != nil {
 		t.Fatal(err)
