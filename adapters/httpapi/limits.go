@@ -29,12 +29,13 @@ var perMinute = map[string]map[tenants.Tier]int64{
 // perAddress is what one address may do in a minute where nobody is known: on a
 // public route, and with credentials that are none. Whoever is known has the
 // limit of their plan alone, however many of them share an address.
-// Guessing passwords is slow even from many addresses: identity hashes slowly.
-var perAddress = map[string]int64{"address": 1200, "sign_in": 10, "ask": 30, "refresh": 60}
+// What signs people in counts by route, and only holds back floods: an office
+// is one address, and core/identity counts wrong tries by person and device.
+var perAddress = map[string]int64{"address": 1200, "sign_in": 60, "ask": 30, "refresh": 60}
 
 // alone is what sign-in is held to when counts cannot be shared: each of
 // several processes then counts for itself.
-const alone = 4
+const alone = 30
 
 // Limits counts requests: in Redis if there is one, and in this process while
 // Redis cannot be reached. It never fails a request, and nothing that costs
@@ -141,6 +142,9 @@ func (s *surface) limitAddress(r api.Route) fiber.Handler {
 	}
 	return func(c *fiber.Ctx) error {
 		name := masked(s.client(c))
+		if class == "sign_in" {
+			name = r.Method + r.Path + " " + name
+		}
 		if r.Public != "" {
 			return pass(c, class, s.Limits.take(c.UserContext(), class, name, perAddress[class]), true)
 		}

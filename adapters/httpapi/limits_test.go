@@ -34,13 +34,38 @@ func TestLimitsAnnounceThemselves(t *testing.T) {
 		res, body := raw(t, addr, "POST /api/v1/test/login HTTP/1.1\r\nHost: h\r\nConnection: close\r\nX-Forwarded-For: "+time.Now().String()+"\r\n\r\n")
 		return res.StatusCode, res.Header.Get("RateLimit"), res.Header.Get("Retry-After"), body
 	}
-	for i := range 10 {
-		if code, left, _, body := login(); code != 200 || !strings.HasPrefix(left, fmt.Sprintf(`"sign_in";r=%d;t=`, 9-i)) {
+	for i := range 60 {
+		if code, left, _, body := login(); code != 200 || !strings.HasPrefix(left, fmt.Sprintf(`"sign_in";r=%d;t=`, 59-i)) {
 			t.Fatalf("%d: %d %s %s", i, code, left, body)
 		}
 	}
 	if code, _, wait, body := login(); code != 429 || wait == "" || !strings.Contains(body, `"retryable":true`) {
 		t.Errorf("%d %q %s", code, wait, body)
+	}
+}
+
+// An office is one address: what one route of sign-in used up is its own alone,
+// and the address is not held back below what identity lets strangers try.
+func TestSignInCountsByRoute(t *testing.T) {
+	cfg := testConfig()
+	cfg.Limits = NewLimits(nil)
+	addr := serve(t, cfg,
+		api.Route{Method: "POST", Path: "/test/login", Public: "test", Rate: "sign_in", Handler: echo},
+		api.Route{Method: "POST", Path: "/test/register", Public: "test", Rate: "sign_in", Handler: echo})
+	post := func(path string) int {
+		res, _ := raw(t, addr, "POST /api/v1/test/"+path+" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+		return res.StatusCode
+	}
+	for i := range 60 {
+		if code := post("login"); code != 200 {
+			t.Fatalf("%d: %d", i, code)
+		}
+	}
+	if code := post("login"); code != 429 {
+		t.Errorf("the 61st: %d", code)
+	}
+	if code := post("register"); code != 200 {
+		t.Errorf("another route: %d", code)
 	}
 }
 
@@ -101,25 +126,25 @@ func TestLimitsAreShared(t *testing.T) {
 func TestLimitsSurviveRedis(t *testing.T) {
 	server := miniredis.RunT(t)
 	l := NewLimits(dial(t, server.Addr()))
-	if got := l.take(context.Background(), "sign_in", "x", 10); got.Limit != 10 {
+	if got := l.take(context.Background(), "sign_in", "x", 60); got.Limit != 60 {
 		t.Fatalf("%+v", got)
 	}
 	server.Close()
 	began := time.Now()
 	var refused int
-	for range 10 {
-		if l.take(context.Background(), "sign_in", "x", 10).Reached {
+	for range 60 {
+		if l.take(context.Background(), "sign_in", "x", 60).Reached {
 			refused++
 		}
 	}
-	if refused != 10-alone {
-		t.Errorf("%d of 10 sign-ins refused without Redis, want %d", refused, 10-alone)
+	if refused != 60-alone {
+		t.Errorf("%d of 60 sign-ins refused without Redis, want %d", refused, 60-alone)
 	}
 	if got := l.take(context.Background(), "read", "x", 300); got.Limit != 300 || got.Reached {
 		t.Errorf("reads are held to %d without Redis", got.Limit)
 	}
 	if took := time.Since(began); took > time.Second {
-		t.Errorf("11 requests waited %s for a Redis that is gone", took)
+		t.Errorf("61 requests waited %s for a Redis that is gone", took)
 	}
 }
 
