@@ -46,7 +46,7 @@ func TestAHostShowsItsBrand(t *testing.T) {
 	if _, _, own := w.on("example.com", "/api/v1/theme"); decode(t, own)["product"] != "Carillon" {
 		t.Error(own)
 	}
-	req := httptest.NewRequest("GET", "/api/v1/theme", nil)
+	req := httptest.NewRequest(http.MethodGet, "/api/v1/theme", nil)
 	req.Host = host
 	req.Header.Set("If-None-Match", headers.Get("ETag"))
 	res, err := w.app.Test(req, 20_000)

@@ -243,7 +243,11 @@ func TestStaleChangesNameTheVersion(t *testing.T) {
 			code, _, body := w.call(r.method, r.fill(t, names), map[string]string{
 				"Authorization": "Bearer " + token, "Carillon-Tenant": string(tenant), "Idempotency-Key": id.New("x"), "If-Match": `"v7"`,
 			}, r.body(t))
-			if code != 412 || fmt.Sprint(decode(t, body)["current_version"]) != "1" {
+			present := "1"
+			if r.op.OperationID == "setBrand" {
+				present = "<nil>" // nobody has set one
+			}
+			if code != 412 || fmt.Sprint(decode(t, body)["current_version"]) != present {
 				t.Errorf("%d %s", code, body)
 			}
 		})

@@ -15,7 +15,13 @@ import (
 // the answer. It returns fault.Conflict where the proof is there and the host
 // is another tenant's still: that one's proof is looked for daily.
 func (s *Service) Verify(ctx context.Context, who tenants.Scope, name ID) (*Domain, error) {
-	if err := s.manage(ctx, who); err != nil {
+	if err := s.Authz.Allow(ctx, who, ActManage); err != nil {
+		return nil, err
+	}
+	if _, err := s.read(ctx, who.Tenant, name); err != nil {
+		return nil, err
+	}
+	if err := Entitled(who); err != nil {
 		return nil, err
 	}
 	return s.look(ctx, who, name)

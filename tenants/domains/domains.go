@@ -175,11 +175,14 @@ func (s *Service) Remove(ctx context.Context, who tenants.Scope, name ID) error 
 // MakeCanonical has letters link to this host. It returns fault.Conflict for
 // one that is not proven.
 func (s *Service) MakeCanonical(ctx context.Context, who tenants.Scope, name ID) (d *Domain, err error) {
-	if err := s.manage(ctx, who); err != nil {
+	if err := s.Authz.Allow(ctx, who, ActManage); err != nil {
 		return nil, err
 	}
 	err = s.Store.Update(ctx, who.Tenant, func(tx Tx) error {
 		if d, err = tx.Domain(ctx, name); err != nil {
+			return err
+		}
+		if err := Entitled(who); err != nil {
 			return err
 		}
 		if d.State != Proven {
