@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +19,9 @@ import (
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/audit"
 )
+
+// ranges counts the ranges blocked so far: each is blocked once.
+var ranges atomic.Uint32
 
 // realm signs an operator in, who has one of everything that has a name there.
 func (w *world) realm(names map[string]string) (token string) {
@@ -31,7 +35,7 @@ func (w *world) realm(names map[string]string) (token string) {
 	must(w.t, err)
 	on := true
 	must(w.t, w.admin.Override(ctx, who, tenants.ID(names["tenant"]), flag.Name, &on))
-	block, err := w.admin.Block(ctx, who, netip.Addr{}, fmt.Sprintf("2001:db8:%x::/64", time.Now().UnixNano()&0xffff), "a test", time.Now().Add(time.Minute))
+	block, err := w.admin.Block(ctx, who, netip.Addr{}, fmt.Sprintf("2001:db8:%x::/64", ranges.Add(1)), "a test", time.Now().Add(time.Minute))
 	must(w.t, err)
 	_, err = w.admin.GrantTier(ctx, who, tenants.ID(names["tenant"]), tenants.Pro, time.Now().Add(time.Hour), "a test")
 	must(w.t, err)

@@ -15,7 +15,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/postgres/internal/walls"
@@ -34,6 +34,7 @@ type URLs struct {
 var shared struct {
 	whole, filters lazy
 	of             sync.Map // *postgres.DB → URLs
+	superusers     sync.Map // URLs.Admin → *pgxpool.Pool
 }
 
 // Open returns the package's database. It stays open until the package is done.
@@ -59,6 +60,9 @@ func Isolated(t testing.TB) *postgres.DB {
 		u := Of(t, db)
 		db.Close()
 		shared.of.Delete(db)
+		if pool, ok := shared.superusers.LoadAndDelete(u.Admin); ok {
+			pool.(*pgxpool.Pool).Close()
+		}
 		if err := drop(context.Background(), u); err != nil {
 			t.Error(err)
 		}
@@ -111,10 +115,11 @@ func Of(t testing.TB, db *postgres.DB) URLs {
 // Exec runs statements as a superuser, past every door.
 func Exec(t testing.TB, db *postgres.DB, query string, args ...any) {
 	t.Helper()
-	if err := withAdmin(t.Context(), Of(t, db), func(c *pgx.Conn) error {
-		_, err := c.Exec(t.Context(), query, args...)
-		return err
-	}); err != nil {
+	pool, err := superuser(Of(t, db))
+	if err == nil {
+		_, err = pool.Exec(t.Context(), query, args...)
+	}
+	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/carillonhq/carillon/adapters/localpg"
 	"github.com/carillonhq/carillon/adapters/postgres"
@@ -204,6 +205,23 @@ func withAdmin(ctx context.Context, u URLs, fn func(*pgx.Conn) error) error {
 	}
 	defer func() { _ = conn.Close(ctx) }()
 	return fn(conn)
+}
+
+// superuser is the way in for Exec. Signing in costs more than most of what is
+// said there, so its connections stay open.
+func superuser(u URLs) (*pgxpool.Pool, error) {
+	if pool, ok := shared.superusers.Load(u.Admin); ok {
+		return pool.(*pgxpool.Pool), nil
+	}
+	made, err := pgxpool.New(context.Background(), u.Admin)
+	if err != nil {
+		return nil, err
+	}
+	pool, already := shared.superusers.LoadOrStore(u.Admin, made)
+	if already {
+		made.Close()
+	}
+	return pool.(*pgxpool.Pool), nil
 }
 
 func exec(ctx context.Context, conn *pgx.Conn, statements ...string) error {
