@@ -336,7 +336,10 @@ func TestCrossTenantMatrix(t *testing.T) {
 	for name, open := range map[string]func(testing.TB) *postgres.DB{
 		"both walls": postgrestest.Open, "row-level security alone": postgrestest.RowSecurityAlone, "filters alone": postgrestest.FiltersAlone,
 	} {
-		t.Run(name, func(t *testing.T) { matrix(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			matrix(t, open(t))
+		})
 	}
 }
 

@@ -64,6 +64,7 @@ func TestEveryBlockOfEveryDocument(t *testing.T) {
 	}
 	for name, doc := range documents {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting
 			raw, err := os.ReadFile(name)
 			must(t, err)
 			blocks, err := blocksOf(string(raw))
@@ -185,14 +186,19 @@ func freePorts(t *testing.T) ports {
 	t.Helper()
 	out := ports{}
 	for _, port := range []string{"4100", "8780", "8781", "8782", "8788", "8789"} {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		must(t, err)
-		defer func() { _ = ln.Close() }()
-		_, out[port], err = net.SplitHostPort(ln.Addr().String())
-		must(t, err)
+		for taken := true; taken; _, taken = given.LoadOrStore(out[port], t.Name()) {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			must(t, err)
+			defer func() { _ = ln.Close() }()
+			_, out[port], err = net.SplitHostPort(ln.Addr().String())
+			must(t, err)
+		}
 	}
 	return out
 }
+
+// given are the ports that a document has: no other gets them.
+var given sync.Map
 
 // there is text with the ports that are used here.
 func (p ports) there(text string) string {
