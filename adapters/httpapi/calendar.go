@@ -21,9 +21,6 @@ func (s *Server) GetCalendar(ctx context.Context, req api.GetCalendarRequestObje
 	}
 	f := publishing.Filter{From: p.ScheduledFrom, To: p.ScheduledUntil, Channel: channels.ID(or(p.Channel)), Limit: maxCalendar + 1}
 	if p.State != nil {
-		if !p.State.Valid() {
-			return nil, api.BadParameter("/query/state", states()...)
-		}
 		f.States = []publishing.State{publishing.State(*p.State)}
 	}
 	entries, err := s.Posts.Calendar(ctx, who, f)
@@ -43,15 +40,4 @@ func toEntry(e publishing.Entry) api.CalendarEntry {
 		out.Channels[i] = string(ch)
 	}
 	return out
-}
-
-// states are those a post can be asked for in.
-func states() (all []string) {
-	for _, s := range []api.PostState{
-		api.PostStateDraft, api.PostStateScheduled, api.PostStatePublishing, api.PostStatePublished, api.PostStatePartlyFailed,
-		api.PostStateFailed, api.PostStateMissed, api.PostStateCanceled, api.PostStateNeedsReview,
-	} {
-		all = append(all, string(s))
-	}
-	return all
 }

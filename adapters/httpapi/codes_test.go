@@ -43,6 +43,19 @@ func TestEveryReasonIsRegistered(t *testing.T) {
 	}
 }
 
+// What the contract and its examples call a code is one.
+func TestEveryCodeInTheContractIsRegistered(t *testing.T) {
+	found := regexp.MustCompile(`(?:\b[45]\d\d |slug, such as .|\\?"(?:code|reason)\\?": ?\\?")([a-z_]+\.[a-z_]+)`).FindAllStringSubmatch(string(contractJSON), -1)
+	for _, match := range found {
+		if _, ok := codes[match[1]]; !ok {
+			t.Errorf("the contract speaks of %s, which does not exist", match[0])
+		}
+	}
+	if len(found) < 10 {
+		t.Errorf("only %d codes found", len(found))
+	}
+}
+
 func TestEveryExactStatusIsARegisteredReason(t *testing.T) {
 	for slug := range exact {
 		if _, ok := codes[slug]; !ok {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/secret"
 )
 
@@ -33,6 +34,9 @@ type Factors interface {
 // AnswerChallenge implements POST /auth/challenge.
 func (s *Server) AnswerChallenge(ctx context.Context, req api.AnswerChallengeRequestObject) (api.AnswerChallengeResponseObject, error) {
 	b := req.Body
+	if err := complete(string(b.Method), proofs{"code": or(b.Code) != "", "passkey": b.Passkey != nil}); err != nil {
+		return nil, err
+	}
 	in, err := s.People.Answer(ctx, s.fromDevice(ctx, b.DeviceToken), secret.Secret(b.Challenge), identity.Proof{
 		Method: identity.Method(b.Method), Code: secret.Secret(or(b.Code)), Passkey: rawOr(b.Passkey),
 	})
@@ -73,6 +77,11 @@ func (s *Server) AskStepUp(ctx context.Context, _ api.AskStepUpRequestObject) (a
 // StepUp implements POST /auth/step-up.
 func (s *Server) StepUp(ctx context.Context, req api.StepUpRequestObject) (api.StepUpResponseObject, error) {
 	b := req.Body
+	if err := complete(string(b.Method), proofs{
+		"password": b.Password != nil, "code": or(b.Code) != "", "challenge": b.Challenge != nil, "passkey": b.Passkey != nil,
+	}); err != nil {
+		return nil, err
+	}
 	until, err := s.People.StepUp(ctx, caller(ctx), s.from(ctx), secret.Secret(or(b.Challenge)), identity.Proof{
 		Method: identity.Method(b.Method), Password: secret.Secret(or(b.Password)), Code: secret.Secret(or(b.Code)), Passkey: rawOr(b.Passkey),
 	})
@@ -80,6 +89,24 @@ func (s *Server) StepUp(ctx context.Context, req api.StepUpRequestObject) (api.S
 		return nil, err
 	}
 	return api.StepUp200JSONResponse{Until: until}, nil
+}
+
+// proofs are the members that a proof can be in, and whether they were sent.
+type proofs map[string]bool
+
+// needed are the members that each method takes.
+var needed = map[string][]string{"password": {"password"}, "totp": {"code"}, "recovery": {"code"}, "passkey": {"challenge", "passkey"}}
+
+// complete refuses a proof without what its method takes: it is a mistake of
+// the sender's, and no guess. A member that sent does not list is in every body.
+func complete(method string, sent proofs) error {
+	var missing []fault.Violation
+	for _, member := range needed[method] {
+		if there, listed := sent[member]; listed && !there {
+			missing = append(missing, fault.Violation{Field: "/" + member, Reason: "json.required", Message: "This is required with the method " + method + "."})
+		}
+	}
+	return fault.Check(missing)
 }
 
 // ListFactors implements GET /me/factors.

@@ -89,6 +89,11 @@ func TestSecondFactorsOverHTTP(t *testing.T) {
 		t.Errorf("%v %v", asked, header)
 	}
 	code := totp.New("x").Code(shared, time.Now().Add(totp.Period))
+	for range 10 { // what was not said is no guess
+		if got, _ := w.visit(422, "POST", "/auth/challenge", "", quoted(`{"challenge":%s,"method":"totp"}`, asked["challenge"])); got["code"] != "json.required" {
+			t.Fatal(got)
+		}
+	}
 	w.visit(422, "POST", "/auth/challenge", "", quoted(`{"challenge":%s,"method":"totp","code":"000000"}`, asked["challenge"]))
 	in, _ = w.visit(200, "POST", "/auth/challenge", "", quoted(`{"challenge":%s,"method":"totp","code":%s,"device_token":%s}`, asked["challenge"], code, device))
 	if in["device_token"] != device {
@@ -140,6 +145,11 @@ func TestPasskeysOverHTTP(t *testing.T) {
 	}
 	said, err = phone.Get(ourPage, raw(asked["public_key"]))
 	must(t, err)
+	for range 10 {
+		if got, _ := w.visit(422, "POST", "/auth/step-up", bearer, `{"method":"password"}`); got["code"] != "json.required" {
+			t.Fatal(got)
+		}
+	}
 	w.visit(200, "POST", "/auth/step-up", bearer, quoted(`{"method":"passkey","challenge":%s,"passkey":%s}`, asked["challenge"], said))
 
 	// Nobody else's it is, whatever they know of it.

@@ -145,7 +145,7 @@ func (s *surface) stepUp(r api.Route) fiber.Handler {
 // contract does not know or that are given twice.
 func wellFormed(r api.Route) fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		if err := knownQuery(c.Context().QueryArgs(), r.Query); err != nil {
+		if err := knownQuery(c.Context().QueryArgs(), r.Query, r.Enums); err != nil {
 			return err
 		}
 		if path, err := url.PathUnescape(c.Path()); err != nil || !plain(path) {
@@ -168,7 +168,7 @@ func notFound(prefix string) error {
 	return fault.New(fault.NotFound, "request.not_found", "There is no such thing.")
 }
 
-func knownQuery(args *fasthttp.Args, known []string) error {
+func knownQuery(args *fasthttp.Args, known []string, enums map[string][]string) error {
 	seen := map[string]bool{}
 	for k, v := range args.All() {
 		name := string(k)
@@ -179,6 +179,8 @@ func knownQuery(args *fasthttp.Args, known []string) error {
 			return fault.New(fault.Invalid, "request.bad_parameter", "This parameter is there twice.").On("/query/" + name)
 		case !plain(string(v)) || len(v) > maxParameter:
 			return api.BadParameter("/query/" + name)
+		case enums[name] != nil && !slices.Contains(enums[name], string(v)):
+			return fault.New(fault.Invalid, "request.unknown_value", "%s can be one of: %s.", name, strings.Join(enums[name], ", ")).On("/query/" + name)
 		}
 		seen[name] = true
 	}

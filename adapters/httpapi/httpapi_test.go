@@ -335,7 +335,7 @@ func FuzzQuery(f *testing.F) {
 	f.Fuzz(func(t *testing.T, query string) {
 		var args fasthttp.Args
 		args.Parse(query)
-		if err := knownQuery(&args, []string{"q"}); err == nil && (!plain(string(args.Peek("q"))) || args.Len() > 1) {
+		if err := knownQuery(&args, []string{"q"}, nil); err == nil && (!plain(string(args.Peek("q"))) || args.Len() > 1) {
 			t.Fatalf("%q passes", query)
 		} else if err != nil && !utf8.ValidString(fault.Of(err).Field) {
 			t.Fatalf("%q is pointed at with %q", query, fault.Of(err).Field)

@@ -54,6 +54,9 @@ func (s *Server) UploadMedia(ctx context.Context, req api.UploadMediaRequestObje
 			return nil, err
 		}
 	}
+	if upload.Reader == nil && exchangeOf(ctx).c.Get(fiber.HeaderContentType) != "" {
+		return nil, media.ErrUnsupported().On("/header/Content-Type")
+	}
 	if upload.Reader == nil {
 		return nil, fault.New(fault.Invalid, "request.unsupported_media_type", "Send an image, or a form with a part named file.").On("/header/Content-Type")
 	}

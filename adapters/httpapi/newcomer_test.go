@@ -154,7 +154,6 @@ func TestABadParameterIsNamed(t *testing.T) {
 	for _, tc := range []struct{ method, path, header, value, pointer, says string }{
 		{"DELETE", post, "If-Match", "*", "/header/If-Match", `such as \"v3\"`},
 		{"DELETE", post, "If-Match", `W/"v1"`, "/header/If-Match", "If-Match is missing or cannot be read."},
-		{"GET", "/api/v1/posts?state=nope", "", "", "/query/state", "one of: draft, scheduled"},
 		{"GET", "/api/v1/posts?limit=abc", "", "", "/query/limit", "a whole number"},
 		{"POST", "/api/v1/posts?dry_run=maybe", "", "", "/query/dry_run", "true or false"},
 		{"GET", "/api/v1/calendar", "", "", "/query/scheduled_at[gte]", "such as 2027-03-01T00:00:00Z"},
@@ -168,6 +167,58 @@ func TestABadParameterIsNamed(t *testing.T) {
 		if code != 400 || !strings.Contains(answer, fmt.Sprintf(`"pointer":%q`, tc.pointer)) || !strings.Contains(answer, tc.says) {
 			t.Errorf("%s %s %s: %d %s", tc.method, tc.path, tc.value, code, answer)
 		}
+	}
+}
+
+// What a parameter can be is listed in the contract, and nothing else is heard.
+func TestAValueThatIsNoneIsRefused(t *testing.T) {
+	w, _, headers := newcomer(t)
+	for path, pointer := range map[string]string{
+		"/api/v1/audit:export?format=xml": "/query/format", "/api/v1/audit:export?format=": "/query/format",
+		"/api/v1/posts?state=nope": "/query/state", "/api/v1/posts?sort=name": "/query/sort",
+	} {
+		code, _, answer := w.call("GET", path, headers, "")
+		if code != 422 || !strings.Contains(answer, fmt.Sprintf(`"pointer":%q`, pointer)) || !strings.Contains(answer, "can be one of: ") {
+			t.Errorf("%s: %d %s", path, code, answer)
+		}
+	}
+}
+
+// A rehearsal of a time says what keeping it would, and at which member.
+func TestValidatingATime(t *testing.T) {
+	w, tenant, headers := newcomer(t)
+	post := fmt.Sprintf(`{"segments":[{"text":"x"}],"channels":[{"channel_id":%q}],"schedule":%%s}`, w.channel(tenant))
+	for schedule, want := range map[string]string{
+		`{"local_time":"2020-03-01T09:00:00","timezone":"UTC"}`:     `"code":"schedule.past","detail":"Choose a time in the future.","pointer":"/schedule/local_time"`,
+		`{"publish_at":"2020-03-01T09:00:00Z"}`:                     `"pointer":"/schedule/publish_at"`,
+		`{"local_time":"2027-02-30T09:00:00","timezone":"UTC"}`:     `"code":"schedule.no_such_time"`,
+		`{"local_time":"2027-03-01T09:00:00","timezone":"Mars/X"}`:  `"pointer":"/schedule/timezone"`,
+		`{"publish_at":"2027-03-01T09:00:00Z","timezone":"Mars/X"}`: `"pointer":"/schedule/timezone"`,
+		`{}`: `"code":"schedule.empty"`,
+	} {
+		body := fmt.Sprintf(post, schedule)
+		if code, _, answer := w.call("POST", "/api/v1/posts:validate", headers, body); code != 200 || !strings.Contains(answer, `"ok":false`) || !strings.Contains(answer, want) {
+			t.Errorf("validate %s: %d %s", schedule, code, answer)
+		}
+		for _, path := range []string{"/api/v1/posts", "/api/v1/posts?dry_run=true"} {
+			if code, _, answer := w.call("POST", path, headers, body); code != 422 || !strings.Contains(answer, strings.Split(want, ",")[0]) {
+				t.Errorf("%s %s: %d %s", path, schedule, code, answer)
+			}
+		}
+	}
+	if code, _, answer := w.call("POST", "/api/v1/posts:validate", headers, fmt.Sprintf(post, `{"publish_at":"2027-03-01T09:00:00Z"}`)); code != 200 || !strings.Contains(answer, `"ok":true`) {
+		t.Errorf("a good time: %d %s", code, answer)
+	}
+}
+
+// A draft's own time that has passed is at no member of a body that was not sent.
+func TestADraftsTimeHasPassed(t *testing.T) {
+	w, tenant, headers := newcomer(t)
+	post := w.compose(headers, w.channel(tenant), `,"schedule":{"local_time":"2027-03-01T09:00:00","timezone":"UTC"}`)
+	postgrestest.Exec(t, w.db, "update posts set local_time = '2020-03-01T09:00:00' where tenant_id = $1", tenant)
+	code, _, body := w.call("POST", post+":schedule", with(with(headers, "If-Match", `"v1"`), "Idempotency-Key", "k"), "")
+	if code != 422 || !strings.Contains(body, "schedule.past") || !strings.Contains(body, "own time has passed") || strings.Contains(body, "local_time") {
+		t.Errorf("%d %s", code, body)
 	}
 }
 

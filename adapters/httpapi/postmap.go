@@ -55,6 +55,8 @@ func fromSchedule(in *api.ScheduleInput, at string) (publishing.Schedule, error)
 	}
 	when.Local, when.Zone = or(in.LocalTime), or(in.Timezone)
 	switch {
+	case at != "" && *in == api.ScheduleInput{}:
+		return when, fault.New(fault.Invalid, "schedule.empty", "Say when, or leave the schedule out.").On(at)
 	case in.PublishAt == nil:
 		return when, nil
 	case when.Local != "":
@@ -88,6 +90,12 @@ func asSent(err error, in api.ScheduleInput, at string) error {
 	switch {
 	case !ok:
 		return err
+	case in == api.ScheduleInput{}: // nothing was: it is about the post's own time
+		out := *f
+		if f.Reason == "schedule.past" {
+			out.Message = "The post's own time has passed. Send one in the future."
+		}
+		return out.On("")
 	case member == "/local_time" && in.PublishAt != nil:
 		member = "/publish_at"
 	}

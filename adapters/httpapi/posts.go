@@ -21,7 +21,7 @@ type Posts interface {
 	Get(ctx context.Context, who tenants.Scope, id publishing.PostID) (*publishing.Detail, error)
 	List(ctx context.Context, who tenants.Scope, f publishing.Filter) ([]*publishing.Detail, error)
 	Calendar(ctx context.Context, who tenants.Scope, f publishing.Filter) ([]publishing.Entry, error)
-	Validate(ctx context.Context, who tenants.Scope, c publishing.Content) ([]fault.Violation, error)
+	Validate(ctx context.Context, who tenants.Scope, c publishing.Content, when publishing.Schedule) ([]fault.Violation, error)
 	Schedule(ctx context.Context, who tenants.Scope, id publishing.PostID, version int, when publishing.Schedule) (*publishing.Detail, error)
 	Publish(ctx context.Context, who tenants.Scope, id publishing.PostID, version int) (*publishing.Detail, error)
 	Cancel(ctx context.Context, who tenants.Scope, id publishing.PostID) (*publishing.Detail, error)
@@ -51,9 +51,6 @@ func (s *Server) ListPosts(ctx context.Context, req api.ListPostsRequestObject) 
 		Channel: channels.ID(or(req.Params.Channel)), AtRisk: or(req.Params.AtRisk), After: publishing.PostID(q.after), Limit: q.limit + 1,
 	}
 	if req.Params.State != nil {
-		if !req.Params.State.Valid() {
-			return nil, api.BadParameter("/query/state", states()...)
-		}
 		f.States = []publishing.State{publishing.State(*req.Params.State)}
 	}
 	if calendar {
@@ -117,13 +114,27 @@ func (s *Server) ValidatePost(ctx context.Context, req api.ValidatePostRequestOb
 	if err != nil {
 		return nil, err
 	}
-	content, _, err := fromPost(*req.Body)
+	in := *req.Body
+	when, untimely := fromSchedule(in.Schedule, "/schedule")
+	in.Schedule = nil
+	content, _, err := fromPost(in)
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.Posts.Validate(ctx, who, content)
+	if untimely != nil {
+		when = publishing.Schedule{}
+	}
+	found, err := s.Posts.Validate(ctx, who, content, when)
 	if err != nil {
 		return nil, err
+	}
+	if f := fault.Of(untimely); f != nil {
+		found = append(found, fault.Violation{Field: f.Field, Reason: f.Reason, Message: f.Message})
+	}
+	for i, v := range found {
+		if v.Field == "/schedule/local_time" && req.Body.Schedule.PublishAt != nil {
+			found[i].Field = "/schedule/publish_at"
+		}
 	}
 	errors := fields(found)
 	if errors == nil {

@@ -12,18 +12,41 @@ import (
 	"github.com/carillonhq/carillon/tenants"
 )
 
-// Validate says everything the platforms would object to, without any effect.
-// It returns nil when the content could go out now.
-func (s *Service) Validate(ctx context.Context, who tenants.Scope, c Content) ([]fault.Violation, error) {
+// Validate says everything the platforms would object to, and what is wrong
+// with the time if there is one, without any effect. It returns nil when the
+// content could go out then.
+func (s *Service) Validate(ctx context.Context, who tenants.Scope, c Content, when Schedule) ([]fault.Violation, error) {
 	if err := s.authz.Allow(ctx, who, ActRead); err != nil {
 		return nil, err
 	}
 	p := NewPost(c, who.Actor())
 	if err := p.Check(); err != nil {
-		f := fault.Of(err)
-		return []fault.Violation{{Field: f.Field, Reason: f.Reason, Message: f.Message}}, nil
+		return finding(err)
 	}
-	return s.violations(ctx, who, c)
+	found, err := s.violations(ctx, who, c)
+	if err != nil {
+		return nil, err
+	}
+	untimely, err := finding(s.timely(ctx, who, when))
+	return append(found, untimely...), err
+}
+
+// timely says what Create would of the time that somebody wishes.
+func (s *Service) timely(ctx context.Context, who tenants.Scope, when Schedule) error {
+	when, err := when.intent()
+	if err != nil || when.Local == "" {
+		return err
+	}
+	return s.store.View(ctx, who.Tenant, func(ctx context.Context, tx Tx) error { return when.feasible(ctx, tx) })
+}
+
+// finding is what a person did wrong, as a finding; anything else is an error.
+func finding(err error) ([]fault.Violation, error) {
+	f := fault.Of(err)
+	if f == nil || f.Code != fault.Invalid {
+		return nil, err
+	}
+	return []fault.Violation{{Field: f.Field, Reason: f.Reason, Message: f.Message}}, nil
 }
 
 func (s *Service) validate(ctx context.Context, who tenants.Scope, c Content) error {

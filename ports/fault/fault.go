@@ -40,7 +40,7 @@ func Codes() []Code {
 // asked; Err is the cause, for the log, and is never shown.
 type Error struct {
 	Code       Code
-	Reason     string // stable slug for clients, such as "post.too_long"
+	Reason     string // stable slug for clients, such as "text.too_long"
 	Message    string
 	Field      string        // JSON Pointer (RFC 6901) to the input at fault, such as "/segments/0/text"
 	RetryAfter time.Duration // set with RateLimited and Unavailable, if known

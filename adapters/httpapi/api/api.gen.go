@@ -3473,7 +3473,8 @@ type PostInput struct {
 	// Schedule An instant (`publish_at`), or a wall time in a zone (`local_time`, `timezone`): what somebody means by nine o'clock stays nine
 	// o'clock when a country changes its clocks. Where the clocks go forward, a wall time that they skip is refused with
 	// `422 schedule.skipped`; where they go back, one that happens twice means the first. For the second, give the instant. With
-	// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`.
+	// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`. One that says no time
+	// is refused with `422 schedule.empty` in a post; leave it out, or `null` it in a patch, for a draft without a time.
 	//
 	//
 	// Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
@@ -3500,7 +3501,7 @@ type PostState string
 type Problem struct {
 	Class ProblemClass `json:"class" validate:"oneof=invalid unauthenticated forbidden not_found conflict quota rate_limited unavailable canceled internal"`
 
-	// Code A stable slug, such as `post.too_long`.
+	// Code A stable slug, such as `text.too_long`.
 	Code string `json:"code"`
 
 	// CurrentVersion With `412`: the version to merge with.
@@ -3692,7 +3693,8 @@ type Schedule struct {
 // ScheduleInput An instant (`publish_at`), or a wall time in a zone (`local_time`, `timezone`): what somebody means by nine o'clock stays nine
 // o'clock when a country changes its clocks. Where the clocks go forward, a wall time that they skip is refused with
 // `422 schedule.skipped`; where they go back, one that happens twice means the first. For the second, give the instant. With
-// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`.
+// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`. One that says no time
+// is refused with `422 schedule.empty` in a post; leave it out, or `null` it in a patch, for a draft without a time.
 //
 // Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 type ScheduleInput struct {
@@ -11377,7 +11379,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/audit", Operation: "ListAudit", Handler: wrapper.ListAudit, Action: "audit.read", Bodyless: true, Query: []string{"actor", "action", "subject", "at[gte]", "at[lt]", "limit", "cursor"},
 		},
 		{
-			Method: "GET", Path: "/audit:export", Operation: "ExportAudit", Handler: wrapper.ExportAudit, Action: "audit.read", NoImpersonation: true, Bodyless: true, Query: []string{"format", "actor", "action", "subject", "at[gte]", "at[lt]"},
+			Method: "GET", Path: "/audit:export", Operation: "ExportAudit", Handler: wrapper.ExportAudit, Action: "audit.read", NoImpersonation: true, Bodyless: true, Query: []string{"format", "actor", "action", "subject", "at[gte]", "at[lt]"}, Enums: map[string][]string{"format": {"ndjson", "csv"}},
 		},
 		{
 			Method: "POST", Path: "/auth/challenge", Operation: "AnswerChallenge", Handler: wrapper.AnswerChallenge, Public: "the challenge stands for the first factor, and the answer is the second", Cookie: true, Rate: "sign_in",
@@ -11443,7 +11445,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "PUT", Path: "/brand", Operation: "SetBrand", Handler: wrapper.SetBrand, Action: "brand.manage",
 		},
 		{
-			Method: "GET", Path: "/calendar", Operation: "GetCalendar", Handler: wrapper.GetCalendar, Action: "post.read", Bodyless: true, Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel"},
+			Method: "GET", Path: "/calendar", Operation: "GetCalendar", Handler: wrapper.GetCalendar, Action: "post.read", Bodyless: true, Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel"}, Enums: map[string][]string{"state": {"draft", "scheduled", "publishing", "published", "partly_failed", "failed", "needs_review", "canceled", "missed"}},
 		},
 		{
 			Method: "GET", Path: "/channels", Operation: "ListChannels", Handler: wrapper.ListChannels, Action: "channel.read", Bodyless: true, Query: []string{"limit", "cursor"},
@@ -11671,7 +11673,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/operator/operators", Operation: "ListOperators", Handler: wrapper.ListOperators, Operator: true, Bodyless: true,
 		},
 		{
-			Method: "GET", Path: "/operator/tenants", Operation: "SearchTenants", Handler: wrapper.SearchTenants, Operator: true, Bodyless: true, Query: []string{"q", "kind", "limit", "cursor"},
+			Method: "GET", Path: "/operator/tenants", Operation: "SearchTenants", Handler: wrapper.SearchTenants, Operator: true, Bodyless: true, Query: []string{"q", "kind", "limit", "cursor"}, Enums: map[string][]string{"kind": {"operator", "reseller", "agency", "workspace"}},
 		},
 		{
 			Method: "GET", Path: "/operator/tenants/{tenant}", Operation: "OperatorGetTenant", Handler: wrapper.OperatorGetTenant, Operator: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
@@ -11725,7 +11727,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/plugins", Operation: "ListPlugins", Handler: wrapper.ListPlugins, Action: "plugin.read", Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/plugins", Operation: "AddPlugin", Handler: wrapper.AddPlugin, Action: "plugin.manage", Stream: true, Rate: "upload", Query: []string{"channel"},
+			Method: "POST", Path: "/plugins", Operation: "AddPlugin", Handler: wrapper.AddPlugin, Action: "plugin.manage", Stream: true, Rate: "upload", Query: []string{"channel"}, Enums: map[string][]string{"channel": {"pinned", "stable", "latest"}},
 		},
 		{
 			Method: "DELETE", Path: "/plugins/{plugin}", Operation: "RemovePlugin", Handler: wrapper.RemovePlugin, Action: "plugin.manage", Bodyless: true, IDs: map[string]string{},
@@ -11764,7 +11766,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/plugins/{plugin}:rollback", Operation: "RollbackPlugin", Handler: wrapper.RollbackPlugin, Action: "plugin.manage", IDs: map[string]string{},
 		},
 		{
-			Method: "GET", Path: "/posts", Operation: "ListPosts", Handler: wrapper.ListPosts, Action: "post.read", Bodyless: true, Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel", "at_risk", "sort", "limit", "cursor"},
+			Method: "GET", Path: "/posts", Operation: "ListPosts", Handler: wrapper.ListPosts, Action: "post.read", Bodyless: true, Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel", "at_risk", "sort", "limit", "cursor"}, Enums: map[string][]string{"state": {"draft", "scheduled", "publishing", "published", "partly_failed", "failed", "needs_review", "canceled", "missed"}, "sort": {"created_at", "-created_at", "scheduled_at", "-scheduled_at"}},
 		},
 		{
 			Method: "POST", Path: "/posts", Operation: "CreatePost", Handler: wrapper.CreatePost, Action: "post.create", Keyed: true, Query: []string{"dry_run"},

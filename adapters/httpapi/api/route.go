@@ -35,6 +35,8 @@ type Route struct {
 	IfMatch     string            // "required", or optional
 	IDs         map[string]string // path parameters that are names, with their prefix
 	Query       []string          // the query parameters it knows
+	// Enums are the values that query parameters may have, of those that list them.
+	Enums map[string][]string
 }
 
 type bodyKey struct{}

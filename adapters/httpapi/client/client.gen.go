@@ -3530,7 +3530,8 @@ type PostInput struct {
 	// Schedule An instant (`publish_at`), or a wall time in a zone (`local_time`, `timezone`): what somebody means by nine o'clock stays nine
 	// o'clock when a country changes its clocks. Where the clocks go forward, a wall time that they skip is refused with
 	// `422 schedule.skipped`; where they go back, one that happens twice means the first. For the second, give the instant. With
-	// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`.
+	// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`. One that says no time
+	// is refused with `422 schedule.empty` in a post; leave it out, or `null` it in a patch, for a draft without a time.
 	//
 	//
 	// Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
@@ -3555,7 +3556,8 @@ type PostPatch struct {
 	// Schedule An instant (`publish_at`), or a wall time in a zone (`local_time`, `timezone`): what somebody means by nine o'clock stays nine
 	// o'clock when a country changes its clocks. Where the clocks go forward, a wall time that they skip is refused with
 	// `422 schedule.skipped`; where they go back, one that happens twice means the first. For the second, give the instant. With
-	// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`.
+	// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`. One that says no time
+	// is refused with `422 schedule.empty` in a post; leave it out, or `null` it in a patch, for a draft without a time.
 	//
 	//
 	// Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
@@ -3570,7 +3572,7 @@ type PostState string
 type Problem struct {
 	Class ProblemClass `json:"class"`
 
-	// Code A stable slug, such as `post.too_long`.
+	// Code A stable slug, such as `text.too_long`.
 	Code string `json:"code"`
 
 	// CurrentVersion With `412`: the version to merge with.
@@ -3762,7 +3764,8 @@ type Schedule struct {
 // ScheduleInput An instant (`publish_at`), or a wall time in a zone (`local_time`, `timezone`): what somebody means by nine o'clock stays nine
 // o'clock when a country changes its clocks. Where the clocks go forward, a wall time that they skip is refused with
 // `422 schedule.skipped`; where they go back, one that happens twice means the first. For the second, give the instant. With
-// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`.
+// a `timezone`, an instant is kept as the wall time there, but for that second one, which is kept in `UTC`. One that says no time
+// is refused with `422 schedule.empty` in a post; leave it out, or `null` it in a patch, for a draft without a time.
 //
 // Example: {"local_time":"2027-03-01T09:00:00","timezone":"Europe/Lisbon"}
 type ScheduleInput struct {
