@@ -222,7 +222,7 @@ func (b *bench) blind(ctx context.Context, t trouble) error {
 	}
 	defer cancel()
 	f, err := b.session.Plugin.Find(call, social.FindRequest{
-		Call: take.Request.Call, Account: take.Request.Account, Content: take.Request.Content, State: take.Request.State, Since: take.Armed,
+		Call: take.Request.Call, Account: take.Request.Account, Content: take.Request.Content, State: take.Request.State, Since: rehearsal.Since(take.Armed),
 	})
 	if w := written(faultOf(err)); w != nil {
 		return w

@@ -160,8 +160,12 @@ func (t *Take) failed(r *Record) {
 	}
 }
 
+// Since is what the kernel asks for of an object that was sent at: clocks
+// disagree, so it looks five minutes further back.
+func Since(at time.Time) time.Time { return at.Add(-5 * time.Minute) }
+
 func (t *Take) look(ctx context.Context, by Actor, r *Record) {
-	req := social.FindRequest{Call: t.Request.Call, Account: t.Request.Account, Content: t.Request.Content, State: t.Request.State, Since: t.Armed}
+	req := social.FindRequest{Call: t.Request.Call, Account: t.Request.Account, Content: t.Request.Content, State: t.Request.State, Since: Since(t.Armed)}
 	found, err := by.Find(ctx, req)
 	if err != nil {
 		r.Err, r.Fault = err, social.FaultOf(err, false)
