@@ -217,6 +217,33 @@ func TestAccessOverHTTP(t *testing.T) {
 	w.want(404, "tenant.not_found", "GET", "/posts", inside, "")
 }
 
+// What the operator closed is not the agency's to open, nor to give another
+// reason for; and people are sent to the operator.
+func TestTheOperatorsSuspensionStands(t *testing.T) {
+	w := newWorld(t, postgrestest.Open(t))
+	agency := postgrestest.Child(t, w.db, postgrestest.Operator, tenants.Agency)
+	shop := postgrestest.Child(t, w.db, agency, tenants.Workspace)
+	_, above := w.member(agency, tenants.Owner)
+	_, owner := w.member(shop, tenants.Owner)
+	boss, byOperator, byParent := bearer(w.operator()), "/operator/tenants/"+string(shop), "/tenants/"+string(agency)+"/children/"+string(shop)
+	w.want(200, "", "POST", byOperator+":suspend", boss, `{"reason":"abuse"}`)
+	for verb, body := range map[string]string{"resume": "", "suspend": `{"reason":"a reason of ours"}`} {
+		got := w.want(409, "tenant.suspended_above", "POST", byParent+":"+verb, as(agency, above), body)
+		if detail := fmt.Sprint(got["detail"]); !strings.Contains(detail, "Ask Operator") || strings.Contains(detail, "abuse") {
+			t.Errorf("%s: the parent is told %q", verb, detail)
+		}
+	}
+	got := w.want(403, "tenant.suspended", "GET", "/posts", as(shop, owner), "")
+	if detail := fmt.Sprint(got["detail"]); !strings.Contains(detail, "abuse. Ask Operator.") {
+		t.Errorf("a member is told %q", detail)
+	}
+	w.want(200, "", "POST", byOperator+":resume", boss, "")
+	w.want(200, "", "GET", "/posts", as(shop, owner), "")
+	w.want(204, "", "POST", byParent+":suspend", as(agency, above), `{"reason":"unpaid"}`)
+	w.want(200, "", "POST", byOperator+":resume", boss, "") // the operator opens anything
+	w.want(200, "", "GET", "/posts", as(shop, owner), "")
+}
+
 func TestSuspensionOverHTTP(t *testing.T) {
 	w := newWorld(t, postgrestest.Open(t))
 	reseller := postgrestest.Child(t, w.db, postgrestest.Operator, tenants.Reseller)

@@ -106,7 +106,8 @@ func (tx adminTx) SuspendTenant(ctx context.Context, t *admin.Tenant) error {
 	if t.Suspended {
 		state = "suspended"
 	}
-	res, err := tx.NewRaw("update tenants set state = ?, state_reason = ?, "+regraded+" where tenant_id = ?", state, t.Reason, string(t.ID)).Exec(ctx)
+	res, err := tx.NewRaw(`update tenants set state = ?0, state_reason = ?1, suspended_by = case when ?0 = 'suspended' then ancestors[1] end, `+regraded+`
+		where tenant_id = ?2`, state, t.Reason, string(t.ID)).Exec(ctx)
 	return hit(res, err, missingTenant)
 }
 

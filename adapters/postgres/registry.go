@@ -54,6 +54,7 @@ type tenantRow struct {
 	Tier         string       `bun:"tier,nullzero"`
 	State        string       `bun:"state"`
 	StateReason  string       `bun:"state_reason"`
+	SuspendedBy  string       `bun:"suspended_by,nullzero"`
 	Paused       bool         `bun:"paused"`
 	PausedReason string       `bun:"paused_reason"`
 	Settings     settingsJSON `bun:"settings,type:jsonb"`
@@ -80,7 +81,8 @@ func (r *tenantRow) tenant() *registry.Tenant {
 	return &registry.Tenant{
 		ID: tenants.ID(r.ID), Parent: tenants.ID(r.ParentID), Ancestors: as[tenants.ID](r.Ancestors),
 		Kind: tenants.Kind(r.Kind), Name: r.Name, Tier: tenants.Tier(r.Tier), State: registry.State(r.State), StateReason: r.StateReason,
-		Paused: r.Paused, PausedReason: r.PausedReason, Settings: registry.Settings(r.Settings), Authz: r.AuthzVersion, Version: r.Version,
+		SuspendedBy: tenants.ID(r.SuspendedBy),
+		Paused:      r.Paused, PausedReason: r.PausedReason, Settings: registry.Settings(r.Settings), Authz: r.AuthzVersion, Version: r.Version,
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
 }
@@ -115,7 +117,7 @@ func (s registryStore) Standing(ctx context.Context, tenant tenants.ID, user ten
 }
 
 func (s registryStore) Closure(ctx context.Context, tenant tenants.ID) (c registry.Closure, err error) {
-	err = s.db.ask(ctx, pathResolve, "select "+closureColumns+` from tenants t left join tenants up on up.tenant_id = t.parent_id
+	err = s.db.ask(ctx, pathResolve, "select "+closureColumns+` from tenants t left join tenants up on up.tenant_id = coalesce(t.suspended_by, t.parent_id)
 		where t.tenant_id = $1`, []any{string(tenant)}, &c.Here, &c.Reason, &c.Ask)
 	if fault.Is(err, fault.NotFound) {
 		return c, missingTenant()
@@ -123,7 +125,8 @@ func (s registryStore) Closure(ctx context.Context, tenant tenants.ID) (c regist
 	return c, err
 }
 
-// closureColumns are what people of t, below up, may know of its suspension.
+// closureColumns are what people of t may know of its suspension. up is the one
+// that suspended it, or else the one directly above.
 const closureColumns = "t.state = 'suspended' as here, case when t.state = 'suspended' then t.state_reason else '' end as reason, coalesce(up.name, '') as ask"
 
 type placeRow struct {
@@ -149,7 +152,7 @@ func (s registryStore) Mine(ctx context.Context, user tenants.UserID) ([]registr
 			select t.tenant_id, coalesce(t.parent_id, '') as parent_id, t.name, t.kind, m.role,
 			       case when exists (select from tenants a where a.tenant_id = any (t.ancestors) and a.state = 'suspended')
 			            then 'suspended' else 'active' end as state, `+closureColumns+`
-			  from memberships m join tenants t on t.tenant_id = m.tenant_id left join tenants up on up.tenant_id = t.parent_id
+			  from memberships m join tenants t on t.tenant_id = m.tenant_id left join tenants up on up.tenant_id = coalesce(t.suspended_by, t.parent_id)
 			 where m.user_id = ? order by t.name, t.tenant_id`, string(user)).Scan(ctx, &rows)
 	})
 	out := make([]registry.Place, len(rows))
@@ -255,10 +258,13 @@ func (s registryStore) SetState(ctx context.Context, parent, child tenants.ID, s
 	}
 	return s.db.systemIn(ctx, pathSuspend, child, func(ctx context.Context, tx tx) error {
 		t := registry.Tenant{State: state}
-		err := tx.NewRaw(`update tenants set state = ?, state_reason = ?, updated_at = now(), version = version + 1, authz_version = authz_version + 1
-			where tenant_id = ? and parent_id = ? returning paused, version`, string(state), reason, string(child), string(parent)).
+		err := tx.NewRaw(`update tenants set state = ?0, state_reason = ?1, suspended_by = case when ?0 = 'suspended' then parent_id end, `+regraded+`
+			where tenant_id = ?2 and parent_id = ?3 and coalesce(suspended_by, parent_id) = parent_id returning paused, version`, string(state), reason, string(child), string(parent)).
 			Scan(ctx, &t.Paused, &t.Version)
-		if err := one(err, missingTenant); err != nil {
+		if errors.Is(err, sql.ErrNoRows) {
+			return closedAbove(ctx, tx, parent, child)
+		}
+		if err != nil {
 			return err
 		}
 		if err := errors.Join(tx.recordIn(ctx, parent, e), tx.recordIn(ctx, child, e)); err != nil {
@@ -266,4 +272,15 @@ func (s registryStore) SetState(ctx context.Context, parent, child tenants.ID, s
 		}
 		return tx.emit(ctx, registry.EventUpdated, string(child), t.Told())
 	})
+}
+
+// closedAbove says why parent cannot open or close child.
+func closedAbove(ctx context.Context, tx tx, parent, child tenants.ID) error {
+	var name string
+	err := tx.NewRaw(`select up.name from tenants t join tenants up on up.tenant_id = t.suspended_by
+		where t.tenant_id = ? and t.parent_id = ?`, string(child), string(parent)).Scan(ctx, &name)
+	if err := one(err, missingTenant); err != nil {
+		return err
+	}
+	return registry.SuspendedAbove(name)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/casbin"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
+	realm "github.com/carillonhq/carillon/core/admin"
 	"github.com/carillonhq/carillon/core/events"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
@@ -21,14 +22,28 @@ func TestRegistry(t *testing.T) {
 		"both walls": postgrestest.Open, "row security alone": postgrestest.RowSecurityAlone, "filters alone": postgrestest.FiltersAlone,
 	} {
 		t.Run(name, func(t *testing.T) {
-			registrytest.Run(t, func(t *testing.T) registry.Store { return open(t).Registry() })
+			registrytest.Run(t, func(t *testing.T) registrytest.Tree { return treeOf(open(t)) })
 		})
 	}
 }
 
+// tree is the registry and the operator's hand on it.
+type tree struct {
+	registry.Store
+	operator realm.Store
+}
+
+func treeOf(db *postgres.DB) tree { return tree{db.Registry(), db.Admin()} }
+
+func (s tree) Override(ctx context.Context, tenant tenants.ID, state registry.State, reason string) error {
+	return s.operator.Update(ctx, func(tx realm.Tx) error {
+		return tx.SuspendTenant(ctx, &realm.Tenant{ID: tenant, Suspended: state == registry.Suspended, Reason: reason})
+	})
+}
+
 func TestRegistryTells(t *testing.T) {
 	db := postgrestest.Open(t)
-	registrytest.Tells(t, db.Registry(), func(ctx context.Context, tenant tenants.ID) ([]string, error) { return heard(ctx, db, tenant) })
+	registrytest.Tells(t, treeOf(db), func(ctx context.Context, tenant tenants.ID) ([]string, error) { return heard(ctx, db, tenant) })
 }
 
 // heard is every event of a tenant as "type subject", in order.

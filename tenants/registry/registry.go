@@ -267,7 +267,8 @@ func (s *Service) change(ctx context.Context, who tenants.Scope, action string, 
 }
 
 // Suspend closes a direct child of who's tenant, and all below it, to
-// everybody. It returns fault.NotFound for anything but a direct child.
+// everybody. It returns fault.NotFound for anything but a direct child, and
+// fault.Conflict for one that somebody higher suspended.
 func (s *Service) Suspend(ctx context.Context, who tenants.Scope, child tenants.ID, reason string) error {
 	if err := s.authz.Allow(ctx, who, ActSuspend); err != nil {
 		return err
@@ -278,7 +279,8 @@ func (s *Service) Suspend(ctx context.Context, who tenants.Scope, child tenants.
 	return s.store.SetState(ctx, who.Tenant, child, Suspended, reason, audit.By(who, "tenant.suspend", string(child), "reason", reason))
 }
 
-// Resume reopens a child. What is suspended further up or down stays so.
+// Resume reopens a child. What is suspended further up or down stays so, and
+// what somebody higher suspended is not theirs to open: fault.Conflict.
 func (s *Service) Resume(ctx context.Context, who tenants.Scope, child tenants.ID) error {
 	if err := s.authz.Allow(ctx, who, ActSuspend); err != nil {
 		return err

@@ -16,7 +16,7 @@ import (
 )
 
 func TestMemoryStore(t *testing.T) {
-	registrytest.Run(t, func(t *testing.T) registry.Store { return registrytest.NewStore(t) })
+	registrytest.Run(t, func(t *testing.T) registrytest.Tree { return registrytest.NewStore(t) })
 }
 
 func TestMemoryStoreTells(t *testing.T) {

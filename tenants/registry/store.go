@@ -37,8 +37,8 @@ type Store interface {
 	// Operator is the root of the tree, or fault.NotFound.
 	Operator(ctx context.Context) (tenants.ID, error)
 	// SetState opens or closes child, and records e in both books. It returns
-	// fault.NotFound unless child is a direct child of parent. The child's
-	// subscribers hear EventUpdated.
+	// fault.NotFound unless child is a direct child of parent, and SuspendedAbove
+	// if somebody higher suspended it. The child's subscribers hear EventUpdated.
 	SetState(ctx context.Context, parent, child tenants.ID, state State, reason string, e audit.Entry) error
 
 	// RolesFor lists the custom roles that count in tenant, by name: its own

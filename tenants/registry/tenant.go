@@ -51,7 +51,8 @@ type Tenant struct {
 	Tier         tenants.Tier // its own; empty: that of the nearest ancestor
 	State        State        // its own; an ancestor's suspension counts as well
 	StateReason  string
-	Paused       bool // publishing stands still here and below
+	SuspendedBy  tenants.ID // directly above, or higher; empty: it is active
+	Paused       bool       // publishing stands still here and below
 	PausedReason string
 	Settings     Settings
 	Authz        int64 // version of members and roles
@@ -135,7 +136,7 @@ type Standing struct {
 type Closure struct {
 	Here   bool   // the tenant itself is suspended; else one above it
 	Reason string // with Here
-	Ask    string // the name of the tenant directly above
+	Ask    string // the name of the tenant that suspended it; else of the one directly above
 }
 
 func (c Closure) fault() error {
@@ -157,6 +158,12 @@ func noTenant() error {
 
 func stale() error {
 	return fault.New(fault.Conflict, "tenant.stale", "Someone else changed this tenant. Reload it and try again.")
+}
+
+// SuspendedAbove is the answer to a parent that would resume, or suspend for
+// reasons of its own, what a tenant of that name higher up suspended.
+func SuspendedAbove(name string) error {
+	return fault.New(fault.Conflict, "tenant.suspended_above", "%s suspended this tenant, and only they can change that. Ask %s.", name, name)
 }
 
 func tooLong(pointer string, limit int) error {

@@ -18,7 +18,7 @@ var done = audit.Of("system", "test", "")
 
 // Run is the contract of a registry.Store. open returns a store that has an
 // operator, and may return the same one each time.
-func Run(t *testing.T, open func(*testing.T) registry.Store) {
+func Run(t *testing.T, open func(*testing.T) Tree) {
 	for name, test := range map[string]func(*testing.T, world){
 		"a child knows its way to the root":       childKnowsItsPath,
 		"nothing is created below nothing":        noOrphans,
@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(*testing.T) registry.Store) {
 		"one offer of ownership waits":            oneOfferWaits,
 		"a grant lets the parent's people in":     grantsLetIn,
 		"a parent asks its child":                 parentsAsk,
+		"what is closed from higher up stays so":  higherSuspensionsStand,
 		"the suspended learn whom to ask":         closuresSayWhomToAsk,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -52,7 +53,7 @@ func Run(t *testing.T, open func(*testing.T) registry.Store) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w := world{Store: s, root: root}
+			w := world{Tree: s, root: root}
 			w.agency = w.child(t, root, tenants.Agency, tenants.Pro)
 			w.us, w.them = w.child(t, w.agency.ID, tenants.Workspace, ""), w.child(t, w.agency.ID, tenants.Workspace, "")
 			test(t, w)
@@ -72,7 +73,7 @@ func NewStore(t testing.TB) *Store {
 }
 
 type world struct {
-	registry.Store
+	Tree
 	root             tenants.ID
 	agency, us, them registered
 }

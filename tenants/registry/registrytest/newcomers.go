@@ -301,28 +301,3 @@ func parentsAsk(t *testing.T, w world) {
 		return err
 	}))
 }
-
-func closuresSayWhomToAsk(t *testing.T, w world) {
-	must(t, w.SetState(t.Context(), w.root, w.agency.ID, registry.Suspended, "unpaid", done))
-	for tenant, want := range map[tenants.ID]registry.Closure{
-		w.agency.ID: {Here: true, Reason: "unpaid", Ask: "Operator"}, w.us.ID: {Ask: w.agency.Name},
-	} {
-		got, err := w.Closure(t.Context(), tenant)
-		if err != nil || got != want {
-			t.Errorf("%s: %+v, %v", tenant, got, err)
-		}
-	}
-	mine, err := w.Mine(t.Context(), w.us.owner)
-	must(t, err)
-	if len(mine) != 1 || mine[0].State != registry.Suspended || mine[0].Closure != (registry.Closure{Ask: w.agency.Name}) {
-		t.Errorf("mine = %+v", mine)
-	}
-	must(t, w.SetState(t.Context(), w.agency.ID, w.us.ID, registry.Suspended, "on its own", done))
-	must(t, w.SetState(t.Context(), w.root, w.agency.ID, registry.Active, "", done))
-	if st := w.standing(t, w.us.ID, ""); !st.Suspended {
-		t.Error("resuming the one above resumed what was suspended on its own")
-	}
-	if st := w.standing(t, w.them.ID, ""); st.Suspended {
-		t.Error("it stands still though all are open")
-	}
-}

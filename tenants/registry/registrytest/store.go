@@ -157,7 +157,7 @@ func (s *Store) Closure(_ context.Context, tenant tenants.ID) (registry.Closure,
 
 func (s *Store) closure(tenant tenants.ID) registry.Closure {
 	t := s.nodes[tenant].tenant
-	c := registry.Closure{Here: t.State == registry.Suspended, Ask: s.nodes[t.Parent].tenant.Name}
+	c := registry.Closure{Here: t.State == registry.Suspended, Ask: s.nodes[cmp.Or(t.SuspendedBy, t.Parent)].tenant.Name}
 	if c.Here {
 		c.Reason = t.StateReason
 	}
@@ -252,12 +252,34 @@ func (s *Store) SetState(_ context.Context, parent, child tenants.ID, state regi
 	if !ok || parent == "" || n.tenant.Parent != parent {
 		return missing("tenant")
 	}
-	n.tenant.State, n.tenant.StateReason = state, reason
+	if by := n.tenant.SuspendedBy; by != "" && by != parent {
+		return registry.SuspendedAbove(s.nodes[by].tenant.Name)
+	}
+	s.set(n, parent, state, reason)
+	return nil
+}
+
+// Override implements Tree.
+func (s *Store) Override(_ context.Context, tenant tenants.ID, state registry.State, reason string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, ok := s.nodes[tenant]
+	if !ok {
+		return missing("tenant")
+	}
+	s.set(n, n.tenant.Ancestors[0], state, reason)
+	return nil
+}
+
+func (s *Store) set(n node, by tenants.ID, state registry.State, reason string) {
+	n.tenant.State, n.tenant.StateReason, n.tenant.SuspendedBy = state, reason, ""
+	if state == registry.Suspended {
+		n.tenant.SuspendedBy = by
+	}
 	n.tenant.Authz++
 	n.tenant.Version++
-	s.nodes[child] = n
-	s.tell(child, Event{registry.EventUpdated, string(child), n.tenant.Told()})
-	return nil
+	s.nodes[n.tenant.ID] = n
+	s.tell(n.tenant.ID, Event{registry.EventUpdated, string(n.tenant.ID), n.tenant.Told()})
 }
 
 type memTx struct {

@@ -15,10 +15,10 @@ import (
 // Tells is the part of the contract that a Store cannot be asked about: what a
 // tenant's subscribers hear, each with the change and never without it. told
 // lists it, in order, as "type subject".
-func Tells(t *testing.T, s registry.Store, told func(context.Context, tenants.ID) ([]string, error)) {
+func Tells(t *testing.T, s Tree, told func(context.Context, tenants.ID) ([]string, error)) {
 	root, err := s.Operator(t.Context())
 	must(t, err)
-	w := world{Store: s, root: root}
+	w := world{Tree: s, root: root}
 	us, user := w.child(t, root, tenants.Workspace, ""), person()
 	w.update(t, us.ID, func(ctx context.Context, tx registry.Tx) error {
 		return tx.SaveMember(ctx, &registry.Member{User: user, Role: tenants.Viewer, GrantedBy: "system"})
