@@ -115,7 +115,7 @@ func (s *surface) problem(f *fault.Error) api.Problem {
 	}
 	var stale *staleError
 	if errors.As(f.Err, &stale) {
-		p.CurrentVersion = some(stale.current)
+		p.CurrentVersion = &stale.current // 0: nobody has written it yet
 	}
 	return p
 }

@@ -227,6 +227,19 @@ func (d *dev) practice(ctx context.Context) (failed func(context.Context) error,
 	}
 }
 
+// typed is this program as a shell beside it takes it, with the folder where it
+// would not find it by itself.
+func typed(state string) string {
+	program, err := os.Executable()
+	if err != nil {
+		program = "carillon"
+	}
+	if usual, err := localpg.DefaultDir(); err != nil || usual != state {
+		program = "CARILLON_STATE_DIR=" + state + " " + program
+	}
+	return program
+}
+
 // welcome says where everything is. On the first start it also posts
 // something, so that there is something to look at.
 func (d *dev) welcome(ctx context.Context, k *kernel) error {
@@ -251,8 +264,8 @@ func (d *dev) welcome(ctx context.Context, k *kernel) error {
   or with an account of the practice network: %s/login
 
   The operators' realm    %s, the same password, at /api/v1/operator/auth/login
-  and the code for it     carillon operator code %s
+  and the code for it     %s operator code %s
 
-`, k.cfg.StateDir, k.cfg.URL, d.pigeon.Addr(), d.mail.Addr(), k.cfg.MetricsAddr, agencyOwner.Email, clientEditor.Email, operator.Email, demoPassword, k.cfg.URL, operator.Email, operator.Email)
+`, k.cfg.StateDir, k.cfg.URL, d.pigeon.Addr(), d.mail.Addr(), k.cfg.MetricsAddr, agencyOwner.Email, clientEditor.Email, operator.Email, demoPassword, k.cfg.URL, operator.Email, typed(k.cfg.StateDir), operator.Email)
 	return err
 }

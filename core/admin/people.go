@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
@@ -39,22 +40,30 @@ type Search struct {
 	Limit int          // 1 to 100; 0 means 20
 }
 
+// maxSearch is how long an address can be, in characters.
+const maxSearch = 254
+
 func (q Search) checked() (Search, error) {
 	q.Text = strings.TrimSpace(q.Text)
 	switch {
 	case q.Limit == 0:
 		q.Limit = 20
 	case q.Limit < 1 || q.Limit > 100:
-		return q, fault.New(fault.Invalid, "page.bad_limit", "Ask for 1 to 100 at a time.").On("/limit")
+		return q, fault.New(fault.Invalid, "page.bad_limit", "Ask for 1 to 100 at a time.").On("/query/limit")
 	}
-	if len(q.Text) > 254 {
-		return q, fault.New(fault.Invalid, "text.too_long", "At most %d characters.", 254).On("/q")
+	if utf8.RuneCountInString(q.Text) > maxSearch {
+		return q, fault.New(fault.Invalid, "text.too_long", "At most %d characters.", maxSearch).On("/query/q")
 	}
 	return q, nil
 }
 
 // Users finds people, by id.
 func (s *Service) Users(ctx context.Context, who Who, q Search) (page []User, more bool, err error) {
+	return found(ctx, s, who, q, Tx.Users)
+}
+
+// found is a page of what q asks for, and whether there is more.
+func found[T any](ctx context.Context, s *Service, who Who, q Search, list func(Tx, context.Context, Search) ([]T, error)) (page []T, more bool, err error) {
 	if err := who.allow(); err != nil {
 		return nil, false, err
 	}
@@ -64,7 +73,7 @@ func (s *Service) Users(ctx context.Context, who Who, q Search) (page []User, mo
 	limit := q.Limit
 	q.Limit++
 	err = s.Store.View(ctx, func(tx Tx) error {
-		page, err = tx.Users(ctx, q)
+		page, err = list(tx, ctx, q)
 		return err
 	})
 	if len(page) > limit {

@@ -40,22 +40,7 @@ const maxGrant = 5 * 366 * 24 * time.Hour
 
 // Tenants finds tenants, by id.
 func (s *Service) Tenants(ctx context.Context, who Who, q Search) (page []Tenant, more bool, err error) {
-	if err := who.allow(); err != nil {
-		return nil, false, err
-	}
-	if q, err = q.checked(); err != nil {
-		return nil, false, err
-	}
-	limit := q.Limit
-	q.Limit++
-	err = s.Store.View(ctx, func(tx Tx) error {
-		page, err = tx.Tenants(ctx, q)
-		return err
-	})
-	if len(page) > limit {
-		return page[:limit], true, err
-	}
-	return page, false, err
+	return found(ctx, s, who, q, Tx.Tenants)
 }
 
 // Tenant is one of them.

@@ -18,21 +18,18 @@ func (s *Service) Verify(ctx context.Context, who tenants.Scope, name ID) (*Doma
 	if err := s.Authz.Allow(ctx, who, ActManage); err != nil {
 		return nil, err
 	}
-	if _, err := s.read(ctx, who.Tenant, name); err != nil {
+	d, err := s.read(ctx, who.Tenant, name)
+	if err != nil {
 		return nil, err
 	}
 	if err := Entitled(who); err != nil {
 		return nil, err
 	}
-	return s.look(ctx, who, name)
+	return s.look(ctx, who, d)
 }
 
 // look asks the DNS, outside of any transaction, and then takes note.
-func (s *Service) look(ctx context.Context, who tenants.Scope, name ID) (*Domain, error) {
-	d, err := s.read(ctx, who.Tenant, name)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) look(ctx context.Context, who tenants.Scope, d *Domain) (*Domain, error) {
 	found := s.seek(ctx, d)
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -99,7 +96,10 @@ func (s *Service) Recheck(ctx context.Context) error {
 	var errs []error
 	for _, one := range due {
 		who := tenants.SystemScope(one.Tenant)
-		_, err := s.look(ctx, who, one.Domain)
+		d, err := s.read(ctx, one.Tenant, one.Domain)
+		if err == nil {
+			_, err = s.look(ctx, who, d)
+		}
 		if fault.Is(err, fault.Conflict) { // another tenant has proved it meanwhile
 			err = s.postpone(ctx, who, one.Domain)
 		}

@@ -69,7 +69,10 @@ func (s *Service) Target() string { return s.own }
 // Add claims a host for who's tenant. It returns fault.Conflict for one that
 // the tenant has already, and fault.Invalid for one that nobody can have.
 func (s *Service) Add(ctx context.Context, who tenants.Scope, typed string) (*Domain, error) {
-	if err := s.manage(ctx, who); err != nil {
+	if err := s.Authz.Allow(ctx, who, ActManage); err != nil {
+		return nil, err
+	}
+	if err := Entitled(who); err != nil {
 		return nil, err
 	}
 	host, err := s.Names.Host(typed)
@@ -100,14 +103,6 @@ func (s *Service) Add(ctx context.Context, who tenants.Scope, typed string) (*Do
 		return nil, err
 	}
 	return d, nil
-}
-
-// manage says whether who may manage hosts, and has any.
-func (s *Service) manage(ctx context.Context, who tenants.Scope) error {
-	if err := s.Authz.Allow(ctx, who, ActManage); err != nil {
-		return err
-	}
-	return Entitled(who)
 }
 
 // Entitled returns nil for a tenant that has hosts and a brand of its own: a
