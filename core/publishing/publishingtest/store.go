@@ -33,6 +33,8 @@ type Store struct {
 	Gone map[string]bool
 }
 
+// state is what a tenant has. A post or delivery in it is never changed, but
+// replaced by another, so that a transaction copies only what it touches.
 type state struct {
 	posts      map[publishing.PostID]*publishing.Post
 	deliveries map[publishing.DeliveryID]*publishing.Delivery
@@ -110,7 +112,7 @@ func (s *Store) Claim(_ context.Context, holder string, n int, lease time.Durati
 	var out []publishing.Claim
 	now := s.now()
 	for who, st := range s.tenants {
-		for _, d := range st.deliveries {
+		for _, d := range st.deliveries { // no transaction is under way: nobody else sees them
 			for _, sg := range d.Segments {
 				if len(out) == n || sg.NextAt.IsZero() || sg.NextAt.After(now) {
 					continue
@@ -138,16 +140,15 @@ func (s *Store) Blocked(_ context.Context, _ tenants.ID, ch channels.ID) (string
 // copyState is a transaction's own world: what it changes, nobody sees before
 // it commits.
 func copyState(st *state) *state {
-	c := &state{posts: map[publishing.PostID]*publishing.Post{}, deliveries: map[publishing.DeliveryID]*publishing.Delivery{},
+	return &state{posts: maps.Clone(st.posts), deliveries: maps.Clone(st.deliveries),
 		attempts: slices.Clone(st.attempts), metrics: slices.Clone(st.metrics), settings: st.settings, events: slices.Clone(st.events),
 		findings: slices.Clone(st.findings), looks: maps.Clone(st.looks)}
-	for id, p := range st.posts {
-		c.posts[id] = clone(p)
-	}
-	for id, d := range st.deliveries {
-		c.deliveries[id] = clone(d)
-	}
-	return c
+}
+
+// change replaces a delivery by a copy that may be changed.
+func (st *state) change(id publishing.DeliveryID) *publishing.Delivery {
+	st.deliveries[id] = clone(st.deliveries[id])
+	return st.deliveries[id]
 }
 
 // clone copies by way of JSON, as a database would.

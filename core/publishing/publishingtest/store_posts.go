@@ -113,6 +113,8 @@ func (tx *memTx) DeletePost(_ context.Context, id publishing.PostID) error {
 }
 
 func (tx *memTx) SetState(_ context.Context, id publishing.PostID, s publishing.State) error {
-	tx.st.posts[id].State = s
+	p := clone(tx.st.posts[id])
+	p.State = s
+	tx.st.posts[id] = p
 	return nil
 }

@@ -55,11 +55,10 @@ func (tx *memTx) DeleteDelivery(_ context.Context, id publishing.DeliveryID) err
 func (s *Store) Arm(ctx context.Context, c publishing.Claim, a publishing.Arming) error {
 	return s.Update(ctx, c.Tenant, func(_ context.Context, tx publishing.Tx) error {
 		st := tx.(*memTx).st
-		d, ok := st.deliveries[c.Delivery]
-		if !ok {
+		if _, ok := st.deliveries[c.Delivery]; !ok {
 			return publishing.ErrLost
 		}
-		opened, err := d.Arm(c, a, s.now())
+		opened, err := st.change(c.Delivery).Arm(c, a, s.now())
 		if err != nil {
 			return err
 		}
@@ -169,7 +168,7 @@ func (tx *memTx) SaveSegments(_ context.Context, d *publishing.Delivery, segment
 		if tx.taken(d.Channel, s) {
 			return publishing.ErrTaken
 		}
-		known := &tx.st.deliveries[d.ID].Segments[s.Position]
+		known := &tx.st.change(d.ID).Segments[s.Position]
 		part := (*known).Part
 		*known = clone(s)
 		(*known).Part = part
