@@ -5074,7 +5074,7 @@ type ClientInterface interface {
 
 	// CreateKeyWithBody Create an API key.
 	//
-	// The secret is in this answer and nowhere else.
+	// The secret is in this answer and nowhere else. For a person, not for an API key.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5083,7 +5083,7 @@ type ClientInterface interface {
 
 	// CreateKey Create an API key.
 	//
-	// The secret is in this answer and nowhere else.
+	// The secret is in this answer and nowhere else. For a person, not for an API key.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7064,7 +7064,7 @@ func (c *Client) ListKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*
 
 // CreateKeyWithBody Create an API key.
 //
-// The secret is in this answer and nowhere else.
+// The secret is in this answer and nowhere else. For a person, not for an API key.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7083,7 +7083,7 @@ func (c *Client) CreateKeyWithBody(ctx context.Context, contentType string, body
 
 // CreateKey Create an API key.
 //
-// The secret is in this answer and nowhere else.
+// The secret is in this answer and nowhere else. For a person, not for an API key.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -19756,7 +19756,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateKeyWithBodyWithResponse Create an API key.
 	//
-	// The secret is in this answer and nowhere else.
+	// The secret is in this answer and nowhere else. For a person, not for an API key.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -19765,7 +19765,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateKeyWithResponse Create an API key.
 	//
-	// The secret is in this answer and nowhere else.
+	// The secret is in this answer and nowhere else. For a person, not for an API key.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -30580,7 +30580,7 @@ func (c *ClientWithResponses) ListKeysWithResponse(ctx context.Context, reqEdito
 
 // CreateKeyWithBodyWithResponse Create an API key.
 //
-// The secret is in this answer and nowhere else.
+// The secret is in this answer and nowhere else. For a person, not for an API key.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30595,7 +30595,7 @@ func (c *ClientWithResponses) CreateKeyWithBodyWithResponse(ctx context.Context,
 
 // CreateKeyWithResponse Create an API key.
 //
-// The secret is in this answer and nowhere else.
+// The secret is in this answer and nowhere else. For a person, not for an API key.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
