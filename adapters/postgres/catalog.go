@@ -36,7 +36,8 @@ var global = map[string]string{
 	// Events and webhooks.
 
 	// Channels and their secrets.
-	"app_quotas": "allowances of an app, which tenants share; names no tenant's thing but the app's owner",
+	"retired_keys": "names of key-encryption keys that nothing may be wrapped by any more",
+	"app_quotas":   "allowances of an app, which tenants share; names no tenant's thing but the app's owner",
 
 	// Media.
 
