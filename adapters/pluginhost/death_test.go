@@ -123,7 +123,7 @@ func dieWithTheHost(t *testing.T, mode sandbox.Mode) {
 	}
 	cmd := exec.Command(self, "fixture", "host")
 	dir := shortDir(t)
-	cmd.Env = []string{"HOST_DIR=" + dir, "HOST_SANDBOX=" + string(mode)}
+	cmd.Env = []string{instantly, "HOST_DIR=" + dir, "HOST_SANDBOX=" + string(mode)}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

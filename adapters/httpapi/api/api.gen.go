@@ -11363,7 +11363,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/access-grants", Operation: "ListAccessGrants", Handler: wrapper.ListAccessGrants, Action: "access.read", Bodyless: true, Query: []string{"limit", "cursor"},
 		},
 		{
-			Method: "POST", Path: "/access-grants", Operation: "GrantAccess", Handler: wrapper.GrantAccess, Action: "access.grant", Keyed: true,
+			Method: "POST", Path: "/access-grants", Operation: "GrantAccess", Handler: wrapper.GrantAccess, Action: "access.grant", StepUp: true, Keyed: true,
 		},
 		{
 			Method: "POST", Path: "/access-grants/{access}:approve", Operation: "ApproveAccess", Handler: wrapper.ApproveAccess, Action: "access.grant", Bodyless: true, IDs: map[string]string{"access": "acg"},
@@ -11381,7 +11381,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/api-keys", Operation: "ListKeys", Handler: wrapper.ListKeys, Action: "key.read", Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/api-keys", Operation: "CreateKey", Handler: wrapper.CreateKey, Action: "key.manage", NoImpersonation: true, Location: "/api-keys/{key.id}",
+			Method: "POST", Path: "/api-keys", Operation: "CreateKey", Handler: wrapper.CreateKey, Action: "key.manage", StepUp: true, NoImpersonation: true, Location: "/api-keys/{key.id}",
 		},
 		{
 			Method: "DELETE", Path: "/api-keys/{key}", Operation: "RevokeKey", Handler: wrapper.RevokeKey, Action: "key.manage", NoImpersonation: true, Bodyless: true, IDs: map[string]string{"key": "key"},
@@ -11729,7 +11729,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/plugin-keys", Operation: "ListPluginKeys", Handler: wrapper.ListPluginKeys, Action: "plugin.manage", Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/plugin-keys", Operation: "TrustPluginKey", Handler: wrapper.TrustPluginKey, Action: "plugin.manage",
+			Method: "POST", Path: "/plugin-keys", Operation: "TrustPluginKey", Handler: wrapper.TrustPluginKey, Action: "plugin.manage", StepUp: true,
 		},
 		{
 			Method: "DELETE", Path: "/plugin-keys/{plugin_key}", Operation: "DistrustPluginKey", Handler: wrapper.DistrustPluginKey, Action: "plugin.manage", Bodyless: true, IDs: map[string]string{},
@@ -11870,7 +11870,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/tenants/{tenant}/ownership", Operation: "GetOwnershipOffer", Handler: wrapper.GetOwnershipOffer, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
-			Method: "POST", Path: "/tenants/{tenant}/ownership:accept", Operation: "AcceptOwnership", Handler: wrapper.AcceptOwnership, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+			Method: "POST", Path: "/tenants/{tenant}/ownership:accept", Operation: "AcceptOwnership", Handler: wrapper.AcceptOwnership, Action: "tenant.read", StepUp: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/ownership:offer", Operation: "OfferOwnership", Handler: wrapper.OfferOwnership, Action: "tenant.transfer", StepUp: true, IDs: map[string]string{"tenant": "ten"}, Location: "/tenants/{tenant}/ownership",

@@ -5085,7 +5085,7 @@ type ClientInterface interface {
 
 	// CreateKeyWithBody Create an API key.
 	//
-	// The secret is in this answer and nowhere else.
+	// The secret is in this answer and nowhere else. For a person, not for an API key.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5094,7 +5094,7 @@ type ClientInterface interface {
 
 	// CreateKey Create an API key.
 	//
-	// The secret is in this answer and nowhere else.
+	// The secret is in this answer and nowhere else. For a person, not for an API key.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7076,7 +7076,7 @@ func (c *Client) ListKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*
 
 // CreateKeyWithBody Create an API key.
 //
-// The secret is in this answer and nowhere else.
+// The secret is in this answer and nowhere else. For a person, not for an API key.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7095,7 +7095,7 @@ func (c *Client) CreateKeyWithBody(ctx context.Context, contentType string, body
 
 // CreateKey Create an API key.
 //
-// The secret is in this answer and nowhere else.
+// The secret is in this answer and nowhere else. For a person, not for an API key.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -19769,7 +19769,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateKeyWithBodyWithResponse Create an API key.
 	//
-	// The secret is in this answer and nowhere else.
+	// The secret is in this answer and nowhere else. For a person, not for an API key.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -19778,7 +19778,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateKeyWithResponse Create an API key.
 	//
-	// The secret is in this answer and nowhere else.
+	// The secret is in this answer and nowhere else. For a person, not for an API key.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -30594,7 +30594,7 @@ func (c *ClientWithResponses) ListKeysWithResponse(ctx context.Context, reqEdito
 
 // CreateKeyWithBodyWithResponse Create an API key.
 //
-// The secret is in this answer and nowhere else.
+// The secret is in this answer and nowhere else. For a person, not for an API key.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30609,7 +30609,7 @@ func (c *ClientWithResponses) CreateKeyWithBodyWithResponse(ctx context.Context,
 
 // CreateKeyWithResponse Create an API key.
 //
-// The secret is in this answer and nowhere else.
+// The secret is in this answer and nowhere else. For a person, not for an API key.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
