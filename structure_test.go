@@ -19,9 +19,8 @@ const (
 )
 
 // long is what may be longer, and how long: measurements in cmd/bench are told
-// in the order in which they happen, and plugins/declarative reads a grammar
-// from top to bottom; the rest waits to be split by noun. It shrinks, and
-// nothing joins it without a reason.
+// in the order in which they happen; the rest waits to be split by noun. It shrinks, and nothing
+// joins it without a reason.
 var long = map[string]int{
 	"adapters/bundle/store.go":          340,
 	"adapters/conformance/abilities.go": 360,
@@ -37,11 +36,6 @@ var long = map[string]int{
 	"core/admin/signin.go":              320,
 	"core/channels/attempt.go":          320,
 	"core/identity/passkey.go":          320,
-	"plugins/declarative/check.go":      420,
-	"plugins/declarative/decode.go":     420,
-	"plugins/declarative/expression.go": 380,
-	"plugins/declarative/publish.go":    320,
-	"plugins/declarative/template.go":   360,
 	"tenants/audit/verify.go":           320,
 }
 
