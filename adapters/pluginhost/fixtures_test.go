@@ -376,7 +376,7 @@ func runHost() {
 		name = "clinging"
 	}
 	h, err := pluginhost.New(pluginhost.Config{
-		Args: asFixture, Dir: os.Getenv("HOST_DIR"), Log: slog.New(slog.DiscardHandler), Timeouts: patient(),
+		Args: asFixture, Env: []string{instantly}, Dir: os.Getenv("HOST_DIR"), Log: slog.New(slog.DiscardHandler), Timeouts: patient(),
 		Sandbox: pluginhost.Sandbox{Mode: sandbox.Mode(os.Getenv("HOST_SANDBOX"))},
 	}, []pluginhost.Spec{{ID: "test.good", Name: name}})
 	if err == nil {

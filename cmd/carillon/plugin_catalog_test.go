@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,7 +23,7 @@ type desk struct {
 func sitDown(t *testing.T) desk {
 	in := install(t, func(*config) {})
 	for name, value := range map[string]string{
-		"DATABASE_URL": in.d.cfg.DatabaseURL, "CARILLON_MASTER_KEY": base64.StdEncoding.EncodeToString(in.d.cfg.MasterKey),
+		"DATABASE_URL": in.d.cfg.DatabaseURL, "CARILLON_MASTER_KEY": in.masterText(),
 		"CARILLON_BLOB_URL": in.d.cfg.BlobURL, "CARILLON_STATE_DIR": in.d.cfg.StateDir, "CARILLON_PIGEON_URL": in.d.cfg.PigeonURL,
 	} {
 		t.Setenv(name, value)

@@ -124,6 +124,8 @@ func TestCreateKeyRefuses(t *testing.T) {
 	w.denied["post.delete"] = true
 	key := admin
 	key.Key, key.Granted = "key_1", []tenants.Action{identity.ActKeyManage, "post.read"}
+	narrow := admin
+	narrow.Granted = key.Granted
 	many := make([]tenants.Action, identity.MaxScopes+1)
 	for i := range many {
 		many[i] = tenants.Action(fmt.Sprint("a.", i))
@@ -140,7 +142,8 @@ func TestCreateKeyRefuses(t *testing.T) {
 		"over already":           {admin, identity.NewKey{Name: "CI", Scopes: many[:1], ExpiresAt: w.clock}, fault.Invalid, "key.expiry"},
 		"for ever and a day":     {admin, identity.NewKey{Name: "CI", Scopes: many[:1], ExpiresAt: w.clock.AddDate(6, 0, 0)}, fault.Invalid, "key.expiry"},
 		"more than its maker":    {admin, identity.NewKey{Name: "CI", Scopes: []tenants.Action{"a.b", "post.delete"}}, fault.Forbidden, "key.scope_not_yours"},
-		"more than the key":      {key, identity.NewKey{Name: "CI", Scopes: []tenants.Action{"post.create"}}, fault.Forbidden, "key.scope_not_yours"},
+		"more than is granted":   {narrow, identity.NewKey{Name: "CI", Scopes: []tenants.Action{"post.create"}}, fault.Forbidden, "key.scope_not_yours"},
+		"by a key":               {key, identity.NewKey{Name: "CI", Scopes: []tenants.Action{"post.read"}}, fault.Forbidden, "key.needs_a_person"},
 		"nobody's":               {tenants.SystemScope(admin.Tenant), ci(), fault.Forbidden, "key.needs_a_person"},
 		"by a key without leave": {tenants.Scope{Tenant: admin.Tenant, User: admin.User, Key: "key_1", Granted: []tenants.Action{"post.read"}}, ci(), fault.Forbidden, "forbidden"},
 	} {

@@ -33,12 +33,13 @@ func NewKeys(store KeyStore, authz tenants.Authorizer, version string, now func(
 }
 
 // Create makes a key. Nobody can hand on what they may not do: each scope is
-// asked for on behalf of who, so a key cannot make a wider one either.
+// asked for on behalf of who. A key makes no other: what leaked could not be
+// called back by revoking it.
 func (k *Keys) Create(ctx context.Context, who tenants.Scope, n NewKey) (*IssuedKey, error) {
 	if err := k.authz.Allow(ctx, who, ActKeyManage); err != nil {
 		return nil, err
 	}
-	if who.User == "" {
+	if who.User == "" || who.Key != "" {
 		return nil, fault.New(fault.Forbidden, "key.needs_a_person", "A key belongs to a person.")
 	}
 	now := k.now()
