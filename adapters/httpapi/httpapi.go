@@ -129,6 +129,7 @@ func New(cfg Config, s *Server) (*fiber.App, error) {
 		StrictRouting:                true,
 		DisableStartupMessage:        true,
 		ErrorHandler:                 w.problems,
+		JSONEncoder:                  encode,
 		ReadTimeout:                  10 * time.Second,
 		WriteTimeout:                 30 * time.Second,
 		IdleTimeout:                  60 * time.Second,
@@ -168,7 +169,11 @@ func (s *surface) contract(app *fiber.App, routes []api.Route) error {
 			return err
 		}
 		s.table = append(s.table, addressOf(r))
-		app.Add(r.Method, pattern(r.Path), append(s.guard(r), r.Handler)...)
+		handlers := append(s.guard(r), r.Handler)
+		app.Add(r.Method, pattern(r.Path), handlers...)
+		if r.Method == fiber.MethodGet { // the server leaves the body out
+			app.Add(fiber.MethodHead, pattern(r.Path), handlers...)
+		}
 	}
 	return nil
 }

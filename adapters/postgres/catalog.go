@@ -62,7 +62,9 @@ var global = map[string]string{
 
 // definers lists the SECURITY DEFINER functions that a serving role may call,
 // each with its reason. They run as the owner, so each is a hole to be watched.
-var definers = map[string]string{}
+var definers = map[string]string{
+	"member_at": "an inviter learns whether an address is a member's of this very tenant, whom they may list, and nothing of anybody else",
+}
 
 // A reference is a foreign key between two tables.
 type reference struct{ from, to string }
