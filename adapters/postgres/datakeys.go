@@ -12,6 +12,7 @@ import (
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/kms"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/audit"
 )
 
 // DataKeys is the vault.Keys in this database.
@@ -174,6 +175,12 @@ func (s keyStore) Retired(ctx context.Context) (out []string, err error) {
 		return tx.NewRaw("select kek from retired_keys order by kek").Scan(ctx, &out)
 	})
 	return out, err
+}
+
+// RecordForOperator writes e in the operator's book: what is done to the
+// installation's keys from a shell.
+func (db *DB) RecordForOperator(ctx context.Context, e audit.Entry) error {
+	return db.system(ctx, pathRewrap, func(ctx context.Context, tx tx) error { return tx.recordIn(ctx, "", e) })
 }
 
 // aloneWithKeys waits until nobody adds a key, see admit_key, and keeps others
