@@ -126,7 +126,7 @@ func (k *kernel) openDatabase(ctx context.Context) (err error) {
 }
 
 func connect(ctx context.Context, cfg config) (*postgres.DB, error) {
-	c := postgres.Config{App: cfg.AppURL, System: cfg.SystemURL}
+	c := postgres.Config{App: cfg.AppURL, System: cfg.SystemURL, OtherApp: cfg.otherPasswords("app"), OtherSystem: cfg.otherPasswords("system")}
 	if cfg.TraceURL != "" {
 		c.Tracer = tracing.Statements()
 	}
