@@ -101,15 +101,29 @@ func errNoMaster() error {
 // keeper wraps data keys.
 func (c config) keeper() kms.Keeper { return c.Ring }
 
+// password is that of a serving login, made from a key.
+func password(key []byte, role string) string {
+	sum := sha256.Sum256(append(key[:len(key):len(key)], role...))
+	return hex.EncodeToString(sum[:16])
+}
+
+// otherPasswords are those that a login had, or will have, by the other keys of
+// the ring: while it is changed, processes differ.
+func (c *config) otherPasswords(role string) (out []string) {
+	if c.Ring == nil {
+		return nil
+	}
+	for _, key := range c.Ring.Others(vault.Database) {
+		out = append(out, password(key, role))
+	}
+	return out
+}
+
 // databases fills in the two serving logins from the owner's, whose server
 // also knows them. Their passwords are made from the master key.
 func (c *config) databases() (postgres.MigrateOptions, error) {
 	if c.Ring == nil {
 		return postgres.MigrateOptions{}, errNoMaster()
-	}
-	password := func(key []byte, role string) string {
-		sum := sha256.Sum256(append(key[:len(key):len(key)], role...))
-		return hex.EncodeToString(sum[:16])
 	}
 	key := c.Ring.Key(vault.Database)
 	o := postgres.MigrateOptions{AppPassword: password(key, "app"), SystemPassword: password(key, "system")}
