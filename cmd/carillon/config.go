@@ -27,6 +27,7 @@ type config struct {
 	AppURL        string         // DATABASE_APP_URL; derived from DATABASE_URL if not set
 	SystemURL     string         // DATABASE_SYSTEM_URL; derived likewise
 	RedisURL      string         // REDIS_URL; without it rate limits count per process
+	LimitsTimes   int            // CARILLON_LIMITS_TIMES, a factor of every rate limit; 1 if not set
 	MasterKey     []byte         // CARILLON_MASTER_KEY or the file CARILLON_MASTER_KEY_FILE
 	MasterNumber  int            // which one that is; "2:…" there, 1 if it does not say
 	MasterKeysOld map[int][]byte // CARILLON_MASTER_KEYS_OLD or CARILLON_MASTER_KEYS_OLD_FILE, until keys rotate has run
@@ -66,6 +67,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 		AppURL:        e.text("DATABASE_APP_URL", ""),
 		SystemURL:     e.text("DATABASE_SYSTEM_URL", ""),
 		RedisURL:      e.text("REDIS_URL", ""),
+		LimitsTimes:   e.number("CARILLON_LIMITS_TIMES", 1),
 		StateDir:      e.text("CARILLON_STATE_DIR", os.TempDir()),
 		MailURL:       e.text("CARILLON_MAIL_URL", ""),
 		MailFrom:      e.text("CARILLON_MAIL_FROM", "Carillon <carillon@localhost>"),
