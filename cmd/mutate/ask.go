@@ -58,10 +58,16 @@ func (s *stage) see(ctx context.Context, p *principal, path string) error {
 func (s *stage) signIn(ctx context.Context, p *principal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if time.Since(p.since) < 2*time.Second {
+	if time.Since(p.since) < 300*time.Millisecond {
 		return nil
 	}
 	p.since = time.Now()
+	if p == s.operator {
+		in, err := s.rig.kernel.operator(ctx)
+		token := in.Reveal()
+		p.bearer.Store(&token)
+		return err
+	}
 	var err error
 	for _, word := range []string{password, "lantern gravel tuesday umbrella"} {
 		var in map[string]any

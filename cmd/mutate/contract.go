@@ -73,7 +73,7 @@ type document struct {
 var dear = map[string]int{
 	"login": 2, "registerUser": 2, "verifyEmail": 3, "resetPassword": 3, "changePassword": 2, "stepUp": 3, "operatorLogin": 2, "operatorPassword": 2,
 	"registerInvited": 3, "uploadMedia": 3, "addPlugin": 3, "startConnection": 3, "continueConnection": 3, "getJob": 4,
-	"streamEvents": 1, "logout": 1, "revokeOtherSessions": 1, "leaveTenant": 1,
+	"streamEvents": 1, "logout": 1, "revokeOtherSessions": 1, "leaveTenant": 1, "operatorLogout": 1, "revokeSession": 2,
 	"setMaintenance": 1, "addBlock": 2, "operatorSuspendUser": 1, "operatorSuspendTenant": 1, "suspendTenant": 1,
 	"enablePlugin": 3, "disablePlugin": 1, "removePlugin": 1, "setPluginGrants": 1, "disownSession": 4,
 }

@@ -95,7 +95,7 @@ func (j *judge) react(ctx context.Context, s *stage, q *request, status int, bod
 	switch {
 	case status < 300 && q.as.side != nil:
 		q.as.side.learn(body)
-	case status == http.StatusUnauthorized && q.as.email != "" && !q.anonymous:
+	case status == http.StatusUnauthorized && (q.as.email != "" || q.as == s.operator && q.op.Realm) && !q.anonymous:
 		_ = s.signIn(ctx, q.as) // somebody may have shut them out
 	case maintenance(body) || blocked(body):
 		if was := s.calmed.Load(); time.Now().UnixNano()-was > int64(time.Second) && s.calmed.CompareAndSwap(was, time.Now().UnixNano()) {

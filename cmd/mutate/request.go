@@ -43,9 +43,9 @@ func compose(d *rand.Rand, c *contract, s *stage) *request {
 		switch n := d.IntN(20); {
 		case n < 12 && body != nil:
 			body = spoil(d, body)
-		case n < 13:
+		case n == 12:
 			q.method = pick(d, []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
-		case n < 16:
+		case n < 6 || n > 15:
 			q.spoilHeader(d, s)
 		default:
 			q.spoilQuery(d)
