@@ -52,7 +52,7 @@ type kernel struct {
 	log     *slog.Logger
 	metrics *metrics.Metrics
 	db      *postgres.DB
-	vault   *vault.Vault
+	vault   *vault.Ring
 	authz   *casbin.Authorizer
 	egress  *egress.Egress
 	proxy   *egress.Proxy
@@ -97,7 +97,7 @@ type kernel struct {
 const apiVersion = events.APIVersion
 
 func open(ctx context.Context, cfg config, log *slog.Logger) (*kernel, error) {
-	k := &kernel{cfg: cfg, log: log, vault: vault.New(cfg.MasterKey)}
+	k := &kernel{cfg: cfg, log: log, vault: cfg.Ring}
 	for _, build := range []func(context.Context) error{k.openSight, k.openDatabase, k.openOutside, k.openPlugins, k.openMedia, k.openServices, k.watch} {
 		if err := build(ctx); err != nil {
 			k.close()
@@ -218,17 +218,17 @@ func (k *kernel) openMedia(ctx context.Context) (err error) {
 }
 
 func (k *kernel) openServices(context.Context) error {
-	envelope, err := vault.NewEnvelope(k.db.DataKeys(), k.cfg.wrappers(), time.Now)
-	if err != nil {
-		return err
-	}
+	envelope := vault.NewEnvelope(k.db.DataKeys(), k.cfg.keeper(), time.Now)
 	k.openDomains()
 	k.tenants = registry.New(k.db.Registry(), k.authz, time.Now)
 	hasher := argon.New(argon.Current())
 	k.names = identity.NewDirectory(k.db.Identity(), hasher, time.Now)
-	k.people = identity.New(k.db.Identity(), k.db.Keys(), hasher, jwt.New(k.vault.Key(vault.Session), time.Now),
+	k.people = identity.New(k.db.Identity(), k.db.Keys(), hasher, jwt.New(k.vault.Key(vault.Session), time.Now, k.vault.Others(vault.Session)...),
 		homes{k.tenants}, k.tenants, k.proofs(envelope),
-		identity.Config{RefreshKey: k.vault.Key(vault.Refresh), AddressKey: k.vault.Key(vault.Address), Closed: k.cfg.Closed}, time.Now)
+		identity.Config{
+			RefreshKey: k.vault.Key(vault.Refresh), OtherRefreshKeys: k.vault.Others(vault.Refresh),
+			AddressKey: k.vault.Key(vault.Address), Closed: k.cfg.Closed,
+		}, time.Now)
 	k.openProviders()
 	k.keys = identity.NewKeys(k.db.Keys(), k.authz, apiVersion, time.Now)
 	k.channels = channels.New(channels.Deps{

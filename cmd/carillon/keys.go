@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -25,7 +24,7 @@ func keysCommand() *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("%d data keys done: %w", n, err)
 				}
-				_, err = fmt.Fprintf(c.OutOrStdout(), "%d data keys were put under master key %d; older ones are no longer needed\n", n, cfg.MasterNumber)
+				_, err = fmt.Fprintf(c.OutOrStdout(), "%d data keys were put under master key %d; older ones are no longer needed\n", n, cfg.Ring.Current())
 				return err
 			})
 		},
@@ -34,28 +33,12 @@ func keysCommand() *cobra.Command {
 }
 
 func rotate(ctx context.Context, cfg config, db *postgres.DB) (int, error) {
-	if len(cfg.MasterKey) == 0 {
-		return 0, errors.New("CARILLON_MASTER_KEY is not set")
+	if cfg.Ring == nil {
+		return 0, errNoMaster()
 	}
-	envelope, err := vault.NewEnvelope(db.DataKeys(), cfg.wrappers(), time.Now)
-	if err != nil {
-		return 0, err
-	}
+	envelope := vault.NewEnvelope(db.DataKeys(), cfg.keeper(), time.Now)
 	if _, err := audit.NewSealer(db.AuditChains(), auditKeys(cfg)).Renew(ctx); err != nil {
 		return 0, err
 	}
-	return envelope.Rotate(ctx)
-}
-
-// wrappers are the keys that wrap data keys, by the number of the master key
-// that each is made from. The highest wraps, all unwrap.
-func (c config) wrappers() map[int][]byte {
-	masters := map[int][]byte{c.MasterNumber: c.MasterKey}
-	for number, key := range c.MasterKeysOld {
-		masters[number] = key
-	}
-	for number, key := range masters {
-		masters[number] = vault.New(key).Key(vault.DataKeys)
-	}
-	return masters
+	return envelope.Rotate(ctx, nil)
 }

@@ -26,6 +26,8 @@ const (
 	NewHost         ChangeKind = "host_added"
 	NewScope        ChangeKind = "scope_added"
 	NewAuth         ChangeKind = "auth_changed"
+	NewCommand      ChangeKind = "command_changed"
+	NewSettings     ChangeKind = "settings_changed"
 	LostFormat      ChangeKind = "format_removed"
 	LostCapability  ChangeKind = "capability_removed"
 	WeakerRecovery  ChangeKind = "recovery_changed"
@@ -54,7 +56,14 @@ func (p *Plugin) diff(v Version, active *Version) (out []Change) {
 	if active == nil {
 		return out
 	}
-	return append(append(out, provenance(p, v, active)...), losses(active.Manifest, v.Manifest)...)
+	out = append(out, provenance(p, v, active)...)
+	if active.Command != nil && !slices.Equal(v.Command, active.Command) {
+		out = append(out, Change{NewCommand, cmp.Or(strings.Join(v.Command, " "), "Carillon reads its file")})
+	}
+	if what := settingsChanged(active.Manifest.SettingsSchema, v.Manifest.SettingsSchema); what != "" {
+		out = append(out, Change{NewSettings, what})
+	}
+	return append(out, losses(active.Manifest, v.Manifest)...)
 }
 
 // provenance is what changes of who vouches for the code. A trusted key needs no
@@ -130,11 +139,12 @@ func scopesOf(m social.Manifest) []string {
 	return slices.Compact(out)
 }
 
-// covered reports whether host is one of approved, or below a wildcard of it.
+// covered reports whether all that host stands for was approved.
 func covered(approved []string, host string) bool {
+	asked, ok := social.ParseHost(host)
 	return slices.ContainsFunc(approved, func(a string) bool {
-		below, wild := strings.CutPrefix(a, "*")
-		return a == host || wild && strings.HasSuffix(host, below)
+		was, fine := social.ParseHost(a)
+		return a == host || ok && fine && was.Covers(asked)
 	})
 }
 
