@@ -78,4 +78,3 @@ func TestWhichTenantARequestIsAbout(t *testing.T) {
 		}
 	}
 }
-
