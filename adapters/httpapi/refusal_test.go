@@ -78,3 +78,13 @@ func TestWhichTenantARequestIsAbout(t *testing.T) {
 		}
 	}
 }
+
+// Nothing answers with what it was sent.
+func TestTraceIsNotThere(t *testing.T) {
+	w := newWorld(t, postgrestest.Open(t))
+	for _, path := range []string{"/", "/livez", "/api/v1/me", "/api/v1/auth/login"} {
+		if code, _, body := w.call("TRACE", path, map[string]string{"Authorization": "Bearer canary"}, ""); code < 400 || strings.Contains(body, "canary") {
+			t.Errorf("%s: %d %s", path, code, body)
+		}
+	}
+}
