@@ -29,6 +29,7 @@ type config struct {
 	SystemURL     string         // DATABASE_SYSTEM_URL; derived likewise
 	RedisURL      string         // REDIS_URL; without it rate limits count per process
 	Ring          *vault.Ring    // CARILLON_MASTER_KEY or the file CARILLON_MASTER_KEY_FILE, with CARILLON_MASTER_KEYS_OLD; nil: not set
+	LimitsTimes   int            // CARILLON_LIMITS_TIMES, a factor of every rate limit; 1 if not set
 	BlobURL       string         // CARILLON_BLOB_URL
 	StateDir      string         // CARILLON_STATE_DIR, for what a process keeps on disk
 	MailURL       string         // CARILLON_MAIL_URL, such as smtps://user:password@host
@@ -65,6 +66,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 		AppURL:        e.text("DATABASE_APP_URL", ""),
 		SystemURL:     e.text("DATABASE_SYSTEM_URL", ""),
 		RedisURL:      e.text("REDIS_URL", ""),
+		LimitsTimes:   e.number("CARILLON_LIMITS_TIMES", 1),
 		StateDir:      e.text("CARILLON_STATE_DIR", os.TempDir()),
 		MailURL:       e.text("CARILLON_MAIL_URL", ""),
 		MailFrom:      e.text("CARILLON_MAIL_FROM", "Carillon <carillon@localhost>"),
@@ -101,15 +103,29 @@ func errNoMaster() error {
 // keeper wraps data keys.
 func (c config) keeper() kms.Keeper { return c.Ring }
 
+// password is that of a serving login, made from a key.
+func password(key []byte, role string) string {
+	sum := sha256.Sum256(append(key[:len(key):len(key)], role...))
+	return hex.EncodeToString(sum[:16])
+}
+
+// otherPasswords are those that a login had, or will have, by the other keys of
+// the ring: while it is changed, processes differ.
+func (c *config) otherPasswords(role string) (out []string) {
+	if c.Ring == nil {
+		return nil
+	}
+	for _, key := range c.Ring.Others(vault.Database) {
+		out = append(out, password(key, role))
+	}
+	return out
+}
+
 // databases fills in the two serving logins from the owner's, whose server
 // also knows them. Their passwords are made from the master key.
 func (c *config) databases() (postgres.MigrateOptions, error) {
 	if c.Ring == nil {
 		return postgres.MigrateOptions{}, errNoMaster()
-	}
-	password := func(key []byte, role string) string {
-		sum := sha256.Sum256(append(key[:len(key):len(key)], role...))
-		return hex.EncodeToString(sum[:16])
 	}
 	key := c.Ring.Key(vault.Database)
 	o := postgres.MigrateOptions{AppPassword: password(key, "app"), SystemPassword: password(key, "system")}

@@ -126,7 +126,7 @@ func (k *kernel) openDatabase(ctx context.Context) (err error) {
 }
 
 func connect(ctx context.Context, cfg config) (*postgres.DB, error) {
-	c := postgres.Config{App: cfg.AppURL, System: cfg.SystemURL}
+	c := postgres.Config{App: cfg.AppURL, System: cfg.SystemURL, OtherApp: cfg.otherPasswords("app"), OtherSystem: cfg.otherPasswords("system")}
 	if cfg.TraceURL != "" {
 		c.Tracer = tracing.Statements()
 	}
@@ -180,6 +180,7 @@ func (k *kernel) openOutside(context.Context) (err error) {
 		k.onClose(func() { _ = client.Close() })
 		k.limits = httpapi.NewLimits(client)
 	}
+	k.limits.Times(int64(k.cfg.LimitsTimes))
 	return k.openMail()
 }
 
@@ -217,8 +218,12 @@ func (k *kernel) openMedia(ctx context.Context) (err error) {
 	return nil
 }
 
-func (k *kernel) openServices(context.Context) error {
+func (k *kernel) openServices(ctx context.Context) error {
 	envelope := vault.NewEnvelope(k.db.DataKeys(), k.cfg.keeper(), time.Now)
+	pseudonyms, err := envelope.Kept(ctx, vault.Pseudonym, k.vault.Key(vault.Pseudonym))
+	if err != nil {
+		return err
+	}
 	k.openDomains()
 	k.tenants = registry.New(k.db.Registry(), k.authz, time.Now)
 	hasher := argon.New(argon.Current())
@@ -236,7 +241,7 @@ func (k *kernel) openServices(context.Context) error {
 		Sealer: envelope, Members: k.tenants, Authz: k.authz, Now: time.Now, Access: catalog.Access{Store: k.db.Plugins()},
 	}, channels.Config{
 		CallbackURL: k.cfg.URL + "/oauth/callback", AppName: "Carillon", Website: k.cfg.URL,
-		PseudonymKey: k.vault.Key(vault.Pseudonym), AllowLocal: k.cfg.AllowLoopback,
+		PseudonymKey: pseudonyms, AllowLocal: k.cfg.AllowLoopback,
 	})
 	k.admin = newAdmin(k.db, envelope, hasher, k.vault)
 	k.rules = rules.New()
