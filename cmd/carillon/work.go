@@ -194,17 +194,21 @@ func (k *kernel) queue(w worker) (interface {
 	jobs.RegisterWebhooks(ws, k.events, k.db)
 	jobs.RegisterMedia(ws, k.db, k.media)
 	jobs.RegisterIdempotency(ws, k.db)
+	jobs.RegisterStuck(ws, k.db)
 	jobs.RegisterRevalidation(ws, newLookout(k, pluginsOf{k.plugins}))
 	periodic := slices.Concat(jobs.PeriodicIdentity(), jobs.PeriodicWebhooks(), jobs.PeriodicIdempotency(),
-		[]*river.PeriodicJob{jobs.RenewalSchedule(), jobs.PeriodicMedia(), jobs.PeriodicDomains(), jobs.PeriodicRevalidation()})
+		[]*river.PeriodicJob{jobs.RenewalSchedule(), jobs.PeriodicMedia(), jobs.PeriodicDomains(), jobs.PeriodicStuck(), jobs.PeriodicRevalidation()})
 	return k.db.Jobs(&river.Config{
 		Queues:        map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 50}, jobs.QueueLater: {MaxWorkers: 4}},
 		FetchCooldown: 20 * time.Millisecond, // River's default of 100 ms is most of a job's latency
-		Workers:       ws,
-		Middleware:    []rivertype.Middleware{jobs.Watch(k.metrics.Job), jobs.HoldSuspended(k.tenants), jobs.Endings(k.db)},
-		ErrorHandler:  jobs.Report(k.log),
-		PeriodicJobs:  periodic,
-		Logger:        slog.New(quiet{k.log.Handler()}),
+
+		RescueStuckJobsAfter: jobs.RescueAfter,
+
+		Workers:      ws,
+		Middleware:   []rivertype.Middleware{jobs.Watch(k.metrics.Job), jobs.HoldSuspended(k.tenants), jobs.Endings(k.db)},
+		ErrorHandler: jobs.Report(k.log),
+		PeriodicJobs: periodic,
+		Logger:       slog.New(quiet{k.log.Handler()}),
 	})
 }
 
