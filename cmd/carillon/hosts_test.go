@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/tenants/domains"
 )
 
@@ -55,13 +56,13 @@ func TestAProvenHost(t *testing.T) {
 	if party, err = parties(in.k.cfg.URL, in.k.hosts.Proven)(t.Context(), "evil.example.com"); err != nil || party.ID != "" {
 		t.Errorf("%+v, %v", party, err)
 	}
-	home, err := in.k.homeOf(t.Context(), agencyOwner.Email)
+	home, err := in.k.headOf(t.Context(), identity.Letter{Email: agencyOwner.Email})
 	must(t, err)
-	if home != "https://"+host || len(places) == 0 {
-		t.Errorf("home is %q, of %d places", home, len(places))
+	if home.Home != "https://"+host || len(places) == 0 {
+		t.Errorf("home is %q, of %d places", home.Home, len(places))
 	}
-	if home, err = in.k.homeOf(t.Context(), "nobody@example.com"); err != nil || home != in.k.cfg.URL {
-		t.Errorf("home of nobody is %q, %v", home, err)
+	if home, err = in.k.headOf(t.Context(), identity.Letter{Email: "nobody@example.com"}); err != nil || home.Home != in.k.cfg.URL {
+		t.Errorf("home of nobody is %q, %v", home.Home, err)
 	}
 	code, body := in.send(http.MethodPost, in.k.cfg.URL+"/api/v1/auth/password:forgot", nil, fmt.Sprintf(`{"email":%q}`, agencyOwner.Email))
 	if code != http.StatusAccepted {
