@@ -54,9 +54,10 @@ test: deps sdks providers ## Run the tests: unit, contract, integration, and the
 check: deps verify lint test crash-short demo ## What CI runs
 
 .PHONY: lint
-lint: ## Format and lint
+lint: ## Format and lint, with fault points and without
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run: make format"; exit 1; }
 	$(LINT) run
+	$(LINT) run --build-tags faultpoints
 
 .PHONY: format
 format: ## Format the source

@@ -78,6 +78,9 @@ type Config struct {
 	CursorKey []byte
 	// TicketKey signs stream tickets: 32 bytes that do nothing else.
 	TicketKey []byte
+	// OtherCursorKeys and OtherTicketKeys are those that are or will be current
+	// elsewhere: what they signed counts, too.
+	OtherCursorKeys, OtherTicketKeys [][]byte
 
 	// URL is where this surface is reached, "https://api.example.com", with
 	// no slash at the end. Empty: problem types are relative.
@@ -164,7 +167,7 @@ func newSurface(cfg Config) (*surface, error) {
 	if cfg.Limits == nil {
 		cfg.Limits = NewLimits(nil)
 	}
-	return &surface{Config: cfg, cursors: signer{cfg.CursorKey}, tickets: signer{cfg.TicketKey},
+	return &surface{Config: cfg, cursors: signer{cfg.CursorKey, cfg.OtherCursorKeys}, tickets: signer{cfg.TicketKey, cfg.OtherTicketKeys},
 		tracer: otel.Tracer("github.com/carillonhq/carillon/adapters/httpapi")}, nil
 }
 

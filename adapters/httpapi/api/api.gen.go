@@ -3423,7 +3423,7 @@ type PluginApproval struct {
 
 // PluginChange defines model for PluginChange.
 type PluginChange struct {
-	// Kind host_added, scope_added, auth_changed, format_removed, capability_removed, recovery_changed, signer_changed, level_lowered, version_lowered or state_dropped
+	// Kind host_added, scope_added, auth_changed, command_changed, settings_changed, format_removed, capability_removed, recovery_changed, signer_changed, level_lowered, version_lowered or state_dropped
 	Kind string `json:"kind"`
 	What string `json:"what"`
 }
