@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/tenants/audit"
+	"github.com/carillonhq/carillon/tenants/branding"
 	"github.com/carillonhq/carillon/tenants/domains"
 )
 
@@ -64,6 +66,12 @@ func TestAProvenHost(t *testing.T) {
 	if home, err = in.k.headOf(t.Context(), identity.Letter{Email: "nobody@example.com"}); err != nil || home.Home != in.k.cfg.URL {
 		t.Errorf("home of nobody is %q, %v", home.Home, err)
 	}
+	must(t, in.k.db.Brands().Save(t.Context(), root, &branding.Brand{
+		Product: "Chimes", Support: "help@" + host, SenderName: "Chimes Team", Sender: "hello@mail." + host, ReplyTo: "re@" + host, UpdatedAt: now,
+	}, nil, audit.Of("system", "test", "")))
+	if head, err := in.k.headOf(t.Context(), identity.Letter{Email: "nobody@example.com", Host: host}); err != nil || head.Home != "https://"+host || head.Product != "Chimes" {
+		t.Errorf("who registers there hears from %+v, %v", head, err)
+	}
 	code, body := in.send(http.MethodPost, in.k.cfg.URL+"/api/v1/auth/password:forgot", nil, fmt.Sprintf(`{"email":%q}`, agencyOwner.Email))
 	if code != http.StatusAccepted {
 		t.Fatal(code, body)
@@ -71,5 +79,8 @@ func TestAProvenHost(t *testing.T) {
 	m := in.mailTo(agencyOwner.Email)
 	if links := regexp.MustCompile(`https?://[^/\s]+`).FindAllString(m.Text, -1); len(links) == 0 || strings.Join(links, "") != "https://"+host {
 		t.Errorf("links to %v: %s", links, m.Text)
+	}
+	if m.From != "Chimes Team <hello@mail."+host+">" || m.ReplyTo != "re@"+host || !strings.Contains(m.Text, "your Chimes account") || !strings.Contains(m.HTML, "help@"+host) {
+		t.Errorf("from %s, answers to %s: %s", m.From, m.ReplyTo, m.Text)
 	}
 }
