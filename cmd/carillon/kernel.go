@@ -41,6 +41,7 @@ import (
 	"github.com/carillonhq/carillon/ports/mail"
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/branding"
 	"github.com/carillonhq/carillon/tenants/domains"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
@@ -75,6 +76,7 @@ type kernel struct {
 	keys      *identity.Keys
 	domains   *domains.Service
 	hosts     *domains.Hosts // see followHosts
+	brands    *branding.Service
 	channels  *channels.Service
 	catalog   *catalog.Service
 	bundles   *bundles
@@ -211,6 +213,7 @@ func (k *kernel) openMedia(ctx context.Context) (err error) {
 		return err
 	}
 	images := imaging.New([]string{binary, "media-worker"}, imaging.DefaultLimits())
+	k.openBrands(images)
 	k.media = media.New(k.db.Media(), k.blobs, images, k.links, k.authz, time.Now)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	k.onClose(stop)

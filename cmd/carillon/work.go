@@ -185,9 +185,10 @@ func (k *kernel) queue(w worker) (interface {
 	Stop(context.Context) error
 }, error) {
 	ws := river.NewWorkers()
-	jobs.RegisterIdentity(ws, identity.NewPostman(k.db.Identity(), k.mail, k.cfg.URL, time.Now).At(k.homeOf), k.names)
-	jobs.RegisterInvitations(ws, registry.NewCourier(k.db.Registry(), k.mail, k.cfg.URL, time.Now).At(k.home))
-	jobs.RegisterDomains(ws, k.domains, domains.NewCourier(k.db.Domains(), k.mail, k.addresses))
+	jobs.RegisterIdentity(ws, identity.NewPostman(k.db.Identity(), k.mail, k.cfg.URL, time.Now).At(k.headOf), k.names)
+	jobs.RegisterInvitations(ws, registry.NewCourier(k.db.Registry(), k.mail, k.cfg.URL, time.Now).At(k.headIn, k.addresses))
+	jobs.RegisterDomains(ws, k.domains, domains.NewCourier(k.db.Domains(), k.mail, k.addresses).At(k.headIn))
+	jobs.RegisterBrands(ws, k.brands)
 	jobs.RegisterRenewal(ws, k.channels)
 	jobs.RegisterMetrics(ws, k.posts, w.Calm)
 	jobs.RegisterFollowUp(ws, k.posts)
