@@ -34,7 +34,7 @@ var bodies = map[string]string{
 	"requestAccess":  `{"role":"viewer","reason":"Help","hours":1}`, "grantAccess": `{"role":"viewer","reason":"Help","hours":1}`,
 	"setBrand":        `{"accent":"#7a2048"}`,
 	"addDomain":       `{"host":"social.example.com"}`,
-	"createKey":       `{"name":"k","scopes":["post.read"]}`,
+	"createKey":       `{"name":"k","scopes":["post.read"]}`, "rotateKey": `{"grace_hours":1}`,
 	"startConnection": `{"platform":"test.platform"}`, "continueConnection": `{"input":{"a":"b"}}`,
 	"updatePublishingSettings": `{"missed_after_s":3600}`,
 	"updateChannel":            `{"name":"New"}`, "updateMedia": `{"alt":"New"}`,
