@@ -2862,6 +2862,12 @@ type KeyList struct {
 	Data []Key `json:"data" validate:"dive"`
 }
 
+// KeyRotation Example: {"grace_hours":24}
+type KeyRotation struct {
+	// GraceHours How long the key before goes on working; 0: not at all.
+	GraceHours *int `json:"grace_hours,omitempty" validate:"omitempty,min=0,max=168"`
+}
+
 // Limits defines model for Limits.
 type Limits struct {
 	MaxAlt        *int   `json:"max_alt,omitempty"`
@@ -4822,6 +4828,9 @@ type GrantAccessJSONRequestBody = AccessInput
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyInput
 
+// RotateKeyJSONRequestBody defines body for RotateKey for application/json ContentType.
+type RotateKeyJSONRequestBody = KeyRotation
+
 // AnswerChallengeJSONRequestBody defines body for AnswerChallenge for application/json ContentType.
 type AnswerChallengeJSONRequestBody = ChallengeAnswer
 
@@ -5067,6 +5076,9 @@ type ServerInterface interface {
 	// RevokeKey Revoke an API key.
 	// (DELETE /api-keys/{key})
 	RevokeKey(c *fiber.Ctx, key KeyID) error
+	// RotateKey Make another key in place of one.
+	// (POST /api-keys/{key}:rotate)
+	RotateKey(c *fiber.Ctx, key KeyID) error
 	// ListAudit Who did what, newest first.
 	// (GET /audit)
 	ListAudit(c *fiber.Ctx, params ListAuditParams) error
@@ -5888,6 +5900,35 @@ func (siw *ServerInterfaceWrapper) RevokeKey(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.RevokeKey(c, key)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RotateKey operation middleware
+func (siw *ServerInterfaceWrapper) RotateKey(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "key" -------------
+	var key KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key", c.Params("key"), &key, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/key")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RotateKey(c, key)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -11666,6 +11707,9 @@ func Routes(si ServerInterface) []Route {
 			Method: "DELETE", Path: "/api-keys/{key}", Operation: "RevokeKey", Handler: wrapper.RevokeKey, Action: "key.manage", NoImpersonation: true, Bodyless: true, IDs: map[string]string{"key": "key"},
 		},
 		{
+			Method: "POST", Path: "/api-keys/{key}:rotate", Operation: "RotateKey", Handler: wrapper.RotateKey, Action: "key.manage", StepUp: true, NoImpersonation: true, IDs: map[string]string{"key": "key"},
+		},
+		{
 			Method: "GET", Path: "/audit", Operation: "ListAudit", Handler: wrapper.ListAudit, Action: "audit.read", Bodyless: true, Query: []string{"actor", "action", "subject", "at[gte]", "at[lt]", "limit", "cursor"}, Patterns: map[string]string{"actor": "^(system|(usr|key|opr)_[0-9a-z]{26})$", "action": "^[a-z_]+(\\.[a-z_]+)*\\.([a-z_]+|\\*)$"},
 		},
 		{
@@ -12464,6 +12508,36 @@ type RevokeKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RevokeKeydefaultApplicationProblemPlusJSONResponse) VisitRevokeKeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RotateKeyRequestObject struct {
+	Key  KeyID `json:"key"`
+	Body *RotateKeyJSONRequestBody
+}
+
+type RotateKeyResponseObject interface {
+	VisitRotateKeyResponse(ctx *fiber.Ctx) error
+}
+
+type RotateKey200JSONResponse NewKey
+
+func (response RotateKey200JSONResponse) VisitRotateKeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type RotateKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RotateKeydefaultApplicationProblemPlusJSONResponse) VisitRotateKeyResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -17903,6 +17977,9 @@ type StrictServerInterface interface {
 	// RevokeKey Revoke an API key.
 	// (DELETE /api-keys/{key})
 	RevokeKey(ctx context.Context, request RevokeKeyRequestObject) (RevokeKeyResponseObject, error)
+	// RotateKey Make another key in place of one.
+	// (POST /api-keys/{key}:rotate)
+	RotateKey(ctx context.Context, request RotateKeyRequestObject) (RotateKeyResponseObject, error)
 	// ListAudit Who did what, newest first.
 	// (GET /audit)
 	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
@@ -18704,6 +18781,41 @@ func (sh *strictHandler) RevokeKey(ctx *fiber.Ctx, key KeyID) error {
 		return err
 	} else if validResponse, ok := response.(RevokeKeyResponseObject); ok {
 		if err := validResponse.VisitRevokeKeyResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RotateKey operation middleware
+func (sh *strictHandler) RotateKey(ctx *fiber.Ctx, key KeyID) error {
+	var request RotateKeyRequestObject
+
+	request.Key = key
+
+	var body RotateKeyJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateKey(ctx.UserContext(), request.(RotateKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RotateKeyResponseObject); ok {
+		if err := validResponse.VisitRotateKeyResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

@@ -2917,6 +2917,12 @@ type KeyList struct {
 	Data []Key `json:"data"`
 }
 
+// KeyRotation Example: {"grace_hours":24}
+type KeyRotation struct {
+	// GraceHours How long the key before goes on working; 0: not at all.
+	GraceHours *int `json:"grace_hours,omitempty"`
+}
+
 // Limits defines model for Limits.
 type Limits struct {
 	MaxAlt        *int   `json:"max_alt,omitempty"`
@@ -4905,6 +4911,9 @@ type GrantAccessJSONRequestBody = AccessInput
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyInput
 
+// RotateKeyJSONRequestBody defines body for RotateKey for application/json ContentType.
+type RotateKeyJSONRequestBody = KeyRotation
+
 // AnswerChallengeJSONRequestBody defines body for AnswerChallenge for application/json ContentType.
 type AnswerChallengeJSONRequestBody = ChallengeAnswer
 
@@ -5267,6 +5276,26 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /api-keys/{key} (the `RevokeKey` operationId).
 	RevokeKey(ctx context.Context, key KeyID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateKeyWithBody Make another key in place of one.
+	//
+	// It has the name, the scopes and the end of the one before, which works beside it for `grace_hours` and then no more. The secret is
+	// in this answer and nowhere else. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api-keys/{key}:rotate (the `RotateKey` operationId).
+	RotateKeyWithBody(ctx context.Context, key KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateKey Make another key in place of one.
+	//
+	// It has the name, the scopes and the end of the one before, which works beside it for `grace_hours` and then no more. The secret is
+	// in this answer and nowhere else. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api-keys/{key}:rotate (the `RotateKey` operationId).
+	RotateKey(ctx context.Context, key KeyID, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAudit Who did what, newest first.
 	//
@@ -7324,6 +7353,46 @@ func (c *Client) CreateKey(ctx context.Context, body CreateKeyJSONRequestBody, r
 // Corresponds with DELETE /api-keys/{key} (the `RevokeKey` operationId).
 func (c *Client) RevokeKey(ctx context.Context, key KeyID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeKeyRequest(c.Server, key)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateKeyWithBody Make another key in place of one.
+//
+// It has the name, the scopes and the end of the one before, which works beside it for `grace_hours` and then no more. The secret is
+// in this answer and nowhere else. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api-keys/{key}:rotate (the `RotateKey` operationId).
+func (c *Client) RotateKeyWithBody(ctx context.Context, key KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateKeyRequestWithBody(c.Server, key, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateKey Make another key in place of one.
+//
+// It has the name, the scopes and the end of the one before, which works beside it for `grace_hours` and then no more. The secret is
+// in this answer and nowhere else. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api-keys/{key}:rotate (the `RotateKey` operationId).
+func (c *Client) RotateKey(ctx context.Context, key KeyID, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateKeyRequest(c.Server, key, body)
 	if err != nil {
 		return nil, err
 	}
@@ -12102,6 +12171,53 @@ func NewRevokeKeyRequest(server string, key KeyID) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewRotateKeyRequest calls the generic RotateKey builder with application/json body
+func NewRotateKeyRequest(server string, key KeyID, body RotateKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRotateKeyRequestWithBody(server, key, "application/json", bodyReader)
+}
+
+// NewRotateKeyRequestWithBody constructs an http.Request for the RotateKey method, with any body, and a specified content type
+func NewRotateKeyRequestWithBody(server string, key KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "key", key, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api-keys/%s:rotate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -20238,6 +20354,26 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /api-keys/{key} (the `RevokeKey` operationId).
 	RevokeKeyWithResponse(ctx context.Context, key KeyID, reqEditors ...RequestEditorFn) (*RevokeKeyResponse, error)
 
+	// RotateKeyWithBodyWithResponse Make another key in place of one.
+	//
+	// It has the name, the scopes and the end of the one before, which works beside it for `grace_hours` and then no more. The secret is
+	// in this answer and nowhere else. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api-keys/{key}:rotate (the `RotateKey` operationId).
+	RotateKeyWithBodyWithResponse(ctx context.Context, key KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error)
+
+	// RotateKeyWithResponse Make another key in place of one.
+	//
+	// It has the name, the scopes and the end of the one before, which works beside it for `grace_hours` and then no more. The secret is
+	// in this answer and nowhere else. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api-keys/{key}:rotate (the `RotateKey` operationId).
+	RotateKeyWithResponse(ctx context.Context, key KeyID, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error)
+
 	// ListAuditWithResponse Who did what, newest first.
 	//
 	// An entry is written in the transaction of the change it tells of, and never changes. Within seconds it is sealed: it has a
@@ -22754,6 +22890,54 @@ func (r RevokeKeyResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RevokeKeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RotateKeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *NewKey
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RotateKeyResponse) GetJSON200() *NewKey {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RotateKeyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RotateKeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RotateKeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RotateKeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RotateKeyResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -31308,6 +31492,38 @@ func (c *ClientWithResponses) RevokeKeyWithResponse(ctx context.Context, key Key
 	return ParseRevokeKeyResponse(rsp)
 }
 
+// RotateKeyWithBodyWithResponse Make another key in place of one.
+//
+// It has the name, the scopes and the end of the one before, which works beside it for `grace_hours` and then no more. The secret is
+// in this answer and nowhere else. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api-keys/{key}:rotate (the `RotateKey` operationId).
+func (c *ClientWithResponses) RotateKeyWithBodyWithResponse(ctx context.Context, key KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error) {
+	rsp, err := c.RotateKeyWithBody(ctx, key, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateKeyResponse(rsp)
+}
+
+// RotateKeyWithResponse Make another key in place of one.
+//
+// It has the name, the scopes and the end of the one before, which works beside it for `grace_hours` and then no more. The secret is
+// in this answer and nowhere else. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api-keys/{key}:rotate (the `RotateKey` operationId).
+func (c *ClientWithResponses) RotateKeyWithResponse(ctx context.Context, key KeyID, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error) {
+	rsp, err := c.RotateKey(ctx, key, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateKeyResponse(rsp)
+}
+
 // ListAuditWithResponse Who did what, newest first.
 //
 // An entry is written in the transaction of the change it tells of, and never changes. Within seconds it is sealed: it has a
@@ -35184,6 +35400,39 @@ func ParseRevokeKeyResponse(rsp *http.Response) (*RevokeKeyResponse, error) {
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRotateKeyResponse parses an HTTP response from a RotateKeyWithResponse call
+func ParseRotateKeyResponse(rsp *http.Response) (*RotateKeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RotateKeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest NewKey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
