@@ -87,6 +87,11 @@ func drive(ctx context.Context, o options) (verdict, error) {
 	defer cancel()
 	for done := int64(0); done < o.Requests && timed.Err() == nil; done += epoch {
 		s, err := furnish(ctx, r)
+		for tries := 0; err != nil && tries < 5; tries++ { // maintenance or too many wrong passwords take a moment to end
+			fmt.Fprintln(os.Stderr, "once more:", err)
+			time.Sleep(time.Second)
+			s, err = furnish(ctx, r)
+		}
 		if err != nil {
 			return verdict{}, fmt.Errorf("furnish: %w", err)
 		}
