@@ -138,7 +138,7 @@ func (j *judge) judge(s *stage, q *request, res *http.Response, body []byte) {
 		j.find(q, "headers are missing", res, body)
 	}
 	switch {
-	case res.StatusCode == http.StatusServiceUnavailable && outside(body):
+	case res.StatusCode == http.StatusServiceUnavailable && (outside(body) || q.method == http.MethodHead): // which does not say why
 	case res.StatusCode >= 500:
 		j.find(q, "a failure", res, body)
 	case res.StatusCode >= 400 && q.method != http.MethodHead:
