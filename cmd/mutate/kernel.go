@@ -128,11 +128,8 @@ func (k *kernel) operator(ctx context.Context) (bearer secret.Secret, err error)
 	return in.Token, err
 }
 
-// calm undoes what operators and the installation's owner do to everybody.
+// calm undoes what operators do to everybody.
 func (k *kernel) calm(ctx context.Context) error {
-	if _, err := k.rig.admin.Exec(ctx, "truncate plugins, plugin_versions, plugin_words, plugin_choices"); err != nil {
-		return err
-	}
 	if _, err := k.admin.SetMaintenance(ctx, admin.Shell(), admin.Maintenance{}); err != nil {
 		return err
 	}

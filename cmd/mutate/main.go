@@ -93,7 +93,8 @@ func drive(ctx context.Context, o options) (verdict, error) {
 			s, err = furnish(ctx, r)
 		}
 		if err != nil {
-			return verdict{}, fmt.Errorf("furnish: %w", err)
+			j.find(&request{op: &operation{ID: "the cast"}, as: &principal{}}, "cannot be made", nil, []byte(err.Error()))
+			break
 		}
 		play(timed, o, s, c, j, done, min(done+epoch, o.Requests))
 		fmt.Fprintf(os.Stderr, "%8d requests in %s: %s\n", j.sent.Load(), time.Since(began).Round(time.Second), j.summary())
