@@ -81,7 +81,7 @@ func run(ctx context.Context, o options) (survivors int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := bench.learn(ctx); err != nil {
+	if err := bench.learn(ctx, chosen); err != nil {
 		return 0, err
 	}
 	results := bench.try(ctx, chosen)
