@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -99,6 +100,14 @@ func (w *world) byContract(doc *openapi3.T, r route, token string, tenant tenant
 	if r.op.Extensions["x-public"] == nil {
 		w.expected(r, code, body)
 	}
+	if at := answer.Get("Location"); code == 201 && (!strings.HasPrefix(at, "/api/v1/") || strings.ContainsAny(at, "{}<>")) {
+		w.t.Errorf("what was made is at %q", at)
+	}
+	for _, at := range instants.FindAllString(body, -1) {
+		if !settled.MatchString(at) {
+			w.t.Errorf("%s is no time as all others are", at)
+		}
+	}
 	response := r.op.Responses.Status(code)
 	if response == nil {
 		response = r.op.Responses.Default()
@@ -117,6 +126,12 @@ func (w *world) byContract(doc *openapi3.T, r route, token string, tenant tenant
 		w.shaped(content.Schema, body)
 	}
 }
+
+// instants are times in an answer, and settled the one form they have.
+var (
+	instants = regexp.MustCompile(`"\d{4}-\d\d-\d\dT[^"]*"`)
+	settled  = regexp.MustCompile(`^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z"$`)
+)
 
 func (w *world) shaped(as *openapi3.SchemaRef, body string) {
 	w.t.Helper()

@@ -69,6 +69,9 @@ type Config struct {
 	CursorKey []byte
 	// TicketKey signs stream tickets: 32 bytes that do nothing else.
 	TicketKey []byte
+	// OtherCursorKeys and OtherTicketKeys are those that are or will be current
+	// elsewhere: what they signed counts, too.
+	OtherCursorKeys, OtherTicketKeys [][]byte
 
 	// URL is where this surface is reached, "https://api.example.com", with
 	// no slash at the end. Empty: problem types are relative.
@@ -126,6 +129,7 @@ func New(cfg Config, s *Server) (*fiber.App, error) {
 		StrictRouting:                true,
 		DisableStartupMessage:        true,
 		ErrorHandler:                 w.problems,
+		JSONEncoder:                  encode,
 		ReadTimeout:                  10 * time.Second,
 		WriteTimeout:                 30 * time.Second,
 		IdleTimeout:                  60 * time.Second,
@@ -154,7 +158,7 @@ func newSurface(cfg Config) (*surface, error) {
 	if cfg.Limits == nil {
 		cfg.Limits = NewLimits(nil)
 	}
-	return &surface{Config: cfg, cursors: signer{cfg.CursorKey}, tickets: signer{cfg.TicketKey},
+	return &surface{Config: cfg, cursors: signer{cfg.CursorKey, cfg.OtherCursorKeys}, tickets: signer{cfg.TicketKey, cfg.OtherTicketKeys},
 		tracer: otel.Tracer("github.com/carillonhq/carillon/adapters/httpapi")}, nil
 }
 
@@ -165,7 +169,11 @@ func (s *surface) contract(app *fiber.App, routes []api.Route) error {
 			return err
 		}
 		s.table = append(s.table, addressOf(r))
-		app.Add(r.Method, pattern(r.Path), append(s.guard(r), r.Handler)...)
+		handlers := append(s.guard(r), r.Handler)
+		app.Add(r.Method, pattern(r.Path), handlers...)
+		if r.Method == fiber.MethodGet { // the server leaves the body out
+			app.Add(fiber.MethodHead, pattern(r.Path), handlers...)
+		}
 	}
 	return nil
 }

@@ -77,6 +77,11 @@ func (tx registryTx) OpenInvitation(ctx context.Context, email string) (*registr
 	return r.invitation(), nil
 }
 
+func (tx registryTx) MemberAt(ctx context.Context, email string) (is bool, err error) {
+	err = tx.NewRaw("select member_at(?)", email).Scan(ctx, &is)
+	return is, err
+}
+
 func (tx registryTx) Invitations(ctx context.Context, before registry.InvitationID, limit int) ([]registry.Invitation, error) {
 	var rows []invitationRow
 	if err := tx.find(&rows).Where("? = '' or id < ?", string(before), string(before)).Order("id DESC").Limit(int64(limit)).Scan(ctx); err != nil {

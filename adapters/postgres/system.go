@@ -65,7 +65,8 @@ const (
 	pathAppQuota systemPath = "channels.app_quota"
 	// Tenants with channels on a platform whose API version ends: names alone.
 	pathSunset systemPath = "channels.sunset"
-	// Data keys that are wrapped by an old key-encryption key.
+	// Data keys that are wrapped by an old key-encryption key, and those of a
+	// tenant that is erased.
 	pathRewrap systemPath = "vault.rewrap"
 )
 

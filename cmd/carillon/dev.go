@@ -119,8 +119,8 @@ func (d *dev) prepare(ctx context.Context, dir string) (err error) {
 	d.cfg.Mailbox = filepath.Join(dir, "mail")
 	d.network.Dir = filepath.Join(dir, "network")
 	d.network.Warn = func(what string) { d.log.WarnContext(ctx, what) }
-	if len(d.cfg.MasterKey) == 0 {
-		if d.cfg.MasterKey, err = masterKey(filepath.Join(dir, "master.key")); err != nil {
+	if d.cfg.Ring == nil {
+		if d.cfg.Ring, err = masterKey(filepath.Join(dir, "master.key")); err != nil {
 			return err
 		}
 	}
@@ -145,8 +145,8 @@ func stateDir() (string, error) {
 	return localpg.DefaultDir()
 }
 
-// masterKey reads the key of this machine, or makes it.
-func masterKey(path string) ([]byte, error) {
+// masterKey reads the keys of this machine, or makes one.
+func masterKey(path string) (*vault.Ring, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		key := make([]byte, vault.KeySize)
@@ -157,7 +157,7 @@ func masterKey(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return vault.ParseKey(string(b))
+	return vault.ParseRing(string(b))
 }
 
 func (d *dev) close() {

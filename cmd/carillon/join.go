@@ -29,8 +29,8 @@ func joinDev(ctx context.Context, cfg *config, out io.Writer) (leave func(), err
 	if _, err := os.Stat(filepath.Join(cluster, "data")); errors.Is(err, fs.ErrNotExist) {
 		return leave, nil // there is none, and the caller says what is missing
 	}
-	if len(cfg.MasterKey) == 0 { // keys rotate is given the new one
-		if cfg.MasterKey, err = masterKey(filepath.Join(dir, "master.key")); err != nil {
+	if cfg.Ring == nil { // secrets rotate is given the new one
+		if cfg.Ring, err = masterKey(filepath.Join(dir, "master.key")); err != nil {
 			return leave, err
 		}
 	}

@@ -136,7 +136,8 @@ func ended(err error) error {
 func (k *kernel) httpConfig(ready func(context.Context) error) httpapi.Config {
 	return httpapi.Config{
 		Log: k.log, Auth: k.people, Scopes: k.tenants, Authz: k.authz, Realm: k.admin, Edge: k.edge.Load, Hosts: k.hosts, Keys: k.db.Idempotency(), Limits: k.limits,
-		CursorKey: k.vault.Key(vault.Cursor), TicketKey: k.vault.Key(vault.EventTicket),
+		CursorKey: k.vault.Key(vault.Cursor), OtherCursorKeys: k.vault.Others(vault.Cursor),
+		TicketKey: k.vault.Key(vault.EventTicket), OtherTicketKeys: k.vault.Others(vault.EventTicket),
 		URL: k.cfg.URL, TrustedProxies: k.cfg.Proxies, InsecureCookies: k.cfg.AllowLoopback,
 		Ready: ready, Observe: k.answered,
 	}

@@ -172,12 +172,24 @@ func (s *Service) settle(ctx context.Context, name tenants.UserID) error {
 	return s.store.Update(ctx, func(tx Tx) error { return tx.SetHome(ctx, user.ID, home) })
 }
 
-// Me returns the person behind who.
+// Me returns the person behind who. Their home is named as long as they are a
+// member there: they may have left it, or given it away.
 func (s *Service) Me(ctx context.Context, who Principal) (*User, error) {
 	if err := who.person(); err != nil {
 		return nil, err
 	}
-	return s.user(ctx, who.User)
+	user, err := s.user(ctx, who.User)
+	if err != nil || user.Home == "" {
+		return user, err
+	}
+	_, err = s.members.Resolve(ctx, user.ID, user.Home)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		user.Home = ""
+	case err != nil && !fault.Is(err, fault.Forbidden): // it is suspended, and theirs all the same
+		return nil, err
+	}
+	return user, nil
 }
 
 func (s *Service) user(ctx context.Context, name tenants.UserID) (user *User, err error) {

@@ -116,6 +116,9 @@ type Newcomers interface {
 	// SaveInvitation checks i and inserts it if its Version is 0; fault.Conflict
 	// if the address has an open one or i is stale.
 	SaveInvitation(ctx context.Context, i *Invitation) error
+	// MemberAt reports whether email is the address of a member. Of people who
+	// are none it says nothing: for them, as for nobody, it is false.
+	MemberAt(ctx context.Context, email string) (bool, error)
 	// Send puts a letter in the post if the transaction commits.
 	Send(ctx context.Context, l Letter) error
 }

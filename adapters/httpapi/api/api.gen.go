@@ -1295,15 +1295,16 @@ func (e PostObject) Valid() bool {
 
 // Defines values for PostState.
 const (
-	PostStateCanceled     PostState = "canceled"
-	PostStateDraft        PostState = "draft"
-	PostStateFailed       PostState = "failed"
-	PostStateMissed       PostState = "missed"
-	PostStateNeedsReview  PostState = "needs_review"
-	PostStatePartlyFailed PostState = "partly_failed"
-	PostStatePublished    PostState = "published"
-	PostStatePublishing   PostState = "publishing"
-	PostStateScheduled    PostState = "scheduled"
+	PostStateCanceled       PostState = "canceled"
+	PostStateDraft          PostState = "draft"
+	PostStateFailed         PostState = "failed"
+	PostStateMissed         PostState = "missed"
+	PostStateNeedsReview    PostState = "needs_review"
+	PostStatePartlyCanceled PostState = "partly_canceled"
+	PostStatePartlyFailed   PostState = "partly_failed"
+	PostStatePublished      PostState = "published"
+	PostStatePublishing     PostState = "publishing"
+	PostStateScheduled      PostState = "scheduled"
 )
 
 // Valid indicates whether the value is a known member of the PostState enum.
@@ -1318,6 +1319,8 @@ func (e PostState) Valid() bool {
 	case PostStateMissed:
 		return true
 	case PostStateNeedsReview:
+		return true
+	case PostStatePartlyCanceled:
 		return true
 	case PostStatePartlyFailed:
 		return true
@@ -1958,7 +1961,7 @@ type AccessState string
 // AccessInput Example: {"hours":48,"reason":"Move the channels to the new brand","role":"manager"}
 type AccessInput struct {
 	Hours  int             `json:"hours" validate:"min=1,max=720"`
-	Reason string          `json:"reason" validate:"min=1,max=500"`
+	Reason string          `json:"reason" validate:"min=1,max=500,text"`
 	Role   AccessInputRole `json:"role" validate:"oneof=manager editor approver client viewer"`
 }
 
@@ -1985,8 +1988,8 @@ type Account struct {
 // Attachment defines model for Attachment.
 type Attachment struct {
 	// Alt Instead of the media's own alt text.
-	Alt *string `json:"alt,omitempty" validate:"omitempty,max=10000"`
-	Id  string  `json:"id" validate:"min=1,max=64"`
+	Alt *string `json:"alt,omitempty" validate:"omitempty,max=10000,text"`
+	Id  string  `json:"id" validate:"min=1,max=64,line"`
 }
 
 // Attempt defines model for Attempt.
@@ -2078,8 +2081,8 @@ type BlockObject string
 // BlockInput Example: {"range":"192.0.2.0/24","reason":"guessing passwords","until":"2027-01-01T00:00:00Z"}
 type BlockInput struct {
 	// Range An address or a range in CIDR notation.
-	Range  string `json:"range" validate:"min=1,max=64"`
-	Reason string `json:"reason" validate:"min=1,max=500"`
+	Range  string `json:"range" validate:"min=1,max=64,line"`
+	Reason string `json:"reason" validate:"min=1,max=500,text"`
 
 	// Until Missing: until it is lifted.
 	Until *time.Time `json:"until,omitempty"`
@@ -2115,10 +2118,10 @@ type BrandInput struct {
 	Ink    *string `json:"ink,omitempty"`
 
 	// Product What the product is called.
-	Product *string `json:"product,omitempty" validate:"omitempty,max=60"`
+	Product *string `json:"product,omitempty" validate:"omitempty,max=60,line"`
 
 	// Support The mail address of those who help.
-	Support *string `json:"support,omitempty" validate:"omitempty,max=254"`
+	Support *string `json:"support,omitempty" validate:"omitempty,max=254,line"`
 	Surface *string `json:"surface,omitempty"`
 }
 
@@ -2158,8 +2161,10 @@ type CalendarEntry struct {
 	PublishAt time.Time           `json:"publish_at"`
 
 	// Segments How many parts the thread has.
-	Segments int       `json:"segments"`
-	State    PostState `json:"state"`
+	Segments int `json:"segments"`
+
+	// State `partly_canceled`: some of it is out, and the rest was canceled. `partly_failed`: some of it is out, and a platform refused the rest.
+	State PostState `json:"state"`
 
 	// Text The first line, at most 140 characters of it.
 	Text     string  `json:"text"`
@@ -2188,13 +2193,13 @@ type ChallengeObject string
 
 // ChallengeAnswer Example: {"challenge":"cch_…","code":"287082","method":"totp"}
 type ChallengeAnswer struct {
-	Challenge string `json:"challenge" validate:"min=1,max=512"`
+	Challenge string `json:"challenge" validate:"min=1,max=512,text"`
 
 	// Code Of the app or of the list.
-	Code *string `json:"code,omitempty" validate:"omitempty,max=64"`
+	Code *string `json:"code,omitempty" validate:"omitempty,max=64,line"`
 
 	// DeviceToken As at `/auth/login`.
-	DeviceToken *string               `json:"device_token,omitempty" validate:"omitempty,min=1,max=512"`
+	DeviceToken *string               `json:"device_token,omitempty" validate:"omitempty,min=1,max=512,text"`
 	Method      ChallengeAnswerMethod `json:"method" validate:"oneof=totp recovery passkey"`
 
 	// Passkey What `PublicKeyCredential.toJSON` says.
@@ -2291,12 +2296,12 @@ type ChildList struct {
 
 // CodeInput Example: {"code":"287082"}
 type CodeInput struct {
-	Code string `json:"code" validate:"min=1,max=64"`
+	Code string `json:"code" validate:"min=1,max=64,line"`
 }
 
 // Comment defines model for Comment.
 type Comment struct {
-	Text string `json:"text" validate:"min=1,max=100000"`
+	Text string `json:"text" validate:"min=1,max=100000,text"`
 }
 
 // Connection defines model for Connection.
@@ -2333,7 +2338,7 @@ type ConnectionStage string
 // ConnectionAnswer Example: {"input":{"identifier":"ann.example","password":"abcd-efgh-ijkl-mnop"}}
 type ConnectionAnswer struct {
 	// Accounts The chosen accounts.
-	Accounts []string `json:"accounts,omitempty" validate:"omitempty,max=200,dive,min=1,max=256"`
+	Accounts []string `json:"accounts,omitempty" validate:"omitempty,max=200,dive,min=1,max=256,line"`
 
 	// Input The form's values or the redirect's query.
 	Input map[string]string `json:"input,omitempty"`
@@ -2343,13 +2348,13 @@ type ConnectionAnswer struct {
 type ConnectionInput struct {
 	// Input `instance`, where the platform has many, and what is already known of the form.
 	Input    map[string]string `json:"input,omitempty"`
-	Platform string            `json:"platform" validate:"min=1,max=128"`
+	Platform string            `json:"platform" validate:"min=1,max=128,line"`
 
 	// Reconnect The channel to sign in again, `chn_…`.
-	Reconnect *string `json:"reconnect,omitempty" validate:"omitempty,max=64"`
+	Reconnect *string `json:"reconnect,omitempty" validate:"omitempty,max=64,line"`
 
 	// ReturnUrl Where to come back to: a path here, or an address on an allowed origin.
-	ReturnUrl *string `json:"return_url,omitempty" validate:"omitempty,max=2048"`
+	ReturnUrl *string `json:"return_url,omitempty" validate:"omitempty,max=2048,text"`
 }
 
 // Delivery defines model for Delivery.
@@ -2455,7 +2460,7 @@ type DomainState string
 // DomainInput Example: {"host":"social.example.com"}
 type DomainInput struct {
 	// Host A host name, in any script.
-	Host string `json:"host" validate:"min=1,max=253"`
+	Host string `json:"host" validate:"min=1,max=253,line"`
 }
 
 // DomainList defines model for DomainList.
@@ -2475,7 +2480,7 @@ type DomainProofType string
 
 // EmailInput Example: {"email":"ann@example.com"}
 type EmailInput struct {
-	Email string `json:"email" validate:"min=3,max=254,email"`
+	Email string `json:"email" validate:"min=3,max=254,email,line"`
 }
 
 // Event defines model for Event.
@@ -2532,7 +2537,7 @@ type FlagObject string
 
 // FlagInput Example: {"description":"The new calendar","on":false}
 type FlagInput struct {
-	Description *string `json:"description,omitempty" validate:"omitempty,max=500"`
+	Description *string `json:"description,omitempty" validate:"omitempty,max=500,text"`
 	On          bool    `json:"on"`
 }
 
@@ -2590,7 +2595,7 @@ type IdentityObject string
 
 // IdentityInput Example: {"provider":"google"}
 type IdentityInput struct {
-	Provider string `json:"provider" validate:"min=1,max=32"`
+	Provider string `json:"provider" validate:"min=1,max=32,line"`
 }
 
 // IdentityList defines model for IdentityList.
@@ -2603,12 +2608,12 @@ type IdentityList struct {
 // Example: {"code":"…","iss":"https://accounts.google.com","provider":"google","state":"cst_…"}
 type IdentityReturn struct {
 	// Binder If not sent, the cookie counts.
-	Binder   *string `json:"binder,omitempty" validate:"omitempty,min=1,max=128"`
-	Code     *string `json:"code,omitempty" validate:"omitempty,min=1,max=4096"`
-	Error    *string `json:"error,omitempty" validate:"omitempty,min=1,max=128"`
-	Iss      *string `json:"iss,omitempty" validate:"omitempty,min=1,max=2048"`
-	Provider string  `json:"provider" validate:"min=1,max=32"`
-	State    string  `json:"state" validate:"min=1,max=128"`
+	Binder   *string `json:"binder,omitempty" validate:"omitempty,min=1,max=128,line"`
+	Code     *string `json:"code,omitempty" validate:"omitempty,min=1,max=4096,text"`
+	Error    *string `json:"error,omitempty" validate:"omitempty,min=1,max=128,line"`
+	Iss      *string `json:"iss,omitempty" validate:"omitempty,min=1,max=2048,text"`
+	Provider string  `json:"provider" validate:"min=1,max=32,line"`
+	State    string  `json:"state" validate:"min=1,max=128,line"`
 }
 
 // Impersonation defines model for Impersonation.
@@ -2629,9 +2634,9 @@ type ImpersonationObject string
 
 // ImpersonationInput Example: {"reason":"ticket 4711: their calendar is empty","tenant":"ten_01jd0000000000000000000000","user":"usr_01jd0000000000000000000000"}
 type ImpersonationInput struct {
-	Reason string `json:"reason" validate:"min=1,max=500"`
-	Tenant string `json:"tenant" validate:"max=64"`
-	User   string `json:"user" validate:"max=64"`
+	Reason string `json:"reason" validate:"min=1,max=500,text"`
+	Tenant string `json:"tenant" validate:"max=64,line"`
+	User   string `json:"user" validate:"max=64,line"`
 }
 
 // Invitation defines model for Invitation.
@@ -2669,8 +2674,8 @@ type InvitationState string
 
 // InvitationInput Example: {"email":"ben@example.com","role":"editor"}
 type InvitationInput struct {
-	Email string `json:"email" validate:"min=3,max=254,email"`
-	Role  string `json:"role" validate:"min=1,max=72"`
+	Email string `json:"email" validate:"min=3,max=254,email,line"`
+	Role  string `json:"role" validate:"min=1,max=72,line"`
 }
 
 // InvitationList defines model for InvitationList.
@@ -2682,7 +2687,7 @@ type InvitationList struct {
 
 // InvitationToken Example: {"token":"civ_…"}
 type InvitationToken struct {
-	Token string `json:"token" validate:"min=1,max=512"`
+	Token string `json:"token" validate:"min=1,max=512,text"`
 }
 
 // Invited defines model for Invited.
@@ -2698,9 +2703,9 @@ type Invited struct {
 
 // InvitedRegistration Example: {"name":"Ben","password":"mist orchard velvet quarry","token":"civ_…"}
 type InvitedRegistration struct {
-	Name     string `json:"name" validate:"min=1,max=100"`
+	Name     string `json:"name" validate:"min=1,max=100,line"`
 	Password string `json:"password" validate:"min=1,max=1024"`
-	Token    string `json:"token" validate:"min=1,max=512"`
+	Token    string `json:"token" validate:"min=1,max=512,text"`
 }
 
 // Job defines model for Job.
@@ -2746,8 +2751,8 @@ type KeyObject string
 // KeyInput Example: {"expires_at":"2027-12-31T00:00:00Z","name":"Nightly import","scopes":["post.read","post.create"]}
 type KeyInput struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
-	Name      string     `json:"name" validate:"min=1,max=100"`
-	Scopes    []string   `json:"scopes" validate:"min=1,max=64,dive,min=1,max=64"`
+	Name      string     `json:"name" validate:"min=1,max=100,line"`
+	Scopes    []string   `json:"scopes" validate:"min=1,max=64,dive,min=1,max=64,line"`
 }
 
 // KeyList defines model for KeyList.
@@ -2767,8 +2772,8 @@ type Limits struct {
 // Login Example: {"email":"ann@example.com","password":"mist orchard velvet quarry"}
 type Login struct {
 	// DeviceToken What signing in here gave before; a browser has it in a cookie.
-	DeviceToken *string `json:"device_token,omitempty" validate:"omitempty,min=1,max=512"`
-	Email       string  `json:"email" validate:"min=3,max=254,email"`
+	DeviceToken *string `json:"device_token,omitempty" validate:"omitempty,min=1,max=512,text"`
+	Email       string  `json:"email" validate:"min=3,max=254,email,line"`
 	Password    string  `json:"password" validate:"min=1,max=1024"`
 }
 
@@ -2793,7 +2798,7 @@ type MaintenancePublishing string
 
 // MaintenanceInput Example: {"message":"We are moving house until noon.","on":true,"publishing":"held","retry_after":600}
 type MaintenanceInput struct {
-	Message *string `json:"message,omitempty" validate:"omitempty,max=500"`
+	Message *string `json:"message,omitempty" validate:"omitempty,max=500,text"`
 	On      bool    `json:"on"`
 
 	// Publishing What workers do meanwhile: `goes_on` unless said otherwise.
@@ -2876,8 +2881,8 @@ type MemberObject string
 
 // MemberInput Example: {"email":"ben@example.com","role":"editor"}
 type MemberInput struct {
-	Email string `json:"email" validate:"min=3,max=254,email"`
-	Role  string `json:"role" validate:"min=1,max=72"`
+	Email string `json:"email" validate:"min=3,max=254,email,line"`
+	Role  string `json:"role" validate:"min=1,max=72,line"`
 }
 
 // MemberList defines model for MemberList.
@@ -2889,7 +2894,7 @@ type MemberList struct {
 
 // MemberRole Example: {"role":"manager"}
 type MemberRole struct {
-	Role string `json:"role" validate:"min=1,max=72"`
+	Role string `json:"role" validate:"min=1,max=72,line"`
 }
 
 // Method defines model for Method.
@@ -2909,7 +2914,7 @@ type MetricsList struct {
 
 // NameInput Example: {"name":"Phone"}
 type NameInput struct {
-	Name string `json:"name" validate:"min=1,max=100"`
+	Name string `json:"name" validate:"min=1,max=100,line"`
 }
 
 // NewKey defines model for NewKey.
@@ -2984,15 +2989,15 @@ type OperatorList struct {
 // OperatorLogin Example: {"code":"123456","email":"olga@example.com","password":"mist orchard velvet quarry"}
 type OperatorLogin struct {
 	// Code Six digits. Leave it out to enrol.
-	Code     *string `json:"code,omitempty" validate:"omitempty,max=16"`
-	Email    string  `json:"email" validate:"min=3,max=254,email"`
+	Code     *string `json:"code,omitempty" validate:"omitempty,max=16,line"`
+	Email    string  `json:"email" validate:"min=3,max=254,email,line"`
 	Password string  `json:"password" validate:"min=1,max=1024"`
 }
 
 // OperatorPassword Example: {"password":"mist orchard velvet quarry","token":"col_…"}
 type OperatorPassword struct {
 	Password string `json:"password" validate:"min=1,max=1024"`
-	Token    string `json:"token" validate:"min=1,max=512"`
+	Token    string `json:"token" validate:"min=1,max=512,text"`
 }
 
 // OperatorSignedIn defines model for OperatorSignedIn.
@@ -3025,7 +3030,7 @@ type Origin struct {
 // OwnershipInput Example: {"keeps":"admin","user_id":"usr_01jd0000000000000000000000"}
 type OwnershipInput struct {
 	Keeps  *OwnershipInputKeeps `json:"keeps,omitempty" validate:"omitempty,oneof=owner admin manager editor viewer none"`
-	UserId string               `json:"user_id" validate:"min=1,max=64"`
+	UserId string               `json:"user_id" validate:"min=1,max=64,line"`
 }
 
 // OwnershipInputKeeps defines model for OwnershipInput.Keeps.
@@ -3088,8 +3093,8 @@ type PasskeyAnswer = json.RawMessage
 
 // PasskeyInput Example: {"challenge":"cch_…","name":"Phone","passkey":{"id":"…","rawId":"…","response":{},"type":"public-key"}}
 type PasskeyInput struct {
-	Challenge string `json:"challenge" validate:"min=1,max=512"`
-	Name      string `json:"name" validate:"min=1,max=100"`
+	Challenge string `json:"challenge" validate:"min=1,max=512,text"`
+	Name      string `json:"name" validate:"min=1,max=100,line"`
 
 	// Passkey What `PublicKeyCredential.toJSON` says.
 	Passkey PasskeyAnswer `json:"passkey"`
@@ -3097,10 +3102,10 @@ type PasskeyInput struct {
 
 // PasskeyLogin Example: {"challenge":"cch_…","passkey":{"id":"…","rawId":"…","response":{},"type":"public-key"}}
 type PasskeyLogin struct {
-	Challenge string `json:"challenge" validate:"min=1,max=512"`
+	Challenge string `json:"challenge" validate:"min=1,max=512,text"`
 
 	// DeviceToken As at `/auth/login`.
-	DeviceToken *string `json:"device_token,omitempty" validate:"omitempty,min=1,max=512"`
+	DeviceToken *string `json:"device_token,omitempty" validate:"omitempty,min=1,max=512,text"`
 
 	// Passkey What `PublicKeyCredential.toJSON` says.
 	Passkey PasskeyAnswer `json:"passkey"`
@@ -3118,19 +3123,21 @@ type PasswordChange struct {
 // PasswordReset Example: {"password":"lantern gravel tuesday umbrella","token":"crs_…"}
 type PasswordReset struct {
 	Password string `json:"password" validate:"min=1,max=1024"`
-	Token    string `json:"token" validate:"min=1,max=512"`
+	Token    string `json:"token" validate:"min=1,max=512,text"`
 }
 
 // Pause Example: {"reason":"The client asked us to wait."}
 type Pause struct {
 	// Reason For people.
-	Reason *string `json:"reason,omitempty" validate:"omitempty,max=1000"`
+	Reason *string `json:"reason,omitempty" validate:"omitempty,max=1000,text"`
 }
 
 // Person defines model for Person.
 type Person struct {
-	CreatedAt       time.Time    `json:"created_at"`
-	Email           string       `json:"email"`
+	CreatedAt time.Time `json:"created_at"`
+	Email     string    `json:"email"`
+
+	// HomeTenantId The agency that was made for the person, whether or not they are still a member of it.
 	HomeTenantId    *string      `json:"home_tenant_id,omitempty"`
 	Id              string       `json:"id"`
 	Name            string       `json:"name"`
@@ -3295,12 +3302,12 @@ type PluginState string
 // PluginApproval Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
 type PluginApproval struct {
 	// Digest The version that was looked at. Another is a conflict.
-	Digest string `json:"digest" validate:"min=1,max=64"`
+	Digest string `json:"digest" validate:"min=1,max=64,line"`
 }
 
 // PluginChange defines model for PluginChange.
 type PluginChange struct {
-	// Kind host_added, scope_added, auth_changed, format_removed, capability_removed, recovery_changed, signer_changed, level_lowered, version_lowered or state_dropped
+	// Kind host_added, scope_added, auth_changed, command_changed, settings_changed, format_removed, capability_removed, recovery_changed, signer_changed, level_lowered, version_lowered or state_dropped
 	Kind string `json:"kind"`
 	What string `json:"what"`
 }
@@ -3316,13 +3323,13 @@ type PluginChannelInputChannel string
 // PluginDismissal Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
 type PluginDismissal struct {
 	// Digest The version that was looked at. Another is a conflict.
-	Digest *string `json:"digest,omitempty" validate:"omitempty,max=64"`
+	Digest *string `json:"digest,omitempty" validate:"omitempty,max=64,line"`
 }
 
 // PluginGrant defines model for PluginGrant.
 type PluginGrant struct {
 	Allowed bool   `json:"allowed"`
-	Tenant  string `json:"tenant" validate:"max=64"`
+	Tenant  string `json:"tenant" validate:"max=64,line"`
 }
 
 // PluginGrants Example: {"opt_in":false,"tenants":[{"allowed":true,"tenant":"ten_01jd0000000000000000000000"}],"tiers":["pro","agency"]}
@@ -3370,10 +3377,10 @@ type PluginKeyObject string
 // PluginKeyInput Example: {"name":"Example Ltd","public":"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n"}
 type PluginKeyInput struct {
 	// Name Whose it is.
-	Name string `json:"name" validate:"min=1,max=120"`
+	Name string `json:"name" validate:"min=1,max=120,line"`
 
 	// Public PEM, SPKI, ed25519.
-	Public string `json:"public" validate:"max=1024"`
+	Public string `json:"public" validate:"max=1024,text"`
 }
 
 // PluginKeyList defines model for PluginKeyList.
@@ -3389,7 +3396,7 @@ type PluginList struct {
 // PluginRollback Example: {"version":"1.0.0"}
 type PluginRollback struct {
 	// Version A version or a digest. Without it, the one before.
-	Version *string `json:"version,omitempty" validate:"omitempty,max=100"`
+	Version *string `json:"version,omitempty" validate:"omitempty,max=100,line"`
 }
 
 // PluginSettings defines model for PluginSettings.
@@ -3442,13 +3449,15 @@ type Post struct {
 	Media []Media `json:"media,omitempty" validate:"dive"`
 
 	// Metrics With `include=metrics`.
-	Metrics   []Metrics  `json:"metrics,omitempty" validate:"dive"`
-	Object    PostObject `json:"object" validate:"oneof=post"`
-	Schedule  *Schedule  `json:"schedule,omitempty"`
-	Segments  []Segment  `json:"segments" validate:"dive"`
-	State     PostState  `json:"state"`
-	UpdatedAt time.Time  `json:"updated_at"`
-	Version   int        `json:"version"`
+	Metrics  []Metrics  `json:"metrics,omitempty" validate:"dive"`
+	Object   PostObject `json:"object" validate:"oneof=post"`
+	Schedule *Schedule  `json:"schedule,omitempty"`
+	Segments []Segment  `json:"segments" validate:"dive"`
+
+	// State `partly_canceled`: some of it is out, and the rest was canceled. `partly_failed`: some of it is out, and a platform refused the rest.
+	State     PostState `json:"state"`
+	UpdatedAt time.Time `json:"updated_at"`
+	Version   int       `json:"version"`
 
 	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
 	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
@@ -3494,7 +3503,7 @@ type PostList struct {
 // PostPatch Example: {"first_comment":{"text":"Come and listen."},"segments":[{"text":"The bells ring at ten."}]}
 type PostPatch = json.RawMessage
 
-// PostState defines model for PostState.
+// PostState `partly_canceled`: some of it is out, and the rest was canceled. `partly_failed`: some of it is out, and a platform refused the rest.
 type PostState string
 
 // Problem defines model for Problem.
@@ -3564,11 +3573,11 @@ type ProviderList struct {
 // Example: {"code":"…","iss":"https://accounts.google.com","state":"cst_…"}
 type ProviderReturn struct {
 	// Binder If not sent, the cookie counts.
-	Binder *string `json:"binder,omitempty" validate:"omitempty,min=1,max=128"`
-	Code   *string `json:"code,omitempty" validate:"omitempty,min=1,max=4096"`
-	Error  *string `json:"error,omitempty" validate:"omitempty,min=1,max=128"`
-	Iss    *string `json:"iss,omitempty" validate:"omitempty,min=1,max=2048"`
-	State  string  `json:"state" validate:"min=1,max=128"`
+	Binder *string `json:"binder,omitempty" validate:"omitempty,min=1,max=128,line"`
+	Code   *string `json:"code,omitempty" validate:"omitempty,min=1,max=4096,text"`
+	Error  *string `json:"error,omitempty" validate:"omitempty,min=1,max=128,line"`
+	Iss    *string `json:"iss,omitempty" validate:"omitempty,min=1,max=2048,text"`
+	State  string  `json:"state" validate:"min=1,max=128,line"`
 }
 
 // PublishingSettings Example: {"missed_after_s":21600}
@@ -3579,7 +3588,7 @@ type PublishingSettings struct {
 
 // Reason Example: {"reason":"unpaid since March"}
 type Reason struct {
-	Reason string `json:"reason" validate:"min=1,max=500"`
+	Reason string `json:"reason" validate:"min=1,max=500,text"`
 }
 
 // Receipt defines model for Receipt.
@@ -3590,7 +3599,9 @@ type Receipt struct {
 	Held   *Held         `json:"held,omitempty"`
 	Object ReceiptObject `json:"object" validate:"oneof=receipt"`
 	PostId string        `json:"post_id"`
-	State  PostState     `json:"state"`
+
+	// State `partly_canceled`: some of it is out, and the rest was canceled. `partly_failed`: some of it is out, and a platform refused the rest.
+	State PostState `json:"state"`
 }
 
 // ReceiptObject defines model for Receipt.Object.
@@ -3617,13 +3628,13 @@ type RecoveryCodes struct {
 
 // RefreshInput Example: {"refresh_token":"crt_…"}
 type RefreshInput struct {
-	RefreshToken *string `json:"refresh_token,omitempty" validate:"omitempty,min=1,max=512"`
+	RefreshToken *string `json:"refresh_token,omitempty" validate:"omitempty,min=1,max=512,text"`
 }
 
 // Registration Example: {"email":"ann@example.com","name":"Ann","password":"mist orchard velvet quarry"}
 type Registration struct {
-	Email    string `json:"email" validate:"min=3,max=254,email"`
-	Name     string `json:"name" validate:"min=1,max=100"`
+	Email    string `json:"email" validate:"min=3,max=254,email,line"`
+	Name     string `json:"name" validate:"min=1,max=100,line"`
 	Password string `json:"password" validate:"min=1,max=1024"`
 }
 
@@ -3659,20 +3670,20 @@ type RoleObject string
 
 // RoleChange Example: {"actions":["post.read","post.create","post.edit"],"title":"Copywriter"}
 type RoleChange struct {
-	Actions []string `json:"actions" validate:"min=1,max=100,dive,min=1,max=64"`
-	Title   string   `json:"title" validate:"min=1,max=120"`
+	Actions []string `json:"actions" validate:"min=1,max=100,dive,min=1,max=64,line"`
+	Title   string   `json:"title" validate:"min=1,max=120,line"`
 }
 
 // RoleInput Example: {"actions":["post.read","post.create","post.edit","media.upload"],"name":"copywriter","title":"Copywriter"}
 type RoleInput struct {
-	Actions []string `json:"actions,omitempty" validate:"omitempty,min=1,max=100,dive,min=1,max=64"`
+	Actions []string `json:"actions,omitempty" validate:"omitempty,min=1,max=100,dive,min=1,max=64,line"`
 
 	// CopyOf Instead of actions.
 	CopyOf *RoleInputCopyOf `json:"copy_of,omitempty" validate:"omitempty,oneof=owner admin manager editor approver client viewer"`
 
 	// Name Lower-case letters, digits and dashes.
-	Name  string `json:"name" validate:"min=1,max=40"`
-	Title string `json:"title" validate:"min=1,max=120"`
+	Name  string `json:"name" validate:"min=1,max=40,line"`
+	Title string `json:"title" validate:"min=1,max=120,line"`
 }
 
 // RoleInputCopyOf Instead of actions.
@@ -3701,7 +3712,7 @@ type ScheduleInput struct {
 	// LocalTime Wall time without an offset, such as `2026-03-01T09:00:00`. It must exist: there is no 30 February, and no 02:30 on the night the clocks skip it.
 	//
 	// Example: 2026-03-01T09:00:00
-	LocalTime *string `json:"local_time,omitempty" validate:"omitempty,max=19"`
+	LocalTime *string `json:"local_time,omitempty" validate:"omitempty,max=19,line"`
 
 	// PublishAt An instant with its offset, such as `2026-03-01T09:00:00Z`; a part of a second is rounded up.
 	PublishAt *time.Time `json:"publish_at,omitempty"`
@@ -3709,13 +3720,13 @@ type ScheduleInput struct {
 	// Timezone An IANA zone.
 	//
 	// Example: Europe/Lisbon
-	Timezone *string `json:"timezone,omitempty" validate:"omitempty,max=64"`
+	Timezone *string `json:"timezone,omitempty" validate:"omitempty,max=64,line"`
 }
 
 // Segment defines model for Segment.
 type Segment struct {
 	Media []Attachment `json:"media,omitempty" validate:"omitempty,max=20,dive"`
-	Text  string       `json:"text" validate:"max=100000"`
+	Text  string       `json:"text" validate:"max=100000,text"`
 }
 
 // SegmentReceipt defines model for SegmentReceipt.
@@ -3786,13 +3797,13 @@ type SessionList struct {
 
 // SessionName Example: {"name":"Desk at home"}
 type SessionName struct {
-	Name string `json:"name" validate:"max=100"`
+	Name string `json:"name" validate:"max=100,line"`
 }
 
 // Settlement Example: {"url":"https://mastodon.example/@harbour/113","verdict":"there"}
 type Settlement struct {
 	// Url With `there`: where it is.
-	Url     *string           `json:"url,omitempty" validate:"omitempty,max=2048"`
+	Url     *string           `json:"url,omitempty" validate:"omitempty,max=2048,text"`
 	Verdict SettlementVerdict `json:"verdict" validate:"oneof=there send_again"`
 }
 
@@ -3809,8 +3820,8 @@ type StepUpHint struct {
 // StepUpInput Example: {"method":"password","password":"mist orchard velvet quarry"}
 type StepUpInput struct {
 	// Challenge With `passkey`: the one that `/auth/step-up:begin` gave.
-	Challenge *string           `json:"challenge,omitempty" validate:"omitempty,min=1,max=512"`
-	Code      *string           `json:"code,omitempty" validate:"omitempty,max=64"`
+	Challenge *string           `json:"challenge,omitempty" validate:"omitempty,min=1,max=512,text"`
+	Code      *string           `json:"code,omitempty" validate:"omitempty,max=64,line"`
 	Method    StepUpInputMethod `json:"method" validate:"oneof=password totp recovery passkey"`
 
 	// Passkey What `PublicKeyCredential.toJSON` says.
@@ -3863,12 +3874,12 @@ type TenantTier string
 // TenantInput Example: {"kind":"workspace","name":"Harbour Bakery","timezone":"Europe/Lisbon"}
 type TenantInput struct {
 	Kind   TenantKind `json:"kind"`
-	Locale *string    `json:"locale,omitempty" validate:"omitempty,max=35"`
-	Name   string     `json:"name" validate:"min=1,max=120"`
+	Locale *string    `json:"locale,omitempty" validate:"omitempty,max=35,line"`
+	Name   string     `json:"name" validate:"min=1,max=120,line"`
 
 	// Tier Absent: that of the nearest tenant above that has one.
 	Tier     *TenantInputTier `json:"tier,omitempty" validate:"omitempty,oneof=free creator pro agency"`
-	Timezone *string          `json:"timezone,omitempty" validate:"omitempty,max=64"`
+	Timezone *string          `json:"timezone,omitempty" validate:"omitempty,max=64,line"`
 }
 
 // TenantInputTier Absent: that of the nearest tenant above that has one.
@@ -3913,7 +3924,7 @@ type Ticket struct {
 
 // TierGrant Example: {"reason":"a trial for the migration","tier":"pro","until":"2027-01-01T00:00:00Z"}
 type TierGrant struct {
-	Reason string        `json:"reason" validate:"min=1,max=500"`
+	Reason string        `json:"reason" validate:"min=1,max=500,text"`
 	Tier   TierGrantTier `json:"tier" validate:"oneof=free creator pro agency"`
 	Until  time.Time     `json:"until"`
 }
@@ -3923,7 +3934,7 @@ type TierGrantTier string
 
 // TokenInput Example: {"token":"cds_…"}
 type TokenInput struct {
-	Token string `json:"token" validate:"min=1,max=512"`
+	Token string `json:"token" validate:"min=1,max=512,text"`
 }
 
 // Tokens defines model for Tokens.
@@ -3973,7 +3984,7 @@ type User struct {
 	CreatedAt time.Time `json:"created_at"`
 	Email     string    `json:"email"`
 
-	// HomeTenantId The agency that was made for the person.
+	// HomeTenantId The tenant that the person starts in: the agency that was made for them, as long as they are a member of it. Who was invited has none.
 	HomeTenantId *string `json:"home_tenant_id,omitempty"`
 	Id           string  `json:"id"`
 
@@ -4000,9 +4011,9 @@ type Validation struct {
 
 // Variant defines model for Variant.
 type Variant struct {
-	ChannelId    string   `json:"channel_id" validate:"min=1,max=64"`
+	ChannelId    string   `json:"channel_id" validate:"min=1,max=64,line"`
 	FirstComment *Comment `json:"first_comment,omitempty"`
-	Format       *string  `json:"format,omitempty" validate:"omitempty,max=64"`
+	Format       *string  `json:"format,omitempty" validate:"omitempty,max=64,line"`
 
 	// Segments Instead of the post's.
 	Segments []Segment `json:"segments,omitempty" validate:"omitempty,min=1,max=25,dive"`
@@ -4014,7 +4025,7 @@ type Variant struct {
 // VerifyInput Example: {"password":"mist orchard velvet quarry","token":"cvf_…"}
 type VerifyInput struct {
 	Password string `json:"password" validate:"min=1,max=512"`
-	Token    string `json:"token" validate:"min=1,max=512"`
+	Token    string `json:"token" validate:"min=1,max=512,text"`
 }
 
 // Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
@@ -4083,11 +4094,11 @@ type WebhookDeliveryList struct {
 
 // WebhookInput Example: {"types":["post.published","post.failed","post.needs_review"],"url":"https://example.com/hooks/carillon"}
 type WebhookInput struct {
-	Description *string `json:"description,omitempty" validate:"omitempty,max=500"`
+	Description *string `json:"description,omitempty" validate:"omitempty,max=500,text"`
 
 	// Types Empty: all.
-	Types []string `json:"types,omitempty" validate:"omitempty,max=64,dive,min=1,max=64"`
-	Url   string   `json:"url" validate:"min=8,max=2048"`
+	Types []string `json:"types,omitempty" validate:"omitempty,max=64,dive,min=1,max=64,line"`
+	Url   string   `json:"url" validate:"min=8,max=2048,text"`
 }
 
 // WebhookList defines model for WebhookList.
@@ -4100,8 +4111,8 @@ type WebhookPatch = json.RawMessage
 
 // WorkspaceSeat defines model for WorkspaceSeat.
 type WorkspaceSeat struct {
-	Role     string `json:"role" validate:"min=1,max=72"`
-	TenantId string `json:"tenant_id" validate:"min=1,max=64"`
+	Role     string `json:"role" validate:"min=1,max=72,line"`
+	TenantId string `json:"tenant_id" validate:"min=1,max=64,line"`
 }
 
 // WorkspaceSeated defines model for WorkspaceSeated.
@@ -11370,16 +11381,16 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/api-keys", Operation: "ListKeys", Handler: wrapper.ListKeys, Action: "key.read", Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/api-keys", Operation: "CreateKey", Handler: wrapper.CreateKey, Action: "key.manage", StepUp: true, NoImpersonation: true,
+			Method: "POST", Path: "/api-keys", Operation: "CreateKey", Handler: wrapper.CreateKey, Action: "key.manage", StepUp: true, NoImpersonation: true, Location: "/api-keys/{key.id}",
 		},
 		{
 			Method: "DELETE", Path: "/api-keys/{key}", Operation: "RevokeKey", Handler: wrapper.RevokeKey, Action: "key.manage", NoImpersonation: true, Bodyless: true, IDs: map[string]string{"key": "key"},
 		},
 		{
-			Method: "GET", Path: "/audit", Operation: "ListAudit", Handler: wrapper.ListAudit, Action: "audit.read", Bodyless: true, Query: []string{"actor", "action", "subject", "at[gte]", "at[lt]", "limit", "cursor"},
+			Method: "GET", Path: "/audit", Operation: "ListAudit", Handler: wrapper.ListAudit, Action: "audit.read", Bodyless: true, Query: []string{"actor", "action", "subject", "at[gte]", "at[lt]", "limit", "cursor"}, Patterns: map[string]string{"actor": "^(system|(usr|key|opr)_[0-9a-z]{26})$", "action": "^[a-z_]+(\\.[a-z_]+)*\\.([a-z_]+|\\*)$"},
 		},
 		{
-			Method: "GET", Path: "/audit:export", Operation: "ExportAudit", Handler: wrapper.ExportAudit, Action: "audit.read", NoImpersonation: true, Bodyless: true, Query: []string{"format", "actor", "action", "subject", "at[gte]", "at[lt]"}, Enums: map[string][]string{"format": {"ndjson", "csv"}},
+			Method: "GET", Path: "/audit:export", Operation: "ExportAudit", Handler: wrapper.ExportAudit, Action: "audit.read", NoImpersonation: true, Bodyless: true, Query: []string{"format", "actor", "action", "subject", "at[gte]", "at[lt]"}, Enums: map[string][]string{"format": {"ndjson", "csv"}}, Patterns: map[string]string{"actor": "^(system|(usr|key|opr)_[0-9a-z]{26})$", "action": "^[a-z_]+(\\.[a-z_]+)*\\.([a-z_]+|\\*)$"},
 		},
 		{
 			Method: "POST", Path: "/auth/challenge", Operation: "AnswerChallenge", Handler: wrapper.AnswerChallenge, Public: "the challenge stands for the first factor, and the answer is the second", Cookie: true, Rate: "sign_in",
@@ -11409,7 +11420,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/auth/providers/{provider}:finish", Operation: "FinishProvider", Handler: wrapper.FinishProvider, Public: "the provider's answer is the proof", Cookie: true, Rate: "refresh", IDs: map[string]string{},
 		},
 		{
-			Method: "POST", Path: "/auth/providers/{provider}:start", Operation: "StartProvider", Handler: wrapper.StartProvider, Public: "whoever comes back has to prove who they are", Cookie: true, Rate: "refresh", Bodyless: true, IDs: map[string]string{},
+			Method: "POST", Path: "/auth/providers/{provider}:start", Operation: "StartProvider", Handler: wrapper.StartProvider, Public: "whoever comes back has to prove who they are", Cookie: true, Rate: "refresh", Bodyless: true, IDs: map[string]string{}, Location: "/auth/providers/{provider}:finish",
 		},
 		{
 			Method: "POST", Path: "/auth/refresh", Operation: "RefreshSession", Handler: wrapper.RefreshSession, Public: "the refresh token is the proof", Cookie: true, Rate: "refresh",
@@ -11427,7 +11438,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/auth/step-up/providers/{provider}:finish", Operation: "FinishProviderStepUp", Handler: wrapper.FinishProviderStepUp, Session: true, Cookie: true, Rate: "refresh", IDs: map[string]string{},
 		},
 		{
-			Method: "POST", Path: "/auth/step-up/providers/{provider}:start", Operation: "StartProviderStepUp", Handler: wrapper.StartProviderStepUp, Session: true, Cookie: true, Rate: "refresh", Bodyless: true, IDs: map[string]string{},
+			Method: "POST", Path: "/auth/step-up/providers/{provider}:start", Operation: "StartProviderStepUp", Handler: wrapper.StartProviderStepUp, Session: true, Cookie: true, Rate: "refresh", Bodyless: true, IDs: map[string]string{}, Location: "/auth/step-up/providers/{provider}:finish",
 		},
 		{
 			Method: "POST", Path: "/auth/step-up:begin", Operation: "AskStepUp", Handler: wrapper.AskStepUp, Session: true, Bodyless: true,
@@ -11445,7 +11456,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "PUT", Path: "/brand", Operation: "SetBrand", Handler: wrapper.SetBrand, Action: "brand.manage",
 		},
 		{
-			Method: "GET", Path: "/calendar", Operation: "GetCalendar", Handler: wrapper.GetCalendar, Action: "post.read", Bodyless: true, Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel"}, Enums: map[string][]string{"state": {"draft", "scheduled", "publishing", "published", "partly_failed", "failed", "needs_review", "canceled", "missed"}},
+			Method: "GET", Path: "/calendar", Operation: "GetCalendar", Handler: wrapper.GetCalendar, Action: "post.read", Bodyless: true, Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel"}, Enums: map[string][]string{"state": {"draft", "scheduled", "publishing", "published", "partly_failed", "partly_canceled", "failed", "needs_review", "canceled", "missed"}}, QueryIDs: map[string]string{"channel": "chn"},
 		},
 		{
 			Method: "GET", Path: "/channels", Operation: "ListChannels", Handler: wrapper.ListChannels, Action: "channel.read", Bodyless: true, Query: []string{"limit", "cursor"},
@@ -11499,7 +11510,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/events/stream", Operation: "StreamEvents", Handler: wrapper.StreamEvents, Action: "event.read", Ticket: true, Bodyless: true, Query: []string{"ticket"},
 		},
 		{
-			Method: "POST", Path: "/events/ticket", Operation: "CreateStreamTicket", Handler: wrapper.CreateStreamTicket, Action: "event.read", Bodyless: true,
+			Method: "POST", Path: "/events/ticket", Operation: "CreateStreamTicket", Handler: wrapper.CreateStreamTicket, Action: "event.read", Bodyless: true, Location: "/events/stream",
 		},
 		{
 			Method: "GET", Path: "/features", Operation: "ListFeatures", Handler: wrapper.ListFeatures, Action: "tenant.read", Bodyless: true,
@@ -11523,7 +11534,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/invitations:look", Operation: "LookAtInvitation", Handler: wrapper.LookAtInvitation, Public: "the token in the body is the proof",
 		},
 		{
-			Method: "POST", Path: "/invitations:register", Operation: "RegisterInvited", Handler: wrapper.RegisterInvited, Public: "the token in the body is the proof",
+			Method: "POST", Path: "/invitations:register", Operation: "RegisterInvited", Handler: wrapper.RegisterInvited, Public: "the token in the body is the proof", Location: "/tenants/{tenant_id}",
 		},
 		{
 			Method: "GET", Path: "/jobs/{job}", Operation: "GetJob", Handler: wrapper.GetJob, Action: "job.read", Bodyless: true, IDs: map[string]string{"job": "job"},
@@ -11547,10 +11558,10 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/me/identities:finish", Operation: "FinishIdentity", Handler: wrapper.FinishIdentity, Session: true, Cookie: true, Rate: "refresh",
 		},
 		{
-			Method: "POST", Path: "/me/identities:start", Operation: "StartIdentity", Handler: wrapper.StartIdentity, Session: true, StepUp: true, Cookie: true, Rate: "refresh",
+			Method: "POST", Path: "/me/identities:start", Operation: "StartIdentity", Handler: wrapper.StartIdentity, Session: true, StepUp: true, Cookie: true, Rate: "refresh", Location: "/me/identities:finish",
 		},
 		{
-			Method: "POST", Path: "/me/passkeys", Operation: "AddPasskey", Handler: wrapper.AddPasskey, Session: true, StepUp: true,
+			Method: "POST", Path: "/me/passkeys", Operation: "AddPasskey", Handler: wrapper.AddPasskey, Session: true, StepUp: true, Location: "/me/passkeys/{passkey.id}",
 		},
 		{
 			Method: "DELETE", Path: "/me/passkeys/{passkey}", Operation: "RemovePasskey", Handler: wrapper.RemovePasskey, Session: true, StepUp: true, Bodyless: true, IDs: map[string]string{"passkey": "pky"},
@@ -11586,7 +11597,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "DELETE", Path: "/me/totp", Operation: "RemoveTotp", Handler: wrapper.RemoveTotp, Session: true, StepUp: true, Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/me/totp", Operation: "EnrolTotp", Handler: wrapper.EnrolTotp, Session: true, StepUp: true, Bodyless: true,
+			Method: "POST", Path: "/me/totp", Operation: "EnrolTotp", Handler: wrapper.EnrolTotp, Session: true, StepUp: true, Bodyless: true, Location: "/me/totp",
 		},
 		{
 			Method: "POST", Path: "/me/totp:confirm", Operation: "ConfirmTotp", Handler: wrapper.ConfirmTotp, Session: true, StepUp: true, Rate: "sign_in",
@@ -11613,7 +11624,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/members", Operation: "ListMembers", Handler: wrapper.ListMembers, Action: "member.read", Bodyless: true, Query: []string{"limit", "cursor"},
 		},
 		{
-			Method: "POST", Path: "/members", Operation: "AddMember", Handler: wrapper.AddMember, Action: "member.manage", Keyed: true,
+			Method: "POST", Path: "/members", Operation: "AddMember", Handler: wrapper.AddMember, Action: "member.manage", Keyed: true, Location: "/members/{user_id}",
 		},
 		{
 			Method: "DELETE", Path: "/members/{user}", Operation: "RemoveMember", Handler: wrapper.RemoveMember, Action: "member.manage", Bodyless: true, IDs: map[string]string{"user": "usr"},
@@ -11766,7 +11777,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/plugins/{plugin}:rollback", Operation: "RollbackPlugin", Handler: wrapper.RollbackPlugin, Action: "plugin.manage", IDs: map[string]string{},
 		},
 		{
-			Method: "GET", Path: "/posts", Operation: "ListPosts", Handler: wrapper.ListPosts, Action: "post.read", Bodyless: true, Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel", "at_risk", "sort", "limit", "cursor"}, Enums: map[string][]string{"state": {"draft", "scheduled", "publishing", "published", "partly_failed", "failed", "needs_review", "canceled", "missed"}, "sort": {"created_at", "-created_at", "scheduled_at", "-scheduled_at"}},
+			Method: "GET", Path: "/posts", Operation: "ListPosts", Handler: wrapper.ListPosts, Action: "post.read", Bodyless: true, Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel", "at_risk", "sort", "limit", "cursor"}, Enums: map[string][]string{"state": {"draft", "scheduled", "publishing", "published", "partly_failed", "partly_canceled", "failed", "needs_review", "canceled", "missed"}, "sort": {"created_at", "-created_at", "scheduled_at", "-scheduled_at"}}, QueryIDs: map[string]string{"channel": "chn"},
 		},
 		{
 			Method: "POST", Path: "/posts", Operation: "CreatePost", Handler: wrapper.CreatePost, Action: "post.create", Keyed: true, Query: []string{"dry_run"},
@@ -11817,7 +11828,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/roles", Operation: "ListRoles", Handler: wrapper.ListRoles, Action: "member.read", Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/roles", Operation: "CreateRole", Handler: wrapper.CreateRole, Action: "role.manage", Keyed: true,
+			Method: "POST", Path: "/roles", Operation: "CreateRole", Handler: wrapper.CreateRole, Action: "role.manage", Keyed: true, Location: "/roles/{name}",
 		},
 		{
 			Method: "DELETE", Path: "/roles/{role}", Operation: "DeleteRole", Handler: wrapper.DeleteRole, Action: "role.manage", Bodyless: true, IDs: map[string]string{}, Query: []string{"reassign_to"},
@@ -11841,10 +11852,10 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/tenants/{tenant}/children", Operation: "ListChildTenants", Handler: wrapper.ListChildTenants, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"}, Query: []string{"limit", "cursor"},
 		},
 		{
-			Method: "POST", Path: "/tenants/{tenant}/children", Operation: "CreateChildTenant", Handler: wrapper.CreateChildTenant, Action: "tenant.create_child", Keyed: true, IDs: map[string]string{"tenant": "ten"},
+			Method: "POST", Path: "/tenants/{tenant}/children", Operation: "CreateChildTenant", Handler: wrapper.CreateChildTenant, Action: "tenant.create_child", Keyed: true, IDs: map[string]string{"tenant": "ten"}, Location: "/tenants/{id}",
 		},
 		{
-			Method: "POST", Path: "/tenants/{tenant}/children/{child}:request-access", Operation: "RequestAccess", Handler: wrapper.RequestAccess, Action: "access.request", Keyed: true, IDs: map[string]string{"tenant": "ten", "child": "ten"},
+			Method: "POST", Path: "/tenants/{tenant}/children/{child}:request-access", Operation: "RequestAccess", Handler: wrapper.RequestAccess, Action: "access.request", Keyed: true, IDs: map[string]string{"tenant": "ten", "child": "ten"}, Location: "/access-grants/{id}",
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/children/{child}:resume", Operation: "ResumeTenant", Handler: wrapper.ResumeTenant, Action: "tenant.suspend", Bodyless: true, IDs: map[string]string{"tenant": "ten", "child": "ten"},
@@ -11862,7 +11873,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/tenants/{tenant}/ownership:accept", Operation: "AcceptOwnership", Handler: wrapper.AcceptOwnership, Action: "tenant.read", StepUp: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
-			Method: "POST", Path: "/tenants/{tenant}/ownership:offer", Operation: "OfferOwnership", Handler: wrapper.OfferOwnership, Action: "tenant.transfer", StepUp: true, IDs: map[string]string{"tenant": "ten"},
+			Method: "POST", Path: "/tenants/{tenant}/ownership:offer", Operation: "OfferOwnership", Handler: wrapper.OfferOwnership, Action: "tenant.transfer", StepUp: true, IDs: map[string]string{"tenant": "ten"}, Location: "/tenants/{tenant}/ownership",
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/publishing:pause", Operation: "PausePublishing", Handler: wrapper.PausePublishing, Action: "tenant.pause", IDs: map[string]string{"tenant": "ten"},
@@ -11880,7 +11891,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/webhooks", Operation: "ListWebhooks", Handler: wrapper.ListWebhooks, Action: "webhook.read", Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/webhooks", Operation: "CreateWebhook", Handler: wrapper.CreateWebhook, Action: "webhook.manage", NoImpersonation: true,
+			Method: "POST", Path: "/webhooks", Operation: "CreateWebhook", Handler: wrapper.CreateWebhook, Action: "webhook.manage", NoImpersonation: true, Location: "/webhooks/{webhook.id}",
 		},
 		{
 			Method: "DELETE", Path: "/webhooks/{webhook}", Operation: "DeleteWebhook", Handler: wrapper.DeleteWebhook, Action: "webhook.manage", Bodyless: true, IDs: map[string]string{"webhook": "whk"},

@@ -1307,15 +1307,16 @@ func (e PostObject) Valid() bool {
 
 // Defines values for PostState.
 const (
-	PostStateCanceled     PostState = "canceled"
-	PostStateDraft        PostState = "draft"
-	PostStateFailed       PostState = "failed"
-	PostStateMissed       PostState = "missed"
-	PostStateNeedsReview  PostState = "needs_review"
-	PostStatePartlyFailed PostState = "partly_failed"
-	PostStatePublished    PostState = "published"
-	PostStatePublishing   PostState = "publishing"
-	PostStateScheduled    PostState = "scheduled"
+	PostStateCanceled       PostState = "canceled"
+	PostStateDraft          PostState = "draft"
+	PostStateFailed         PostState = "failed"
+	PostStateMissed         PostState = "missed"
+	PostStateNeedsReview    PostState = "needs_review"
+	PostStatePartlyCanceled PostState = "partly_canceled"
+	PostStatePartlyFailed   PostState = "partly_failed"
+	PostStatePublished      PostState = "published"
+	PostStatePublishing     PostState = "publishing"
+	PostStateScheduled      PostState = "scheduled"
 )
 
 // Valid indicates whether the value is a known member of the PostState enum.
@@ -1330,6 +1331,8 @@ func (e PostState) Valid() bool {
 	case PostStateMissed:
 		return true
 	case PostStateNeedsReview:
+		return true
+	case PostStatePartlyCanceled:
 		return true
 	case PostStatePartlyFailed:
 		return true
@@ -2188,8 +2191,10 @@ type CalendarEntry struct {
 	PublishAt time.Time           `json:"publish_at"`
 
 	// Segments How many parts the thread has.
-	Segments int       `json:"segments"`
-	State    PostState `json:"state"`
+	Segments int `json:"segments"`
+
+	// State `partly_canceled`: some of it is out, and the rest was canceled. `partly_failed`: some of it is out, and a platform refused the rest.
+	State PostState `json:"state"`
 
 	// Text The first line, at most 140 characters of it.
 	Text     string  `json:"text"`
@@ -3186,8 +3191,10 @@ type Pause struct {
 
 // Person defines model for Person.
 type Person struct {
-	CreatedAt       time.Time    `json:"created_at"`
-	Email           string       `json:"email"`
+	CreatedAt time.Time `json:"created_at"`
+	Email     string    `json:"email"`
+
+	// HomeTenantId The agency that was made for the person, whether or not they are still a member of it.
 	HomeTenantId    *string      `json:"home_tenant_id,omitempty"`
 	Id              string       `json:"id"`
 	Name            string       `json:"name"`
@@ -3357,7 +3364,7 @@ type PluginApproval struct {
 
 // PluginChange defines model for PluginChange.
 type PluginChange struct {
-	// Kind host_added, scope_added, auth_changed, format_removed, capability_removed, recovery_changed, signer_changed, level_lowered, version_lowered or state_dropped
+	// Kind host_added, scope_added, auth_changed, command_changed, settings_changed, format_removed, capability_removed, recovery_changed, signer_changed, level_lowered, version_lowered or state_dropped
 	Kind string `json:"kind"`
 	What string `json:"what"`
 }
@@ -3499,13 +3506,15 @@ type Post struct {
 	Media *[]Media `json:"media,omitempty"`
 
 	// Metrics With `include=metrics`.
-	Metrics   *[]Metrics `json:"metrics,omitempty"`
-	Object    PostObject `json:"object"`
-	Schedule  *Schedule  `json:"schedule,omitempty"`
-	Segments  []Segment  `json:"segments"`
-	State     PostState  `json:"state"`
-	UpdatedAt time.Time  `json:"updated_at"`
-	Version   int        `json:"version"`
+	Metrics  *[]Metrics `json:"metrics,omitempty"`
+	Object   PostObject `json:"object"`
+	Schedule *Schedule  `json:"schedule,omitempty"`
+	Segments []Segment  `json:"segments"`
+
+	// State `partly_canceled`: some of it is out, and the rest was canceled. `partly_failed`: some of it is out, and a platform refused the rest.
+	State     PostState `json:"state"`
+	UpdatedAt time.Time `json:"updated_at"`
+	Version   int       `json:"version"`
 
 	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
 	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
@@ -3565,7 +3574,7 @@ type PostPatch struct {
 	Segments *[]Segment     `json:"segments,omitempty"`
 }
 
-// PostState defines model for PostState.
+// PostState `partly_canceled`: some of it is out, and the rest was canceled. `partly_failed`: some of it is out, and a platform refused the rest.
 type PostState string
 
 // Problem defines model for Problem.
@@ -3661,7 +3670,9 @@ type Receipt struct {
 	Held   *Held         `json:"held,omitempty"`
 	Object ReceiptObject `json:"object"`
 	PostId string        `json:"post_id"`
-	State  PostState     `json:"state"`
+
+	// State `partly_canceled`: some of it is out, and the rest was canceled. `partly_failed`: some of it is out, and a platform refused the rest.
+	State PostState `json:"state"`
 }
 
 // ReceiptObject defines model for Receipt.Object.
@@ -4048,7 +4059,7 @@ type User struct {
 	CreatedAt time.Time `json:"created_at"`
 	Email     string    `json:"email"`
 
-	// HomeTenantId The agency that was made for the person.
+	// HomeTenantId The tenant that the person starts in: the agency that was made for them, as long as they are a member of it. Who was invited has none.
 	HomeTenantId *string `json:"home_tenant_id,omitempty"`
 	Id           string  `json:"id"`
 
@@ -5886,7 +5897,8 @@ type ClientInterface interface {
 	//
 	// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
 	// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
-	// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
+	// and `name` too, each once and before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as
+	// everywhere. Any other part, and one after the file, answers `422` with `media.stray_part`, and nothing is kept.
 	//
 	// It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 	//
@@ -8936,7 +8948,8 @@ func (c *Client) ListMedia(ctx context.Context, params *ListMediaParams, reqEdit
 //
 // The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
 // declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
-// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
+// and `name` too, each once and before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as
+// everywhere. Any other part, and one after the file, answers `422` with `media.stray_part`, and nothing is kept.
 //
 // It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 //
@@ -20656,7 +20669,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
 	// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
-	// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
+	// and `name` too, each once and before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as
+	// everywhere. Any other part, and one after the file, answers `422` with `media.stray_part`, and nothing is kept.
 	//
 	// It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 	//
@@ -32116,7 +32130,8 @@ func (c *ClientWithResponses) ListMediaWithResponse(ctx context.Context, params 
 //
 // The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
 // declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
-// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
+// and `name` too, each once and before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as
+// everywhere. Any other part, and one after the file, answers `422` with `media.stray_part`, and nothing is kept.
 //
 // It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 //

@@ -168,6 +168,15 @@ func (tx *memTx) OpenInvitation(_ context.Context, email string) (*registry.Invi
 	return nil, missing("invitation")
 }
 
+func (tx *memTx) MemberAt(_ context.Context, email string) (bool, error) {
+	for user := range tx.members {
+		if at, ok := tx.emails[user]; ok && at == email {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 func (tx *memTx) Invitations(_ context.Context, before registry.InvitationID, limit int) ([]registry.Invitation, error) {
 	return latest(tx.invited, before, limit), nil
 }

@@ -23,6 +23,9 @@ type Store struct {
 	nodes map[tenants.ID]node
 	post  []Posted
 	told  map[tenants.ID][]Event
+
+	// Emails are the addresses of people, as far as anybody has to know them.
+	Emails map[tenants.UserID]string
 }
 
 // A Posted is a letter that was put in the post, and whose.
@@ -87,7 +90,7 @@ func (s *Store) View(_ context.Context, tenant tenants.ID, fn func(registry.Tx) 
 	s.mu.Lock()
 	n := s.nodes[tenant].clone()
 	s.mu.Unlock()
-	return fn(&memTx{node: n})
+	return fn(&memTx{node: n, emails: s.Emails})
 }
 
 // Update implements registry.Store.
@@ -98,7 +101,7 @@ func (s *Store) Update(_ context.Context, tenant tenants.ID, fn func(registry.Tx
 	if !ok {
 		return missing("tenant")
 	}
-	tx := &memTx{node: n.clone()}
+	tx := &memTx{node: n.clone(), emails: s.Emails}
 	if err := fn(tx); err != nil {
 		return err
 	}
@@ -285,6 +288,7 @@ func (s *Store) set(n node, by tenants.ID, state registry.State, reason string) 
 type memTx struct {
 	audittest.Recorder
 	node
+	emails map[tenants.UserID]string
 	posted []registry.Letter
 	told   []Event
 }
