@@ -51,12 +51,35 @@ test: deps sdks providers ## Run the tests: unit, contract, integration, and the
 	$(GO) test -timeout 20m -race $(RACE)
 
 .PHONY: check
-check: deps verify lint test crash-short demo ## What CI runs
+check: deps verify lint secure test mutants-short crash-short demo ## What CI runs
 
 .PHONY: lint
-lint: ## Format and lint
+lint: ## Format and lint, with fault points and without
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run: make format"; exit 1; }
 	$(LINT) run
+	$(LINT) run --build-tags faultpoints
+
+.PHONY: secure
+secure: sbom ## Look for secrets in the files, and for licences that do not fit
+	$(GO) tool -modfile=tools/gitleaks.mod gitleaks dir --no-banner --redact -c tools/gitleaks.toml .
+	$(GO) run ./cmd/licences bin/sbom.json plugins/sdk-py/pyproject.toml $$(git ls-files '*package-lock.json')
+
+.PHONY: secrets
+secrets: ## Look for secrets in every commit there ever was
+	$(GO) tool -modfile=tools/gitleaks.mod gitleaks git --no-banner --redact -c tools/gitleaks.toml .
+
+.PHONY: sbom
+sbom: ## List what the program is made of, with licences: bin/sbom.json, in CycloneDX
+	@mkdir -p bin
+	$(GO) tool -modfile=tools/sbom.mod cyclonedx-gomod mod -licenses -json -output bin/sbom.json .
+
+.PHONY: mutants
+mutants: deps ## Take away one wall or one check at a time and see whether a test notices: ONLY=regexp BUDGET=1h
+	$(GO) run ./cmd/mutants -only '$(ONLY)' -budget $(or $(BUDGET),0) -report bin/mutants.json
+
+.PHONY: mutants-short
+mutants-short: deps ## The same for some that are chosen by chance, and need little time: SEED=1
+	$(GO) run ./cmd/mutants -short -sample 60 -seed $(SEED) -budget 40s
 
 .PHONY: format
 format: ## Format the source

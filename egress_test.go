@@ -22,6 +22,8 @@ var clients = map[string]string{
 	"cmd/bench":                     "drives an installation of its own from outside",
 	"cmd/crash":                     "drives an installation of its own from outside",
 	"cmd/peers":                     "drives an installation of its own from outside",
+	"cmd/internal/person":           "plays a person for these drivers",
+	"cmd/mutate":                    "drives an installation of its own from outside",
 	"cmd/internal/proc":             "asks a driver's own programs whether they are up",
 	"cmd/carillon/story.go":         "plays the person in front of the demonstration",
 	"cmd/carillon/story_publish.go": "plays the person in front of the demonstration",

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/adapters/httpapi/strictjson"
@@ -139,4 +140,27 @@ func (l *limited) Read(p []byte) (int, error) {
 		l.err = unread(err)
 	}
 	return n, l.err
+}
+
+// What is read, and how long it is waited for, of a body that nobody wanted, so
+// that whoever sends it hears why and can go on with the same connection.
+const (
+	spareBytes = 256 << 10
+	spareTime  = 500 * time.Millisecond
+)
+
+// endBody ends the connection of a request whose body was not read to its end.
+// fasthttp would read what is left of it as the next request, and behind a proxy
+// that shares connections this may become somebody else's.
+func endBody(ctx *fasthttp.RequestCtx) {
+	if !ctx.Request.IsBodyStream() {
+		return
+	}
+	if conn := ctx.Conn(); conn != nil {
+		_ = conn.SetReadDeadline(time.Now().Add(spareTime)) // the next request sets its own
+	}
+	rest, err := io.Copy(io.Discard, io.LimitReader(ctx.RequestBodyStream(), spareBytes))
+	if err != nil || rest == spareBytes {
+		ctx.SetConnectionClose()
+	}
 }

@@ -17,7 +17,7 @@ func missingOperator() *fault.Error {
 }
 
 func notThere(what string) func() *fault.Error {
-	return func() *fault.Error { return fault.New(fault.NotFound, what+".not_found", "There is no such %s.", what) }
+	return func() *fault.Error { return admin.Missing(what) }
 }
 
 const personSQL = `select id, email, name, coalesce(home_tenant, ''), created_at, coalesce(suspended_at, '0001-01-01'), suspended_reason from users `

@@ -32,6 +32,7 @@ type config struct {
 	Ring          *vault.Ring  // CARILLON_MASTER_KEY or the file CARILLON_MASTER_KEY_FILE, with CARILLON_MASTER_KEYS_OLD; nil: not set
 	keepers       []kms.Keeper // besides Ring, the current one first, see keyring.go
 	transit       *kmskeep.Transit
+	LimitsTimes   int            // CARILLON_LIMITS_TIMES, a factor of every rate limit; 1 if not set
 	BlobURL       string         // CARILLON_BLOB_URL
 	StateDir      string         // CARILLON_STATE_DIR, for what a process keeps on disk
 	MailURL       string         // CARILLON_MAIL_URL, such as smtps://user:password@host
@@ -68,6 +69,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 		AppURL:        e.text("DATABASE_APP_URL", ""),
 		SystemURL:     e.text("DATABASE_SYSTEM_URL", ""),
 		RedisURL:      e.text("REDIS_URL", ""),
+		LimitsTimes:   e.number("CARILLON_LIMITS_TIMES", 1),
 		StateDir:      e.text("CARILLON_STATE_DIR", os.TempDir()),
 		MailURL:       e.text("CARILLON_MAIL_URL", ""),
 		MailFrom:      e.text("CARILLON_MAIL_FROM", "Carillon <carillon@localhost>"),

@@ -180,6 +180,7 @@ func (k *kernel) openOutside(context.Context) (err error) {
 		k.onClose(func() { _ = client.Close() })
 		k.limits = httpapi.NewLimits(client)
 	}
+	k.limits.Times(int64(k.cfg.LimitsTimes))
 	return k.openMail()
 }
 

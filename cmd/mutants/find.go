@@ -96,7 +96,9 @@ func (in *inventory) each(root, dir string, find func(*finder)) error {
 		f := &finder{inventory: in, path: path, pkg: dir, set: set, file: parsed, source: source}
 		if find(f); f.found > 0 {
 			in.sources[path] = source
-			f.insert(parsed.Name.End(), `; import "`+module+`/cmd/mutants/point"`)
+			if f.asks {
+				f.insert(parsed.Name.End(), `; import "`+module+`/cmd/mutants/point"`)
+			}
 		}
 	}
 	return nil
@@ -112,6 +114,7 @@ type finder struct {
 	file      *ast.File
 	source    []byte
 	found     int
+	asks      bool // some text names package point
 }
 
 func (f *finder) offset(p token.Pos) int { return f.set.Position(p).Offset }
@@ -138,6 +141,7 @@ func (f *finder) insert(at token.Pos, text string) {
 
 // wrap puts n between two texts.
 func (f *finder) wrap(n ast.Node, before, after string) {
+	f.asks = true
 	from, to := f.offset(n.Pos()), f.offset(n.End())
 	f.files[f.path] = append(f.files[f.path],
 		change{at: from, span: to - from, text: before}, change{at: to, span: to - from, closes: true, text: after})

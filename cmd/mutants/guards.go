@@ -118,7 +118,11 @@ func (f *finder) marks(lit *ast.CompositeLit, operation string) {
 			f.wrap(kv.Value, fmt.Sprintf("point.Cond(%d, ", n), fmt.Sprintf(`, false), Public: point.Text(%d, "", "a mutant")`, n))
 		case "Action":
 			n := f.add("route", kv, operation+" without "+value)
-			f.wrap(kv.Value, fmt.Sprintf("point.Text(%d, ", n), `, "tenant.read")`)
+			would := "tenant.read"
+			if value == `"tenant.read"` {
+				would = "metrics.read"
+			}
+			f.wrap(kv.Value, fmt.Sprintf("point.Text(%d, ", n), fmt.Sprintf(", %q)", would))
 		}
 	}
 }

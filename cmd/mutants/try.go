@@ -171,24 +171,24 @@ func (b *bench) judge(ctx context.Context, m mutant) result {
 	return r
 }
 
-// passing are the tests that pass n, in the order in which they are asked.
+// passing are the tests that pass n, in groups of which each takes about four
+// times as long as the one before.
 func (t *tests) passing(n int) (groups [][]string) {
-	var cheap, dear []string
+	var group []string
 	var sum time.Duration
+	most := 2 * time.Second
 	for _, one := range t.names {
 		if !slices.Contains(one.Passes, n) {
 			continue
 		}
-		if sum += one.Took; sum < 3*time.Second || len(cheap) == 0 {
-			cheap = append(cheap, one.Name)
-		} else {
-			dear = append(dear, one.Name)
+		if sum += one.Took; sum > most && len(group) > 0 {
+			groups, group = append(groups, group), nil
+			sum, most = one.Took, 4*most
 		}
+		group = append(group, one.Name)
 	}
-	for _, g := range [][]string{cheap, dear} {
-		if len(g) > 0 {
-			groups = append(groups, g)
-		}
+	if len(group) > 0 {
+		groups = append(groups, group)
 	}
 	return groups
 }
