@@ -100,6 +100,8 @@ func reasons(t *testing.T, root string) map[string]code {
 			switch n := n.(type) {
 			case *ast.CallExpr:
 				pairs(found, n.Args)
+			case *ast.AssignStmt: // c.Reason, c.Remedy = "slug", "A sentence."
+				pairs(found, n.Rhs)
 			case *ast.CompositeLit:
 				pairs(found, n.Elts)
 				keyed(found, n.Elts)

@@ -64,6 +64,7 @@ func (s *surface) knowMethods(app *fiber.App) {
 	app.Server().Handler = func(ctx *fasthttp.RequestCtx) {
 		if slices.Contains(known, string(ctx.Method())) {
 			next(ctx)
+			endBody(ctx)
 			return
 		}
 		ctx.SetConnectionClose() // nobody reads the body

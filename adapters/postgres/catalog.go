@@ -36,6 +36,7 @@ var global = map[string]string{
 	// Events and webhooks.
 
 	// Channels and their secrets.
+	"kept_keys":    "keys that names in the outside world are made with, wrapped; the installation's own",
 	"retired_keys": "names of key-encryption keys that nothing may be wrapped by any more",
 	"app_quotas":   "allowances of an app, which tenants share; names no tenant's thing but the app's owner",
 

@@ -29,6 +29,21 @@ type Keys interface {
 	Rewrap(ctx context.Context, k OldKey, w kms.Wrapped) error
 	// Destroy removes t's keys for good: AddKey returns fault.NotFound from then on.
 	Destroy(ctx context.Context, t tenants.ID) error
+
+	// Kept returns a key of no tenant, or fault.NotFound.
+	Kept(ctx context.Context, name string) (kms.Wrapped, error)
+	// Keep keeps one, unless there is one of that name, and returns which there is.
+	Keep(ctx context.Context, name string, w kms.Wrapped) (kms.Wrapped, error)
+	// RewrapKept is Rewrap for these.
+	RewrapKept(ctx context.Context, name string, was, w kms.Wrapped) error
+
+	// WrappedBy counts keys of both kinds by what wraps them.
+	WrappedBy(ctx context.Context) (map[string]int, error)
+	// Retire notes that nothing may be wrapped by a key any more. It returns
+	// fault.Conflict while something is.
+	Retire(ctx context.Context, key string) error
+	// Retired lists those keys.
+	Retired(ctx context.Context) ([]string, error)
 }
 
 // A DataKey is one tenant's key, wrapped.

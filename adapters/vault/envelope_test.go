@@ -19,8 +19,32 @@ type keys struct {
 	mu    sync.Mutex
 	all   map[tenants.ID][]vault.DataKey
 	gone  map[tenants.ID]bool
+	kept  map[string]kms.Wrapped
 	reads int
 }
+
+func (k *keys) Kept(_ context.Context, name string) (kms.Wrapped, error) {
+	if w, ok := k.kept[name]; ok {
+		return w, nil
+	}
+	return kms.Wrapped{}, fault.New(fault.NotFound, "not_found", "None.")
+}
+
+func (k *keys) Keep(ctx context.Context, name string, w kms.Wrapped) (kms.Wrapped, error) {
+	return w, k.RewrapKept(ctx, name, kms.Wrapped{}, w)
+}
+
+func (k *keys) RewrapKept(_ context.Context, name string, _, w kms.Wrapped) error {
+	if k.kept == nil {
+		k.kept = map[string]kms.Wrapped{}
+	}
+	k.kept[name] = w
+	return nil
+}
+
+func (k *keys) WrappedBy(context.Context) (map[string]int, error) { return nil, nil }
+func (k *keys) Retire(context.Context, string) error              { return nil }
+func (k *keys) Retired(context.Context) ([]string, error)         { return nil, nil }
 
 func (k *keys) Destroy(_ context.Context, t tenants.ID) error {
 	k.mu.Lock()
@@ -297,6 +321,23 @@ func TestDestroyedKeysOpenNothing(t *testing.T) {
 	}
 	if plain, err := e.Open(ctx, them, row, theirs); err != nil || string(plain) != secret {
 		t.Errorf("another tenant's: %q, %v", plain, err)
+	}
+}
+
+// A kept key is what it was, whatever the master keys are.
+func TestAKeptKeyStays(t *testing.T) {
+	store, first := new(keys), kek(9)
+	for _, e := range []*vault.Envelope{
+		envelope(t, store, map[int][]byte{1: kek(1)}), envelope(t, store, map[int][]byte{1: kek(1), 2: kek(2)}), envelope(t, store, map[int][]byte{2: kek(2)}),
+	} {
+		key, err := e.Kept(t.Context(), vault.Pseudonym, first)
+		if err != nil || string(key) != string(kek(9)) {
+			t.Errorf("%x, %v", key, err)
+		}
+		if _, err := e.Rotate(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		first = kek(8) // of no more use
 	}
 }
 

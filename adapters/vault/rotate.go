@@ -51,13 +51,16 @@ func (e *Envelope) Destroy(ctx context.Context, t tenants.ID) error {
 // wrapBatch is how many keys Rotate fetches at a time.
 const wrapBatch = 500
 
-// Rotate wraps every data key by the keeper's current key and returns how many
-// there were. It may run beside everything else, and again after a crash. progress
-// is told after each, and may be nil.
-func (e *Envelope) Rotate(ctx context.Context, progress func(done int)) (n int, err error) {
+// Rotate wraps every data key by the keeper's current key, and the keys that are
+// kept, and returns how many there were. It may run beside everything else, and
+// again after a crash.
+func (e *Envelope) Rotate(ctx context.Context, p Progress) (n int, err error) {
 	have, err := e.keeper.Keys(ctx)
 	if err != nil {
 		return 0, err
+	}
+	if n, err = e.rewrapKept(ctx, have.Current); err != nil {
+		return n, err
 	}
 	for {
 		old, err := e.keys.OldKeys(ctx, have.Current, wrapBatch)
@@ -70,9 +73,8 @@ func (e *Envelope) Rotate(ctx context.Context, progress func(done int)) (n int, 
 			} else if err != nil {
 				return n, fmt.Errorf("data key %d of %s: %w", k.Number, k.Tenant, err)
 			}
-			if n++; progress != nil {
-				progress(n)
-			}
+			n++
+			p.tell("wrapped anew", n)
 		}
 	}
 }
@@ -96,4 +98,48 @@ func (e *Envelope) unwrap(ctx context.Context, t tenants.ID, k DataKey) ([]byte,
 // wrapping binds a wrapped key to its tenant and number.
 func wrapping(t tenants.ID, number int) []byte {
 	return binary.BigEndian.AppendUint32(bound(t, "tenant_keys"), uint32(number))
+}
+
+// Kept returns the key of a name that stays the same for as long as there is
+// this installation, whatever becomes of the master keys: names that others
+// remember are made with it. The first time, it is first.
+func (e *Envelope) Kept(ctx context.Context, name string, first []byte) ([]byte, error) {
+	w, err := e.keys.Kept(ctx, name)
+	if fault.Is(err, fault.NotFound) {
+		if w, err = e.keeper.Wrap(ctx, first, keeping(name)); err == nil {
+			w, err = e.keys.Keep(ctx, name, w)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e.keeper.Unwrap(ctx, w, keeping(name))
+}
+
+func keeping(name string) []byte { return bound("", "kept_keys/"+name) }
+
+// rewrapKept is Rotate for the keys that stay. Their names are few.
+func (e *Envelope) rewrapKept(ctx context.Context, current string) (n int, err error) {
+	for _, name := range []string{Pseudonym} {
+		w, err := e.keys.Kept(ctx, name)
+		if fault.Is(err, fault.NotFound) || err == nil && w.Key == current {
+			continue
+		}
+		if err != nil {
+			return n, err
+		}
+		key, err := e.keeper.Unwrap(ctx, w, keeping(name))
+		if err != nil {
+			return n, fmt.Errorf("kept key %s: %w", name, err)
+		}
+		next, err := e.keeper.Wrap(ctx, key, keeping(name))
+		if err != nil {
+			return n, err
+		}
+		if err := e.keys.RewrapKept(ctx, name, w, next); err != nil && !fault.Is(err, fault.Conflict) {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
 }

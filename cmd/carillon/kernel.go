@@ -41,6 +41,7 @@ import (
 	"github.com/carillonhq/carillon/ports/mail"
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/branding"
 	"github.com/carillonhq/carillon/tenants/domains"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
@@ -75,6 +76,7 @@ type kernel struct {
 	keys      *identity.Keys
 	domains   *domains.Service
 	hosts     *domains.Hosts // see followHosts
+	brands    *branding.Service
 	channels  *channels.Service
 	catalog   *catalog.Service
 	bundles   *bundles
@@ -126,7 +128,7 @@ func (k *kernel) openDatabase(ctx context.Context) (err error) {
 }
 
 func connect(ctx context.Context, cfg config) (*postgres.DB, error) {
-	c := postgres.Config{App: cfg.AppURL, System: cfg.SystemURL}
+	c := postgres.Config{App: cfg.AppURL, System: cfg.SystemURL, OtherApp: cfg.otherPasswords("app"), OtherSystem: cfg.otherPasswords("system")}
 	if cfg.TraceURL != "" {
 		c.Tracer = tracing.Statements()
 	}
@@ -180,6 +182,7 @@ func (k *kernel) openOutside(context.Context) (err error) {
 		k.onClose(func() { _ = client.Close() })
 		k.limits = httpapi.NewLimits(client)
 	}
+	k.limits.Times(int64(k.cfg.LimitsTimes))
 	return k.openMail()
 }
 
@@ -210,6 +213,7 @@ func (k *kernel) openMedia(ctx context.Context) (err error) {
 		return err
 	}
 	images := imaging.New([]string{binary, "media-worker"}, imaging.DefaultLimits())
+	k.openBrands(images)
 	k.media = media.New(k.db.Media(), k.blobs, images, k.links, k.authz, time.Now)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	k.onClose(stop)
@@ -217,8 +221,12 @@ func (k *kernel) openMedia(ctx context.Context) (err error) {
 	return nil
 }
 
-func (k *kernel) openServices(context.Context) error {
+func (k *kernel) openServices(ctx context.Context) error {
 	envelope := vault.NewEnvelope(k.db.DataKeys(), k.cfg.keeper(), time.Now)
+	pseudonyms, err := envelope.Kept(ctx, vault.Pseudonym, k.vault.Key(vault.Pseudonym))
+	if err != nil {
+		return err
+	}
 	k.openDomains()
 	k.tenants = registry.New(k.db.Registry(), k.authz, time.Now)
 	hasher := argon.New(argon.Current())
@@ -236,7 +244,7 @@ func (k *kernel) openServices(context.Context) error {
 		Sealer: envelope, Members: k.tenants, Authz: k.authz, Now: time.Now, Access: catalog.Access{Store: k.db.Plugins()},
 	}, channels.Config{
 		CallbackURL: k.cfg.URL + "/oauth/callback", AppName: "Carillon", Website: k.cfg.URL,
-		PseudonymKey: k.vault.Key(vault.Pseudonym), AllowLocal: k.cfg.AllowLoopback,
+		PseudonymKey: pseudonyms, AllowLocal: k.cfg.AllowLoopback,
 	})
 	k.admin = newAdmin(k.db, envelope, hasher, k.vault)
 	k.rules = rules.New()

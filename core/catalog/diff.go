@@ -44,7 +44,7 @@ const credentialChanged = "signs in at another address, or in another way"
 // does: then everything v asks for is new.
 func (p *Plugin) diff(v Version, active *Version) (out []Change) {
 	for _, h := range v.Manifest.Egress {
-		if !covered(p.Hosts, h) {
+		if !social.Covered(p.Hosts, h) {
 			out = append(out, Change{NewHost, h})
 		}
 	}
@@ -137,15 +137,6 @@ func scopesOf(m social.Manifest) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
-}
-
-// covered reports whether all that host stands for was approved.
-func covered(approved []string, host string) bool {
-	asked, ok := social.ParseHost(host)
-	return slices.ContainsFunc(approved, func(a string) bool {
-		was, fine := social.ParseHost(a)
-		return a == host || ok && fine && was.Covers(asked)
-	})
 }
 
 // compareVersions orders two semantic versions as semver.org does; build

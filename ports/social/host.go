@@ -50,6 +50,19 @@ func (p HostPattern) has(name string, below bool) bool {
 	return below && name == p.name || strings.HasSuffix(name, "."+p.name) && len(name) > len(p.name)+1
 }
 
+// Covered reports whether all that asked stands for is in approved, both as
+// Manifest.Egress has them.
+func Covered(approved []string, asked string) bool {
+	q, ok := ParseHost(asked)
+	for _, a := range approved {
+		p, fine := ParseHost(a)
+		if a == asked || ok && fine && p.Covers(q) {
+			return true
+		}
+	}
+	return false
+}
+
 func splitHost(text string) (name, port string) {
 	if name, port, err := net.SplitHostPort(text); err == nil {
 		return strings.TrimSuffix(name, "."), port

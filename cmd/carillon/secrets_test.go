@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +38,7 @@ func TestMasterKeysAreNumbered(t *testing.T) {
 }
 
 // After a rotation the new master key opens what the old one sealed, alone.
-func TestKeysRotate(t *testing.T) {
+func TestSecretsRotate(t *testing.T) {
 	in := install(t, func(*config) {})
 	envelope := func(r *vault.Ring) *vault.Envelope { return vault.NewEnvelope(in.k.db.DataKeys(), r, time.Now) }
 	ada, err := in.k.names.Find(t.Context(), agencyOwner.Email)
@@ -48,14 +49,32 @@ func TestKeysRotate(t *testing.T) {
 	t.Setenv("DATABASE_APP_URL", in.k.cfg.AppURL)
 	t.Setenv("DATABASE_SYSTEM_URL", in.k.cfg.SystemURL)
 	t.Setenv("CARILLON_MASTER_KEY", "2:"+encoded(9))
-	if said, err := command(t, "keys rotate"); err == nil {
+	if said, err := command(t, "secrets rotate"); err == nil {
 		t.Errorf("without the old key: %s", said)
 	}
 	t.Setenv("CARILLON_MASTER_KEYS_OLD", in.masterText())
-	for _, want := range []string{" data keys were put", "0 data keys were put"} {
-		if said, err := command(t, "keys rotate"); err != nil || !strings.Contains(said, want) {
-			t.Errorf("%q, %v", said, err)
+	for _, step := range []struct {
+		line, want string
+		refused    bool
+	}{
+		{"secrets retire master/1", "Rotate first", true},
+		{"secrets retire master/2", "this is the current key", true},
+		{"secrets retire master/9", "there is no key", true},
+		{"secrets status", "master/1  opens and verifies", false},
+		{"secrets rotate", " data keys were put under master/2", false},
+		{"secrets rotate --data-keys", "0 data keys were put under master/2", false},
+		{"secrets rotate --resume", "0 secrets were sealed", false},
+		{"secrets retire", "15 minutes", true},
+		{"secrets retire master/1", "master/1 is retired", false},
+		{"secrets status", "master/1  retired", false},
+	} {
+		said, err := command(t, step.line)
+		if (err != nil) != step.refused || !strings.Contains(said+fmt.Sprint(err), step.want) {
+			t.Errorf("%s: %q, %v", step.line, said, err)
 		}
+	}
+	if code, err := command(t, "audit verify"); err != nil {
+		t.Errorf("%s, %v", code, err)
 	}
 	alone, err := vault.NewRing(2, map[int][]byte{2: master(9)})
 	must(t, err)
