@@ -70,7 +70,7 @@ var plainBytes = map[string]string{
 	"sign_in_attempts.state": "a hash", "sign_in_attempts.binder": "a hash",
 
 	"passkeys.credential": "how a device calls its key", "passkeys.record": "a public key", "challenges.state": "what a device is asked to sign",
-	"plugin_keys.public": "a public key",
+	"plugin_keys.public": "a public key", "brands.logo": "a document", "brands.favicon": "a document",
 
 	"audit_links.hash": "a hash of entries", "audit_heads.hash": "a hash of entries", "audit_heads.signature": "a signature",
 
