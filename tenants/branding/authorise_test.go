@@ -9,5 +9,5 @@ import (
 
 // Every use case asks whether it may before it does anything.
 func TestEveryUseCaseAuthorises(t *testing.T) {
-	tenantstest.Authorises(t, branding.New(nil, tenantstest.Nobody{}, branding.Brand{}, nil), nil)
+	tenantstest.Authorises(t, branding.New(branding.Deps{Authz: tenantstest.Nobody{}}), nil)
 }
