@@ -127,8 +127,7 @@ func (k *kernel) operator(ctx context.Context) (bearer secret.Secret, err error)
 
 // calm undoes what operators do to everybody.
 func (k *kernel) calm(ctx context.Context) error {
-	_, err := k.admin.SetMaintenance(ctx, admin.Shell(), admin.Maintenance{})
-	if err != nil {
+	if _, err := k.admin.SetMaintenance(ctx, admin.Shell(), admin.Maintenance{}); err != nil {
 		return err
 	}
 	blocks, err := k.admin.Blocks(ctx, admin.Shell())

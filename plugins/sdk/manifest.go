@@ -30,7 +30,11 @@ var (
 // names the first field that it cannot. Plugins are checked by it before they
 // serve, and hosts check again what they were told.
 func CheckManifest(m social.Manifest) error {
-	for _, check := range []func(social.Manifest) error{checkIdentity, checkAuth, checkEgress, checkQuotas, checkFormats, checkRecovery, checkStates, checkSettings} {
+	checks := []func(social.Manifest) error{checkIdentity, checkAuth, checkEgress, checkQuotas, checkStates, checkSettings, checkModel}
+	if m.Social() {
+		checks = append(checks, checkFormats, checkRecovery)
+	}
+	for _, check := range checks {
 		if err := check(m); err != nil {
 			return err
 		}
@@ -108,7 +112,7 @@ func checkAuth(m social.Manifest) error {
 	case social.AuthOAuth2:
 		return checkOAuth2(m.Auth.OAuth2)
 	case social.AuthForm, social.AuthCustom:
-		if !m.Can(social.CanConnect) {
+		if m.Social() && !m.Can(social.CanConnect) {
 			return invalid("auth", "%s needs Connect", m.Auth.Kind)
 		}
 		if m.Auth.Kind == social.AuthForm || len(m.Auth.Form) > 0 {
