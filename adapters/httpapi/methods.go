@@ -31,6 +31,9 @@ func (s *surface) allowed(path string) (methods []string) {
 	for _, a := range s.table {
 		if a.path.MatchString(path) {
 			methods = append(methods, a.method)
+			if a.method == fiber.MethodGet {
+				methods = append(methods, fiber.MethodHead)
+			}
 		}
 	}
 	slices.Sort(methods)

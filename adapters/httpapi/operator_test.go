@@ -1,13 +1,10 @@
 package httpapi_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/netip"
-	"regexp"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,9 +16,6 @@ import (
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/audit"
 )
-
-// ranges counts the ranges blocked so far: each is blocked once.
-var ranges atomic.Uint32
 
 // realm signs an operator in, who has one of everything that has a name there.
 func (w *world) realm(names map[string]string) (token string) {
@@ -154,126 +148,6 @@ func TestGuessingAtTheRealmIsSlow(t *testing.T) {
 	}
 }
 
-// closedToImpersonation says which operations must be, by what they are about.
-var closedToImpersonation = regexp.MustCompile(`(?i)password|factor|totp|passkey|recovery|api-keys|export|billing|secret|step-up|identities`)
-
-// Acting as somebody: named in every answer and in the audit of both, within
-// one tenant, and closed where it would be more than looking after them.
-func TestActingAsSomebody(t *testing.T) {
-	w := newWorld(t, postgrestest.Open(t))
-	agency := postgrestest.Child(t, w.db, postgrestest.Operator, tenants.Agency)
-	tenant := postgrestest.Child(t, w.db, agency, tenants.Workspace)
-	owner, _ := w.member(tenant, tenants.Owner)
-	elsewhere := postgrestest.Tenant(t, w.db)
-	postgrestest.Exec(t, w.db, "insert into memberships (tenant_id, user_id, role, granted_by) values ($1, $2, 'owner', 'system')", elsewhere, owner)
-	names := w.victim(tenant, owner)
-	token := w.operator()
-
-	ask := func(body string) (int, string) {
-		code, _, answer := w.call("POST", "/api/v1/operator/impersonations", bearer(token), body)
-		return code, answer
-	}
-	if code, answer := ask(fmt.Sprintf(`{"user":%q,"tenant":%q,"reason":" "}`, owner, tenant)); code != 422 {
-		t.Errorf("without a reason: %d %s", code, answer)
-	}
-	if code, answer := ask(fmt.Sprintf(`{"user":%q,"tenant":%q,"reason":"ticket 1"}`, owner, agency)); code != 404 {
-		t.Errorf("where they are no member: %d %s", code, answer)
-	}
-	code, answer := ask(fmt.Sprintf(`{"user":%q,"tenant":%q,"reason":"ticket 1"}`, owner, tenant))
-	if code != 201 {
-		t.Fatalf("%d %s", code, answer)
-	}
-	var imp struct{ ID, Token string }
-	must(t, json.Unmarshal([]byte(answer), &imp))
-	acting := bearer(imp.Token)
-	acting["Carillon-Tenant"] = string(tenant)
-
-	code, header, me := w.call("GET", "/api/v1/me", acting, "")
-	if code != 200 || !strings.Contains(me, `"impersonation"`) || !strings.Contains(header.Get("Carillon-Impersonator"), "opr_") {
-		t.Errorf("me: %d %s, header %q", code, me, header.Get("Carillon-Impersonator"))
-	}
-	code, header, answer = w.call("POST", "/api/v1/posts", acting, `{"segments":[{"text":"hello"}]}`)
-	if code != 201 || header.Get("Carillon-Impersonator") == "" {
-		t.Fatalf("a post: %d %s", code, answer)
-	}
-	page, err := w.db.Audit().Entries(t.Context(), tenant, audit.Query{Action: "post.create", Limit: 1})
-	if err != nil || len(page) != 1 || page[0].Actor != string(owner) || !strings.HasPrefix(page[0].Behind, "opr_") {
-		t.Errorf("audit = %+v, %v", page, err)
-	}
-	for _, book := range []tenants.ID{tenant, postgrestest.Operator} {
-		page, err := w.db.Audit().Entries(t.Context(), book, audit.Query{Subject: imp.ID, Limit: 1})
-		if err != nil || len(page) != 1 || page[0].Detail["reason"] != "ticket 1" {
-			t.Errorf("in the book of %s: %+v, %v", book, page, err)
-		}
-	}
-	away := bearer(imp.Token)
-	away["Carillon-Tenant"] = string(elsewhere)
-	if code, _, _ := w.call("GET", "/api/v1/posts", away, ""); code != 404 {
-		t.Errorf("in another tenant of theirs: %d", code)
-	}
-	names["session"] = id.New("ses")
-	_, routes := contract(t)
-	closed := 0
-	for _, r := range routes {
-		about := closedToImpersonation.MatchString(r.path) && (r.method != http.MethodGet || strings.Contains(r.path, "export"))
-		if r.op.Extensions["x-public"] != nil || r.op.Extensions["x-operator"] != nil || !about && (r.op.Extensions["x-session"] == nil || r.method == http.MethodGet) {
-			continue
-		}
-		closed++
-		if got := w.ask(r, principal{bearer: imp.Token}, tenant, names); !strings.HasPrefix(got, "403 ") || !strings.Contains(got, "impersonation.closed") {
-			t.Errorf("%s: %s", r.op.OperationID, got)
-		}
-	}
-	if closed < 6 {
-		t.Errorf("only %d operations are closed", closed)
-	}
-	if code, _, _ := w.call("DELETE", "/api/v1/operator/impersonations/"+imp.ID, bearer(token), ""); code != 204 {
-		t.Errorf("ending it: %d", code)
-	}
-	if code, _, _ := w.call("GET", "/api/v1/me", acting, ""); code != 401 {
-		t.Errorf("after it: %d", code)
-	}
-}
-
-// It ends by itself, and with the operator's session.
-func TestActingAsSomebodyEnds(t *testing.T) {
-	w := newWorld(t, postgrestest.Open(t))
-	tenant := postgrestest.Tenant(t, w.db)
-	owner, _ := w.member(tenant, tenants.Owner)
-	for name, end := range map[string]func(who admin.Who, imp *admin.Impersonation){
-		"by itself": func(_ admin.Who, imp *admin.Impersonation) {
-			postgrestest.Exec(t, w.db, "update impersonations set expires_at = now() - interval '1 second' where id = $1", imp.ID)
-		},
-		"with the session": func(who admin.Who, _ *admin.Impersonation) { must(t, w.admin.Logout(t.Context(), who)) },
-		"with the membership": func(admin.Who, *admin.Impersonation) {
-			postgrestest.Exec(t, w.db, "delete from memberships where user_id = $1", owner)
-		},
-		"when it was forgotten": func(who admin.Who, imp *admin.Impersonation) {
-			must(t, w.admin.EndImpersonation(t.Context(), who, imp.ID))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			postgrestest.Exec(t, w.db, "insert into memberships (tenant_id, user_id, role, granted_by) values ($1, $2, 'owner', 'system') on conflict do nothing", tenant, owner)
-			who, err := w.admin.Authenticate(t.Context(), w.operator())
-			must(t, err)
-			imp, token, err := w.admin.Impersonate(t.Context(), who, owner, tenant, "a test")
-			must(t, err)
-			if d := time.Until(imp.ExpiresAt); d > 30*time.Minute {
-				t.Errorf("it lasts %s", d)
-			}
-			h := bearer(token.Reveal())
-			h["Carillon-Tenant"] = string(tenant)
-			if code, _, body := w.call("GET", "/api/v1/posts", h, ""); code != 200 {
-				t.Fatalf("before: %d %s", code, body)
-			}
-			end(who, imp)
-			if code, _, _ := w.call("GET", "/api/v1/posts", h, ""); code < 400 {
-				t.Errorf("after: %d", code)
-			}
-		})
-	}
-}
-
 // A person who is suspended is out at once: sessions, keys, the way in.
 func TestSuspendedPeopleAreOut(t *testing.T) {
 	w := newWorld(t, postgrestest.Open(t))
@@ -348,120 +222,6 @@ func TestGrantedPlansFallBack(t *testing.T) {
 		if err != nil || len(page) != 3 || page[0].Action != "tier.expire" {
 			t.Errorf("in the book of %s: %+v, %v", book, page, err)
 		}
-	}
-}
-
-// Maintenance answers everything but health and the realm.
-func TestMaintenance(t *testing.T) {
-	w := newWorld(t, postgrestest.Isolated(t))
-	boss := bearer(w.operator())
-	paused := func() bool {
-		st, err := w.db.Registry().Standing(t.Context(), postgrestest.Operator, "")
-		must(t, err)
-		return st.Paused
-	}
-	set := func(body string) {
-		t.Helper()
-		if code, _, answer := w.call("PUT", "/api/v1/operator/maintenance", boss, body); code != 200 {
-			t.Fatalf("%d %s", code, answer)
-		}
-	}
-	set(`{"on":true,"message":"Back at noon.","retry_after":600,"publishing":"held"}`)
-	for path, want := range map[string]int{
-		"/livez": 200, "/readyz": 200, "/api/v1/operator/me": 200, "/api/v1/me": 503, "/api/v1/posts": 503, "/docs": 503, "/nothing": 503,
-	} {
-		code, header, body := w.call("GET", path, boss, "")
-		if code != want {
-			t.Errorf("%s: %d %s, want %d", path, code, body, want)
-		}
-		if want == 503 && (header.Get("Retry-After") != "600" || !strings.Contains(body, "Back at noon.") || !strings.Contains(body, "server.maintenance")) {
-			t.Errorf("%s: %s, Retry-After %s", path, body, header.Get("Retry-After"))
-		}
-	}
-	if !paused() {
-		t.Error("publishing goes on")
-	}
-	set(`{"on":true,"publishing":"goes_on"}`)
-	if paused() {
-		t.Error("publishing is still held")
-	}
-	must(t, w.db.PauseAll(t.Context(), "another reason"))
-	set(`{"on":true,"publishing":"held"}`)
-	set(`{"on":false}`)
-	if !paused() {
-		t.Error("the end of maintenance resumed what somebody else paused")
-	}
-	if code, _, _ := w.call("GET", "/api/v1/me", nil, ""); code != 401 {
-		t.Errorf("after it: %d", code)
-	}
-}
-
-// Blocked addresses get nothing; nobody shuts themselves out.
-func TestBlockedAddresses(t *testing.T) {
-	w := newWorld(t, postgrestest.Isolated(t))
-	boss := bearer(w.operator())
-	block := func(r string) (int, string) {
-		code, _, body := w.call("POST", "/api/v1/operator/blocks", boss, fmt.Sprintf(`{"range":%q,"reason":"a test"}`, r))
-		return code, body
-	}
-	for r, want := range map[string]int{
-		"0.0.0.0": 409, "0.0.0.0/8": 409, "0.0.0.0/0": 422, "10.0.0.0/4": 422, "::/0": 422, "nonsense": 422, "fe80::1%eth0": 422, "192.0.2.77": 201,
-	} { // the requests of these tests come from 0.0.0.0
-		if code, body := block(r); code != want {
-			t.Errorf("%s: %d %s, want %d", r, code, body, want)
-		}
-	}
-	if code, body := block("192.0.2.77/32"); code != 409 {
-		t.Errorf("once more: %d %s", code, body)
-	}
-	b, err := w.admin.Block(t.Context(), admin.Shell(), netip.Addr{}, "0.0.0.0/8", "a test", time.Time{})
-	must(t, err)
-	if code, _, body := w.call("GET", "/api/v1/me", nil, ""); code != 403 || !strings.Contains(body, "address.blocked") {
-		t.Errorf("from there: %d %s", code, body)
-	}
-	if code, _, _ := w.call("GET", "/livez", nil, ""); code != 200 {
-		t.Errorf("health: %d", code)
-	}
-	must(t, w.admin.Unblock(t.Context(), admin.Shell(), b.ID))
-	if code, _, _ := w.call("GET", "/api/v1/me", nil, ""); code != 401 {
-		t.Errorf("after it: %d", code)
-	}
-}
-
-// A flag is what the nearest says.
-func TestFeatureFlags(t *testing.T) {
-	w := newWorld(t, postgrestest.Isolated(t))
-	agency := postgrestest.Child(t, w.db, postgrestest.Operator, tenants.Agency)
-	below := postgrestest.Child(t, w.db, agency, tenants.Workspace)
-	_, token := w.member(below, tenants.Viewer)
-	boss := bearer(w.operator())
-	h := bearer(token)
-	h["Carillon-Tenant"] = string(below)
-	set := func(path, body string) {
-		t.Helper()
-		method := "PUT"
-		if body == "" {
-			method = "DELETE"
-		}
-		if code, _, answer := w.call(method, "/api/v1/operator"+path, boss, body); code >= 300 {
-			t.Fatalf("%s: %d %s", path, code, answer)
-		}
-	}
-	for _, step := range []struct{ path, body, want string }{
-		{"/flags/calendar.next", `{"on":false}`, `{"calendar.next":false}`},
-		{"/tenants/" + string(agency) + "/flags/calendar.next", `{"on":true}`, `{"calendar.next":true}`},
-		{"/tenants/" + string(below) + "/flags/calendar.next", `{"on":false}`, `{"calendar.next":false}`},
-		{"/flags/calendar.next", `{"on":true}`, `{"calendar.next":false}`},
-		{"/tenants/" + string(below) + "/flags/calendar.next", "", `{"calendar.next":true}`},
-		{"/flags/calendar.next", "", `{}`},
-	} {
-		set(step.path, step.body)
-		if _, _, body := w.call("GET", "/api/v1/features", h, ""); !strings.Contains(body, step.want) {
-			t.Errorf("after %s %s: %s, want %s", step.path, step.body, body, step.want)
-		}
-	}
-	if code, _, _ := w.call("PUT", "/api/v1/operator/tenants/"+string(below)+"/flags/nothing", boss, `{"on":true}`); code != 404 {
-		t.Errorf("an override of nothing: %d", code)
 	}
 }
 

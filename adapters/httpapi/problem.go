@@ -34,6 +34,8 @@ var exact = map[string]int{
 	"request.malformed":              http.StatusBadRequest,
 	"request.incomplete":             http.StatusBadRequest,
 	"request.bad_parameter":          http.StatusBadRequest,
+	"request.unknown_parameter":      http.StatusBadRequest,
+	"request.unknown_value":          http.StatusBadRequest,
 	"request.bad_framing":            http.StatusBadRequest,
 	"request.wrong_host":             http.StatusBadRequest,
 	"request.unknown_host":           http.StatusMisdirectedRequest,
@@ -52,6 +54,9 @@ var exact = map[string]int{
 func statusOf(f *fault.Error) int {
 	if s, ok := exact[f.Reason]; ok {
 		return s
+	}
+	if f.Code == fault.Invalid && strings.HasPrefix(f.Field, "/query/") {
+		return http.StatusBadRequest // the address is wrong, not what is sent to it
 	}
 	if s, ok := status[f.Code]; ok {
 		return s

@@ -95,6 +95,8 @@ func fixture(name string) {
 		select {}
 	case "leaves":
 		os.Exit(3)
+	case "vendor":
+		sdk.Serve(vendor{})
 	case "liar":
 		sdk.Serve(liar{})
 	case "moody":
@@ -376,7 +378,7 @@ func runHost() {
 		name = "clinging"
 	}
 	h, err := pluginhost.New(pluginhost.Config{
-		Args: asFixture, Dir: os.Getenv("HOST_DIR"), Log: slog.New(slog.DiscardHandler), Timeouts: patient(),
+		Args: asFixture, Env: []string{instantly}, Dir: os.Getenv("HOST_DIR"), Log: slog.New(slog.DiscardHandler), Timeouts: patient(),
 		Sandbox: pluginhost.Sandbox{Mode: sandbox.Mode(os.Getenv("HOST_SANDBOX"))},
 	}, []pluginhost.Spec{{ID: "test.good", Name: name}})
 	if err == nil {

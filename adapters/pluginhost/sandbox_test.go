@@ -106,7 +106,7 @@ func imprison(t *testing.T) *prison {
 	t.Cleanup(func() { _ = proxy.Close() })
 	pr := &prison{around: surround(t, proxy.Addr()), base: shortDir(t)}
 	pr.host, err = pluginhost.New(pluginhost.Config{
-		Args: asFixture, Dir: filepath.Join(pr.base, "s"), Log: slog.New(slog.DiscardHandler), Timeouts: patient(),
+		Args: asFixture, Env: []string{instantly}, Dir: filepath.Join(pr.base, "s"), Log: slog.New(slog.DiscardHandler), Timeouts: patient(),
 		Egress: func(id string) pluginhost.Egress {
 			return proxy.Grant(id, []string{"169.254.169.254", "[::ffff:169.254.169.254]", "[::ffff:a9fe:a9fe]", "127.0.0.1", "rebind.test", "metadata.test"})
 		},
@@ -317,6 +317,7 @@ func TestAPluginHasNoMoreMemoryInAllItsProcesses(t *testing.T) {
 
 // TestHostilePluginOfAnOrdinaryUser runs the test above again without root's rights.
 func TestHostilePluginOfAnOrdinaryUser(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Log("the tests run as an ordinary user already")
 		return
@@ -329,7 +330,7 @@ func TestHostilePluginOfAnOrdinaryUser(t *testing.T) {
 		}
 	}
 	cmd := exec.Command(file, "-test.run=^(TestHostilePlugin|TestAPluginHasNoMoreMemoryThanItMay|TestAPluginHasNoMoreMemoryInAllItsProcesses|TestWhatIsRequired|TestInterpretersWorkInTheSandbox)$", "-test.count=1")
-	cmd.Env, cmd.Dir, cmd.WaitDelay = []string{"PATH=/usr/bin:/bin"}, "/", time.Minute
+	cmd.Env, cmd.Dir, cmd.WaitDelay = []string{"PATH=/usr/bin:/bin", instantly}, "/", time.Minute
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
@@ -337,6 +338,7 @@ func TestHostilePluginOfAnOrdinaryUser(t *testing.T) {
 }
 
 func TestWhatIsRequired(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		mode  sandbox.Mode
 		proxy string

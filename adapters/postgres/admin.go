@@ -101,7 +101,11 @@ func (tx adminTx) OperatorByLink(ctx context.Context, h admin.Hash, now time.Tim
 
 func (tx adminTx) Operators(ctx context.Context) ([]admin.Operator, error) {
 	var rows []operatorRow
-	err := tx.NewSelect().Model(&rows).Order("id").Scan(ctx)
+	q := tx.NewSelect().Model(&rows).Order("id")
+	if tx.lock != "" {
+		q = q.For(tx.lock)
+	}
+	err := q.Scan(ctx)
 	out := make([]admin.Operator, len(rows))
 	for i := range rows {
 		out[i] = *rows[i].operator()

@@ -64,9 +64,12 @@ func overrides(ctx context.Context, tx tx) (map[tenants.ID]map[string]bool, erro
 }
 
 func (tx adminTx) AddBlock(ctx context.Context, b *admin.Block) error {
-	res, err := tx.NewRaw(`with old as (delete from address_blocks where expires_at <= ?0)
-		insert into address_blocks (id, range, reason, created_by, created_at, expires_at) values (?1, ?2::cidr, ?3, ?4, ?0, ?5)`,
-		b.CreatedAt, b.ID, b.Range.String(), b.Reason, b.By, bun.NullTime{Time: b.ExpiresAt}).Exec(ctx)
+	// First, and apart: in one statement what is over would still be in the way.
+	if _, err := tx.NewRaw("delete from address_blocks where expires_at <= ?", b.CreatedAt).Exec(ctx); err != nil {
+		return err
+	}
+	res, err := tx.NewRaw("insert into address_blocks (id, range, reason, created_by, created_at, expires_at) values (?, ?::cidr, ?, ?, ?, ?)",
+		b.ID, b.Range.String(), b.Reason, b.By, b.CreatedAt, bun.NullTime{Time: b.ExpiresAt}).Exec(ctx)
 	return tx.changes(res, err, "block")
 }
 

@@ -54,6 +54,8 @@ var constraints = map[string]problem{
 	"channel_connections_pkey": {fault.Conflict, "connection.stale", "Someone else changed this in the meantime.", ""},
 	"channel_apps_pkey":        {fault.Conflict, "app.stale", "Someone else changed this in the meantime.", ""},
 	"channel_grants_sealed":    {fault.Internal, "channel.no_secret", "Something went wrong on our side.", ""},
+	"tenant_keys_destroyed":    {fault.NotFound, "vault.destroyed", "What was kept here has been erased.", ""},
+	"tenant_keys_retired":      {fault.Conflict, "vault.retired", "This master key has been retired.", ""},
 	"tenant_keys_pkey":         {fault.Conflict, "vault.stale", "Someone else made this key in the meantime.", ""},
 
 	// Media.

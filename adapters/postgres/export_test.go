@@ -138,3 +138,13 @@ func (db *DB) Closed(ctx context.Context, who tenants.ID, platform string) (one,
 		coalesce((select string_agg(c, ' ') from platform_closures($1, $2) c), '')`, who, platform).Scan(&one, &set)
 	return one, set, err
 }
+
+// PlainBytes and SealedColumns are what is known of columns of bytes.
+var PlainBytes = plainBytes
+
+func SealedColumns() (names []string) {
+	for _, c := range sealedColumns {
+		names = append(names, c.name)
+	}
+	return names
+}

@@ -37,12 +37,17 @@ func (o opening) simple() string {
 // connection would plan each of them five times before it keeps one.
 const tenantAndPlans = "select set_config('app.tenant_id', $1, true), set_config('plan_cache_mode', 'force_generic_plan', true)"
 
-// in queues it in front of a batch, as two statements that stay prepared.
-func (o opening) in(b *pgx.Batch) {
+// onlyTenant is in front of a single statement, which is planned as it would
+// have been: a list is worth a plan for its own conditions.
+const onlyTenant = "select set_config('app.tenant_id', $1, true)"
+
+// in queues it in front of others, as two statements that stay prepared. whose
+// is the one that names the tenant.
+func (o opening) in(b *pgx.Batch, whose string) {
 	b.BeginTx(pgx.TxOptions{BeginQuery: o.mode})
 	switch {
 	case o.path == "":
-		b.Queue(tenantAndPlans, string(o.tenant))
+		b.Queue(whose, string(o.tenant))
 	case o.tenant == "":
 		b.Queue("select set_config('app.path', $1, true)", string(o.path))
 	default:
@@ -103,8 +108,13 @@ func (t *lazyTx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 		}
 		return t.tx.SendBatch(ctx, b)
 	}
+	return t.first(ctx, b, tenantAndPlans)
+}
+
+// first sends the beginning and b together.
+func (t *lazyTx) first(ctx context.Context, b *pgx.Batch, whose string) pgx.BatchResults {
 	first := new(pgx.Batch)
-	t.open.in(first)
+	t.open.in(first, whose)
 	own := first.Len()
 	first.QueuedQueries = append(first.QueuedQueries, b.QueuedQueries...)
 	res := t.conn.SendBatch(ctx, first)
@@ -203,10 +213,37 @@ func (t *lazyTx) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 
 // Query implements pgx.Tx.
 func (t *lazyTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if t.tx == nil && !t.ended && !t.lost {
+		b := new(pgx.Batch)
+		b.Queue(sql, args...)
+		all := t.first(ctx, b, onlyTenant)
+		rows, err := all.Query()
+		return firstRows{Rows: rows, all: all}, err
+	}
 	if err := t.start(ctx); err != nil {
 		return nil, err
 	}
 	return t.tx.Query(ctx, sql, args...)
+}
+
+// firstRows answer a statement that the beginning travelled with. The
+// connection is free once both are read.
+type firstRows struct {
+	pgx.Rows
+	all pgx.BatchResults
+}
+
+func (r firstRows) Next() bool {
+	if r.Rows.Next() {
+		return true
+	}
+	_ = r.all.Close() // what went wrong is in Err
+	return false
+}
+
+func (r firstRows) Close() {
+	r.Rows.Close()
+	_ = r.all.Close()
 }
 
 // QueryRow implements pgx.Tx.

@@ -120,7 +120,15 @@ func (tx postTx) Outlines(ctx context.Context, posts ...publishing.PostID) ([]*p
 	if err := tx.flush(ctx); err != nil {
 		return nil, err
 	}
-	rows, err := tx.query(ctx, outlinesSQL, posts)
+	b := new(pgx.Batch)
+	b.Queue(keepPlan)
+	tx.queue(b, outlinesSQL, posts)
+	answers := tx.pgx.SendBatch(ctx, b)
+	defer func() { _ = answers.Close() }()
+	if _, err := answers.Exec(); err != nil {
+		return nil, err
+	}
+	rows, err := answers.Query()
 	if err != nil {
 		return nil, err
 	}

@@ -52,57 +52,69 @@ const bareSegments = `select delivery_id, state, ref, problem from segments
 	where tenant_id = $1 and post_id in (select post_id from posts where tenant_id = $1 order by post_id desc limit $2)
 	order by delivery_id, position`
 
+// bareList is a page while its answers come in.
+type bareList struct {
+	client.PostList
+	limit int
+	at    map[string]int // where each post is
+	of    map[string]*client.DeliverySummary
+}
+
 func barePage(ctx context.Context, pool *pgxpool.Pool, tenant string, limit int) (*client.PostList, error) {
-	out := &client.PostList{Data: make([]client.Post, 0, limit)}
-	at := make(map[string]int, limit)
-	of := make(map[string]*client.DeliverySummary, limit)
+	l := &bareList{PostList: client.PostList{Data: make([]client.Post, 0, limit)}, limit: limit, at: make(map[string]int, limit), of: make(map[string]*client.DeliverySummary, limit)}
 	b := new(pgx.Batch)
-	b.Queue(barePosts, tenant, limit+1).Query(func(rows pgx.Rows) error {
-		for rows.Next() {
-			p, err := barePost(rows)
-			if err != nil {
-				return err
-			}
-			if len(out.Data) == limit {
-				out.HasMore = true
-				continue
-			}
-			at[p.Id] = len(out.Data)
-			out.Data = append(out.Data, p)
+	b.Queue(barePosts, tenant, limit+1).Query(l.posts)
+	b.Queue(bareDeliveries, tenant, limit).Query(l.deliveries)
+	b.Queue(bareSegments, tenant, limit).Query(l.segments)
+	return &l.PostList, pool.SendBatch(ctx, b).Close()
+}
+
+func (l *bareList) posts(rows pgx.Rows) error {
+	for rows.Next() {
+		p, err := barePost(rows)
+		if err != nil {
+			return err
 		}
-		return rows.Err()
-	})
-	b.Queue(bareDeliveries, tenant, limit).Query(func(rows pgx.Rows) error {
-		for rows.Next() {
-			var id, post, channel string
-			if err := rows.Scan(&id, &post, &channel); err != nil {
-				return err
-			}
-			p := &out.Data[at[post]]
-			p.Deliveries = append(make([]client.DeliverySummary, 0, 1), append(p.Deliveries, client.DeliverySummary{Id: id, ChannelId: channel})...)
-			of[id] = &p.Deliveries[len(p.Deliveries)-1]
+		if len(l.Data) == l.limit {
+			l.HasMore = true
+			continue
 		}
-		return rows.Err()
-	})
-	b.Queue(bareSegments, tenant, limit).Query(func(rows pgx.Rows) error {
-		for rows.Next() {
-			var id, state string
-			var ref *struct{ URL *string }
-			var problem *publishing.Problem
-			if err := rows.Scan(&id, &state, &ref, &problem); err != nil {
-				return err
-			}
-			d := of[id]
-			if d.State = state; ref != nil {
-				d.Url = ref.URL
-			}
-			if problem != nil {
-				d.Reason = &problem.Reason
-			}
+		l.at[p.Id] = len(l.Data)
+		l.Data = append(l.Data, p)
+	}
+	return rows.Err()
+}
+
+func (l *bareList) deliveries(rows pgx.Rows) error {
+	for rows.Next() {
+		var id, post, channel string
+		if err := rows.Scan(&id, &post, &channel); err != nil {
+			return err
 		}
-		return rows.Err()
-	})
-	return out, pool.SendBatch(ctx, b).Close()
+		p := &l.Data[l.at[post]]
+		p.Deliveries = append(make([]client.DeliverySummary, 0, 1), append(p.Deliveries, client.DeliverySummary{Id: id, ChannelId: channel})...)
+		l.of[id] = &p.Deliveries[len(p.Deliveries)-1]
+	}
+	return rows.Err()
+}
+
+func (l *bareList) segments(rows pgx.Rows) error {
+	for rows.Next() {
+		var id, state string
+		var ref *struct{ URL *string }
+		var problem *publishing.Problem
+		if err := rows.Scan(&id, &state, &ref, &problem); err != nil {
+			return err
+		}
+		d := l.of[id]
+		if d.State = state; ref != nil {
+			d.Url = ref.URL
+		}
+		if problem != nil {
+			d.Reason = &problem.Reason
+		}
+	}
+	return rows.Err()
 }
 
 func barePost(rows pgx.Rows) (client.Post, error) {

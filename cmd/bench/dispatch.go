@@ -143,7 +143,13 @@ func burst(ctx context.Context, h *house, r *report) error {
 	if err := h.awaitAll(ctx, n, due.Add(3*time.Minute), "big", "small"); err != nil {
 		return err
 	}
-	cost := h.spent(workers).since(before)
+	h.tellBurst(r, due, n, few, h.spent(workers).since(before))
+	return h.size(ctx, room, n, r)
+}
+
+// tellBurst reports what arrived of n posts that were due at once, few of them
+// the small tenant's, and what it cost.
+func (h *house) tellBurst(r *report, due time.Time, n, few int, cost spent) {
 	bigs, smalls := h.arrived("big"), h.arrived("small")
 	last := func(a arrivals) (s sample) {
 		for _, when := range a {
@@ -155,9 +161,10 @@ func burst(ctx context.Context, h *house, r *report) error {
 	r.atMost("burst: all sent within", whole.ms(1)/1000, 45, "s", fmt.Sprintf("%d of %d sent, by two workers on one channel and one", len(whole), n))
 	r.plain("burst: rate", float64(len(whole))/(whole.ms(1)/1000), "posts/s", "")
 	per := 1000 / float64(n)
-	r.plain("burst: processor time per post", (cost.database+cost.workers+cost.plugins)*per, "ms", fmt.Sprintf(
-		"database %.1f, workers %.1f, plugins %.1f; besides, network and driver %.1f", cost.database*per, cost.workers*per, cost.plugins*per, cost.driver*per))
+	r.plain(perPost, (cost.database+cost.workers+cost.plugins)*per, "ms", fmt.Sprintf("besides, network and driver %.1f", cost.driver*per))
+	r.plain(ofBase, cost.database*per, "ms", "")
+	r.plain(ofWorkers, cost.workers*per, "ms", "")
+	r.plain(ofPlugins, cost.plugins*per, "ms", "")
 	r.atMost("burst: small tenant's ten within", last(smalls).ms(1)/1000, 10, "s", fmt.Sprintf("beside %d of one other tenant", n-few))
 	r.atMost("burst: lost or doubled", float64(n-len(whole)+bigs.twice()+smalls.twice()), 0, "posts", "")
-	return h.size(ctx, room, n, r)
 }

@@ -9,10 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -38,21 +34,6 @@ func plugins(ctx context.Context, h *house, r *report) error {
 		}
 	}
 	return withoutTheOther(ctx, h, r)
-}
-
-// withoutTheOther measures what plugins cost where there is but one program.
-func withoutTheOther(ctx context.Context, h *house, r *report) error {
-	if h.pluginProgram() == h.opt.binary {
-		return nil
-	}
-	alone := *h
-	alone.opt.plugins = h.opt.binary
-	each, all, err := alone.memory(ctx)
-	h.closers = alone.closers
-	if err == nil {
-		r.plain("memory of one more plugin, one program alone", each, "MB", "where there is no carillon-plugins; 40 of them: "+number(all)+" MB")
-	}
-	return err
 }
 
 // pluginProgram is what runs the plugins: as in an installation, the one
@@ -173,62 +154,6 @@ func callsAndCrashes(ctx context.Context, h *house, r *report) error {
 	return nil
 }
 
-// upgrades replaces the plugin again and again under 200 calls a second.
-func upgrades(ctx context.Context, h *house, r *report) error {
-	host, p, err := h.running(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = host.Close(ctx) }()
-	loaded, stop := context.WithCancel(ctx)
-	defer stop()
-	var made, failed atomic.Int64
-	var quiet, during sample
-	var upgrading atomic.Bool
-	var mu sync.Mutex
-	var load sync.WaitGroup
-	load.Go(func() {
-		tick := time.NewTicker(5 * time.Millisecond)
-		defer tick.Stop()
-		for n := 0; ; n++ {
-			select {
-			case <-loaded.Done():
-				return
-			case <-tick.C:
-			}
-			load.Go(func() {
-				began, of := time.Now(), &quiet
-				if upgrading.Load() {
-					of = &during
-				}
-				if made.Add(1); unary(ctx, p, "t"+strconv.Itoa(n%32)) != nil {
-					failed.Add(1)
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				*of = append(*of, time.Since(began))
-			})
-		}
-	})
-	var took sample
-	for range max(h.scale(100)/10, 3) {
-		pause(ctx, time.Second)
-		upgrading.Store(true)
-		began := time.Now()
-		if err := host.Upgrade(ctx, withEnv(benched[0], h)); err != nil {
-			return err
-		}
-		took = append(took, time.Since(began))
-		upgrading.Store(false)
-	}
-	stop()
-	load.Wait()
-	r.atMost("upgrade under load, failed calls", float64(failed.Load()), 0, "calls", fmt.Sprintf("of %d at 200 a second, %d upgrades", made.Load(), len(took)))
-	r.plain("upgrade, from asked to serving p50", took.ms(.5), "ms", "")
-	r.plain("upgrade, call p99 during to p99 beside", during.ms(.99)/quiet.ms(.99), "", fmt.Sprintf("%s to %s ms", number(during.ms(.99)), number(quiet.ms(.99))))
-	return nil
-}
-
 func withEnv(s pluginhost.Spec, h *house) pluginhost.Spec {
 	s.Env = []string{"CARILLON_PIGEON_URL=" + h.netURL, "CARILLON_PIGEON_SETTLE=10s"}
 	return s
@@ -239,66 +164,4 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	case <-time.After(d):
 	}
-}
-
-func memoryOfPlugins(ctx context.Context, h *house, r *report) error {
-	each, all, err := h.memory(ctx)
-	if err != nil {
-		return err
-	}
-	r.plain("memory of one more plugin", each, "MB", fmt.Sprintf("proportional set size, from %d processes of %s to %d", len(benched), filepath.Base(h.pluginProgram()), sets*len(benched)))
-	r.atMost("memory of 40 plugins", all, 200, "MB", "extrapolated: three as measured, 37 more at what one more costs; idle, just started")
-	return nil
-}
-
-// sets is how many times over the plugins that there are are started.
-const sets = 4
-
-// memory starts more and more plugins and looks at what each adds, and what 40
-// would have, in MB. A host has one process an ID, so each set has a host of
-// its own.
-func (h *house) memory(ctx context.Context) (each, forty float64, err error) {
-	var first, last float64
-	var pids []int
-	for i := range sets {
-		host, err := h.hostOf(benched...)
-		if err != nil {
-			return 0, 0, err
-		}
-		defer func() { _ = host.Close(ctx) }()
-		if n := len(host.List(ctx)); n != len(benched) {
-			return 0, 0, fmt.Errorf("%d of %d plugins started", n, len(benched))
-		}
-		for _, s := range host.Status() {
-			pids = append(pids, s.PID)
-		}
-		if last, err = proportional(pids); err != nil {
-			return 0, 0, err
-		}
-		if i == 0 {
-			first = last
-		}
-	}
-	each = (last - first) / float64((sets-1)*len(benched))
-	return each, first + each*float64(40-len(benched)), nil
-}
-
-// proportional sums the proportional set size of processes, in MB.
-func proportional(pids []int) (mb float64, err error) {
-	for _, pid := range pids {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-		if err != nil {
-			return 0, err
-		}
-		for _, line := range strings.Split(string(b), "\n") {
-			if f := strings.Fields(line); len(f) == 3 && f[0] == "Pss:" {
-				kb, err := strconv.ParseFloat(f[1], 64)
-				if err != nil {
-					return 0, err
-				}
-				mb += kb / 1024
-			}
-		}
-	}
-	return mb, nil
 }

@@ -110,31 +110,37 @@ func (h *house) plant(ctx context.Context) (*people, error) {
 	}
 	p := &people{user: u.ID}
 	for i := range workspaces {
-		ws, err := tree.Create(ctx, who, registry.Draft{Kind: tenants.Workspace, Name: fmt.Sprintf("Workspace %d", i)})
+		at, err := workspace(ctx, tree, keys, who, fmt.Sprintf("Workspace %d", i))
 		if err != nil {
 			return nil, err
 		}
-		in, err := tree.Resolve(ctx, u.ID, ws.ID)
-		if err != nil {
-			return nil, err
-		}
-		k, err := keys.Create(ctx, in, identity.NewKey{Name: "bench", Scopes: []tenants.Action{
-			publishing.ActRead, publishing.ActCreate, publishing.ActEdit, publishing.ActSchedule, publishing.ActPublish,
-		}})
-		if err != nil {
-			return nil, err
-		}
-		p.places = append(p.places, place{tenant: ws.ID, key: k.Secret.Reveal()})
+		p.places = append(p.places, at)
 	}
 	return p, nil
 }
 
+// workspace makes one below who's tenant, and a key to it.
+func workspace(ctx context.Context, tree *registry.Service, keys *identity.Keys, who tenants.Scope, name string) (place, error) {
+	ws, err := tree.Create(ctx, who, registry.Draft{Kind: tenants.Workspace, Name: name})
+	if err != nil {
+		return place{}, err
+	}
+	in, err := tree.Resolve(ctx, who.User, ws.ID)
+	if err != nil {
+		return place{}, err
+	}
+	k, err := keys.Create(ctx, in, identity.NewKey{Name: "bench", Scopes: []tenants.Action{
+		publishing.ActRead, publishing.ActCreate, publishing.ActEdit, publishing.ActSchedule, publishing.ActPublish,
+	}})
+	if err != nil {
+		return place{}, err
+	}
+	return place{tenant: ws.ID, key: k.Secret.Reveal()}, nil
+}
+
 // register makes the installation known to the practice network.
 func (h *house) register(ctx context.Context, authz tenants.Authorizer, tree *registry.Service, root tenants.Scope) error {
-	envelope, err := vault.NewEnvelope(h.db.DataKeys(), map[int][]byte{1: vault.New(h.key).Key(vault.DataKeys)}, time.Now)
-	if err != nil {
-		return err
-	}
+	envelope := vault.NewEnvelope(h.db.DataKeys(), vault.Single(h.key), time.Now)
 	s := channels.New(channels.Deps{
 		Store: h.db.Channels(), Plugins: pigeonOnly{pigeon.New(pigeon.Options{BaseURL: h.netURL})},
 		Sealer: envelope, Members: tree, Authz: authz, Now: time.Now,

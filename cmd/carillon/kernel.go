@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -27,7 +26,6 @@ import (
 	"github.com/carillonhq/carillon/adapters/pluginhost"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/rules"
-	"github.com/carillonhq/carillon/adapters/smtp"
 	"github.com/carillonhq/carillon/adapters/tracing"
 	"github.com/carillonhq/carillon/adapters/vault"
 	"github.com/carillonhq/carillon/adapters/webhooks"
@@ -41,6 +39,7 @@ import (
 	"github.com/carillonhq/carillon/ports/mail"
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/branding"
 	"github.com/carillonhq/carillon/tenants/domains"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
@@ -52,7 +51,7 @@ type kernel struct {
 	log     *slog.Logger
 	metrics *metrics.Metrics
 	db      *postgres.DB
-	vault   *vault.Vault
+	vault   *vault.Ring
 	authz   *casbin.Authorizer
 	egress  *egress.Egress
 	proxy   *egress.Proxy
@@ -75,6 +74,7 @@ type kernel struct {
 	keys      *identity.Keys
 	domains   *domains.Service
 	hosts     *domains.Hosts // see followHosts
+	brands    *branding.Service
 	channels  *channels.Service
 	catalog   *catalog.Service
 	bundles   *bundles
@@ -97,7 +97,7 @@ type kernel struct {
 const apiVersion = events.APIVersion
 
 func open(ctx context.Context, cfg config, log *slog.Logger) (*kernel, error) {
-	k := &kernel{cfg: cfg, log: log, vault: vault.New(cfg.MasterKey)}
+	k := &kernel{cfg: cfg, log: log, vault: cfg.Ring}
 	for _, build := range []func(context.Context) error{k.openSight, k.openDatabase, k.openOutside, k.openPlugins, k.openMedia, k.openServices, k.watch} {
 		if err := build(ctx); err != nil {
 			k.close()
@@ -126,7 +126,7 @@ func (k *kernel) openDatabase(ctx context.Context) (err error) {
 }
 
 func connect(ctx context.Context, cfg config) (*postgres.DB, error) {
-	c := postgres.Config{App: cfg.AppURL, System: cfg.SystemURL}
+	c := postgres.Config{App: cfg.AppURL, System: cfg.SystemURL, OtherApp: cfg.otherPasswords("app"), OtherSystem: cfg.otherPasswords("system")}
 	if cfg.TraceURL != "" {
 		c.Tracer = tracing.Statements()
 	}
@@ -184,23 +184,6 @@ func (k *kernel) openOutside(context.Context) (err error) {
 	return k.openMail()
 }
 
-func (k *kernel) openMail() (err error) {
-	if k.cfg.Mailbox != "" {
-		k.mailbox, err = mailbox.Open(k.cfg.Mailbox, time.Now)
-		k.mail = k.mailbox
-		return err
-	}
-	if k.cfg.MailURL == "" {
-		return errors.New("CARILLON_MAIL_URL is not set; people could not confirm their address")
-	}
-	c, err := smtp.ParseURL(k.cfg.MailURL, k.cfg.MailFrom)
-	if err != nil {
-		return fmt.Errorf("CARILLON_MAIL_URL: %w", err)
-	}
-	k.mail, err = smtp.New(c)
-	return err
-}
-
 func (k *kernel) openMedia(ctx context.Context) (err error) {
 	if k.blobs, err = k.cfg.openBlobs(ctx); err != nil {
 		return err
@@ -211,6 +194,7 @@ func (k *kernel) openMedia(ctx context.Context) (err error) {
 		return err
 	}
 	images := imaging.New([]string{binary, "media-worker"}, imaging.DefaultLimits())
+	k.openBrands(images)
 	k.media = media.New(k.db.Media(), k.blobs, images, k.links, k.authz, time.Now)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	k.onClose(stop)
@@ -218,8 +202,9 @@ func (k *kernel) openMedia(ctx context.Context) (err error) {
 	return nil
 }
 
-func (k *kernel) openServices(context.Context) error {
-	envelope, err := vault.NewEnvelope(k.db.DataKeys(), k.cfg.wrappers(), time.Now)
+func (k *kernel) openServices(ctx context.Context) error {
+	envelope := vault.NewEnvelope(k.db.DataKeys(), k.cfg.keeper(), time.Now)
+	pseudonyms, err := envelope.Kept(ctx, vault.Pseudonym, k.vault.Key(vault.Pseudonym))
 	if err != nil {
 		return err
 	}
@@ -227,9 +212,12 @@ func (k *kernel) openServices(context.Context) error {
 	k.tenants = registry.New(k.db.Registry(), k.authz, time.Now)
 	hasher := argon.New(argon.Current())
 	k.names = identity.NewDirectory(k.db.Identity(), hasher, time.Now)
-	k.people = identity.New(k.db.Identity(), k.db.Keys(), hasher, jwt.New(k.vault.Key(vault.Session), time.Now),
+	k.people = identity.New(k.db.Identity(), k.db.Keys(), hasher, jwt.New(k.vault.Key(vault.Session), time.Now, k.vault.Others(vault.Session)...),
 		homes{k.tenants}, k.tenants, k.proofs(envelope),
-		identity.Config{RefreshKey: k.vault.Key(vault.Refresh), AddressKey: k.vault.Key(vault.Address), Closed: k.cfg.Closed}, time.Now)
+		identity.Config{
+			RefreshKey: k.vault.Key(vault.Refresh), OtherRefreshKeys: k.vault.Others(vault.Refresh),
+			AddressKey: k.vault.Key(vault.Address), Closed: k.cfg.Closed,
+		}, time.Now)
 	k.openProviders()
 	k.keys = identity.NewKeys(k.db.Keys(), k.authz, apiVersion, time.Now)
 	k.channels = channels.New(channels.Deps{
@@ -237,7 +225,7 @@ func (k *kernel) openServices(context.Context) error {
 		Sealer: envelope, Members: k.tenants, Authz: k.authz, Now: time.Now, Access: catalog.Access{Store: k.db.Plugins()},
 	}, channels.Config{
 		CallbackURL: k.cfg.URL + "/oauth/callback", AppName: "Carillon", Website: k.cfg.URL,
-		PseudonymKey: k.vault.Key(vault.Pseudonym), AllowLocal: k.cfg.AllowLoopback,
+		PseudonymKey: pseudonyms, AllowLocal: k.cfg.AllowLoopback,
 	})
 	k.admin = newAdmin(k.db, envelope, hasher, k.vault)
 	k.rules = rules.New()

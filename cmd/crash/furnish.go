@@ -143,11 +143,8 @@ func (k *kernel) wire(r *rig) error {
 	if err != nil {
 		return err
 	}
-	v := vault.New(raw)
-	envelope, err := vault.NewEnvelope(k.db.DataKeys(), map[int][]byte{1: v.Key(vault.DataKeys)}, time.Now)
-	if err != nil {
-		return err
-	}
+	v := vault.Single(raw)
+	envelope := vault.NewEnvelope(k.db.DataKeys(), v, time.Now)
 	authz, err := casbin.New(k.db)
 	if err != nil {
 		return err

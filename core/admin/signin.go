@@ -2,10 +2,7 @@ package admin
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"time"
 
 	"github.com/carillonhq/carillon/core/identity"
@@ -14,24 +11,6 @@ import (
 	"github.com/carillonhq/carillon/ports/secret"
 	"github.com/carillonhq/carillon/tenants/audit"
 )
-
-// How long a session lives.
-const (
-	SessionTTL = 12 * time.Hour   // in all
-	IdleTTL    = 30 * time.Minute // without a request
-)
-
-// A Session is one sign-in of an operator.
-type Session struct {
-	ID        SessionID
-	Operator  OperatorID
-	Hash      Hash
-	Agent     string
-	Address   string
-	CreatedAt time.Time
-	SeenAt    time.Time
-	ExpiresAt time.Time
-}
 
 // SignedIn is what Login answers: a session, or, the first time, what an
 // authenticator app needs to enrol.
@@ -222,84 +201,6 @@ func (s *Service) ChoosePassword(ctx context.Context, token, password secret.Sec
 		return errLink()
 	}
 	return err
-}
-
-// Authenticate says which operator holds a token. What it answers is read from
-// the database on each call. It returns fault.Unauthenticated for everything
-// that is no operator's living session.
-func (s *Service) Authenticate(ctx context.Context, token string) (Who, error) {
-	if !wellFormed(SessionPrefix, token) {
-		return Who{}, errRequired()
-	}
-	now := s.Now()
-	session, o, err := s.Store.Session(ctx, hash(secret.Secret(token)))
-	switch {
-	case fault.Is(err, fault.NotFound):
-		return Who{}, errRequired()
-	case err != nil:
-		return Who{}, err
-	case !now.Before(session.ExpiresAt), now.Sub(session.SeenAt) > IdleTTL:
-		return Who{}, errRequired()
-	}
-	if now.Sub(session.SeenAt) > time.Minute {
-		if err := s.Store.Seen(ctx, session.ID, now); err != nil {
-			return Who{}, err
-		}
-	}
-	return Who{ID: o.ID, Session: session.ID, Email: o.Email}, nil
-}
-
-// Logout ends the session of who, and what they act as.
-func (s *Service) Logout(ctx context.Context, who Who) error {
-	if err := who.allow(); err != nil {
-		return err
-	}
-	return s.update(ctx, audit.Of(who.actor(), "operator.sign_out", string(who.Session)), func(tx Tx) error {
-		return tx.EndSession(ctx, who.Session)
-	})
-}
-
-// Me is the operator behind who.
-func (s *Service) Me(ctx context.Context, who Who) (o *Operator, err error) {
-	if err := who.allow(); err != nil {
-		return nil, err
-	}
-	err = s.Store.View(ctx, func(tx Tx) error {
-		o, err = tx.Operator(ctx, who.ID)
-		return err
-	})
-	return o, err
-}
-
-// Guard counts tries at an address.
-type Guard struct {
-	Count int
-	At    time.Time // of the last try that counted
-	Until time.Time // no try counts before
-}
-
-// try counts one try, or returns how long to wait: five are free, then the wait
-// doubles from a second to fifteen minutes.
-func (g *Guard) try(now time.Time) time.Duration {
-	const free, most = 5, 15 * time.Minute
-	if now.Before(g.Until) {
-		return g.Until.Sub(now)
-	}
-	if now.Sub(g.At) > 24*time.Hour {
-		g.Count = 0
-	}
-	g.Count++
-	g.At = now
-	if over := g.Count - free; over >= 0 {
-		g.Until = now.Add(min(time.Second<<min(over, 20), most))
-	}
-	return 0
-}
-
-func (s *Service) guardKey(address string) string {
-	mac := hmac.New(sha256.New, s.AddressKey)
-	mac.Write([]byte("operator\x00" + address))
-	return hex.EncodeToString(mac.Sum(nil))
 }
 
 func errLogin() error {

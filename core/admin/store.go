@@ -49,7 +49,8 @@ type Accounts interface {
 	OperatorByEmail(ctx context.Context, address string) (*Operator, error)
 	// OperatorByLink finds whom a link is for that is alive at now.
 	OperatorByLink(ctx context.Context, h Hash, now time.Time) (*Operator, error)
-	// Operators lists them, oldest first.
+	// Operators lists them, oldest first. In an Update, it keeps others from
+	// changing them until the end.
 	Operators(ctx context.Context) ([]Operator, error)
 	SaveOperator(ctx context.Context, o *Operator) error
 	// RemoveOperator takes the sessions along.
