@@ -97,15 +97,11 @@ func (k *kernel) place(ctx context.Context, marker string) (agency, workspace te
 }
 
 // person makes somebody who is a member of the tenants.
-func (k *kernel) person(ctx context.Context, name string, in map[tenants.ID]tenants.Role) (email string, err error) {
+func (k *kernel) person(ctx context.Context, in map[tenants.ID]tenants.Role) (email string, err error) {
 	email = id.New("usr") + "@mutate.test"
 	u, err := k.names.Add(ctx, identity.Registration{Email: email, Name: "Somebody", Password: password}, "")
 	if err != nil {
 		return "", fmt.Errorf("add a person: %w", err)
-	}
-	// What is theirs from the beginning is called as they are, and its owner sees that.
-	if _, err := k.rig.admin.Exec(ctx, "update users set name = $2 where id = $1", u.ID, name); err != nil {
-		return "", err
 	}
 	for tenant, role := range in {
 		if _, err := k.rig.admin.Exec(ctx, "insert into memberships (tenant_id, user_id, role, granted_by) values ($1, $2, $3, 'system')", tenant, u.ID, role); err != nil {
