@@ -97,7 +97,7 @@ var confined = map[string][]string{
 	"github.com/wneessen/go-mail":           {"adapters/smtp"},
 	"github.com/pressly/goose":              {"adapters/postgres"},
 	"github.com/spf13/cobra":                {"cmd"},
-	"golang.org/x/image":                    {"adapters/imaging"}, // untrusted bytes are decoded in a child
+	"golang.org/x/image":                    {"adapters/imaging", "plugins/local"}, // untrusted bytes are decoded in a child; cards decode none
 	"github.com/santhosh-tekuri/jsonschema": {"adapters/rules"},
 	"github.com/rivo/uniseg":                {"plugins/sdk/textcount"}, // texts are counted in one place
 	"github.com/expr-lang/expr":             {"plugins/declarative"},   // what a file may compute is decided in one place

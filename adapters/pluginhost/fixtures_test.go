@@ -27,6 +27,7 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/pluginhost"
 	"github.com/carillonhq/carillon/adapters/sandbox"
+	"github.com/carillonhq/carillon/plugins/local"
 	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/ports/social"
 )
@@ -97,6 +98,8 @@ func fixture(name string) {
 		os.Exit(3)
 	case "vendor":
 		sdk.Serve(vendor{})
+	case "local":
+		sdk.Serve(local.New())
 	case "liar":
 		sdk.Serve(liar{})
 	case "moody":

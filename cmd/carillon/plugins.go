@@ -24,6 +24,7 @@ func specs(cfg config) []pluginhost.Spec {
 		{ID: "org.joinmastodon", Name: "mastodon"},
 		{ID: "org.telegram", Name: "telegram"},
 		{ID: "com.discord", Name: "discord"},
+		{ID: "dev.carillon.local", Name: "local"},
 		{ID: "app.bsky", Name: "bluesky", Env: []string{"CARILLON_BLUESKY_APPVIEW=" + cfg.BlueskyView}},
 	}
 	if cfg.PigeonURL != "" {
