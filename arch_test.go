@@ -58,7 +58,9 @@ var may = map[string][]string{
 	"adapters/playground":  {"ports", "adapters/rehearsal", "adapters/bundle", "adapters/rules"},
 	"adapters/scaffold":    {},
 	"adapters/filestamp":   {},
-	"adapters/bundle":      {"core", "tenants", "ports", "adapters/filestamp"},
+	// A file of master keys is read as the environment is.
+	"adapters/kms":    {"ports", "adapters/vault", "adapters/filestamp"},
+	"adapters/bundle": {"core", "tenants", "ports", "adapters/filestamp"},
 	// The host speaks the guests' wire format, locks them in, and says on whose
 	// behalf they go out.
 	"adapters/pluginhost": {"core", "tenants", "ports", "plugins/sdk", "plugins/proto", "adapters/sandbox", "adapters/egress", "adapters/filestamp"},

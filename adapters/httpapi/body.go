@@ -13,6 +13,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/adapters/httpapi/strictjson"
 	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants/branding"
 )
 
 // body reads what the route takes: JSON whole, up to 1 MiB, or a stream that
@@ -85,10 +86,16 @@ func tooLarge(limit int64) *fault.Error {
 	return fault.New(fault.Invalid, "request.too_large", "At most %d bytes.", limit)
 }
 
+// setPicture is the operation that takes a picture of a brand.
+const setPicture = "SetBrandPicture"
+
 // most is how many bytes a streaming route takes.
 func (s *surface) most(r api.Route) int64 {
-	if r.Operation == addPlugin {
+	switch r.Operation {
+	case addPlugin:
 		return maxBundle
+	case setPicture:
+		return branding.MaxPicture
 	}
 	return s.MaxUpload
 }

@@ -38,6 +38,7 @@ var elsewise = map[string]string{
 	"acceptOwnership":      "ownership.not_found",        //
 	"endOwnershipOffer":    "ownership.not_found",        //
 	"finishIdentity":       "sign_in.stale",              // nobody left to come back
+	"getThemePicture":      "brand.no_picture",           // the row was written without its bytes
 	"getMediaContent":      "blob.not_found",             // the row was written without its bytes
 	"schedulePost":         "post.in_flight",             // it is out, perhaps: somebody has to look
 	"publishPost":          "post.in_flight",             //
@@ -68,7 +69,7 @@ func TestEveryOperationAnswersByContract(t *testing.T) {
 			}
 			names := w.victim(tenant, owner)
 			names["session"] = w.session(token)
-			if owned := map[string]string{"setBrand": "pending", "addDomain": "pending", "verifyDomain": "pending", "makeDomainCanonical": "proven"}[r.op.OperationID]; owned != "" {
+			if owned := map[string]string{"setBrand": "pending", "setBrandPicture": "pending", "removeBrandPicture": "pending", "checkSender": "pending", "addDomain": "pending", "verifyDomain": "pending", "makeDomainCanonical": "proven"}[r.op.OperationID]; owned != "" {
 				tenant = agency // on a plan with hosts of its own
 				postgrestest.Exec(t, w.db, "update tenants set tier = 'agency' where tenant_id = $1", agency)
 				_, token = w.member(agency, tenants.Owner)
@@ -90,7 +91,7 @@ func TestEveryOperationAnswersByContract(t *testing.T) {
 func (w *world) byContract(doc *openapi3.T, r route, token string, tenant tenants.ID, names map[string]string) {
 	w.t.Helper()
 	headers := map[string]string{"Idempotency-Key": id.New("x"), "If-Match": `"v1"`, "Carillon-Tenant": string(tenant), "Authorization": "Bearer " + token}
-	if r.op.OperationID == "uploadMedia" {
+	if r.op.OperationID == "uploadMedia" || r.op.OperationID == "setBrandPicture" {
 		headers["Content-Type"] = "image/png"
 	}
 	if r.op.OperationID == addPlugin {

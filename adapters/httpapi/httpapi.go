@@ -27,6 +27,7 @@ import (
 	"github.com/carillonhq/carillon/core/idempotency"
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/branding"
 )
 
 // Authenticator turns the credential after "Bearer " into who holds it. It
@@ -47,6 +48,12 @@ type Resolver interface {
 	Resolve(ctx context.Context, user tenants.UserID, tenant tenants.ID) (tenants.Scope, error)
 }
 
+// Looks says how the pages of a tenant's host look; without a tenant, those of
+// the installation's own.
+type Looks interface {
+	Theme(ctx context.Context, tenant tenants.ID) (branding.Theme, error)
+}
+
 // Config is what New needs besides the use cases. Log, Auth, Scopes, Authz,
 // Realm, Keys, CursorKey and TicketKey are required.
 type Config struct {
@@ -61,6 +68,8 @@ type Config struct {
 	Edge func() *admin.Edge
 	// Hosts says which hosts are served; nil: any.
 	Hosts Hosts
+	// Looks says how the pages of a host look; nil: as the product's own.
+	Looks Looks
 	// Keys remembers answers to requests with an Idempotency-Key.
 	Keys idempotency.Store
 	// Limits counts requests; nil counts in this process only.

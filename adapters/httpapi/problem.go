@@ -99,8 +99,11 @@ func (s *surface) problems(c *fiber.Ctx, err error) error {
 // not: as it starts, and as long as whoever asks wants to know.
 const notReady = "server.not_ready"
 
+// maintenance is the reason of a server that an operator has closed for a while.
+const maintenance = "server.maintenance"
+
 func severity(f *fault.Error) slog.Level {
-	if f.Reason == notReady {
+	if f.Reason == notReady || f.Reason == maintenance {
 		return slog.LevelInfo
 	}
 	return slog.LevelError

@@ -41,7 +41,9 @@ var constraints = map[string]problem{
 	"externals_account":   {fault.Conflict, "identity.taken", "This account is linked already.", ""},
 
 	// The operators' realm.
-	"address_blocks_range_key": {fault.Conflict, "block.exists", "This range is blocked already.", "/range"},
+	"address_blocks_range_key":       {fault.Conflict, "block.exists", "This range is blocked already.", "/range"},
+	"impersonations_session_id_fkey": {fault.Unauthenticated, "operator.required", "Please sign in as an operator.", ""}, // signed out meanwhile
+	"feature_overrides_flag_fkey":    {fault.NotFound, "flag.not_found", "There is no such flag.", ""},
 
 	// Events and webhooks.
 

@@ -120,6 +120,11 @@ func (tx registryTx) Send(ctx context.Context, l registry.Letter) error {
 	return tx.enqueue(ctx, jobs.Invite{Tenant: string(tx.tenant), Invitation: string(l.Invitation), Number: l.Number}, nil)
 }
 
+// Notify puts the notice in the queue of this transaction.
+func (tx registryTx) Notify(ctx context.Context, n registry.Notice) error {
+	return tx.enqueue(ctx, jobs.Notice{Tenant: string(tx.tenant), About: string(n.Kind), Access: string(n.Access)}, nil)
+}
+
 func (tx registryTx) Seats(ctx context.Context, now time.Time) (members, waiting int, err error) {
 	err = tx.NewRaw(`select (select count(*) from memberships m where ?),
 		(select count(*) from invitations i where ? and i.state = 'pending' and i.expires_at > ?)`,

@@ -118,6 +118,8 @@ const (
 const (
 	// Answers too old to be honoured are forgotten, of every tenant.
 	pathForget systemPath = "idempotency.forget"
+	// Jobs of every tenant whose process died in their last try: names alone.
+	pathStuck systemPath = "jobs.stuck"
 )
 
 // Operation.

@@ -63,6 +63,7 @@ type Stage struct {
 	Settings Settings
 	Manifest social.Manifest
 
+	claims
 	opt      Options
 	upstream Upstream
 	dir      string

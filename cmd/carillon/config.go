@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	kmskeep "github.com/carillonhq/carillon/adapters/kms"
 	"github.com/carillonhq/carillon/adapters/oidc"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/sandbox"
@@ -22,13 +23,15 @@ import (
 // config is everything that differs between two installations. Each field
 // names its environment variable.
 type config struct {
-	Addr          string         // CARILLON_ADDR
-	URL           string         // CARILLON_URL, where people reach the server
-	DatabaseURL   string         // DATABASE_URL, the owner's login; migrate needs it
-	AppURL        string         // DATABASE_APP_URL; derived from DATABASE_URL if not set
-	SystemURL     string         // DATABASE_SYSTEM_URL; derived likewise
-	RedisURL      string         // REDIS_URL; without it rate limits count per process
-	Ring          *vault.Ring    // CARILLON_MASTER_KEY or the file CARILLON_MASTER_KEY_FILE, with CARILLON_MASTER_KEYS_OLD; nil: not set
+	Addr          string       // CARILLON_ADDR
+	URL           string       // CARILLON_URL, where people reach the server
+	DatabaseURL   string       // DATABASE_URL, the owner's login; migrate needs it
+	AppURL        string       // DATABASE_APP_URL; derived from DATABASE_URL if not set
+	SystemURL     string       // DATABASE_SYSTEM_URL; derived likewise
+	RedisURL      string       // REDIS_URL; without it rate limits count per process
+	Ring          *vault.Ring  // CARILLON_MASTER_KEY or the file CARILLON_MASTER_KEY_FILE, with CARILLON_MASTER_KEYS_OLD; nil: not set
+	keepers       []kms.Keeper // besides Ring, the current one first, see keyring.go
+	transit       *kmskeep.Transit
 	LimitsTimes   int            // CARILLON_LIMITS_TIMES, a factor of every rate limit; 1 if not set
 	BlobURL       string         // CARILLON_BLOB_URL
 	StateDir      string         // CARILLON_STATE_DIR, for what a process keeps on disk
@@ -85,7 +88,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 		BlueskyView:   e.text("CARILLON_BLUESKY_APPVIEW", ""),
 		AllowLoopback: e.flag("CARILLON_ALLOW_LOOPBACK"),
 	}
-	c.Ring = e.ring("CARILLON_MASTER_KEY", "CARILLON_MASTER_KEYS_OLD")
+	e.keys(&c)
 	c.Providers, c.ProviderNets = e.providers(os.Environ(), c.AllowLoopback), e.prefixes("CARILLON_OIDC_NETWORKS")
 	c.Closed = e.word("CARILLON_REGISTRATION", "open", "closed") == "closed"
 	c.Sandbox, c.SandboxRead = e.sandbox("CARILLON_SANDBOX"), e.folders("CARILLON_SANDBOX_READ")
@@ -99,9 +102,6 @@ func loadConfig(getenv func(string) string) (config, error) {
 func errNoMaster() error {
 	return errors.New("CARILLON_MASTER_KEY is not set: it is the key that this installation was made with; only a new installation gets a new one, with: openssl rand -base64 32")
 }
-
-// keeper wraps data keys.
-func (c config) keeper() kms.Keeper { return c.Ring }
 
 // password is that of a serving login, made from a key.
 func password(key []byte, role string) string {
@@ -198,28 +198,6 @@ func (e *env) secret(name string) string {
 		text = string(b)
 	}
 	return strings.TrimSpace(text)
-}
-
-// ring is the master keys: those of name, the first of which is current, and
-// those of older.
-func (e *env) ring(name, older string) *vault.Ring {
-	var out *vault.Ring
-	for _, v := range []string{name, older} {
-		text := e.secret(v)
-		if text == "" {
-			continue
-		}
-		r, err := vault.ParseRing(text)
-		if err == nil && out != nil {
-			r, err = out.Join(r)
-		}
-		if err != nil {
-			e.errs = append(e.errs, fmt.Errorf("%s: %w", v, err))
-			continue
-		}
-		out = r
-	}
-	return out
 }
 
 func (e *env) sandbox(name string) sandbox.Mode {

@@ -36,6 +36,12 @@ type dev struct {
 	lock              io.Closer       // of the state directory
 }
 
+// Where the practice network of `carillon dev` is, unless it is told otherwise.
+const (
+	practiceAddr = "127.0.0.1:8780"
+	practiceURL  = "http://" + practiceAddr
+)
+
 // devAddrs are where `carillon dev` listens.
 type devAddrs struct{ api, pigeon, mail, metrics string }
 
@@ -53,7 +59,7 @@ func devCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&at.api, "addr", "127.0.0.1:8788", "where the server listens")
-	c.Flags().StringVar(&at.pigeon, "network-addr", "127.0.0.1:8780", "where the practice network listens")
+	c.Flags().StringVar(&at.pigeon, "network-addr", practiceAddr, "where the practice network listens")
 	c.Flags().StringVar(&at.mail, "mail-addr", "127.0.0.1:8781", "where the mailbox is shown")
 	c.Flags().StringVar(&at.metrics, "metrics-addr", "127.0.0.1:8789", "where metrics and health are shown")
 	return c

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -27,7 +26,6 @@ import (
 	"github.com/carillonhq/carillon/adapters/pluginhost"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/rules"
-	"github.com/carillonhq/carillon/adapters/smtp"
 	"github.com/carillonhq/carillon/adapters/tracing"
 	"github.com/carillonhq/carillon/adapters/vault"
 	"github.com/carillonhq/carillon/adapters/webhooks"
@@ -41,6 +39,7 @@ import (
 	"github.com/carillonhq/carillon/ports/mail"
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/branding"
 	"github.com/carillonhq/carillon/tenants/domains"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
@@ -75,6 +74,7 @@ type kernel struct {
 	keys      *identity.Keys
 	domains   *domains.Service
 	hosts     *domains.Hosts // see followHosts
+	brands    *branding.Service
 	channels  *channels.Service
 	catalog   *catalog.Service
 	bundles   *bundles
@@ -184,23 +184,6 @@ func (k *kernel) openOutside(context.Context) (err error) {
 	return k.openMail()
 }
 
-func (k *kernel) openMail() (err error) {
-	if k.cfg.Mailbox != "" {
-		k.mailbox, err = mailbox.Open(k.cfg.Mailbox, time.Now)
-		k.mail = k.mailbox
-		return err
-	}
-	if k.cfg.MailURL == "" {
-		return errors.New("CARILLON_MAIL_URL is not set; people could not confirm their address")
-	}
-	c, err := smtp.ParseURL(k.cfg.MailURL, k.cfg.MailFrom)
-	if err != nil {
-		return fmt.Errorf("CARILLON_MAIL_URL: %w", err)
-	}
-	k.mail, err = smtp.New(c)
-	return err
-}
-
 func (k *kernel) openMedia(ctx context.Context) (err error) {
 	if k.blobs, err = k.cfg.openBlobs(ctx); err != nil {
 		return err
@@ -211,6 +194,7 @@ func (k *kernel) openMedia(ctx context.Context) (err error) {
 		return err
 	}
 	images := imaging.New([]string{binary, "media-worker"}, imaging.DefaultLimits())
+	k.openBrands(images)
 	k.media = media.New(k.db.Media(), k.blobs, images, k.links, k.authz, time.Now)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	k.onClose(stop)

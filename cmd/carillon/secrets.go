@@ -21,7 +21,7 @@ import (
 // docs/secrets.md says what there is to rotate, and how.
 func secretsCommand() *cobra.Command {
 	c := &cobra.Command{Use: "secrets", Short: "The keys that secrets are kept under"}
-	c.AddCommand(secretsStatus(), secretsRotate(), secretsRetire())
+	c.AddCommand(secretsNew(), secretsStatus(), secretsRotate(), secretsRetire())
 	return c
 }
 

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 )
 
@@ -36,7 +37,7 @@ func main() {
 	flag.DurationVar(&o.budget, "budget", 0, "begin no mutant after so long; 0: no end")
 	flag.StringVar(&o.report, "report", "", "write what became of each there, as JSON")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	survivors, err := run(ctx, o)
 	if err != nil {
@@ -81,7 +82,7 @@ func run(ctx context.Context, o options) (survivors int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := bench.learn(ctx); err != nil {
+	if err := bench.learn(ctx, chosen); err != nil {
 		return 0, err
 	}
 	results := bench.try(ctx, chosen)

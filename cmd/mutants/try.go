@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -34,9 +33,10 @@ func (b *bench) command(ctx context.Context, t *tests, env []string, args ...str
 
 // learn runs each test once, alone, and keeps which places it passes. What was
 // learned of the same binary before holds.
-func (b *bench) learn(ctx context.Context) error {
+func (b *bench) learn(ctx context.Context, chosen []mutant) error {
+	places := slices.ContainsFunc(chosen, func(m mutant) bool { return m.SQL == "" })
 	for _, t := range b.packages {
-		if t.database && b.short {
+		if t.database && (b.short || !places) {
 			continue // only the schema is put before it
 		}
 		kept, err := b.kept(t)
@@ -51,9 +51,7 @@ func (b *bench) learn(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", t.pkg, err)
 		}
 		names := slices.DeleteFunc(strings.Fields(string(out)), func(n string) bool { return !strings.HasPrefix(n, "Test") })
-		if err := b.follow(ctx, t, names); err != nil {
-			return err
-		}
+		b.follow(ctx, t, names)
 		raw, err := json.Marshal(t.names)
 		if err != nil {
 			return err
@@ -80,22 +78,24 @@ func (b *bench) kept(t *tests) (string, error) {
 	return filepath.Join(dir, hex.EncodeToString(sum[:])+".json"), os.MkdirAll(dir, 0o700)
 }
 
-func (b *bench) follow(ctx context.Context, t *tests, names []string) (err error) {
+// follow runs tests one by one. One that fails by itself proves nothing, and is
+// left out.
+func (b *bench) follow(ctx context.Context, t *tests, names []string) {
 	var mu sync.Mutex
 	each(ctx, b.jobs, names, func(name string) {
 		seen := filepath.Join(b.dir, "seen-"+t.pkgName()+"-"+name)
 		began := time.Now()
-		out, failed := b.command(ctx, t, []string{point.Seen + "=" + seen}, "-test.run", "^"+name+"$", "-test.timeout", "5m").CombinedOutput()
+		out, err := b.command(ctx, t, []string{point.Seen + "=" + seen}, "-test.run", "^"+name+"$", "-test.timeout", "5m").CombinedOutput()
 		one := test{Name: name, Took: time.Since(began), Passes: numbers(seen)}
 		mu.Lock()
 		defer mu.Unlock()
-		if failed != nil {
-			err = errors.Join(err, fmt.Errorf("%s fails without any mutant: %w\n%s", name, failed, tail(out)))
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "left out: %s fails without any mutant: %v\n%s\n", name, err, tail(out))
+			return
 		}
 		t.names = append(t.names, one)
 	})
 	slices.SortFunc(t.names, func(a, b test) int { return int(a.Took - b.Took) })
-	return err
 }
 
 func (t *tests) pkgName() string { return strings.ReplaceAll(t.pkg, "/", "_") }

@@ -25,6 +25,7 @@ func (s *stage) make(ctx context.Context, p *principal, method, path, body strin
 	if p.tenant != "" {
 		req.Header.Set("Carillon-Tenant", p.tenant)
 	}
+	req.Header.Set("X-Forwarded-For", fmt.Sprintf("198.51.100.%d", 1+rand.N(250)))
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Idempotency-Key", id.New("x"))

@@ -51,10 +51,7 @@ func openKernel(ctx context.Context, r *rig) (*kernel, error) {
 
 func (k *kernel) wire(ctx context.Context) error {
 	v := vault.New(k.rig.key)
-	envelope, err := vault.NewEnvelope(k.db.DataKeys(), map[int][]byte{1: v.Key(vault.DataKeys)}, time.Now)
-	if err != nil {
-		return err
-	}
+	envelope := vault.NewEnvelope(k.db.DataKeys(), vault.Single(k.rig.key), time.Now)
 	authz, err := casbin.New(k.db)
 	if err != nil {
 		return err
@@ -130,8 +127,7 @@ func (k *kernel) operator(ctx context.Context) (bearer secret.Secret, err error)
 
 // calm undoes what operators do to everybody.
 func (k *kernel) calm(ctx context.Context) error {
-	_, err := k.admin.SetMaintenance(ctx, admin.Shell(), admin.Maintenance{})
-	if err != nil {
+	if _, err := k.admin.SetMaintenance(ctx, admin.Shell(), admin.Maintenance{}); err != nil {
 		return err
 	}
 	blocks, err := k.admin.Blocks(ctx, admin.Shell())

@@ -87,8 +87,14 @@ func drive(ctx context.Context, o options) (verdict, error) {
 	defer cancel()
 	for done := int64(0); done < o.Requests && timed.Err() == nil; done += epoch {
 		s, err := furnish(ctx, r)
+		for tries := 0; err != nil && tries < 5; tries++ { // maintenance or too many wrong passwords take a moment to end
+			fmt.Fprintln(os.Stderr, "once more:", err)
+			time.Sleep(time.Second)
+			s, err = furnish(ctx, r)
+		}
 		if err != nil {
-			return verdict{}, fmt.Errorf("furnish: %w", err)
+			j.find(&request{op: &operation{ID: "the cast"}, as: &principal{}}, "cannot be made", nil, []byte(err.Error()))
+			break
 		}
 		play(timed, o, s, c, j, done, min(done+epoch, o.Requests))
 		fmt.Fprintf(os.Stderr, "%8d requests in %s: %s\n", j.sent.Load(), time.Since(began).Round(time.Second), j.summary())

@@ -110,6 +110,8 @@ func (q *request) value(d *rand.Rand, s *stage, p parameter) string {
 		return home.some(d, "cursor")
 	case p.Prefix != "":
 		return home.some(d, p.Prefix)
+	case p.Name == "plugin" && q.as.side == nil:
+		return "org.joinmastodon" // the other one is what the cast is furnished with
 	case named[p.Name] != nil:
 		return pick(d, named[p.Name])
 	case len(p.Schema.Enum) > 0:

@@ -94,8 +94,8 @@ type Config struct {
 	// OtherRefreshKeys are or will be current elsewhere: a token that a process
 	// with one of them derived a moment ago is answered again.
 	OtherRefreshKeys [][]byte
-	AddressKey []byte // names mail addresses in counters
-	Closed     bool   // nobody registers by themselves
+	AddressKey       []byte // names mail addresses in counters
+	Closed           bool   // nobody registers by themselves
 }
 
 // New returns a Service. Every argument is required.

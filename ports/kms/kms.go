@@ -90,7 +90,12 @@ func (s several) Keys(ctx context.Context) (out Keys, err error) {
 		if err != nil {
 			return Keys{}, err
 		}
-		out.Current, out.All = one.Current, append(out.All, one.All...)
+		out.Current = one.Current
+		for _, name := range one.All {
+			if !slices.Contains(out.All, name) {
+				out.All = append(out.All, name)
+			}
+		}
 	}
 	return out, nil
 }

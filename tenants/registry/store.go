@@ -51,7 +51,8 @@ type Store interface {
 	// fault.NotFound for a name that is not there.
 	RemoveRole(ctx context.Context, tenant tenants.ID, name string, instead tenants.Role, e audit.Entry) error
 
-	// AskAccess writes a request into child, and e into both books. It returns fault.NotFound unless
+	// AskAccess writes a request into child, e into both books, and a notice to
+	// its owners into the post. It returns fault.NotFound unless
 	// child is directly below a.To, and fault.Conflict if one of a.To waits there.
 	AskAccess(ctx context.Context, child tenants.ID, a *Access, e audit.Entry) error
 	// Received lists what was granted to parent or asked by it, latest first
@@ -121,6 +122,8 @@ type Newcomers interface {
 	MemberAt(ctx context.Context, email string) (bool, error)
 	// Send puts a letter in the post if the transaction commits.
 	Send(ctx context.Context, l Letter) error
+	// Notify puts a notice in the post if the transaction commits.
+	Notify(ctx context.Context, n Notice) error
 }
 
 // Accesses is what the tenant above was let do here, or wants to.

@@ -996,6 +996,24 @@ func (e PersonObject) Valid() bool {
 	}
 }
 
+// Defines values for PictureType.
+const (
+	Imagejpeg PictureType = "image/jpeg"
+	Imagepng  PictureType = "image/png"
+)
+
+// Valid indicates whether the value is a known member of the PictureType enum.
+func (e PictureType) Valid() bool {
+	switch e {
+	case Imagejpeg:
+		return true
+	case Imagepng:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PlaceObject.
 const (
 	PlaceObjectTenant PlaceObject = "tenant"
@@ -1467,6 +1485,63 @@ func (e SegmentReceiptKind) Valid() bool {
 	case SegmentReceiptKindComment:
 		return true
 	case SegmentReceiptKindThread:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SenderCheckObject.
+const (
+	SenderCheckObjectSenderCheck SenderCheckObject = "sender_check"
+)
+
+// Valid indicates whether the value is a known member of the SenderCheckObject enum.
+func (e SenderCheckObject) Valid() bool {
+	switch e {
+	case SenderCheckObjectSenderCheck:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SenderRecordKind.
+const (
+	Dkim  SenderRecordKind = "dkim"
+	Dmarc SenderRecordKind = "dmarc"
+	Spf   SenderRecordKind = "spf"
+)
+
+// Valid indicates whether the value is a known member of the SenderRecordKind enum.
+func (e SenderRecordKind) Valid() bool {
+	switch e {
+	case Dkim:
+		return true
+	case Dmarc:
+		return true
+	case Spf:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SenderRecordState.
+const (
+	Found   SenderRecordState = "found"
+	Missing SenderRecordState = "missing"
+	Unknown SenderRecordState = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the SenderRecordState enum.
+func (e SenderRecordState) Valid() bool {
+	switch e {
+	case Found:
+		return true
+	case Missing:
+		return true
+	case Unknown:
 		return true
 	default:
 		return false
@@ -2095,9 +2170,11 @@ type BlockList struct {
 
 // Brand Example: {"accent":"#7a2048","ink":"#16181d","object":"brand","origins":{"accent":{"name":"Brightwater Agency","tenant_id":"ten_01kasj0vqk0000000000000001"},"product":{"name":"Brightwater Group","tenant_id":"ten_01kasj0vqk0000000000000000"}},"own":{"accent":"#7a2048"},"product":"Brightwater Social","surface":"#ffffff"}
 type Brand struct {
-	Accent string      `json:"accent"`
-	Ink    string      `json:"ink"`
-	Object BrandObject `json:"object" validate:"oneof=brand"`
+	Accent  string      `json:"accent"`
+	Favicon *Picture    `json:"favicon,omitempty"`
+	Ink     string      `json:"ink"`
+	Logo    *Picture    `json:"logo,omitempty"`
+	Object  BrandObject `json:"object" validate:"oneof=brand"`
 
 	// Origins Whose each part is, by its name. What is not here is the product's own.
 	Origins map[string]Origin `json:"origins"`
@@ -2105,8 +2182,18 @@ type Brand struct {
 	// Own Example: {"accent":"#7a2048","product":"Brightwater Social","support":"help@brightwater.example"}
 	Own     BrandInput `json:"own"`
 	Product string     `json:"product"`
-	Support *string    `json:"support,omitempty"`
-	Surface string     `json:"surface"`
+	ReplyTo *string    `json:"reply_to,omitempty"`
+
+	// Sender The address letters are from, if `sender_proven`.
+	Sender *string `json:"sender,omitempty"`
+
+	// SenderName Who letters are from; the product, if nobody says more.
+	SenderName *string `json:"sender_name,omitempty"`
+
+	// SenderProven The sender's host is proven to be its tenant's. While it is not, letters are from the installation's address, under the brand's name.
+	SenderProven *bool   `json:"sender_proven,omitempty"`
+	Support      *string `json:"support,omitempty"`
+	Surface      string  `json:"surface"`
 }
 
 // BrandObject defines model for Brand.Object.
@@ -2119,6 +2206,15 @@ type BrandInput struct {
 
 	// Product What the product is called.
 	Product *string `json:"product,omitempty" validate:"omitempty,max=60,line"`
+
+	// ReplyTo The mail address that answers go to.
+	ReplyTo *string `json:"reply_to,omitempty" validate:"omitempty,max=254,line"`
+
+	// Sender The mail address letters are from. It is used once its host is proven.
+	Sender *string `json:"sender,omitempty" validate:"omitempty,max=254,line"`
+
+	// SenderName Who letters are from, for people.
+	SenderName *string `json:"sender_name,omitempty" validate:"omitempty,max=60,line"`
 
 	// Support The mail address of those who help.
 	Support *string `json:"support,omitempty" validate:"omitempty,max=254,line"`
@@ -2428,9 +2524,12 @@ type Domain struct {
 	CreatedAt time.Time  `json:"created_at"`
 
 	// Host As the DNS has it: lower case, ASCII.
-	Host   string       `json:"host"`
-	Id     string       `json:"id"`
-	Object DomainObject `json:"object" validate:"oneof=domain"`
+	Host string `json:"host"`
+	Id   string `json:"id"`
+
+	// MailOnly It is for the addresses that letters are from, and no pages are served there.
+	MailOnly *bool        `json:"mail_only,omitempty"`
+	Object   DomainObject `json:"object" validate:"oneof=domain"`
 
 	// Problem What was wrong when the proof was looked for last.
 	Problem  *DomainProblem `json:"problem,omitempty" validate:"omitempty,oneof=no_record other_text no_answer held"`
@@ -2461,6 +2560,9 @@ type DomainState string
 type DomainInput struct {
 	// Host A host name, in any script.
 	Host string `json:"host" validate:"min=1,max=253,line"`
+
+	// MailOnly It is for the addresses that letters are from, and no pages are served there.
+	MailOnly *bool `json:"mail_only,omitempty"`
 }
 
 // DomainList defines model for DomainList.
@@ -2758,6 +2860,12 @@ type KeyInput struct {
 // KeyList defines model for KeyList.
 type KeyList struct {
 	Data []Key `json:"data" validate:"dive"`
+}
+
+// KeyRotation Example: {"grace_hours":24}
+type KeyRotation struct {
+	// GraceHours How long the key before goes on working; 0: not at all.
+	GraceHours *int `json:"grace_hours,omitempty" validate:"omitempty,min=0,max=168"`
 }
 
 // Limits defines model for Limits.
@@ -3167,6 +3275,20 @@ type PersonList struct {
 	HasMore    bool     `json:"has_more"`
 	NextCursor *string  `json:"next_cursor,omitempty"`
 }
+
+// Picture defines model for Picture.
+type Picture struct {
+	Bytes  int64       `json:"bytes"`
+	Height int         `json:"height"`
+	Type   PictureType `json:"type" validate:"oneof=image/png image/jpeg"`
+
+	// Url Where it is shown, below the host.
+	Url   string `json:"url"`
+	Width int    `json:"width"`
+}
+
+// PictureType defines model for Picture.Type.
+type PictureType string
 
 // Place defines model for Place.
 type Place struct {
@@ -3762,6 +3884,44 @@ type SegmentReceipt struct {
 // SegmentReceiptKind defines model for SegmentReceipt.Kind.
 type SegmentReceiptKind string
 
+// SenderCheck Example: {"domain":"brightwater.example","object":"sender_check","proven":true,"records":[{"found":["v=DMARC1; p=none"],"kind":"dmarc","name":"_dmarc.brightwater.example","state":"found"}],"sender":"hello@brightwater.example"}
+type SenderCheck struct {
+	Domain string            `json:"domain"`
+	Object SenderCheckObject `json:"object" validate:"oneof=sender_check"`
+
+	// Proven The address is used.
+	Proven  bool           `json:"proven"`
+	Records []SenderRecord `json:"records" validate:"dive"`
+	Sender  string         `json:"sender"`
+}
+
+// SenderCheckObject defines model for SenderCheck.Object.
+type SenderCheckObject string
+
+// SenderCheckInput Example: {"dkim_selector":"mail"}
+type SenderCheckInput struct {
+	// DkimSelector The name of the key that the mail server signs with.
+	DkimSelector *string `json:"dkim_selector,omitempty" validate:"omitempty,min=1,max=63,line"`
+}
+
+// SenderRecord defines model for SenderRecord.
+type SenderRecord struct {
+	// Advice For people.
+	Advice *string          `json:"advice,omitempty"`
+	Found  []string         `json:"found,omitempty" validate:"dive"`
+	Kind   SenderRecordKind `json:"kind" validate:"oneof=spf dkim dmarc"`
+
+	// Name Where it is looked for.
+	Name  *string           `json:"name,omitempty"`
+	State SenderRecordState `json:"state" validate:"oneof=found missing unknown"`
+}
+
+// SenderRecordKind defines model for SenderRecord.Kind.
+type SenderRecordKind string
+
+// SenderRecordState defines model for SenderRecord.State.
+type SenderRecordState string
+
 // Session defines model for Session.
 type Session struct {
 	Address *string `json:"address,omitempty"`
@@ -3906,7 +4066,9 @@ type TextRuleCount string
 // Theme Example: {"dark":{"accent":"#c89fb1","muted":"#a2a3a5","on_accent":"#16181d","raised":"#222428","surface":"#16181d","text":"#ffffff"},"light":{"accent":"#7a2048","muted":"#66686b","on_accent":"#ffffff","raised":"#f5f5f5","surface":"#ffffff","text":"#16181d"},"object":"theme","product":"Brightwater Social"}
 type Theme struct {
 	Dark    Palette     `json:"dark"`
+	Favicon *Picture    `json:"favicon,omitempty"`
 	Light   Palette     `json:"light"`
+	Logo    *Picture    `json:"logo,omitempty"`
 	Object  ThemeObject `json:"object" validate:"oneof=theme"`
 	Product string      `json:"product"`
 	Support *string     `json:"support,omitempty"`
@@ -4138,6 +4300,9 @@ type AccessID = string
 
 // BlockID defines model for blockID.
 type BlockID = string
+
+// BrandPicture defines model for brandPicture.
+type BrandPicture = string
 
 // ChannelID defines model for channelID.
 type ChannelID = string
@@ -4663,6 +4828,9 @@ type GrantAccessJSONRequestBody = AccessInput
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyInput
 
+// RotateKeyJSONRequestBody defines body for RotateKey for application/json ContentType.
+type RotateKeyJSONRequestBody = KeyRotation
+
 // AnswerChallengeJSONRequestBody defines body for AnswerChallenge for application/json ContentType.
 type AnswerChallengeJSONRequestBody = ChallengeAnswer
 
@@ -4704,6 +4872,9 @@ type ResendVerificationJSONRequestBody = EmailInput
 
 // SetBrandJSONRequestBody defines body for SetBrand for application/json ContentType.
 type SetBrandJSONRequestBody = BrandInput
+
+// CheckSenderJSONRequestBody defines body for CheckSender for application/json ContentType.
+type CheckSenderJSONRequestBody = SenderCheckInput
 
 // UpdateChannelApplicationMergePatchPlusJSONRequestBody defines body for UpdateChannel for application/merge-patch+json ContentType.
 type UpdateChannelApplicationMergePatchPlusJSONRequestBody = ChannelPatch
@@ -4905,6 +5076,9 @@ type ServerInterface interface {
 	// RevokeKey Revoke an API key.
 	// (DELETE /api-keys/{key})
 	RevokeKey(c *fiber.Ctx, key KeyID) error
+	// RotateKey Make another key in place of one.
+	// (POST /api-keys/{key}:rotate)
+	RotateKey(c *fiber.Ctx, key KeyID) error
 	// ListAudit Who did what, newest first.
 	// (GET /audit)
 	ListAudit(c *fiber.Ctx, params ListAuditParams) error
@@ -4974,6 +5148,15 @@ type ServerInterface interface {
 	// SetBrand Say what this tenant looks like.
 	// (PUT /brand)
 	SetBrand(c *fiber.Ctx, params SetBrandParams) error
+	// RemoveBrandPicture Take the brand's own picture away.
+	// (DELETE /brand/pictures/{picture})
+	RemoveBrandPicture(c *fiber.Ctx, picture BrandPicture) error
+	// SetBrandPicture Give the brand a logo or a favicon.
+	// (PUT /brand/pictures/{picture})
+	SetBrandPicture(c *fiber.Ctx, picture BrandPicture) error
+	// CheckSender Whether letters can be from the brand's address, and what receivers will find in the DNS.
+	// (POST /brand/sender:check)
+	CheckSender(c *fiber.Ctx) error
 	// GetCalendar What is due in a time window, at a glance.
 	// (GET /calendar)
 	GetCalendar(c *fiber.Ctx, params GetCalendarParams) error
@@ -5403,6 +5586,9 @@ type ServerInterface interface {
 	// GetTheme How the pages of this host look.
 	// (GET /theme)
 	GetTheme(c *fiber.Ctx, params GetThemeParams) error
+	// GetThemePicture A logo or a favicon.
+	// (GET /theme/pictures/{address})
+	GetThemePicture(c *fiber.Ctx, address string) error
 	// ReplayWebhookDelivery Send a delivery again.
 	// (POST /webhook-deliveries/{delivery}:replay)
 	ReplayWebhookDelivery(c *fiber.Ctx, delivery DeliveryID, params ReplayWebhookDeliveryParams) error
@@ -5714,6 +5900,35 @@ func (siw *ServerInterfaceWrapper) RevokeKey(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.RevokeKey(c, key)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RotateKey operation middleware
+func (siw *ServerInterfaceWrapper) RotateKey(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "key" -------------
+	var key KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key", c.Params("key"), &key, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/key")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RotateKey(c, key)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -6312,6 +6527,82 @@ func (siw *ServerInterfaceWrapper) SetBrand(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.SetBrand(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RemoveBrandPicture operation middleware
+func (siw *ServerInterfaceWrapper) RemoveBrandPicture(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "picture" -------------
+	var picture BrandPicture
+
+	err = runtime.BindStyledParameterWithOptions("simple", "picture", c.Params("picture"), &picture, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/picture")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RemoveBrandPicture(c, picture)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// SetBrandPicture operation middleware
+func (siw *ServerInterfaceWrapper) SetBrandPicture(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "picture" -------------
+	var picture BrandPicture
+
+	err = runtime.BindStyledParameterWithOptions("simple", "picture", c.Params("picture"), &picture, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/picture")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.SetBrandPicture(c, picture)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// CheckSender operation middleware
+func (siw *ServerInterfaceWrapper) CheckSender(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.CheckSender(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -10998,6 +11289,35 @@ func (siw *ServerInterfaceWrapper) GetTheme(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// GetThemePicture operation middleware
+func (siw *ServerInterfaceWrapper) GetThemePicture(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "address" -------------
+	var address string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "address", c.Params("address"), &address, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/address")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetThemePicture(c, address)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // ReplayWebhookDelivery operation middleware
 func (siw *ServerInterfaceWrapper) ReplayWebhookDelivery(c *fiber.Ctx) error {
 
@@ -11363,16 +11683,16 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/access-grants", Operation: "ListAccessGrants", Handler: wrapper.ListAccessGrants, Action: "access.read", Bodyless: true, Query: []string{"limit", "cursor"},
 		},
 		{
-			Method: "POST", Path: "/access-grants", Operation: "GrantAccess", Handler: wrapper.GrantAccess, Action: "access.grant", StepUp: true, Keyed: true,
+			Method: "POST", Path: "/access-grants", Operation: "GrantAccess", Handler: wrapper.GrantAccess, Action: "access.grant", StepUp: true, NoImpersonation: true, Keyed: true,
 		},
 		{
-			Method: "POST", Path: "/access-grants/{access}:approve", Operation: "ApproveAccess", Handler: wrapper.ApproveAccess, Action: "access.grant", Bodyless: true, IDs: map[string]string{"access": "acg"},
+			Method: "POST", Path: "/access-grants/{access}:approve", Operation: "ApproveAccess", Handler: wrapper.ApproveAccess, Action: "access.grant", NoImpersonation: true, Bodyless: true, IDs: map[string]string{"access": "acg"},
 		},
 		{
-			Method: "POST", Path: "/access-grants/{access}:decline", Operation: "DeclineAccess", Handler: wrapper.DeclineAccess, Action: "access.grant", Bodyless: true, IDs: map[string]string{"access": "acg"},
+			Method: "POST", Path: "/access-grants/{access}:decline", Operation: "DeclineAccess", Handler: wrapper.DeclineAccess, Action: "access.grant", NoImpersonation: true, Bodyless: true, IDs: map[string]string{"access": "acg"},
 		},
 		{
-			Method: "POST", Path: "/access-grants/{access}:revoke", Operation: "RevokeAccess", Handler: wrapper.RevokeAccess, Action: "access.grant", Bodyless: true, IDs: map[string]string{"access": "acg"},
+			Method: "POST", Path: "/access-grants/{access}:revoke", Operation: "RevokeAccess", Handler: wrapper.RevokeAccess, Action: "access.grant", NoImpersonation: true, Bodyless: true, IDs: map[string]string{"access": "acg"},
 		},
 		{
 			Method: "GET", Path: "/access-grants:received", Operation: "ListReceivedAccess", Handler: wrapper.ListReceivedAccess, Action: "access.request", Bodyless: true, Query: []string{"limit", "cursor"},
@@ -11385,6 +11705,9 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "DELETE", Path: "/api-keys/{key}", Operation: "RevokeKey", Handler: wrapper.RevokeKey, Action: "key.manage", NoImpersonation: true, Bodyless: true, IDs: map[string]string{"key": "key"},
+		},
+		{
+			Method: "POST", Path: "/api-keys/{key}:rotate", Operation: "RotateKey", Handler: wrapper.RotateKey, Action: "key.manage", StepUp: true, NoImpersonation: true, IDs: map[string]string{"key": "key"},
 		},
 		{
 			Method: "GET", Path: "/audit", Operation: "ListAudit", Handler: wrapper.ListAudit, Action: "audit.read", Bodyless: true, Query: []string{"actor", "action", "subject", "at[gte]", "at[lt]", "limit", "cursor"}, Patterns: map[string]string{"actor": "^(system|(usr|key|opr)_[0-9a-z]{26})$", "action": "^[a-z_]+(\\.[a-z_]+)*\\.([a-z_]+|\\*)$"},
@@ -11454,6 +11777,15 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "PUT", Path: "/brand", Operation: "SetBrand", Handler: wrapper.SetBrand, Action: "brand.manage",
+		},
+		{
+			Method: "DELETE", Path: "/brand/pictures/{picture}", Operation: "RemoveBrandPicture", Handler: wrapper.RemoveBrandPicture, Action: "brand.manage", Bodyless: true, IDs: map[string]string{},
+		},
+		{
+			Method: "PUT", Path: "/brand/pictures/{picture}", Operation: "SetBrandPicture", Handler: wrapper.SetBrandPicture, Action: "brand.manage", Stream: true, Rate: "upload", IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/brand/sender:check", Operation: "CheckSender", Handler: wrapper.CheckSender, Action: "brand.manage", Rate: "ask",
 		},
 		{
 			Method: "GET", Path: "/calendar", Operation: "GetCalendar", Handler: wrapper.GetCalendar, Action: "post.read", Bodyless: true, Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel"}, Enums: map[string][]string{"state": {"draft", "scheduled", "publishing", "published", "partly_failed", "partly_canceled", "failed", "needs_review", "canceled", "missed"}}, QueryIDs: map[string]string{"channel": "chn"},
@@ -11855,7 +12187,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/tenants/{tenant}/children", Operation: "CreateChildTenant", Handler: wrapper.CreateChildTenant, Action: "tenant.create_child", Keyed: true, IDs: map[string]string{"tenant": "ten"}, Location: "/tenants/{id}",
 		},
 		{
-			Method: "POST", Path: "/tenants/{tenant}/children/{child}:request-access", Operation: "RequestAccess", Handler: wrapper.RequestAccess, Action: "access.request", Keyed: true, IDs: map[string]string{"tenant": "ten", "child": "ten"}, Location: "/access-grants/{id}",
+			Method: "POST", Path: "/tenants/{tenant}/children/{child}:request-access", Operation: "RequestAccess", Handler: wrapper.RequestAccess, Action: "access.request", NoImpersonation: true, Keyed: true, IDs: map[string]string{"tenant": "ten", "child": "ten"}, Location: "/access-grants/{id}",
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/children/{child}:resume", Operation: "ResumeTenant", Handler: wrapper.ResumeTenant, Action: "tenant.suspend", Bodyless: true, IDs: map[string]string{"tenant": "ten", "child": "ten"},
@@ -11864,16 +12196,16 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/tenants/{tenant}/children/{child}:suspend", Operation: "SuspendTenant", Handler: wrapper.SuspendTenant, Action: "tenant.suspend", IDs: map[string]string{"tenant": "ten", "child": "ten"},
 		},
 		{
-			Method: "DELETE", Path: "/tenants/{tenant}/ownership", Operation: "EndOwnershipOffer", Handler: wrapper.EndOwnershipOffer, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+			Method: "DELETE", Path: "/tenants/{tenant}/ownership", Operation: "EndOwnershipOffer", Handler: wrapper.EndOwnershipOffer, Action: "tenant.read", NoImpersonation: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
 			Method: "GET", Path: "/tenants/{tenant}/ownership", Operation: "GetOwnershipOffer", Handler: wrapper.GetOwnershipOffer, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
-			Method: "POST", Path: "/tenants/{tenant}/ownership:accept", Operation: "AcceptOwnership", Handler: wrapper.AcceptOwnership, Action: "tenant.read", StepUp: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+			Method: "POST", Path: "/tenants/{tenant}/ownership:accept", Operation: "AcceptOwnership", Handler: wrapper.AcceptOwnership, Action: "tenant.read", StepUp: true, NoImpersonation: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
-			Method: "POST", Path: "/tenants/{tenant}/ownership:offer", Operation: "OfferOwnership", Handler: wrapper.OfferOwnership, Action: "tenant.transfer", StepUp: true, IDs: map[string]string{"tenant": "ten"}, Location: "/tenants/{tenant}/ownership",
+			Method: "POST", Path: "/tenants/{tenant}/ownership:offer", Operation: "OfferOwnership", Handler: wrapper.OfferOwnership, Action: "tenant.transfer", StepUp: true, NoImpersonation: true, IDs: map[string]string{"tenant": "ten"}, Location: "/tenants/{tenant}/ownership",
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/publishing:pause", Operation: "PausePublishing", Handler: wrapper.PausePublishing, Action: "tenant.pause", IDs: map[string]string{"tenant": "ten"},
@@ -11883,6 +12215,9 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "GET", Path: "/theme", Operation: "GetTheme", Handler: wrapper.GetTheme, Public: "pages show it before anybody signs in, and it names no tenant", Bodyless: true,
+		},
+		{
+			Method: "GET", Path: "/theme/pictures/{address}", Operation: "GetThemePicture", Handler: wrapper.GetThemePicture, Public: "pages and letters show it to everybody", Bodyless: true, IDs: map[string]string{},
 		},
 		{
 			Method: "POST", Path: "/webhook-deliveries/{delivery}:replay", Operation: "ReplayWebhookDelivery", Handler: wrapper.ReplayWebhookDelivery, Action: "webhook.manage", Bodyless: true, Keyed: true, IDs: map[string]string{"delivery": "whd"},
@@ -12173,6 +12508,36 @@ type RevokeKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RevokeKeydefaultApplicationProblemPlusJSONResponse) VisitRevokeKeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RotateKeyRequestObject struct {
+	Key  KeyID `json:"key"`
+	Body *RotateKeyJSONRequestBody
+}
+
+type RotateKeyResponseObject interface {
+	VisitRotateKeyResponse(ctx *fiber.Ctx) error
+}
+
+type RotateKey200JSONResponse NewKey
+
+func (response RotateKey200JSONResponse) VisitRotateKeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type RotateKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RotateKeydefaultApplicationProblemPlusJSONResponse) VisitRotateKeyResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -12897,6 +13262,94 @@ type SetBranddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SetBranddefaultApplicationProblemPlusJSONResponse) VisitSetBrandResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RemoveBrandPictureRequestObject struct {
+	Picture BrandPicture `json:"picture"`
+}
+
+type RemoveBrandPictureResponseObject interface {
+	VisitRemoveBrandPictureResponse(ctx *fiber.Ctx) error
+}
+
+type RemoveBrandPicture204Response struct {
+}
+
+func (response RemoveBrandPicture204Response) VisitRemoveBrandPictureResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type RemoveBrandPicturedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RemoveBrandPicturedefaultApplicationProblemPlusJSONResponse) VisitRemoveBrandPictureResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type SetBrandPictureRequestObject struct {
+	Picture     BrandPicture `json:"picture"`
+	ContentType string
+	Body        io.Reader
+}
+
+type SetBrandPictureResponseObject interface {
+	VisitSetBrandPictureResponse(ctx *fiber.Ctx) error
+}
+
+type SetBrandPicture200JSONResponse Brand
+
+func (response SetBrandPicture200JSONResponse) VisitSetBrandPictureResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type SetBrandPicturedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetBrandPicturedefaultApplicationProblemPlusJSONResponse) VisitSetBrandPictureResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type CheckSenderRequestObject struct {
+	Body *CheckSenderJSONRequestBody
+}
+
+type CheckSenderResponseObject interface {
+	VisitCheckSenderResponse(ctx *fiber.Ctx) error
+}
+
+type CheckSender200JSONResponse SenderCheck
+
+func (response CheckSender200JSONResponse) VisitCheckSenderResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type CheckSenderdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CheckSenderdefaultApplicationProblemPlusJSONResponse) VisitCheckSenderResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -17141,6 +17594,46 @@ func (response GetThemedefaultApplicationProblemPlusJSONResponse) VisitGetThemeR
 	return ctx.JSON(&response.Body)
 }
 
+type GetThemePictureRequestObject struct {
+	Address string `json:"address"`
+}
+
+type GetThemePictureResponseObject interface {
+	VisitGetThemePictureResponse(ctx *fiber.Ctx) error
+}
+
+type GetThemePicture200ImageResponse struct {
+	Body          io.Reader
+	ContentType   string
+	ContentLength int64
+}
+
+func (response GetThemePicture200ImageResponse) VisitGetThemePictureResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		ctx.Response().Header.Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	ctx.Status(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(ctx.Response().BodyWriter(), response.Body)
+	return err
+}
+
+type GetThemePicturedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetThemePicturedefaultApplicationProblemPlusJSONResponse) VisitGetThemePictureResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type ReplayWebhookDeliveryRequestObject struct {
 	Delivery DeliveryID `json:"delivery"`
 	Params   ReplayWebhookDeliveryParams
@@ -17484,6 +17977,9 @@ type StrictServerInterface interface {
 	// RevokeKey Revoke an API key.
 	// (DELETE /api-keys/{key})
 	RevokeKey(ctx context.Context, request RevokeKeyRequestObject) (RevokeKeyResponseObject, error)
+	// RotateKey Make another key in place of one.
+	// (POST /api-keys/{key}:rotate)
+	RotateKey(ctx context.Context, request RotateKeyRequestObject) (RotateKeyResponseObject, error)
 	// ListAudit Who did what, newest first.
 	// (GET /audit)
 	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
@@ -17553,6 +18049,15 @@ type StrictServerInterface interface {
 	// SetBrand Say what this tenant looks like.
 	// (PUT /brand)
 	SetBrand(ctx context.Context, request SetBrandRequestObject) (SetBrandResponseObject, error)
+	// RemoveBrandPicture Take the brand's own picture away.
+	// (DELETE /brand/pictures/{picture})
+	RemoveBrandPicture(ctx context.Context, request RemoveBrandPictureRequestObject) (RemoveBrandPictureResponseObject, error)
+	// SetBrandPicture Give the brand a logo or a favicon.
+	// (PUT /brand/pictures/{picture})
+	SetBrandPicture(ctx context.Context, request SetBrandPictureRequestObject) (SetBrandPictureResponseObject, error)
+	// CheckSender Whether letters can be from the brand's address, and what receivers will find in the DNS.
+	// (POST /brand/sender:check)
+	CheckSender(ctx context.Context, request CheckSenderRequestObject) (CheckSenderResponseObject, error)
 	// GetCalendar What is due in a time window, at a glance.
 	// (GET /calendar)
 	GetCalendar(ctx context.Context, request GetCalendarRequestObject) (GetCalendarResponseObject, error)
@@ -17982,6 +18487,9 @@ type StrictServerInterface interface {
 	// GetTheme How the pages of this host look.
 	// (GET /theme)
 	GetTheme(ctx context.Context, request GetThemeRequestObject) (GetThemeResponseObject, error)
+	// GetThemePicture A logo or a favicon.
+	// (GET /theme/pictures/{address})
+	GetThemePicture(ctx context.Context, request GetThemePictureRequestObject) (GetThemePictureResponseObject, error)
 	// ReplayWebhookDelivery Send a delivery again.
 	// (POST /webhook-deliveries/{delivery}:replay)
 	ReplayWebhookDelivery(ctx context.Context, request ReplayWebhookDeliveryRequestObject) (ReplayWebhookDeliveryResponseObject, error)
@@ -18273,6 +18781,41 @@ func (sh *strictHandler) RevokeKey(ctx *fiber.Ctx, key KeyID) error {
 		return err
 	} else if validResponse, ok := response.(RevokeKeyResponseObject); ok {
 		if err := validResponse.VisitRevokeKeyResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RotateKey operation middleware
+func (sh *strictHandler) RotateKey(ctx *fiber.Ctx, key KeyID) error {
+	var request RotateKeyRequestObject
+
+	request.Key = key
+
+	var body RotateKeyJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateKey(ctx.UserContext(), request.(RotateKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RotateKeyResponseObject); ok {
+		if err := validResponse.VisitRotateKeyResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -18977,6 +19520,99 @@ func (sh *strictHandler) SetBrand(ctx *fiber.Ctx, params SetBrandParams) error {
 		return err
 	} else if validResponse, ok := response.(SetBrandResponseObject); ok {
 		if err := validResponse.VisitSetBrandResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveBrandPicture operation middleware
+func (sh *strictHandler) RemoveBrandPicture(ctx *fiber.Ctx, picture BrandPicture) error {
+	var request RemoveBrandPictureRequestObject
+
+	request.Picture = picture
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveBrandPicture(ctx.UserContext(), request.(RemoveBrandPictureRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveBrandPicture")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveBrandPictureResponseObject); ok {
+		if err := validResponse.VisitRemoveBrandPictureResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetBrandPicture operation middleware
+func (sh *strictHandler) SetBrandPicture(ctx *fiber.Ctx, picture BrandPicture) error {
+	var request SetBrandPictureRequestObject
+
+	request.Picture = picture
+	request.ContentType = string(ctx.Request().Header.ContentType())
+
+	request.Body = BodyStream(ctx)
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.SetBrandPicture(ctx.UserContext(), request.(SetBrandPictureRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetBrandPicture")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SetBrandPictureResponseObject); ok {
+		if err := validResponse.VisitSetBrandPictureResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CheckSender operation middleware
+func (sh *strictHandler) CheckSender(ctx *fiber.Ctx) error {
+	var request CheckSenderRequestObject
+
+	var body CheckSenderJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.CheckSender(ctx.UserContext(), request.(CheckSenderRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CheckSender")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CheckSenderResponseObject); ok {
+		if err := validResponse.VisitCheckSenderResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -23228,6 +23864,33 @@ func (sh *strictHandler) GetTheme(ctx *fiber.Ctx, params GetThemeParams) error {
 		return err
 	} else if validResponse, ok := response.(GetThemeResponseObject); ok {
 		if err := validResponse.VisitGetThemeResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetThemePicture operation middleware
+func (sh *strictHandler) GetThemePicture(ctx *fiber.Ctx, address string) error {
+	var request GetThemePictureRequestObject
+
+	request.Address = address
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetThemePicture(ctx.UserContext(), request.(GetThemePictureRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetThemePicture")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetThemePictureResponseObject); ok {
+		if err := validResponse.VisitGetThemePictureResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
