@@ -109,6 +109,7 @@ var confined = map[string][]string{
 	"golang.org/x/oauth2":                   {"adapters/oidc"}, // platforms have dialects, which adapters/oauth knows itself
 	"github.com/coreos/go-oidc":             {"adapters/oidc"},
 	"github.com/pquerna/otp":                {"adapters/totp"},
+	"github.com/sashabaranov/go-openai":     {"plugins/openai"},
 	"github.com/go-webauthn/webauthn":       {"adapters/webauthn"},
 }
 

@@ -28,6 +28,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/pluginhost"
 	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/plugins/local"
+	"github.com/carillonhq/carillon/plugins/openai"
 	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/ports/social"
 )
@@ -98,6 +99,8 @@ func fixture(name string) {
 		os.Exit(3)
 	case "vendor":
 		sdk.Serve(vendor{})
+	case "openai":
+		sdk.Serve(openai.New(openai.FromEnv(os.Getenv)))
 	case "local":
 		sdk.Serve(local.New())
 	case "liar":

@@ -1,10 +1,15 @@
 package pluginhost_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
+	"github.com/carillonhq/carillon/adapters/pluginhost"
 	"github.com/carillonhq/carillon/plugins/local"
+	"github.com/carillonhq/carillon/plugins/openai"
+	"github.com/carillonhq/carillon/plugins/openai/openaifake"
+	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/model"
 	"github.com/carillonhq/carillon/ports/model/modeltest"
 )
@@ -33,5 +38,44 @@ func TestLocalKeepsTheContract(t *testing.T) {
 	_, err = v.Run(t.Context(), card, func(e model.Event) error { size = len(e.Artifact.Data); return nil })
 	if err != nil || size < 1000 {
 		t.Errorf("a card of %d bytes, %v", size, err)
+	}
+}
+
+func TestOpenAIKeepsTheContract(t *testing.T) {
+	ask := func(text string) model.RunRequest {
+		return model.RunRequest{
+			Call: model.Call{Tenant: "t1", Credential: model.Credential{Secrets: map[string]string{"api_key": openaifake.Key}}},
+			Task: model.Chat, Model: "gpt-4.1-nano", Messages: []model.Message{{Role: "user", Parts: []model.Part{{Text: text}}}},
+		}
+	}
+	open := func(t *testing.T) (pluginhost.Vendor, *openaifake.Server) {
+		s := openaifake.New()
+		t.Cleanup(s.Close)
+		h := host(t, "openai", openai.ID, unconfined, func(_ *pluginhost.Config, spec *pluginhost.Spec) {
+			spec.Env = []string{"CARILLON_OPENAI_URL=" + s.Base()}
+		})
+		v, err := h.Vendor(t.Context(), openai.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v, s
+	}
+	modeltest.Run(t, func(t *testing.T) modeltest.Subject {
+		v, s := open(t)
+		return modeltest.Subject{Vendor: v, Request: ask("hello"), Charges: s.Charges}
+	})
+	for text, tc := range map[string]struct {
+		code    fault.Code
+		unknown bool
+	}{
+		"#429": {fault.RateLimited, false}, "#quota": {fault.Quota, false}, "#filter": {fault.Invalid, false}, "a #drop": {fault.Unavailable, true},
+	} {
+		t.Run(text, func(t *testing.T) {
+			v, s := open(t)
+			_, _, err := buy(t.Context(), v, ask(text))
+			if !fault.Is(err, tc.code) || errors.Is(err, model.ErrUnknown) != tc.unknown || s.Charges() > 1 || strings.Contains(err.Error(), openaifake.Key) {
+				t.Errorf("err = %v, charged %d times", err, s.Charges())
+			}
+		})
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/carillonhq/carillon/plugins/discord"
 	"github.com/carillonhq/carillon/plugins/local"
 	"github.com/carillonhq/carillon/plugins/mastodon"
+	"github.com/carillonhq/carillon/plugins/openai"
 	"github.com/carillonhq/carillon/plugins/pigeon"
 	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/plugins/telegram"
@@ -25,7 +26,8 @@ var table = map[string]func(getenv func(string) string) (sdk.Plugin, error){
 	"bluesky": func(getenv func(string) string) (sdk.Plugin, error) {
 		return bluesky.New(bluesky.Options{HTTP: sdk.HTTPClient(), AppView: getenv("CARILLON_BLUESKY_APPVIEW")}), nil
 	},
-	"local": func(func(string) string) (sdk.Plugin, error) { return local.New(), nil },
+	"local":  func(func(string) string) (sdk.Plugin, error) { return local.New(), nil },
+	"openai": func(getenv func(string) string) (sdk.Plugin, error) { return openai.New(openai.FromEnv(getenv)), nil },
 	"mastodon": func(func(string) string) (sdk.Plugin, error) {
 		return mastodon.New(mastodon.Options{HTTP: sdk.HTTPClient()}), nil
 	},
