@@ -48,7 +48,7 @@ type Resolver interface {
 }
 
 // Config is what New needs besides the use cases. Log, Auth, Scopes, Authz,
-// Realm, Keys, CursorKey and TicketKey are required.
+// Realm, Keys, CursorKey, TicketKey and DownloadKey are required.
 type Config struct {
 	Log    *slog.Logger
 	Auth   Authenticator
@@ -69,6 +69,8 @@ type Config struct {
 	CursorKey []byte
 	// TicketKey signs stream tickets: 32 bytes that do nothing else.
 	TicketKey []byte
+	// DownloadKey signs addresses of archives: 32 bytes that do nothing else.
+	DownloadKey []byte
 
 	// URL is where this surface is reached, "https://api.example.com", with
 	// no slash at the end. Empty: problem types are relative.
@@ -102,6 +104,7 @@ type surface struct {
 	Config
 	cursors signer
 	tickets signer
+	archive signer
 	tracer  trace.Tracer
 	table   []address
 }
@@ -142,8 +145,8 @@ func newSurface(cfg Config) (*surface, error) {
 	if cfg.Log == nil || cfg.Auth == nil || cfg.Scopes == nil || cfg.Authz == nil || cfg.Realm == nil || cfg.Keys == nil {
 		return nil, errors.New("httpapi: Log, Auth, Scopes, Authz, Realm and Keys are required")
 	}
-	if len(cfg.CursorKey) < 32 || len(cfg.TicketKey) < 32 {
-		return nil, errors.New("httpapi: CursorKey and TicketKey need 32 bytes each")
+	if len(cfg.CursorKey) < 32 || len(cfg.TicketKey) < 32 || len(cfg.DownloadKey) < 32 {
+		return nil, errors.New("httpapi: CursorKey, TicketKey and DownloadKey need 32 bytes each")
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 15 * time.Second
@@ -154,7 +157,7 @@ func newSurface(cfg Config) (*surface, error) {
 	if cfg.Limits == nil {
 		cfg.Limits = NewLimits(nil)
 	}
-	return &surface{Config: cfg, cursors: signer{cfg.CursorKey}, tickets: signer{cfg.TicketKey},
+	return &surface{Config: cfg, cursors: signer{cfg.CursorKey}, tickets: signer{cfg.TicketKey}, archive: signer{cfg.DownloadKey},
 		tracer: otel.Tracer("github.com/carillonhq/carillon/adapters/httpapi")}, nil
 }
 

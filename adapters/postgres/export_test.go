@@ -138,3 +138,15 @@ func (db *DB) Closed(ctx context.Context, who tenants.ID, platform string) (one,
 		coalesce((select string_agg(c, ' ') from platform_closures($1, $2) c), '')`, who, platform).Scan(&one, &set)
 	return one, set, err
 }
+
+// Unexported are the tables of tenants that no export has.
+var Unexported = unexported
+
+// Exported are those that one has, with the columns that it has not.
+func Exported() map[string][]string {
+	out := map[string][]string{}
+	for _, k := range exported {
+		out[k.table] = append([]string{}, k.drop...)
+	}
+	return out
+}

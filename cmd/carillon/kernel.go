@@ -74,6 +74,7 @@ type kernel struct {
 	names     *identity.Directory
 	keys      *identity.Keys
 	domains   *domains.Service
+	ends                     // exports and erasures
 	hosts     *domains.Hosts // see followHosts
 	channels  *channels.Service
 	catalog   *catalog.Service
@@ -223,6 +224,7 @@ func (k *kernel) openServices(context.Context) error {
 		return err
 	}
 	k.openDomains()
+	k.openEnds()
 	k.tenants = registry.New(k.db.Registry(), k.authz, time.Now)
 	hasher := argon.New(argon.Current())
 	k.names = identity.NewDirectory(k.db.Identity(), hasher, time.Now)

@@ -188,6 +188,8 @@ func (k *kernel) queue(w worker) (interface {
 	jobs.RegisterIdentity(ws, identity.NewPostman(k.db.Identity(), k.mail, k.cfg.URL, time.Now).At(k.homeOf), k.names)
 	jobs.RegisterInvitations(ws, registry.NewCourier(k.db.Registry(), k.mail, k.cfg.URL, time.Now).At(k.home))
 	jobs.RegisterDomains(ws, k.domains, domains.NewCourier(k.db.Domains(), k.mail, k.addresses))
+	jobs.RegisterExports(ws, k.exports)
+	jobs.RegisterErasures(ws, k.erasures)
 	jobs.RegisterRenewal(ws, k.channels)
 	jobs.RegisterMetrics(ws, k.posts, w.Calm)
 	jobs.RegisterFollowUp(ws, k.posts)
@@ -196,7 +198,7 @@ func (k *kernel) queue(w worker) (interface {
 	jobs.RegisterIdempotency(ws, k.db)
 	jobs.RegisterRevalidation(ws, newLookout(k, pluginsOf{k.plugins}))
 	periodic := slices.Concat(jobs.PeriodicIdentity(), jobs.PeriodicWebhooks(), jobs.PeriodicIdempotency(),
-		[]*river.PeriodicJob{jobs.RenewalSchedule(), jobs.PeriodicMedia(), jobs.PeriodicDomains(), jobs.PeriodicRevalidation()})
+		[]*river.PeriodicJob{jobs.RenewalSchedule(), jobs.PeriodicMedia(), jobs.PeriodicDomains(), jobs.PeriodicExports(), jobs.PeriodicErasures(), jobs.PeriodicRevalidation()})
 	return k.db.Jobs(&river.Config{
 		Queues:        map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 50}, jobs.QueueLater: {MaxWorkers: 4}},
 		FetchCooldown: 20 * time.Millisecond, // River's default of 100 ms is most of a job's latency
