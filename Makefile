@@ -13,7 +13,8 @@ SEED  ?= 1
 POSTS ?= 1000
 KILLS ?= 100
 # What runs under the race detector, and only there: a second run without it would find nothing more.
-RACE  := ./core/... ./adapters/jobs/... ./adapters/dispatch/... ./adapters/pluginhost/...
+RACE  := ./adapters/pluginhost/... ./core/... ./adapters/jobs/... ./adapters/dispatch/...
+LONG  := ./cmd/carillon ./docs/plugins ./plugins/examples ./adapters/conformance ./adapters/httpapi ./adapters/postgres
 
 .PHONY: help
 help: ## List the targets
@@ -45,18 +46,47 @@ sdks: ## Build the plugin SDKs in TypeScript and Python; the tests need them
 providers: ## Install the OpenID provider that the tests sign in with
 	@tools/providers/install.sh
 
-.PHONY: test
+# The two halves of the tests run side by side: much of both is waiting. What takes longest begins first.
+.PHONY: test test-plain test-race
 test: deps sdks providers ## Run the tests: unit, contract, integration, and the race detector on the core
-	$(GO) test -timeout 20m -p 4 $$(comm -23 <($(GO) list ./... | sort) <($(GO) list $(RACE) | sort))
-	$(GO) test -timeout 20m -race $(RACE)
+	@$(MAKE) --no-print-directory -j 2 test-plain test-race
+
+test-plain:
+	$(GO) test -timeout 20m -p 3 $(LONG) $$(comm -23 <($(GO) list ./... | sort) <($(GO) list $(RACE) $(LONG) | sort))
+
+test-race:
+	$(GO) test -timeout 20m -p 2 -race $(RACE)
 
 .PHONY: check
-check: deps verify lint test crash-short demo ## What CI runs
+check: deps verify lint secure test mutants-short crash-short demo ## What CI runs
 
 .PHONY: lint
-lint: ## Format and lint
+lint: ## Format and lint, with fault points and without
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run: make format"; exit 1; }
 	$(LINT) run
+	$(LINT) run --build-tags faultpoints
+
+.PHONY: secure
+secure: sbom ## Look for secrets in the files, and for licences that do not fit
+	$(GO) tool -modfile=tools/gitleaks.mod gitleaks dir --no-banner --redact -c tools/gitleaks.toml .
+	$(GO) run ./cmd/licences bin/sbom.json plugins/sdk-py/pyproject.toml $$(git ls-files '*package-lock.json')
+
+.PHONY: secrets
+secrets: ## Look for secrets in every commit there ever was
+	$(GO) tool -modfile=tools/gitleaks.mod gitleaks git --no-banner --redact -c tools/gitleaks.toml .
+
+.PHONY: sbom
+sbom: ## List what the program is made of, with licences: bin/sbom.json, in CycloneDX
+	@mkdir -p bin
+	$(GO) tool -modfile=tools/sbom.mod cyclonedx-gomod mod -licenses -json -output bin/sbom.json .
+
+.PHONY: mutants
+mutants: deps ## Take away one wall or one check at a time and see whether a test notices: ONLY=regexp BUDGET=1h
+	$(GO) run ./cmd/mutants -only '$(ONLY)' -budget $(or $(BUDGET),0) -report bin/mutants.json
+
+.PHONY: mutants-short
+mutants-short: deps ## The same for some that are chosen by chance, and need little time: SEED=1
+	$(GO) run ./cmd/mutants -short -sample 60 -seed $(SEED) -budget 40s
 
 .PHONY: format
 format: ## Format the source

@@ -58,7 +58,9 @@ var may = map[string][]string{
 	"adapters/playground":  {"ports", "adapters/rehearsal", "adapters/bundle", "adapters/rules"},
 	"adapters/scaffold":    {},
 	"adapters/filestamp":   {},
-	"adapters/bundle":      {"core", "tenants", "ports", "adapters/filestamp"},
+	// A file of master keys is read as the environment is.
+	"adapters/kms":    {"ports", "adapters/vault", "adapters/filestamp"},
+	"adapters/bundle": {"core", "tenants", "ports", "adapters/filestamp"},
 	// The host speaks the guests' wire format, locks them in, and says on whose
 	// behalf they go out.
 	"adapters/pluginhost": {"core", "tenants", "ports", "plugins/sdk", "plugins/proto", "adapters/sandbox", "adapters/egress", "adapters/filestamp"},
@@ -99,8 +101,8 @@ var confined = map[string][]string{
 	"github.com/spf13/cobra":                {"cmd"},
 	"golang.org/x/image":                    {"adapters/imaging"}, // untrusted bytes are decoded in a child
 	"github.com/santhosh-tekuri/jsonschema": {"adapters/rules"},
-	"github.com/rivo/uniseg":                {"plugins"},
-	"github.com/expr-lang/expr":             {"plugins/declarative"}, // what a file may compute is decided in one place
+	"github.com/rivo/uniseg":                {"plugins/sdk/textcount"}, // texts are counted in one place
+	"github.com/expr-lang/expr":             {"plugins/declarative"},   // what a file may compute is decided in one place
 	"github.com/getkin/kin-openapi":         {"adapters/httpapi"},
 	"github.com/oapi-codegen/runtime":       {"adapters/httpapi", "cmd"},
 	"google.golang.org/protobuf":            {"plugins/proto", "plugins/sdk", "adapters/pluginhost", "adapters/rehearsal"},
@@ -261,5 +263,46 @@ func TestEveryUseCaseTakesAScope(t *testing.T) {
 					fset.Position(fn.Pos()), fn.Name, strings.Join(in, ", "))
 			}
 		}
+	}
+}
+
+// counters are what a text would be measured with anew.
+var counters = map[string]bool{"utf8.RuneCountInString": true, "utf8.RuneCount": true, "utf16.Encode": true, "utf16.AppendRune": true}
+
+// A text that a plugin takes is not too long for the host, and a fake refuses
+// what its platform's plugin does: all of them count with plugins/sdk/textcount.
+// Other measures are the columns of a mistake in a file.
+func TestTextsAreCountedInOnePlace(t *testing.T) {
+	err := filepath.WalkDir("plugins", func(file string, d fs.DirEntry, err error) error {
+		file = filepath.ToSlash(file)
+		if err != nil || d.IsDir() && (d.Name() == "node_modules" || file == "plugins/sdk/textcount") {
+			if d != nil && d.IsDir() && err == nil {
+				return fs.SkipDir
+			}
+			return err
+		}
+		if d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") || file == "plugins/declarative/mistake.go" {
+			return nil
+		}
+		files := token.NewFileSet()
+		f, err := parser.ParseFile(files, file, nil, 0)
+		if err != nil {
+			return err
+		}
+		for _, imp := range f.Imports {
+			if strings.HasPrefix(strings.Trim(imp.Path.Value, `"`), "github.com/rivo/uniseg") {
+				t.Errorf("%s counts graphemes itself: plugins/sdk/textcount does", file)
+			}
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if e, ok := n.(*ast.SelectorExpr); ok && counters[types.ExprString(e)] {
+				t.Errorf("%s: %s: plugins/sdk/textcount counts texts", files.Position(e.Pos()), types.ExprString(e))
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -22,9 +23,79 @@ var clients = map[string]string{
 	"cmd/bench":                     "drives an installation of its own from outside",
 	"cmd/crash":                     "drives an installation of its own from outside",
 	"cmd/peers":                     "drives an installation of its own from outside",
+	"cmd/internal/person":           "plays a person for these drivers",
+	"cmd/mutate":                    "drives an installation of its own from outside",
 	"cmd/internal/proc":             "asks a driver's own programs whether they are up",
 	"cmd/carillon/story.go":         "plays the person in front of the demonstration",
 	"cmd/carillon/story_publish.go": "plays the person in front of the demonstration",
+}
+
+// dialers are the places that may open a connection or ask for a name by
+// themselves, and why.
+var dialers = map[string]string{
+	"adapters/egress":    "it is the way out",
+	"adapters/sandbox":   "tries what a sandbox lets through, and takes a plugin's connections to the egress proxy",
+	"adapters/dns":       "asks for the records that prove a host; it connects to none",
+	"adapters/rehearsal": "runs on an author's machine, and calls the fake of a platform alone",
+	"plugins/sdk":        "in the plugin's process, which reaches the network through the egress proxy only",
+}
+
+// dials are what net and crypto/tls offer to whoever wants to.
+var dials = map[string][]string{
+	"net":        {"Dial", "DialTimeout", "DialTCP", "DialUDP", "DialUnix", "DialIP", "Dialer", "Resolver", "DefaultResolver", "LookupHost", "LookupIP", "LookupAddr", "LookupTXT", "LookupMX", "LookupCNAME", "LookupNS", "LookupSRV"},
+	"crypto/tls": {"Dial", "DialWithDialer", "Dialer"},
+	"net/smtp":   {"Dial", "SendMail"},
+	"net/rpc":    {"Dial", "DialHTTP"},
+}
+
+func TestOnlyEgressDials(t *testing.T) {
+	used := map[string]bool{}
+	for file, f := range sources(t) {
+		for path, names := range dials {
+			for _, way := range usesOf(f, path, names) {
+				place := ""
+				for p := range dialers {
+					if under(file, p) {
+						place = p
+					}
+				}
+				used[place] = true
+				if place == "" {
+					t.Errorf("%s uses %s.%s: connect through adapters/egress", file, path, way)
+				}
+			}
+		}
+	}
+	for place := range dialers {
+		if !used[place] {
+			t.Errorf("%s dials nothing: strike it off", place)
+		}
+	}
+}
+
+// usesOf names what f uses of a package.
+func usesOf(f *ast.File, path string, names []string) (found []string) {
+	name := importedAs(f, path)
+	ast.Inspect(f, func(n ast.Node) bool {
+		if sel, ok := n.(*ast.SelectorExpr); ok && name != "" {
+			if x, ok := sel.X.(*ast.Ident); ok && x.Name == name && slices.Contains(names, sel.Sel.Name) {
+				found = append(found, sel.Sel.Name)
+			}
+		}
+		return true
+	})
+	return found
+}
+
+func importedAs(f *ast.File, path string) (name string) {
+	for _, imp := range f.Imports {
+		if imp.Path.Value == strconv.Quote(path) {
+			if name = path[strings.LastIndexByte(path, '/')+1:]; imp.Name != nil {
+				name = imp.Name.Name
+			}
+		}
+	}
+	return name
 }
 
 // ways are what net/http offers to whoever wants out without asking.
@@ -84,14 +155,7 @@ func placeOf(file string) string {
 // waysOut names what f uses of net/http to make a client or go without one. A
 // pointer to a client is one that somebody else made.
 func waysOut(f *ast.File) (found []string) {
-	name := ""
-	for _, imp := range f.Imports {
-		if imp.Path.Value == `"net/http"` {
-			if name = "http"; imp.Name != nil {
-				name = imp.Name.Name
-			}
-		}
-	}
+	name := importedAs(f, "net/http")
 	ast.Inspect(f, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.StarExpr:

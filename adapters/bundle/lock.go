@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/social"
 )
 
 // What a bundle may hold. A bundle is somebody else's file, and it is read by
@@ -62,8 +63,6 @@ const (
 )
 
 var (
-	idPattern       = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)+$`)
-	versionPattern  = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
 	platformPattern = regexp.MustCompile(`^(any|[a-z0-9]+/[a-z0-9]+)$`)
 	digestPattern   = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
@@ -97,9 +96,9 @@ func (l Lock) check() error {
 	switch {
 	case l.Format != Format:
 		return fault.New(fault.Invalid, "bundle.format", "This bundle has format %d; this program reads %d.", l.Format, Format)
-	case !idPattern.MatchString(l.ID) || len(l.ID) > 100:
+	case !social.IsID(l.ID):
 		return bad("%.80q is no plugin's id", l.ID)
-	case !versionPattern.MatchString(l.Version) || len(l.Version) > 100:
+	case !social.IsVersion(l.Version):
 		return bad("%.80q is no version", l.Version)
 	case !platformPattern.MatchString(l.Platform):
 		return bad("%.80q is no platform", l.Platform)

@@ -3,15 +3,14 @@ package bundle
 import (
 	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"io"
 	"os"
 
+	"github.com/carillonhq/carillon/core/catalog"
 	"github.com/carillonhq/carillon/ports/fault"
 )
 
@@ -26,7 +25,7 @@ const purpose = "carillon bundle 1\n"
 // it can be checked by whoever does not know the key yet; whether the key is
 // one to trust is another question.
 type Signature struct {
-	Key       string `json:"key"` // KeyID of Public
+	Key       string `json:"key"` // catalog.KeyID of Public
 	Public    []byte `json:"public"`
 	Signature []byte `json:"signature"`
 }
@@ -40,16 +39,10 @@ func (s *Signature) encode() []byte {
 	return raw
 }
 
-// KeyID names a public key: the first 16 hexadecimal digits of its SHA-256.
-func KeyID(public ed25519.PublicKey) string {
-	sum := sha256.Sum256(public)
-	return hex.EncodeToString(sum[:8])
-}
-
 // Check verifies the signature over a bundle's digest. It returns
 // fault.Invalid if it is not that key's, or not over that digest.
 func (s *Signature) Check(digest string) error {
-	if len(s.Public) != ed25519.PublicKeySize || KeyID(s.Public) != s.Key || !ed25519.Verify(s.Public, []byte(purpose+digest), s.Signature) {
+	if len(s.Public) != ed25519.PublicKeySize || catalog.KeyID(s.Public) != s.Key || !ed25519.Verify(s.Public, []byte(purpose+digest), s.Signature) {
 		return fault.New(fault.Invalid, "bundle.bad_signature", "The signature does not belong to this bundle: it was changed after it was signed, or signed by somebody else.")
 	}
 	return nil
@@ -66,7 +59,7 @@ func Sign(out io.Writer, in io.ReadSeeker, key ed25519.PrivateKey) (Contents, er
 	if !ok {
 		return Contents{}, errors.New("this is no ed25519 key")
 	}
-	c.Signature = &Signature{Key: KeyID(public), Public: public, Signature: ed25519.Sign(key, []byte(purpose+c.Digest))}
+	c.Signature = &Signature{Key: catalog.KeyID(public), Public: public, Signature: ed25519.Sign(key, []byte(purpose+c.Digest))}
 	if _, err := in.Seek(0, io.SeekStart); err != nil {
 		return Contents{}, err
 	}
@@ -108,7 +101,7 @@ func NewKey() (private, public []byte, id string, err error) {
 	}
 	private = pem.EncodeToMemory(&pem.Block{Type: pemPrivate, Bytes: der})
 	public = pem.EncodeToMemory(&pem.Block{Type: pemPublic, Bytes: spki})
-	return private, public, KeyID(pub), nil
+	return private, public, catalog.KeyID(pub), nil
 }
 
 // ParsePrivateKey reads what NewKey made.

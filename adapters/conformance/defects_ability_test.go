@@ -35,6 +35,21 @@ func abilityDefects() map[string]defect {
 				return absent, nil
 			}})
 		}},
+		"ignores what is taken": {notices: "L1.find.taken", serve: func(p *pigeon.Pigeon) {
+			var first sync.Map
+			sdk.Serve(wrong{Pigeon: p, publish: func(ctx context.Context, r social.PublishRequest) (social.Step, error) {
+				step, err := p.Publish(ctx, r)
+				if step.Receipt != nil {
+					first.LoadOrStore(r.Content.Text, step.Receipt)
+				}
+				return step, err
+			}, find: func(ctx context.Context, r social.FindRequest) (social.Finding, error) {
+				if found, ok := first.Load(r.Content.Text); ok && len(r.Taken) > 0 {
+					return social.Finding{Verdict: social.Found, Receipt: found.(*social.Receipt)}, nil
+				}
+				return p.Find(ctx, r)
+			}})
+		}},
 		"looks at one page": {notices: "L1.find.full", serve: func(p *pigeon.Pigeon) {
 			var mu sync.Mutex
 			var page []*social.Receipt // the newest, as a listing has them

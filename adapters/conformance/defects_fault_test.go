@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/carillonhq/carillon/plugins/pigeon"
@@ -18,6 +19,19 @@ func faultDefects() map[string]defect {
 				step, err := right(ctx, r)
 				if err != nil && social.FaultOf(err, r.Commit).Kind == social.Ambiguous {
 					return right(ctx, r)
+				}
+				return step, err
+			}
+		}),
+		"takes the older one for it": publishing(commit+"older", func(right publisher) publisher {
+			var first sync.Map
+			return func(ctx context.Context, r social.PublishRequest) (social.Step, error) {
+				step, err := right(ctx, r)
+				if step.Receipt != nil {
+					first.LoadOrStore(r.Content.Text, step.Receipt)
+				}
+				if there, ok := first.Load(r.Content.Text); ok && err != nil && social.FaultOf(err, r.Commit).Kind == social.Duplicate {
+					return social.Step{Receipt: there.(*social.Receipt)}, nil
 				}
 				return step, err
 			}

@@ -16,7 +16,7 @@ import (
 // Every check leads to a section that exists, and the report has its forms.
 func TestTheReport(t *testing.T) {
 	opt := pigeonOptions(t, false)
-	report, err := conformance.Run(t.Context(), conformance.Options{Options: opt, Level: 5, Load: conformance.Load{Publications: 20, AtOnce: 4}})
+	report, err := conformance.Run(t.Context(), conformance.Options{Options: opt, Level: 5, Load: conformance.Load{Publications: 20, AtOnce: 4}, Pause: pause})
 	if err != nil {
 		t.Fatal(err)
 	}

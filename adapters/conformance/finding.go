@@ -10,16 +10,15 @@ import (
 	"github.com/carillonhq/carillon/ports/social"
 )
 
-// found asks for an object until the answer is sure.
+// found asks for an object that was sent at since, as the kernel does, until the
+// answer is sure.
 func (b *bench) found(ctx context.Context, p rehearsalPlugin, t *rehearsal.Take, since time.Time) (social.Finding, []rehearsal.Exchange, error) {
 	mark := b.stage.Proxy.Label("find")
 	if b.stage.Settings.Settle > 0 {
 		pause(ctx, b.stage.Settings.Settle)
 	}
 	for range 20 {
-		f, err := p.Find(ctx, social.FindRequest{
-			Call: t.Request.Call, Account: t.Request.Account, Content: t.Request.Content, State: t.Request.State, Since: since,
-		})
+		f, err := t.Find(ctx, b.stage, p, since)
 		if err != nil {
 			fault := social.FaultOf(err, false)
 			if w := written(fault); w != nil {
@@ -88,6 +87,41 @@ func (b *bench) toldApart(ctx context.Context) error {
 	return nil
 }
 
+// passedOver: of two objects with the same words, each is its own post's. Who
+// goes by the words is told in taken which are others'.
+func (b *bench) passedOver(ctx context.Context) error {
+	content := b.textOnly().fresh()
+	since := time.Now()
+	var both [2]*rehearsal.Take
+	for i := range both {
+		t, err := b.put(ctx, content)
+		if err != nil {
+			return err
+		}
+		both[i] = t
+	}
+	for i, t := range both {
+		other := both[1-i].Receipt.Ref.ID
+		ask := t.Asks(since)
+		ask.Taken = []string{other}
+		mark := b.stage.Proxy.Label("find")
+		f, err := b.session.Plugin.Find(ctx, ask)
+		exchanges := b.stage.Proxy.Since(mark)
+		if w := written(faultOf(err)); w != nil {
+			return w
+		}
+		want := fmt.Sprintf("found, as %q, or unsure: %q is in taken, it stands for another post", t.Receipt.Ref.ID, other)
+		switch {
+		case err != nil:
+			return broke(want, "failed: %v", err).with(exchanges)
+		case f.Verdict == social.Unsure:
+		case f.Verdict != social.Found || f.Receipt.Ref.ID != t.Receipt.Ref.ID:
+			return broke(want, "answered %q (%+v)", f.Verdict, f.Receipt).with(exchanges)
+		}
+	}
+	return nil
+}
+
 // atOnce is how many objects are published at once to fill a page.
 const atOnce = 8
 
@@ -146,9 +180,7 @@ func (b *bench) crowd(ctx context.Context, s sample, n int) error {
 func (b *bench) verdict(ctx context.Context, p rehearsalPlugin, t *rehearsal.Take, since time.Time) (social.Finding, []rehearsal.Exchange, error) {
 	pause(ctx, b.stage.Settings.Settle)
 	mark := b.stage.Proxy.Label("find")
-	f, err := p.Find(ctx, social.FindRequest{
-		Call: t.Request.Call, Account: t.Request.Account, Content: t.Request.Content, State: t.Request.State, Since: since,
-	})
+	f, err := t.Find(ctx, b.stage, p, since)
 	exchanges := b.stage.Proxy.Since(mark)
 	if w := written(faultOf(err)); w != nil {
 		return f, exchanges, w

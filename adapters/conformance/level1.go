@@ -34,6 +34,7 @@ func level1(ctx context.Context, b *bench) {
 		{social.CanFind, "find.absent", "nothing is found before the commit", b.absentBefore},
 		{social.CanFind, "find.found", "an object is found after the commit", b.foundAfter},
 		{social.CanFind, "find.equal", "an older object with the same words is not taken for this one", b.toldApart},
+		{social.CanFind, "find.taken", "of two objects with the same words, each is found for its own post", b.passedOver},
 		{social.CanFind, "find.full", "an object that newer ones have pushed off the page is not called absent", b.notLostBehind},
 		{social.CanStatus, "find.status", "it is told how public an object is that is known, and that another is not there", b.tellsVisibility},
 		{social.CanMetrics, "metrics", "metrics come for what is known, and only for that", b.metrics},

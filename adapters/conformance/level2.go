@@ -38,6 +38,10 @@ func level2(ctx context.Context, b *bench) {
 			id := fmt.Sprintf("%s.%s.%s", s.sample.name, slug(s.place), t.id)
 			b.check(ctx, 2, id, fmt.Sprintf("%s: %s", s.place, t.what), "faults", func(ctx context.Context) error { return b.spoiled(ctx, s, t) })
 		}
+		if s.commit {
+			id := fmt.Sprintf("%s.%s.older", s.sample.name, slug(s.place))
+			b.check(ctx, 2, id, fmt.Sprintf("%s: the platform refuses it, because an older one says the same", s.place), "faults", func(ctx context.Context) error { return b.older(ctx, s) })
+		}
 	}
 	if b.stage.Manifest.Can(social.CanFind) {
 		for _, t := range b.troubles() {
@@ -221,9 +225,7 @@ func (b *bench) blind(ctx context.Context, t trouble) error {
 		call, cancel = context.WithTimeout(ctx, shortCall)
 	}
 	defer cancel()
-	f, err := b.session.Plugin.Find(call, social.FindRequest{
-		Call: take.Request.Call, Account: take.Request.Account, Content: take.Request.Content, State: take.Request.State, Since: rehearsal.Since(take.Armed),
-	})
+	f, err := b.session.Plugin.Find(call, take.Asks(take.Armed))
 	if w := written(faultOf(err)); w != nil {
 		return w
 	}

@@ -1,12 +1,13 @@
 package egress
 
 import (
-	"net"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/carillonhq/carillon/ports/social"
 )
 
 // Grant is what one plugin may do through a Proxy. It is safe for concurrent use.
@@ -18,8 +19,8 @@ type Grant struct {
 	slots  chan struct{}
 
 	mu    sync.Mutex
-	hosts map[string]int       // pattern → how many want it open
-	told  map[string]time.Time // host → when its refusal was last told
+	hosts map[social.HostPattern]int // how many want it open
+	told  map[string]time.Time       // host → when its refusal was last told
 
 	requests, unattributed, refused, sent, received atomic.Int64
 }
@@ -86,59 +87,29 @@ func (g *Grant) add(hosts []string, n int) {
 	}
 }
 
-// named are the hosts that can be opened, as names are compared.
-func named(hosts []string) (out []string) {
+// named are the hosts that can be opened: patterns of one owner's names.
+func named(hosts []string) (out []social.HostPattern) {
 	for _, h := range hosts {
-		if h = normal(h); h != "" && !strings.ContainsAny(h, "{}/") && !tooWide(h) {
-			out = append(out, h)
+		if p, ok := social.ParseHost(h); ok {
+			out = append(out, p)
 		}
 	}
 	return out
 }
 
-// tooWide reports whether a pattern is of more than one name's own: of every
-// name, of all below a whole top-level domain, or of what matches knows nothing of.
-func tooWide(pattern string) bool {
-	if h, _, err := net.SplitHostPort(pattern); err == nil {
-		pattern = h
-	}
-	suffix, wild := strings.CutPrefix(pattern, "*.")
-	return strings.Contains(suffix, "*") || wild && !strings.Contains(strings.Trim(suffix, "."), ".")
-}
-
 // permits reports whether the holder may name target, "host" or "host:port".
 func (t *pass) permits(target string) bool {
-	target = normal(target)
-	host, port, err := net.SplitHostPort(target)
-	if err != nil {
-		host, port = strings.Trim(target, "[]"), ""
-	}
-	host = strings.TrimSuffix(host, ".")
-	ours := func(pattern string) bool { return matches(pattern, host, port) }
-	if slices.ContainsFunc(t.hosts, ours) {
+	if slices.ContainsFunc(t.hosts, func(p social.HostPattern) bool { return p.Matches(target) }) {
 		return true
 	}
 	t.grant.mu.Lock()
 	defer t.grant.mu.Unlock()
-	for pattern := range t.grant.hosts {
-		if ours(pattern) {
+	for p := range t.grant.hosts {
+		if p.Matches(target) {
 			return true
 		}
 	}
 	return false
-}
-
-func matches(pattern, host, port string) bool {
-	if h, p, err := net.SplitHostPort(pattern); err == nil {
-		if p != port {
-			return false
-		}
-		pattern = h
-	}
-	if suffix, ok := strings.CutPrefix(pattern, "*."); ok {
-		return len(host) > len(suffix)+1 && strings.HasSuffix(host, "."+suffix)
-	}
-	return strings.Trim(pattern, "[]") == host
 }
 
 // normal is h as names are compared: lower case, without the root's dot.

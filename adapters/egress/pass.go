@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/carillonhq/carillon/ports/social"
 )
 
 // A Call is on whose behalf a plugin asks for something: one call that its host
@@ -39,9 +41,9 @@ type pass struct {
 	grant  *Grant
 	call   Call
 	key    [sha256.Size]byte
-	hosts  []string        // besides the grant's
-	traced context.Context //nolint:containedctx // of the call, for who observes it
-	life   context.Context //nolint:containedctx // which every tunnel shares
+	hosts  []social.HostPattern // besides the grant's
+	traced context.Context      //nolint:containedctx // of the call, for who observes it
+	life   context.Context      //nolint:containedctx // which every tunnel shares
 	cancel context.CancelFunc
 }
 

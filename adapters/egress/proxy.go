@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/social"
 )
 
 // Limits bound what one plugin does through a Proxy. Zero fields mean the defaults.
@@ -102,7 +103,7 @@ func (p *Proxy) Close() error {
 // templates, such as "{instance}", are left out: Grant.Allow opens those for
 // the time of a call.
 func (p *Proxy) Grant(plugin string, hosts []string) *Grant {
-	g := &Grant{plugin: plugin, proxy: p, slots: make(chan struct{}, p.limits.Conns), hosts: map[string]int{}}
+	g := &Grant{plugin: plugin, proxy: p, slots: make(chan struct{}, p.limits.Conns), hosts: map[social.HostPattern]int{}}
 	g.add(hosts, 1)
 	g.own, g.url = p.admit(context.Background(), &pass{grant: g, traced: context.Background()})
 	return g

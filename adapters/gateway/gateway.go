@@ -37,22 +37,32 @@ type Files interface {
 
 // Signer makes and reads addresses. It is safe for concurrent use.
 type Signer struct {
-	seal cipher.AEAD
-	base string
-	now  func() time.Time
+	seal   cipher.AEAD
+	others []cipher.AEAD
+	base   string
+	now    func() time.Time
 }
 
 var _ media.Links = (*Signer)(nil)
 
 // NewSigner returns a Signer for the gateway at base, such as
 // "http://127.0.0.1:40123". key is 32 secret bytes used for nothing else; every
-// process that shares it accepts the others' addresses.
-func NewSigner(key []byte, base string, now func() time.Time) *Signer {
+// process that shares it accepts the others' addresses. What other keys made
+// counts, too: those that were or will be current.
+func NewSigner(key []byte, base string, now func() time.Time, others ...[]byte) *Signer {
+	s := &Signer{seal: sealer(key), base: strings.TrimSuffix(base, "/"), now: now}
+	for _, other := range others {
+		s.others = append(s.others, sealer(other))
+	}
+	return s
+}
+
+func sealer(key []byte) cipher.AEAD {
 	seal, err := chacha20poly1305.NewX(key)
 	if err != nil {
-		panic(fmt.Sprintf("gateway: a key of %d bytes: %v", len(key), err)) // see above
+		panic(fmt.Sprintf("gateway: a key of %d bytes: %v", len(key), err)) // see NewSigner
 	}
-	return &Signer{seal: seal, base: strings.TrimSuffix(base, "/"), now: now}
+	return seal
 }
 
 // A pass is what an address says, to those who have the key.
@@ -82,6 +92,9 @@ func (s *Signer) open(token string) (p pass, ok bool) {
 	}
 	nonce, sealed := sealed[:s.seal.NonceSize()], sealed[s.seal.NonceSize():]
 	plain, err := s.seal.Open(nil, nonce, sealed, []byte(passBinding))
+	for i := 0; err != nil && i < len(s.others); i++ {
+		plain, err = s.others[i].Open(nil, nonce, sealed, []byte(passBinding))
+	}
 	if err != nil || json.Unmarshal(plain, &p) != nil {
 		return pass{}, false
 	}

@@ -29,6 +29,7 @@ var unaudited = map[string]string{
 	"forgotPassword":     "a letter is sent, or not: nothing changes, and an entry would tell which",
 	"refreshSession":     "a token is exchanged every few minutes, by programs; a stolen one is recorded",
 	"validatePost":       "it only looks, and keeps nothing",
+	"checkSender":        "it only looks, and keeps nothing",
 	"lookAtInvitation":   "it only looks, and keeps nothing",
 	"startProvider":      startsElsewhere, "startIdentity": startsElsewhere, "startProviderStepUp": startsElsewhere,
 	"beginPasskey":       "a question is kept for minutes; what its answer changes is recorded",
@@ -78,7 +79,7 @@ var sets = map[string]func(*stage){
 	},
 	"suspendTenant": func(*stage) {},
 	"createExport":  noExport, "linkExport": archived, "cancelErasure": erasing, "eraseTenant": childless,
-	"setBrand": labelled("pending"), "addDomain": labelled("pending"), "verifyDomain": labelled("pending"), "removeDomain": labelled("pending"), "makeDomainCanonical": labelled("proven"),
+	"setBrand": labelled("pending"), "setBrandPicture": labelled("pending"), "removeBrandPicture": labelled("pending"), "addDomain": labelled("pending"), "verifyDomain": labelled("pending"), "removeDomain": labelled("pending"), "makeDomainCanonical": labelled("proven"),
 	"updatePost":   planned(publishing.Draft),
 	"deletePost":   planned(publishing.Draft),
 	"schedulePost": planned(publishing.Draft),
@@ -203,7 +204,7 @@ func (s *stage) act(r route) string {
 	s.t.Helper()
 	headers := map[string]string{"Idempotency-Key": id.New("x"), "If-Match": `"v1"`, "Carillon-Tenant": string(s.tenant), "Authorization": "Bearer " + s.token}
 	switch r.op.OperationID {
-	case "uploadMedia":
+	case "uploadMedia", "setBrandPicture":
 		headers["Content-Type"] = "image/png"
 	case addPlugin:
 		headers["Content-Type"] = "application/octet-stream"

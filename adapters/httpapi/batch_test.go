@@ -197,7 +197,7 @@ func TestInclude(t *testing.T) {
 	if _, _, body := w.call("GET", "/api/v1/posts/"+live+"?include=metrics", as(tenant, token), ""); !strings.Contains(body, `"likes":3`) {
 		t.Error(body)
 	}
-	if code, _, body := w.call("GET", post+"?include=secrets", as(tenant, token), ""); code != 422 || !strings.Contains(body, `"pointer":"/query/include"`) {
+	if code, _, body := w.call("GET", post+"?include=secrets", as(tenant, token), ""); code != 400 || !strings.Contains(body, `"pointer":"/query/include"`) {
 		t.Errorf("%d %s", code, body)
 	}
 }

@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/adapters/httpapi/strictjson"
 	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants/branding"
 )
 
 // body reads what the route takes: JSON whole, up to 1 MiB, or a stream that
@@ -84,10 +86,16 @@ func tooLarge(limit int64) *fault.Error {
 	return fault.New(fault.Invalid, "request.too_large", "At most %d bytes.", limit)
 }
 
+// setPicture is the operation that takes a picture of a brand.
+const setPicture = "SetBrandPicture"
+
 // most is how many bytes a streaming route takes.
 func (s *surface) most(r api.Route) int64 {
-	if r.Operation == addPlugin {
+	switch r.Operation {
+	case addPlugin:
 		return maxBundle
+	case setPicture:
+		return branding.MaxPicture
 	}
 	return s.MaxUpload
 }
@@ -139,4 +147,27 @@ func (l *limited) Read(p []byte) (int, error) {
 		l.err = unread(err)
 	}
 	return n, l.err
+}
+
+// What is read, and how long it is waited for, of a body that nobody wanted, so
+// that whoever sends it hears why and can go on with the same connection.
+const (
+	spareBytes = 256 << 10
+	spareTime  = 500 * time.Millisecond
+)
+
+// endBody ends the connection of a request whose body was not read to its end.
+// fasthttp would read what is left of it as the next request, and behind a proxy
+// that shares connections this may become somebody else's.
+func endBody(ctx *fasthttp.RequestCtx) {
+	if !ctx.Request.IsBodyStream() {
+		return
+	}
+	if conn := ctx.Conn(); conn != nil {
+		_ = conn.SetReadDeadline(time.Now().Add(spareTime)) // the next request sets its own
+	}
+	rest, err := io.Copy(io.Discard, io.LimitReader(ctx.RequestBodyStream(), spareBytes))
+	if err != nil || rest == spareBytes {
+		ctx.SetConnectionClose()
+	}
 }

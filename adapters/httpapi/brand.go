@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -18,6 +19,10 @@ type Brands interface {
 	Get(ctx context.Context, who tenants.Scope) (own branding.Brand, counts branding.Resolved, err error)
 	Set(ctx context.Context, who tenants.Scope, b branding.Brand) (own branding.Brand, counts branding.Resolved, err error)
 	Theme(ctx context.Context, tenant tenants.ID) (branding.Theme, error)
+	SetPicture(ctx context.Context, who tenants.Scope, kind branding.PictureKind, r io.Reader) (own branding.Brand, counts branding.Resolved, err error)
+	RemovePicture(ctx context.Context, who tenants.Scope, kind branding.PictureKind) error
+	Picture(ctx context.Context, host tenants.ID, address string) (*branding.Picture, io.ReadCloser, error)
+	CheckSender(ctx context.Context, who tenants.Scope, selector string) (*branding.SenderCheck, error)
 }
 
 // GetBrand implements GET /brand.
@@ -51,6 +56,7 @@ func (s *Server) SetBrand(ctx context.Context, req api.SetBrandRequestObject) (a
 	in := req.Body
 	own, counts, err := s.Brands.Set(ctx, who, branding.Brand{
 		Product: or(in.Product), Support: or(in.Support), Accent: or(in.Accent), Surface: or(in.Surface), Ink: or(in.Ink), Version: version,
+		SenderName: or(in.SenderName), Sender: or(in.Sender), ReplyTo: or(in.ReplyTo),
 	})
 	if err != nil {
 		return nil, err
@@ -62,10 +68,15 @@ func (s *Server) SetBrand(ctx context.Context, req api.SetBrandRequestObject) (a
 func toBrand(own branding.Brand, counts branding.Resolved) api.Brand {
 	out := api.Brand{
 		Object: api.BrandObjectBrand, Product: counts.Product, Support: some(counts.Support), Accent: counts.Accent, Surface: counts.Surface, Ink: counts.Ink,
+		Logo: toPicture(counts.Logo), Favicon: toPicture(counts.Favicon), SenderName: some(counts.SenderName), Sender: some(counts.Sender), ReplyTo: some(counts.ReplyTo),
 		Own: api.BrandInput{
 			Product: some(own.Product), Support: some(own.Support), Accent: some(own.Accent), Surface: some(own.Surface), Ink: some(own.Ink),
+			SenderName: some(own.SenderName), Sender: some(own.Sender), ReplyTo: some(own.ReplyTo),
 		},
 		Origins: map[string]api.Origin{},
+	}
+	if counts.Sender != "" {
+		out.SenderProven = &counts.SenderProven
 	}
 	for part, o := range counts.Origins {
 		out.Origins[part] = api.Origin{TenantId: string(o.Tenant), Name: o.Name}
@@ -89,7 +100,8 @@ func (s *Server) GetTheme(ctx context.Context, req api.GetThemeRequestObject) (a
 		return nil, err
 	}
 	out := api.Theme{
-		Object: api.ThemeObjectTheme, Product: theme.Product, Support: some(theme.Support), Light: toPalette(theme.Light), Dark: toPalette(theme.Dark),
+		Object: api.ThemeObjectTheme, Product: theme.Product, Support: some(theme.Support), Logo: toPicture(theme.Logo), Favicon: toPicture(theme.Favicon),
+		Light: toPalette(theme.Light), Dark: toPalette(theme.Dark),
 	}
 	raw, err := json.Marshal(out)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/core/publishing"
+	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/tenants"
 )
 
@@ -41,11 +42,11 @@ func TestACalendarShowsALineOfEachPost(t *testing.T) {
 	}
 	const march = "scheduled_at[gte]=2031-03-01T00:00:00Z&scheduled_at[lt]=2031-04-01T00:00:00Z"
 	for query, want := range map[string][]api.CalendarEntry{
-		march:                        {line},
-		march + "&state=scheduled":   {line},
-		march + "&state=published":   {},
-		march + "&channel=" + ch:     {line},
-		march + "&channel=chn_other": {},
+		march:                               {line},
+		march + "&state=scheduled":          {line},
+		march + "&state=published":          {},
+		march + "&channel=" + ch:            {line},
+		march + "&channel=" + id.New("chn"): {},
 		"scheduled_at[gte]=2031-03-01T09:00:01Z&scheduled_at[lt]=2031-04-01T00:00:00Z": {},
 	} {
 		code, body := ask(query)
@@ -56,7 +57,7 @@ func TestACalendarShowsALineOfEachPost(t *testing.T) {
 		}
 	}
 	for _, query := range []string{
-		"", "scheduled_at[gte]=2031-03-01T00:00:00Z", march + "&state=odd",
+		"", "scheduled_at[gte]=2031-03-01T00:00:00Z", march + "&state=odd", march + "&channel=chn_other",
 		"scheduled_at[gte]=2031-03-01T00:00:00Z&scheduled_at[lt]=2031-06-01T00:00:00Z",
 		"scheduled_at[gte]=2031-03-01T00:00:00Z&scheduled_at[lt]=2031-03-01T00:00:00Z",
 	} {

@@ -86,30 +86,34 @@ func describe(out *api.Channel, t channels.Target) {
 
 // UpdateChannel implements PATCH /channels/{channel}.
 func (s *Server) UpdateChannel(ctx context.Context, req api.UpdateChannelRequestObject) (api.UpdateChannelResponseObject, error) {
-	ch, err := s.changeChannel(ctx, req.Channel, func(now channels.Channel) (channels.Change, error) {
-		next, err := strictjson.Merge(channelForm{now.Name}, *req.Body)
-		return channels.Change{Name: &next.Name}, err
+	ch, err := s.changeChannel(ctx, req.Channel, func(now channels.Channel) (*channels.Change, error) {
+		form := channelForm{now.Name}
+		next, err := strictjson.Merge(form, *req.Body)
+		if err != nil || strictjson.Same(form, next) {
+			return nil, err
+		}
+		return &channels.Change{Name: &next.Name}, nil
 	})
 	return api.UpdateChannel200JSONResponse(ch), err
 }
 
 // channelForm is what can be changed of a channel.
 type channelForm struct {
-	Name string `json:"name" validate:"min=1,max=120"`
+	Name string `json:"name" validate:"min=1,max=120,line"`
 }
 
 // PauseChannel implements POST /channels/{channel}:pause.
 func (s *Server) PauseChannel(ctx context.Context, req api.PauseChannelRequestObject) (api.PauseChannelResponseObject, error) {
-	ch, err := s.changeChannel(ctx, req.Channel, func(channels.Channel) (channels.Change, error) {
-		return channels.Change{Paused: ptr(true), PauseReason: ptr(or(or(req.Body).Reason))}, nil
+	ch, err := s.changeChannel(ctx, req.Channel, func(channels.Channel) (*channels.Change, error) {
+		return &channels.Change{Paused: ptr(true), PauseReason: ptr(or(or(req.Body).Reason))}, nil
 	})
 	return api.PauseChannel200JSONResponse(ch), err
 }
 
 // ResumeChannel implements POST /channels/{channel}:resume.
 func (s *Server) ResumeChannel(ctx context.Context, req api.ResumeChannelRequestObject) (api.ResumeChannelResponseObject, error) {
-	ch, err := s.changeChannel(ctx, req.Channel, func(channels.Channel) (channels.Change, error) {
-		return channels.Change{Paused: ptr(false)}, nil
+	ch, err := s.changeChannel(ctx, req.Channel, func(channels.Channel) (*channels.Change, error) {
+		return &channels.Change{Paused: ptr(false)}, nil
 	})
 	return api.ResumeChannel200JSONResponse(ch), err
 }
@@ -129,8 +133,8 @@ func (s *Server) DeleteChannel(ctx context.Context, req api.DeleteChannelRequest
 }
 
 // changeChannel makes a change of what is there now, if that is what the
-// caller has seen.
-func (s *Server) changeChannel(ctx context.Context, id string, fn func(channels.Channel) (channels.Change, error)) (out api.Channel, err error) {
+// caller has seen and there is one.
+func (s *Server) changeChannel(ctx context.Context, id string, fn func(channels.Channel) (*channels.Change, error)) (out api.Channel, err error) {
 	who, err := tenants.FromContext(ctx)
 	if err != nil {
 		return out, err
@@ -147,7 +151,10 @@ func (s *Server) changeChannel(ctx context.Context, id string, fn func(channels.
 	if err != nil {
 		return out, err
 	}
-	ch, err := s.Channels.Update(ctx, who, now.ID, version, change)
+	ch := now
+	if change != nil {
+		ch, err = s.Channels.Update(ctx, who, now.ID, version, *change)
+	}
 	if err != nil {
 		return out, raced(err, s.channelVersion(ctx, who, id))
 	}

@@ -100,6 +100,8 @@ func reasons(t *testing.T, root string) map[string]code {
 			switch n := n.(type) {
 			case *ast.CallExpr:
 				pairs(found, n.Args)
+			case *ast.AssignStmt: // c.Reason, c.Remedy = "slug", "A sentence."
+				pairs(found, n.Rhs)
 			case *ast.CompositeLit:
 				pairs(found, n.Elts)
 				keyed(found, n.Elts)
@@ -141,16 +143,24 @@ func keyed(found map[string]code, list []ast.Expr) {
 
 // add keeps, of several sentences for one slug, the first by alphabet.
 func add(found map[string]code, slug string, class fault.Code, sentence string) {
-	generic := classes[class].Title + "."
-	title := strings.TrimSpace(verb.ReplaceAllString(strings.ReplaceAll(sentence, "%%", "%"), "…"))
-	if title == "" || title == "…" {
-		title = generic
+	title := strings.TrimSpace(strings.ReplaceAll(sentence, "%%", "%"))
+	whole := title != "" && !verb.MatchString(sentence)
+	if !whole {
+		title = spelled(slug)
 	}
 	next := code{slug, class, title}
-	if had, ok := found[slug]; ok && (title == generic || had.Title != generic && cmp.Compare(had.Title, title) < 0) {
+	if had, ok := found[slug]; ok && (!whole || had.Title != spelled(slug) && cmp.Compare(had.Title, title) < 0) {
 		return
 	}
 	found[slug] = next
+}
+
+// spelled is a slug as a title, for what says something else each time:
+// "request.too_large" is "Request: too large."
+func spelled(slug string) string {
+	noun, reason, _ := strings.Cut(slug, ".")
+	title := strings.ToUpper(noun[:1]) + noun[1:] + ": " + strings.ReplaceAll(reason, ".", ": ")
+	return strings.ReplaceAll(title, "_", " ") + "."
 }
 
 // classIn is the fault code among the arguments: fault.X, or the class of social.X.

@@ -86,7 +86,7 @@ func (s *Server) callback(c *fiber.Ctx) error {
 	conn, err := s.Channels.Callback(c.UserContext(), c.Cookies(connectCookie), query["state"], query)
 	err = onCallback(err)
 	if err != nil && c.Accepts(fiber.MIMEApplicationJSON, fiber.MIMETextHTML) == fiber.MIMETextHTML {
-		return notConnected(c, fault.Of(err))
+		return s.notConnected(c, fault.Of(err))
 	}
 	if err != nil {
 		return err
@@ -95,7 +95,7 @@ func (s *Server) callback(c *fiber.Ctx) error {
 	if conn.ReturnURL != "" {
 		return c.Redirect(conn.ReturnURL, fiber.StatusSeeOther)
 	}
-	return html(c, "connected", conn)
+	return s.branded(c, "connected", "Connected", conn)
 }
 
 // onCallback points at the parameter that a member of an input came from.
@@ -108,12 +108,12 @@ func onCallback(err error) error {
 
 // notConnected tells a person in a browser what they can do about it. A fault
 // that is nobody's doing goes the way of all others, into the log.
-func notConnected(c *fiber.Ctx, f *fault.Error) error {
+func (s *surface) notConnected(c *fiber.Ctx, f *fault.Error) error {
 	if f.Code == fault.Internal || f.Code == fault.Unavailable {
 		return f
 	}
 	c.Status(statusOf(f))
-	return html(c, "refused", map[string]any{"Message": f.Message, "Reason": f.Reason, "Elsewhere": f.Reason == "connection.unknown_state"})
+	return s.branded(c, "refused", "Not connected", map[string]any{"Message": f.Message, "Reason": f.Reason, "Elsewhere": f.Reason == "connection.unknown_state"})
 }
 
 func toConnection(c channels.Connection) api.Connection {

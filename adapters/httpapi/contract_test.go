@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -43,6 +44,7 @@ var elsewise = map[string]string{
 	"linkExport":           "export.not_ready",           // nobody makes it
 	"downloadExport":       "export.bad_link",            // it is no link
 	"finishIdentity":       "sign_in.stale",              // nobody left to come back
+	"getThemePicture":      "brand.no_picture",           // the row was written without its bytes
 	"getMediaContent":      "blob.not_found",             // the row was written without its bytes
 	"schedulePost":         "post.in_flight",             // it is out, perhaps: somebody has to look
 	"publishPost":          "post.in_flight",             //
@@ -73,7 +75,7 @@ func TestEveryOperationAnswersByContract(t *testing.T) {
 			}
 			names := w.victim(tenant, owner)
 			names["session"] = w.session(token)
-			if owned := map[string]string{"setBrand": "pending", "addDomain": "pending", "verifyDomain": "pending", "makeDomainCanonical": "proven"}[r.op.OperationID]; owned != "" {
+			if owned := map[string]string{"setBrand": "pending", "setBrandPicture": "pending", "removeBrandPicture": "pending", "checkSender": "pending", "addDomain": "pending", "verifyDomain": "pending", "makeDomainCanonical": "proven"}[r.op.OperationID]; owned != "" {
 				tenant = agency // on a plan with hosts of its own
 				postgrestest.Exec(t, w.db, "update tenants set tier = 'agency' where tenant_id = $1", agency)
 				_, token = w.member(agency, tenants.Owner)
@@ -95,7 +97,7 @@ func TestEveryOperationAnswersByContract(t *testing.T) {
 func (w *world) byContract(doc *openapi3.T, r route, token string, tenant tenants.ID, names map[string]string) {
 	w.t.Helper()
 	headers := map[string]string{"Idempotency-Key": id.New("x"), "If-Match": `"v1"`, "Carillon-Tenant": string(tenant), "Authorization": "Bearer " + token}
-	if r.op.OperationID == "uploadMedia" {
+	if r.op.OperationID == "uploadMedia" || r.op.OperationID == "setBrandPicture" {
 		headers["Content-Type"] = "image/png"
 	}
 	if r.op.OperationID == addPlugin {
@@ -104,6 +106,14 @@ func (w *world) byContract(doc *openapi3.T, r route, token string, tenant tenant
 	code, answer, body := w.call(r.method, r.fill(w.t, names), headers, named(r.body(w.t), names))
 	if r.op.Extensions["x-public"] == nil {
 		w.expected(r, code, body)
+	}
+	if at := answer.Get("Location"); code == 201 && (!strings.HasPrefix(at, "/api/v1/") || strings.ContainsAny(at, "{}<>")) {
+		w.t.Errorf("what was made is at %q", at)
+	}
+	for _, at := range instants.FindAllString(body, -1) {
+		if !settled.MatchString(at) {
+			w.t.Errorf("%s is no time as all others are", at)
+		}
 	}
 	response := r.op.Responses.Status(code)
 	if response == nil {
@@ -123,6 +133,12 @@ func (w *world) byContract(doc *openapi3.T, r route, token string, tenant tenant
 		w.shaped(content.Schema, body)
 	}
 }
+
+// instants are times in an answer, and settled the one form they have.
+var (
+	instants = regexp.MustCompile(`"\d{4}-\d\d-\d\dT[^"]*"`)
+	settled  = regexp.MustCompile(`^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z"$`)
+)
 
 func (w *world) shaped(as *openapi3.SchemaRef, body string) {
 	w.t.Helper()

@@ -14,12 +14,15 @@ import (
 
 // A signer makes opaque strings that only it can make, each bound to what it
 // was made for.
-type signer struct{ key []byte }
+type signer struct {
+	key    []byte
+	others [][]byte // what they signed counts, too
+}
 
 const macSize = 16
 
 func (s signer) sign(binding, payload string) string {
-	return base64.RawURLEncoding.EncodeToString(append(s.mac(binding, payload), payload...))
+	return base64.RawURLEncoding.EncodeToString(append(mac(s.key, binding, payload), payload...))
 }
 
 func (s signer) open(binding, signed string) (payload string, ok bool) {
@@ -28,12 +31,16 @@ func (s signer) open(binding, signed string) (payload string, ok bool) {
 		return "", false
 	}
 	payload = string(raw[macSize:])
-	return payload, hmac.Equal(raw[:macSize], s.mac(binding, payload))
+	ok = hmac.Equal(raw[:macSize], mac(s.key, binding, payload))
+	for _, other := range s.others {
+		ok = ok || hmac.Equal(raw[:macSize], mac(other, binding, payload))
+	}
+	return payload, ok
 }
 
-func (s signer) mac(binding, payload string) []byte {
+func mac(key []byte, binding, payload string) []byte {
 	bound := sha256.Sum256([]byte(binding))
-	h := hmac.New(sha256.New, s.key)
+	h := hmac.New(sha256.New, key)
 	h.Write(bound[:])
 	h.Write([]byte(payload))
 	return h.Sum(nil)[:macSize]

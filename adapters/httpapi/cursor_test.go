@@ -7,7 +7,7 @@ import (
 )
 
 func TestCursorBelongsToItsList(t *testing.T) {
-	s := signer{[]byte(strings.Repeat("k", 32))}
+	s := signer{key: []byte(strings.Repeat("k", 32))}
 	cursor := s.sign("ten_a\n/posts\nstate=draft", "post_1")
 	for name, tc := range map[string]struct {
 		signer  signer
@@ -19,7 +19,7 @@ func TestCursorBelongsToItsList(t *testing.T) {
 		"other tenant":  {s, "ten_b\n/posts\nstate=draft", cursor, false},
 		"other list":    {s, "ten_a\n/media\nstate=draft", cursor, false},
 		"other filter":  {s, "ten_a\n/posts\nstate=live", cursor, false},
-		"other key":     {signer{[]byte(strings.Repeat("l", 32))}, "ten_a\n/posts\nstate=draft", cursor, false},
+		"other key":     {signer{key: []byte(strings.Repeat("l", 32))}, "ten_a\n/posts\nstate=draft", cursor, false},
 		"changed":       {s, "ten_a\n/posts\nstate=draft", cursor[:len(cursor)-1] + "A", false},
 		"cut":           {s, "ten_a\n/posts\nstate=draft", cursor[:20], false},
 		"not base64":    {s, "ten_a\n/posts\nstate=draft", cursor + "!", false},
@@ -36,7 +36,7 @@ func TestCursorBelongsToItsList(t *testing.T) {
 }
 
 func FuzzCursor(f *testing.F) {
-	s := signer{[]byte(strings.Repeat("k", 32))}
+	s := signer{key: []byte(strings.Repeat("k", 32))}
 	f.Add("list", s.sign("list", "post_1"))
 	f.Add("list", "")
 	f.Add("", "AAAAAAAAAAAAAAAAAAAAAAAAAA")

@@ -10,7 +10,7 @@ import (
 
 // Domains is what the HTTP surface uses of domains.Service.
 type Domains interface {
-	Add(ctx context.Context, who tenants.Scope, host string) (*domains.Domain, error)
+	Add(ctx context.Context, who tenants.Scope, host string, mail bool) (*domains.Domain, error)
 	List(ctx context.Context, who tenants.Scope) ([]domains.Domain, error)
 	Get(ctx context.Context, who tenants.Scope, name domains.ID) (*domains.Domain, error)
 	Verify(ctx context.Context, who tenants.Scope, name domains.ID) (*domains.Domain, error)
@@ -38,7 +38,7 @@ func (s *Server) AddDomain(ctx context.Context, req api.AddDomainRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.Domains.Add(ctx, who, req.Body.Host)
+	d, err := s.Domains.Add(ctx, who, req.Body.Host, or(req.Body.MailOnly))
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func (s *Server) aboutDomain(ctx context.Context, name string, do func(context.C
 
 func (s *Server) toDomain(d *domains.Domain) api.Domain {
 	return api.Domain{
-		Id: string(d.ID), Object: api.DomainObjectDomain, Host: d.Host, State: api.DomainState(d.State), Canonical: d.Canonical,
+		Id: string(d.ID), Object: api.DomainObjectDomain, Host: d.Host, MailOnly: some(d.Mail), State: api.DomainState(d.State), Canonical: d.Canonical,
 		Proof:  api.DomainProof{Type: api.TXT, Name: d.ProofName(), Value: d.ProofText()},
 		Target: s.Domains.Target(), Problem: some(api.DomainProblem(d.Problem)), CheckedAt: some(d.CheckedAt), ProvenAt: some(d.ProvenAt),
 		ServedUntil: d.Told().ServedTill, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,

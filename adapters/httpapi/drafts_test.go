@@ -291,7 +291,7 @@ func TestMethods(t *testing.T) {
 		"a verb, otherwise": {"PUT", post + ":publish", "POST", "route.method_not_allowed", 405},
 		"a verb on a list":  {"GET", "/api/v1/posts:batch", "POST", "route.method_not_allowed", 405},
 		"no such verb":      {"GET", post + ":explode", "", "post.not_found", 404},
-		"a thing":           {"PUT", post, "DELETE, GET, PATCH", "route.method_not_allowed", 405},
+		"a thing":           {"PUT", post, "DELETE, GET, HEAD, PATCH", "route.method_not_allowed", 405},
 		"a page":            {"POST", "/docs", "GET, HEAD", "route.method_not_allowed", 405},
 		"unknown":           {"BREW", post, "", "request.unknown_method", 501},
 		"unknown, nowhere":  {"get", "/nowhere", "", "request.unknown_method", 501},

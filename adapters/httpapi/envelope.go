@@ -1,11 +1,9 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/netip"
-	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -13,7 +11,6 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/carillonhq/carillon/core/events"
-	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
 )
 
@@ -87,38 +84,6 @@ func harden(c *fiber.Ctx) {
 	for _, h := range securityHeaders {
 		c.Set(h[0], h[1])
 	}
-}
-
-// sound refuses requests that two servers could read as two different ones.
-func sound(c *fiber.Ctx) error {
-	raw := c.Request().Header.RawHeaders()
-	length, coding := count(raw, "content-length"), count(raw, "transfer-encoding")
-	if length+coding > 1 {
-		return fault.New(fault.Invalid, "request.bad_framing", "The length of the body is given more than once.")
-	}
-	if count(raw, "host") > 1 {
-		return fault.New(fault.Invalid, "request.wrong_host", "The host is given more than once.")
-	}
-	target := string(c.Request().Header.RequestURI())
-	if strings.HasPrefix(target, "/") {
-		return nil
-	}
-	u, err := url.Parse(target)
-	if err != nil || !strings.EqualFold(u.Host, string(c.Request().Header.Host())) {
-		return fault.New(fault.Invalid, "request.wrong_host", "The address and the Host header differ.")
-	}
-	return nil
-}
-
-// count counts the header lines with name.
-func count(raw []byte, name string) (n int) {
-	for line := range bytes.Lines(raw) {
-		key, _, ok := bytes.Cut(line, []byte(":"))
-		if ok && strings.EqualFold(string(bytes.TrimSpace(key)), name) {
-			n++
-		}
-	}
-	return n
 }
 
 // client is the address the request comes from: the right-most hop that is

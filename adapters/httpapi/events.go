@@ -42,7 +42,7 @@ func (s *Server) ListEvents(ctx context.Context, req api.ListEventsRequestObject
 // onQuery points at the parameter that a filter came from.
 func onQuery(err error) error {
 	if f := fault.Of(err); f.Code == fault.Invalid && f.Field == "/types/0" {
-		return fault.New(f.Code, f.Reason, "%s", f.Message).On("/query/type")
+		return fault.New(f.Code, f.Reason, "%s", f.Message).On("/query/type") // a 400, as for every parameter
 	}
 	return err
 }

@@ -3,8 +3,10 @@ package httpapi
 import (
 	"context"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
@@ -34,6 +36,7 @@ func (s *surface) guard(r api.Route) []fiber.Handler {
 		wellFormed(r),
 		s.body(r),
 		s.precondition(r),
+		created(r),
 		s.idempotent(r),
 	}
 }
@@ -144,8 +147,12 @@ func (s *surface) stepUp(r api.Route) fiber.Handler {
 // wellFormed refuses names that cannot be names, and parameters that the
 // contract does not know or that are given twice.
 func wellFormed(r api.Route) fiber.Handler {
+	patterns := map[string]*regexp.Regexp{}
+	for name, p := range r.Patterns {
+		patterns[name] = regexp.MustCompile(p)
+	}
 	return func(c *fiber.Ctx) error {
-		if err := knownQuery(c.Context().QueryArgs(), r.Query, r.Enums); err != nil {
+		if err := knownQuery(c.Context().QueryArgs(), r, patterns); err != nil {
 			return err
 		}
 		if path, err := url.PathUnescape(c.Path()); err != nil || !plain(path) {
@@ -168,19 +175,23 @@ func notFound(prefix string) error {
 	return fault.New(fault.NotFound, "request.not_found", "There is no such thing.")
 }
 
-func knownQuery(args *fasthttp.Args, known []string, enums map[string][]string) error {
+func knownQuery(args *fasthttp.Args, r api.Route, patterns map[string]*regexp.Regexp) error {
 	seen := map[string]bool{}
 	for k, v := range args.All() {
-		name := string(k)
-		switch {
-		case !slices.Contains(known, name):
+		name, value := string(k), string(v)
+		switch enum, prefix, form := r.Enums[name], r.QueryIDs[name], patterns[name]; {
+		case !slices.Contains(r.Query, name):
 			return fault.New(fault.Invalid, "request.unknown_parameter", "There is no parameter %.64q here.", name).On("/query/" + strings.ToValidUTF8(name, "?"))
 		case seen[name]:
 			return fault.New(fault.Invalid, "request.bad_parameter", "This parameter is there twice.").On("/query/" + name)
-		case !plain(string(v)) || len(v) > maxParameter:
+		case !plain(value) || len(value) > maxParameter || strings.ContainsFunc(value, unicode.IsControl) && name != "alt":
 			return api.BadParameter("/query/" + name)
-		case enums[name] != nil && !slices.Contains(enums[name], string(v)):
-			return fault.New(fault.Invalid, "request.unknown_value", "%s can be one of: %s.", name, strings.Join(enums[name], ", ")).On("/query/" + name)
+		case enum != nil && !slices.Contains(enum, value):
+			return fault.New(fault.Invalid, "request.unknown_value", "%s can be one of: %s.", name, strings.Join(enum, ", ")).On("/query/" + name)
+		case prefix != "" && !id.Is(prefix, value):
+			return fault.New(fault.Invalid, "request.bad_parameter", "%s is an id, such as %s_….", name, prefix).On("/query/" + name)
+		case form != nil && !form.MatchString(value):
+			return api.BadParameter("/query/" + name)
 		}
 		seen[name] = true
 	}

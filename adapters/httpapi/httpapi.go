@@ -27,6 +27,7 @@ import (
 	"github.com/carillonhq/carillon/core/idempotency"
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/branding"
 )
 
 // Authenticator turns the credential after "Bearer " into who holds it. It
@@ -47,6 +48,12 @@ type Resolver interface {
 	Resolve(ctx context.Context, user tenants.UserID, tenant tenants.ID) (tenants.Scope, error)
 }
 
+// Looks says how the pages of a tenant's host look; without a tenant, those of
+// the installation's own.
+type Looks interface {
+	Theme(ctx context.Context, tenant tenants.ID) (branding.Theme, error)
+}
+
 // Config is what New needs besides the use cases. Log, Auth, Scopes, Authz,
 // Realm, Keys, CursorKey, TicketKey and DownloadKey are required.
 type Config struct {
@@ -61,6 +68,8 @@ type Config struct {
 	Edge func() *admin.Edge
 	// Hosts says which hosts are served; nil: any.
 	Hosts Hosts
+	// Looks says how the pages of a host look; nil: as the product's own.
+	Looks Looks
 	// Keys remembers answers to requests with an Idempotency-Key.
 	Keys idempotency.Store
 	// Limits counts requests; nil counts in this process only.
@@ -71,6 +80,10 @@ type Config struct {
 	TicketKey []byte
 	// DownloadKey signs addresses of archives: 32 bytes that do nothing else.
 	DownloadKey []byte
+
+	// OtherCursorKeys and OtherTicketKeys are those that are or will be current
+	// elsewhere: what they signed counts, too.
+	OtherCursorKeys, OtherTicketKeys, OtherDownloadKeys [][]byte
 
 	// URL is where this surface is reached, "https://api.example.com", with
 	// no slash at the end. Empty: problem types are relative.
@@ -129,6 +142,7 @@ func New(cfg Config, s *Server) (*fiber.App, error) {
 		StrictRouting:                true,
 		DisableStartupMessage:        true,
 		ErrorHandler:                 w.problems,
+		JSONEncoder:                  encode,
 		ReadTimeout:                  10 * time.Second,
 		WriteTimeout:                 30 * time.Second,
 		IdleTimeout:                  60 * time.Second,
@@ -157,7 +171,7 @@ func newSurface(cfg Config) (*surface, error) {
 	if cfg.Limits == nil {
 		cfg.Limits = NewLimits(nil)
 	}
-	return &surface{Config: cfg, cursors: signer{cfg.CursorKey}, tickets: signer{cfg.TicketKey}, archive: signer{cfg.DownloadKey},
+	return &surface{Config: cfg, cursors: signer{cfg.CursorKey, cfg.OtherCursorKeys}, tickets: signer{cfg.TicketKey, cfg.OtherTicketKeys}, archive: signer{cfg.DownloadKey, cfg.OtherDownloadKeys},
 		tracer: otel.Tracer("github.com/carillonhq/carillon/adapters/httpapi")}, nil
 }
 
@@ -168,7 +182,11 @@ func (s *surface) contract(app *fiber.App, routes []api.Route) error {
 			return err
 		}
 		s.table = append(s.table, addressOf(r))
-		app.Add(r.Method, pattern(r.Path), append(s.guard(r), r.Handler)...)
+		handlers := append(s.guard(r), r.Handler)
+		app.Add(r.Method, pattern(r.Path), handlers...)
+		if r.Method == fiber.MethodGet { // the server leaves the body out
+			app.Add(fiber.MethodHead, pattern(r.Path), handlers...)
+		}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"time"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/core/identity"
@@ -12,6 +13,7 @@ import (
 type APIKeys interface {
 	Create(ctx context.Context, who tenants.Scope, n identity.NewKey) (*identity.IssuedKey, error)
 	List(ctx context.Context, who tenants.Scope) ([]identity.Key, error)
+	Rotate(ctx context.Context, who tenants.Scope, id identity.KeyID, grace time.Duration) (*identity.IssuedKey, error)
 	Revoke(ctx context.Context, who tenants.Scope, id identity.KeyID) error
 }
 
@@ -41,6 +43,23 @@ func (s *Server) CreateKey(ctx context.Context, req api.CreateKeyRequestObject) 
 		return nil, err
 	}
 	return api.CreateKey201JSONResponse{Key: toKey(key.Key), Secret: key.Secret.Reveal()}, nil
+}
+
+// RotateKey implements POST /api-keys/{key}:rotate.
+func (s *Server) RotateKey(ctx context.Context, req api.RotateKeyRequestObject) (api.RotateKeyResponseObject, error) {
+	who, err := tenants.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	grace := identity.DefaultGrace
+	if req.Body.GraceHours != nil {
+		grace = time.Duration(*req.Body.GraceHours) * time.Hour
+	}
+	key, err := s.APIKeys.Rotate(ctx, who, identity.KeyID(req.Key), grace)
+	if err != nil {
+		return nil, err
+	}
+	return api.RotateKey200JSONResponse{Key: toKey(key.Key), Secret: key.Secret.Reveal()}, nil
 }
 
 // RevokeKey implements DELETE /api-keys/{key}.

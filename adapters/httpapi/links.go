@@ -2,8 +2,11 @@ package httpapi
 
 import (
 	_ "embed"
+	"fmt"
 
 	"github.com/gofiber/fiber/v2"
+
+	"github.com/carillonhq/carillon/tenants/branding"
 )
 
 // A form is where a link in a letter leads: a page that asks for what the
@@ -67,16 +70,17 @@ const signInScript = "/docs/sign-in.js"
 const SignInPath = "/sign-in/"
 
 // formPolicy is pagePolicy and one script, which may call this origin.
-const formPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+const formPolicy = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
-// links are the pages of forms. They are public: they say nothing of anybody.
-func links(app *fiber.App) {
+// links are the pages of forms, as the brand of the host looks. They are public:
+// they say nothing of anybody.
+func (s *surface) links(app *fiber.App) {
 	for path, f := range forms {
-		app.Get(path, func(c *fiber.Ctx) error { return formPage(c, "form", f) })
+		app.Get(path, func(c *fiber.Ctx) error { return s.formPage(c, "form", f.Title, f) })
 	}
 	app.Get(SignInPath+":provider", func(c *fiber.Ctx) error {
 		name := c.Params("provider")
-		return formPage(c, "returned", map[string]string{"Target": base + "/auth/providers/" + name + ":finish", "Provider": name, "Script": signInScript})
+		return s.formPage(c, "returned", "Sign in", map[string]string{"Target": base + "/auth/providers/" + name + ":finish", "Provider": name, "Script": signInScript})
 	})
 	for path, source := range map[string][]byte{"/docs/links.js": linksJS, signInScript: signInJS} {
 		app.Get(path, func(c *fiber.Ctx) error {
@@ -86,10 +90,53 @@ func links(app *fiber.App) {
 	}
 }
 
-func formPage(c *fiber.Ctx, name string, data any) error {
-	if err := html(c, name, data); err != nil {
+func (s *surface) formPage(c *fiber.Ctx, name, title string, data any) error {
+	if err := s.branded(c, name, title, data); err != nil {
 		return err
 	}
 	c.Set("Content-Security-Policy", formPolicy)
 	return nil
+}
+
+// A view is a page under the brand of its host.
+type view struct {
+	Title string
+	Look  branding.Theme
+	Of    any
+}
+
+// branded answers a page as the brand of the host looks.
+func (s *surface) branded(c *fiber.Ctx, name, title string, data any) error {
+	look, err := s.look(c)
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderVary, fiber.HeaderHost)
+	return html(c, name, view{title, look, data})
+}
+
+// look is the theme of the host.
+func (s *surface) look(c *fiber.Ctx) (branding.Theme, error) {
+	if s.Looks == nil {
+		return branding.Resolve(nil, branding.Product).Theme(), nil
+	}
+	return s.Looks.Theme(c.UserContext(), s.hostTenant(c))
+}
+
+// themeCSS is the colours of the host as a style sheet: pages have no styles of
+// their own within.
+func (s *surface) themeCSS(c *fiber.Ctx) error {
+	look, err := s.look(c)
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, "text/css; charset=utf-8")
+	c.Set(fiber.HeaderCacheControl, "public, max-age=60")
+	c.Set(fiber.HeaderVary, fiber.HeaderHost)
+	return c.SendString(":root{" + variables(look.Light) + "}\n@media (prefers-color-scheme: dark){:root{" + variables(look.Dark) + "}}\n")
+}
+
+// variables are a palette as custom properties. A colour is digits alone.
+func variables(p branding.Palette) string {
+	return fmt.Sprintf("--surface:%s;--raised:%s;--text:%s;--muted:%s;--accent:%s;--on-accent:%s", p.Surface, p.Raised, p.Text, p.Muted, p.Accent, p.OnAccent)
 }

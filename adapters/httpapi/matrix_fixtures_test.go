@@ -26,7 +26,7 @@ func (w *world) victim(tenant tenants.ID, owner tenants.UserID) map[string]strin
 	ctx := w.t.Context()
 	who, err := w.registry.Resolve(ctx, owner, tenant)
 	must(w.t, err)
-	names := map[string]string{"tenant": string(tenant), "user": string(owner), "role": "reader", "platform": "test.platform", "provider": "there", "identity": w.identity(owner), "passkey": w.passkey(owner)}
+	names := map[string]string{"tenant": string(tenant), "user": string(owner), "role": "reader", "platform": "test.platform", "provider": "there", "picture": "logo", "address": strings.Repeat("a", 40), "identity": w.identity(owner), "passkey": w.passkey(owner)}
 	names["export"] = w.export(tenant)
 	names["impersonation"], names["block"], names["flag"] = id.New("imp"), id.New("blk"), "nothing"
 	names["child"] = string(postgrestest.Child(w.t, w.db, tenant, tenants.Workspace))
@@ -79,7 +79,9 @@ func (w *world) domain(tenant tenants.ID, state string) string {
 // brand gives tenant a brand.
 func (w *world) brand(tenant tenants.ID) {
 	w.t.Helper()
-	postgrestest.Exec(w.t, w.db, "insert into brands (tenant_id, product, updated_at) values ($1, 'Chimes', now())", tenant)
+	postgrestest.Exec(w.t, w.db, `insert into brands (tenant_id, product, sender, logo, updated_at) values ($1, 'Chimes', 'hello@chimes.example',
+		jsonb_build_object('id', 'pic_00000000000000000000000001', 'address', $2::text, 'mime', 'image/png', 'bytes', 9, 'width', 16, 'height', 16), now())`,
+		tenant, strings.Repeat("a", 40))
 }
 
 // plugin is one of the operator's with a version that runs, one before and one

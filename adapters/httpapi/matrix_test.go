@@ -35,8 +35,9 @@ var bodies = map[string]string{
 	"eraseTenant":     `{"name":"workspace of a test"}`,
 	"createExport":    `{"include_children":true}`,
 	"setBrand":        `{"accent":"#7a2048"}`,
-	"addDomain":       `{"host":"social.example.com"}`,
-	"createKey":       `{"name":"k","scopes":["post.read"]}`,
+	"setBrandPicture": `a picture`, "checkSender": `{"dkim_selector":"mail"}`,
+	"addDomain": `{"host":"social.example.com"}`,
+	"createKey": `{"name":"k","scopes":["post.read"]}`, "rotateKey": `{"grace_hours":1}`,
 	"startConnection": `{"platform":"test.platform"}`, "continueConnection": `{"input":{"a":"b"}}`,
 	"updatePublishingSettings": `{"missed_after_s":3600}`,
 	"updateChannel":            `{"name":"New"}`, "updateMedia": `{"alt":"New"}`,
@@ -208,9 +209,9 @@ func matrix(t *testing.T, db *postgres.DB) {
 		if r.op.Extensions["x-action"] == nil {
 			continue
 		}
-		// Platforms and plugins are the same for everybody: nobody's own tenant is
-		// another's to see in them.
-		common := strings.Contains(r.path, "{platform}") || strings.Contains(r.path, "{plugin}")
+		// Platforms, plugins and the places for pictures are the same for everybody:
+		// nobody's own tenant is another's to see in them.
+		common := strings.Contains(r.path, "{platform}") || strings.Contains(r.path, "{plugin}") || strings.Contains(r.path, "{picture}")
 		for as, p := range cast {
 			if !common || p.own != nil || p.tenant == victim {
 				w.cell(r, as, p, names, nothing)
@@ -255,7 +256,7 @@ func (w *world) ask(r route, p principal, tenant tenants.ID, names map[string]st
 		headers["Authorization"] = "Bearer " + p.bearer
 	}
 	body := named(r.body(w.t), names)
-	if r.op.OperationID == "uploadMedia" {
+	if r.op.OperationID == "uploadMedia" || r.op.OperationID == "setBrandPicture" {
 		headers["Content-Type"] = "image/png"
 	}
 	if r.op.OperationID == addPlugin {

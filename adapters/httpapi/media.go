@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"mime/multipart"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
@@ -81,51 +82,78 @@ func described(p api.UploadMediaParams) error {
 }
 
 // filePart finds the part named file. Before it, alt and name may say the same
-// as in the address; other parts are skipped, and those after it are not read.
+// as in the address. Nothing in a form is left unread: what is there twice, is
+// called something else or comes after the file is refused.
 func filePart(form *multipart.Reader, u media.UploadRequest) (media.UploadRequest, error) {
-	for range 10 {
+	texts := map[string]*string{"alt": &u.Alt, "name": &u.Name}
+	for {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
-			break
+			return u, fault.New(fault.Invalid, "media.no_file", "Send the file as a part named file.").On("/file")
 		}
 		if err != nil {
 			return u, unread(err)
 		}
-		if part.FormName() == "file" {
+		name := part.FormName()
+		if name == "file" {
 			if u.Name == "" {
 				u.Name = part.FileName()
 			}
-			u.DeclaredMIME, u.Reader = part.Header.Get(fiber.HeaderContentType), whole{part}
+			u.DeclaredMIME, u.Reader = part.Header.Get(fiber.HeaderContentType), &lastPart{part, form}
 			return u, nil
 		}
-		if text := map[string]*string{"alt": &u.Alt, "name": &u.Name}[part.FormName()]; text != nil {
-			if *text, err = said(part); err != nil {
-				return u, err
-			}
+		text := texts[name]
+		if text == nil {
+			return u, strayPart(name, "This form has a part named file and, before it, alt and name, each once.")
+		}
+		delete(texts, name)
+		if *text, err = said(part, name); err != nil {
+			return u, err
 		}
 	}
-	return u, fault.New(fault.Invalid, "media.no_file", "Send the file as a part named file.").On("/file")
+}
+
+func strayPart(name, says string) error {
+	return fault.New(fault.Invalid, "media.stray_part", "%s", says).On(pointerTo(name))
+}
+
+// pointerTo is where the part of a name is.
+func pointerTo(name string) string {
+	return "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(strings.ToValidUTF8(name[:min(len(name), 64)], "?"))
 }
 
 // said is a part that is a text. One that is too long for anything is cut, so
 // that whoever checks it refuses it.
-func said(part io.Reader) (string, error) {
+func said(part io.Reader, name string) (string, error) {
 	raw, err := io.ReadAll(io.LimitReader(part, utf8.UTFMax*(media.MaxAlt+1)))
 	if err != nil {
 		return "", unread(err)
 	}
 	if !plain(string(raw)) {
-		return "", fault.New(fault.Invalid, "text.malformed", "This text is not valid UTF-8.").On("/file")
+		return "", fault.New(fault.Invalid, "text.malformed", "This text is not valid UTF-8.").On("/" + name)
 	}
 	return string(raw), nil
 }
 
-// whole is a part of a form that says so when the form ends within it.
-type whole struct{ io.Reader }
+// lastPart is the last part of a form: it fails at its end if there is another,
+// and where the form breaks off within it.
+type lastPart struct {
+	io.Reader
+	form *multipart.Reader
+}
 
-func (w whole) Read(p []byte) (int, error) {
-	n, err := w.Reader.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
+func (p *lastPart) Read(b []byte) (int, error) {
+	n, err := p.Reader.Read(b)
+	switch {
+	case errors.Is(err, io.EOF):
+		more, end := p.form.NextPart()
+		switch {
+		case end == nil:
+			return n, strayPart(more.FormName(), "The file is the last part of the form. Send this before it, once.")
+		case !errors.Is(end, io.EOF):
+			return n, unread(end)
+		}
+	case err != nil:
 		err = unread(err)
 	}
 	return n, err
@@ -159,11 +187,15 @@ func (s *Server) UpdateMedia(ctx context.Context, req api.UpdateMediaRequestObje
 	if err != nil {
 		return nil, err
 	}
-	next, err := strictjson.Merge(mediaForm{now.Alt}, *req.Body)
+	form := mediaForm{now.Alt}
+	next, err := strictjson.Merge(form, *req.Body)
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.Media.SetAlt(ctx, who, now.ID, next.Alt, version)
+	m := now
+	if !strictjson.Same(form, next) {
+		m, err = s.Media.SetAlt(ctx, who, now.ID, next.Alt, version)
+	}
 	if err != nil {
 		return nil, raced(err, s.mediaVersion(ctx, who, now.ID))
 	}
@@ -173,7 +205,7 @@ func (s *Server) UpdateMedia(ctx context.Context, req api.UpdateMediaRequestObje
 
 // mediaForm is what can be changed of a file. Null takes the text away.
 type mediaForm struct {
-	Alt string `json:"alt,omitempty"`
+	Alt string `json:"alt,omitempty" validate:"text"`
 }
 
 func (s *Server) mediaVersion(ctx context.Context, who tenants.Scope, id media.ID) func() (int, error) {

@@ -31,6 +31,9 @@ func (s *surface) allowed(path string) (methods []string) {
 	for _, a := range s.table {
 		if a.path.MatchString(path) {
 			methods = append(methods, a.method)
+			if a.method == fiber.MethodGet {
+				methods = append(methods, fiber.MethodHead)
+			}
 		}
 	}
 	slices.Sort(methods)
@@ -61,6 +64,7 @@ func (s *surface) knowMethods(app *fiber.App) {
 	app.Server().Handler = func(ctx *fasthttp.RequestCtx) {
 		if slices.Contains(known, string(ctx.Method())) {
 			next(ctx)
+			endBody(ctx)
 			return
 		}
 		ctx.SetConnectionClose() // nobody reads the body

@@ -11,6 +11,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/tenants/branding"
 )
 
 // contractJSON is openapi.yaml as it is served.
@@ -25,7 +26,7 @@ var contractJSON []byte
 var pagesHTML string
 
 var pages = sync.OnceValue(func() *template.Template {
-	return template.Must(template.New("pages").Funcs(template.FuncMap{"prose": prose}).Parse(pagesHTML))
+	return template.Must(template.New("pages").Funcs(template.FuncMap{"prose": prose, "picture": func(p *branding.Picture) string { return branding.PicturePath + p.Address }}).Parse(pagesHTML))
 })
 
 // pagePolicy allows a page its own style sheet and nothing else.
@@ -43,7 +44,8 @@ func (s *surface) operations(app *fiber.App) {
 	})
 	app.Get("/docs", s.reference())
 	app.Get("/", func(c *fiber.Ctx) error { return c.Redirect("/docs", fiber.StatusSeeOther) })
-	links(app)
+	app.Get("/theme.css", s.themeCSS)
+	s.links(app)
 	app.Get("/docs/docs.js", func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderContentType, "text/javascript; charset=utf-8")
 		return c.Send(docsJS)

@@ -53,7 +53,7 @@ func toPlatform(m social.Manifest) api.Platform {
 }
 
 func needsInstance(m social.Manifest) bool {
-	return m.Auth.OAuth2 != nil && strings.Contains(m.Auth.OAuth2.AuthorizeURL, "{instance}")
+	return m.Auth.OAuth2 != nil && strings.Contains(m.Auth.OAuth2.AuthorizeURL, social.OwnServer)
 }
 
 func toFormat(f social.Format) api.Format {

@@ -30,7 +30,11 @@ const asJSON = "application/json"
 func sample(plugin, version string, hosts ...string) string {
 	m := catalogtest.Manifest(plugin, version)
 	m.Egress = append(m.Egress, hosts...)
-	return string(catalogtest.Of(catalog.Bundle{Digest: strings.ReplaceAll(id.New("x"), "_", ""), Platform: "any", Manifest: m}))
+	b := catalog.Bundle{Digest: strings.ReplaceAll(id.New("x"), "_", ""), Platform: "any", Manifest: m}
+	if len(hosts) > 0 {
+		b.Command = []string{"python3", "main.py"}
+	}
+	return string(catalogtest.Of(b))
 }
 
 // The operator adds, looks, approves and takes back; a tenant chooses within that.
@@ -67,7 +71,7 @@ func TestPluginsOverHTTP(t *testing.T) {
 		t.Errorf("added %v", got)
 	}
 	got := ask(201, boss, root, "POST", "/plugins", sample(plugin, "1.1.0", "evil.example"))
-	if got["version"] != "1.0.0" || fmt.Sprint(got["changes"]) != "[map[kind:host_added what:evil.example]]" {
+	if got["version"] != "1.0.0" || fmt.Sprint(got["changes"]) != "[map[kind:host_added what:evil.example] map[kind:command_changed what:python3 main.py]]" {
 		t.Errorf("upgrade %v", got)
 	}
 	seen := ask(200, admin, tenant, "GET", at, "")

@@ -170,8 +170,8 @@ func (s *Server) UpdatePost(ctx context.Context, req api.UpdatePostRequestObject
 			return nil, err
 		}
 		next, err := patched(now, *req.Body)
-		if err != nil {
-			return nil, err
+		if err != nil || strictjson.Same(toInput(now), next) {
+			return now, err
 		}
 		content, when, err := fromPost(next)
 		if err != nil {
@@ -211,7 +211,11 @@ func (s *Server) DeletePost(ctx context.Context, req api.DeletePostRequestObject
 		return nil, err
 	}
 	id := publishing.PostID(req.Post)
-	if err := s.Posts.Delete(ctx, who, id, versionOf(ctx)); err != nil {
+	version, err := versionOr(ctx, s.postVersion(ctx, who, id))
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Posts.Delete(ctx, who, id, version); err != nil {
 		return nil, raced(err, s.postVersion(ctx, who, id))
 	}
 	return api.DeletePost204Response{}, nil
@@ -224,7 +228,11 @@ func (s *Server) SchedulePost(ctx context.Context, req api.SchedulePostRequestOb
 		return nil, err
 	}
 	d, err := s.post(ctx, req.Post, func(who tenants.Scope, id publishing.PostID) (*publishing.Detail, error) {
-		return s.posts(ctx, req.Params.DryRun).Schedule(ctx, who, id, versionOf(ctx), when)
+		version, err := versionOr(ctx, s.postVersion(ctx, who, id))
+		if err != nil {
+			return nil, err
+		}
+		return s.posts(ctx, req.Params.DryRun).Schedule(ctx, who, id, version, when)
 	})
 	return api.SchedulePost200JSONResponse(d), asSent(err, or(req.Body), "")
 }
@@ -232,7 +240,11 @@ func (s *Server) SchedulePost(ctx context.Context, req api.SchedulePostRequestOb
 // PublishPost implements POST /posts/{post}:publish.
 func (s *Server) PublishPost(ctx context.Context, req api.PublishPostRequestObject) (api.PublishPostResponseObject, error) {
 	d, err := s.post(ctx, req.Post, func(who tenants.Scope, id publishing.PostID) (*publishing.Detail, error) {
-		return s.posts(ctx, req.Params.DryRun).Publish(ctx, who, id, versionOf(ctx))
+		version, err := versionOr(ctx, s.postVersion(ctx, who, id))
+		if err != nil {
+			return nil, err
+		}
+		return s.posts(ctx, req.Params.DryRun).Publish(ctx, who, id, version)
 	})
 	return api.PublishPost202JSONResponse(d), err
 }

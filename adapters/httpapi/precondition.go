@@ -24,6 +24,9 @@ func (s *surface) precondition(r api.Route) fiber.Handler {
 		case header == "":
 			return c.Next()
 		}
+		if header == "*" { // whatever is there: what is not answers 404 by itself
+			return c.Next()
+		}
 		version, ok := parseETag(header)
 		if !ok {
 			return api.BadParameter("/header/If-Match")
@@ -85,4 +88,12 @@ func raced(err error, now func() (int, error)) error {
 func versionOf(ctx context.Context) int {
 	version, _ := ctx.Value(versionKey{}).(int)
 	return version
+}
+
+// versionOr is what If-Match says or, if that is nothing or "*", what now reads.
+func versionOr(ctx context.Context, now func() (int, error)) (int, error) {
+	if version, said := ctx.Value(versionKey{}).(int); said {
+		return version, nil
+	}
+	return now()
 }

@@ -34,6 +34,8 @@ var exact = map[string]int{
 	"request.malformed":              http.StatusBadRequest,
 	"request.incomplete":             http.StatusBadRequest,
 	"request.bad_parameter":          http.StatusBadRequest,
+	"request.unknown_parameter":      http.StatusBadRequest,
+	"request.unknown_value":          http.StatusBadRequest,
 	"request.bad_framing":            http.StatusBadRequest,
 	"request.wrong_host":             http.StatusBadRequest,
 	"request.unknown_host":           http.StatusMisdirectedRequest,
@@ -52,6 +54,9 @@ var exact = map[string]int{
 func statusOf(f *fault.Error) int {
 	if s, ok := exact[f.Reason]; ok {
 		return s
+	}
+	if f.Code == fault.Invalid && strings.HasPrefix(f.Field, "/query/") {
+		return http.StatusBadRequest // the address is wrong, not what is sent to it
 	}
 	if s, ok := status[f.Code]; ok {
 		return s
@@ -94,8 +99,11 @@ func (s *surface) problems(c *fiber.Ctx, err error) error {
 // not: as it starts, and as long as whoever asks wants to know.
 const notReady = "server.not_ready"
 
+// maintenance is the reason of a server that an operator has closed for a while.
+const maintenance = "server.maintenance"
+
 func severity(f *fault.Error) slog.Level {
-	if f.Reason == notReady {
+	if f.Reason == notReady || f.Reason == maintenance {
 		return slog.LevelInfo
 	}
 	return slog.LevelError

@@ -14,7 +14,7 @@ import (
 // are: with a token that leaked, it would outlive its theft.
 var asksOnceMore = []string{
 	"beginPasskey", "addPasskey", "removePasskey", "renewRecoveryCodes", "enrolTotp", "removeTotp", "confirmTotp",
-	"startIdentity", "unlinkIdentity", "createKey", "offerOwnership", "acceptOwnership", "grantAccess", "trustPluginKey",
+	"startIdentity", "unlinkIdentity", "createKey", "rotateKey", "offerOwnership", "acceptOwnership", "grantAccess", "trustPluginKey",
 	"createExport", "linkExport", "eraseTenant",
 }
 

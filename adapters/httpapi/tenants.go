@@ -69,9 +69,10 @@ func (s *Server) UpdateTenant(ctx context.Context, req api.UpdateTenantRequestOb
 		if err != nil {
 			return nil, err
 		}
-		next, err := strictjson.Merge(tenantForm{now.Name, now.Settings.TimeZone, now.Settings.Locale}, *req.Body)
-		if err != nil {
-			return nil, err
+		form := tenantForm{now.Name, now.Settings.TimeZone, now.Settings.Locale}
+		next, err := strictjson.Merge(form, *req.Body)
+		if err != nil || strictjson.Same(form, next) {
+			return now, err
 		}
 		settings := registry.Settings{TimeZone: next.TimeZone, Locale: next.Locale}
 		return s.Tenants.Update(ctx, who, registry.Change{Name: &next.Name, Settings: &settings, Version: version})
@@ -81,9 +82,9 @@ func (s *Server) UpdateTenant(ctx context.Context, req api.UpdateTenantRequestOb
 
 // tenantForm is what can be changed of a tenant.
 type tenantForm struct {
-	Name     string `json:"name" validate:"min=1,max=120"`
-	TimeZone string `json:"timezone,omitempty" validate:"max=64"`
-	Locale   string `json:"locale,omitempty" validate:"max=35"`
+	Name     string `json:"name" validate:"min=1,max=120,line"`
+	TimeZone string `json:"timezone,omitempty" validate:"max=64,line"`
+	Locale   string `json:"locale,omitempty" validate:"max=35,line"`
 }
 
 // ListChildTenants implements GET /tenants/{tenant}/children.

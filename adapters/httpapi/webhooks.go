@@ -81,11 +81,15 @@ func (s *Server) UpdateWebhook(ctx context.Context, req api.UpdateWebhookRequest
 	if err != nil {
 		return nil, err
 	}
-	next, err := strictjson.Merge(webhookForm{now.URL, now.Description, as[string](now.Types), string(now.State)}, *req.Body)
+	form := webhookForm{now.URL, now.Description, as[string](now.Types), string(now.State)}
+	next, err := strictjson.Merge(form, *req.Body)
 	if err != nil {
 		return nil, err
 	}
-	e, err := s.Webhooks.UpdateEndpoint(ctx, who, now.ID, version, next.patch(now))
+	e := now
+	if !strictjson.Same(form, next) {
+		e, err = s.Webhooks.UpdateEndpoint(ctx, who, now.ID, version, next.patch(now))
+	}
 	if err != nil {
 		return nil, raced(err, s.webhookVersion(ctx, who, now.ID))
 	}
@@ -96,7 +100,7 @@ func (s *Server) UpdateWebhook(ctx context.Context, req api.UpdateWebhookRequest
 // webhookForm is what can be changed of an endpoint.
 type webhookForm struct {
 	URL         string   `json:"url" validate:"min=8,max=2048"`
-	Description string   `json:"description,omitempty" validate:"max=500"`
+	Description string   `json:"description,omitempty" validate:"max=500,text"`
 	Types       []string `json:"types,omitempty" validate:"max=64,dive,min=1,max=64"`
 	State       string   `json:"state" validate:"oneof=enabled disabled"`
 }

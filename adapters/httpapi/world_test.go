@@ -1,7 +1,10 @@
 package httpapi_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -69,6 +72,7 @@ type world struct {
 	dns      *domainstest.DNS
 	exports  *exports.Service
 	erasures *erasure.Service
+	brands   *branding.Service
 }
 
 func newWorld(t testing.TB, db *postgres.DB) *world {
@@ -99,17 +103,18 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 	w.hosts, w.dns = domains.NewHosts("example.com", false), new(domainstest.DNS)
 	w.erasures = erasure.New(db.Erasures(), blobs, authz, time.Hour, time.Now)
 	w.exports = exports.New(db.Exports(), blobs, authz, time.Now)
+	w.brands = branding.New(branding.Deps{Store: db.Brands(), Images: logos{}, Blobs: blobs, Resolver: w.dns, Authz: authz, Product: branding.Product, Now: time.Now})
 	w.app, err = httpapi.New(httpapi.Config{
-		Hosts: w.hosts,
-		Log:   slog.New(slog.DiscardHandler), Auth: people, Scopes: reg, Authz: authz, Realm: realm, Edge: w.edge, Keys: db.Idempotency(),
+		Hosts: w.hosts, Looks: w.brands,
+		Log: slog.New(slog.DiscardHandler), Auth: people, Scopes: reg, Authz: authz, Realm: realm, Edge: w.edge, Keys: db.Idempotency(),
 		CursorKey: []byte(strings.Repeat("c", 32)), TicketKey: []byte(strings.Repeat("t", 32)), DownloadKey: []byte(strings.Repeat("d", 32)),
 		Limits: httpapi.NewLimits(nil).Times(1_000_000),
 	}, &httpapi.Server{
 		People: people, Federation: w.federation, Names: names, APIKeys: keys, Tenants: reg, Members: reg, Rights: authz, Invitations: reg,
 		Guests: identity.NewGuests(names, reg), Ownership: reg, Access: reg,
-		Domains: domains.New(domains.Deps{Store: db.Domains(), Resolver: w.dns, Names: dns.Names{}, Authz: authz, Now: time.Now}, "app.example.org"),
 		Exports: w.exports, Erasures: w.erasures,
-		Brands:   branding.New(db.Brands(), authz, branding.Product, time.Now),
+		Domains:  domains.New(domains.Deps{Store: db.Domains(), Resolver: w.dns, Names: dns.Names{}, Authz: authz, Now: time.Now}, "app.example.org"),
+		Brands:   w.brands,
 		Channels: chans, Media: files,
 		Posts:     publishing.New(db.Posts(), chans, files, rules.New(), authz),
 		Rehearsal: publishing.New(publishing.Rehearsal(db.Posts()), chans, files, rules.New(), authz), Events: ev, Webhooks: ev, Audit: audit.New(db.Audit(), authz), Admin: realm, Streams: w.streams, Jobs: jobs.New(db.JobNames(), authz),
@@ -177,6 +182,9 @@ func (w *world) call(method, path string, headers map[string]string, body string
 	for k, v := range headers {
 		if v != "" {
 			req.Header.Set(k, v)
+		}
+		if k == "Host" {
+			req.Host = v
 		}
 	}
 	res, err := w.app.Test(req, 20_000)
@@ -279,6 +287,20 @@ func (images) Clean(_ context.Context, r io.Reader) (*media.Picture, error) {
 	return &media.Picture{
 		ReadCloser: io.NopCloser(strings.NewReader(string(raw))), MIME: "image/png", Bytes: int64(len(raw)),
 		SHA256: strings.Repeat("0a", 32), Width: 1, Height: 1,
+	}, nil
+}
+
+// logos are pictures of a point, of which every byte is content.
+type logos struct{}
+
+func (logos) Clean(_ context.Context, r io.Reader) (*branding.Copy, error) {
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(raw)
+	return &branding.Copy{
+		ReadCloser: io.NopCloser(bytes.NewReader(raw)), MIME: "image/png", Bytes: int64(len(raw)), SHA256: hex.EncodeToString(sum[:]), Width: 16, Height: 16,
 	}, nil
 }
 

@@ -22,6 +22,7 @@ type Mail struct {
 	Email   string `json:"email"`
 	Pending string `json:"pending,omitempty"` // the registration to verify; empty: the latest
 
+	Host     string `json:"host,omitempty"`     // where it was asked for
 	Provider string `json:"provider,omitempty"` // whom an account was linked at
 
 	What    string    `json:"what,omitempty"`
@@ -34,14 +35,14 @@ type Mail struct {
 // MailOf is the job that delivers l.
 func MailOf(l identity.Letter) Mail {
 	return Mail{
-		ID: l.ID, Letter: string(l.Kind), Email: l.Email, Pending: string(l.Pending),
+		ID: l.ID, Letter: string(l.Kind), Email: l.Email, Pending: string(l.Pending), Host: l.Host,
 		What: string(l.What), Session: string(l.Session), Device: l.Device, Place: l.Place, At: l.At, Provider: l.Provider,
 	}
 }
 
 func (m Mail) letter() identity.Letter {
 	return identity.Letter{
-		ID: m.ID, Kind: identity.LetterKind(m.Letter), Email: m.Email, Pending: identity.PendingID(m.Pending),
+		ID: m.ID, Kind: identity.LetterKind(m.Letter), Email: m.Email, Pending: identity.PendingID(m.Pending), Host: m.Host,
 		What: identity.FactorChange(m.What), Session: identity.SessionID(m.Session), Device: m.Device, Place: m.Place, At: m.At, Provider: m.Provider,
 	}
 }

@@ -7,6 +7,9 @@
 package jwt
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"time"
 
@@ -28,17 +31,32 @@ const (
 
 // Signer signs and reads tokens. It is safe for concurrent use.
 type Signer struct {
-	key    []byte
-	parser *jwt.Parser
+	current string
+	keys    map[string][]byte // by name, see keyName
+	parser  *jwt.Parser
 }
 
 // New returns a signer over a key of 32 bytes that is used for nothing else.
-func New(key []byte, now func() time.Time) *Signer {
-	return &Signer{key: key, parser: jwt.NewParser(
+// What others signed counts, too: keys that came before, and those to come. A
+// token names its key.
+func New(key []byte, now func() time.Time, others ...[]byte) *Signer {
+	s := &Signer{current: keyName(key), keys: map[string][]byte{keyName(key): key}}
+	for _, other := range others {
+		s.keys[keyName(other)] = other
+	}
+	s.parser = jwt.NewParser(
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
 		jwt.WithIssuer(issuer), jwt.WithAudience(audience), jwt.WithExpirationRequired(), jwt.WithTimeFunc(now),
 		jwt.WithStrictDecoding(),
-	)}
+	)
+	return s
+}
+
+// keyName tells keys apart and says nothing about one.
+func keyName(key []byte) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("kid"))
+	return hex.EncodeToString(mac.Sum(nil)[:6])
 }
 
 type claims struct {
@@ -51,9 +69,23 @@ func (s *Signer) Sign(c identity.Claims) (secret.Secret, error) {
 	token := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{string(c.Session), jwt.RegisteredClaims{
 		Issuer: issuer, Audience: jwt.ClaimStrings{audience}, Subject: string(c.User), ExpiresAt: jwt.NewNumericDate(c.Expires),
 	}})
-	token.Header["typ"] = tokenType
-	signed, err := token.SignedString(s.key)
+	token.Header["typ"], token.Header["kid"] = tokenType, s.current
+	signed, err := token.SignedString(s.keys[s.current])
 	return secret.Secret(signed), err
+}
+
+// named is the key that a token names. A token of before they did is the current
+// one's, or nobody's.
+func (s *Signer) named(kid any) ([]byte, error) {
+	if kid == nil {
+		kid = s.current
+	}
+	name, _ := kid.(string)
+	key := s.keys[name]
+	if key == nil {
+		return nil, errors.New("jwt: of another key")
+	}
+	return key, nil
 }
 
 // Read implements identity.Tokens.
@@ -63,7 +95,7 @@ func (s *Signer) Read(token string) (identity.Claims, error) {
 		if t.Header["typ"] != tokenType {
 			return nil, errors.New("jwt: of another type")
 		}
-		return s.key, nil
+		return s.named(t.Header["kid"])
 	})
 	if errors.Is(err, jwt.ErrTokenExpired) {
 		return identity.Claims{}, fault.New(fault.Unauthenticated, "token.expired", "This access token has expired.")

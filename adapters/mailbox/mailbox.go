@@ -38,6 +38,8 @@ type Entry struct {
 	ID      string    `json:"id"` // sorts by time of arrival
 	At      time.Time `json:"at"`
 	Kind    string    `json:"kind"`
+	From    string    `json:"from,omitempty"` // empty: the installation's own
+	ReplyTo string    `json:"reply_to,omitempty"`
 	To      string    `json:"to"`
 	Subject string    `json:"subject"`
 	Text    string    `json:"text"`
@@ -56,7 +58,10 @@ func Open(dir string, now func() time.Time) (*Box, error) {
 // letters may arrive twice, and so may these.
 func (b *Box) Send(_ context.Context, m mail.Message) error {
 	now := b.now().UTC()
-	e := Entry{ID: id.At("msg", now), At: now, Kind: m.Kind, To: m.To, Subject: m.Subject, Text: m.Text, HTML: m.HTML}
+	e := Entry{ID: id.At("msg", now), At: now, Kind: m.Kind, To: m.To, Subject: m.Subject, Text: m.Text, HTML: m.HTML, ReplyTo: m.ReplyTo}
+	if e.From = m.FromName; m.From != "" {
+		e.From = strings.TrimSpace(e.From + " <" + m.From + ">")
+	}
 	if err := b.put(e); err != nil {
 		return fault.New(fault.Unavailable, "mail.unavailable", "The mailbox cannot take messages right now.").Because(err)
 	}

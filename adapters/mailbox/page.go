@@ -138,6 +138,6 @@ const pagesHTML = `
 {{end}}</tbody></table>{{else}}<p>Nothing yet. Register somebody.</p>{{end}}</body></html>{{end}}
 
 {{define "message"}}{{template "top" .Subject}}<p><a href="../">All mail</a>{{if .HTML}} · <a href="{{.ID}}/html">as HTML</a>{{end}}</p>
-<h1>{{.Subject}}</h1><p>To {{.To}}, {{.At.Format "2006-01-02 15:04:05 MST"}}</p>
+<h1>{{.Subject}}</h1><p>{{with .From}}From {{.}}, {{end}}{{with .ReplyTo}}replies to {{.}}, {{end}}To {{.To}}, {{.At.Format "2006-01-02 15:04:05 MST"}}</p>
 <pre>{{range .Parts}}{{if .Link}}<a href="{{.Text}}" rel="noreferrer">{{.Text}}</a>{{else}}{{.Text}}{{end}}{{end}}</pre></body></html>{{end}}
 `

@@ -14,6 +14,7 @@ import (
 // A plugin that says something else of itself than was agreed gets no call and
 // does not stay.
 func TestAPluginThatIsNotAcceptedIsEnded(t *testing.T) {
+	t.Parallel()
 	var asked atomic.Int64
 	refuse := func(m social.Manifest) error {
 		asked.Add(1)

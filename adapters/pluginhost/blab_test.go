@@ -51,6 +51,7 @@ func (blab) Publish(ctx context.Context, req social.PublishRequest) (social.Step
 // What an operator set once for all tenants, and what one of them lent, is in
 // nothing that anybody gets to see.
 func TestNothingThatIsLentIsSaidAgain(t *testing.T) {
+	t.Parallel()
 	spans := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
 	before := otel.GetTracerProvider()

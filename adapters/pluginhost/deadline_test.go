@@ -12,6 +12,7 @@ import (
 
 // A plugin that slept through half of a call does not get that half again.
 func TestASuspendedPluginKeepsTheHostsDeadline(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "test.good")
 	p := open(t, h, "test.good")
 	pid := running(t, h)

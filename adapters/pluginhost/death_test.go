@@ -19,6 +19,7 @@ import (
 )
 
 func TestACrashMidCall(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "test.good")
 	p := open(t, h, "test.good")
 	_, err := publish(p, "exit", true)
@@ -34,6 +35,7 @@ func TestACrashMidCall(t *testing.T) {
 }
 
 func TestServingAgainSoonAfterKill(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "test.good")
 	p := open(t, h, "test.good")
 	pid := running(t, h)
@@ -52,6 +54,7 @@ func TestServingAgainSoonAfterKill(t *testing.T) {
 }
 
 func TestAGrandchildDoesNotHoldTheHost(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []sandbox.Mode{sandbox.Best, sandbox.Off} {
 		t.Run(string(mode), func(t *testing.T) {
 			h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) { c.Sandbox.Mode = mode })
@@ -111,6 +114,7 @@ func state(pid int) string {
 }
 
 func TestPluginsDieWithTheHost(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []sandbox.Mode{sandbox.Best, sandbox.Off} {
 		t.Run(string(mode), func(t *testing.T) { dieWithTheHost(t, mode) })
 	}

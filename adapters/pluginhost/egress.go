@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/url"
 	"slices"
-	"strings"
 
 	"google.golang.org/grpc/metadata"
 
@@ -45,9 +44,6 @@ func (open) Begin(context.Context, egress.Call, ...string) (string, func()) { re
 // Revoke implements Egress.
 func (open) Revoke() {}
 
-// perAccount is the manifest's word for a host that only the account knows.
-const perAccount = "{instance}"
-
 // reach opens what a manifest lists, in place of what the one before listed. A
 // new process may be of a new version.
 func (s *supervisor) reach(m social.Manifest) {
@@ -64,7 +60,7 @@ func (s *supervisor) reach(m social.Manifest) {
 func (s *supervisor) visit(ctx context.Context, r request) (out context.Context, end func()) {
 	var hosts []string
 	if roams(s.known()) {
-		hosts = []string{hostOf(r.instance), hostOf(r.call.Credential.Public["instance"])}
+		hosts = []string{sdk.InstanceHost(r.instance), sdk.InstanceHost(r.call.Credential.Public["instance"])}
 	}
 	way, shut := s.egress.Begin(ctx, egress.Call{Method: r.method, Operation: r.call.Idempotency, Tenant: r.call.Tenant, Account: r.account}, hosts...)
 	if way != "" {
@@ -85,26 +81,12 @@ func passOf(proxy string) string {
 }
 
 // roams reports whether a platform is where the account says.
-func roams(m *social.Manifest) bool { return m != nil && slices.Contains(m.Egress, perAccount) }
+func roams(m *social.Manifest) bool { return m != nil && slices.Contains(m.Egress, social.OwnServer) }
 
 // instance is the host that r is about, empty if the platform has its own.
 func (e *entry) instance(r request) string {
 	if !roams(e.serving().known()) {
 		return ""
 	}
-	return cmp.Or(hostOf(r.instance), hostOf(r.call.Credential.Public["instance"]))
-}
-
-// hostOf is the host of an address, with the port if it has one. People and
-// plugins write instances with and without a scheme.
-func hostOf(instance string) string {
-	instance = strings.TrimSpace(instance)
-	if !strings.Contains(instance, "://") {
-		instance = "https://" + instance
-	}
-	u, err := url.Parse(instance)
-	if err != nil || strings.ContainsAny(u.Host, "*{}") { // one host, never a pattern
-		return ""
-	}
-	return u.Host
+	return cmp.Or(sdk.InstanceHost(r.instance), sdk.InstanceHost(r.call.Credential.Public["instance"]))
 }

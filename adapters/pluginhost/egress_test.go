@@ -67,6 +67,7 @@ func (d *door) now() []string {
 }
 
 func TestAHostIsOpenForAsLongAsItIsNeeded(t *testing.T) {
+	t.Parallel()
 	d := &door{}
 	h := host(t, "finder", "test.finder", func(c *pluginhost.Config, _ *pluginhost.Spec) { c.Egress = func(string) pluginhost.Egress { return d } })
 	if open := d.now(); len(open) > 0 {
@@ -110,6 +111,7 @@ func TestAHostIsOpenForAsLongAsItIsNeeded(t *testing.T) {
 
 // The whole way: plugin process, SDK, proxy, policy.
 func TestAPluginReachesWhatItMayAndNothingElse(t *testing.T) {
+	t.Parallel()
 	platform := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	t.Cleanup(platform.Close)
 	there := strings.TrimPrefix(platform.URL, "http://")
@@ -145,6 +147,7 @@ func TestAPluginReachesWhatItMayAndNothingElse(t *testing.T) {
 // Two tenants' calls run at once in one process: the proxy tells their requests
 // apart, and puts down to the plugin alone what it does in neither.
 func TestWhatAPluginAsksForIsPutDownToItsCall(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		attributed bool
 		stray      string

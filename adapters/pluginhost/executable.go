@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/filestamp"
+	"github.com/carillonhq/carillon/adapters/sandbox"
 )
 
 // executable is a program that was opened and hashed once and is run from that
@@ -135,9 +136,7 @@ func isScript(path string) bool {
 		return false
 	}
 	defer func() { _ = f.Close() }()
-	head := make([]byte, 2)
-	_, err = io.ReadFull(f, head)
-	return err == nil && string(head) == "#!"
+	return sandbox.IsScript(f)
 }
 
 // behind asks an interpreter that a version manager put a script in front of

@@ -95,6 +95,8 @@ func fixture(name string) {
 		select {}
 	case "leaves":
 		os.Exit(3)
+	case "vendor":
+		sdk.Serve(vendor{})
 	case "liar":
 		sdk.Serve(liar{})
 	case "moody":

@@ -12,6 +12,7 @@ import (
 )
 
 func TestAFrozenPluginIsGivenUp(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) {
 		c.Timeouts.Commit, c.Timeouts.Probe = 300*time.Millisecond, 500*time.Millisecond
 	})
@@ -33,6 +34,7 @@ func TestAFrozenPluginIsGivenUp(t *testing.T) {
 }
 
 func TestASlowPluginIsNotKilled(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "test.good")
 	p := open(t, h, "test.good")
 	pid := running(t, h)
@@ -47,6 +49,7 @@ func TestASlowPluginIsNotKilled(t *testing.T) {
 }
 
 func TestCloseDoesNotWaitForAFrozenPlugin(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) { c.Timeouts.Probe = 500 * time.Millisecond })
 	p := open(t, h, "test.good")
 	pid := running(t, h)
@@ -70,6 +73,7 @@ func TestCloseDoesNotWaitForAFrozenPlugin(t *testing.T) {
 }
 
 func TestCloseLetsCallsFinish(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) { c.Timeouts.Commit = 300 * time.Millisecond })
 	p := open(t, h, "test.good")
 	done := make(chan error, 1)

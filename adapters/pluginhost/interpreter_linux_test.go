@@ -57,6 +57,7 @@ const through = (to) => new Promise((done, failed) => http.request({host: proxy.
 }
 
 func TestInterpretersWorkInTheSandbox(t *testing.T) {
+	t.Parallel()
 	platform := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) }))
 	t.Cleanup(platform.Close)
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: platform.Certificate().Raw})

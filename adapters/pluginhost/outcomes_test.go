@@ -10,6 +10,7 @@ import (
 )
 
 func TestEveryAbilityReachesThePlugin(t *testing.T) {
+	t.Parallel()
 	p := open(t, host(t, "finder", "test.finder"), "test.finder")
 	ctx, call := t.Context(), social.Call{Tenant: "t", Credential: social.Credential{AccessToken: "a"}}
 	for _, c := range []social.Capability{social.CanFind, social.CanMetrics, social.CanAccounts, social.CanRefresh, social.CanConnect} {
@@ -39,6 +40,7 @@ func TestEveryAbilityReachesThePlugin(t *testing.T) {
 }
 
 func TestWhatThePluginCannotIsUnsupported(t *testing.T) {
+	t.Parallel()
 	p := open(t, host(t, "good", "test.good"), "test.good")
 	ctx := t.Context()
 	_, find := p.Find(ctx, social.FindRequest{})
@@ -54,6 +56,7 @@ func TestWhatThePluginCannotIsUnsupported(t *testing.T) {
 }
 
 func TestOutcomes(t *testing.T) {
+	t.Parallel()
 	p := open(t, host(t, "good", "test.good"), "test.good")
 	for name, tt := range map[string]struct {
 		text   string

@@ -13,6 +13,7 @@ import (
 )
 
 func TestOutputIsLimitedAndRedacted(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(writerFunc(func(b []byte) (int, error) {
@@ -53,6 +54,7 @@ func TestOutputIsLimitedAndRedacted(t *testing.T) {
 
 // What a plugin's plain error says reaches the operator, without secrets.
 func TestTheCauseOfAFailureIsLogged(t *testing.T) {
+	t.Parallel()
 	out := &journal{}
 	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) { c.Log = slog.New(slog.NewTextHandler(out, nil)) })
 	_, err := publish(open(t, h, "test.good"), "mishap tok-0123456789", false)

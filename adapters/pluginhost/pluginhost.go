@@ -1,5 +1,5 @@
 // Package pluginhost runs plugins as child processes and hands them out as
-// ports/social.
+// ports/social and ports/model.
 //
 // It decides which program runs, what it gets to see, how long it may take and
 // when it is given up. A plugin is someone else's code holding everyone's
@@ -8,7 +8,8 @@
 // process is done here, because the stock client waits for a plugin that does
 // not answer. A failure before a call was sent is a Transient fault even in a
 // commit; a failure after that is an error without a fault, which
-// social.FaultOf reads as Ambiguous in a commit. Start with Host.Platform, then
+// social.FaultOf reads as Ambiguous in a commit. Start with Host.Platform and
+// Host.Vendor, then
 // call.go for the way of a call, entry.go for the versions of a plugin,
 // supervisor.go for the states and restarts of one, and runner.go for the
 // process.
@@ -20,6 +21,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -77,6 +79,7 @@ type Timeouts struct {
 	Prepare time.Duration // a step that is no commit, with its uploads: 2 min
 	Commit  time.Duration // a commit step: 45 s, over sdk.CommitTimeout
 	Query   time.Duration // everything else: 30 s
+	Paid    time.Duration // a commit step of an AI vendor, until its stream ends: 10 min
 	Probe   time.Duration // an answer to "are you there?": 2 s
 	Idle    time.Duration // silence after which a plugin is probed: 15 s
 	Unused  time.Duration // without a call, after which its process is ended: 10 min
@@ -202,7 +205,7 @@ func DefaultTimeouts() Timeouts { return withDefaults(Config{}).Timeouts }
 func withDefaults(cfg Config) Config {
 	t := &cfg.Timeouts
 	for at, d := range map[*time.Duration]time.Duration{
-		&t.Start: 5 * time.Second, &t.Prepare: 2 * time.Minute, &t.Commit: 45 * time.Second, &t.Query: 30 * time.Second,
+		&t.Start: 5 * time.Second, &t.Prepare: 2 * time.Minute, &t.Commit: 45 * time.Second, &t.Query: 30 * time.Second, &t.Paid: 10 * time.Minute,
 		&t.Probe: 2 * time.Second, &t.Idle: 15 * time.Second, &t.Drain: 10 * time.Second,
 		&t.Unused: 10 * time.Minute, &t.Rest: 2 * time.Minute, &t.Pinned: 24 * time.Hour,
 	} {
@@ -222,10 +225,15 @@ func withDefaults(cfg Config) Config {
 	return cfg
 }
 
-// List returns the manifest of every plugin that can be asked for it, in the
+// List returns the manifest of every platform that can be asked for it, in the
 // order of their installation, starting those that never ran. The others are
 // logged.
 func (h *Host) List(ctx context.Context) []social.Manifest {
+	return slices.DeleteFunc(h.manifests(ctx), func(m social.Manifest) bool { return !m.Social() })
+}
+
+// manifests are those of List and of Vendors.
+func (h *Host) manifests(ctx context.Context) []social.Manifest {
 	all := h.all()
 	found := make([]*social.Manifest, len(all))
 	var g errgroup.Group
@@ -262,6 +270,9 @@ func (h *Host) Platform(ctx context.Context, id string) (Plugin, error) {
 	m, err := e.describe(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if !m.Social() {
+		return nil, unknown()
 	}
 	return &platform{e, m}, nil
 }

@@ -33,6 +33,7 @@ import (
 const promptly = 10 * time.Second
 
 func TestAPluginPublishes(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var seen []string
 	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) {
@@ -72,6 +73,7 @@ func TestAPluginPublishes(t *testing.T) {
 }
 
 func TestHandshakesThatLieAreRefused(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]string{
 		"tcp": "network", "outside": "outside", "dots": "outside", "no-socket": "no such file", "link": "no socket",
 		"no-certificate": "no certificate", "net-rpc": "transport", "newer": "protocol", "endless-line": "8192 bytes",
@@ -99,6 +101,7 @@ func TestHandshakesThatLieAreRefused(t *testing.T) {
 }
 
 func TestOnlyTheExpectedProgramRuns(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "test.good", func(_ *pluginhost.Config, s *pluginhost.Spec) { s.Digest = strings.Repeat("0", 64) })
 	if _, err := h.Platform(t.Context(), "test.good"); err == nil {
 		t.Error("a program with another digest ran")
@@ -128,6 +131,7 @@ func TestThePluginSeesNothingOfTheHost(t *testing.T) {
 }
 
 func TestOneTenantLeavesRoomForOthers(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "test.good")
 	p := open(t, h, "test.good")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -154,6 +158,7 @@ func TestOneTenantLeavesRoomForOthers(t *testing.T) {
 }
 
 func TestManyCallsStartOneProcess(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "test.good")
 	var wg sync.WaitGroup
 	pids := make([]int, 20)

@@ -52,8 +52,11 @@ func (r request) operation() string {
 		return ""
 	}
 	method := r.method
-	if method == "commit" {
+	switch method {
+	case "commit":
 		method = "publish"
+	case "buy":
+		method = "run"
 	}
 	return r.call.Tenant + "\x00" + r.call.Idempotency + "\x00" + method
 }

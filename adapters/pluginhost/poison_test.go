@@ -22,6 +22,7 @@ func operation(key, text string, commit bool) social.PublishRequest {
 }
 
 func TestAnOperationThatKillsThePluginTwiceIsParked(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "test.good")
 	p := open(t, h, "test.good")
 	for i := range 2 {
@@ -62,6 +63,7 @@ func TestAnOperationThatKillsThePluginTwiceIsParked(t *testing.T) {
 }
 
 func TestOneFallIsForgivenOnceItIsAnswered(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "test.good", unconfined)
 	p := open(t, h, "test.good")
 	dir := shortDir(t)
@@ -87,6 +89,7 @@ func TestOneFallIsForgivenOnceItIsAnswered(t *testing.T) {
 // taken for the killer, whatever else it meets: nothing that shares a process
 // with another is parked.
 func TestBystandersAreNotParked(t *testing.T) {
+	t.Parallel()
 	h := host(t, "version:1.0.0:0:0:300ms", "test.good")
 	p := open(t, h, "test.good")
 	var wg sync.WaitGroup
@@ -145,6 +148,7 @@ func TestBystandersAreNotParked(t *testing.T) {
 
 // The retry of a suspect takes nobody else down.
 func TestASuspectFallsAlone(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "test.good")
 	p := open(t, h, "test.good")
 	if _, err := p.Publish(t.Context(), operation("killer", "exit", false)); err == nil {
@@ -176,6 +180,7 @@ func TestASuspectFallsAlone(t *testing.T) {
 
 // A plugin that an operation freezes is killed by the host: that is a fall, too.
 func TestAnOperationThatFreezesThePluginIsParked(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) {
 		c.Timeouts.Prepare, c.Timeouts.Probe = 300*time.Millisecond, 500*time.Millisecond
 		c.Sandbox.Mode = sandbox.Off // there a plugin is its namespace's first process, which cannot stop itself
@@ -199,6 +204,7 @@ func TestAnOperationThatFreezesThePluginIsParked(t *testing.T) {
 // A suspect that froze its own process is found by a probe: nobody waits for the
 // end of its call.
 func TestAFrozenSuspectIsFoundBeforeItsDeadline(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) {
 		c.Timeouts.Prepare = time.Hour
 		c.Timeouts.Idle, c.Timeouts.Probe = 200*time.Millisecond, 500*time.Millisecond
@@ -228,6 +234,7 @@ func TestAFrozenSuspectIsFoundBeforeItsDeadline(t *testing.T) {
 
 // Whoever kills a plugin from outside may have meant another operation.
 func TestAKillFromOutsideCountsHalf(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "test.good")
 	p := open(t, h, "test.good")
 	for n := range 4 {

@@ -33,6 +33,7 @@ type process struct {
 	client   *plugin.Client
 	plugin   pb.PluginServiceClient
 	social   pb.SocialServiceClient
+	model    pb.ModelServiceClient
 	health   grpc_health_v1.HealthClient
 	manifest social.Manifest
 
@@ -122,6 +123,7 @@ func (p *process) attach(ctx context.Context, id string) error {
 		return fmt.Errorf("dispensed %T", raw)
 	}
 	p.plugin, p.social = pb.NewPluginServiceClient(conn), pb.NewSocialServiceClient(conn)
+	p.model = pb.NewModelServiceClient(conn)
 	p.health = grpc_health_v1.NewHealthClient(conn)
 	return p.describe(ctx, id)
 }

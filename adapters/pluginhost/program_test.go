@@ -38,6 +38,7 @@ func self(t *testing.T) (path string, content []byte) {
 }
 
 func TestAProgramOfItsOwn(t *testing.T) {
+	t.Parallel()
 	path, content := self(t)
 	for name, body := range map[string][]byte{
 		"binary": content,
@@ -60,6 +61,7 @@ func TestAProgramOfItsOwn(t *testing.T) {
 }
 
 func TestAnInterpreterRunsAScriptOfItsFolder(t *testing.T) {
+	t.Parallel()
 	path, _ := self(t)
 	dir := shortDir(t)
 	if err := os.WriteFile(filepath.Join(dir, "main.sh"), []byte("test \"$1\" = word || exit 3\nexec "+path+"\n"), 0o644); err != nil {
@@ -80,6 +82,7 @@ func TestAnInterpreterRunsAScriptOfItsFolder(t *testing.T) {
 // TestWhatRunsIsWhatWasChecked puts another program at the path after the
 // check. The one that was opened runs on, also after a crash.
 func TestWhatRunsIsWhatWasChecked(t *testing.T) {
+	t.Parallel()
 	_, content := self(t)
 	file, digest := program(t, content)
 	h := host(t, "good", "test.good", func(_ *pluginhost.Config, s *pluginhost.Spec) {
@@ -104,6 +107,7 @@ func TestWhatRunsIsWhatWasChecked(t *testing.T) {
 }
 
 func TestAProgramChangedInPlaceIsHashedAgain(t *testing.T) {
+	t.Parallel()
 	file, _ := program(t, []byte("#!/bin/sh\nexit 1\n"))
 	h := host(t, "good", "test.good", func(_ *pluginhost.Config, s *pluginhost.Spec) { s.Binary = file })
 	_, _ = h.Platform(t.Context(), "test.good") // it does not start
@@ -118,6 +122,7 @@ func TestAProgramChangedInPlaceIsHashedAgain(t *testing.T) {
 }
 
 func TestTheSocketDirectoryIsPrivate(t *testing.T) {
+	t.Parallel()
 	base := shortDir(t)
 	cfg := pluginhost.Config{Args: asFixture, Log: slog.New(slog.DiscardHandler), Dir: filepath.Join(base, "run")}
 	if err := os.Mkdir(cfg.Dir, 0o755); err != nil {
@@ -145,6 +150,7 @@ func TestTheSocketDirectoryIsPrivate(t *testing.T) {
 }
 
 func TestASilentPluginIsProbed(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) {
 		c.Timeouts.Idle, c.Timeouts.Probe = 50*time.Millisecond, 300*time.Millisecond
 	})
@@ -157,6 +163,7 @@ func TestASilentPluginIsProbed(t *testing.T) {
 // The host's own program is the file that was handed over, for as long as it
 // is what it was.
 func TestTheHostsProgramIsHeldToItsDigest(t *testing.T) {
+	t.Parallel()
 	_, content := self(t)
 	path, digest := program(t, content)
 	file, err := os.Open(path)

@@ -48,8 +48,11 @@ func (b *breakers) learnQuota(t *ticket, err error) {
 // quotaOf names an allowance. An app is one client of one instance.
 func quotaOf(r request, instance string, s social.QuotaScope) quota {
 	q := quota{kind: r.method, scope: string(s), subject: instance + " " + r.call.App["client_id"]}
-	if q.kind == "commit" {
+	switch q.kind {
+	case "commit":
 		q.kind = "publish"
+	case "buy":
+		q.kind = "run"
 	}
 	switch s {
 	case social.ScopeTenant:

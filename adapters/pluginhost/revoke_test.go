@@ -10,6 +10,7 @@ import (
 // A way to the network ends with the plugin that had it, and with one that never
 // came to run.
 func TestAPluginsWayOutEndsWithIt(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var doors []*door
 	open := func() (n int) {

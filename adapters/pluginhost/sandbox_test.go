@@ -317,6 +317,7 @@ func TestAPluginHasNoMoreMemoryInAllItsProcesses(t *testing.T) {
 
 // TestHostilePluginOfAnOrdinaryUser runs the test above again without root's rights.
 func TestHostilePluginOfAnOrdinaryUser(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Log("the tests run as an ordinary user already")
 		return
@@ -337,6 +338,7 @@ func TestHostilePluginOfAnOrdinaryUser(t *testing.T) {
 }
 
 func TestWhatIsRequired(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		mode  sandbox.Mode
 		proxy string

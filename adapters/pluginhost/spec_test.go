@@ -14,6 +14,7 @@ import (
 
 // What a check says before a start is why there is none.
 func TestACheckBeforeTheStart(t *testing.T) {
+	t.Parallel()
 	var spoiled error
 	h := host(t, "good", "test.good", func(_ *pluginhost.Config, s *pluginhost.Spec) {
 		s.Check = func(context.Context) error { return spoiled }
@@ -26,6 +27,7 @@ func TestACheckBeforeTheStart(t *testing.T) {
 
 // A program that was damaged where it stands runs again once it was put right.
 func TestADamagedProgramHeals(t *testing.T) {
+	t.Parallel()
 	self, _ := self(t)
 	body := []byte("#!/bin/sh\nexec " + self + "\n")
 	file, digest := program(t, body)
@@ -57,6 +59,7 @@ func TestADamagedProgramHeals(t *testing.T) {
 
 // A spec without an id runs whatever is there, to be asked what it is.
 func TestWhateverItSaysItIs(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "", func(*pluginhost.Config, *pluginhost.Spec) {})
 	p, err := h.Platform(t.Context(), "")
 	if err != nil || p.Manifest().ID != "test.good" {

@@ -37,6 +37,7 @@ func (j *journal) String() string {
 func stateOf(h *pluginhost.Host) pluginhost.State { return h.Status()[0].State }
 
 func TestStatesAreToldAndLogged(t *testing.T) {
+	t.Parallel()
 	log := &journal{}
 	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) { c.Log = slog.New(slog.NewTextHandler(log, nil)) })
 	if s := stateOf(h); s != pluginhost.Idle {
@@ -73,6 +74,7 @@ func TestStatesAreToldAndLogged(t *testing.T) {
 }
 
 func TestAPluginThatNobodyUsesIsEnded(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) { c.Timeouts.Unused = 100 * time.Millisecond })
 	p := open(t, h, "test.good")
 	pid := running(t, h)
@@ -125,6 +127,7 @@ func quarantine(t *testing.T, h *pluginhost.Host) {
 }
 
 func TestAPluginThatKeepsCrashingIsQuarantined(t *testing.T) {
+	t.Parallel()
 	h, mood := moody(t, time.Hour)
 	sulk(t, mood)
 	quarantine(t, h)
@@ -146,6 +149,7 @@ func TestAPluginThatKeepsCrashingIsQuarantined(t *testing.T) {
 }
 
 func TestQuarantineEndsWithATrial(t *testing.T) {
+	t.Parallel()
 	h, mood := moody(t, 100*time.Millisecond)
 	p := open(t, h, "test.good")
 	sulk(t, mood)

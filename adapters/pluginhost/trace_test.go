@@ -9,6 +9,7 @@ import (
 )
 
 func TestTracesReachThroughToThePlugin(t *testing.T) {
+	t.Parallel()
 	spans := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
 	before := otel.GetTracerProvider()

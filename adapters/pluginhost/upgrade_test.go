@@ -37,6 +37,7 @@ func step(t *testing.T, p social.Platform, text string, state []byte) (string, [
 }
 
 func TestAnUpgradeUnderLoadFailsNoCall(t *testing.T) {
+	t.Parallel()
 	h := host(t, "version:1.0.0:0:0:20ms", "test.good")
 	p := open(t, h, "test.good")
 	var calls, failed atomic.Int64
@@ -91,6 +92,7 @@ func TestAnUpgradeUnderLoadFailsNoCall(t *testing.T) {
 }
 
 func TestAFailedUpgradeChangesNothing(t *testing.T) {
+	t.Parallel()
 	for name, next := range map[string]pluginhost.Spec{
 		"does not start":      {ID: "test.good", Name: "leaves"},
 		"another plugin":      version("6.6.7:0:0"),
@@ -125,6 +127,7 @@ func TestAFailedUpgradeChangesNothing(t *testing.T) {
 }
 
 func TestOperationsStayWithTheVersionThatReadsThem(t *testing.T) {
+	t.Parallel()
 	h := host(t, "version:1.0.0:1:1", "test.good", func(c *pluginhost.Config, _ *pluginhost.Spec) { c.Timeouts.Pinned = time.Second })
 	p := open(t, h, "test.good")
 	old := running(t, h)
@@ -177,6 +180,7 @@ func must(t *testing.T, p social.Platform) []byte {
 
 // A version that is kept for its own operations gets up again like any other.
 func TestAnOldVersionIsStartedAgain(t *testing.T) {
+	t.Parallel()
 	h := host(t, "version:1.0.0:1:1", "test.good", func(c *pluginhost.Config, s *pluginhost.Spec) {
 		c.Timeouts.Unused, s.Bundle = 100*time.Millisecond, "first"
 	})
@@ -197,6 +201,7 @@ func TestAnOldVersionIsStartedAgain(t *testing.T) {
 }
 
 func TestStatesFromBeforeTheStamp(t *testing.T) {
+	t.Parallel()
 	h := host(t, "version:1.0.0:0:0", "test.good")
 	p := open(t, h, "test.good")
 	if err := h.Upgrade(t.Context(), version("2.0.0:1:0,1")); err != nil {
@@ -208,6 +213,7 @@ func TestStatesFromBeforeTheStamp(t *testing.T) {
 }
 
 func TestInstallAndRemove(t *testing.T) {
+	t.Parallel()
 	h := host(t, "good", "test.good")
 	if err := h.Install(t.Context(), pluginhost.Spec{ID: "test.good", Name: "good"}); !fault.Is(err, fault.Conflict) {
 		t.Errorf("twice: %v", err)
@@ -263,6 +269,7 @@ func TestInstallAndRemove(t *testing.T) {
 
 // While one plugin takes its time to start, or to be upgraded, nobody waits.
 func TestAStartHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
 	h := host(t, "version:1.0.0:0:0", "test.good", unconfined)
 	p := open(t, h, "test.good")
 	marks := shortDir(t)

@@ -17,7 +17,7 @@ func missingOperator() *fault.Error {
 }
 
 func notThere(what string) func() *fault.Error {
-	return func() *fault.Error { return fault.New(fault.NotFound, what+".not_found", "There is no such %s.", what) }
+	return func() *fault.Error { return admin.Missing(what) }
 }
 
 const personSQL = `select id, email, name, coalesce(home_tenant, ''), created_at, coalesce(suspended_at, '0001-01-01'), suspended_reason from users `
@@ -106,14 +106,13 @@ func (tx adminTx) SuspendTenant(ctx context.Context, t *admin.Tenant) error {
 	if t.Suspended {
 		state = "suspended"
 	}
-	res, err := tx.NewRaw(`update tenants set state = ?0, state_reason = ?1, suspended_by = case when ?0 = 'suspended' then ancestors[1] end, `+regraded+`
-		where tenant_id = ?2`, state, t.Reason, string(t.ID)).Exec(ctx)
-	return hit(res, err, missingTenant)
+	return one(tx.tellTenant(ctx, "update tenants set state = $1, state_reason = $2, suspended_by = case when $1 = 'suspended' then ancestors[1] end, "+regraded+
+		" where tenant_id = $3", state, t.Reason, string(t.ID)), missingTenant)
 }
 
 func (tx adminTx) SaveTier(ctx context.Context, t *admin.Tenant) error {
-	res, err := tx.NewRaw("update tenants set tier = nullif(?, ''), "+regraded+" where tenant_id = ?", string(t.Tier), string(t.ID)).Exec(ctx)
-	if err := hit(res, err, missingTenant); err != nil {
+	err := one(tx.tellTenant(ctx, "update tenants set tier = nullif($1, ''), "+regraded+" where tenant_id = $2", string(t.Tier), string(t.ID)), missingTenant)
+	if err != nil {
 		return err
 	}
 	if g := t.Grant; g != nil {

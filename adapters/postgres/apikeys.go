@@ -123,6 +123,10 @@ func (tx keyTx) AddKey(ctx context.Context, k *identity.Key, hash identity.Hash)
 	return err
 }
 
+func (tx keyTx) EndKey(ctx context.Context, k *identity.Key) error {
+	return touched(tx.change((*keyRow)(nil)).Set("expires_at = ?", k.ExpiresAt).Where("id = ?", string(k.ID)).Exec(ctx))
+}
+
 func (tx keyTx) RevokeKey(ctx context.Context, k *identity.Key) error {
 	return touched(tx.change((*keyRow)(nil)).Set("revoked_at = ?", k.RevokedAt).Where("id = ?", string(k.ID)).Exec(ctx))
 }

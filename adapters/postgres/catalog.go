@@ -37,7 +37,9 @@ var global = map[string]string{
 	// Events and webhooks.
 
 	// Channels and their secrets.
-	"app_quotas": "allowances of an app, which tenants share; names no tenant's thing but the app's owner",
+	"kept_keys":    "keys that names in the outside world are made with, wrapped; the installation's own",
+	"retired_keys": "names of key-encryption keys that nothing may be wrapped by any more",
+	"app_quotas":   "allowances of an app, which tenants share; names no tenant's thing but the app's owner",
 
 	// Media.
 
@@ -63,6 +65,7 @@ var global = map[string]string{
 // each with its reason. They run as the owner, so each is a hole to be watched.
 var definers = map[string]string{
 	"erase_rows": "removes rows of a tenant that is being erased, from any table; no serving role may delete from all of them",
+	"member_at":  "an inviter learns whether an address is a member's of this very tenant, whom they may list, and nothing of anybody else",
 }
 
 // A reference is a foreign key between two tables.

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -110,11 +111,8 @@ func (channelAnyone) Resolve(_ context.Context, user tenants.UserID, t tenants.I
 // channelProcess is a Service as one process has it: own pools, own caches.
 func channelProcess(t *testing.T, db *postgres.DB, p *practice, now func() time.Time) *channels.Service {
 	t.Helper()
-	kek := vault.New([]byte("0123456789abcdef0123456789abcdef")).Key(vault.DataKeys)
-	sealer, err := vault.NewEnvelope(db.DataKeys(), map[int][]byte{1: kek}, now)
-	if err != nil {
-		t.Fatal(err)
-	}
+	kek := []byte("0123456789abcdef0123456789abcdef")
+	sealer := vault.NewEnvelope(db.DataKeys(), vault.Single(kek), now)
 	return channels.New(channels.Deps{
 		Store: db.Channels(), Plugins: p, OAuth: oauth.New(http.DefaultClient, now), Sealer: sealer,
 		Members: channelAnyone{}, Authz: channelAnyone{}, Now: now,
@@ -267,27 +265,54 @@ func TestRotatingTheMasterKey(t *testing.T) {
 	db := postgrestest.Open(t)
 	ctx := t.Context()
 	us := postgrestest.Tenant(t, db)
-	first, second := vault.New([]byte("0123456789abcdef0123456789abcdef")).Key(vault.DataKeys), make([]byte, vault.KeySize)
-	old, err := vault.NewEnvelope(db.DataKeys(), map[int][]byte{1: first}, time.Now)
+	first, second := []byte("0123456789abcdef0123456789abcdef"), make([]byte, vault.KeySize)
+	envelope := func(current int, masters map[int][]byte) *vault.Envelope {
+		r, err := vault.NewRing(current, masters)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return vault.NewEnvelope(db.DataKeys(), r, time.Now)
+	}
+	sealed, err := envelope(1, map[int][]byte{1: first}).Seal(ctx, us, "t/r/c/1", []byte("secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := old.Seal(ctx, us, "t/r/c/1", []byte("secret"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	both, err := vault.NewEnvelope(db.DataKeys(), map[int][]byte{1: first, 2: second}, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n, err := both.Rotate(ctx); err != nil || n == 0 {
+	if n, err := envelope(2, map[int][]byte{1: first, 2: second}).Rotate(ctx, nil); err != nil || n == 0 {
 		t.Fatalf("%d keys, %v", n, err)
 	}
-	alone, err := vault.NewEnvelope(db.DataKeys(), map[int][]byte{2: second}, time.Now)
+	alone := envelope(2, map[int][]byte{2: second})
+	if plain, err := alone.Open(ctx, us, "t/r/c/1", sealed); err != nil || string(plain) != "secret" {
+		t.Errorf("%q, %v", plain, err)
+	}
+}
+
+// A tenant that is erased gets no further keys, and a key that is retired wraps
+// nothing more, whichever process still has it.
+func TestKeysThatAreGoneStayGone(t *testing.T) {
+	db := postgrestest.Open(t)
+	ctx := t.Context()
+	us, them := postgrestest.Tenant(t, db), postgrestest.Tenant(t, db)
+	e := vault.NewEnvelope(db.DataKeys(), vault.Single(make([]byte, vault.KeySize)), time.Now)
+	sealed, err := e.Seal(ctx, us, "t/r/c/1", []byte("secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if plain, err := alone.Open(ctx, us, "t/r/c/1", sealed); err != nil || string(plain) != "secret" {
-		t.Errorf("%q, %v", plain, err)
+	if err := errors.Join(e.Destroy(ctx, us), e.Destroy(ctx, us)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Open(ctx, us, "t/r/c/1", sealed); !fault.Is(err, fault.Internal) {
+		t.Errorf("it opens: %v", err)
+	}
+	if _, err := e.Seal(ctx, us, "t/r/c/1", []byte("more")); !fault.Is(err, fault.NotFound) {
+		t.Errorf("more is sealed: %v", err)
+	}
+	postgrestest.Exec(t, db, `insert into retired_keys values ('master/77')`)
+	r, err := vault.NewRing(77, map[int][]byte{77: make([]byte, vault.KeySize)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = vault.NewEnvelope(db.DataKeys(), r, time.Now).Seal(ctx, them, "t/r/c/1", []byte("late"))
+	if f := fault.Of(err); f == nil || f.Reason != "vault.retired" {
+		t.Errorf("by a retired key: %v", err)
 	}
 }

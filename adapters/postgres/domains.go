@@ -71,6 +71,7 @@ type domainRow struct {
 	ID        string    `bun:"id"`
 	Host      string    `bun:"host"`
 	Token     string    `bun:"token"`
+	Mail      bool      `bun:"mail"`
 	State     string    `bun:"state"`
 	Canonical bool      `bun:"canonical"`
 	Problem   string    `bun:"problem"`
@@ -85,7 +86,7 @@ type domainRow struct {
 
 func (r *domainRow) domain() domains.Domain {
 	return domains.Domain{
-		ID: domains.ID(r.ID), Host: r.Host, Token: r.Token, State: domains.State(r.State), Canonical: r.Canonical, Problem: domains.Problem(r.Problem),
+		ID: domains.ID(r.ID), Host: r.Host, Token: r.Token, Mail: r.Mail, State: domains.State(r.State), Canonical: r.Canonical, Problem: domains.Problem(r.Problem),
 		CheckedAt: utc(r.CheckedAt), ProvenAt: utc(r.ProvenAt), LostAt: utc(r.LostAt), DueAt: utc(r.DueAt),
 		Version: r.Version, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
@@ -117,7 +118,7 @@ func (tx domainTx) Save(ctx context.Context, d *domains.Domain) error {
 		return err
 	}
 	r := &domainRow{
-		ID: string(d.ID), Host: d.Host, Token: d.Token, State: string(d.State), Canonical: d.Canonical, Problem: string(d.Problem),
+		ID: string(d.ID), Host: d.Host, Token: d.Token, Mail: d.Mail, State: string(d.State), Canonical: d.Canonical, Problem: string(d.Problem),
 		CheckedAt: d.CheckedAt, ProvenAt: d.ProvenAt, LostAt: d.LostAt, DueAt: d.DueAt, Version: d.Version + 1, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
 	}
 	if d.Version == 0 {

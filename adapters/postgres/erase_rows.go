@@ -13,25 +13,19 @@ import (
 // lastTables go with the tenant itself: its book is whole until then.
 var lastTables = []string{"audit_waiting", "audit_links", "audit_heads", "audit_entries", "tenants"}
 
+// outlive is the tables whose rows say of a tenant that it is gone.
+var outlive = []string{"destroyed_keys"}
+
 // DropKeys removes the work that waits, too: what is under way finds the tenant
 // closed, or nothing.
 func (s erasureStore) DropKeys(ctx context.Context, tenant tenants.ID) error {
+	if err := (keyStore{s.db}).Destroy(ctx, tenant); err != nil {
+		return err
+	}
 	return s.db.system(ctx, pathErase, func(ctx context.Context, tx tx) error {
-		for {
-			n, err := tx.erase(ctx, tenant, "tenant_keys", 1000)
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				return tx.dropJobs(ctx, tenant)
-			}
-		}
+		_, err := tx.NewRaw("delete from river.river_job where args ->> 'tenant' = ? and state <> 'running'", string(tenant)).Exec(ctx)
+		return err
 	})
-}
-
-func (tx tx) dropJobs(ctx context.Context, tenant tenants.ID) error {
-	_, err := tx.NewRaw("delete from river.river_job where args ->> 'tenant' = ? and state <> 'running'", string(tenant)).Exec(ctx)
-	return err
 }
 
 // erase asks the one function that may.
@@ -40,12 +34,14 @@ func (tx tx) erase(ctx context.Context, tenant tenants.ID, table string, most in
 	return n, err
 }
 
-// Files are uploads, by their rows, and then archives, likewise.
+// Files are uploads, pictures of the brand and archives, by their rows.
 func (s erasureStore) Files(ctx context.Context, tenant tenants.ID, after string, limit int) (keys []storage.Key, last string, err error) {
 	err = s.db.system(ctx, pathErase, func(ctx context.Context, tx tx) error {
 		rows, err := tx.pgx.Query(ctx, `
 			select name from (
 			  select 'media/' || m.id collate "C" as name from media m where m.tenant_id = $1
+			  union all
+			  select 'brand/' || (p ->> 'id') from brands b cross join unnest(array[b.logo, b.favicon]) p where b.tenant_id = $1 and p is not null
 			  union all
 			  select 'exports/' || e.id || '/' || n from exports e cross join generate_series(1, e.attempt) n where e.tenant_id = $1) f
 			 where name > $2 collate "C" order by name limit $3`, string(tenant), after, limit)
@@ -70,7 +66,7 @@ func (s erasureStore) DropRows(ctx context.Context, tenant tenants.ID, limit int
 	err = s.db.system(ctx, pathErase, func(ctx context.Context, tx tx) error {
 		n = 0
 		for _, table := range slices.Backward(tables) { // what refers goes before what it refers to
-			if slices.Contains(lastTables, table) {
+			if slices.Contains(lastTables, table) || slices.Contains(outlive, table) {
 				continue
 			}
 			some, err := tx.erase(ctx, tenant, table, limit-int(n))

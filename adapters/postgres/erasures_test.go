@@ -23,8 +23,9 @@ import (
 // remembers are the tables that may name a tenant that is gone, each with the
 // reason. In no other is it named.
 var remembers = map[string]string{
-	"public.erasures":      "what was erased, when, and how far it is; names nobody",
-	"public.audit_entries": "the books of the tenant above and of the operator: that it went, and what they did to it before",
+	"public.destroyed_keys": "that nothing of it can be sealed, or opened, any more",
+	"public.erasures":       "what was erased, when, and how far it is; names nobody",
+	"public.audit_entries":  "the books of the tenant above and of the operator: that it went, and what they did to it before",
 }
 
 // named lists the tables in which tenant is named, with how often.

@@ -41,7 +41,9 @@ var constraints = map[string]problem{
 	"externals_account":   {fault.Conflict, "identity.taken", "This account is linked already.", ""},
 
 	// The operators' realm.
-	"address_blocks_range_key": {fault.Conflict, "block.exists", "This range is blocked already.", "/range"},
+	"address_blocks_range_key":       {fault.Conflict, "block.exists", "This range is blocked already.", "/range"},
+	"impersonations_session_id_fkey": {fault.Unauthenticated, "operator.required", "Please sign in as an operator.", ""}, // signed out meanwhile
+	"feature_overrides_flag_fkey":    {fault.NotFound, "flag.not_found", "There is no such flag.", ""},
 
 	// Events and webhooks.
 
@@ -51,6 +53,8 @@ var constraints = map[string]problem{
 	"channel_connections_pkey": {fault.Conflict, "connection.stale", "Someone else changed this in the meantime.", ""},
 	"channel_apps_pkey":        {fault.Conflict, "app.stale", "Someone else changed this in the meantime.", ""},
 	"channel_grants_sealed":    {fault.Internal, "channel.no_secret", "Something went wrong on our side.", ""},
+	"tenant_keys_destroyed":    {fault.NotFound, "vault.destroyed", "What was kept here has been erased.", ""},
+	"tenant_keys_retired":      {fault.Conflict, "vault.retired", "This master key has been retired.", ""},
 	"tenant_keys_pkey":         {fault.Conflict, "vault.stale", "Someone else made this key in the meantime.", ""},
 
 	// Media.

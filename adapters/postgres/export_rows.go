@@ -34,6 +34,7 @@ var exported = []thing{
 // unexported are the other tables of tenants, each with its reason. The catalog
 // test refuses a table that is in neither list.
 var unexported = map[string]string{
+	"destroyed_keys":      "tenants whose keys were destroyed, and so no tenant's thing",
 	"tenant_keys":         "keys of what is sealed, which is not exported either",
 	"channel_connections": "attempts to sign in, for minutes; they hold secrets",
 	"channel_renewals":    "the journal of a machine: how tokens were renewed",

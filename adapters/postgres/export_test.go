@@ -150,3 +150,13 @@ func Exported() map[string][]string {
 	}
 	return out
 }
+
+// PlainBytes and SealedColumns are what is known of columns of bytes.
+var PlainBytes = plainBytes
+
+func SealedColumns() (names []string) {
+	for _, c := range sealedColumns {
+		names = append(names, c.name)
+	}
+	return names
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 	"github.com/uptrace/bun"
@@ -136,6 +137,38 @@ func (db *DB) EndJob(ctx context.Context, e work.Ending) error {
 		}
 		return tx.ended(ctx, e.Job, row, e.Status)
 	})
+}
+
+// errDied is what is known of a try that nobody ended.
+var errDied = errors.New("the process died in the middle of it")
+
+// EndStuck implements the queue's Stuck. A job that somebody asked to end, and
+// whose process died, ends as canceled.
+func (db *DB) EndStuck(ctx context.Context, after time.Duration) error {
+	var all []work.Ending
+	err := db.system(ctx, pathStuck, func(ctx context.Context, tx tx) error {
+		rows, err := tx.pgx.Query(ctx, `select id, args ->> 'tenant', metadata ->> 'carillon_job', attempt, jsonb_exists(metadata, 'cancel_attempted_at')
+			from river.river_job where state = 'running' and attempted_at < now() - $1::interval and jsonb_exists(metadata, 'carillon_job')
+			 and (attempt >= max_attempts or jsonb_exists(metadata, 'cancel_attempted_at')) order by id limit 1000`, after)
+		if err != nil {
+			return err
+		}
+		all, err = pgx.CollectRows(rows, stuck)
+		return err
+	})
+	for _, e := range all {
+		err = errors.Join(err, db.EndJob(ctx, e))
+	}
+	return err
+}
+
+func stuck(row pgx.CollectableRow) (work.Ending, error) {
+	e, canceled := work.Ending{Queue: new(rivertype.JobRow), Status: jobs.Failed, Err: errDied}, false
+	err := row.Scan(&e.Queue.ID, &e.Tenant, &e.Job, &e.Queue.Attempt, &canceled)
+	if canceled {
+		e.Status = jobs.Canceled
+	}
+	return e, err
 }
 
 func message(err error) string {

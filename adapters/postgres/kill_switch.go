@@ -51,18 +51,28 @@ func (db *DB) ResumeAll(ctx context.Context) error {
 // pauseRoot changes the operator's tenant and tells its subscribers.
 func (db *DB) pauseRoot(ctx context.Context, e audit.Entry, query string, args ...any) error {
 	return db.system(ctx, pathPlatform, func(ctx context.Context, tx tx) error {
-		var root, state string
-		var told registry.Told
-		err := tx.pgx.QueryRow(ctx, query+" returning tenant_id, state, paused, version", args...).Scan(&root, &state, &told.Paused, &told.Version)
+		err := tx.tellTenant(ctx, query, args...)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return notPaused()
 		}
 		if err != nil {
 			return err
 		}
-		told.State = registry.State(state)
-		return errors.Join(tx.tell(ctx, tenants.ID(root), registry.EventUpdated, root, told), tx.recordIn(ctx, "", e))
+		return tx.recordIn(ctx, "", e)
 	})
+}
+
+// tellTenant changes a tenant with a statement, through the system door, and
+// tells its subscribers how it stands. It returns pgx.ErrNoRows if the
+// statement changes none.
+func (tx tx) tellTenant(ctx context.Context, query string, args ...any) error {
+	var tenant, state string
+	var told registry.Told
+	if err := tx.pgx.QueryRow(ctx, query+" returning tenant_id, state, paused, version", args...).Scan(&tenant, &state, &told.Paused, &told.Version); err != nil {
+		return err
+	}
+	told.State = registry.State(state)
+	return tx.tell(ctx, tenants.ID(tenant), registry.EventUpdated, tenant, told)
 }
 
 func notPaused() error { return fault.New(fault.NotFound, "pause.not_found", "That is not paused.") }

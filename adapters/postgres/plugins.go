@@ -148,6 +148,7 @@ type versionRow struct {
 	Level    string          `bun:"level"`
 	KeyID    string          `bun:"key_id"`
 	Platform string          `bun:"platform"`
+	Command  []string        `bun:"command,array"`
 	Manifest json.RawMessage `bun:"manifest,type:jsonb"`
 	AddedBy  string          `bun:"added_by"`
 	AddedAt  time.Time       `bun:"added_at"`
@@ -157,14 +158,14 @@ type versionRow struct {
 func versionToRow(v *catalog.Version) (*versionRow, error) {
 	manifest, err := json.Marshal(v.Manifest)
 	return &versionRow{
-		Plugin: v.Plugin, Digest: v.Digest, Version: v.Version, Level: string(v.Level), KeyID: v.Key, Platform: v.Platform,
+		Plugin: v.Plugin, Digest: v.Digest, Version: v.Version, Level: string(v.Level), KeyID: v.Key, Platform: v.Platform, Command: v.Command,
 		Manifest: manifest, AddedBy: v.AddedBy, AddedAt: v.AddedAt, Ran: v.Ran,
 	}, err
 }
 
 func (r *versionRow) version() (*catalog.Version, error) {
 	v := &catalog.Version{
-		Plugin: r.Plugin, Digest: r.Digest, Version: r.Version, Level: catalog.Level(r.Level), Key: r.KeyID, Platform: r.Platform,
+		Plugin: r.Plugin, Digest: r.Digest, Version: r.Version, Level: catalog.Level(r.Level), Key: r.KeyID, Platform: r.Platform, Command: r.Command,
 		AddedBy: r.AddedBy, AddedAt: r.AddedAt.UTC(), Ran: r.Ran,
 	}
 	return v, json.Unmarshal(r.Manifest, &v.Manifest)

@@ -36,6 +36,9 @@ import (
 type Config struct {
 	App    string // URL for carillon_app
 	System string // URL for carillon_system
+	// OtherApp and OtherSystem are passwords that count where the URL's is
+	// refused: those before it, and those to come, while they are changed.
+	OtherApp, OtherSystem []string
 	// MaxConns bounds each of the two pools; 0 means 16.
 	MaxConns int32
 	// Tracer sees every statement, if set.
@@ -66,11 +69,11 @@ func Open(ctx context.Context, c Config) (*DB, error) { return OpenForTest(ctx, 
 // OpenForTest is Open with a wall taken down. Only postgrestest can call it:
 // nobody else can name its last parameter's type.
 func OpenForTest(ctx context.Context, c Config, w walls.Test) (*DB, error) {
-	app, err := connect(ctx, c, c.App, "carillon")
+	app, err := connect(ctx, c, c.App, "carillon", c.OtherApp)
 	if err != nil {
 		return nil, fmt.Errorf("application role: %w", err)
 	}
-	sys, err := connect(ctx, c, c.System, "carillon-system")
+	sys, err := connect(ctx, c, c.System, "carillon-system", c.OtherSystem)
 	if err != nil {
 		app.close()
 		return nil, fmt.Errorf("system role: %w", err)
@@ -97,7 +100,7 @@ func OpenForTest(ctx context.Context, c Config, w walls.Test) (*DB, error) {
 // that jobs have taken. A dispatcher claims one at a time.
 const claimConns = 2
 
-func connect(ctx context.Context, c Config, url, name string) (role, error) {
+func connect(ctx context.Context, c Config, url, name string, others []string) (role, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return role{}, err
@@ -123,7 +126,7 @@ func connect(ctx context.Context, c Config, url, name string) (role, error) {
 			cfg.ConnConfig.RuntimeParams[name] = value
 		}
 	}
-	cfg.PrepareConn = replan
+	cfg.PrepareConn, cfg.BeforeConnect = replan, accepted(others)
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return role{}, err

@@ -77,6 +77,11 @@ func (tx registryTx) OpenInvitation(ctx context.Context, email string) (*registr
 	return r.invitation(), nil
 }
 
+func (tx registryTx) MemberAt(ctx context.Context, email string) (is bool, err error) {
+	err = tx.NewRaw("select member_at(?)", email).Scan(ctx, &is)
+	return is, err
+}
+
 func (tx registryTx) Invitations(ctx context.Context, before registry.InvitationID, limit int) ([]registry.Invitation, error) {
 	var rows []invitationRow
 	if err := tx.find(&rows).Where("? = '' or id < ?", string(before), string(before)).Order("id DESC").Limit(int64(limit)).Scan(ctx); err != nil {
@@ -113,6 +118,11 @@ func (tx registryTx) SaveInvitation(ctx context.Context, i *registry.Invitation)
 // Send puts the letter in the queue of this transaction.
 func (tx registryTx) Send(ctx context.Context, l registry.Letter) error {
 	return tx.enqueue(ctx, jobs.Invite{Tenant: string(tx.tenant), Invitation: string(l.Invitation), Number: l.Number}, nil)
+}
+
+// Notify puts the notice in the queue of this transaction.
+func (tx registryTx) Notify(ctx context.Context, n registry.Notice) error {
+	return tx.enqueue(ctx, jobs.Notice{Tenant: string(tx.tenant), About: string(n.Kind), Access: string(n.Access)}, nil)
 }
 
 func (tx registryTx) Seats(ctx context.Context, now time.Time) (members, waiting int, err error) {

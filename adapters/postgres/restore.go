@@ -64,7 +64,10 @@ func (db *DB) MarkRestored(ctx context.Context) error {
 }
 
 func pauseRestored(ctx context.Context, tx tx) error {
-	_, err := tx.pgx.Exec(ctx, "update tenants set paused = true, paused_reason = 'This database was restored from a copy.' where parent_id is null")
+	err := tx.tellTenant(ctx, "update tenants set paused = true, paused_reason = 'This database was restored from a copy.', updated_at = now(), version = version + 1 where parent_id is null")
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil // nobody has set it up
+	}
 	return err
 }
 

@@ -74,7 +74,8 @@ const (
 	pathAppQuota systemPath = "channels.app_quota"
 	// Tenants with channels on a platform whose API version ends: names alone.
 	pathSunset systemPath = "channels.sunset"
-	// Data keys that are wrapped by an old key-encryption key.
+	// Data keys that are wrapped by an old key-encryption key, and those of a
+	// tenant that is erased.
 	pathRewrap systemPath = "vault.rewrap"
 )
 
@@ -126,6 +127,8 @@ const (
 const (
 	// Answers too old to be honoured are forgotten, of every tenant.
 	pathForget systemPath = "idempotency.forget"
+	// Jobs of every tenant whose process died in their last try: names alone.
+	pathStuck systemPath = "jobs.stuck"
 )
 
 // Operation.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
+	realm "github.com/carillonhq/carillon/core/admin"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/audit"
@@ -43,6 +44,55 @@ func TestTheOperatorHearsOfAPause(t *testing.T) {
 	got := told(t, db, postgrestest.Operator)
 	if len(got) != before+2 || got[before] != "tenant.updated "+string(postgrestest.Operator) {
 		t.Errorf("heard %q", got[before:])
+	}
+}
+
+// A restored copy pauses its installation, which is a change like any other.
+func TestTheOperatorHearsOfARestore(t *testing.T) {
+	db := postgrestest.Isolated(t)
+	before := len(told(t, db, postgrestest.Operator))
+	if err := db.MarkRestored(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := told(t, db, postgrestest.Operator)
+	if len(got) != before+1 || got[before] != "tenant.updated "+string(postgrestest.Operator) {
+		t.Errorf("heard %q", got[before:])
+	}
+}
+
+// What operators decide of a tenant, its own subscribers hear.
+func TestTenantsHearWhatOperatorsDecide(t *testing.T) {
+	db := postgrestest.Open(t)
+	agency := postgrestest.Child(t, db, postgrestest.Operator, tenants.Agency)
+	for name, decide := range map[string]func(realm.Tx, *realm.Tenant) error{
+		"suspended": func(tx realm.Tx, n *realm.Tenant) error {
+			n.Suspended, n.Reason = true, "unpaid"
+			return tx.SuspendTenant(t.Context(), n)
+		},
+		"resumed": func(tx realm.Tx, n *realm.Tenant) error {
+			n.Suspended, n.Reason = false, ""
+			return tx.SuspendTenant(t.Context(), n)
+		},
+		"another plan": func(tx realm.Tx, n *realm.Tenant) error {
+			n.Tier = tenants.Pro
+			return tx.SaveTier(t.Context(), n)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := len(told(t, db, agency))
+			if err := db.Admin().Update(t.Context(), func(tx realm.Tx) error {
+				n, err := tx.Tenant(t.Context(), agency)
+				if err != nil {
+					return err
+				}
+				return decide(tx, n)
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if got := told(t, db, agency)[before:]; len(got) != 1 || got[0] != "tenant.updated "+string(agency) {
+				t.Errorf("heard %q", got)
+			}
+		})
 	}
 }
 

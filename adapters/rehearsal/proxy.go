@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/egress"
+	"github.com/carillonhq/carillon/ports/social"
 )
 
 // maxBody is the largest request that is passed on, in bytes.
@@ -30,7 +31,7 @@ type Proxy struct {
 	end    sync.Once
 
 	mu      sync.Mutex
-	allowed map[string]bool
+	allowed map[social.HostPattern]bool
 	log     []*Exchange
 	first   int // the number of the first in log, less one
 	label   string
@@ -49,7 +50,7 @@ func newProxy(dir string, up Upstream) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{ca: ca, ended: make(chan struct{}), allowed: map[string]bool{}, calls: map[string]egress.Call{}, idle: make(chan struct{})}
+	p := &Proxy{ca: ca, ended: make(chan struct{}), allowed: map[social.HostPattern]bool{}, calls: map[string]egress.Call{}, idle: make(chan struct{})}
 	close(p.idle)
 	if chosen, ok := up.(*remote); ok {
 		p.remote = chosen
@@ -64,7 +65,7 @@ func newProxy(dir string, up Upstream) (*Proxy, error) {
 		return nil, err
 	}
 	p.addr = ln.Addr().String()
-	p.allowed[p.addr], p.allowed[strings.ToLower(p.host())] = true, true
+	p.Allow(p.addr, p.host())
 	p.server = &http.Server{Handler: p, ReadHeaderTimeout: time.Minute}
 	go func() { _ = p.server.Serve(ln) }()
 	return p, nil
@@ -99,8 +100,8 @@ func (p *Proxy) Allow(hosts ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, h := range hosts {
-		if h != "" && !strings.Contains(h, "{") {
-			p.allowed[strings.ToLower(h)] = true
+		if one, ok := social.ParseHost(h); ok {
+			p.allowed[one] = true
 		}
 	}
 }
@@ -108,16 +109,8 @@ func (p *Proxy) Allow(hosts ...string) {
 func (p *Proxy) permits(host string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	host = strings.ToLower(host)
-	name, _, err := net.SplitHostPort(host)
-	if err != nil {
-		name = host
-	}
-	if p.allowed[host] || p.allowed[name] {
-		return true
-	}
 	for a := range p.allowed {
-		if rest, wild := strings.CutPrefix(a, "*."); wild && strings.HasSuffix(name, "."+rest) {
+		if a.Matches(host) {
 			return true
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -62,6 +63,7 @@ type Stage struct {
 	Settings Settings
 	Manifest social.Manifest
 
+	claims
 	opt      Options
 	upstream Upstream
 	dir      string
@@ -182,7 +184,7 @@ func (s *Stage) Input(screen int) (map[string]string, bool) {
 // asInProduction writes an account's own server as the product does: a host.
 func asInProduction(values map[string]string) {
 	if at := values["instance"]; at != "" {
-		values["instance"] = hostOf(at)
+		values["instance"] = sdk.InstanceHost(at)
 	}
 }
 

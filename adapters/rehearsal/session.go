@@ -3,9 +3,7 @@ package rehearsal
 import (
 	"context"
 	"log/slog"
-	"net/url"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -77,18 +75,6 @@ func (x *Session) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	_ = x.Host.Close(ctx)
-}
-
-// hostOf is the host of an address written with or without a scheme.
-func hostOf(instance string) string {
-	if instance != "" && !strings.Contains(instance, "://") {
-		instance = "https://" + instance
-	}
-	u, err := url.Parse(instance)
-	if err != nil {
-		return ""
-	}
-	return u.Host
 }
 
 // listener is a slog.Handler that hears what the plugin says and what becomes

@@ -87,9 +87,9 @@ func (t *Take) Step(ctx context.Context, stage *Stage, by Actor) Record {
 	r := Record{Phase: t.Phase, Method: t.method(), At: time.Now()}
 	mark := stage.Proxy.Label(r.Method)
 	if r.Method == "find" {
-		t.look(ctx, by, &r)
+		t.look(ctx, stage, by, &r)
 	} else {
-		t.publish(ctx, by, &r)
+		t.publish(ctx, stage, by, &r)
 	}
 	r.Took = time.Since(r.At)
 	// Those of others that are under way say so; what says nothing may be ours.
@@ -115,7 +115,7 @@ func (t *Take) lookUp() bool {
 	return t.dedup == social.ByFind || t.find && t.Fault != nil && t.Fault.Kind == social.Duplicate
 }
 
-func (t *Take) publish(ctx context.Context, by Actor, r *Record) {
+func (t *Take) publish(ctx context.Context, stage *Stage, by Actor, r *Record) {
 	t.Request.Commit = t.Phase != Preparing
 	if t.Request.Commit && t.Armed.IsZero() {
 		t.Armed = time.Now()
@@ -124,6 +124,9 @@ func (t *Take) publish(ctx context.Context, by Actor, r *Record) {
 		t.Request.Attempt++
 	}
 	r.Step, r.Err = by.Publish(ctx, t.Request)
+	if r.Err == nil && !stage.claim(r.Step.Receipt, t.Request.Call.Idempotency) {
+		r.Step, r.Err = social.Step{}, social.Fail(social.Ambiguous, Taken, "What the platform named stands for another post.")
+	}
 	switch {
 	case r.Err != nil:
 		t.failed(r)
@@ -164,9 +167,29 @@ func (t *Take) failed(r *Record) {
 // disagree, so it looks five minutes further back.
 func Since(at time.Time) time.Time { return at.Add(-5 * time.Minute) }
 
-func (t *Take) look(ctx context.Context, by Actor, r *Record) {
-	req := social.FindRequest{Call: t.Request.Call, Account: t.Request.Account, Content: t.Request.Content, State: t.Request.State, Since: Since(t.Armed)}
-	found, err := by.Find(ctx, req)
+// Asks is what the kernel asks of an object of which nobody knows whether it was
+// sent at.
+func (t *Take) Asks(at time.Time) social.FindRequest {
+	return social.FindRequest{Call: t.Request.Call, Account: t.Request.Account, Content: t.Request.Content, State: t.Request.State, Since: Since(at)}
+}
+
+// Find asks as the kernel does: what is found and stands for another object is
+// not this one, and is asked for once more, past all of those.
+func (t *Take) Find(ctx context.Context, stage *Stage, by Actor, at time.Time) (social.Finding, error) {
+	ask := t.Asks(at)
+	found, err := by.Find(ctx, ask)
+	if err != nil || found.Verdict != social.Found || stage.claim(found.Receipt, ask.Call.Idempotency) {
+		return found, err
+	}
+	ask.Taken = stage.others(ask.Call.Idempotency)
+	return by.Find(ctx, ask)
+}
+
+func (t *Take) look(ctx context.Context, stage *Stage, by Actor, r *Record) {
+	found, err := t.Find(ctx, stage, by, t.Armed)
+	if err == nil && found.Verdict == social.Found && !stage.claim(found.Receipt, t.Request.Call.Idempotency) {
+		found.Verdict = social.Unsure // it had its chance to pass over what is taken
+	}
 	if err != nil {
 		r.Err, r.Fault = err, social.FaultOf(err, false)
 		r.After = r.Fault.RetryAfter

@@ -19,12 +19,23 @@ import (
 // others in: by systemd (Delegate=), by its owner, or by name in
 // CARILLON_CGROUP. One that was not is left alone, even by root, for it is
 // somebody else's to arrange.
-type groups struct{ dir string }
+type groups struct {
+	dir    string
+	kernel kernel
+}
+
+// kernel makes and removes control groups. Where it does, folders come with the
+// files that hold their limits, and go with them.
+type kernel struct {
+	mkdir  func(string, os.FileMode) error
+	remove func(string) error
+}
 
 // A group holds one guest and all that it starts, wherever it goes.
 type group struct {
-	dir  string
-	file *os.File // the folder, for the kernel to start the guest in
+	dir    string
+	file   *os.File // the folder, for the kernel to start the guest in
+	remove func(string) error
 }
 
 // leaf is where this process goes: a group that others are made in holds no
@@ -128,7 +139,7 @@ func openGroups(dir string, self int) (*groups, error) {
 	if err := put(dir, "cgroup.subtree_control", "+memory +pids"); err != nil {
 		return nil, err
 	}
-	return &groups{dir}, nil
+	return &groups{dir, kernel{os.Mkdir, os.Remove}}, nil
 }
 
 func moveBelow(dir string, self int) error {
@@ -159,10 +170,10 @@ var groupNumber atomic.Int64
 // guest's own, which counts by user.
 func (g *groups) make(p Policy) (*group, error) {
 	dir := filepath.Join(g.dir, fmt.Sprintf("plugin-%d-%d", os.Getpid(), groupNumber.Add(1)))
-	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // as the kernel's own
+	if err := g.kernel.mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}
-	out := &group{dir: dir}
+	out := &group{dir: dir, remove: g.kernel.remove}
 	err := errors.Join(put(dir, "memory.max", strconv.FormatUint(p.Total, 10)), put(dir, "pids.max", strconv.FormatUint(p.Processes, 10)))
 	// Not everywhere; without them a guest may swap, and be ended in parts.
 	_, _ = put(dir, "memory.swap.max", "0"), put(dir, "memory.oom.group", "1")
@@ -193,13 +204,13 @@ func (g *group) close() {
 		_ = g.file.Close()
 	}
 	_ = put(g.dir, "cgroup.kill", "1")
-	if os.Remove(g.dir) == nil {
+	if g.remove(g.dir) == nil {
 		return
 	}
 	go func() {
 		for range 50 {
 			<-time.After(100 * time.Millisecond)
-			if os.Remove(g.dir) == nil {
+			if g.remove(g.dir) == nil {
 				return
 			}
 		}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -89,5 +90,66 @@ func TestWhyAGroupEnded(t *testing.T) {
 		if g := (&group{dir: tree(t, map[string]string{"memory.events": said})}); g.exceeded() != want {
 			t.Errorf("%q: %t", said, !want)
 		}
+	}
+}
+
+// likeTheKernel makes folders as control groups come, with their files, and
+// removes one only when nothing was left alive in it.
+func likeTheKernel(names []string, kept map[string]string) kernel {
+	return kernel{
+		mkdir: func(dir string, mode os.FileMode) error {
+			err := os.Mkdir(dir, mode)
+			for _, name := range names {
+				err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+			}
+			return err
+		},
+		remove: func(dir string) error {
+			killed, err := os.ReadFile(filepath.Join(dir, "cgroup.kill")) //nolint:gosec // of the test
+			if err != nil || string(killed) != "1" {
+				return os.ErrPermission
+			}
+			for _, name := range names {
+				said, _ := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // of the test
+				kept[name] = string(said)
+			}
+			return os.RemoveAll(dir)
+		},
+	}
+}
+
+func TestTheLimitsOfAGroup(t *testing.T) {
+	all := []string{"memory.max", "memory.swap.max", "memory.oom.group", "pids.max", "cgroup.kill", "cgroup.procs", "memory.events"}
+	for name, tt := range map[string]struct {
+		files []string
+		fails bool
+	}{
+		"on a kernel that has all":     {files: all},
+		"without swap":                 {files: []string{"memory.max", "pids.max", "cgroup.kill"}},
+		"where processes are no limit": {files: []string{"memory.max", "cgroup.kill"}, fails: true},
+		"where memory is no limit":     {files: []string{"pids.max", "cgroup.kill"}, fails: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kept := map[string]string{}
+			g := &groups{dir: t.TempDir(), kernel: likeTheKernel(tt.files, kept)}
+			one, err := g.make(Policy{Total: 1 << 30, Processes: 128})
+			if (err != nil) != tt.fails {
+				t.Fatal(err)
+			}
+			if err == nil {
+				if one.file == nil || filepath.Dir(one.dir) != g.dir {
+					t.Errorf("%+v", one)
+				}
+				one.close()
+			}
+			if left, _ := os.ReadDir(g.dir); len(left) != 0 {
+				t.Errorf("left behind: %v", left)
+			}
+			for name, want := range map[string]string{"memory.max": "1073741824", "pids.max": "128", "memory.swap.max": "0", "memory.oom.group": "1", "cgroup.kill": "1"} {
+				if said, ok := kept[name]; ok && said != want {
+					t.Errorf("%s is %q, want %q", name, said, want)
+				}
+			}
+		})
 	}
 }

@@ -18,6 +18,7 @@ package sandbox
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -216,4 +217,12 @@ func nothing(why string) Level {
 		all[i].Missing = why
 	}
 	return Level{Parts: all}
+}
+
+// IsScript reports whether a program names the interpreter that runs it, which
+// opens it again.
+func IsScript(program io.ReaderAt) bool {
+	head := make([]byte, 2)
+	n, err := program.ReadAt(head, 0)
+	return n == 2 && err == nil && string(head) == "#!"
 }

@@ -149,13 +149,19 @@ func fence(o order) error {
 	return r.enforce()
 }
 
+// A descriptor is an open file that nobody closes.
+type descriptor int
+
+// ReadAt implements io.ReaderAt.
+func (fd descriptor) ReadAt(b []byte, at int64) (int, error) { return unix.Pread(int(fd), b, at) }
+
 // execute runs the program. The file that was checked is executed itself, not
 // what is at its path by now.
 func execute(o order) error {
 	if o.Path != "" {
 		return &os.PathError{Op: "exec", Path: o.Path, Err: syscall.Exec(o.Path, o.Args, o.Env)}
 	}
-	if !isScript(programFD) { // whose interpreter opens it again
+	if !IsScript(descriptor(programFD)) { // whose interpreter opens it again
 		unix.CloseOnExec(programFD)
 	}
 	empty := [1]byte{}
@@ -170,10 +176,4 @@ func execute(o order) error {
 	_, _, errno := unix.RawSyscall6(unix.SYS_EXECVEAT, programFD, uintptr(unsafe.Pointer(&empty[0])),
 		uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&env[0])), unix.AT_EMPTY_PATH, 0)
 	return fmt.Errorf("exec %s: %w", o.Args[0], errno)
-}
-
-func isScript(fd int) bool {
-	var head [2]byte
-	n, err := unix.Pread(fd, head[:], 0)
-	return err == nil && n == 2 && string(head[:]) == "#!"
 }

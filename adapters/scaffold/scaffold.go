@@ -79,9 +79,11 @@ func New(o Options) ([]string, error) {
 		}
 		written = append(written, more...)
 	}
-	if err := p.lock(); err != nil {
+	locked, err := p.lock()
+	if err != nil {
 		return written, err
 	}
+	written = append(written, locked...)
 	slices.Sort(written)
 	return written, nil
 }
@@ -132,16 +134,16 @@ func requirements(source string) (string, error) {
 	return out.String(), nil
 }
 
-// lock takes over the checksums of what is required.
-func (p plan) lock() error {
+// lock takes over the checksums of what is required, and says in which file.
+func (p plan) lock() ([]string, error) {
 	if p.Lang != "go" || p.Replace == "" {
-		return nil
+		return nil, nil
 	}
 	sums, err := os.ReadFile(filepath.Join(p.Replace, "go.sum"))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return os.WriteFile(filepath.Join(p.Dir, "go.sum"), sums, 0o644) //nolint:gosec // a source file
+	return []string{"go.sum"}, os.WriteFile(filepath.Join(p.Dir, "go.sum"), sums, 0o644) //nolint:gosec // a source file
 }
 
 func empty(dir string) error {

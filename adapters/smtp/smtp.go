@@ -162,11 +162,23 @@ func (s *Sender) message(m port.Message) (*gomail.Msg, error) {
 	bad := func(err error) error {
 		return fault.New(fault.Invalid, "mail.malformed", "This message cannot be sent.").Because(err)
 	}
-	if strings.ContainsAny(m.Subject+m.ID+m.Kind, "\r\n") {
+	if strings.ContainsAny(m.Subject+m.ID+m.Kind+m.FromName+m.From+m.ReplyTo, "\r\n") {
 		return nil, bad(errors.New("smtp: a header has more than one line"))
 	}
 	msg := gomail.NewMsg()
-	msg.FromMailAddress(s.from)
+	from, err := s.sender(m)
+	if err != nil {
+		return nil, bad(err)
+	}
+	msg.FromMailAddress(from)
+	if from.Address != s.from.Address { // what cannot be delivered comes back to the operator
+		msg.EnvelopeFromMailAddress(s.from)
+	}
+	if m.ReplyTo != "" {
+		if err := msg.ReplyTo(m.ReplyTo); err != nil {
+			return nil, bad(err)
+		}
+	}
 	if err := msg.To(m.To); err != nil {
 		return nil, bad(err)
 	}
@@ -180,6 +192,22 @@ func (s *Sender) message(m port.Message) (*gomail.Msg, error) {
 		msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
 	}
 	return msg, nil
+}
+
+// sender is who m says it is from and, for what it leaves out, the operator's.
+func (s *Sender) sender(m port.Message) (*mail.Address, error) {
+	from := *s.from
+	if m.FromName != "" {
+		from.Name = m.FromName
+	}
+	if m.From != "" {
+		at, err := mail.ParseAddress(m.From)
+		if err != nil {
+			return nil, err
+		}
+		from.Address = at.Address
+	}
+	return &from, nil
 }
 
 // asFault tells a refusal of the reader's address, which is final, from

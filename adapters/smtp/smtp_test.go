@@ -324,3 +324,34 @@ func closedPort(t *testing.T) int {
 	defer func() { _ = l.Close() }()
 	return l.Addr().(*net.TCPAddr).Port
 }
+
+// A brand's own address is in the letter, and what cannot be delivered comes
+// back to the operator. What is no address, and what has more than one line, is
+// not sent.
+func TestALetterFromABrand(t *testing.T) {
+	s := serve(t, smtp.Plain)
+	m := letter
+	m.FromName, m.From, m.ReplyTo = "Glöckner, \"Chimes\"", "hello@chimes.test", "re@chimes.test"
+	if err := s.sender(t).Send(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	got := <-s.got
+	read, err := netmail.ReadMessage(bytes.NewReader(got.data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, err := netmail.ParseAddress(read.Header.Get("From"))
+	if err != nil || from.Name != m.FromName || from.Address != m.From || got.from != "hello@carillon.test" || !strings.Contains(read.Header.Get("Reply-To"), m.ReplyTo) {
+		t.Errorf("from %v (%v), envelope %s, answers to %s", from, err, got.from, read.Header.Get("Reply-To"))
+	}
+	for name, change := range map[string]func(*mail.Message){
+		"a name of two lines": func(m *mail.Message) { m.FromName = "a\r\nBcc: eve@evil.test" }, "two lines": func(m *mail.Message) { m.From = "a@b.test\r\nBcc: eve@evil.test" },
+		"no address": func(m *mail.Message) { m.From = "nobody" }, "no answer": func(m *mail.Message) { m.ReplyTo = "x\nBcc: eve@evil.test" },
+	} {
+		bad := letter
+		change(&bad)
+		if err := s.sender(t).Send(t.Context(), bad); !fault.Is(err, fault.Invalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/rand"
 	"encoding/binary"
 	"sync"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/kms"
 	"github.com/carillonhq/carillon/tenants"
 )
 
@@ -22,17 +22,34 @@ type Keys interface {
 	// AddKey keeps a new key. It returns fault.Conflict if t has one of that
 	// number already.
 	AddKey(ctx context.Context, t tenants.ID, k DataKey) error
-	// OldKeys lists up to limit keys of all tenants whose KEK is not version.
-	OldKeys(ctx context.Context, version, limit int) ([]OldKey, error)
-	// Rewrap replaces how a key is wrapped, if it still is wrapped as k.DataKey was.
-	Rewrap(ctx context.Context, k OldKey, kek int, wrapped []byte) error
+	// OldKeys lists up to limit keys of all tenants that another key than current wraps.
+	OldKeys(ctx context.Context, current string, limit int) ([]OldKey, error)
+	// Rewrap replaces how a key is wrapped, if it still is wrapped as k.DataKey
+	// was; if not, it returns fault.Conflict.
+	Rewrap(ctx context.Context, k OldKey, w kms.Wrapped) error
+	// Destroy removes t's keys for good: AddKey returns fault.NotFound from then on.
+	Destroy(ctx context.Context, t tenants.ID) error
+
+	// Kept returns a key of no tenant, or fault.NotFound.
+	Kept(ctx context.Context, name string) (kms.Wrapped, error)
+	// Keep keeps one, unless there is one of that name, and returns which there is.
+	Keep(ctx context.Context, name string, w kms.Wrapped) (kms.Wrapped, error)
+	// RewrapKept is Rewrap for these.
+	RewrapKept(ctx context.Context, name string, was, w kms.Wrapped) error
+
+	// WrappedBy counts keys of both kinds by what wraps them.
+	WrappedBy(ctx context.Context) (map[string]int, error)
+	// Retire notes that nothing may be wrapped by a key any more. It returns
+	// fault.Conflict while something is.
+	Retire(ctx context.Context, key string) error
+	// Retired lists those keys.
+	Retired(ctx context.Context) ([]string, error)
 }
 
 // A DataKey is one tenant's key, wrapped.
 type DataKey struct {
-	Number  int // from 1
-	KEK     int // version of the key-encryption key
-	Wrapped []byte
+	Number int // from 1
+	kms.Wrapped
 }
 
 // An OldKey is a data key to wrap anew.
@@ -51,10 +68,9 @@ const (
 // for one tenant and place opens for no other: both are bound to the
 // ciphertext as associated data. It is safe for concurrent use.
 type Envelope struct {
-	keys    Keys
-	keks    map[int][]byte
-	current int
-	now     func() time.Time
+	keys   Keys
+	keeper kms.Keeper
+	now    func() time.Time
 
 	flight singleflight.Group
 	mu     sync.Mutex
@@ -68,21 +84,10 @@ type ring struct {
 	until  time.Time
 }
 
-// NewEnvelope returns an Envelope over key-encryption keys of KeySize bytes by
-// version. The highest version wraps; the others only open, until Rotate has
-// run.
-func NewEnvelope(keys Keys, keks map[int][]byte, now func() time.Time) (*Envelope, error) {
-	e := &Envelope{keys: keys, keks: keks, now: now, cache: map[tenants.ID]ring{}}
-	for version, kek := range keks {
-		if version < 1 || len(kek) != KeySize {
-			return nil, fault.New(fault.Internal, "vault.bad_key", "A key-encryption key has %d bytes and a version from 1.", KeySize)
-		}
-		e.current = max(e.current, version)
-	}
-	if e.current == 0 {
-		return nil, fault.New(fault.Internal, "vault.no_key", "There is no key-encryption key.")
-	}
-	return e, nil
+// NewEnvelope returns an Envelope whose data keys keeper wraps. Every argument
+// is required.
+func NewEnvelope(keys Keys, keeper kms.Keeper, now func() time.Time) *Envelope {
+	return &Envelope{keys: keys, keeper: keeper, now: now, cache: map[tenants.ID]ring{}}
 }
 
 // format is the first byte of everything sealed; then come the data key's
@@ -162,7 +167,7 @@ func (e *Envelope) load(ctx context.Context, t tenants.ID) (ring, error) {
 	}
 	r := ring{keys: map[int][]byte{}, until: e.now().Add(cacheLife)}
 	for _, k := range wrapped {
-		if r.keys[k.Number], err = e.unwrap(t, k); err != nil {
+		if r.keys[k.Number], err = e.unwrap(ctx, t, k); err != nil {
 			return ring{}, err
 		}
 		r.newest = max(r.newest, k.Number)
@@ -178,84 +183,15 @@ func (e *Envelope) load(ctx context.Context, t tenants.ID) (ring, error) {
 
 // firstKey gives t its first data key. Of two processes that try, one wins.
 func (e *Envelope) firstKey(ctx context.Context, t tenants.ID) (ring, error) {
-	if err := e.addKey(ctx, t, 1); err != nil && !fault.Is(err, fault.Conflict) {
-		return ring{}, err
+	refused := e.addKey(ctx, t, 1)
+	if refused != nil && !fault.Is(refused, fault.Conflict) {
+		return ring{}, refused
 	}
 	r, err := e.load(ctx, t)
-	if err == nil && r.newest == 0 {
-		return ring{}, noEntry()
+	if err == nil && r.newest == 0 { // it was not that somebody else was faster
+		err = refused
 	}
 	return r, err
-}
-
-// Renew gives t a further data key, which seals from now on. Secrets sealed
-// before open as before.
-func (e *Envelope) Renew(ctx context.Context, t tenants.ID) error {
-	r, err := e.load(ctx, t)
-	if err != nil {
-		return err
-	}
-	if err := e.addKey(ctx, t, r.newest+1); err != nil {
-		return err
-	}
-	_, err = e.load(ctx, t)
-	return err
-}
-
-func (e *Envelope) addKey(ctx context.Context, t tenants.ID, number int) error {
-	key := make([]byte, KeySize)
-	_, _ = rand.Read(key) // never fails, see crypto/rand
-	wrapped, err := e.wrap(t, number, e.current, key)
-	if err != nil {
-		return err
-	}
-	return e.keys.AddKey(ctx, t, DataKey{Number: number, KEK: e.current, Wrapped: wrapped})
-}
-
-// wrapBatch is how many keys Rotate fetches at a time.
-const wrapBatch = 500
-
-// Rotate wraps every data key by the newest key-encryption key and returns how
-// many there were. It may run beside everything else, and again after a crash;
-// when it has returned nil, the older keys can be thrown away.
-func (e *Envelope) Rotate(ctx context.Context) (n int, err error) {
-	for {
-		old, err := e.keys.OldKeys(ctx, e.current, wrapBatch)
-		if err != nil || len(old) == 0 {
-			return n, err
-		}
-		for _, k := range old {
-			key, err := e.unwrap(k.Tenant, k.DataKey)
-			if err != nil {
-				return n, err
-			}
-			wrapped, err := e.wrap(k.Tenant, k.Number, e.current, key)
-			if err != nil {
-				return n, err
-			}
-			if err := e.keys.Rewrap(ctx, k, e.current, wrapped); err != nil {
-				return n, err
-			}
-			n++
-		}
-	}
-}
-
-func (e *Envelope) wrap(t tenants.ID, number, version int, key []byte) ([]byte, error) {
-	return seal(nil, e.keks[version], wrapping(t, number), key)
-}
-
-func (e *Envelope) unwrap(t tenants.ID, k DataKey) ([]byte, error) {
-	kek, ok := e.keks[k.KEK]
-	if !ok {
-		return nil, fault.New(fault.Internal, "vault.missing_key", "Key-encryption key %d is not configured.", k.KEK)
-	}
-	return open(kek, k.Wrapped, wrapping(t, k.Number))
-}
-
-// wrapping binds a wrapped key to its tenant and number.
-func wrapping(t tenants.ID, number int) []byte {
-	return binary.BigEndian.AppendUint32(bound(t, "tenant_keys"), uint32(number))
 }
 
 // seal appends a random nonce and the ciphertext to out.

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"context"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/vault"
 	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/kms"
 	"github.com/carillonhq/carillon/tenants"
 )
 
@@ -18,7 +18,40 @@ import (
 type keys struct {
 	mu    sync.Mutex
 	all   map[tenants.ID][]vault.DataKey
+	gone  map[tenants.ID]bool
+	kept  map[string]kms.Wrapped
 	reads int
+}
+
+func (k *keys) Kept(_ context.Context, name string) (kms.Wrapped, error) {
+	if w, ok := k.kept[name]; ok {
+		return w, nil
+	}
+	return kms.Wrapped{}, fault.New(fault.NotFound, "not_found", "None.")
+}
+
+func (k *keys) Keep(ctx context.Context, name string, w kms.Wrapped) (kms.Wrapped, error) {
+	return w, k.RewrapKept(ctx, name, kms.Wrapped{}, w)
+}
+
+func (k *keys) RewrapKept(_ context.Context, name string, _, w kms.Wrapped) error {
+	if k.kept == nil {
+		k.kept = map[string]kms.Wrapped{}
+	}
+	k.kept[name] = w
+	return nil
+}
+
+func (k *keys) WrappedBy(context.Context) (map[string]int, error) { return nil, nil }
+func (k *keys) Retire(context.Context, string) error              { return nil }
+func (k *keys) Retired(context.Context) ([]string, error)         { return nil, nil }
+
+func (k *keys) Destroy(_ context.Context, t tenants.ID) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.all, t)
+	k.gone = map[tenants.ID]bool{t: true}
+	return nil
 }
 
 func (k *keys) Keys(_ context.Context, t tenants.ID) ([]vault.DataKey, error) {
@@ -31,6 +64,9 @@ func (k *keys) Keys(_ context.Context, t tenants.ID) ([]vault.DataKey, error) {
 func (k *keys) AddKey(_ context.Context, t tenants.ID, d vault.DataKey) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.gone[t] {
+		return fault.New(fault.NotFound, "vault.destroyed", "Gone.")
+	}
 	if d.Number != len(k.all[t])+1 {
 		return fault.New(fault.Conflict, "vault.stale", "Taken.")
 	}
@@ -41,12 +77,12 @@ func (k *keys) AddKey(_ context.Context, t tenants.ID, d vault.DataKey) error {
 	return nil
 }
 
-func (k *keys) OldKeys(_ context.Context, version, limit int) (out []vault.OldKey, err error) {
+func (k *keys) OldKeys(_ context.Context, current string, limit int) (out []vault.OldKey, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for t, list := range k.all {
 		for _, d := range list {
-			if d.KEK != version && len(out) < limit {
+			if d.Key != current && len(out) < limit {
 				out = append(out, vault.OldKey{Tenant: t, DataKey: d})
 			}
 		}
@@ -54,10 +90,10 @@ func (k *keys) OldKeys(_ context.Context, version, limit int) (out []vault.OldKe
 	return out, nil
 }
 
-func (k *keys) Rewrap(_ context.Context, old vault.OldKey, kek int, wrapped []byte) error {
+func (k *keys) Rewrap(_ context.Context, old vault.OldKey, w kms.Wrapped) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.all[old.Tenant][old.Number-1] = vault.DataKey{Number: old.Number, KEK: kek, Wrapped: wrapped}
+	k.all[old.Tenant][old.Number-1] = vault.DataKey{Number: old.Number, Wrapped: w}
 	return nil
 }
 
@@ -65,11 +101,20 @@ func kek(b byte) []byte { return bytes.Repeat([]byte{b}, vault.KeySize) }
 
 func envelope(t *testing.T, k vault.Keys, keks map[int][]byte) *vault.Envelope {
 	t.Helper()
-	e, err := vault.NewEnvelope(k, keks, time.Now)
+	current := 0
+	for number := range keks {
+		current = max(current, number)
+	}
+	return vault.NewEnvelope(k, ringOf(t, current, keks), time.Now)
+}
+
+func ringOf(t testing.TB, current int, masters map[int][]byte) *vault.Ring {
+	t.Helper()
+	r, err := vault.NewRing(current, masters)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e
+	return r
 }
 
 const (
@@ -164,7 +209,7 @@ func TestRotationKeepsSecretsReadable(t *testing.T) {
 	}
 	both := envelope(t, store, map[int][]byte{1: kek(1), 2: kek(2)})
 	for pass, want := range []int{6, 0} {
-		if n, err := both.Rotate(ctx); err != nil || n != want {
+		if n, err := both.Rotate(ctx, nil); err != nil || n != want {
 			t.Fatalf("pass %d: %d keys, %v", pass, n, err)
 		}
 	}
@@ -230,10 +275,7 @@ func TestManyFirstSealsMakeOneKey(t *testing.T) {
 func TestKeysAreRemembered(t *testing.T) {
 	store := new(keys)
 	now := time.Now()
-	e, err := vault.NewEnvelope(store, map[int][]byte{1: kek(1)}, func() time.Time { return now })
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := vault.NewEnvelope(store, vault.Single(kek(1)), func() time.Time { return now })
 	us := tenants.NewID()
 	seal := func() {
 		if _, err := e.Seal(t.Context(), us, row, []byte(secret)); err != nil {
@@ -253,24 +295,55 @@ func TestKeysAreRemembered(t *testing.T) {
 	}
 }
 
-func TestNewEnvelopeRefusesBadKeys(t *testing.T) {
-	for name, keks := range map[string]map[int][]byte{
-		"none": nil, "short": {1: kek(1)[:16]}, "version 0": {0: kek(1)},
-	} {
-		if _, err := vault.NewEnvelope(new(keys), keks, time.Now); err == nil {
-			t.Errorf("%s: accepted", name)
-		} else if strings.Contains(err.Error(), string(kek(1)[:16])) {
-			t.Errorf("%s: the error holds the key", name)
+func TestDestroyedKeysOpenNothing(t *testing.T) {
+	ctx := t.Context()
+	store := new(keys)
+	us, them := tenants.NewID(), tenants.NewID()
+	e := envelope(t, store, map[int][]byte{1: kek(1)})
+	ours, err := e.Seal(ctx, us, row, []byte(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := e.Seal(ctx, them, row, []byte(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := e.Destroy(ctx, us); err != nil {
+			t.Fatal(err)
 		}
+	}
+	if plain, err := e.Open(ctx, us, row, ours); err == nil {
+		t.Errorf("it opens as %q", plain)
+	}
+	if _, err := e.Seal(ctx, us, row, []byte(secret)); !fault.Is(err, fault.NotFound) {
+		t.Errorf("more is sealed: %v", err)
+	}
+	if plain, err := e.Open(ctx, them, row, theirs); err != nil || string(plain) != secret {
+		t.Errorf("another tenant's: %q, %v", plain, err)
+	}
+}
+
+// A kept key is what it was, whatever the master keys are.
+func TestAKeptKeyStays(t *testing.T) {
+	store, first := new(keys), kek(9)
+	for _, e := range []*vault.Envelope{
+		envelope(t, store, map[int][]byte{1: kek(1)}), envelope(t, store, map[int][]byte{1: kek(1), 2: kek(2)}), envelope(t, store, map[int][]byte{2: kek(2)}),
+	} {
+		key, err := e.Kept(t.Context(), vault.Pseudonym, first)
+		if err != nil || string(key) != string(kek(9)) {
+			t.Errorf("%x, %v", key, err)
+		}
+		if _, err := e.Rotate(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		first = kek(8) // of no more use
 	}
 }
 
 // Nothing that was not sealed here opens or panics.
 func FuzzOpen(f *testing.F) {
-	e, err := vault.NewEnvelope(new(keys), map[int][]byte{1: kek(1)}, time.Now)
-	if err != nil {
-		f.Fatal(err)
-	}
+	e := vault.NewEnvelope(new(keys), vault.Single(kek(1)), time.Now)
 	us := tenants.NewID()
 	sealed, err := e.Seal(context.Background(), us, row, []byte(secret))
 	if err != nil {

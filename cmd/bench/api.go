@@ -113,7 +113,7 @@ func readRatio(ctx context.Context, h *house, r *report) error {
 		us, them, ratios = append(us, a), append(them, b), append(ratios, a/b)
 	}
 	us, them, ratios = us[1:], them[1:], ratios[1:] // the first warms up
-	r.plain("page of 50 posts, carillon", median(us), "req/s", "16 at a time; key, limits, authorisation, row-level security")
+	r.plain(pages, median(us), "req/s", "16 at a time; key, limits, authorisation, row-level security")
 	r.plain("page of 50 posts, bare Fiber + pgx", median(them), "req/s", "16 at a time; none of that, one round trip")
 	r.atLeast("read path, ratio to bare", median(ratios), 0.7, "", fmt.Sprintf("median of %d rounds in turns, %s to %s", len(ratios), number(slices.Min(ratios)), number(slices.Max(ratios))))
 	return nil

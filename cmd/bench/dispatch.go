@@ -161,8 +161,10 @@ func (h *house) tellBurst(r *report, due time.Time, n, few int, cost spent) {
 	r.atMost("burst: all sent within", whole.ms(1)/1000, 45, "s", fmt.Sprintf("%d of %d sent, by two workers on one channel and one", len(whole), n))
 	r.plain("burst: rate", float64(len(whole))/(whole.ms(1)/1000), "posts/s", "")
 	per := 1000 / float64(n)
-	r.plain("burst: processor time per post", (cost.database+cost.workers+cost.plugins)*per, "ms", fmt.Sprintf(
-		"database %.1f, workers %.1f, plugins %.1f; besides, network and driver %.1f", cost.database*per, cost.workers*per, cost.plugins*per, cost.driver*per))
+	r.plain(perPost, (cost.database+cost.workers+cost.plugins)*per, "ms", fmt.Sprintf("besides, network and driver %.1f", cost.driver*per))
+	r.plain(ofBase, cost.database*per, "ms", "")
+	r.plain(ofWorkers, cost.workers*per, "ms", "")
+	r.plain(ofPlugins, cost.plugins*per, "ms", "")
 	r.atMost("burst: small tenant's ten within", last(smalls).ms(1)/1000, 10, "s", fmt.Sprintf("beside %d of one other tenant", n-few))
 	r.atMost("burst: lost or doubled", float64(n-len(whole)+bigs.twice()+smalls.twice()), 0, "posts", "")
 }

@@ -54,6 +54,12 @@ func run(ctx context.Context) error {
 	if len(os.Args) > 1 && os.Args[1] == "bare" {
 		return serveBare(ctx, os.Args[2:])
 	}
+	if len(os.Args) > 1 && os.Args[1] == "model" {
+		if len(os.Args) != 3 {
+			return errors.New("usage: bench model REPORT.json")
+		}
+		return model(os.Stdout, os.Args[2])
+	}
 	var o options
 	flag.StringVar(&o.binary, "carillon", "bin/carillon", "the program to measure")
 	flag.StringVar(&o.only, "only", "", "measure these, by comma: "+strings.Join(names(), ", "))

@@ -59,7 +59,7 @@ func nodes(ctx context.Context, h *house, r *report) error {
 // events and every index.
 func (h *house) size(ctx context.Context, before int64, n int, r *report) error {
 	after, err := h.bytes(ctx)
-	r.plain("stored per post of one channel", float64(after-before)/float64(n)/1024, "kB", "post, delivery, segment, attempt, two events, job; with indexes, before vacuum")
+	r.plain(stored, float64(after-before)/float64(n)/1024, "kB", "post, delivery, segment, attempt, two events, job; with indexes, before vacuum")
 	return err
 }
 

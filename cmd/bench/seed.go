@@ -140,10 +140,7 @@ func workspace(ctx context.Context, tree *registry.Service, keys *identity.Keys,
 
 // register makes the installation known to the practice network.
 func (h *house) register(ctx context.Context, authz tenants.Authorizer, tree *registry.Service, root tenants.Scope) error {
-	envelope, err := vault.NewEnvelope(h.db.DataKeys(), map[int][]byte{1: vault.New(h.key).Key(vault.DataKeys)}, time.Now)
-	if err != nil {
-		return err
-	}
+	envelope := vault.NewEnvelope(h.db.DataKeys(), vault.Single(h.key), time.Now)
 	s := channels.New(channels.Deps{
 		Store: h.db.Channels(), Plugins: pigeonOnly{pigeon.New(pigeon.Options{BaseURL: h.netURL})},
 		Sealer: envelope, Members: tree, Authz: authz, Now: time.Now,

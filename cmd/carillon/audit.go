@@ -66,12 +66,7 @@ func auditHeads() *cobra.Command {
 
 // auditKeys sign heads, and know those that older master keys signed.
 func auditKeys(cfg config) *audit.Keys {
-	keyOf := func(master []byte) []byte { return vault.New(master).Key(vault.Audit) }
-	var older [][]byte
-	for _, master := range cfg.MasterKeysOld {
-		older = append(older, keyOf(master))
-	}
-	return audit.NewKeys(keyOf(cfg.MasterKey), older...)
+	return audit.NewKeys(cfg.Ring.Key(vault.Audit), cfg.Ring.Others(vault.Audit)...)
 }
 
 func witnesses(path string) (kept []audit.Witness, err error) {

@@ -102,7 +102,7 @@ func read(c bundle.Contents) (catalog.Bundle, error) {
 	if err != nil {
 		return catalog.Bundle{}, err
 	}
-	out := catalog.Bundle{Digest: c.Digest, Platform: c.Lock.Platform, Manifest: m}
+	out := catalog.Bundle{Digest: c.Digest, Platform: c.Lock.Platform, Command: c.Lock.Command, Manifest: m}
 	if c.Signature == nil {
 		return out, nil
 	}

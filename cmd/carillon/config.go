@@ -12,25 +12,28 @@ import (
 	"strings"
 	"time"
 
+	kmskeep "github.com/carillonhq/carillon/adapters/kms"
 	"github.com/carillonhq/carillon/adapters/oidc"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/adapters/vault"
+	"github.com/carillonhq/carillon/ports/kms"
 	"github.com/carillonhq/carillon/tenants/erasure"
 )
 
 // config is everything that differs between two installations. Each field
 // names its environment variable.
 type config struct {
-	Addr          string         // CARILLON_ADDR
-	URL           string         // CARILLON_URL, where people reach the server
-	DatabaseURL   string         // DATABASE_URL, the owner's login; migrate needs it
-	AppURL        string         // DATABASE_APP_URL; derived from DATABASE_URL if not set
-	SystemURL     string         // DATABASE_SYSTEM_URL; derived likewise
-	RedisURL      string         // REDIS_URL; without it rate limits count per process
-	MasterKey     []byte         // CARILLON_MASTER_KEY or the file CARILLON_MASTER_KEY_FILE
-	MasterNumber  int            // which one that is; "2:…" there, 1 if it does not say
-	MasterKeysOld map[int][]byte // CARILLON_MASTER_KEYS_OLD or CARILLON_MASTER_KEYS_OLD_FILE, until keys rotate has run
+	Addr          string       // CARILLON_ADDR
+	URL           string       // CARILLON_URL, where people reach the server
+	DatabaseURL   string       // DATABASE_URL, the owner's login; migrate needs it
+	AppURL        string       // DATABASE_APP_URL; derived from DATABASE_URL if not set
+	SystemURL     string       // DATABASE_SYSTEM_URL; derived likewise
+	RedisURL      string       // REDIS_URL; without it rate limits count per process
+	Ring          *vault.Ring  // CARILLON_MASTER_KEY or the file CARILLON_MASTER_KEY_FILE, with CARILLON_MASTER_KEYS_OLD; nil: not set
+	keepers       []kms.Keeper // besides Ring, the current one first, see keyring.go
+	transit       *kmskeep.Transit
+	LimitsTimes   int            // CARILLON_LIMITS_TIMES, a factor of every rate limit; 1 if not set
 	BlobURL       string         // CARILLON_BLOB_URL
 	StateDir      string         // CARILLON_STATE_DIR, for what a process keeps on disk
 	MailURL       string         // CARILLON_MAIL_URL, such as smtps://user:password@host
@@ -68,6 +71,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 		AppURL:        e.text("DATABASE_APP_URL", ""),
 		SystemURL:     e.text("DATABASE_SYSTEM_URL", ""),
 		RedisURL:      e.text("REDIS_URL", ""),
+		LimitsTimes:   e.number("CARILLON_LIMITS_TIMES", 1),
 		StateDir:      e.text("CARILLON_STATE_DIR", os.TempDir()),
 		MailURL:       e.text("CARILLON_MAIL_URL", ""),
 		MailFrom:      e.text("CARILLON_MAIL_FROM", "Carillon <carillon@localhost>"),
@@ -87,8 +91,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 		BlueskyView:   e.text("CARILLON_BLUESKY_APPVIEW", ""),
 		AllowLoopback: e.flag("CARILLON_ALLOW_LOOPBACK"),
 	}
-	c.MasterNumber, c.MasterKey = e.master("CARILLON_MASTER_KEY")
-	c.MasterKeysOld = e.oldMasters("CARILLON_MASTER_KEYS_OLD", c.MasterNumber)
+	e.keys(&c)
 	c.Providers, c.ProviderNets = e.providers(os.Environ(), c.AllowLoopback), e.prefixes("CARILLON_OIDC_NETWORKS")
 	c.Closed = e.word("CARILLON_REGISTRATION", "open", "closed") == "closed"
 	c.Sandbox, c.SandboxRead = e.sandbox("CARILLON_SANDBOX"), e.folders("CARILLON_SANDBOX_READ")
@@ -99,18 +102,36 @@ func loadConfig(getenv func(string) string) (config, error) {
 	return c, errors.Join(e.errs...)
 }
 
+func errNoMaster() error {
+	return errors.New("CARILLON_MASTER_KEY is not set: it is the key that this installation was made with; only a new installation gets a new one, with: openssl rand -base64 32")
+}
+
+// password is that of a serving login, made from a key.
+func password(key []byte, role string) string {
+	sum := sha256.Sum256(append(key[:len(key):len(key)], role...))
+	return hex.EncodeToString(sum[:16])
+}
+
+// otherPasswords are those that a login had, or will have, by the other keys of
+// the ring: while it is changed, processes differ.
+func (c *config) otherPasswords(role string) (out []string) {
+	if c.Ring == nil {
+		return nil
+	}
+	for _, key := range c.Ring.Others(vault.Database) {
+		out = append(out, password(key, role))
+	}
+	return out
+}
+
 // databases fills in the two serving logins from the owner's, whose server
 // also knows them. Their passwords are made from the master key.
 func (c *config) databases() (postgres.MigrateOptions, error) {
-	if len(c.MasterKey) == 0 {
-		return postgres.MigrateOptions{}, errors.New("CARILLON_MASTER_KEY is not set: it is the key that this installation was made with; only a new installation gets a new one, with: openssl rand -base64 32")
+	if c.Ring == nil {
+		return postgres.MigrateOptions{}, errNoMaster()
 	}
-	v := vault.New(c.MasterKey)
-	password := func(role string) string {
-		sum := sha256.Sum256(append(v.Key(vault.Database), role...))
-		return hex.EncodeToString(sum[:16])
-	}
-	o := postgres.MigrateOptions{AppPassword: password("app"), SystemPassword: password("system")}
+	key := c.Ring.Key(vault.Database)
+	o := postgres.MigrateOptions{AppPassword: password(key, "app"), SystemPassword: password(key, "system")}
 	if c.AppURL != "" && c.SystemURL != "" {
 		return o, nil
 	}
@@ -180,34 +201,6 @@ func (e *env) secret(name string) string {
 		text = string(b)
 	}
 	return strings.TrimSpace(text)
-}
-
-func (e *env) master(name string) (number int, key []byte) {
-	text := e.secret(name)
-	if text == "" {
-		return 1, nil
-	}
-	number, key, err := vault.ParseNumbered(text)
-	if err != nil {
-		e.errs = append(e.errs, fmt.Errorf("%s: %w", name, err))
-	}
-	return number, key
-}
-
-// oldMasters are the keys before the current one, which has the highest number.
-func (e *env) oldMasters(name string, current int) map[int][]byte {
-	out := map[int][]byte{}
-	for _, text := range strings.Fields(strings.ReplaceAll(e.secret(name), ",", " ")) {
-		number, key, err := vault.ParseNumbered(text)
-		if err == nil && (number >= current || out[number] != nil) {
-			err = fmt.Errorf("key %d: numbers are used once, and the highest is CARILLON_MASTER_KEY's; write the new key as %d:…", number, number+1)
-		}
-		if err != nil {
-			e.errs = append(e.errs, fmt.Errorf("%s: %w", name, err))
-		}
-		out[number] = key
-	}
-	return out
 }
 
 func (e *env) sandbox(name string) sandbox.Mode {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/carillonhq/carillon/adapters/vault"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/storage"
 	"github.com/carillonhq/carillon/tenants"
@@ -64,7 +65,7 @@ func TestMistakesAreNamed(t *testing.T) {
 	if _, err := loadConfig(get); err == nil || !strings.Contains(err.Error(), "CARILLON_LOG_LEVEL") {
 		t.Errorf("a log level that is none: %v", err)
 	}
-	c := config{DatabaseURL: "foo", MasterKey: make([]byte, 32)}
+	c := config{DatabaseURL: "foo", Ring: vault.Single(make([]byte, 32))}
 	if _, err := c.databases(); err == nil || !strings.Contains(err.Error(), "DATABASE_URL") {
 		t.Errorf("a database that is none: %v", err)
 	}

@@ -36,6 +36,12 @@ type dev struct {
 	lock              io.Closer       // of the state directory
 }
 
+// Where the practice network of `carillon dev` is, unless it is told otherwise.
+const (
+	practiceAddr = "127.0.0.1:8780"
+	practiceURL  = "http://" + practiceAddr
+)
+
 // devAddrs are where `carillon dev` listens.
 type devAddrs struct{ api, pigeon, mail, metrics string }
 
@@ -53,7 +59,7 @@ func devCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&at.api, "addr", "127.0.0.1:8788", "where the server listens")
-	c.Flags().StringVar(&at.pigeon, "network-addr", "127.0.0.1:8780", "where the practice network listens")
+	c.Flags().StringVar(&at.pigeon, "network-addr", practiceAddr, "where the practice network listens")
 	c.Flags().StringVar(&at.mail, "mail-addr", "127.0.0.1:8781", "where the mailbox is shown")
 	c.Flags().StringVar(&at.metrics, "metrics-addr", "127.0.0.1:8789", "where metrics and health are shown")
 	return c
@@ -119,8 +125,8 @@ func (d *dev) prepare(ctx context.Context, dir string) (err error) {
 	d.cfg.Mailbox = filepath.Join(dir, "mail")
 	d.network.Dir = filepath.Join(dir, "network")
 	d.network.Warn = func(what string) { d.log.WarnContext(ctx, what) }
-	if len(d.cfg.MasterKey) == 0 {
-		if d.cfg.MasterKey, err = masterKey(filepath.Join(dir, "master.key")); err != nil {
+	if d.cfg.Ring == nil {
+		if d.cfg.Ring, err = masterKey(filepath.Join(dir, "master.key")); err != nil {
 			return err
 		}
 	}
@@ -145,8 +151,8 @@ func stateDir() (string, error) {
 	return localpg.DefaultDir()
 }
 
-// masterKey reads the key of this machine, or makes it.
-func masterKey(path string) ([]byte, error) {
+// masterKey reads the keys of this machine, or makes one.
+func masterKey(path string) (*vault.Ring, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		key := make([]byte, vault.KeySize)
@@ -157,7 +163,7 @@ func masterKey(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return vault.ParseKey(string(b))
+	return vault.ParseRing(string(b))
 }
 
 func (d *dev) close() {

@@ -1,17 +1,21 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"io"
 	"net"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/dns"
+	"github.com/carillonhq/carillon/adapters/imaging"
+	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/branding"
 	"github.com/carillonhq/carillon/tenants/domains"
+	"github.com/carillonhq/carillon/tenants/letters"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
@@ -24,6 +28,26 @@ func (k *kernel) openDomains() {
 	k.domains = domains.New(domains.Deps{
 		Store: k.db.Domains(), Resolver: dns.System{}, Names: dns.Names{}, Authz: k.authz, Now: time.Now,
 	}, own)
+}
+
+// openBrands is what tenants look like; their pictures are decoded where those
+// of posts are.
+func (k *kernel) openBrands(images *imaging.Processor) {
+	k.brands = branding.New(branding.Deps{
+		Store: k.db.Brands(), Images: logos{images}, Blobs: k.blobs, Resolver: dns.System{}, Authz: k.authz, Product: branding.Product, Now: time.Now,
+	})
+}
+
+// logos makes clean copies of pictures for brands.
+type logos struct{ *imaging.Processor }
+
+// Clean implements branding.Images.
+func (l logos) Clean(ctx context.Context, r io.Reader) (*branding.Copy, error) {
+	p, err := l.Processor.Clean(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return &branding.Copy{ReadCloser: p, MIME: p.MIME, Bytes: p.Bytes, SHA256: p.SHA256, Width: p.Width, Height: p.Height}, nil
 }
 
 // hostOf is the host in an address.
@@ -66,42 +90,63 @@ func (k *kernel) home(path []tenants.ID) string {
 	return k.cfg.URL
 }
 
-// homeOf is where whoever reads address is at home. Who is so under several
-// hosts, or nowhere yet, finds the installation's own: a letter to them is about
-// no tenant, and does not name one that another should not hear of.
-func (k *kernel) homeOf(ctx context.Context, address string) (string, error) {
-	user, err := k.names.Find(ctx, address)
-	if fault.Is(err, fault.NotFound) {
-		return k.cfg.URL, nil
-	}
-	if err != nil {
-		return "", err
-	}
-	places, err := k.tenants.Mine(ctx, user.ID)
-	if err != nil {
-		return "", err
-	}
-	found := ""
-	for _, p := range places {
-		home, err := k.homeIn(ctx, p.ID)
-		if err != nil {
-			return "", err
-		}
-		if found != "" && home != found {
-			return k.cfg.URL, nil
-		}
-		found = home
-	}
-	return cmp.Or(found, k.cfg.URL), nil
-}
-
-func (k *kernel) homeIn(ctx context.Context, tenant tenants.ID) (home string, err error) {
-	err = k.db.Registry().View(ctx, tenant, func(tx registry.Tx) error {
+// headIn is what letters to the people of a tenant are from, and where their
+// links begin.
+func (k *kernel) headIn(ctx context.Context, tenant tenants.ID) (letters.Head, error) {
+	var path []tenants.ID
+	err := k.db.Registry().View(ctx, tenant, func(tx registry.Tx) error {
 		t, err := tx.Tenant(ctx)
 		if err == nil {
-			home = k.home(t.Ancestors)
+			path = t.Ancestors
 		}
 		return err
 	})
-	return home, err
+	if err != nil {
+		return letters.Head{}, err
+	}
+	return k.brands.Head(ctx, tenant, k.home(path))
+}
+
+// headOf is what a letter to a person is from. Who is at home under several
+// hosts, or nowhere yet, hears from the installation: a letter to them is about
+// no tenant, does not name one that another should not hear of, and its links
+// are nobody's who could read them. Who has no account yet hears from whom they
+// asked for one.
+func (k *kernel) headOf(ctx context.Context, l identity.Letter) (letters.Head, error) {
+	user, err := k.names.Find(ctx, l.Email)
+	if fault.Is(err, fault.NotFound) {
+		if tenant := k.hosts.Tenant(l.Host); tenant != "" {
+			return k.headIn(ctx, tenant)
+		}
+		return k.brands.Head(ctx, "", k.cfg.URL)
+	}
+	if err != nil {
+		return letters.Head{}, err
+	}
+	places, err := k.tenants.Mine(ctx, user.ID)
+	if err != nil {
+		return letters.Head{}, err
+	}
+	var found *letters.Head
+	for _, p := range places {
+		head, err := k.headIn(ctx, p.ID)
+		if err != nil {
+			return letters.Head{}, err
+		}
+		switch {
+		case found == nil || head == *found:
+		case head.Home != found.Home:
+			return k.brands.Head(ctx, "", k.cfg.URL)
+		default: // several brands at one host: that of the host
+			head, err = k.brands.Head(ctx, k.hosts.Tenant(hostOf(head.Home)), head.Home)
+			if err != nil {
+				return letters.Head{}, err
+			}
+		}
+		found = &head
+	}
+	if found == nil {
+		return k.brands.Head(ctx, "", k.cfg.URL)
+	}
+	return *found, nil
 }

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/tenants/audit"
+	"github.com/carillonhq/carillon/tenants/branding"
 	"github.com/carillonhq/carillon/tenants/domains"
 )
 
@@ -55,13 +58,19 @@ func TestAProvenHost(t *testing.T) {
 	if party, err = parties(in.k.cfg.URL, in.k.hosts.Proven)(t.Context(), "evil.example.com"); err != nil || party.ID != "" {
 		t.Errorf("%+v, %v", party, err)
 	}
-	home, err := in.k.homeOf(t.Context(), agencyOwner.Email)
+	home, err := in.k.headOf(t.Context(), identity.Letter{Email: agencyOwner.Email})
 	must(t, err)
-	if home != "https://"+host || len(places) == 0 {
-		t.Errorf("home is %q, of %d places", home, len(places))
+	if home.Home != "https://"+host || len(places) == 0 {
+		t.Errorf("home is %q, of %d places", home.Home, len(places))
 	}
-	if home, err = in.k.homeOf(t.Context(), "nobody@example.com"); err != nil || home != in.k.cfg.URL {
-		t.Errorf("home of nobody is %q, %v", home, err)
+	if home, err = in.k.headOf(t.Context(), identity.Letter{Email: "nobody@example.com"}); err != nil || home.Home != in.k.cfg.URL {
+		t.Errorf("home of nobody is %q, %v", home.Home, err)
+	}
+	must(t, in.k.db.Brands().Save(t.Context(), root, &branding.Brand{
+		Product: "Chimes", Support: "help@" + host, SenderName: "Chimes Team", Sender: "hello@mail." + host, ReplyTo: "re@" + host, UpdatedAt: now,
+	}, nil, audit.Of("system", "test", "")))
+	if head, err := in.k.headOf(t.Context(), identity.Letter{Email: "nobody@example.com", Host: host}); err != nil || head.Home != "https://"+host || head.Product != "Chimes" {
+		t.Errorf("who registers there hears from %+v, %v", head, err)
 	}
 	code, body := in.send(http.MethodPost, in.k.cfg.URL+"/api/v1/auth/password:forgot", nil, fmt.Sprintf(`{"email":%q}`, agencyOwner.Email))
 	if code != http.StatusAccepted {
@@ -70,5 +79,8 @@ func TestAProvenHost(t *testing.T) {
 	m := in.mailTo(agencyOwner.Email)
 	if links := regexp.MustCompile(`https?://[^/\s]+`).FindAllString(m.Text, -1); len(links) == 0 || strings.Join(links, "") != "https://"+host {
 		t.Errorf("links to %v: %s", links, m.Text)
+	}
+	if m.From != "Chimes Team <hello@mail."+host+">" || m.ReplyTo != "re@"+host || !strings.Contains(m.Text, "your Chimes account") || !strings.Contains(m.HTML, "help@"+host) {
+		t.Errorf("from %s, answers to %s: %s", m.From, m.ReplyTo, m.Text)
 	}
 }

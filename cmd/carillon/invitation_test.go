@@ -45,7 +45,7 @@ func (in *installation) mailTo(address string) mail.Message {
 		must(in.t, err)
 		for _, e := range all {
 			if e.To == address {
-				return mail.Message{To: e.To, Kind: e.Kind, Subject: e.Subject, Text: e.Text}
+				return mail.Message{To: e.To, Kind: e.Kind, Subject: e.Subject, Text: e.Text, HTML: e.HTML, From: e.From, ReplyTo: e.ReplyTo}
 			}
 		}
 		select {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,10 +28,10 @@ func joinDev(ctx context.Context, cfg *config, out io.Writer) (leave func(), err
 	}
 	cluster := filepath.Join(dir, "postgres")
 	if _, err := os.Stat(filepath.Join(cluster, "data")); errors.Is(err, fs.ErrNotExist) {
-		return leave, nil // there is none, and the caller says what is missing
+		return leave, fmt.Errorf("DATABASE_URL is not set, and there is no `carillon dev` in %s: set CARILLON_STATE_DIR to its folder, or DATABASE_URL to an installation's database", dir)
 	}
-	if len(cfg.MasterKey) == 0 { // keys rotate is given the new one
-		if cfg.MasterKey, err = masterKey(filepath.Join(dir, "master.key")); err != nil {
+	if cfg.Ring == nil { // secrets rotate is given the new one
+		if cfg.Ring, err = masterKey(filepath.Join(dir, "master.key")); err != nil {
 			return leave, err
 		}
 	}
@@ -38,6 +39,7 @@ func joinDev(ctx context.Context, cfg *config, out io.Writer) (leave func(), err
 	if err != nil {
 		return leave, err
 	}
+	cfg.PigeonURL = cmp.Or(cfg.PigeonURL, practiceURL) // it has the practice network
 	cfg.DatabaseURL, cfg.StateDir, cfg.BlobURL = db.URL, dir, "file://"+filepath.Join(dir, "blobs")
 	cfg.LocalPlugins = os.Getenv("CARILLON_PLUGINS_LOCAL") != "refuse"
 	_, err = fmt.Fprintf(out, "DATABASE_URL is not set: this is about `carillon dev` in %s\n", dir)

@@ -41,6 +41,7 @@ import (
 	"github.com/carillonhq/carillon/ports/mail"
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/branding"
 	"github.com/carillonhq/carillon/tenants/domains"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
@@ -52,7 +53,7 @@ type kernel struct {
 	log     *slog.Logger
 	metrics *metrics.Metrics
 	db      *postgres.DB
-	vault   *vault.Vault
+	vault   *vault.Ring
 	authz   *casbin.Authorizer
 	egress  *egress.Egress
 	proxy   *egress.Proxy
@@ -76,6 +77,7 @@ type kernel struct {
 	domains   *domains.Service
 	ends                     // exports and erasures
 	hosts     *domains.Hosts // see followHosts
+	brands    *branding.Service
 	channels  *channels.Service
 	catalog   *catalog.Service
 	bundles   *bundles
@@ -98,7 +100,7 @@ type kernel struct {
 const apiVersion = events.APIVersion
 
 func open(ctx context.Context, cfg config, log *slog.Logger) (*kernel, error) {
-	k := &kernel{cfg: cfg, log: log, vault: vault.New(cfg.MasterKey)}
+	k := &kernel{cfg: cfg, log: log, vault: cfg.Ring}
 	for _, build := range []func(context.Context) error{k.openSight, k.openDatabase, k.openOutside, k.openPlugins, k.openMedia, k.openServices, k.watch} {
 		if err := build(ctx); err != nil {
 			k.close()
@@ -127,7 +129,7 @@ func (k *kernel) openDatabase(ctx context.Context) (err error) {
 }
 
 func connect(ctx context.Context, cfg config) (*postgres.DB, error) {
-	c := postgres.Config{App: cfg.AppURL, System: cfg.SystemURL}
+	c := postgres.Config{App: cfg.AppURL, System: cfg.SystemURL, OtherApp: cfg.otherPasswords("app"), OtherSystem: cfg.otherPasswords("system")}
 	if cfg.TraceURL != "" {
 		c.Tracer = tracing.Statements()
 	}
@@ -181,6 +183,7 @@ func (k *kernel) openOutside(context.Context) (err error) {
 		k.onClose(func() { _ = client.Close() })
 		k.limits = httpapi.NewLimits(client)
 	}
+	k.limits.Times(int64(k.cfg.LimitsTimes))
 	return k.openMail()
 }
 
@@ -211,6 +214,7 @@ func (k *kernel) openMedia(ctx context.Context) (err error) {
 		return err
 	}
 	images := imaging.New([]string{binary, "media-worker"}, imaging.DefaultLimits())
+	k.openBrands(images)
 	k.media = media.New(k.db.Media(), k.blobs, images, k.links, k.authz, time.Now)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	k.onClose(stop)
@@ -218,8 +222,9 @@ func (k *kernel) openMedia(ctx context.Context) (err error) {
 	return nil
 }
 
-func (k *kernel) openServices(context.Context) error {
-	envelope, err := vault.NewEnvelope(k.db.DataKeys(), k.cfg.wrappers(), time.Now)
+func (k *kernel) openServices(ctx context.Context) error {
+	envelope := vault.NewEnvelope(k.db.DataKeys(), k.cfg.keeper(), time.Now)
+	pseudonyms, err := envelope.Kept(ctx, vault.Pseudonym, k.vault.Key(vault.Pseudonym))
 	if err != nil {
 		return err
 	}
@@ -228,9 +233,12 @@ func (k *kernel) openServices(context.Context) error {
 	k.tenants = registry.New(k.db.Registry(), k.authz, time.Now)
 	hasher := argon.New(argon.Current())
 	k.names = identity.NewDirectory(k.db.Identity(), hasher, time.Now)
-	k.people = identity.New(k.db.Identity(), k.db.Keys(), hasher, jwt.New(k.vault.Key(vault.Session), time.Now),
+	k.people = identity.New(k.db.Identity(), k.db.Keys(), hasher, jwt.New(k.vault.Key(vault.Session), time.Now, k.vault.Others(vault.Session)...),
 		homes{k.tenants}, k.tenants, k.proofs(envelope),
-		identity.Config{RefreshKey: k.vault.Key(vault.Refresh), AddressKey: k.vault.Key(vault.Address), Closed: k.cfg.Closed}, time.Now)
+		identity.Config{
+			RefreshKey: k.vault.Key(vault.Refresh), OtherRefreshKeys: k.vault.Others(vault.Refresh),
+			AddressKey: k.vault.Key(vault.Address), Closed: k.cfg.Closed,
+		}, time.Now)
 	k.openProviders()
 	k.keys = identity.NewKeys(k.db.Keys(), k.authz, apiVersion, time.Now)
 	k.channels = channels.New(channels.Deps{
@@ -238,7 +246,7 @@ func (k *kernel) openServices(context.Context) error {
 		Sealer: envelope, Members: k.tenants, Authz: k.authz, Now: time.Now, Access: catalog.Access{Store: k.db.Plugins()},
 	}, channels.Config{
 		CallbackURL: k.cfg.URL + "/oauth/callback", AppName: "Carillon", Website: k.cfg.URL,
-		PseudonymKey: k.vault.Key(vault.Pseudonym), AllowLocal: k.cfg.AllowLoopback,
+		PseudonymKey: pseudonyms, AllowLocal: k.cfg.AllowLoopback,
 	})
 	k.admin = newAdmin(k.db, envelope, hasher, k.vault)
 	k.rules = rules.New()

@@ -65,6 +65,6 @@ func root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	c.AddCommand(devCommand(), serveCommand(), workCommand(), migrateCommand(), pluginCommand(), doctorCommand(),
-		networkCommand(), mediaWorkerCommand(), demoCommand(), citusCommand(), pauseCommand(), operatorCommand(), seedCommand(), keysCommand(), auditCommand())
+		networkCommand(), mediaWorkerCommand(), demoCommand(), citusCommand(), pauseCommand(), operatorCommand(), seedCommand(), secretsCommand(), auditCommand())
 	return c
 }

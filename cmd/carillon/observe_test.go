@@ -20,6 +20,8 @@ import (
 
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/carillonhq/carillon/adapters/vault"
 )
 
 // One run of everything, seen through each window: log, figures, traces, health.
@@ -136,8 +138,10 @@ func (in *installation) sing() (canaries []string) {
 func (in *installation) real() []string {
 	o, err := in.d.cfg.databases()
 	must(in.t, err)
+	master, err := vault.ParseKey(in.masterText())
+	must(in.t, err)
 	all := []string{
-		base64.StdEncoding.EncodeToString(in.d.cfg.MasterKey), hex.EncodeToString(in.d.cfg.MasterKey),
+		in.masterText(), hex.EncodeToString(master),
 		in.story.token, demoPassword, o.AppPassword, o.SystemPassword,
 	}
 	if u, err := url.Parse(in.d.cfg.DatabaseURL); err == nil {

@@ -97,13 +97,13 @@ func withOperators(c *cobra.Command, run func(context.Context, config, operators
 		if err != nil {
 			return err
 		}
-		envelope, err := vault.NewEnvelope(db.DataKeys(), cfg.wrappers(), time.Now)
-		if err != nil {
-			return err
+		if cfg.Ring == nil {
+			return errNoMaster()
 		}
+		envelope := vault.NewEnvelope(db.DataKeys(), cfg.keeper(), time.Now)
 		hasher := argon.New(argon.Current())
 		return run(ctx, cfg, operators{
-			admin:   newAdmin(db, envelope, hasher, vault.New(cfg.MasterKey)),
+			admin:   newAdmin(db, envelope, hasher, cfg.Ring),
 			people:  identity.NewDirectory(db.Identity(), hasher, time.Now),
 			tenants: registry.New(db.Registry(), authz, time.Now),
 			root:    db.Registry().Operator,

@@ -110,7 +110,7 @@ func TestSocketsOfAKilledProcessAreSwept(t *testing.T) {
 
 	k := &kernel{
 		cfg: config{StateDir: state, GatewayAddr: "127.0.0.1:0", Mailbox: filepath.Join(state, "mail")},
-		log: slog.New(slog.DiscardHandler), vault: vault.New(make([]byte, vault.KeySize)),
+		log: slog.New(slog.DiscardHandler), vault: vault.Single(make([]byte, vault.KeySize)),
 	}
 	t.Cleanup(k.close)
 	must(t, k.openOutside(t.Context()))
@@ -140,14 +140,14 @@ func TestEachKeyIsUsedInOnePlace(t *testing.T) {
 		}
 		source, err := os.ReadFile(file)
 		must(t, err)
-		for _, m := range regexp.MustCompile(`Key\(vault\.(\w+)\)`).FindAllSubmatch(source, -1) {
+		for _, m := range regexp.MustCompile(`[.]Key\(vault\.(\w+)\)`).FindAllSubmatch(source, -1) {
 			if first, ok := used[string(m[1])]; ok {
 				t.Errorf("%s: vault.%s, which %s uses", file, m[1], first)
 			}
 			used[string(m[1])] = file
 		}
 	}
-	if used["Database"] == "" || used["DataKeys"] == "" {
+	if used["Database"] == "" || used["DataKeys"] != "" { // those are the ring's own
 		t.Errorf("found %v", used)
 	}
 }

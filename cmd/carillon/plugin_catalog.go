@@ -66,10 +66,10 @@ func counterService(cfg config, db *postgres.DB, b *bundles) (*catalog.Service, 
 	if err != nil {
 		return nil, err
 	}
-	envelope, err := vault.NewEnvelope(db.DataKeys(), cfg.wrappers(), time.Now)
-	if err != nil {
-		return nil, err
+	if cfg.Ring == nil {
+		return nil, errNoMaster()
 	}
+	envelope := vault.NewEnvelope(db.DataKeys(), cfg.keeper(), time.Now)
 	// It runs nothing, and so neither signs in nor publishes.
 	settings := channels.New(channels.Deps{Store: db.Channels(), Plugins: unasked{}, Sealer: envelope, Authz: authz, Now: time.Now}, channels.Config{})
 	return catalog.New(catalog.Deps{

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,7 +23,7 @@ type desk struct {
 func sitDown(t *testing.T) desk {
 	in := install(t, func(*config) {})
 	for name, value := range map[string]string{
-		"DATABASE_URL": in.d.cfg.DatabaseURL, "CARILLON_MASTER_KEY": base64.StdEncoding.EncodeToString(in.d.cfg.MasterKey),
+		"DATABASE_URL": in.d.cfg.DatabaseURL, "CARILLON_MASTER_KEY": in.masterText(),
 		"CARILLON_BLOB_URL": in.d.cfg.BlobURL, "CARILLON_STATE_DIR": in.d.cfg.StateDir, "CARILLON_PIGEON_URL": in.d.cfg.PigeonURL,
 	} {
 		t.Setenv(name, value)
@@ -100,7 +99,7 @@ func (d desk) runs(version string) {
 func TestFromAFolderToAnInstallation(t *testing.T) {
 	d := sitDown(t)
 	d.project("one", "1.0.0")
-	d.project("two", "1.1.0", "egress: [api.telegram.org]", "egress: [api.telegram.org, evil.example]")
+	d.project("two", "1.1.0", "egress: [api.telegram.org]", "egress: [api.telegram.org, evil.example]\nsettings: {type: object, properties: {sign_off: {type: string}}}")
 	d.says("pack @one -o @one.carillon", "org.example.club 1.0.0 for any, 1 files")
 	d.says("pack @two -o @", "org.example.club 1.1.0")
 	d.says("keygen --key @author.key", "key ")
@@ -115,8 +114,8 @@ func TestFromAFolderToAnInstallation(t *testing.T) {
 	d.says("trust --name Author @author.key.pub", "of Author is trusted")
 	d.says("add @one.carillon", "verified, enabled, takes stable versions", "runs")
 	d.runs("1.0.0")
-	d.says("add @org.example.club-1.1.0.carillon", "1.1.0", "waits for approval", "host_added: evil.example")
-	d.says("list", "org.joinmastodon", "builtin", "org.example.club", "1.1.0, 1 changes")
+	d.says("add @org.example.club-1.1.0.carillon", "1.1.0", "waits for approval", "host_added: evil.example", "settings_changed: new: sign_off")
+	d.says("list", "org.joinmastodon", "builtin", "org.example.club", "1.1.0, 2 changes")
 	d.says("dismiss org.example.club", "1.0.0", "runs")
 	d.fails("dismiss org.example.club", "waits for approval")
 	d.says("add @org.example.club-1.1.0.carillon", "waits for approval", "let it go with")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -24,6 +25,10 @@ func pluginDevCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			dir, err := filepath.Abs(args[0])
+			if err != nil {
+				return err
+			}
 			ln, err := new(net.ListenConfig).Listen(c.Context(), "tcp", addr)
 			if errors.Is(err, syscall.EADDRINUSE) {
 				return fmt.Errorf("%w: name another address with --addr, such as --addr 127.0.0.1:0 for any free port", err)
@@ -31,7 +36,7 @@ func pluginDevCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := fmt.Fprintf(c.OutOrStdout(), "\n  The playground is at http://%s\n  It follows %s. Ctrl-C ends it.\n\n", ln.Addr(), args[0]); err != nil {
+			if _, err := fmt.Fprintf(c.OutOrStdout(), "\n  The playground is at http://%s\n  It follows %s. Ctrl-C ends it.\n\n", ln.Addr(), dir); err != nil {
 				return err
 			}
 			return p.Run(c.Context(), ln)

@@ -19,3 +19,14 @@ func TestOnlyHasToMeetSomething(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyNeedsItsLevel(t *testing.T) {
+	for only, want := range map[string]string{"L4.turns": "", "L5": "L5 needs --level L5", "L5.load": "L5 needs --level L5"} {
+		if err := reachable([]string{only}, 4); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, want %q", only, err, want)
+		}
+	}
+	if err := reachable([]string{"L5.load"}, 5); err != nil {
+		t.Error(err)
+	}
+}

@@ -61,6 +61,9 @@ func (t trial) run(ctx context.Context, out io.Writer, path string) error {
 	if err != nil {
 		return err
 	}
+	if err := reachable(t.only, level); err != nil {
+		return err
+	}
 	opt, build, err := authorsPlugin(path)
 	if err != nil {
 		return err
@@ -87,6 +90,18 @@ func (t trial) run(ctx context.Context, out io.Writer, path string) error {
 	}
 	if n := len(report.Failed()); n > 0 {
 		return fmt.Errorf("%d of %d checks failed", n, len(report.Results))
+	}
+	return nil
+}
+
+// reachable says which of only is of a level that was not asked for.
+func reachable(only []string, level int) error {
+	for _, prefix := range only {
+		for above := level + 1; above <= conformance.Top; above++ {
+			if name := fmt.Sprintf("L%d", above); strings.HasPrefix(prefix, name) {
+				return fmt.Errorf("--only %s: %s needs --level %s", prefix, name, name)
+			}
+		}
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func (k *kernel) openPlugins(ctx context.Context) (err error) {
 	}
 	k.onClose(func() { _ = ln.Close() })
 	k.files = ln
-	k.links = gateway.NewSigner(k.vault.Key(vault.Gateway), "http://"+ln.Addr().String(), time.Now)
+	k.links = gateway.NewSigner(k.vault.Key(vault.Gateway), "http://"+ln.Addr().String(), time.Now, k.vault.Others(vault.Gateway)...)
 	k.plugins, err = pluginhost.New(program.run(pluginhost.Config{
 		Dir:      socketDir(k.cfg.StateDir),
 		Log:      k.log,

@@ -60,7 +60,7 @@ func TestEitherProgramIsEveryPlugin(t *testing.T) {
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	path := filepath.Join(dir, pluginsName)
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../carillon-plugins").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s", "-o", path, "../carillon-plugins").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for name, tc := range map[string]struct{ runs, digest string }{

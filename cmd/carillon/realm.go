@@ -19,7 +19,7 @@ import (
 	"github.com/carillonhq/carillon/tenants"
 )
 
-func newAdmin(db *postgres.DB, sealer admin.Sealer, hasher identity.Hasher, keys *vault.Vault) *admin.Service {
+func newAdmin(db *postgres.DB, sealer admin.Sealer, hasher identity.Hasher, keys *vault.Ring) *admin.Service {
 	return admin.New(admin.Deps{
 		Store: db.Admin(), Hasher: hasher, Codes: totp.New("Carillon operator"), Sealer: sealer, AddressKey: keys.Key(vault.Operators), Now: time.Now,
 	})

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -54,6 +55,7 @@ type installation struct {
 	d        *dev
 	k        *kernel
 	log      lockedBuffer
+	dir      string // of what it keeps
 	operator string // base of the operator's listener
 	story    *story
 	stop     func()
@@ -67,7 +69,7 @@ func install(t *testing.T, with func(*config)) *installation {
 	dir, remove, err := demoDir()
 	must(t, err)
 	t.Cleanup(remove)
-	in := &installation{t: t}
+	in := &installation{t: t, dir: dir}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), 3*time.Minute, errOver)
 	t.Cleanup(cancel)
 	operator := freeAddr(t)
@@ -96,6 +98,14 @@ func install(t *testing.T, with func(*config)) *installation {
 	}
 	in.story = &story{out: io.Discard, api: in.k.cfg.URL, began: time.Now(), browser: browser()}
 	return in
+}
+
+// masterText is the master key as it is configured.
+func (in *installation) masterText() string {
+	in.t.Helper()
+	b, err := os.ReadFile(filepath.Join(in.dir, "master.key"))
+	must(in.t, err)
+	return strings.TrimSpace(string(b))
 }
 
 // tell does the main job: everything of the demonstration but the waiting.

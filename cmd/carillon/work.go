@@ -185,9 +185,10 @@ func (k *kernel) queue(w worker) (interface {
 	Stop(context.Context) error
 }, error) {
 	ws := river.NewWorkers()
-	jobs.RegisterIdentity(ws, identity.NewPostman(k.db.Identity(), k.mail, k.cfg.URL, time.Now).At(k.homeOf), k.names)
-	jobs.RegisterInvitations(ws, registry.NewCourier(k.db.Registry(), k.mail, k.cfg.URL, time.Now).At(k.home))
-	jobs.RegisterDomains(ws, k.domains, domains.NewCourier(k.db.Domains(), k.mail, k.addresses))
+	jobs.RegisterIdentity(ws, identity.NewPostman(k.db.Identity(), k.mail, k.cfg.URL, time.Now).At(k.headOf), k.names)
+	jobs.RegisterInvitations(ws, registry.NewCourier(k.db.Registry(), k.mail, k.cfg.URL, time.Now).At(k.headIn, k.addresses))
+	jobs.RegisterDomains(ws, k.domains, domains.NewCourier(k.db.Domains(), k.mail, k.addresses).At(k.headIn))
+	jobs.RegisterBrands(ws, k.brands)
 	jobs.RegisterExports(ws, k.exports)
 	jobs.RegisterErasures(ws, k.erasures)
 	jobs.RegisterRenewal(ws, k.channels)
@@ -196,17 +197,21 @@ func (k *kernel) queue(w worker) (interface {
 	jobs.RegisterWebhooks(ws, k.events, k.db)
 	jobs.RegisterMedia(ws, k.db, k.media)
 	jobs.RegisterIdempotency(ws, k.db)
+	jobs.RegisterStuck(ws, k.db)
 	jobs.RegisterRevalidation(ws, newLookout(k, pluginsOf{k.plugins}))
 	periodic := slices.Concat(jobs.PeriodicIdentity(), jobs.PeriodicWebhooks(), jobs.PeriodicIdempotency(),
-		[]*river.PeriodicJob{jobs.RenewalSchedule(), jobs.PeriodicMedia(), jobs.PeriodicDomains(), jobs.PeriodicExports(), jobs.PeriodicErasures(), jobs.PeriodicRevalidation()})
+		[]*river.PeriodicJob{jobs.RenewalSchedule(), jobs.PeriodicMedia(), jobs.PeriodicDomains(), jobs.PeriodicExports(), jobs.PeriodicErasures(), jobs.PeriodicStuck(), jobs.PeriodicRevalidation()})
 	return k.db.Jobs(&river.Config{
 		Queues:        map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 50}, jobs.QueueLater: {MaxWorkers: 4}},
 		FetchCooldown: 20 * time.Millisecond, // River's default of 100 ms is most of a job's latency
-		Workers:       ws,
-		Middleware:    []rivertype.Middleware{jobs.Watch(k.metrics.Job), jobs.HoldSuspended(k.tenants), jobs.Endings(k.db)},
-		ErrorHandler:  jobs.Report(k.log),
-		PeriodicJobs:  periodic,
-		Logger:        slog.New(quiet{k.log.Handler()}),
+
+		RescueStuckJobsAfter: jobs.RescueAfter,
+
+		Workers:      ws,
+		Middleware:   []rivertype.Middleware{jobs.Watch(k.metrics.Job), jobs.HoldSuspended(k.tenants), jobs.Endings(k.db)},
+		ErrorHandler: jobs.Report(k.log),
+		PeriodicJobs: periodic,
+		Logger:       slog.New(quiet{k.log.Handler()}),
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/oauth"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/vault"
+	"github.com/carillonhq/carillon/cmd/internal/person"
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/plugins/pigeon"
@@ -32,7 +33,7 @@ var writer = identity.Registration{Email: "vera@crash.test", Name: "Vera Writer"
 // stage is who writes and where it goes.
 type stage struct {
 	rig     *rig
-	person  *person
+	person  *person.Person
 	tenants []workspace
 }
 
@@ -52,12 +53,12 @@ func furnish(ctx context.Context, r *rig) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stage{rig: r, person: newPerson(r.api)}
+	s := &stage{rig: r, person: person.New(r.api, writer.Email, writer.Password.Reveal())}
 	for i, id := range ids {
 		w := workspace{id: string(id)}
 		for n := range perTenant {
 			handle := fmt.Sprintf("bird_%d_%d", i, n)
-			ch, err := s.person.connect(ctx, w.id, handle)
+			ch, err := s.person.Connect(ctx, w.id, handle)
 			if err != nil {
 				return nil, fmt.Errorf("connect %s: %w", handle, err)
 			}
@@ -142,11 +143,8 @@ func (k *kernel) wire(r *rig) error {
 	if err != nil {
 		return err
 	}
-	v := vault.New(raw)
-	envelope, err := vault.NewEnvelope(k.db.DataKeys(), map[int][]byte{1: v.Key(vault.DataKeys)}, time.Now)
-	if err != nil {
-		return err
-	}
+	v := vault.Single(raw)
+	envelope := vault.NewEnvelope(k.db.DataKeys(), v, time.Now)
 	authz, err := casbin.New(k.db)
 	if err != nil {
 		return err

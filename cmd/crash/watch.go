@@ -27,7 +27,7 @@ type seen struct {
 }
 
 // atRest are the states that a post stays in.
-var atRest = []publishing.State{publishing.Published, publishing.PartlyFailed, publishing.Failed, publishing.NeedsReview, publishing.Missed, publishing.Canceled}
+var atRest = []publishing.State{publishing.Published, publishing.PartlyFailed, publishing.PartlyCanceled, publishing.Failed, publishing.NeedsReview, publishing.Missed, publishing.Canceled}
 
 func watchPosts(ctx context.Context, r *rig) *watch {
 	ctx, stop := context.WithCancel(ctx)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/client"
+	"github.com/carillonhq/carillon/cmd/internal/person"
 )
 
 // A written post is what the API was asked for, and what it promised.
@@ -134,7 +135,7 @@ func (s *stage) insist(ctx context.Context, w *written) error {
 }
 
 func (s *stage) create(ctx context.Context, w *written) (*http.Response, []byte, error) {
-	c, err := s.person.in(ctx, w.tenant)
+	c, err := s.person.In(ctx, w.tenant)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -175,7 +176,7 @@ func (s *stage) find(ctx context.Context, c *client.ClientWithResponses, w *writ
 }
 
 func (s *stage) send(ctx context.Context, w *written) (*http.Response, []byte, error) {
-	c, err := s.person.in(ctx, w.tenant)
+	c, err := s.person.In(ctx, w.tenant)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -200,7 +201,7 @@ func (s *stage) send(ctx context.Context, w *written) (*http.Response, []byte, e
 	switch code(body) {
 	case "schedule.past": // it was never applied, and its time has passed meanwhile
 		w.ahead = 0
-		return nil, nil, said(res, body)
+		return nil, nil, person.Said(res, body)
 	case "idempotency.answer_lost":
 	default:
 		return res, body, nil
@@ -210,7 +211,7 @@ func (s *stage) send(ctx context.Context, w *written) (*http.Response, []byte, e
 		return nil, nil, err
 	}
 	if now.JSON200 == nil {
-		return nil, nil, said(now.HTTPResponse, now.Body)
+		return nil, nil, person.Said(now.HTTPResponse, now.Body)
 	}
 	if len(now.JSON200.Deliveries) == 0 {
 		return nil, nil, fmt.Errorf("%s was said to be applied, and is a draft", w.name)
@@ -239,7 +240,7 @@ func again(ctx context.Context, request func() (*http.Response, []byte, error)) 
 			return nil
 		}
 		if err == nil {
-			err = said(res, body)
+			err = person.Said(res, body)
 			if lasting(res.StatusCode, body) {
 				return err
 			}

@@ -153,9 +153,24 @@ func errRequired() error {
 	return fault.New(fault.Unauthenticated, "operator.required", "Please sign in as an operator.")
 }
 
-// Find and its like return this for what is not there.
-func missing(what string) error {
-	return fault.New(fault.NotFound, what+".not_found", "There is no such %s.", what)
+// Missing is the answer to the name of a block, flag, grant, impersonation,
+// override, tenant or user that is not there.
+func Missing(what string) *fault.Error {
+	switch what {
+	case "block":
+		return fault.New(fault.NotFound, "block.not_found", "There is no such block.")
+	case "flag":
+		return fault.New(fault.NotFound, "flag.not_found", "There is no such flag.")
+	case "grant":
+		return fault.New(fault.NotFound, "grant.not_found", "There is no such grant.")
+	case "impersonation":
+		return fault.New(fault.NotFound, "impersonation.not_found", "There is no such impersonation.")
+	case "override":
+		return fault.New(fault.NotFound, "override.not_found", "This flag is nothing of this tenant's own.")
+	case "tenant":
+		return fault.New(fault.NotFound, "tenant.not_found", "There is no such tenant.")
+	}
+	return fault.New(fault.NotFound, "user.not_found", "There is no such user.")
 }
 
 func newOperatorID(now time.Time) OperatorID { return OperatorID(id.At("opr", now)) }

@@ -241,7 +241,7 @@ func (s *Service) Override(ctx context.Context, who Who, tenant tenants.ID, name
 		return err
 	}
 	if !tenant.Valid() {
-		return missing("tenant")
+		return Missing("tenant")
 	}
 	said := "as for all"
 	if on != nil {

@@ -43,9 +43,9 @@ func (s *Service) Impersonate(ctx context.Context, who Who, user tenants.UserID,
 	case err != nil:
 		return nil, "", err
 	case !id.Is("usr", string(user)):
-		return nil, "", missing("user")
+		return nil, "", Missing("user")
 	case !tenant.Valid():
-		return nil, "", missing("tenant")
+		return nil, "", Missing("tenant")
 	}
 	token, now := newToken(ImpersonationPrefix), s.Now()
 	imp := &Impersonation{

@@ -120,7 +120,7 @@ func (s *Service) ResumeUser(ctx context.Context, who Who, user tenants.UserID) 
 
 func (s *Service) setUser(ctx context.Context, e audit.Entry, user tenants.UserID, at time.Time, reason string) (u *User, err error) {
 	if !id.Is("usr", string(user)) {
-		return nil, missing("user")
+		return nil, Missing("user")
 	}
 	err = s.update(ctx, e, func(tx Tx) error {
 		if u, err = tx.User(ctx, user); err != nil {

@@ -78,7 +78,7 @@ func (s *Service) ResumeTenant(ctx context.Context, who Who, tenant tenants.ID) 
 
 func (s *Service) setTenant(ctx context.Context, e audit.Entry, tenant tenants.ID, suspended bool, reason string) (t *Tenant, err error) {
 	if !tenant.Valid() {
-		return nil, missing("tenant")
+		return nil, Missing("tenant")
 	}
 	err = s.update(ctx, e, func(tx Tx) error {
 		if t, err = tx.Tenant(ctx, tenant); err != nil {
@@ -109,7 +109,7 @@ func (s *Service) GrantTier(ctx context.Context, who Who, tenant tenants.ID, tie
 	case !until.After(now) || until.Sub(now) > maxGrant:
 		return nil, fault.New(fault.Invalid, "grant.until", "Choose a time in the future, at most five years away.").On("/until")
 	case !tenant.Valid():
-		return nil, missing("tenant")
+		return nil, Missing("tenant")
 	}
 	g := &Grant{Tenant: tenant, Tier: tier, Reason: reason, By: who.actor(), At: now, Until: until}
 	e := audit.Of(who.actor(), "tier.grant", string(tenant), "tier", string(tier), "until", until.UTC().Format(time.RFC3339), "reason", reason)
@@ -130,7 +130,7 @@ func (s *Service) EndGrant(ctx context.Context, who Who, tenant tenants.ID) (*Te
 	}
 	return s.regrade(ctx, audit.Of(who.actor(), "tier.end", string(tenant)), tenant, func(t *Tenant) error {
 		if t.Grant == nil {
-			return missing("grant")
+			return Missing("grant")
 		}
 		t.fallBack()
 		return nil

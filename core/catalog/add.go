@@ -64,6 +64,7 @@ func (s *Service) accept(ctx context.Context, who tenants.Scope, b Bundle, ch Ch
 	err := s.Store.Update(ctx, who.Tenant, func(ctx context.Context, tx Tx) error {
 		v := Version{
 			Plugin: b.Manifest.ID, Digest: b.Digest, Version: b.Manifest.Version, Platform: b.Platform, Manifest: b.Manifest,
+			Command: append([]string{}, b.Command...),
 			AddedBy: who.Actor(), AddedAt: s.Now(),
 		}
 		var err error

@@ -59,7 +59,8 @@ type EventData struct {
 // signature, if it has one, belongs to it.
 type Bundle struct {
 	Digest   string
-	Platform string // "linux/amd64", or "any"
+	Platform string   // "linux/amd64", or "any"
+	Command  []string // how it is run; empty if Carillon itself serves it from its file
 	Manifest social.Manifest
 	Signer   Signer // of nobody: unsigned
 }

@@ -26,6 +26,8 @@ const (
 	NewHost         ChangeKind = "host_added"
 	NewScope        ChangeKind = "scope_added"
 	NewAuth         ChangeKind = "auth_changed"
+	NewCommand      ChangeKind = "command_changed"
+	NewSettings     ChangeKind = "settings_changed"
 	LostFormat      ChangeKind = "format_removed"
 	LostCapability  ChangeKind = "capability_removed"
 	WeakerRecovery  ChangeKind = "recovery_changed"
@@ -42,7 +44,7 @@ const credentialChanged = "signs in at another address, or in another way"
 // does: then everything v asks for is new.
 func (p *Plugin) diff(v Version, active *Version) (out []Change) {
 	for _, h := range v.Manifest.Egress {
-		if !covered(p.Hosts, h) {
+		if !social.Covered(p.Hosts, h) {
 			out = append(out, Change{NewHost, h})
 		}
 	}
@@ -54,7 +56,14 @@ func (p *Plugin) diff(v Version, active *Version) (out []Change) {
 	if active == nil {
 		return out
 	}
-	return append(append(out, provenance(p, v, active)...), losses(active.Manifest, v.Manifest)...)
+	out = append(out, provenance(p, v, active)...)
+	if active.Command != nil && !slices.Equal(v.Command, active.Command) {
+		out = append(out, Change{NewCommand, cmp.Or(strings.Join(v.Command, " "), "Carillon reads its file")})
+	}
+	if what := settingsChanged(active.Manifest.SettingsSchema, v.Manifest.SettingsSchema); what != "" {
+		out = append(out, Change{NewSettings, what})
+	}
+	return append(out, losses(active.Manifest, v.Manifest)...)
 }
 
 // provenance is what changes of who vouches for the code. A trusted key needs no
@@ -128,14 +137,6 @@ func scopesOf(m social.Manifest) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
-}
-
-// covered reports whether host is one of approved, or below a wildcard of it.
-func covered(approved []string, host string) bool {
-	return slices.ContainsFunc(approved, func(a string) bool {
-		below, wild := strings.CutPrefix(a, "*")
-		return a == host || wild && strings.HasSuffix(host, below)
-	})
 }
 
 // compareVersions orders two semantic versions as semver.org does; build

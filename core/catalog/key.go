@@ -10,8 +10,14 @@ import (
 	"github.com/carillonhq/carillon/ports/fault"
 )
 
+// KeyID names a public key: the first 16 hexadecimal digits of its SHA-256.
+func KeyID(public ed25519.PublicKey) string {
+	sum := sha256.Sum256(public)
+	return hex.EncodeToString(sum[:8])
+}
+
 // ParseKey reads an ed25519 public key in PEM (SPKI) and returns it under its
-// id: the first 16 hexadecimal digits of its SHA-256. Errors: fault.Invalid.
+// id. Errors: fault.Invalid.
 func ParseKey(text string) (Key, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil || block.Type != "PUBLIC KEY" {
@@ -25,8 +31,7 @@ func ParseKey(text string) (Key, error) {
 	if !ok {
 		return Key{}, badKey()
 	}
-	sum := sha256.Sum256(public)
-	return Key{ID: hex.EncodeToString(sum[:8]), Public: public}, nil
+	return Key{ID: KeyID(public), Public: public}, nil
 }
 
 // PEM is the key as ParseKey reads it.

@@ -72,6 +72,9 @@ type Version struct {
 	Level    Level
 	Key      string // id of the key it was signed with; empty: none
 	Platform string
+	// Command is how it is run; empty if Carillon itself serves it from its
+	// file, nil if it came in before that was kept.
+	Command  []string
 	Manifest social.Manifest
 	AddedBy  string
 	AddedAt  time.Time

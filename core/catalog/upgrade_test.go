@@ -44,9 +44,11 @@ func TestUpgrade(t *testing.T) {
 		m.Capabilities = []social.Capability{social.CanFind, social.CanMetrics}
 		m.Dedup = social.ByFind
 		m.Egress = []string{"*.example.org", "api.example.com"}
+		m.SettingsSchema = []byte(`{"type":"object","properties":{"key":{"type":"string","format":"password"}}}`)
 	}
 	for name, tc := range map[string]struct {
 		version string
+		command []string
 		spoil   func(*social.Manifest)
 		by      byte
 		want    string // kinds of changes; empty: it runs
@@ -65,10 +67,20 @@ func TestUpgrade(t *testing.T) {
 		"no more metrics":       {spoil: func(m *social.Manifest) { m.Capabilities = m.Capabilities[:1] }, want: "capability_removed"},
 		"weaker recovery":       {spoil: func(m *social.Manifest) { m.Dedup = social.NoDedup }, want: "recovery_changed"},
 		"states it cannot read": {spoil: func(m *social.Manifest) { m.StateVersion = 1 }, want: "state_dropped"},
-		"a pre-release":         {version: "1.1.0-rc.1", waits: true},
-		"an older one":          {version: "0.9.0", want: "version_lowered"},
-		"another trusted key":   {by: 'b', want: "signer_changed"},
-		"a key not trusted":     {by: 'c', want: "signer_changed level_lowered"},
+		"another setting": {spoil: func(m *social.Manifest) {
+			m.SettingsSchema = []byte(`{"type":"object","properties":{"key":{"type":"string","format":"password"},"region":{"type":"string"}}}`)
+		}, want: "settings_changed"},
+		"a setting not sealed": {spoil: func(m *social.Manifest) {
+			m.SettingsSchema = []byte(`{"type":"object","properties":{"key":{"type":"string"}}}`)
+		}, want: "settings_changed"},
+		"settings, other writing": {spoil: func(m *social.Manifest) {
+			m.SettingsSchema = []byte(` {"properties": {"key": {"format":"password", "type":"string"}}, "type":"object"}`)
+		}},
+		"another program":     {command: []string{"python3", "main.py"}, want: "command_changed"},
+		"a pre-release":       {version: "1.1.0-rc.1", waits: true},
+		"an older one":        {version: "0.9.0", want: "version_lowered"},
+		"another trusted key": {by: 'b', want: "signer_changed"},
+		"a key not trusted":   {by: 'c', want: "signer_changed level_lowered"},
 		"two things": {spoil: func(m *social.Manifest) {
 			m.Egress = append(m.Egress, "evil.example")
 			m.Formats = m.Formats[1:]
@@ -89,6 +101,9 @@ func TestUpgrade(t *testing.T) {
 			second := bundle(plugin, tc.version, signer(tc.by), oauth)
 			if tc.spoil != nil {
 				tc.spoil(&second.Manifest)
+			}
+			if tc.command != nil {
+				second.Command = tc.command
 			}
 			e := w.add(t, second)
 			var got []string
@@ -241,5 +256,27 @@ func TestUpdateChannel(t *testing.T) {
 	rc := bundle(plugin, "2.0.0-rc.1", signer('a'))
 	if e = w.add(t, rc); e.Plugin.Active != rc.Digest {
 		t.Errorf("%+v", e.Plugin)
+	}
+}
+
+// What changes is said in an operator's words.
+func TestWhatChangesIsSaid(t *testing.T) {
+	w := newWorld(t)
+	w.trust(t, signer('a'))
+	settings := func(schema string) func(*social.Manifest) {
+		return func(m *social.Manifest) { m.SettingsSchema = []byte(schema) }
+	}
+	w.add(t, bundle(plugin, "1.0.0", signer('a'), settings(`{"properties":{"key":{"format":"password"},"region":{},"size":{}},"required":["size"]}`)))
+	second := bundle(plugin, "1.1.0", signer('a'), settings(`{"properties":{"key":{},"retries":{},"size":{}},"required":["size","retries"]}`))
+	second.Command = []string{"python3", "main.py"}
+	want := []catalog.Change{{Kind: catalog.NewCommand, What: "python3 main.py"}, {Kind: catalog.NewSettings, What: "new: retries; other: key; gone: region"}}
+	if e := w.add(t, second); !slices.Equal(e.Diff, want) {
+		t.Errorf("%+v, want %+v", e.Diff, want)
+	}
+	third := bundle(plugin, "1.2.0", signer('a'))
+	third.Command = nil
+	e := w.add(t, third)
+	if !slices.Contains(e.Diff, catalog.Change{Kind: catalog.NewCommand, What: "Carillon reads its file"}) {
+		t.Errorf("%+v", e.Diff)
 	}
 }

@@ -103,7 +103,7 @@ func signer(c byte) catalog.Signer {
 }
 
 func bundle(plugin, version string, by catalog.Signer, spoil ...func(*social.Manifest)) catalog.Bundle {
-	b := catalog.Bundle{Digest: id.New("x"), Platform: "any", Manifest: catalogtest.Manifest(plugin, version), Signer: by}
+	b := catalog.Bundle{Digest: id.New("x"), Platform: "any", Command: []string{"./bin/plugin"}, Manifest: catalogtest.Manifest(plugin, version), Signer: by}
 	for _, fn := range spoil {
 		fn(&b.Manifest)
 	}

@@ -33,6 +33,19 @@ const (
 	Failed         Stage = "failed"   // Reason and Message say why; start again
 )
 
+// wants says what a connection at s waits for.
+func (s Stage) wants() string {
+	switch s {
+	case AwaitsRedirect:
+		return "This sign-in waits for the person to come back from the platform: send what is in that address, in input."
+	case AwaitsForm:
+		return "This sign-in waits for the values of its form, in input."
+	case AwaitsChoice:
+		return "This sign-in waits for a choice: send the ids of the accounts to connect, in accounts."
+	}
+	return "This sign-in is over. Please start another."
+}
+
 // A Connection is one attempt to sign in to a platform. It belongs to whoever
 // started it: nobody else can see or continue it.
 type Connection struct {
@@ -73,7 +86,7 @@ func (c *Connection) await(stage Stage, now time.Time) error {
 	case !now.Before(c.ExpiresAt):
 		return fault.New(fault.Conflict, "connection.expired", "This sign-in took too long. Please start again.")
 	case c.Stage != stage:
-		return fault.New(fault.Conflict, "connection.other_stage", "This sign-in does not wait for that.")
+		return fault.New(fault.Conflict, "connection.other_stage", "%s", c.Stage.wants())
 	}
 	return nil
 }

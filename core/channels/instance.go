@@ -11,16 +11,13 @@ import (
 	"github.com/carillonhq/carillon/ports/social"
 )
 
-// instanceMark stands for the account's own server in a manifest's URLs.
-const instanceMark = "{instance}"
-
 // instanceForm asks for a server where the manifest has no form of its own.
 const instanceForm = `{"type":"object","required":["instance"],"properties":{"instance":{"type":"string","title":"Server","examples":["mastodon.social"]}}}`
 
 // perInstance reports whether the platform's sign-in differs by server.
 func perInstance(m social.Manifest) bool {
 	o := m.Auth.OAuth2
-	return o != nil && strings.Contains(o.AuthorizeURL+o.TokenURL+o.RegisterURL, instanceMark)
+	return o != nil && strings.Contains(o.AuthorizeURL+o.TokenURL+o.RegisterURL, social.OwnServer)
 }
 
 // CleanInstance turns what a person types for a server ("https://Example.org/",
@@ -54,7 +51,7 @@ func pinned(m social.Manifest, c social.Credential, instance string) social.Cred
 }
 
 // roams reports whether a platform is where the account says.
-func roams(m social.Manifest) bool { return slices.Contains(m.Egress, instanceMark) }
+func roams(m social.Manifest) bool { return slices.Contains(m.Egress, social.OwnServer) }
 
 // names reports whether an address, with or without a scheme, is on host beyond
 // doubt.
@@ -106,10 +103,10 @@ func loopback(host string) bool {
 // spoken to in plain HTTP: nobody has a certificate for it.
 func at(o social.OAuth2, instance string) social.OAuth2 {
 	for _, u := range []*string{&o.AuthorizeURL, &o.TokenURL, &o.RevokeURL, &o.RegisterURL} {
-		if !strings.Contains(*u, instanceMark) {
+		if !strings.Contains(*u, social.OwnServer) {
 			continue
 		}
-		*u = strings.ReplaceAll(*u, instanceMark, instance)
+		*u = strings.ReplaceAll(*u, social.OwnServer, instance)
 		if rest, ok := strings.CutPrefix(*u, "https://"); ok && loopback(instance) {
 			*u = "http://" + rest
 		}

@@ -2,6 +2,8 @@ package channels
 
 import (
 	"context"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/carillonhq/carillon/ports/fault"
@@ -73,6 +75,9 @@ func (s *Service) Update(ctx context.Context, who tenants.Scope, id ID, version 
 	}
 	if change.PauseReason != nil && utf8.RuneCountInString(*change.PauseReason) > maxReason {
 		return Channel{}, fault.New(fault.Invalid, "channel.reason_too_long", "A reason has at most %d characters.", maxReason).On("/reason")
+	}
+	if change.Name != nil && strings.ContainsFunc(*change.Name, unicode.IsControl) {
+		return Channel{}, fault.New(fault.Invalid, "channel.name_control", "Leave out control characters, such as line breaks.").On("/name")
 	}
 	return s.change(ctx, who, id, version, func(ctx context.Context, tx Tx, ch *Channel) error {
 		ch.apply(change, who)

@@ -15,7 +15,7 @@ import (
 // that they have an account already. It returns fault.Invalid for input that
 // breaks a rule, fault.RateLimited when hashing is busy and fault.Forbidden
 // where nobody registers by themselves.
-func (s *Service) Register(ctx context.Context, _ Client, r Registration) error {
+func (s *Service) Register(ctx context.Context, from Client, r Registration) error {
 	if err := s.mayRegister(); err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func (s *Service) Register(ctx context.Context, _ Client, r Registration) error 
 		return err
 	}
 	pending := newPending(r, hash, s.now())
-	return s.write(ctx, Letter{Kind: LetterVerify, Email: r.Email, Pending: pending.ID}, func(tx Tx) error {
+	return s.write(ctx, Letter{Kind: LetterVerify, Email: r.Email, Pending: pending.ID, Host: from.Host}, func(tx Tx) error {
 		return tx.AddPending(ctx, pending)
 	})
 }
@@ -44,22 +44,21 @@ func (s *Service) mayRegister() error {
 // ResendVerify has the link of a registration mailed again, or, if there are
 // several, which may be other people's, the advice to register again. The
 // answer is the same for every address.
-func (s *Service) ResendVerify(ctx context.Context, _ Client, email string) error {
-	return s.ask(ctx, LetterVerify, email)
+func (s *Service) ResendVerify(ctx context.Context, from Client, email string) error {
+	return s.ask(ctx, Letter{Kind: LetterVerify, Host: from.Host}, email)
 }
 
 // ForgotPassword has a link to choose a new password mailed, if there is an
 // account. The answer is the same for every address.
 func (s *Service) ForgotPassword(ctx context.Context, _ Client, email string) error {
-	return s.ask(ctx, LetterReset, email)
+	return s.ask(ctx, Letter{Kind: LetterReset}, email)
 }
 
-func (s *Service) ask(ctx context.Context, kind LetterKind, email string) error {
-	address, err := Address(email)
-	if err != nil {
+func (s *Service) ask(ctx context.Context, l Letter, email string) (err error) {
+	if l.Email, err = Address(email); err != nil {
 		return err
 	}
-	return s.write(ctx, Letter{Kind: kind, Email: address}, func(Tx) error { return nil })
+	return s.write(ctx, l, func(Tx) error { return nil })
 }
 
 // write posts a letter along with what goes with it. Too many for one address
@@ -68,7 +67,7 @@ func (s *Service) write(ctx context.Context, l Letter, along func(Tx) error) err
 	now := s.now()
 	l.ID = id.At("let", now)
 	err := s.store.Update(ctx, func(tx Tx) error {
-		if err := s.count(ctx, tx, s.guardKey(string(l.Kind), l.Email), letters, now); err != nil {
+		if err := s.count(ctx, tx, s.guardKey(string(l.Kind), l.Email), letterPace, now); err != nil {
 			return err
 		}
 		if err := along(tx); err != nil {
@@ -172,12 +171,24 @@ func (s *Service) settle(ctx context.Context, name tenants.UserID) error {
 	return s.store.Update(ctx, func(tx Tx) error { return tx.SetHome(ctx, user.ID, home) })
 }
 
-// Me returns the person behind who.
+// Me returns the person behind who. Their home is named as long as they are a
+// member there: they may have left it, or given it away.
 func (s *Service) Me(ctx context.Context, who Principal) (*User, error) {
 	if err := who.person(); err != nil {
 		return nil, err
 	}
-	return s.user(ctx, who.User)
+	user, err := s.user(ctx, who.User)
+	if err != nil || user.Home == "" {
+		return user, err
+	}
+	_, err = s.members.Resolve(ctx, user.ID, user.Home)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		user.Home = ""
+	case err != nil && !fault.Is(err, fault.Forbidden): // it is suspended, and theirs all the same
+		return nil, err
+	}
+	return user, nil
 }
 
 func (s *Service) user(ctx context.Context, name tenants.UserID) (user *User, err error) {

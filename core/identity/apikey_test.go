@@ -188,3 +188,43 @@ func FuzzAuthenticate(f *testing.F) {
 		}
 	})
 }
+
+// A key that is rotated works beside the new one for the grace, and then no more.
+func TestAKeyIsRotated(t *testing.T) {
+	w, ctx := newWorld(), t.Context()
+	who := w.admin()
+	n := ci()
+	n.ExpiresAt = w.clock.Add(48 * time.Hour)
+	old := w.key(t, who, n)
+	fresh, err := w.keys.Rotate(ctx, who, old.ID, time.Hour)
+	must(t, err)
+	if fresh.ID == old.ID || fresh.Name != old.Name || !slices.Equal(fresh.Scopes, old.Scopes) || !fresh.ExpiresAt.Equal(n.ExpiresAt) {
+		t.Errorf("%+v in place of %+v", fresh.Key, old.Key)
+	}
+	works := func(name string, key *identity.IssuedKey, does bool) {
+		t.Helper()
+		if _, err := w.Authenticate(ctx, key.Secret.Reveal()); (err == nil) != does {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	works("the old one, meanwhile", old, true)
+	works("the new one", fresh, true)
+	w.pass(time.Hour)
+	works("the old one, afterwards", old, false)
+	works("the new one, afterwards", fresh, true)
+
+	_, err = w.keys.Rotate(ctx, who, old.ID, time.Hour)
+	want(t, "one that has ended", err, fault.Conflict, "key.ended")
+	_, err = w.keys.Rotate(ctx, who, fresh.ID, 8*24*time.Hour)
+	want(t, "for too long", err, fault.Invalid, "key.grace")
+	_, err = w.keys.Rotate(ctx, w.admin(), fresh.ID, 0)
+	want(t, "another tenant's", err, fault.NotFound, "not_found")
+	byKey := who
+	byKey.Key, byKey.Granted = "key_1", []tenants.Action{identity.ActKeyManage, "post.read", "post.create"}
+	_, err = w.keys.Rotate(ctx, byKey, fresh.ID, 0)
+	want(t, "by a key", err, fault.Forbidden, "key.needs_a_person")
+	_, err = w.keys.Rotate(ctx, who, fresh.ID, 0)
+	must(t, err)
+	works("without any grace", fresh, false)
+	works("the last but one", old, false)
+}

@@ -67,7 +67,7 @@ func (f *Federation) trip(a *Attempt, state secret.Secret) Trip {
 // fits reports whether an attempt is the one that r comes back from: at that
 // provider, with that aim, by the same person.
 func (a *Attempt) fits(r Return, aim Aim, who Principal) bool {
-	return a.Provider == r.Provider && a.Aim == aim && a.User == who.User && a.Session == who.Session
+	return a.Provider == r.Provider && a.Aim == aim && a.Session == who.Session // which is one person's
 }
 
 // errAttempt answers for every return that belongs to no attempt, whatever the reason.

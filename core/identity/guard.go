@@ -32,7 +32,7 @@ var (
 	// one password at many addresses.
 	network = pace{free: 50, first: time.Second, most: 5 * time.Minute}
 	// letters keeps a stranger from filling somebody's mailbox.
-	letters = pace{free: 3, first: time.Minute, most: 12 * time.Hour}
+	letterPace = pace{free: 3, first: time.Minute, most: 12 * time.Hour}
 )
 
 // quiet is how long after the last try a guard forgets.

@@ -91,8 +91,11 @@ type Service struct {
 // Config is the keys of identity, one per purpose, and its one rule.
 type Config struct {
 	RefreshKey []byte // derives refresh tokens
-	AddressKey []byte // names mail addresses in counters
-	Closed     bool   // nobody registers by themselves
+	// OtherRefreshKeys are or will be current elsewhere: a token that a process
+	// with one of them derived a moment ago is answered again.
+	OtherRefreshKeys [][]byte
+	AddressKey       []byte // names mail addresses in counters
+	Closed           bool   // nobody registers by themselves
 }
 
 // New returns a Service. Every argument is required.

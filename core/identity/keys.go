@@ -124,6 +124,59 @@ func (k *Keys) List(ctx context.Context, who tenants.Scope) (list []Key, err err
 	return list, err
 }
 
+// DefaultGrace and MaxGrace are how long a key that was rotated goes on working.
+const (
+	DefaultGrace = 24 * time.Hour
+	MaxGrace     = 7 * 24 * time.Hour
+)
+
+// Rotate makes a key in place of another: with its name, its scopes and its end,
+// made by who, who must be able to make such a one. The key before works for
+// grace, and then no more. It returns fault.Conflict for one that does not work.
+func (k *Keys) Rotate(ctx context.Context, who tenants.Scope, name KeyID, grace time.Duration) (*IssuedKey, error) {
+	if err := k.authz.Allow(ctx, who, ActKeyManage); err != nil {
+		return nil, err
+	}
+	if who.User == "" || who.Key != "" {
+		return nil, fault.New(fault.Forbidden, "key.needs_a_person", "A key belongs to a person.")
+	}
+	if grace < 0 || grace > MaxGrace {
+		return nil, fault.New(fault.Invalid, "key.grace", "Choose a time of at most %d hours.", int(MaxGrace.Hours())).On("/grace_hours")
+	}
+	var old *Key
+	err := k.store.View(ctx, who.Tenant, func(tx KeyTx) (err error) {
+		old, err = tx.Key(ctx, name)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := k.mayHandOn(ctx, who, old.Scopes); err != nil {
+		return nil, err
+	}
+	now := k.now()
+	issued := k.issue(who, NewKey{Name: old.Name, Scopes: old.Scopes, ExpiresAt: old.ExpiresAt}, now)
+	return issued, k.store.Update(ctx, who.Tenant, func(tx KeyTx) error {
+		old, err := tx.Key(ctx, name)
+		if err != nil {
+			return err
+		}
+		if !old.live(now) {
+			return fault.New(fault.Conflict, "key.ended", "This key does not work any more. Make a new one.")
+		}
+		if end := now.Add(grace); old.ExpiresAt.IsZero() || old.ExpiresAt.After(end) {
+			old.ExpiresAt = end
+		}
+		if err := tx.EndKey(ctx, old); err != nil {
+			return err
+		}
+		if err := tx.AddKey(ctx, &issued.Key, hash(issued.Secret)); err != nil {
+			return err
+		}
+		return tx.Record(ctx, audit.By(who, "key.rotate", string(name), "key", string(issued.ID)))
+	})
+}
+
 // Revoke ends a key at once and on every node. Doing it twice is harmless.
 func (k *Keys) Revoke(ctx context.Context, who tenants.Scope, name KeyID) error {
 	if err := k.authz.Allow(ctx, who, ActKeyManage); err != nil {

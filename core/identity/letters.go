@@ -9,6 +9,7 @@ import (
 	"github.com/carillonhq/carillon/ports/mail"
 	"github.com/carillonhq/carillon/ports/secret"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/letters"
 )
 
 // LetterKind is what a letter is about.
@@ -36,6 +37,7 @@ type Letter struct {
 	Kind    LetterKind
 	Email   string
 	Pending PendingID // with LetterVerify, the registration; empty: the only one
+	Host    string    // with LetterVerify, where it was asked for
 
 	What     FactorChange // with LetterFactor
 	Session  SessionID    // with LetterDevice
@@ -50,7 +52,7 @@ type Postman struct {
 	store  Store
 	sender mail.Sender
 	links  string
-	homes  func(ctx context.Context, address string) (string, error) // nil: links
+	heads  func(ctx context.Context, l Letter) (letters.Head, error) // nil: none, and links
 	now    func() time.Time
 }
 
@@ -60,11 +62,10 @@ func NewPostman(store Store, sender mail.Sender, base string, now func() time.Ti
 	return &Postman{store: store, sender: sender, links: base, now: now}
 }
 
-// At has the links in letters to an address start with what homes says of it,
-// such as "https://social.example.com".
-func (p *Postman) At(homes func(ctx context.Context, address string) (string, error)) *Postman {
+// At has each letter under what heads says of it; its links start there.
+func (p *Postman) At(heads func(ctx context.Context, l Letter) (letters.Head, error)) *Postman {
 	at := *p
-	at.homes = homes
+	at.heads = heads
 	return &at
 }
 
@@ -74,19 +75,20 @@ func (p *Postman) At(homes func(ctx context.Context, address string) (string, er
 // same letter stay good, for they may have arrived. It returns what
 // mail.Sender does.
 func (p *Postman) Deliver(ctx context.Context, l Letter) error {
-	if p.homes != nil {
-		home, err := p.homes(ctx, l.Email)
-		if err != nil {
+	var head letters.Head
+	if p.heads != nil {
+		var err error
+		if head, err = p.heads(ctx, l); err != nil {
 			return err
 		}
 		p = p.At(nil)
-		p.links = home
+		p.links = head.Home
 	}
 	d, err := p.write(ctx, l)
 	if err != nil || d == nil {
 		return err
 	}
-	m, err := d.message(l)
+	m, err := d.message(l, head)
 	if err != nil {
 		return err
 	}

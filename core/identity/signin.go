@@ -193,7 +193,10 @@ func (s *Service) Refresh(ctx context.Context, from Client, token secret.Secret)
 	next := successor(s.cfg.RefreshKey, token)
 	var session *Session
 	err := s.store.Update(ctx, func(tx Tx) (err error) {
-		session, err = s.rotate(ctx, tx, from, hash(token), hash(next))
+		var again bool
+		if session, again, err = s.rotate(ctx, tx, from, hash(token), hash(next)); again {
+			next, err = s.derived(ctx, tx, token)
+		}
 		return err
 	})
 	switch {
@@ -207,39 +210,50 @@ func (s *Service) Refresh(ctx context.Context, from Client, token secret.Secret)
 	return s.pair(session, next)
 }
 
+// derived finds the token that followed this one, by whichever key it was.
+func (s *Service) derived(ctx context.Context, tx Tx, token secret.Secret) (secret.Secret, error) {
+	for _, key := range append([][]byte{s.cfg.RefreshKey}, s.cfg.OtherRefreshKeys...) {
+		next := successor(key, token)
+		if _, err := tx.Refresh(ctx, hash(next)); !fault.Is(err, fault.NotFound) {
+			return next, err
+		}
+	}
+	return "", errSignedOut() // by a key that is gone
+}
+
 // rotate returns nil without an error when it ended the session instead: that
-// must be committed.
-func (s *Service) rotate(ctx context.Context, tx Tx, from Client, old, next Hash) (*Session, error) {
+// must be committed. again is whether the token was used before, by its client.
+func (s *Service) rotate(ctx context.Context, tx Tx, from Client, old, next Hash) (session *Session, again bool, err error) {
 	link, err := tx.Refresh(ctx, old)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	session, err := tx.Session(ctx, link.Session) // locks: two refreshes of one session take turns
+	session, err = tx.Session(ctx, link.Session) // locks: two refreshes of one session take turns
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if link, err = tx.Refresh(ctx, old); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	now := s.now()
 	if !session.alive(now) {
-		return nil, errSignedOut()
+		return nil, false, errSignedOut()
 	}
 	switch link.use(from, now) {
 	case sameClient:
-		return session, nil
+		return session, true, nil
 	case stolen:
-		return nil, errors.Join(tx.EndSession(ctx, session.User, session.ID),
+		return nil, false, errors.Join(tx.EndSession(ctx, session.User, session.ID),
 			tx.Record(ctx, audit.Of(string(tenants.System), "session.reused", string(session.ID), "user", string(session.User))))
 	}
 	session.renew(from, now)
 	if err := tx.SaveRefresh(ctx, link); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if err := tx.AddRefresh(ctx, &RefreshToken{Hash: next, Session: session.ID}); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return session, tx.SaveSession(ctx, session)
+	return session, false, tx.SaveSession(ctx, session)
 }
 
 func errLogin() error {

@@ -192,6 +192,8 @@ type KeyTx interface {
 	// Key returns fault.NotFound for a key of another tenant, as for none.
 	Key(ctx context.Context, id KeyID) (*Key, error)
 	AddKey(ctx context.Context, k *Key, hash Hash) error
+	// EndKey writes k.ExpiresAt.
+	EndKey(ctx context.Context, k *Key) error
 	// RevokeKey writes k.RevokedAt.
 	RevokeKey(ctx context.Context, k *Key) error
 }

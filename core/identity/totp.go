@@ -168,7 +168,7 @@ func (s *Service) checkCode(ctx context.Context, user tenants.UserID, confirmed 
 		return nil, 0, err
 	}
 	step, ok := s.proofs.Codes.Step(plain, code.Reveal(), now)
-	if !ok || step <= t.Step {
+	if !ok {
 		return nil, 0, errCode()
 	}
 	return t, step, nil

@@ -86,6 +86,9 @@ func (w *world) Provision(_ context.Context, user tenants.UserID, _ string) (ten
 }
 
 func (w *world) Resolve(_ context.Context, user tenants.UserID, tenant tenants.ID) (tenants.Scope, error) {
+	if tenant == w.homes[user] {
+		return tenants.Scope{Tenant: tenant, User: user, Role: tenants.Owner}, nil
+	}
 	who, ok := w.members[user]
 	if !ok || who.Tenant != tenant {
 		return tenants.Scope{}, fault.New(fault.NotFound, "tenant.not_found", "None.")

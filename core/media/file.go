@@ -3,7 +3,9 @@ package media
 import (
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/carillonhq/carillon/ports/fault"
@@ -68,6 +70,9 @@ var hexSum = regexp.MustCompile(`^[0-9a-f]{64}$`)
 func CheckAlt(alt string) *fault.Error {
 	if utf8.RuneCountInString(alt) > MaxAlt || !utf8.ValidString(alt) {
 		return fault.New(fault.Invalid, "media.alt_too_long", "Describe the picture in at most %d characters.", MaxAlt).On("/alt")
+	}
+	if strings.ContainsFunc(alt, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\n\r\t", r) }) {
+		return fault.New(fault.Invalid, "media.alt_control", "Leave out control characters.").On("/alt")
 	}
 	return nil
 }

@@ -19,8 +19,8 @@ type State string
 //	scheduled → preparing → armed → sending → live | rejected | unknown
 //	unknown → live | armed | needs_review
 //
-// and may end as missed or canceled. Draft, Publishing, Published and
-// PartlyFailed sum up a post.
+// and may end as missed or canceled. Draft, Publishing, Published, PartlyFailed
+// and PartlyCanceled sum up a post; the last two, a chain of segments too.
 const (
 	Draft        State = "draft"
 	Scheduled    State = "scheduled"
@@ -37,6 +37,9 @@ const (
 	Published    State = "published"
 	PartlyFailed State = "partly_failed"
 	Failed       State = "failed"
+	// PartlyCanceled is out in part; somebody, or what came before it, cut the
+	// rest off.
+	PartlyCanceled State = "partly_canceled"
 )
 
 // Final reports whether a segment in s waits for nobody.
@@ -211,7 +214,7 @@ func SumSegments(states []State) State {
 	case slices.Contains(states, Canceled) && live == 0:
 		return Canceled
 	case slices.Contains(states, Canceled): // somebody cut the rest of it off
-		return Live
+		return PartlyCanceled
 	case live > 0:
 		return Sending
 	}
@@ -228,6 +231,7 @@ func Sum(states []State) State {
 		n[s]++
 	}
 	bad := n[Rejected] + n[Missed] + n[PartlyFailed]
+	out := n[Live] + n[PartlyCanceled]
 	moving := n[Preparing] + n[Armed] + n[Sending] + n[Unknown]
 	switch {
 	case n[NeedsReview] > 0:
@@ -236,18 +240,18 @@ func Sum(states []State) State {
 		return Published
 	case n[Canceled] == len(states):
 		return Canceled
-	case moving > 0 || (n[Scheduled] > 0 && n[Live]+bad > 0):
+	case moving > 0 || (n[Scheduled] > 0 && out+bad > 0):
 		return Publishing
 	case n[Scheduled] > 0:
 		return Scheduled
-	case n[Missed] == bad && n[Live] == 0:
+	case n[Missed] == bad && bad > 0 && out == 0:
 		return Missed
-	case n[PartlyFailed] > 0 || (n[Live] > 0 && bad > 0):
+	case n[PartlyFailed] > 0 || (out > 0 && bad > 0):
 		return PartlyFailed
 	case bad > 0:
 		return Failed
 	}
-	return Published // some live, the rest canceled
+	return PartlyCanceled
 }
 
 // newDelivery makes the delivery of v, due at.

@@ -2,6 +2,7 @@ package publishing_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -197,7 +198,7 @@ func TestNothingFollowsAPartThatOnlyHasAnAddress(t *testing.T) {
 	}
 	w.work(t)
 	r := w.get(t, d.ID)
-	if w.objects(t) != 1 || r.Deliveries[0].Segments[1].State != publishing.Canceled || r.State != publishing.Published {
+	if w.objects(t) != 1 || r.Deliveries[0].Segments[1].State != publishing.Canceled || r.State != publishing.PartlyCanceled {
 		t.Errorf("state %s, %d objects, second %s", r.State, w.objects(t), r.Deliveries[0].Segments[1].State)
 	}
 }
@@ -241,5 +242,55 @@ func TestAClaimIsGivenBackOnTheWayOut(t *testing.T) {
 	}
 	if s := w.get(t, d.ID).Deliveries[0].Segments[0]; s.NextAt.After(w.now) || s.Holder != "" {
 		t.Errorf("it waits for its lease until %s", s.NextAt)
+	}
+}
+
+// A thread that is canceled while its first part is out says that it is out in
+// part, and so do its events.
+func TestAThreadThatIsCutOffSaysSo(t *testing.T) {
+	w := newWorld(t, social.ByFind, 1)
+	d := w.publishNow(t, w.compose(t, "one", "two", "three"))
+	claims, err := w.store.Claim(t.Context(), "w", 1, publishing.Lease)
+	if err != nil || len(claims) != 1 {
+		t.Fatal(claims, err)
+	}
+	if err := w.run(t, claims[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Cancel(t.Context(), w.who, d.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.work(t)
+	r := w.get(t, d.ID)
+	if w.objects(t) != 1 || r.State != publishing.PartlyCanceled || r.Deliveries[0].State() != publishing.PartlyCanceled {
+		t.Errorf("post %s, delivery %s, %d objects", r.State, r.Deliveries[0].State(), w.objects(t))
+	}
+	if heard := w.store.Events(w.who.Tenant); !slices.Contains(heard, "post.published") {
+		t.Errorf("heard: %v", heard)
+	}
+	w.publishNow(t, w.detail(t, d.ID))
+	w.work(t)
+	if r := w.get(t, d.ID); w.objects(t) != 3 || r.State != publishing.Published {
+		t.Errorf("the rest of it: %s, %d objects", r.State, w.objects(t))
+	}
+}
+
+func TestTheSumSaysWhatHappened(t *testing.T) {
+	const live, cut, off, bad, late, due = publishing.Live, publishing.PartlyCanceled, publishing.Canceled, publishing.Rejected, publishing.Missed, publishing.Scheduled
+	for want, sums := range map[publishing.State][][]publishing.State{
+		publishing.Published:      {{live}, {live, live}},
+		publishing.PartlyCanceled: {{cut}, {live, off}, {live, cut}, {cut, off}},
+		publishing.Canceled:       {{off}, {off, off}},
+		publishing.PartlyFailed:   {{live, bad}, {cut, bad}, {live, late}, {cut, late}, {publishing.PartlyFailed, off}},
+		publishing.Failed:         {{bad}, {bad, off}, {bad, late}},
+		publishing.Missed:         {{late}, {late, off}},
+		publishing.Publishing:     {{live, due}, {cut, due}, {bad, due}},
+		publishing.Scheduled:      {{due}, {due, off}},
+	} {
+		for _, states := range sums {
+			if got := publishing.Sum(states); got != want {
+				t.Errorf("%v is %s, want %s", states, got, want)
+			}
+		}
 	}
 }

@@ -89,7 +89,7 @@ func (w *work) settled(ctx context.Context) error {
 }
 
 var eventOf = map[State]string{
-	Published: "post.published", PartlyFailed: "post.failed", Failed: "post.failed", NeedsReview: "post.needs_review", Missed: "post.missed",
+	Published: "post.published", PartlyCanceled: "post.published", PartlyFailed: "post.failed", Failed: "post.failed", NeedsReview: "post.needs_review", Missed: "post.missed",
 	Canceled: "post.canceled",
 }
 
@@ -100,7 +100,7 @@ func tell(ctx context.Context, tx Tx, post PostID, was, sum State) error {
 	if !ok || was == sum {
 		return nil
 	}
-	if sum == Published {
+	if event == eventOf[Published] {
 		if err := tx.RefreshMetrics(ctx, post, ""); err != nil {
 			return err
 		}

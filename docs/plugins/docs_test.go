@@ -247,7 +247,7 @@ var carillon = sync.OnceValues(func() (string, error) {
 	if err := os.Chmod(programs, 0o755); err != nil { //nolint:gosec // plugins are other users
 		return "", err
 	}
-	out, err := exec.Command("go", "build", "-trimpath", "-o", programs+"/", "../../cmd/carillon", "../../plugins/examples/chirpfake/cmd/chirpfake").CombinedOutput() //nolint:gosec // a folder of our own
+	out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s", "-o", programs+"/", "../../cmd/carillon", "../../plugins/examples/chirpfake/cmd/chirpfake").CombinedOutput() //nolint:gosec // a folder of our own
 	if err != nil {
 		err = errors.Join(err, errors.New(string(out)))
 	}
@@ -264,7 +264,7 @@ func environment(t *testing.T, home string) []string {
 	state := filepath.Join(home, "state")
 	return []string{
 		"HOME=" + home, "LANG=C.UTF-8", "CARILLON_STATE_DIR=" + state, "CARILLON_LOG_LEVEL=error", "CARILLON_PYTHON=" + os.Getenv("CARILLON_PYTHON"),
-		"PG_BINDIR=" + os.Getenv("PG_BINDIR"), "GOCACHE=" + of[0], "GOMODCACHE=" + of[1], "GOPROXY=off", "GOFLAGS=-trimpath", "GOTOOLCHAIN=local",
+		"PG_BINDIR=" + os.Getenv("PG_BINDIR"), "GOCACHE=" + of[0], "GOMODCACHE=" + of[1], "GOPROXY=off", "GOFLAGS=-trimpath -ldflags=-s", "GOTOOLCHAIN=local",
 		"PATH=" + filepath.Join(home, "bin") + ":" + filepath.Join(of[2], "bin") + ":" + os.Getenv("PATH"),
 	}
 }

@@ -5,7 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rivo/uniseg"
+	"github.com/carillonhq/carillon/plugins/sdk/textcount"
+	"github.com/carillonhq/carillon/ports/social"
 )
 
 // A span is a part of a text that means more than its letters. Start and End
@@ -48,7 +49,7 @@ func spans(text string) []span {
 	}
 	for _, at := range tagPattern.FindAllStringSubmatchIndex(text, -1) {
 		value := strings.TrimRight(text[at[2]:at[3]], endings)
-		if value == "" || strings.Trim(value, "0123456789") == "" || uniseg.GraphemeClusterCount(value) > maxTag {
+		if value == "" || strings.Trim(value, "0123456789") == "" || textcount.In(social.Graphemes, value) > maxTag {
 			continue
 		}
 		mark := strings.LastIndexAny(text[:at[2]], "#＃")

@@ -6,8 +6,8 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"unicode/utf8"
 
+	"github.com/carillonhq/carillon/plugins/sdk/textcount"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
 )
@@ -67,7 +67,7 @@ func (c *call) filled(input map[string]string) error {
 		p, value := form.Properties[name], input[name]
 		switch pattern, err := regexp.Compile(p.Pattern); {
 		case value == "":
-		case p.MaxLength > 0 && utf8.RuneCountInString(value) > p.MaxLength:
+		case p.MaxLength > 0 && textcount.In(social.Codepoints, value) > p.MaxLength:
 			add(name, "input.too_long", "%s is too long.")
 		case p.Pattern != "" && err == nil && !pattern.MatchString(value):
 			add(name, "input.pattern", "%s does not look right.")

@@ -122,7 +122,7 @@ func (c *call) locate(target string) (string, error) {
 	if to, ok := c.upstream[host]; ok {
 		return strings.TrimRight(to, "/") + "/" + path, nil
 	}
-	if host != "{instance}" {
+	if host != social.OwnServer {
 		return target, nil
 	}
 	instance := strings.TrimRight(c.scope.Credential.Public["instance"], "/")

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -45,7 +46,7 @@ func (m *Mastodon) Accounts(ctx context.Context, call social.Call) ([]social.Acc
 	if err != nil {
 		return nil, err
 	}
-	host := hostOf(call.Credential.Public["instance"])
+	host := sdk.InstanceHost(call.Credential.Public["instance"])
 	name := me.DisplayName
 	if name == "" {
 		name = me.Username
@@ -97,11 +98,4 @@ func (i instance) dedup() social.Dedup {
 		}
 	}
 	return social.ByFind
-}
-
-func hostOf(instance string) string {
-	if _, host, ok := strings.Cut(instance, "://"); ok {
-		instance = host
-	}
-	return strings.TrimRight(instance, "/")
 }

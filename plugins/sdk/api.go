@@ -20,7 +20,7 @@ type API struct {
 }
 
 // OwnServer is the base of an API that each account has on its own server.
-const OwnServer = "{instance}"
+const OwnServer = social.OwnServer
 
 // NewAPI is the API at base, such as "https://api.chirp.example", or OwnServer.
 // The keys of its faults begin with name.

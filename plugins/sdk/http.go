@@ -36,7 +36,7 @@ func protoValue(m proto.Message) protoreflect.Value {
 // in a commit step Ambiguous as soon as it may follow what cannot be undone.
 func HTTPClient() *http.Client {
 	return &http.Client{
-		Transport:     &transport{reads: newTransport(false), commits: newTransport(true)},
+		Transport:     &transport{reads: newTransport(false), commits: newTransport(true), paid: newPaidTransport()},
 		CheckRedirect: followReads,
 	}
 }
@@ -84,14 +84,16 @@ func neverRepeat(t *http.Transport) {
 	t.Protocols.SetHTTP1(true)
 }
 
-// transport notes requests and sends those of Commit their own way.
+// transport notes requests and sends those of Commit and Pay their own way.
 type transport struct {
-	reads, commits http.RoundTripper
+	reads, commits, paid http.RoundTripper
 }
 
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	next := t.reads
 	switch o := outletOf(req.Context()); {
+	case req.Context().Value(paidKey{}) != nil:
+		next = t.paid
 	case isCommit(req.Context()):
 		next = t.commits
 	case o != nil:
@@ -114,7 +116,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // CloseIdleConnections lets http.Client's method of that name work.
 func (t *transport) CloseIdleConnections() {
-	for _, rt := range []http.RoundTripper{t.reads, t.commits} {
+	for _, rt := range []http.RoundTripper{t.reads, t.commits, t.paid} {
 		if c, ok := rt.(interface{ CloseIdleConnections() }); ok {
 			c.CloseIdleConnections()
 		}

@@ -3,8 +3,24 @@ package sdk
 import (
 	"net"
 	"net/netip"
+	"net/url"
 	"strings"
 )
+
+// InstanceHost is the host, with the port if it has one, of an account's own
+// server, which people and platforms write with and without a scheme. It is
+// empty for what is no one host.
+func InstanceHost(instance string) string {
+	instance = strings.TrimSpace(instance)
+	if !strings.Contains(instance, "://") {
+		instance = "https://" + instance
+	}
+	u, err := url.Parse(instance)
+	if err != nil || strings.ContainsAny(u.Host, "*{}") { // one host, never a pattern
+		return ""
+	}
+	return u.Host
+}
 
 // InstanceURL is the address of an account's own server, without a slash at
 // the end. The host hands that server over as a name, "mastodon.example", in

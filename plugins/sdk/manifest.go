@@ -22,17 +22,19 @@ const (
 )
 
 var (
-	idPattern      = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)+$`)
-	versionPattern = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
-	slugPattern    = regexp.MustCompile(`^[a-z][a-z0-9_.-]{0,63}$`)
-	hostPattern    = regexp.MustCompile(`^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:\d{1,5})?$`)
+	slugPattern = regexp.MustCompile(`^[a-z][a-z0-9_.-]{0,63}$`)
+	hostPattern = regexp.MustCompile(`^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:\d{1,5})?$`)
 )
 
 // CheckManifest says whether a host can rely on m: a fault with code Invalid
 // names the first field that it cannot. Plugins are checked by it before they
 // serve, and hosts check again what they were told.
 func CheckManifest(m social.Manifest) error {
-	for _, check := range []func(social.Manifest) error{checkIdentity, checkAuth, checkEgress, checkQuotas, checkFormats, checkRecovery, checkStates, checkSettings} {
+	checks := []func(social.Manifest) error{checkIdentity, checkAuth, checkEgress, checkQuotas, checkStates, checkSettings, checkModel}
+	if m.Social() {
+		checks = append(checks, checkFormats, checkRecovery)
+	}
+	for _, check := range checks {
 		if err := check(m); err != nil {
 			return err
 		}
@@ -46,11 +48,11 @@ func invalid(field, format string, args ...any) error {
 
 func checkIdentity(m social.Manifest) error {
 	switch {
-	case len(m.ID) > maxName || !idPattern.MatchString(m.ID):
+	case !social.IsID(m.ID):
 		return invalid("id", "%.40q is not a reverse domain name", m.ID)
 	case m.Name == "" || len(m.Name) > maxName:
 		return invalid("name", "need 1 to %d bytes", maxName)
-	case len(m.Version) > maxName || !versionPattern.MatchString(m.Version):
+	case !social.IsVersion(m.Version):
 		return invalid("version", "%.40q is not a semantic version", m.Version)
 	case len(m.Summary) > 1000:
 		return invalid("summary", "over 1000 bytes")
@@ -110,7 +112,7 @@ func checkAuth(m social.Manifest) error {
 	case social.AuthOAuth2:
 		return checkOAuth2(m.Auth.OAuth2)
 	case social.AuthForm, social.AuthCustom:
-		if !m.Can(social.CanConnect) {
+		if m.Social() && !m.Can(social.CanConnect) {
 			return invalid("auth", "%s needs Connect", m.Auth.Kind)
 		}
 		if m.Auth.Kind == social.AuthForm || len(m.Auth.Form) > 0 {
@@ -145,7 +147,7 @@ func checkOAuth2(o *social.OAuth2) error {
 // isURL accepts https anywhere, and http on loopback, where the practice
 // network lives. "{instance}" stands for a host.
 func isURL(s string) bool {
-	u, err := url.Parse(strings.ReplaceAll(s, "{instance}", "instance.invalid"))
+	u, err := url.Parse(strings.ReplaceAll(s, OwnServer, "instance.invalid"))
 	if err != nil || u.Host == "" || u.User != nil || len(s) > 2000 {
 		return false
 	}
@@ -164,10 +166,13 @@ func checkEgress(m social.Manifest) error {
 		return invalid("egress", "over %d hosts", maxList)
 	}
 	for _, h := range m.Egress {
-		if below, wild := strings.CutPrefix(h, "*."); wild && !strings.Contains(strings.Trim(below, "."), ".") {
-			return invalid("egress", "%.80q is every name of a top-level domain", h)
+		if h == OwnServer {
+			continue
 		}
-		if h != "{instance}" && (len(h) > 260 || !hostPattern.MatchString(h)) {
+		switch _, ok := social.ParseHost(h); {
+		case !ok && strings.HasPrefix(h, "*."):
+			return invalid("egress", "%.80q is every name of a top-level domain", h)
+		case !ok || len(h) > 260 || !hostPattern.MatchString(h):
 			return invalid("egress", "%.80q is not a host", h)
 		}
 	}

@@ -12,14 +12,15 @@ import (
 
 // Refusal reads an answer that is not a success the way HTTP means it, for
 // platforms that keep to it; key is the fault's slug, such as
-// "mastodon.refused". A plugin that knows better changes the kind.
+// "mastodon.refused". A plugin that knows better changes the kind and the message.
 //
 // In a commit step, statuses that do not say the request was refused are
 // Ambiguous: every 5xx, 408 and 425, redirects, and a success that the plugin
 // could not parse. 501 and 505 are refusals. Out of a commit they are
 // Transient.
 func Refusal(res *http.Response, commit bool, key string) *social.Fault {
-	f := social.Fail(kindOf(res.StatusCode, commit), key, "The platform answered %d.", res.StatusCode)
+	kind := kindOf(res.StatusCode, commit)
+	f := social.Fail(kind, key, "%s", sayings[kind])
 	f.HTTPStatus = res.StatusCode
 	f.RetryAfter = retryAfter(res.Header, time.Now())
 	if f.Kind == social.RateLimited {
@@ -29,6 +30,20 @@ func Refusal(res *http.Response, commit bool, key string) *social.Fault {
 		f.Upstream = strings.ToValidUTF8(string(b), "\uFFFD")
 	}
 	return f
+}
+
+// sayings tell people what a refusal means, the same in every SDK. A plugin that
+// knows better says it in the platform's words.
+var sayings = map[social.Kind]string{
+	social.AuthExpired: "The platform does not accept the sign-in any more.",
+	social.Permission:  "The platform does not allow this account to do that.",
+	social.NotFound:    "The platform does not know what this refers to.",
+	social.Unsupported: "The platform cannot do that.",
+	social.Duplicate:   "The platform says that it has this already.",
+	social.RateLimited: "The platform asks to wait.",
+	social.Invalid:     "The platform refuses this.",
+	social.Transient:   "The platform has trouble at the moment.",
+	social.Ambiguous:   "The platform does not say what became of this.",
 }
 
 func kindOf(status int, commit bool) social.Kind {

@@ -3,7 +3,8 @@
 // A plugin is a program whose main calls Serve with a value. What the value
 // can do is read off its method set: implement social.Finder and the manifest
 // says that it finds, implement social.Meter and it measures. There is no base
-// type to embed and nothing to stub out.
+// type to embed and nothing to stub out. A plugin is a platform, an AI vendor
+// (ports/model), or both.
 //
 // The package also decides the one thing a plugin author must not get wrong:
 // whether a failed request may have been applied. Commit makes the
@@ -14,6 +15,7 @@ package sdk
 import (
 	"github.com/hashicorp/go-plugin"
 
+	"github.com/carillonhq/carillon/ports/model"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -32,12 +34,23 @@ var Handshake = plugin.HandshakeConfig{
 	MagicCookieValue: "e2b1c0de5a3f4b7c",
 }
 
+// A Plugin is what Serve runs: a social.Platform, a model.Vendor, or both.
+type Plugin interface {
+	Manifest() social.Manifest
+}
+
 // Describe returns p's manifest with the capabilities that its method set has,
 // checked by CheckManifest. Capabilities that no method shows, such as
 // social.CanReply, are kept; one that a method should show and does not is an
 // error.
-func Describe(p social.Platform) (social.Manifest, error) {
+func Describe(p Plugin) (social.Manifest, error) {
 	m := p.Manifest()
+	if _, is := p.(model.Vendor); is != (m.Model != nil) {
+		return social.Manifest{}, invalid("model", "the manifest has it if, and only if, the plugin has Models and Run")
+	}
+	if _, is := p.(social.Platform); !is && m.Social() {
+		return social.Manifest{}, invalid("formats", "the plugin has no Publish")
+	}
 	declared := m.Capabilities
 	m.Capabilities = abilities(p)
 	for _, c := range declared {
@@ -52,8 +65,26 @@ func Describe(p social.Platform) (social.Manifest, error) {
 }
 
 // abilities reads the capabilities off the method set.
-func abilities(p social.Platform) []social.Capability {
-	var out []social.Capability
+func abilities(p Plugin) []social.Capability {
+	out := modelAbilities(p)
+	platform, is := p.(social.Platform)
+	if !is {
+		return out
+	}
+	return append(out, socialAbilities(platform)...)
+}
+
+func modelAbilities(p Plugin) (out []social.Capability) {
+	if _, ok := p.(model.Estimator); ok {
+		out = append(out, social.CanEstimate)
+	}
+	if _, ok := p.(model.Canceler); ok {
+		out = append(out, social.CanCancel)
+	}
+	return out
+}
+
+func socialAbilities(p social.Platform) (out []social.Capability) {
 	add := func(c social.Capability, has bool) {
 		if has {
 			out = append(out, c)
@@ -75,7 +106,7 @@ func abilities(p social.Platform) []social.Capability {
 // shown reports whether having c is visible in a method set.
 func shown(c social.Capability) bool {
 	switch c {
-	case social.CanFind, social.CanConnect, social.CanAccounts, social.CanRefresh, social.CanMetrics:
+	case social.CanFind, social.CanConnect, social.CanAccounts, social.CanRefresh, social.CanMetrics, social.CanEstimate, social.CanCancel:
 		return true
 	default:
 		return false

@@ -20,6 +20,7 @@ import (
 
 	pb "github.com/carillonhq/carillon/plugins/proto/pluginv1"
 	"github.com/carillonhq/carillon/plugins/sdk/wire"
+	"github.com/carillonhq/carillon/ports/model"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -33,14 +34,14 @@ const Drain = 10 * time.Second
 //
 // Logs of package slog go to standard error, where the host reads them. Nothing
 // else may be written to standard output.
-func Serve(p social.Platform) {
+func Serve(p Plugin) {
 	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)))
 	m, err := Describe(p)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
-	s := &server{platform: p, manifest: m}
+	s := newServer(p, m)
 	if os.Getenv(Handshake.MagicCookieKey) == Handshake.MagicCookieValue {
 		go exitWithHost(os.Stdin)
 		asked := make(chan os.Signal, 1)
@@ -71,6 +72,9 @@ type guest struct {
 func (g guest) GRPCServer(_ *plugin.GRPCBroker, s *grpc.Server) error {
 	pb.RegisterPluginServiceServer(s, g.server)
 	pb.RegisterSocialServiceServer(s, g.server)
+	if g.server.vendor != nil {
+		pb.RegisterModelServiceServer(s, &vendorServer{vendor: g.server.vendor})
+	}
 	return nil
 }
 
@@ -82,10 +86,18 @@ func (guest) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientConn) (
 type server struct {
 	pb.UnimplementedPluginServiceServer
 	pb.UnimplementedSocialServiceServer
-	platform social.Platform
+	platform social.Platform // nil: it is none
+	vendor   model.Vendor    // nil: it is none
 	manifest social.Manifest
 	busy     sync.RWMutex // held for reading by each call in flight
 	running  atomic.Pointer[grpc.Server]
+}
+
+func newServer(p Plugin, m social.Manifest) *server {
+	s := &server{manifest: m}
+	s.platform, _ = p.(social.Platform)
+	s.vendor, _ = p.(model.Vendor)
+	return s
 }
 
 // grpc makes the server that go-plugin runs. The trace that the host began
@@ -95,6 +107,7 @@ func (s *server) grpc(opts []grpc.ServerOption) *grpc.Server {
 		grpc.MaxRecvMsgSize(wire.MaxMessage),
 		grpc.StatsHandler(otelgrpc.NewServerHandler(otelgrpc.WithPropagators(propagation.TraceContext{}))),
 		grpc.ChainUnaryInterceptor(s.count, bounded, led, recovered, noted),
+		grpc.StreamInterceptor(s.streamed),
 	)...)
 	s.running.Store(out)
 	return out

@@ -79,6 +79,9 @@ func (s *server) Refresh(ctx context.Context, in *pb.RefreshRequest) (*pb.Refres
 }
 
 func (s *server) Publish(ctx context.Context, in *pb.PublishRequest) (*pb.PublishResponse, error) {
+	if s.platform == nil {
+		return nil, absent("Publish")
+	}
 	req, err := wire.ToPublish(in)
 	if err != nil {
 		return &pb.PublishResponse{Outcome: &pb.PublishResponse_Fault{Fault: malformed(err)}}, nil

@@ -43,7 +43,10 @@ func TestOutcomesOfACommit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var table struct{ Commits []outcome }
+	var table struct {
+		Commits []outcome
+		Sayings map[social.Kind]string
+	}
 	if err := json.Unmarshal(raw, &table); err != nil || len(table.Commits) < 40 {
 		t.Fatalf("%d cases, %v", len(table.Commits), err)
 	}
@@ -52,6 +55,9 @@ func TestOutcomesOfACommit(t *testing.T) {
 			var lines atomic.Int32
 			id, err := publishOnce(t, c, c.address(t, &lines))
 			c.check(t, id, err)
+			if f := social.FaultOf(err, true); err != nil && f.Key == "test.refused" && (f.Message == "" || f.Message != table.Sayings[f.Kind]) {
+				t.Errorf("it says %q", f.Message)
+			}
 			if n := lines.Load(); n > 1 {
 				t.Errorf("%d connections", n)
 			}

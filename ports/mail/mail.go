@@ -11,6 +11,10 @@ type Message struct {
 	Subject string // one line
 	Text    string // UTF-8, always present
 	HTML    string // optional alternative to Text
+
+	FromName string // who it is from, for people; empty: the carrier's
+	From     string // a bare address; empty: the carrier's
+	ReplyTo  string // a bare address; empty: none
 }
 
 // Sender hands a message to the next carrier.

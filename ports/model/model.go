@@ -64,6 +64,11 @@ type Call struct {
 	Idempotency string
 }
 
+// BaseURL is the member of Credential.Public with the address of the vendor's
+// API, if it is not the usual one. A vendor that takes one lists "{instance}"
+// in its manifest's Egress.
+const BaseURL = "base_url"
+
 // A Credential is secret: it is lent for one call and must not be kept or
 // logged. Its String form hides it.
 type Credential struct {
@@ -88,7 +93,16 @@ const (
 	Speech Task = "speech"
 	Video  Task = "video"
 	Train  Task = "train"
+	// Moderate asks whether Texts and Inputs may be said. It answers with one
+	// artifact of MIME application/json for each text: Verdict.
+	Moderate Task = "moderate"
 )
+
+// Verdict is what Moderate says of one text, as JSON.
+type Verdict struct {
+	Flagged    bool               `json:"flagged"`
+	Categories map[string]float64 `json:"categories,omitempty"` // of those that apply or might, 0 to 1
+}
 
 // RunRequest is one step of one piece of work.
 type RunRequest struct {
@@ -98,7 +112,7 @@ type RunRequest struct {
 	Params   map[string]any // valid against the model's Params schema
 	Messages []Message      // Chat
 	Inputs   []Media        // pictures, sound, a training set
-	Texts    []string       // Embed, Speech
+	Texts    []string       // Embed, Speech, Moderate; the prompt of Image
 	State    []byte         // what the previous step's Next carried; nil on the first
 	Commit   bool           // the host has recorded durably that this step is the commit
 	Attempt  int            // counts commits, from 1

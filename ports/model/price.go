@@ -59,8 +59,8 @@ type Money struct {
 	Currency string // ISO 4217
 }
 
-// Price is what Per units cost. The first price whose When matches the
-// parameters counts.
+// Price is what Per units cost, from an instant on. Model.PriceOf says which
+// counts.
 type Price struct {
 	Unit   Unit
 	Amount Money
@@ -82,6 +82,8 @@ const (
 	Second           Unit = "second"
 	Character        Unit = "character"
 	TrainingStep     Unit = "step"
+	ReasoningToken   Unit = "reasoning_token"
+	CacheWriteToken  Unit = "cache_write_token"
 	Request          Unit = "request"
 )
 

@@ -27,6 +27,7 @@ const (
 	Transient   Kind = "transient"    // provably not applied; safe to repeat
 	Permanent   Kind = "permanent"    // refused, and repeating does not help
 	Ambiguous   Kind = "ambiguous"    // may have been applied; find out, never repeat blindly
+	OutOfFunds  Kind = "out_of_funds" // refused; the account, or what the request may cost, does not reach
 )
 
 // Source is who failed.
@@ -97,6 +98,7 @@ var codeOf = map[Kind]fault.Code{
 	Transient:   fault.Unavailable,
 	Permanent:   fault.Invalid,
 	Ambiguous:   fault.Unavailable,
+	OutOfFunds:  fault.Quota,
 }
 
 // Refused reports whether the platform surely did not apply the request.

@@ -3,6 +3,8 @@ package social
 import (
 	"fmt"
 	"time"
+
+	"github.com/carillonhq/carillon/ports/model"
 )
 
 // A Manifest is what the host knows of a platform without calling it. From it
@@ -47,7 +49,13 @@ type Manifest struct {
 	// CapabilityScopes are what capabilities need besides. Where a sign-in did
 	// not bring it, the capability is off and the rest works.
 	CapabilityScopes []CapabilityScopes
+	// Model is what the plugin is as an AI vendor, nil if it is none. A plugin
+	// that is nothing else has no formats.
+	Model *model.Manifest
 }
+
+// Social reports whether it is a platform that can be posted to.
+func (m Manifest) Social() bool { return len(m.Formats) > 0 || m.Model == nil }
 
 // CapabilityScopes are the scopes that one capability needs.
 type CapabilityScopes struct {
@@ -111,6 +119,8 @@ const (
 	CanMetrics  Capability = "metrics.post"
 	CanReply    Capability = "reply"
 	CanStatus   Capability = "status" // Find answers FindRequest.Ref
+	CanEstimate Capability = "model.estimate"
+	CanCancel   Capability = "model.cancel"
 )
 
 // Can reports whether the manifest declares c.

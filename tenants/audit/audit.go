@@ -203,7 +203,7 @@ func (q Query) checked() (Query, error) {
 	case q.Before != "" && !id.Is("aud", string(q.Before)):
 		return q, fault.New(fault.Invalid, "page.bad_cursor", "This cursor belongs to another list, or to none.").On("/query/cursor")
 	case strings.Contains(prefix, "*"):
-		return q, fault.New(fault.Invalid, "audit.bad_action", "Name an action, or the beginning of some with an asterisk: post.*").On("/query/action")
+		return q, fault.New(fault.Invalid, "audit.bad_action", "Name an action, or all of a noun with an asterisk, such as post.*.").On("/query/action")
 	case !q.Since.IsZero() && !q.Until.IsZero() && !q.Since.Before(q.Until):
 		return q, fault.New(fault.Invalid, "window.backwards", "The window ends before it begins.").On("/query/at[lt]")
 	}

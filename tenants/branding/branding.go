@@ -1,7 +1,7 @@
 // Package branding decides what a tenant looks like to its people.
 //
-// A brand is a name, a few colours, an address for support and what letters say
-// they are from. A reseller has one, and so has an agency on the largest plan;
+// A brand is a name, a few colours, a logo, an address for support and what
+// letters say they are from (sender.go). A reseller has one, and so has an agency on the largest plan;
 // each thing that a brand leaves out is that of the nearest tenant above that
 // says it, and every answer names whose it is. Nobody learns more of those
 // above than that.
@@ -18,9 +18,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/storage"
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/audit"
 	"github.com/carillonhq/carillon/tenants/domains"
+	"github.com/carillonhq/carillon/tenants/letters"
 )
 
 // What a member may be allowed to do here.
@@ -31,11 +33,18 @@ const (
 
 // A Brand is what one tenant says of itself. What is empty comes from above.
 type Brand struct {
-	Product   string // its name
-	Support   string // a mail address
-	Accent    string // "#rrggbb", as are the others
-	Surface   string
-	Ink       string
+	Product string // its name
+	Support string // a mail address
+	Accent  string // "#rrggbb", as are the others
+	Surface string
+	Ink     string
+	Logo    *Picture
+	Favicon *Picture
+
+	SenderName string // who letters are from, for people; empty: Product
+	Sender     string // their address; it is used while its host is proven
+	ReplyTo    string // where answers go
+
 	Version   int // 0: it has none
 	UpdatedAt time.Time
 }
@@ -48,8 +57,13 @@ func (b *Brand) Check() error {
 	if n := utf8.RuneCountInString(b.Product); n > maxProduct || !utf8.ValidString(b.Product) || strings.ContainsFunc(b.Product, unicode.IsControl) || strings.TrimSpace(b.Product) != b.Product {
 		return fault.New(fault.Invalid, "brand.product", "A name has at most %d characters, all of them printable.", maxProduct).On("/product")
 	}
-	if !address(b.Support) {
-		return fault.New(fault.Invalid, "brand.support", "This is no mail address.").On("/support")
+	if n := b.SenderName; utf8.RuneCountInString(n) > maxProduct || letters.Plain(n) != n {
+		return fault.New(fault.Invalid, "brand.sender_name", "A sender has at most %d letters, digits, spaces and & ' - ,.", maxProduct).On("/sender_name")
+	}
+	for field, v := range map[string]string{"/support": b.Support, "/sender": b.Sender, "/reply_to": b.ReplyTo} {
+		if !address(v) {
+			return fault.New(fault.Invalid, "brand.address", "This is no mail address.").On(field)
+		}
 	}
 	for field, v := range map[string]string{"/accent": b.Accent, "/surface": b.Surface, "/ink": b.Ink} {
 		if _, ok := ParseColor(v); v != "" && !ok {
@@ -74,6 +88,7 @@ type Layer struct {
 	Tenant tenants.ID
 	Name   string
 	Brand
+	SenderProven bool // the host of its Sender, or one above it, is proven to be the tenant's
 }
 
 // Origin is whose a value is. The zero Origin is the product's own.
@@ -85,7 +100,8 @@ type Origin struct {
 // Resolved is a brand with nothing left out.
 type Resolved struct {
 	Brand
-	Origins map[string]Origin // by the name of the field, such as "product"
+	Origins      map[string]Origin // by the name of the field, such as "product"
+	SenderProven bool              // Sender may be used
 }
 
 // Resolve takes each thing from the first of layers that says it, nearest
@@ -95,12 +111,23 @@ func Resolve(layers []Layer, product Brand) Resolved {
 	for name, field := range map[string]func(*Brand) *string{
 		"product": func(b *Brand) *string { return &b.Product }, "support": func(b *Brand) *string { return &b.Support },
 		"accent": func(b *Brand) *string { return &b.Accent }, "surface": func(b *Brand) *string { return &b.Surface },
-		"ink": func(b *Brand) *string { return &b.Ink },
+		"ink": func(b *Brand) *string { return &b.Ink }, "sender_name": func(b *Brand) *string { return &b.SenderName },
+		"sender": func(b *Brand) *string { return &b.Sender }, "reply_to": func(b *Brand) *string { return &b.ReplyTo },
 	} {
 		for i := range layers {
 			if said := *field(&layers[i].Brand); said != "" {
 				*field(&r.Brand) = said
 				r.Origins[name] = Origin{layers[i].Tenant, layers[i].Name}
+				r.SenderProven = r.SenderProven || name == "sender" && layers[i].SenderProven
+				break
+			}
+		}
+	}
+	for kind := range fits {
+		for i := range layers {
+			if pic := *layers[i].picture(kind); pic != nil {
+				*r.picture(kind) = pic
+				r.Origins[string(kind)] = Origin{layers[i].Tenant, layers[i].Name}
 				break
 			}
 		}
@@ -111,6 +138,7 @@ func Resolve(layers []Layer, product Brand) Resolved {
 // A Theme is how pages look: a brand with its colours made legible.
 type Theme struct {
 	Product, Support string
+	Logo, Favicon    *Picture
 	Light, Dark      Palette
 }
 
@@ -118,7 +146,7 @@ type Theme struct {
 func (r Resolved) Theme() Theme {
 	color := func(s string) Color { c, _ := ParseColor(s); return c }
 	accent, surface, ink := color(r.Accent), color(r.Surface), color(r.Ink)
-	return Theme{r.Product, r.Support, Light(accent, surface, ink), Dark(accent, surface, ink)}
+	return Theme{r.Product, r.Support, r.Logo, r.Favicon, Light(accent, surface, ink), Dark(accent, surface, ink)}
 }
 
 // Store keeps brands.
@@ -126,45 +154,56 @@ type Store interface {
 	// Layers returns what tenant and those above it say, nearest first, without
 	// those that say nothing. For none there is no layer.
 	Layers(ctx context.Context, tenant tenants.ID) ([]Layer, error)
-	// Save writes b over the version it has and records e. It returns
-	// fault.Conflict if somebody else wrote meanwhile.
-	Save(ctx context.Context, tenant tenants.ID, b *Brand, e audit.Entry) error
+	// Save writes b over the version it has, records e and has the pictures that
+	// are gone tidied up. It returns fault.Conflict if somebody else wrote
+	// meanwhile.
+	Save(ctx context.Context, tenant tenants.ID, b *Brand, gone []string, e audit.Entry) error
+	// Tidy has Service.Tidy run for a picture, in some time.
+	Tidy(ctx context.Context, tenant tenants.ID, picture string, in time.Duration) error
+	// Picture finds a picture by its address, if host is empty or its tenant is
+	// host, or above or below it. It returns NoPicture otherwise.
+	Picture(ctx context.Context, host tenants.ID, address string) (tenants.ID, *Picture, error)
+}
+
+// Deps are what New needs; every field is required.
+type Deps struct {
+	Store    Store
+	Images   Images
+	Blobs    storage.Blobs
+	Resolver domains.Resolver
+	Authz    tenants.Authorizer
+	// Product is what holds where nobody says more, and leaves out nothing but
+	// addresses and pictures.
+	Product Brand
+	Now     func() time.Time
 }
 
 // Service is the use cases of brands. It is safe for concurrent use.
-type Service struct {
-	store   Store
-	authz   tenants.Authorizer
-	product Brand
-	now     func() time.Time
-}
+type Service struct{ Deps }
 
-// New returns a Service; product is what holds where nobody says more, and
-// leaves out nothing but Support.
-func New(store Store, authz tenants.Authorizer, product Brand, now func() time.Time) *Service {
-	return &Service{store, authz, product, now}
-}
+// New returns a Service.
+func New(d Deps) *Service { return &Service{d} }
 
 // Get returns who's tenant's brand: what it says itself, and what counts.
 func (s *Service) Get(ctx context.Context, who tenants.Scope) (own Brand, counts Resolved, err error) {
-	if err := s.authz.Allow(ctx, who, ActRead); err != nil {
+	if err := s.Authz.Allow(ctx, who, ActRead); err != nil {
 		return own, counts, err
 	}
 	return s.read(ctx, who.Tenant)
 }
 
 func (s *Service) read(ctx context.Context, tenant tenants.ID) (own Brand, counts Resolved, err error) {
-	layers, err := s.store.Layers(ctx, tenant)
+	layers, err := s.Store.Layers(ctx, tenant)
 	if len(layers) > 0 && layers[0].Tenant == tenant {
 		own = layers[0].Brand
 	}
-	return own, Resolve(layers, s.product), err
+	return own, Resolve(layers, s.Product), err
 }
 
-// Set writes who's tenant's brand, all of it. b.Version is the one it is based
+// Set writes who's tenant's brand, all of it but its pictures. b.Version is the one it is based
 // on.
 func (s *Service) Set(ctx context.Context, who tenants.Scope, b Brand) (own Brand, counts Resolved, err error) {
-	if err := s.authz.Allow(ctx, who, ActManage); err != nil {
+	if err := s.Authz.Allow(ctx, who, ActManage); err != nil {
 		return own, counts, err
 	}
 	if err := domains.Entitled(who); err != nil {
@@ -173,8 +212,11 @@ func (s *Service) Set(ctx context.Context, who tenants.Scope, b Brand) (own Bran
 	if err := b.Check(); err != nil {
 		return own, counts, err
 	}
-	b.UpdatedAt = s.now()
-	if err := s.store.Save(ctx, who.Tenant, &b, audit.By(who, "brand.set", string(who.Tenant))); err != nil {
+	if own, _, err = s.read(ctx, who.Tenant); err != nil {
+		return own, counts, err
+	}
+	b.Logo, b.Favicon, b.UpdatedAt = own.Logo, own.Favicon, s.Now()
+	if err := s.Store.Save(ctx, who.Tenant, &b, nil, audit.By(who, "brand.set", string(who.Tenant))); err != nil {
 		return own, counts, err
 	}
 	return s.read(ctx, who.Tenant)
@@ -184,7 +226,7 @@ func (s *Service) Set(ctx context.Context, who tenants.Scope, b Brand) (own Bran
 // the installation.
 func (s *Service) Theme(ctx context.Context, tenant tenants.ID) (Theme, error) {
 	if tenant == "" {
-		return Resolve(nil, s.product).Theme(), nil
+		return Resolve(nil, s.Product).Theme(), nil
 	}
 	_, counts, err := s.read(ctx, tenant)
 	return counts.Theme(), err

@@ -35,7 +35,7 @@ func TestWhatIsLeftOutComesFromAbove(t *testing.T) {
 		Above: map[tenants.ID]tenants.ID{agency.Tenant: reseller.Tenant, shop.Tenant: agency.Tenant},
 		Names: map[tenants.ID]string{reseller.Tenant: "R", agency.Tenant: "A"},
 	}
-	s := branding.New(store, anybody{}, branding.Product, time.Now)
+	s := branding.New(branding.Deps{Store: store, Authz: anybody{}, Product: branding.Product, Now: time.Now})
 	_, _, err := s.Set(t.Context(), reseller, branding.Brand{Product: "Chimes", Support: "help@chimes.example", Accent: "#112233"})
 	must(t, err)
 	_, _, err = s.Set(t.Context(), agency, branding.Brand{Accent: "#445566"})

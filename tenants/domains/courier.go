@@ -8,6 +8,7 @@ import (
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/mail"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/letters"
 )
 
 // Courier writes to the owners of a tenant what became of its hosts. Workers
@@ -16,12 +17,23 @@ type Courier struct {
 	store     Store
 	sender    mail.Sender
 	addresses func(ctx context.Context, people []tenants.UserID) ([]string, error)
+	heads     func(ctx context.Context, tenant tenants.ID) (letters.Head, error)
 }
 
 // NewCourier returns a courier who knows people's addresses. Every argument is
 // required.
 func NewCourier(store Store, sender mail.Sender, addresses func(context.Context, []tenants.UserID) ([]string, error)) *Courier {
-	return &Courier{store: store, sender: sender, addresses: addresses}
+	return &Courier{
+		store: store, sender: sender, addresses: addresses,
+		heads: func(context.Context, tenants.ID) (letters.Head, error) { return letters.Head{}, nil },
+	}
+}
+
+// At has a tenant's letters under what heads says of it.
+func (c *Courier) At(heads func(ctx context.Context, tenant tenants.ID) (letters.Head, error)) *Courier {
+	at := *c
+	at.heads = heads
+	return &at
 }
 
 // Deliver writes n and sends it to each owner. A host that is not there any
@@ -47,12 +59,20 @@ func (c *Courier) Deliver(ctx context.Context, n Notice) error {
 	if subject == "" {
 		return nil
 	}
+	head, err := c.heads(ctx, n.Tenant)
+	if err != nil {
+		return err
+	}
 	to, err := c.addresses(ctx, owners)
 	errs := []error{err}
 	for _, address := range to {
-		errs = append(errs, c.sender.Send(ctx, mail.Message{
-			ID: string(d.ID) + "-" + d.CheckedAt.UTC().Format("20060102T150405") + "-" + address, Kind: string(n.Turn), To: address, Subject: subject, Text: text,
-		}))
+		m, err := letters.Letter{
+			ID: string(d.ID) + "-" + d.CheckedAt.UTC().Format("20060102T150405") + "-" + address, Kind: string(n.Turn), To: address, Subject: subject, Before: text,
+		}.Under(head)
+		errs = append(errs, err)
+		if err == nil {
+			errs = append(errs, c.sender.Send(ctx, m))
+		}
 	}
 	return errors.Join(errs...)
 }

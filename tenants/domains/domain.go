@@ -31,11 +31,13 @@ const (
 	Grace    = 3 * 24 * time.Hour // how long a host is served without a proof
 )
 
-// A Domain is a host that a tenant says is its own.
+// A Domain is a host that a tenant says is its own, for pages or, with Mail, for
+// the addresses of its letters alone.
 type Domain struct {
 	ID        ID
 	Host      string // as the DNS has it: lower case, ASCII
 	Token     string // what the proof says; no secret
+	Mail      bool   // letters are from addresses there, and no pages are
 	State     State
 	Canonical bool // letters link to it; one of the tenant's proven ones is
 	Problem   Problem
@@ -60,8 +62,8 @@ const (
 	noProblem  Problem = ""
 )
 
-func claim(host string, now time.Time) *Domain {
-	return &Domain{ID: ID(id.New("dom")), Host: host, Token: id.New("cdp"), State: Pending, CreatedAt: now, UpdatedAt: now}
+func claim(host string, mail bool, now time.Time) *Domain {
+	return &Domain{ID: ID(id.New("dom")), Host: host, Mail: mail, Token: id.New("cdp"), State: Pending, CreatedAt: now, UpdatedAt: now}
 }
 
 // ProofName is where the proof is looked for.
@@ -75,8 +77,8 @@ func (d *Domain) Check() error {
 	switch {
 	case d.Host == "" || len(d.Host) > 253 || d.Host != strings.ToLower(d.Host):
 		return fault.New(fault.Invalid, "domain.host", "This is no host name.").On("/host")
-	case d.Canonical && d.State != Proven:
-		return fault.New(fault.Internal, "domain.state", "A canonical host is a proven one.")
+	case d.Canonical && (d.State != Proven || d.Mail):
+		return fault.New(fault.Internal, "domain.state", "A canonical host is a proven one, with pages.")
 	}
 	return nil
 }

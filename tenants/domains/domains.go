@@ -67,8 +67,9 @@ func New(d Deps, own string) *Service { return &Service{Deps: d, own: own} }
 func (s *Service) Target() string { return s.own }
 
 // Add claims a host for who's tenant. It returns fault.Conflict for one that
-// the tenant has already, and fault.Invalid for one that nobody can have.
-func (s *Service) Add(ctx context.Context, who tenants.Scope, typed string) (*Domain, error) {
+// the tenant has already, and fault.Invalid for one that nobody can have. With
+// mail it is for the addresses of letters alone, and not served.
+func (s *Service) Add(ctx context.Context, who tenants.Scope, typed string, mail bool) (*Domain, error) {
 	if err := s.Authz.Allow(ctx, who, ActManage); err != nil {
 		return nil, err
 	}
@@ -82,7 +83,7 @@ func (s *Service) Add(ctx context.Context, who tenants.Scope, typed string) (*Do
 	if below(host, s.own) {
 		return nil, fault.New(fault.Invalid, "domain.own", "This is a name of the installation itself.").On("/host")
 	}
-	d := claim(host, s.Now())
+	d := claim(host, mail, s.Now())
 	err = s.Store.Update(ctx, who.Tenant, func(tx Tx) error {
 		all, err := tx.Domains(ctx)
 		if err != nil {
@@ -180,8 +181,11 @@ func (s *Service) MakeCanonical(ctx context.Context, who tenants.Scope, name ID)
 		if err := Entitled(who); err != nil {
 			return err
 		}
-		if d.State != Proven {
+		switch {
+		case d.State != Proven:
 			return fault.New(fault.Conflict, "domain.unproven", "This host is not proven. Verify it first.")
+		case d.Mail:
+			return fault.New(fault.Conflict, "domain.mail_only", "This host is for mail alone: there are no pages to link to.")
 		}
 		if d, err = crown(ctx, tx, name); err != nil {
 			return err
@@ -203,7 +207,7 @@ func elect(ctx context.Context, tx Tx) error {
 	var first *Domain
 	for i, d := range all {
 		switch {
-		case d.State != Proven:
+		case d.State != Proven, d.Mail:
 		case d.Canonical:
 			return nil
 		case first == nil || d.ProvenAt.Before(first.ProvenAt):

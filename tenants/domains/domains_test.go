@@ -59,7 +59,7 @@ func (w *world) serves(host string) bool {
 // proven is a host of who that is served.
 func (w *world) proven(who tenants.Scope, host string) *domains.Domain {
 	w.t.Helper()
-	d, err := w.Add(w.t.Context(), who, host)
+	d, err := w.Add(w.t.Context(), who, host, false)
 	must(w.t, err)
 	w.dns.Set(d.ProofName(), "v=spf1 -all", d.ProofText())
 	d, err = w.Verify(w.t.Context(), who, d.ID)
@@ -72,7 +72,7 @@ func (w *world) proven(who tenants.Scope, host string) *domains.Domain {
 
 func TestAHostIsServedOnceItIsProven(t *testing.T) {
 	w, who := newWorld(t), reseller()
-	d, err := w.Add(t.Context(), who, "social.example.com")
+	d, err := w.Add(t.Context(), who, "social.example.com", false)
 	must(t, err)
 	for want, set := range map[domains.Problem]func(){
 		domains.NoRecord: func() {}, domains.OtherText: func() { w.dns.Set(d.ProofName(), "carillon-domain=cdp_x") }, domains.NoAnswer: func() { w.dns.Silence(true) },
@@ -151,11 +151,11 @@ func TestASilentDNSCostsNobodyAHost(t *testing.T) {
 
 func TestAClaimBlocksNobody(t *testing.T) {
 	w, squatter, who := newWorld(t), reseller(), reseller()
-	_, err := w.Add(t.Context(), squatter, "social.example.com")
+	_, err := w.Add(t.Context(), squatter, "social.example.com", false)
 	must(t, err)
 	d := w.proven(who, "social.example.com")
 	third := reseller()
-	late, err := w.Add(t.Context(), third, "social.example.com")
+	late, err := w.Add(t.Context(), third, "social.example.com", false)
 	must(t, err)
 	w.dns.Set(late.ProofName(), d.ProofText(), late.ProofText())
 	if _, err := w.Verify(t.Context(), third, late.ID); fault.Of(err).Reason != "domain.held" {
@@ -186,18 +186,18 @@ func TestAClaimBlocksNobody(t *testing.T) {
 func TestWhatCannotBeClaimed(t *testing.T) {
 	w, who := newWorld(t), reseller()
 	for host, want := range map[string]string{"app.example.org": "domain.own", "x.app.example.org": "domain.own", "example.org": "", "myapp.example.org": ""} {
-		if _, err := w.Add(t.Context(), who, host); want != "" && fault.Of(err).Reason != want || want == "" && err != nil {
+		if _, err := w.Add(t.Context(), who, host, false); want != "" && fault.Of(err).Reason != want || want == "" && err != nil {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
-	if _, err := w.Add(t.Context(), who, "example.org"); fault.Of(err).Reason != "domain.exists" {
+	if _, err := w.Add(t.Context(), who, "example.org", false); fault.Of(err).Reason != "domain.exists" {
 		t.Errorf("twice: %v", err)
 	}
 	for range domains.Max - 2 {
-		_, err := w.Add(t.Context(), who, string(tenants.NewID())[4:]+".example.com")
+		_, err := w.Add(t.Context(), who, string(tenants.NewID())[4:]+".example.com", false)
 		must(t, err)
 	}
-	if _, err := w.Add(t.Context(), who, "more.example.com"); fault.Of(err).Reason != "domain.too_many" {
+	if _, err := w.Add(t.Context(), who, "more.example.com", false); fault.Of(err).Reason != "domain.too_many" {
 		t.Errorf("one too many: %v", err)
 	}
 }
@@ -242,7 +242,7 @@ func TestOneHostIsCanonical(t *testing.T) {
 	if got := canonical(); got != near.Host {
 		t.Errorf("the nearest is %q", got)
 	}
-	pending, err := w.Add(t.Context(), who, "c.example.com")
+	pending, err := w.Add(t.Context(), who, "c.example.com", false)
 	must(t, err)
 	if _, err := w.MakeCanonical(t.Context(), who, pending.ID); fault.Of(err).Reason != "domain.unproven" {
 		t.Errorf("an unproven one: %v", err)

@@ -22,6 +22,7 @@ One folder per tenant, named after it. In each:
 
   <kind>.jsonl   things of that kind, one JSON object a line, as they are kept
   media/         the files that people uploaded; media.jsonl says what each is
+  brand/         the pictures of its brand, if it has any
 
 manifest.json names every .jsonl file with its number of lines, its size and its
 SHA-256. The SHA-256 of each upload is in media.jsonl.
@@ -164,7 +165,29 @@ func (w *writer) files(ctx context.Context, t tenants.ID) error {
 			return err
 		}
 		w.manifest.Media++
-		return w.run.copy(ctx, f, t, u.ID)
+		return w.run.copy(ctx, f, t, "media/"+u.ID)
+	})
+	if err != nil {
+		return err
+	}
+	_, err = w.each(ctx, t, "brands", func(thing json.RawMessage) error {
+		var brand struct{ Logo, Favicon *upload }
+		if err := json.Unmarshal(thing, &brand); err != nil {
+			return err
+		}
+		for _, p := range []*upload{brand.Logo, brand.Favicon} {
+			if p == nil {
+				continue
+			}
+			f, err := w.file(string(t)+"/brand/"+p.ID+extensions[p.MIME], zip.Store)
+			if err == nil {
+				err = w.run.copy(ctx, f, t, "brand/"+p.ID)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return err
 }

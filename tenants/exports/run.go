@@ -131,9 +131,9 @@ func (r *run) say(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// copy writes one upload. One that was deleted meanwhile is left empty.
+// copy writes one blob. One that was deleted meanwhile is left empty.
 func (r *run) copy(ctx context.Context, to io.Writer, t tenants.ID, file string) error {
-	from, err := r.blobs.Open(ctx, storage.Key{Tenant: string(t), Name: "media/" + file}, 0, -1)
+	from, err := r.blobs.Open(ctx, storage.Key{Tenant: string(t), Name: file}, 0, -1)
 	if fault.Is(err, fault.NotFound) {
 		return nil
 	}

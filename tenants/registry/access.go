@@ -134,6 +134,9 @@ func (s *Service) GrantAccess(ctx context.Context, who tenants.Scope, d AccessDr
 		if err := tx.SaveAccess(ctx, a); err != nil {
 			return err
 		}
+		if err := tx.Notify(ctx, Notice{NoticeAnswered, a.ID}); err != nil {
+			return err
+		}
 		return tx.Record(ctx, a.entry(who, "access.grant"))
 	})
 	if err != nil {
@@ -244,6 +247,9 @@ func (s *Service) decide(ctx context.Context, who tenants.Scope, name AccessID, 
 		}
 		how(a, now)
 		if err := tx.SaveAccess(ctx, a); err != nil {
+			return err
+		}
+		if err := tx.Notify(ctx, Notice{NoticeAnswered, a.ID}); err != nil {
 			return err
 		}
 		return tx.Record(ctx, a.entry(who, action))

@@ -102,7 +102,7 @@ func (i *Invitation) close(as InvitationState, now time.Time) {
 // Invite has a link mailed to email that makes its reader a member with role.
 // The caller brings the address in the form identity.Address returns. It
 // returns fault.Forbidden for a role that may do more than who, fault.Conflict
-// if the address is invited already and fault.Quota if the plan has no seat left.
+// if the address is invited already or a member's, and fault.Quota if the plan has no seat left.
 func (s *Service) Invite(ctx context.Context, who tenants.Scope, email string, role tenants.Role) (*Invitation, error) {
 	if err := s.authz.Allow(ctx, who, ActMemberManage); err != nil {
 		return nil, err
@@ -143,8 +143,14 @@ func (s *Service) Invite(ctx context.Context, who tenants.Scope, email string, r
 	return inv, nil
 }
 
-// onlyOne makes room for an invitation of email: there is none that is alive.
+// onlyOne makes room for an invitation of email: there is none that is alive,
+// and the address is no member's.
 func (s *Service) onlyOne(ctx context.Context, tx Tx, email string, now time.Time) error {
+	if member, err := tx.MemberAt(ctx, email); err != nil {
+		return err
+	} else if member {
+		return fault.New(fault.Conflict, "member.exists", "This address is a member's already. Change their role instead.").On("/email")
+	}
 	old, err := tx.OpenInvitation(ctx, email)
 	switch {
 	case fault.Is(err, fault.NotFound):

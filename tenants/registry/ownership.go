@@ -59,6 +59,9 @@ func (s *Service) OfferOwnership(ctx context.Context, who tenants.Scope, to tena
 		if err := tx.SaveOffer(ctx, o); err != nil {
 			return err
 		}
+		if err := tx.Notify(ctx, Notice{Kind: NoticeOffered}); err != nil {
+			return err
+		}
 		return tx.Record(ctx, audit.By(who, "ownership.offer", string(to), "keeps", string(keeps)))
 	})
 	if err != nil {

@@ -51,7 +51,8 @@ type Store interface {
 	// fault.NotFound for a name that is not there.
 	RemoveRole(ctx context.Context, tenant tenants.ID, name string, instead tenants.Role, e audit.Entry) error
 
-	// AskAccess writes a request into child, and e into both books. It returns fault.NotFound unless
+	// AskAccess writes a request into child, e into both books, and a notice to
+	// its owners into the post. It returns fault.NotFound unless
 	// child is directly below a.To, and fault.Conflict if one of a.To waits there.
 	AskAccess(ctx context.Context, child tenants.ID, a *Access, e audit.Entry) error
 	// Received lists what was granted to parent or asked by it, latest first
@@ -116,8 +117,13 @@ type Newcomers interface {
 	// SaveInvitation checks i and inserts it if its Version is 0; fault.Conflict
 	// if the address has an open one or i is stale.
 	SaveInvitation(ctx context.Context, i *Invitation) error
+	// MemberAt reports whether email is the address of a member. Of people who
+	// are none it says nothing: for them, as for nobody, it is false.
+	MemberAt(ctx context.Context, email string) (bool, error)
 	// Send puts a letter in the post if the transaction commits.
 	Send(ctx context.Context, l Letter) error
+	// Notify puts a notice in the post if the transaction commits.
+	Notify(ctx context.Context, n Notice) error
 }
 
 // Accesses is what the tenant above was let do here, or wants to.

@@ -1074,6 +1074,24 @@ func (e PersonObject) Valid() bool {
 	}
 }
 
+// Defines values for PictureType.
+const (
+	Imagejpeg PictureType = "image/jpeg"
+	Imagepng  PictureType = "image/png"
+)
+
+// Valid indicates whether the value is a known member of the PictureType enum.
+func (e PictureType) Valid() bool {
+	switch e {
+	case Imagejpeg:
+		return true
+	case Imagepng:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PlaceObject.
 const (
 	PlaceObjectTenant PlaceObject = "tenant"
@@ -1373,15 +1391,16 @@ func (e PostObject) Valid() bool {
 
 // Defines values for PostState.
 const (
-	PostStateCanceled     PostState = "canceled"
-	PostStateDraft        PostState = "draft"
-	PostStateFailed       PostState = "failed"
-	PostStateMissed       PostState = "missed"
-	PostStateNeedsReview  PostState = "needs_review"
-	PostStatePartlyFailed PostState = "partly_failed"
-	PostStatePublished    PostState = "published"
-	PostStatePublishing   PostState = "publishing"
-	PostStateScheduled    PostState = "scheduled"
+	PostStateCanceled       PostState = "canceled"
+	PostStateDraft          PostState = "draft"
+	PostStateFailed         PostState = "failed"
+	PostStateMissed         PostState = "missed"
+	PostStateNeedsReview    PostState = "needs_review"
+	PostStatePartlyCanceled PostState = "partly_canceled"
+	PostStatePartlyFailed   PostState = "partly_failed"
+	PostStatePublished      PostState = "published"
+	PostStatePublishing     PostState = "publishing"
+	PostStateScheduled      PostState = "scheduled"
 )
 
 // Valid indicates whether the value is a known member of the PostState enum.
@@ -1396,6 +1415,8 @@ func (e PostState) Valid() bool {
 	case PostStateMissed:
 		return true
 	case PostStateNeedsReview:
+		return true
+	case PostStatePartlyCanceled:
 		return true
 	case PostStatePartlyFailed:
 		return true
@@ -1542,6 +1563,63 @@ func (e SegmentReceiptKind) Valid() bool {
 	case SegmentReceiptKindComment:
 		return true
 	case SegmentReceiptKindThread:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SenderCheckObject.
+const (
+	SenderCheckObjectSenderCheck SenderCheckObject = "sender_check"
+)
+
+// Valid indicates whether the value is a known member of the SenderCheckObject enum.
+func (e SenderCheckObject) Valid() bool {
+	switch e {
+	case SenderCheckObjectSenderCheck:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SenderRecordKind.
+const (
+	Dkim  SenderRecordKind = "dkim"
+	Dmarc SenderRecordKind = "dmarc"
+	Spf   SenderRecordKind = "spf"
+)
+
+// Valid indicates whether the value is a known member of the SenderRecordKind enum.
+func (e SenderRecordKind) Valid() bool {
+	switch e {
+	case Dkim:
+		return true
+	case Dmarc:
+		return true
+	case Spf:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SenderRecordState.
+const (
+	Found   SenderRecordState = "found"
+	Missing SenderRecordState = "missing"
+	Unknown SenderRecordState = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the SenderRecordState enum.
+func (e SenderRecordState) Valid() bool {
+	switch e {
+	case Found:
+		return true
+	case Missing:
+		return true
+	case Unknown:
 		return true
 	default:
 		return false
@@ -2036,7 +2114,7 @@ type AccessState string
 // AccessInput Example: {"hours":48,"reason":"Move the channels to the new brand","role":"manager"}
 type AccessInput struct {
 	Hours  int             `json:"hours" validate:"min=1,max=720"`
-	Reason string          `json:"reason" validate:"min=1,max=500"`
+	Reason string          `json:"reason" validate:"min=1,max=500,text"`
 	Role   AccessInputRole `json:"role" validate:"oneof=manager editor approver client viewer"`
 }
 
@@ -2063,8 +2141,8 @@ type Account struct {
 // Attachment defines model for Attachment.
 type Attachment struct {
 	// Alt Instead of the media's own alt text.
-	Alt *string `json:"alt,omitempty" validate:"omitempty,max=10000"`
-	Id  string  `json:"id" validate:"min=1,max=64"`
+	Alt *string `json:"alt,omitempty" validate:"omitempty,max=10000,text"`
+	Id  string  `json:"id" validate:"min=1,max=64,line"`
 }
 
 // Attempt defines model for Attempt.
@@ -2156,8 +2234,8 @@ type BlockObject string
 // BlockInput Example: {"range":"192.0.2.0/24","reason":"guessing passwords","until":"2027-01-01T00:00:00Z"}
 type BlockInput struct {
 	// Range An address or a range in CIDR notation.
-	Range  string `json:"range" validate:"min=1,max=64"`
-	Reason string `json:"reason" validate:"min=1,max=500"`
+	Range  string `json:"range" validate:"min=1,max=64,line"`
+	Reason string `json:"reason" validate:"min=1,max=500,text"`
 
 	// Until Missing: until it is lifted.
 	Until *time.Time `json:"until,omitempty"`
@@ -2170,9 +2248,11 @@ type BlockList struct {
 
 // Brand Example: {"accent":"#7a2048","ink":"#16181d","object":"brand","origins":{"accent":{"name":"Brightwater Agency","tenant_id":"ten_01kasj0vqk0000000000000001"},"product":{"name":"Brightwater Group","tenant_id":"ten_01kasj0vqk0000000000000000"}},"own":{"accent":"#7a2048"},"product":"Brightwater Social","surface":"#ffffff"}
 type Brand struct {
-	Accent string      `json:"accent"`
-	Ink    string      `json:"ink"`
-	Object BrandObject `json:"object" validate:"oneof=brand"`
+	Accent  string      `json:"accent"`
+	Favicon *Picture    `json:"favicon,omitempty"`
+	Ink     string      `json:"ink"`
+	Logo    *Picture    `json:"logo,omitempty"`
+	Object  BrandObject `json:"object" validate:"oneof=brand"`
 
 	// Origins Whose each part is, by its name. What is not here is the product's own.
 	Origins map[string]Origin `json:"origins"`
@@ -2180,8 +2260,18 @@ type Brand struct {
 	// Own Example: {"accent":"#7a2048","product":"Brightwater Social","support":"help@brightwater.example"}
 	Own     BrandInput `json:"own"`
 	Product string     `json:"product"`
-	Support *string    `json:"support,omitempty"`
-	Surface string     `json:"surface"`
+	ReplyTo *string    `json:"reply_to,omitempty"`
+
+	// Sender The address letters are from, if `sender_proven`.
+	Sender *string `json:"sender,omitempty"`
+
+	// SenderName Who letters are from; the product, if nobody says more.
+	SenderName *string `json:"sender_name,omitempty"`
+
+	// SenderProven The sender's host is proven to be its tenant's. While it is not, letters are from the installation's address, under the brand's name.
+	SenderProven *bool   `json:"sender_proven,omitempty"`
+	Support      *string `json:"support,omitempty"`
+	Surface      string  `json:"surface"`
 }
 
 // BrandObject defines model for Brand.Object.
@@ -2193,10 +2283,19 @@ type BrandInput struct {
 	Ink    *string `json:"ink,omitempty"`
 
 	// Product What the product is called.
-	Product *string `json:"product,omitempty" validate:"omitempty,max=60"`
+	Product *string `json:"product,omitempty" validate:"omitempty,max=60,line"`
+
+	// ReplyTo The mail address that answers go to.
+	ReplyTo *string `json:"reply_to,omitempty" validate:"omitempty,max=254,line"`
+
+	// Sender The mail address letters are from. It is used once its host is proven.
+	Sender *string `json:"sender,omitempty" validate:"omitempty,max=254,line"`
+
+	// SenderName Who letters are from, for people.
+	SenderName *string `json:"sender_name,omitempty" validate:"omitempty,max=60,line"`
 
 	// Support The mail address of those who help.
-	Support *string `json:"support,omitempty" validate:"omitempty,max=254"`
+	Support *string `json:"support,omitempty" validate:"omitempty,max=254,line"`
 	Surface *string `json:"surface,omitempty"`
 }
 
@@ -2236,8 +2335,10 @@ type CalendarEntry struct {
 	PublishAt time.Time           `json:"publish_at"`
 
 	// Segments How many parts the thread has.
-	Segments int       `json:"segments"`
-	State    PostState `json:"state"`
+	Segments int `json:"segments"`
+
+	// State `partly_canceled`: some of it is out, and the rest was canceled. `partly_failed`: some of it is out, and a platform refused the rest.
+	State PostState `json:"state"`
 
 	// Text The first line, at most 140 characters of it.
 	Text     string  `json:"text"`
@@ -2266,13 +2367,13 @@ type ChallengeObject string
 
 // ChallengeAnswer Example: {"challenge":"cch_…","code":"287082","method":"totp"}
 type ChallengeAnswer struct {
-	Challenge string `json:"challenge" validate:"min=1,max=512"`
+	Challenge string `json:"challenge" validate:"min=1,max=512,text"`
 
 	// Code Of the app or of the list.
-	Code *string `json:"code,omitempty" validate:"omitempty,max=64"`
+	Code *string `json:"code,omitempty" validate:"omitempty,max=64,line"`
 
 	// DeviceToken As at `/auth/login`.
-	DeviceToken *string               `json:"device_token,omitempty" validate:"omitempty,min=1,max=512"`
+	DeviceToken *string               `json:"device_token,omitempty" validate:"omitempty,min=1,max=512,text"`
 	Method      ChallengeAnswerMethod `json:"method" validate:"oneof=totp recovery passkey"`
 
 	// Passkey What `PublicKeyCredential.toJSON` says.
@@ -2369,12 +2470,12 @@ type ChildList struct {
 
 // CodeInput Example: {"code":"287082"}
 type CodeInput struct {
-	Code string `json:"code" validate:"min=1,max=64"`
+	Code string `json:"code" validate:"min=1,max=64,line"`
 }
 
 // Comment defines model for Comment.
 type Comment struct {
-	Text string `json:"text" validate:"min=1,max=100000"`
+	Text string `json:"text" validate:"min=1,max=100000,text"`
 }
 
 // Connection defines model for Connection.
@@ -2411,7 +2512,7 @@ type ConnectionStage string
 // ConnectionAnswer Example: {"input":{"identifier":"ann.example","password":"abcd-efgh-ijkl-mnop"}}
 type ConnectionAnswer struct {
 	// Accounts The chosen accounts.
-	Accounts []string `json:"accounts,omitempty" validate:"omitempty,max=200,dive,min=1,max=256"`
+	Accounts []string `json:"accounts,omitempty" validate:"omitempty,max=200,dive,min=1,max=256,line"`
 
 	// Input The form's values or the redirect's query.
 	Input map[string]string `json:"input,omitempty"`
@@ -2421,13 +2522,13 @@ type ConnectionAnswer struct {
 type ConnectionInput struct {
 	// Input `instance`, where the platform has many, and what is already known of the form.
 	Input    map[string]string `json:"input,omitempty"`
-	Platform string            `json:"platform" validate:"min=1,max=128"`
+	Platform string            `json:"platform" validate:"min=1,max=128,line"`
 
 	// Reconnect The channel to sign in again, `chn_…`.
-	Reconnect *string `json:"reconnect,omitempty" validate:"omitempty,max=64"`
+	Reconnect *string `json:"reconnect,omitempty" validate:"omitempty,max=64,line"`
 
 	// ReturnUrl Where to come back to: a path here, or an address on an allowed origin.
-	ReturnUrl *string `json:"return_url,omitempty" validate:"omitempty,max=2048"`
+	ReturnUrl *string `json:"return_url,omitempty" validate:"omitempty,max=2048,text"`
 }
 
 // Delivery defines model for Delivery.
@@ -2501,9 +2602,12 @@ type Domain struct {
 	CreatedAt time.Time  `json:"created_at"`
 
 	// Host As the DNS has it: lower case, ASCII.
-	Host   string       `json:"host"`
-	Id     string       `json:"id"`
-	Object DomainObject `json:"object" validate:"oneof=domain"`
+	Host string `json:"host"`
+	Id   string `json:"id"`
+
+	// MailOnly It is for the addresses that letters are from, and no pages are served there.
+	MailOnly *bool        `json:"mail_only,omitempty"`
+	Object   DomainObject `json:"object" validate:"oneof=domain"`
 
 	// Problem What was wrong when the proof was looked for last.
 	Problem  *DomainProblem `json:"problem,omitempty" validate:"omitempty,oneof=no_record other_text no_answer held"`
@@ -2533,7 +2637,10 @@ type DomainState string
 // DomainInput Example: {"host":"social.example.com"}
 type DomainInput struct {
 	// Host A host name, in any script.
-	Host string `json:"host" validate:"min=1,max=253"`
+	Host string `json:"host" validate:"min=1,max=253,line"`
+
+	// MailOnly It is for the addresses that letters are from, and no pages are served there.
+	MailOnly *bool `json:"mail_only,omitempty"`
 }
 
 // DomainList defines model for DomainList.
@@ -2560,7 +2667,7 @@ type DownloadLink struct {
 
 // EmailInput Example: {"email":"ann@example.com"}
 type EmailInput struct {
-	Email string `json:"email" validate:"min=3,max=254,email"`
+	Email string `json:"email" validate:"min=3,max=254,email,line"`
 }
 
 // Erasure defines model for Erasure.
@@ -2593,7 +2700,7 @@ type ErasureInput struct {
 	IncludeChildren *bool `json:"include_children,omitempty"`
 
 	// Name The tenant's name, as it is.
-	Name string `json:"name" validate:"min=1,max=120"`
+	Name string `json:"name" validate:"min=1,max=120,line"`
 }
 
 // Event defines model for Event.
@@ -2697,7 +2804,7 @@ type FlagObject string
 
 // FlagInput Example: {"description":"The new calendar","on":false}
 type FlagInput struct {
-	Description *string `json:"description,omitempty" validate:"omitempty,max=500"`
+	Description *string `json:"description,omitempty" validate:"omitempty,max=500,text"`
 	On          bool    `json:"on"`
 }
 
@@ -2755,7 +2862,7 @@ type IdentityObject string
 
 // IdentityInput Example: {"provider":"google"}
 type IdentityInput struct {
-	Provider string `json:"provider" validate:"min=1,max=32"`
+	Provider string `json:"provider" validate:"min=1,max=32,line"`
 }
 
 // IdentityList defines model for IdentityList.
@@ -2768,12 +2875,12 @@ type IdentityList struct {
 // Example: {"code":"…","iss":"https://accounts.google.com","provider":"google","state":"cst_…"}
 type IdentityReturn struct {
 	// Binder If not sent, the cookie counts.
-	Binder   *string `json:"binder,omitempty" validate:"omitempty,min=1,max=128"`
-	Code     *string `json:"code,omitempty" validate:"omitempty,min=1,max=4096"`
-	Error    *string `json:"error,omitempty" validate:"omitempty,min=1,max=128"`
-	Iss      *string `json:"iss,omitempty" validate:"omitempty,min=1,max=2048"`
-	Provider string  `json:"provider" validate:"min=1,max=32"`
-	State    string  `json:"state" validate:"min=1,max=128"`
+	Binder   *string `json:"binder,omitempty" validate:"omitempty,min=1,max=128,line"`
+	Code     *string `json:"code,omitempty" validate:"omitempty,min=1,max=4096,text"`
+	Error    *string `json:"error,omitempty" validate:"omitempty,min=1,max=128,line"`
+	Iss      *string `json:"iss,omitempty" validate:"omitempty,min=1,max=2048,text"`
+	Provider string  `json:"provider" validate:"min=1,max=32,line"`
+	State    string  `json:"state" validate:"min=1,max=128,line"`
 }
 
 // Impersonation defines model for Impersonation.
@@ -2794,9 +2901,9 @@ type ImpersonationObject string
 
 // ImpersonationInput Example: {"reason":"ticket 4711: their calendar is empty","tenant":"ten_01jd0000000000000000000000","user":"usr_01jd0000000000000000000000"}
 type ImpersonationInput struct {
-	Reason string `json:"reason" validate:"min=1,max=500"`
-	Tenant string `json:"tenant" validate:"max=64"`
-	User   string `json:"user" validate:"max=64"`
+	Reason string `json:"reason" validate:"min=1,max=500,text"`
+	Tenant string `json:"tenant" validate:"max=64,line"`
+	User   string `json:"user" validate:"max=64,line"`
 }
 
 // Invitation defines model for Invitation.
@@ -2834,8 +2941,8 @@ type InvitationState string
 
 // InvitationInput Example: {"email":"ben@example.com","role":"editor"}
 type InvitationInput struct {
-	Email string `json:"email" validate:"min=3,max=254,email"`
-	Role  string `json:"role" validate:"min=1,max=72"`
+	Email string `json:"email" validate:"min=3,max=254,email,line"`
+	Role  string `json:"role" validate:"min=1,max=72,line"`
 }
 
 // InvitationList defines model for InvitationList.
@@ -2847,7 +2954,7 @@ type InvitationList struct {
 
 // InvitationToken Example: {"token":"civ_…"}
 type InvitationToken struct {
-	Token string `json:"token" validate:"min=1,max=512"`
+	Token string `json:"token" validate:"min=1,max=512,text"`
 }
 
 // Invited defines model for Invited.
@@ -2863,9 +2970,9 @@ type Invited struct {
 
 // InvitedRegistration Example: {"name":"Ben","password":"mist orchard velvet quarry","token":"civ_…"}
 type InvitedRegistration struct {
-	Name     string `json:"name" validate:"min=1,max=100"`
+	Name     string `json:"name" validate:"min=1,max=100,line"`
 	Password string `json:"password" validate:"min=1,max=1024"`
-	Token    string `json:"token" validate:"min=1,max=512"`
+	Token    string `json:"token" validate:"min=1,max=512,text"`
 }
 
 // Job defines model for Job.
@@ -2911,13 +3018,19 @@ type KeyObject string
 // KeyInput Example: {"expires_at":"2027-12-31T00:00:00Z","name":"Nightly import","scopes":["post.read","post.create"]}
 type KeyInput struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
-	Name      string     `json:"name" validate:"min=1,max=100"`
-	Scopes    []string   `json:"scopes" validate:"min=1,max=64,dive,min=1,max=64"`
+	Name      string     `json:"name" validate:"min=1,max=100,line"`
+	Scopes    []string   `json:"scopes" validate:"min=1,max=64,dive,min=1,max=64,line"`
 }
 
 // KeyList defines model for KeyList.
 type KeyList struct {
 	Data []Key `json:"data" validate:"dive"`
+}
+
+// KeyRotation Example: {"grace_hours":24}
+type KeyRotation struct {
+	// GraceHours How long the key before goes on working; 0: not at all.
+	GraceHours *int `json:"grace_hours,omitempty" validate:"omitempty,min=0,max=168"`
 }
 
 // Limits defines model for Limits.
@@ -2932,8 +3045,8 @@ type Limits struct {
 // Login Example: {"email":"ann@example.com","password":"mist orchard velvet quarry"}
 type Login struct {
 	// DeviceToken What signing in here gave before; a browser has it in a cookie.
-	DeviceToken *string `json:"device_token,omitempty" validate:"omitempty,min=1,max=512"`
-	Email       string  `json:"email" validate:"min=3,max=254,email"`
+	DeviceToken *string `json:"device_token,omitempty" validate:"omitempty,min=1,max=512,text"`
+	Email       string  `json:"email" validate:"min=3,max=254,email,line"`
 	Password    string  `json:"password" validate:"min=1,max=1024"`
 }
 
@@ -2958,7 +3071,7 @@ type MaintenancePublishing string
 
 // MaintenanceInput Example: {"message":"We are moving house until noon.","on":true,"publishing":"held","retry_after":600}
 type MaintenanceInput struct {
-	Message *string `json:"message,omitempty" validate:"omitempty,max=500"`
+	Message *string `json:"message,omitempty" validate:"omitempty,max=500,text"`
 	On      bool    `json:"on"`
 
 	// Publishing What workers do meanwhile: `goes_on` unless said otherwise.
@@ -3041,8 +3154,8 @@ type MemberObject string
 
 // MemberInput Example: {"email":"ben@example.com","role":"editor"}
 type MemberInput struct {
-	Email string `json:"email" validate:"min=3,max=254,email"`
-	Role  string `json:"role" validate:"min=1,max=72"`
+	Email string `json:"email" validate:"min=3,max=254,email,line"`
+	Role  string `json:"role" validate:"min=1,max=72,line"`
 }
 
 // MemberList defines model for MemberList.
@@ -3054,7 +3167,7 @@ type MemberList struct {
 
 // MemberRole Example: {"role":"manager"}
 type MemberRole struct {
-	Role string `json:"role" validate:"min=1,max=72"`
+	Role string `json:"role" validate:"min=1,max=72,line"`
 }
 
 // Method defines model for Method.
@@ -3074,7 +3187,7 @@ type MetricsList struct {
 
 // NameInput Example: {"name":"Phone"}
 type NameInput struct {
-	Name string `json:"name" validate:"min=1,max=100"`
+	Name string `json:"name" validate:"min=1,max=100,line"`
 }
 
 // NewKey defines model for NewKey.
@@ -3149,15 +3262,15 @@ type OperatorList struct {
 // OperatorLogin Example: {"code":"123456","email":"olga@example.com","password":"mist orchard velvet quarry"}
 type OperatorLogin struct {
 	// Code Six digits. Leave it out to enrol.
-	Code     *string `json:"code,omitempty" validate:"omitempty,max=16"`
-	Email    string  `json:"email" validate:"min=3,max=254,email"`
+	Code     *string `json:"code,omitempty" validate:"omitempty,max=16,line"`
+	Email    string  `json:"email" validate:"min=3,max=254,email,line"`
 	Password string  `json:"password" validate:"min=1,max=1024"`
 }
 
 // OperatorPassword Example: {"password":"mist orchard velvet quarry","token":"col_…"}
 type OperatorPassword struct {
 	Password string `json:"password" validate:"min=1,max=1024"`
-	Token    string `json:"token" validate:"min=1,max=512"`
+	Token    string `json:"token" validate:"min=1,max=512,text"`
 }
 
 // OperatorSignedIn defines model for OperatorSignedIn.
@@ -3190,7 +3303,7 @@ type Origin struct {
 // OwnershipInput Example: {"keeps":"admin","user_id":"usr_01jd0000000000000000000000"}
 type OwnershipInput struct {
 	Keeps  *OwnershipInputKeeps `json:"keeps,omitempty" validate:"omitempty,oneof=owner admin manager editor viewer none"`
-	UserId string               `json:"user_id" validate:"min=1,max=64"`
+	UserId string               `json:"user_id" validate:"min=1,max=64,line"`
 }
 
 // OwnershipInputKeeps defines model for OwnershipInput.Keeps.
@@ -3253,8 +3366,8 @@ type PasskeyAnswer = json.RawMessage
 
 // PasskeyInput Example: {"challenge":"cch_…","name":"Phone","passkey":{"id":"…","rawId":"…","response":{},"type":"public-key"}}
 type PasskeyInput struct {
-	Challenge string `json:"challenge" validate:"min=1,max=512"`
-	Name      string `json:"name" validate:"min=1,max=100"`
+	Challenge string `json:"challenge" validate:"min=1,max=512,text"`
+	Name      string `json:"name" validate:"min=1,max=100,line"`
 
 	// Passkey What `PublicKeyCredential.toJSON` says.
 	Passkey PasskeyAnswer `json:"passkey"`
@@ -3262,10 +3375,10 @@ type PasskeyInput struct {
 
 // PasskeyLogin Example: {"challenge":"cch_…","passkey":{"id":"…","rawId":"…","response":{},"type":"public-key"}}
 type PasskeyLogin struct {
-	Challenge string `json:"challenge" validate:"min=1,max=512"`
+	Challenge string `json:"challenge" validate:"min=1,max=512,text"`
 
 	// DeviceToken As at `/auth/login`.
-	DeviceToken *string `json:"device_token,omitempty" validate:"omitempty,min=1,max=512"`
+	DeviceToken *string `json:"device_token,omitempty" validate:"omitempty,min=1,max=512,text"`
 
 	// Passkey What `PublicKeyCredential.toJSON` says.
 	Passkey PasskeyAnswer `json:"passkey"`
@@ -3283,19 +3396,21 @@ type PasswordChange struct {
 // PasswordReset Example: {"password":"lantern gravel tuesday umbrella","token":"crs_…"}
 type PasswordReset struct {
 	Password string `json:"password" validate:"min=1,max=1024"`
-	Token    string `json:"token" validate:"min=1,max=512"`
+	Token    string `json:"token" validate:"min=1,max=512,text"`
 }
 
 // Pause Example: {"reason":"The client asked us to wait."}
 type Pause struct {
 	// Reason For people.
-	Reason *string `json:"reason,omitempty" validate:"omitempty,max=1000"`
+	Reason *string `json:"reason,omitempty" validate:"omitempty,max=1000,text"`
 }
 
 // Person defines model for Person.
 type Person struct {
-	CreatedAt       time.Time    `json:"created_at"`
-	Email           string       `json:"email"`
+	CreatedAt time.Time `json:"created_at"`
+	Email     string    `json:"email"`
+
+	// HomeTenantId The agency that was made for the person, whether or not they are still a member of it.
 	HomeTenantId    *string      `json:"home_tenant_id,omitempty"`
 	Id              string       `json:"id"`
 	Name            string       `json:"name"`
@@ -3325,6 +3440,20 @@ type PersonList struct {
 	HasMore    bool     `json:"has_more"`
 	NextCursor *string  `json:"next_cursor,omitempty"`
 }
+
+// Picture defines model for Picture.
+type Picture struct {
+	Bytes  int64       `json:"bytes"`
+	Height int         `json:"height"`
+	Type   PictureType `json:"type" validate:"oneof=image/png image/jpeg"`
+
+	// Url Where it is shown, below the host.
+	Url   string `json:"url"`
+	Width int    `json:"width"`
+}
+
+// PictureType defines model for Picture.Type.
+type PictureType string
 
 // Place defines model for Place.
 type Place struct {
@@ -3460,12 +3589,12 @@ type PluginState string
 // PluginApproval Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
 type PluginApproval struct {
 	// Digest The version that was looked at. Another is a conflict.
-	Digest string `json:"digest" validate:"min=1,max=64"`
+	Digest string `json:"digest" validate:"min=1,max=64,line"`
 }
 
 // PluginChange defines model for PluginChange.
 type PluginChange struct {
-	// Kind host_added, scope_added, auth_changed, format_removed, capability_removed, recovery_changed, signer_changed, level_lowered, version_lowered or state_dropped
+	// Kind host_added, scope_added, auth_changed, command_changed, settings_changed, format_removed, capability_removed, recovery_changed, signer_changed, level_lowered, version_lowered or state_dropped
 	Kind string `json:"kind"`
 	What string `json:"what"`
 }
@@ -3481,13 +3610,13 @@ type PluginChannelInputChannel string
 // PluginDismissal Example: {"digest":"90b1ff6f02aa4bd0c7c2a19e5c3d7f1190b1ff6f02aa4bd0c7c2a19e5c3d7f11"}
 type PluginDismissal struct {
 	// Digest The version that was looked at. Another is a conflict.
-	Digest *string `json:"digest,omitempty" validate:"omitempty,max=64"`
+	Digest *string `json:"digest,omitempty" validate:"omitempty,max=64,line"`
 }
 
 // PluginGrant defines model for PluginGrant.
 type PluginGrant struct {
 	Allowed bool   `json:"allowed"`
-	Tenant  string `json:"tenant" validate:"max=64"`
+	Tenant  string `json:"tenant" validate:"max=64,line"`
 }
 
 // PluginGrants Example: {"opt_in":false,"tenants":[{"allowed":true,"tenant":"ten_01jd0000000000000000000000"}],"tiers":["pro","agency"]}
@@ -3535,10 +3664,10 @@ type PluginKeyObject string
 // PluginKeyInput Example: {"name":"Example Ltd","public":"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n"}
 type PluginKeyInput struct {
 	// Name Whose it is.
-	Name string `json:"name" validate:"min=1,max=120"`
+	Name string `json:"name" validate:"min=1,max=120,line"`
 
 	// Public PEM, SPKI, ed25519.
-	Public string `json:"public" validate:"max=1024"`
+	Public string `json:"public" validate:"max=1024,text"`
 }
 
 // PluginKeyList defines model for PluginKeyList.
@@ -3554,7 +3683,7 @@ type PluginList struct {
 // PluginRollback Example: {"version":"1.0.0"}
 type PluginRollback struct {
 	// Version A version or a digest. Without it, the one before.
-	Version *string `json:"version,omitempty" validate:"omitempty,max=100"`
+	Version *string `json:"version,omitempty" validate:"omitempty,max=100,line"`
 }
 
 // PluginSettings defines model for PluginSettings.
@@ -3607,13 +3736,15 @@ type Post struct {
 	Media []Media `json:"media,omitempty" validate:"dive"`
 
 	// Metrics With `include=metrics`.
-	Metrics   []Metrics  `json:"metrics,omitempty" validate:"dive"`
-	Object    PostObject `json:"object" validate:"oneof=post"`
-	Schedule  *Schedule  `json:"schedule,omitempty"`
-	Segments  []Segment  `json:"segments" validate:"dive"`
-	State     PostState  `json:"state"`
-	UpdatedAt time.Time  `json:"updated_at"`
-	Version   int        `json:"version"`
+	Metrics  []Metrics  `json:"metrics,omitempty" validate:"dive"`
+	Object   PostObject `json:"object" validate:"oneof=post"`
+	Schedule *Schedule  `json:"schedule,omitempty"`
+	Segments []Segment  `json:"segments" validate:"dive"`
+
+	// State `partly_canceled`: some of it is out, and the rest was canceled. `partly_failed`: some of it is out, and a platform refused the rest.
+	State     PostState `json:"state"`
+	UpdatedAt time.Time `json:"updated_at"`
+	Version   int       `json:"version"`
 
 	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
 	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
@@ -3659,7 +3790,7 @@ type PostList struct {
 // PostPatch Example: {"first_comment":{"text":"Come and listen."},"segments":[{"text":"The bells ring at ten."}]}
 type PostPatch = json.RawMessage
 
-// PostState defines model for PostState.
+// PostState `partly_canceled`: some of it is out, and the rest was canceled. `partly_failed`: some of it is out, and a platform refused the rest.
 type PostState string
 
 // Problem defines model for Problem.
@@ -3729,11 +3860,11 @@ type ProviderList struct {
 // Example: {"code":"…","iss":"https://accounts.google.com","state":"cst_…"}
 type ProviderReturn struct {
 	// Binder If not sent, the cookie counts.
-	Binder *string `json:"binder,omitempty" validate:"omitempty,min=1,max=128"`
-	Code   *string `json:"code,omitempty" validate:"omitempty,min=1,max=4096"`
-	Error  *string `json:"error,omitempty" validate:"omitempty,min=1,max=128"`
-	Iss    *string `json:"iss,omitempty" validate:"omitempty,min=1,max=2048"`
-	State  string  `json:"state" validate:"min=1,max=128"`
+	Binder *string `json:"binder,omitempty" validate:"omitempty,min=1,max=128,line"`
+	Code   *string `json:"code,omitempty" validate:"omitempty,min=1,max=4096,text"`
+	Error  *string `json:"error,omitempty" validate:"omitempty,min=1,max=128,line"`
+	Iss    *string `json:"iss,omitempty" validate:"omitempty,min=1,max=2048,text"`
+	State  string  `json:"state" validate:"min=1,max=128,line"`
 }
 
 // PublishingSettings Example: {"missed_after_s":21600}
@@ -3744,7 +3875,7 @@ type PublishingSettings struct {
 
 // Reason Example: {"reason":"unpaid since March"}
 type Reason struct {
-	Reason string `json:"reason" validate:"min=1,max=500"`
+	Reason string `json:"reason" validate:"min=1,max=500,text"`
 }
 
 // Receipt defines model for Receipt.
@@ -3755,7 +3886,9 @@ type Receipt struct {
 	Held   *Held         `json:"held,omitempty"`
 	Object ReceiptObject `json:"object" validate:"oneof=receipt"`
 	PostId string        `json:"post_id"`
-	State  PostState     `json:"state"`
+
+	// State `partly_canceled`: some of it is out, and the rest was canceled. `partly_failed`: some of it is out, and a platform refused the rest.
+	State PostState `json:"state"`
 }
 
 // ReceiptObject defines model for Receipt.Object.
@@ -3782,13 +3915,13 @@ type RecoveryCodes struct {
 
 // RefreshInput Example: {"refresh_token":"crt_…"}
 type RefreshInput struct {
-	RefreshToken *string `json:"refresh_token,omitempty" validate:"omitempty,min=1,max=512"`
+	RefreshToken *string `json:"refresh_token,omitempty" validate:"omitempty,min=1,max=512,text"`
 }
 
 // Registration Example: {"email":"ann@example.com","name":"Ann","password":"mist orchard velvet quarry"}
 type Registration struct {
-	Email    string `json:"email" validate:"min=3,max=254,email"`
-	Name     string `json:"name" validate:"min=1,max=100"`
+	Email    string `json:"email" validate:"min=3,max=254,email,line"`
+	Name     string `json:"name" validate:"min=1,max=100,line"`
 	Password string `json:"password" validate:"min=1,max=1024"`
 }
 
@@ -3824,20 +3957,20 @@ type RoleObject string
 
 // RoleChange Example: {"actions":["post.read","post.create","post.edit"],"title":"Copywriter"}
 type RoleChange struct {
-	Actions []string `json:"actions" validate:"min=1,max=100,dive,min=1,max=64"`
-	Title   string   `json:"title" validate:"min=1,max=120"`
+	Actions []string `json:"actions" validate:"min=1,max=100,dive,min=1,max=64,line"`
+	Title   string   `json:"title" validate:"min=1,max=120,line"`
 }
 
 // RoleInput Example: {"actions":["post.read","post.create","post.edit","media.upload"],"name":"copywriter","title":"Copywriter"}
 type RoleInput struct {
-	Actions []string `json:"actions,omitempty" validate:"omitempty,min=1,max=100,dive,min=1,max=64"`
+	Actions []string `json:"actions,omitempty" validate:"omitempty,min=1,max=100,dive,min=1,max=64,line"`
 
 	// CopyOf Instead of actions.
 	CopyOf *RoleInputCopyOf `json:"copy_of,omitempty" validate:"omitempty,oneof=owner admin manager editor approver client viewer"`
 
 	// Name Lower-case letters, digits and dashes.
-	Name  string `json:"name" validate:"min=1,max=40"`
-	Title string `json:"title" validate:"min=1,max=120"`
+	Name  string `json:"name" validate:"min=1,max=40,line"`
+	Title string `json:"title" validate:"min=1,max=120,line"`
 }
 
 // RoleInputCopyOf Instead of actions.
@@ -3866,7 +3999,7 @@ type ScheduleInput struct {
 	// LocalTime Wall time without an offset, such as `2026-03-01T09:00:00`. It must exist: there is no 30 February, and no 02:30 on the night the clocks skip it.
 	//
 	// Example: 2026-03-01T09:00:00
-	LocalTime *string `json:"local_time,omitempty" validate:"omitempty,max=19"`
+	LocalTime *string `json:"local_time,omitempty" validate:"omitempty,max=19,line"`
 
 	// PublishAt An instant with its offset, such as `2026-03-01T09:00:00Z`; a part of a second is rounded up.
 	PublishAt *time.Time `json:"publish_at,omitempty"`
@@ -3874,13 +4007,13 @@ type ScheduleInput struct {
 	// Timezone An IANA zone.
 	//
 	// Example: Europe/Lisbon
-	Timezone *string `json:"timezone,omitempty" validate:"omitempty,max=64"`
+	Timezone *string `json:"timezone,omitempty" validate:"omitempty,max=64,line"`
 }
 
 // Segment defines model for Segment.
 type Segment struct {
 	Media []Attachment `json:"media,omitempty" validate:"omitempty,max=20,dive"`
-	Text  string       `json:"text" validate:"max=100000"`
+	Text  string       `json:"text" validate:"max=100000,text"`
 }
 
 // SegmentReceipt defines model for SegmentReceipt.
@@ -3915,6 +4048,44 @@ type SegmentReceipt struct {
 
 // SegmentReceiptKind defines model for SegmentReceipt.Kind.
 type SegmentReceiptKind string
+
+// SenderCheck Example: {"domain":"brightwater.example","object":"sender_check","proven":true,"records":[{"found":["v=DMARC1; p=none"],"kind":"dmarc","name":"_dmarc.brightwater.example","state":"found"}],"sender":"hello@brightwater.example"}
+type SenderCheck struct {
+	Domain string            `json:"domain"`
+	Object SenderCheckObject `json:"object" validate:"oneof=sender_check"`
+
+	// Proven The address is used.
+	Proven  bool           `json:"proven"`
+	Records []SenderRecord `json:"records" validate:"dive"`
+	Sender  string         `json:"sender"`
+}
+
+// SenderCheckObject defines model for SenderCheck.Object.
+type SenderCheckObject string
+
+// SenderCheckInput Example: {"dkim_selector":"mail"}
+type SenderCheckInput struct {
+	// DkimSelector The name of the key that the mail server signs with.
+	DkimSelector *string `json:"dkim_selector,omitempty" validate:"omitempty,min=1,max=63,line"`
+}
+
+// SenderRecord defines model for SenderRecord.
+type SenderRecord struct {
+	// Advice For people.
+	Advice *string          `json:"advice,omitempty"`
+	Found  []string         `json:"found,omitempty" validate:"dive"`
+	Kind   SenderRecordKind `json:"kind" validate:"oneof=spf dkim dmarc"`
+
+	// Name Where it is looked for.
+	Name  *string           `json:"name,omitempty"`
+	State SenderRecordState `json:"state" validate:"oneof=found missing unknown"`
+}
+
+// SenderRecordKind defines model for SenderRecord.Kind.
+type SenderRecordKind string
+
+// SenderRecordState defines model for SenderRecord.State.
+type SenderRecordState string
 
 // Session defines model for Session.
 type Session struct {
@@ -3951,13 +4122,13 @@ type SessionList struct {
 
 // SessionName Example: {"name":"Desk at home"}
 type SessionName struct {
-	Name string `json:"name" validate:"max=100"`
+	Name string `json:"name" validate:"max=100,line"`
 }
 
 // Settlement Example: {"url":"https://mastodon.example/@harbour/113","verdict":"there"}
 type Settlement struct {
 	// Url With `there`: where it is.
-	Url     *string           `json:"url,omitempty" validate:"omitempty,max=2048"`
+	Url     *string           `json:"url,omitempty" validate:"omitempty,max=2048,text"`
 	Verdict SettlementVerdict `json:"verdict" validate:"oneof=there send_again"`
 }
 
@@ -3974,8 +4145,8 @@ type StepUpHint struct {
 // StepUpInput Example: {"method":"password","password":"mist orchard velvet quarry"}
 type StepUpInput struct {
 	// Challenge With `passkey`: the one that `/auth/step-up:begin` gave.
-	Challenge *string           `json:"challenge,omitempty" validate:"omitempty,min=1,max=512"`
-	Code      *string           `json:"code,omitempty" validate:"omitempty,max=64"`
+	Challenge *string           `json:"challenge,omitempty" validate:"omitempty,min=1,max=512,text"`
+	Code      *string           `json:"code,omitempty" validate:"omitempty,max=64,line"`
 	Method    StepUpInputMethod `json:"method" validate:"oneof=password totp recovery passkey"`
 
 	// Passkey What `PublicKeyCredential.toJSON` says.
@@ -4028,12 +4199,12 @@ type TenantTier string
 // TenantInput Example: {"kind":"workspace","name":"Harbour Bakery","timezone":"Europe/Lisbon"}
 type TenantInput struct {
 	Kind   TenantKind `json:"kind"`
-	Locale *string    `json:"locale,omitempty" validate:"omitempty,max=35"`
-	Name   string     `json:"name" validate:"min=1,max=120"`
+	Locale *string    `json:"locale,omitempty" validate:"omitempty,max=35,line"`
+	Name   string     `json:"name" validate:"min=1,max=120,line"`
 
 	// Tier Absent: that of the nearest tenant above that has one.
 	Tier     *TenantInputTier `json:"tier,omitempty" validate:"omitempty,oneof=free creator pro agency"`
-	Timezone *string          `json:"timezone,omitempty" validate:"omitempty,max=64"`
+	Timezone *string          `json:"timezone,omitempty" validate:"omitempty,max=64,line"`
 }
 
 // TenantInputTier Absent: that of the nearest tenant above that has one.
@@ -4060,7 +4231,9 @@ type TextRuleCount string
 // Theme Example: {"dark":{"accent":"#c89fb1","muted":"#a2a3a5","on_accent":"#16181d","raised":"#222428","surface":"#16181d","text":"#ffffff"},"light":{"accent":"#7a2048","muted":"#66686b","on_accent":"#ffffff","raised":"#f5f5f5","surface":"#ffffff","text":"#16181d"},"object":"theme","product":"Brightwater Social"}
 type Theme struct {
 	Dark    Palette     `json:"dark"`
+	Favicon *Picture    `json:"favicon,omitempty"`
 	Light   Palette     `json:"light"`
+	Logo    *Picture    `json:"logo,omitempty"`
 	Object  ThemeObject `json:"object" validate:"oneof=theme"`
 	Product string      `json:"product"`
 	Support *string     `json:"support,omitempty"`
@@ -4078,7 +4251,7 @@ type Ticket struct {
 
 // TierGrant Example: {"reason":"a trial for the migration","tier":"pro","until":"2027-01-01T00:00:00Z"}
 type TierGrant struct {
-	Reason string        `json:"reason" validate:"min=1,max=500"`
+	Reason string        `json:"reason" validate:"min=1,max=500,text"`
 	Tier   TierGrantTier `json:"tier" validate:"oneof=free creator pro agency"`
 	Until  time.Time     `json:"until"`
 }
@@ -4088,7 +4261,7 @@ type TierGrantTier string
 
 // TokenInput Example: {"token":"cds_…"}
 type TokenInput struct {
-	Token string `json:"token" validate:"min=1,max=512"`
+	Token string `json:"token" validate:"min=1,max=512,text"`
 }
 
 // Tokens defines model for Tokens.
@@ -4138,7 +4311,7 @@ type User struct {
 	CreatedAt time.Time `json:"created_at"`
 	Email     string    `json:"email"`
 
-	// HomeTenantId The agency that was made for the person.
+	// HomeTenantId The tenant that the person starts in: the agency that was made for them, as long as they are a member of it. Who was invited has none.
 	HomeTenantId *string `json:"home_tenant_id,omitempty"`
 	Id           string  `json:"id"`
 
@@ -4165,9 +4338,9 @@ type Validation struct {
 
 // Variant defines model for Variant.
 type Variant struct {
-	ChannelId    string   `json:"channel_id" validate:"min=1,max=64"`
+	ChannelId    string   `json:"channel_id" validate:"min=1,max=64,line"`
 	FirstComment *Comment `json:"first_comment,omitempty"`
-	Format       *string  `json:"format,omitempty" validate:"omitempty,max=64"`
+	Format       *string  `json:"format,omitempty" validate:"omitempty,max=64,line"`
 
 	// Segments Instead of the post's.
 	Segments []Segment `json:"segments,omitempty" validate:"omitempty,min=1,max=25,dive"`
@@ -4179,7 +4352,7 @@ type Variant struct {
 // VerifyInput Example: {"password":"mist orchard velvet quarry","token":"cvf_…"}
 type VerifyInput struct {
 	Password string `json:"password" validate:"min=1,max=512"`
-	Token    string `json:"token" validate:"min=1,max=512"`
+	Token    string `json:"token" validate:"min=1,max=512,text"`
 }
 
 // Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
@@ -4248,11 +4421,11 @@ type WebhookDeliveryList struct {
 
 // WebhookInput Example: {"types":["post.published","post.failed","post.needs_review"],"url":"https://example.com/hooks/carillon"}
 type WebhookInput struct {
-	Description *string `json:"description,omitempty" validate:"omitempty,max=500"`
+	Description *string `json:"description,omitempty" validate:"omitempty,max=500,text"`
 
 	// Types Empty: all.
-	Types []string `json:"types,omitempty" validate:"omitempty,max=64,dive,min=1,max=64"`
-	Url   string   `json:"url" validate:"min=8,max=2048"`
+	Types []string `json:"types,omitempty" validate:"omitempty,max=64,dive,min=1,max=64,line"`
+	Url   string   `json:"url" validate:"min=8,max=2048,text"`
 }
 
 // WebhookList defines model for WebhookList.
@@ -4265,8 +4438,8 @@ type WebhookPatch = json.RawMessage
 
 // WorkspaceSeat defines model for WorkspaceSeat.
 type WorkspaceSeat struct {
-	Role     string `json:"role" validate:"min=1,max=72"`
-	TenantId string `json:"tenant_id" validate:"min=1,max=64"`
+	Role     string `json:"role" validate:"min=1,max=72,line"`
+	TenantId string `json:"tenant_id" validate:"min=1,max=64,line"`
 }
 
 // WorkspaceSeated defines model for WorkspaceSeated.
@@ -4292,6 +4465,9 @@ type AccessID = string
 
 // BlockID defines model for blockID.
 type BlockID = string
+
+// BrandPicture defines model for brandPicture.
+type BrandPicture = string
 
 // ChannelID defines model for channelID.
 type ChannelID = string
@@ -4840,6 +5016,9 @@ type GrantAccessJSONRequestBody = AccessInput
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyInput
 
+// RotateKeyJSONRequestBody defines body for RotateKey for application/json ContentType.
+type RotateKeyJSONRequestBody = KeyRotation
+
 // AnswerChallengeJSONRequestBody defines body for AnswerChallenge for application/json ContentType.
 type AnswerChallengeJSONRequestBody = ChallengeAnswer
 
@@ -4881,6 +5060,9 @@ type ResendVerificationJSONRequestBody = EmailInput
 
 // SetBrandJSONRequestBody defines body for SetBrand for application/json ContentType.
 type SetBrandJSONRequestBody = BrandInput
+
+// CheckSenderJSONRequestBody defines body for CheckSender for application/json ContentType.
+type CheckSenderJSONRequestBody = SenderCheckInput
 
 // UpdateChannelApplicationMergePatchPlusJSONRequestBody defines body for UpdateChannel for application/merge-patch+json ContentType.
 type UpdateChannelApplicationMergePatchPlusJSONRequestBody = ChannelPatch
@@ -5088,6 +5270,9 @@ type ServerInterface interface {
 	// RevokeKey Revoke an API key.
 	// (DELETE /api-keys/{key})
 	RevokeKey(c *fiber.Ctx, key KeyID) error
+	// RotateKey Make another key in place of one.
+	// (POST /api-keys/{key}:rotate)
+	RotateKey(c *fiber.Ctx, key KeyID) error
 	// ListAudit Who did what, newest first.
 	// (GET /audit)
 	ListAudit(c *fiber.Ctx, params ListAuditParams) error
@@ -5157,6 +5342,15 @@ type ServerInterface interface {
 	// SetBrand Say what this tenant looks like.
 	// (PUT /brand)
 	SetBrand(c *fiber.Ctx, params SetBrandParams) error
+	// RemoveBrandPicture Take the brand's own picture away.
+	// (DELETE /brand/pictures/{picture})
+	RemoveBrandPicture(c *fiber.Ctx, picture BrandPicture) error
+	// SetBrandPicture Give the brand a logo or a favicon.
+	// (PUT /brand/pictures/{picture})
+	SetBrandPicture(c *fiber.Ctx, picture BrandPicture) error
+	// CheckSender Whether letters can be from the brand's address, and what receivers will find in the DNS.
+	// (POST /brand/sender:check)
+	CheckSender(c *fiber.Ctx) error
 	// GetCalendar What is due in a time window, at a glance.
 	// (GET /calendar)
 	GetCalendar(c *fiber.Ctx, params GetCalendarParams) error
@@ -5610,6 +5804,9 @@ type ServerInterface interface {
 	// GetTheme How the pages of this host look.
 	// (GET /theme)
 	GetTheme(c *fiber.Ctx, params GetThemeParams) error
+	// GetThemePicture A logo or a favicon.
+	// (GET /theme/pictures/{address})
+	GetThemePicture(c *fiber.Ctx, address string) error
 	// ReplayWebhookDelivery Send a delivery again.
 	// (POST /webhook-deliveries/{delivery}:replay)
 	ReplayWebhookDelivery(c *fiber.Ctx, delivery DeliveryID, params ReplayWebhookDeliveryParams) error
@@ -5921,6 +6118,35 @@ func (siw *ServerInterfaceWrapper) RevokeKey(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.RevokeKey(c, key)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RotateKey operation middleware
+func (siw *ServerInterfaceWrapper) RotateKey(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "key" -------------
+	var key KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key", c.Params("key"), &key, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/key")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RotateKey(c, key)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -6519,6 +6745,82 @@ func (siw *ServerInterfaceWrapper) SetBrand(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.SetBrand(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// RemoveBrandPicture operation middleware
+func (siw *ServerInterfaceWrapper) RemoveBrandPicture(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "picture" -------------
+	var picture BrandPicture
+
+	err = runtime.BindStyledParameterWithOptions("simple", "picture", c.Params("picture"), &picture, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/picture")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.RemoveBrandPicture(c, picture)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// SetBrandPicture operation middleware
+func (siw *ServerInterfaceWrapper) SetBrandPicture(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "picture" -------------
+	var picture BrandPicture
+
+	err = runtime.BindStyledParameterWithOptions("simple", "picture", c.Params("picture"), &picture, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/picture")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.SetBrandPicture(c, picture)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// CheckSender operation middleware
+func (siw *ServerInterfaceWrapper) CheckSender(c *fiber.Ctx) error {
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.CheckSender(c)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -11474,6 +11776,35 @@ func (siw *ServerInterfaceWrapper) GetTheme(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// GetThemePicture operation middleware
+func (siw *ServerInterfaceWrapper) GetThemePicture(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "address" -------------
+	var address string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "address", c.Params("address"), &address, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/address")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetThemePicture(c, address)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // ReplayWebhookDelivery operation middleware
 func (siw *ServerInterfaceWrapper) ReplayWebhookDelivery(c *fiber.Ctx) error {
 
@@ -11839,16 +12170,16 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/access-grants", Operation: "ListAccessGrants", Handler: wrapper.ListAccessGrants, Action: "access.read", Bodyless: true, Query: []string{"limit", "cursor"},
 		},
 		{
-			Method: "POST", Path: "/access-grants", Operation: "GrantAccess", Handler: wrapper.GrantAccess, Action: "access.grant", StepUp: true, Keyed: true,
+			Method: "POST", Path: "/access-grants", Operation: "GrantAccess", Handler: wrapper.GrantAccess, Action: "access.grant", StepUp: true, NoImpersonation: true, Keyed: true,
 		},
 		{
-			Method: "POST", Path: "/access-grants/{access}:approve", Operation: "ApproveAccess", Handler: wrapper.ApproveAccess, Action: "access.grant", Bodyless: true, IDs: map[string]string{"access": "acg"},
+			Method: "POST", Path: "/access-grants/{access}:approve", Operation: "ApproveAccess", Handler: wrapper.ApproveAccess, Action: "access.grant", NoImpersonation: true, Bodyless: true, IDs: map[string]string{"access": "acg"},
 		},
 		{
-			Method: "POST", Path: "/access-grants/{access}:decline", Operation: "DeclineAccess", Handler: wrapper.DeclineAccess, Action: "access.grant", Bodyless: true, IDs: map[string]string{"access": "acg"},
+			Method: "POST", Path: "/access-grants/{access}:decline", Operation: "DeclineAccess", Handler: wrapper.DeclineAccess, Action: "access.grant", NoImpersonation: true, Bodyless: true, IDs: map[string]string{"access": "acg"},
 		},
 		{
-			Method: "POST", Path: "/access-grants/{access}:revoke", Operation: "RevokeAccess", Handler: wrapper.RevokeAccess, Action: "access.grant", Bodyless: true, IDs: map[string]string{"access": "acg"},
+			Method: "POST", Path: "/access-grants/{access}:revoke", Operation: "RevokeAccess", Handler: wrapper.RevokeAccess, Action: "access.grant", NoImpersonation: true, Bodyless: true, IDs: map[string]string{"access": "acg"},
 		},
 		{
 			Method: "GET", Path: "/access-grants:received", Operation: "ListReceivedAccess", Handler: wrapper.ListReceivedAccess, Action: "access.request", Bodyless: true, Query: []string{"limit", "cursor"},
@@ -11857,16 +12188,19 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/api-keys", Operation: "ListKeys", Handler: wrapper.ListKeys, Action: "key.read", Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/api-keys", Operation: "CreateKey", Handler: wrapper.CreateKey, Action: "key.manage", StepUp: true, NoImpersonation: true,
+			Method: "POST", Path: "/api-keys", Operation: "CreateKey", Handler: wrapper.CreateKey, Action: "key.manage", StepUp: true, NoImpersonation: true, Location: "/api-keys/{key.id}",
 		},
 		{
 			Method: "DELETE", Path: "/api-keys/{key}", Operation: "RevokeKey", Handler: wrapper.RevokeKey, Action: "key.manage", NoImpersonation: true, Bodyless: true, IDs: map[string]string{"key": "key"},
 		},
 		{
-			Method: "GET", Path: "/audit", Operation: "ListAudit", Handler: wrapper.ListAudit, Action: "audit.read", Bodyless: true, Query: []string{"actor", "action", "subject", "at[gte]", "at[lt]", "limit", "cursor"},
+			Method: "POST", Path: "/api-keys/{key}:rotate", Operation: "RotateKey", Handler: wrapper.RotateKey, Action: "key.manage", StepUp: true, NoImpersonation: true, IDs: map[string]string{"key": "key"},
 		},
 		{
-			Method: "GET", Path: "/audit:export", Operation: "ExportAudit", Handler: wrapper.ExportAudit, Action: "audit.read", NoImpersonation: true, Bodyless: true, Query: []string{"format", "actor", "action", "subject", "at[gte]", "at[lt]"}, Enums: map[string][]string{"format": {"ndjson", "csv"}},
+			Method: "GET", Path: "/audit", Operation: "ListAudit", Handler: wrapper.ListAudit, Action: "audit.read", Bodyless: true, Query: []string{"actor", "action", "subject", "at[gte]", "at[lt]", "limit", "cursor"}, Patterns: map[string]string{"actor": "^(system|(usr|key|opr)_[0-9a-z]{26})$", "action": "^[a-z_]+(\\.[a-z_]+)*\\.([a-z_]+|\\*)$"},
+		},
+		{
+			Method: "GET", Path: "/audit:export", Operation: "ExportAudit", Handler: wrapper.ExportAudit, Action: "audit.read", NoImpersonation: true, Bodyless: true, Query: []string{"format", "actor", "action", "subject", "at[gte]", "at[lt]"}, Enums: map[string][]string{"format": {"ndjson", "csv"}}, Patterns: map[string]string{"actor": "^(system|(usr|key|opr)_[0-9a-z]{26})$", "action": "^[a-z_]+(\\.[a-z_]+)*\\.([a-z_]+|\\*)$"},
 		},
 		{
 			Method: "POST", Path: "/auth/challenge", Operation: "AnswerChallenge", Handler: wrapper.AnswerChallenge, Public: "the challenge stands for the first factor, and the answer is the second", Cookie: true, Rate: "sign_in",
@@ -11896,7 +12230,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/auth/providers/{provider}:finish", Operation: "FinishProvider", Handler: wrapper.FinishProvider, Public: "the provider's answer is the proof", Cookie: true, Rate: "refresh", IDs: map[string]string{},
 		},
 		{
-			Method: "POST", Path: "/auth/providers/{provider}:start", Operation: "StartProvider", Handler: wrapper.StartProvider, Public: "whoever comes back has to prove who they are", Cookie: true, Rate: "refresh", Bodyless: true, IDs: map[string]string{},
+			Method: "POST", Path: "/auth/providers/{provider}:start", Operation: "StartProvider", Handler: wrapper.StartProvider, Public: "whoever comes back has to prove who they are", Cookie: true, Rate: "refresh", Bodyless: true, IDs: map[string]string{}, Location: "/auth/providers/{provider}:finish",
 		},
 		{
 			Method: "POST", Path: "/auth/refresh", Operation: "RefreshSession", Handler: wrapper.RefreshSession, Public: "the refresh token is the proof", Cookie: true, Rate: "refresh",
@@ -11914,7 +12248,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/auth/step-up/providers/{provider}:finish", Operation: "FinishProviderStepUp", Handler: wrapper.FinishProviderStepUp, Session: true, Cookie: true, Rate: "refresh", IDs: map[string]string{},
 		},
 		{
-			Method: "POST", Path: "/auth/step-up/providers/{provider}:start", Operation: "StartProviderStepUp", Handler: wrapper.StartProviderStepUp, Session: true, Cookie: true, Rate: "refresh", Bodyless: true, IDs: map[string]string{},
+			Method: "POST", Path: "/auth/step-up/providers/{provider}:start", Operation: "StartProviderStepUp", Handler: wrapper.StartProviderStepUp, Session: true, Cookie: true, Rate: "refresh", Bodyless: true, IDs: map[string]string{}, Location: "/auth/step-up/providers/{provider}:finish",
 		},
 		{
 			Method: "POST", Path: "/auth/step-up:begin", Operation: "AskStepUp", Handler: wrapper.AskStepUp, Session: true, Bodyless: true,
@@ -11932,7 +12266,16 @@ func Routes(si ServerInterface) []Route {
 			Method: "PUT", Path: "/brand", Operation: "SetBrand", Handler: wrapper.SetBrand, Action: "brand.manage",
 		},
 		{
-			Method: "GET", Path: "/calendar", Operation: "GetCalendar", Handler: wrapper.GetCalendar, Action: "post.read", Bodyless: true, Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel"}, Enums: map[string][]string{"state": {"draft", "scheduled", "publishing", "published", "partly_failed", "failed", "needs_review", "canceled", "missed"}},
+			Method: "DELETE", Path: "/brand/pictures/{picture}", Operation: "RemoveBrandPicture", Handler: wrapper.RemoveBrandPicture, Action: "brand.manage", Bodyless: true, IDs: map[string]string{},
+		},
+		{
+			Method: "PUT", Path: "/brand/pictures/{picture}", Operation: "SetBrandPicture", Handler: wrapper.SetBrandPicture, Action: "brand.manage", Stream: true, Rate: "upload", IDs: map[string]string{},
+		},
+		{
+			Method: "POST", Path: "/brand/sender:check", Operation: "CheckSender", Handler: wrapper.CheckSender, Action: "brand.manage", Rate: "ask",
+		},
+		{
+			Method: "GET", Path: "/calendar", Operation: "GetCalendar", Handler: wrapper.GetCalendar, Action: "post.read", Bodyless: true, Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel"}, Enums: map[string][]string{"state": {"draft", "scheduled", "publishing", "published", "partly_failed", "partly_canceled", "failed", "needs_review", "canceled", "missed"}}, QueryIDs: map[string]string{"channel": "chn"},
 		},
 		{
 			Method: "GET", Path: "/channels", Operation: "ListChannels", Handler: wrapper.ListChannels, Action: "channel.read", Bodyless: true, Query: []string{"limit", "cursor"},
@@ -11986,7 +12329,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/events/stream", Operation: "StreamEvents", Handler: wrapper.StreamEvents, Action: "event.read", Ticket: true, Bodyless: true, Query: []string{"ticket"},
 		},
 		{
-			Method: "POST", Path: "/events/ticket", Operation: "CreateStreamTicket", Handler: wrapper.CreateStreamTicket, Action: "event.read", Bodyless: true,
+			Method: "POST", Path: "/events/ticket", Operation: "CreateStreamTicket", Handler: wrapper.CreateStreamTicket, Action: "event.read", Bodyless: true, Location: "/events/stream",
 		},
 		{
 			Method: "GET", Path: "/exports", Operation: "ListExports", Handler: wrapper.ListExports, Action: "tenant.export", NoImpersonation: true, Bodyless: true, Query: []string{"limit", "cursor"},
@@ -12025,7 +12368,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/invitations:look", Operation: "LookAtInvitation", Handler: wrapper.LookAtInvitation, Public: "the token in the body is the proof",
 		},
 		{
-			Method: "POST", Path: "/invitations:register", Operation: "RegisterInvited", Handler: wrapper.RegisterInvited, Public: "the token in the body is the proof",
+			Method: "POST", Path: "/invitations:register", Operation: "RegisterInvited", Handler: wrapper.RegisterInvited, Public: "the token in the body is the proof", Location: "/tenants/{tenant_id}",
 		},
 		{
 			Method: "GET", Path: "/jobs/{job}", Operation: "GetJob", Handler: wrapper.GetJob, Action: "job.read", Bodyless: true, IDs: map[string]string{"job": "job"},
@@ -12049,10 +12392,10 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/me/identities:finish", Operation: "FinishIdentity", Handler: wrapper.FinishIdentity, Session: true, Cookie: true, Rate: "refresh",
 		},
 		{
-			Method: "POST", Path: "/me/identities:start", Operation: "StartIdentity", Handler: wrapper.StartIdentity, Session: true, StepUp: true, Cookie: true, Rate: "refresh",
+			Method: "POST", Path: "/me/identities:start", Operation: "StartIdentity", Handler: wrapper.StartIdentity, Session: true, StepUp: true, Cookie: true, Rate: "refresh", Location: "/me/identities:finish",
 		},
 		{
-			Method: "POST", Path: "/me/passkeys", Operation: "AddPasskey", Handler: wrapper.AddPasskey, Session: true, StepUp: true,
+			Method: "POST", Path: "/me/passkeys", Operation: "AddPasskey", Handler: wrapper.AddPasskey, Session: true, StepUp: true, Location: "/me/passkeys/{passkey.id}",
 		},
 		{
 			Method: "DELETE", Path: "/me/passkeys/{passkey}", Operation: "RemovePasskey", Handler: wrapper.RemovePasskey, Session: true, StepUp: true, Bodyless: true, IDs: map[string]string{"passkey": "pky"},
@@ -12094,7 +12437,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "DELETE", Path: "/me/totp", Operation: "RemoveTotp", Handler: wrapper.RemoveTotp, Session: true, StepUp: true, Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/me/totp", Operation: "EnrolTotp", Handler: wrapper.EnrolTotp, Session: true, StepUp: true, Bodyless: true,
+			Method: "POST", Path: "/me/totp", Operation: "EnrolTotp", Handler: wrapper.EnrolTotp, Session: true, StepUp: true, Bodyless: true, Location: "/me/totp",
 		},
 		{
 			Method: "POST", Path: "/me/totp:confirm", Operation: "ConfirmTotp", Handler: wrapper.ConfirmTotp, Session: true, StepUp: true, Rate: "sign_in",
@@ -12121,7 +12464,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/members", Operation: "ListMembers", Handler: wrapper.ListMembers, Action: "member.read", Bodyless: true, Query: []string{"limit", "cursor"},
 		},
 		{
-			Method: "POST", Path: "/members", Operation: "AddMember", Handler: wrapper.AddMember, Action: "member.manage", Keyed: true,
+			Method: "POST", Path: "/members", Operation: "AddMember", Handler: wrapper.AddMember, Action: "member.manage", Keyed: true, Location: "/members/{user_id}",
 		},
 		{
 			Method: "DELETE", Path: "/members/{user}", Operation: "RemoveMember", Handler: wrapper.RemoveMember, Action: "member.manage", Bodyless: true, IDs: map[string]string{"user": "usr"},
@@ -12274,7 +12617,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/plugins/{plugin}:rollback", Operation: "RollbackPlugin", Handler: wrapper.RollbackPlugin, Action: "plugin.manage", IDs: map[string]string{},
 		},
 		{
-			Method: "GET", Path: "/posts", Operation: "ListPosts", Handler: wrapper.ListPosts, Action: "post.read", Bodyless: true, Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel", "at_risk", "sort", "limit", "cursor"}, Enums: map[string][]string{"state": {"draft", "scheduled", "publishing", "published", "partly_failed", "failed", "needs_review", "canceled", "missed"}, "sort": {"created_at", "-created_at", "scheduled_at", "-scheduled_at"}},
+			Method: "GET", Path: "/posts", Operation: "ListPosts", Handler: wrapper.ListPosts, Action: "post.read", Bodyless: true, Query: []string{"scheduled_at[gte]", "scheduled_at[lt]", "state", "channel", "at_risk", "sort", "limit", "cursor"}, Enums: map[string][]string{"state": {"draft", "scheduled", "publishing", "published", "partly_failed", "partly_canceled", "failed", "needs_review", "canceled", "missed"}, "sort": {"created_at", "-created_at", "scheduled_at", "-scheduled_at"}}, QueryIDs: map[string]string{"channel": "chn"},
 		},
 		{
 			Method: "POST", Path: "/posts", Operation: "CreatePost", Handler: wrapper.CreatePost, Action: "post.create", Keyed: true, Query: []string{"dry_run"},
@@ -12325,7 +12668,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/roles", Operation: "ListRoles", Handler: wrapper.ListRoles, Action: "member.read", Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/roles", Operation: "CreateRole", Handler: wrapper.CreateRole, Action: "role.manage", Keyed: true,
+			Method: "POST", Path: "/roles", Operation: "CreateRole", Handler: wrapper.CreateRole, Action: "role.manage", Keyed: true, Location: "/roles/{name}",
 		},
 		{
 			Method: "DELETE", Path: "/roles/{role}", Operation: "DeleteRole", Handler: wrapper.DeleteRole, Action: "role.manage", Bodyless: true, IDs: map[string]string{}, Query: []string{"reassign_to"},
@@ -12349,10 +12692,10 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/tenants/{tenant}/children", Operation: "ListChildTenants", Handler: wrapper.ListChildTenants, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"}, Query: []string{"limit", "cursor"},
 		},
 		{
-			Method: "POST", Path: "/tenants/{tenant}/children", Operation: "CreateChildTenant", Handler: wrapper.CreateChildTenant, Action: "tenant.create_child", Keyed: true, IDs: map[string]string{"tenant": "ten"},
+			Method: "POST", Path: "/tenants/{tenant}/children", Operation: "CreateChildTenant", Handler: wrapper.CreateChildTenant, Action: "tenant.create_child", Keyed: true, IDs: map[string]string{"tenant": "ten"}, Location: "/tenants/{id}",
 		},
 		{
-			Method: "POST", Path: "/tenants/{tenant}/children/{child}:request-access", Operation: "RequestAccess", Handler: wrapper.RequestAccess, Action: "access.request", Keyed: true, IDs: map[string]string{"tenant": "ten", "child": "ten"},
+			Method: "POST", Path: "/tenants/{tenant}/children/{child}:request-access", Operation: "RequestAccess", Handler: wrapper.RequestAccess, Action: "access.request", NoImpersonation: true, Keyed: true, IDs: map[string]string{"tenant": "ten", "child": "ten"}, Location: "/access-grants/{id}",
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/children/{child}:resume", Operation: "ResumeTenant", Handler: wrapper.ResumeTenant, Action: "tenant.suspend", Bodyless: true, IDs: map[string]string{"tenant": "ten", "child": "ten"},
@@ -12361,16 +12704,16 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/tenants/{tenant}/children/{child}:suspend", Operation: "SuspendTenant", Handler: wrapper.SuspendTenant, Action: "tenant.suspend", IDs: map[string]string{"tenant": "ten", "child": "ten"},
 		},
 		{
-			Method: "DELETE", Path: "/tenants/{tenant}/ownership", Operation: "EndOwnershipOffer", Handler: wrapper.EndOwnershipOffer, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+			Method: "DELETE", Path: "/tenants/{tenant}/ownership", Operation: "EndOwnershipOffer", Handler: wrapper.EndOwnershipOffer, Action: "tenant.read", NoImpersonation: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
 			Method: "GET", Path: "/tenants/{tenant}/ownership", Operation: "GetOwnershipOffer", Handler: wrapper.GetOwnershipOffer, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
-			Method: "POST", Path: "/tenants/{tenant}/ownership:accept", Operation: "AcceptOwnership", Handler: wrapper.AcceptOwnership, Action: "tenant.read", StepUp: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+			Method: "POST", Path: "/tenants/{tenant}/ownership:accept", Operation: "AcceptOwnership", Handler: wrapper.AcceptOwnership, Action: "tenant.read", StepUp: true, NoImpersonation: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
-			Method: "POST", Path: "/tenants/{tenant}/ownership:offer", Operation: "OfferOwnership", Handler: wrapper.OfferOwnership, Action: "tenant.transfer", StepUp: true, IDs: map[string]string{"tenant": "ten"},
+			Method: "POST", Path: "/tenants/{tenant}/ownership:offer", Operation: "OfferOwnership", Handler: wrapper.OfferOwnership, Action: "tenant.transfer", StepUp: true, NoImpersonation: true, IDs: map[string]string{"tenant": "ten"}, Location: "/tenants/{tenant}/ownership",
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/publishing:pause", Operation: "PausePublishing", Handler: wrapper.PausePublishing, Action: "tenant.pause", IDs: map[string]string{"tenant": "ten"},
@@ -12385,13 +12728,16 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/theme", Operation: "GetTheme", Handler: wrapper.GetTheme, Public: "pages show it before anybody signs in, and it names no tenant", Bodyless: true,
 		},
 		{
+			Method: "GET", Path: "/theme/pictures/{address}", Operation: "GetThemePicture", Handler: wrapper.GetThemePicture, Public: "pages and letters show it to everybody", Bodyless: true, IDs: map[string]string{},
+		},
+		{
 			Method: "POST", Path: "/webhook-deliveries/{delivery}:replay", Operation: "ReplayWebhookDelivery", Handler: wrapper.ReplayWebhookDelivery, Action: "webhook.manage", Bodyless: true, Keyed: true, IDs: map[string]string{"delivery": "whd"},
 		},
 		{
 			Method: "GET", Path: "/webhooks", Operation: "ListWebhooks", Handler: wrapper.ListWebhooks, Action: "webhook.read", Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/webhooks", Operation: "CreateWebhook", Handler: wrapper.CreateWebhook, Action: "webhook.manage", NoImpersonation: true,
+			Method: "POST", Path: "/webhooks", Operation: "CreateWebhook", Handler: wrapper.CreateWebhook, Action: "webhook.manage", NoImpersonation: true, Location: "/webhooks/{webhook.id}",
 		},
 		{
 			Method: "DELETE", Path: "/webhooks/{webhook}", Operation: "DeleteWebhook", Handler: wrapper.DeleteWebhook, Action: "webhook.manage", Bodyless: true, IDs: map[string]string{"webhook": "whk"},
@@ -12673,6 +13019,36 @@ type RevokeKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RevokeKeydefaultApplicationProblemPlusJSONResponse) VisitRevokeKeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RotateKeyRequestObject struct {
+	Key  KeyID `json:"key"`
+	Body *RotateKeyJSONRequestBody
+}
+
+type RotateKeyResponseObject interface {
+	VisitRotateKeyResponse(ctx *fiber.Ctx) error
+}
+
+type RotateKey200JSONResponse NewKey
+
+func (response RotateKey200JSONResponse) VisitRotateKeyResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type RotateKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RotateKeydefaultApplicationProblemPlusJSONResponse) VisitRotateKeyResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -13397,6 +13773,94 @@ type SetBranddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SetBranddefaultApplicationProblemPlusJSONResponse) VisitSetBrandResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type RemoveBrandPictureRequestObject struct {
+	Picture BrandPicture `json:"picture"`
+}
+
+type RemoveBrandPictureResponseObject interface {
+	VisitRemoveBrandPictureResponse(ctx *fiber.Ctx) error
+}
+
+type RemoveBrandPicture204Response struct {
+}
+
+func (response RemoveBrandPicture204Response) VisitRemoveBrandPictureResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type RemoveBrandPicturedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RemoveBrandPicturedefaultApplicationProblemPlusJSONResponse) VisitRemoveBrandPictureResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type SetBrandPictureRequestObject struct {
+	Picture     BrandPicture `json:"picture"`
+	ContentType string
+	Body        io.Reader
+}
+
+type SetBrandPictureResponseObject interface {
+	VisitSetBrandPictureResponse(ctx *fiber.Ctx) error
+}
+
+type SetBrandPicture200JSONResponse Brand
+
+func (response SetBrandPicture200JSONResponse) VisitSetBrandPictureResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type SetBrandPicturedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetBrandPicturedefaultApplicationProblemPlusJSONResponse) VisitSetBrandPictureResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type CheckSenderRequestObject struct {
+	Body *CheckSenderJSONRequestBody
+}
+
+type CheckSenderResponseObject interface {
+	VisitCheckSenderResponse(ctx *fiber.Ctx) error
+}
+
+type CheckSender200JSONResponse SenderCheck
+
+func (response CheckSender200JSONResponse) VisitCheckSenderResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type CheckSenderdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CheckSenderdefaultApplicationProblemPlusJSONResponse) VisitCheckSenderResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -17894,6 +18358,46 @@ func (response GetThemedefaultApplicationProblemPlusJSONResponse) VisitGetThemeR
 	return ctx.JSON(&response.Body)
 }
 
+type GetThemePictureRequestObject struct {
+	Address string `json:"address"`
+}
+
+type GetThemePictureResponseObject interface {
+	VisitGetThemePictureResponse(ctx *fiber.Ctx) error
+}
+
+type GetThemePicture200ImageResponse struct {
+	Body          io.Reader
+	ContentType   string
+	ContentLength int64
+}
+
+func (response GetThemePicture200ImageResponse) VisitGetThemePictureResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		ctx.Response().Header.Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	ctx.Status(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(ctx.Response().BodyWriter(), response.Body)
+	return err
+}
+
+type GetThemePicturedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetThemePicturedefaultApplicationProblemPlusJSONResponse) VisitGetThemePictureResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type ReplayWebhookDeliveryRequestObject struct {
 	Delivery DeliveryID `json:"delivery"`
 	Params   ReplayWebhookDeliveryParams
@@ -18237,6 +18741,9 @@ type StrictServerInterface interface {
 	// RevokeKey Revoke an API key.
 	// (DELETE /api-keys/{key})
 	RevokeKey(ctx context.Context, request RevokeKeyRequestObject) (RevokeKeyResponseObject, error)
+	// RotateKey Make another key in place of one.
+	// (POST /api-keys/{key}:rotate)
+	RotateKey(ctx context.Context, request RotateKeyRequestObject) (RotateKeyResponseObject, error)
 	// ListAudit Who did what, newest first.
 	// (GET /audit)
 	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
@@ -18306,6 +18813,15 @@ type StrictServerInterface interface {
 	// SetBrand Say what this tenant looks like.
 	// (PUT /brand)
 	SetBrand(ctx context.Context, request SetBrandRequestObject) (SetBrandResponseObject, error)
+	// RemoveBrandPicture Take the brand's own picture away.
+	// (DELETE /brand/pictures/{picture})
+	RemoveBrandPicture(ctx context.Context, request RemoveBrandPictureRequestObject) (RemoveBrandPictureResponseObject, error)
+	// SetBrandPicture Give the brand a logo or a favicon.
+	// (PUT /brand/pictures/{picture})
+	SetBrandPicture(ctx context.Context, request SetBrandPictureRequestObject) (SetBrandPictureResponseObject, error)
+	// CheckSender Whether letters can be from the brand's address, and what receivers will find in the DNS.
+	// (POST /brand/sender:check)
+	CheckSender(ctx context.Context, request CheckSenderRequestObject) (CheckSenderResponseObject, error)
 	// GetCalendar What is due in a time window, at a glance.
 	// (GET /calendar)
 	GetCalendar(ctx context.Context, request GetCalendarRequestObject) (GetCalendarResponseObject, error)
@@ -18759,6 +19275,9 @@ type StrictServerInterface interface {
 	// GetTheme How the pages of this host look.
 	// (GET /theme)
 	GetTheme(ctx context.Context, request GetThemeRequestObject) (GetThemeResponseObject, error)
+	// GetThemePicture A logo or a favicon.
+	// (GET /theme/pictures/{address})
+	GetThemePicture(ctx context.Context, request GetThemePictureRequestObject) (GetThemePictureResponseObject, error)
 	// ReplayWebhookDelivery Send a delivery again.
 	// (POST /webhook-deliveries/{delivery}:replay)
 	ReplayWebhookDelivery(ctx context.Context, request ReplayWebhookDeliveryRequestObject) (ReplayWebhookDeliveryResponseObject, error)
@@ -19050,6 +19569,41 @@ func (sh *strictHandler) RevokeKey(ctx *fiber.Ctx, key KeyID) error {
 		return err
 	} else if validResponse, ok := response.(RevokeKeyResponseObject); ok {
 		if err := validResponse.VisitRevokeKeyResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RotateKey operation middleware
+func (sh *strictHandler) RotateKey(ctx *fiber.Ctx, key KeyID) error {
+	var request RotateKeyRequestObject
+
+	request.Key = key
+
+	var body RotateKeyJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateKey(ctx.UserContext(), request.(RotateKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RotateKeyResponseObject); ok {
+		if err := validResponse.VisitRotateKeyResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -19754,6 +20308,99 @@ func (sh *strictHandler) SetBrand(ctx *fiber.Ctx, params SetBrandParams) error {
 		return err
 	} else if validResponse, ok := response.(SetBrandResponseObject); ok {
 		if err := validResponse.VisitSetBrandResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveBrandPicture operation middleware
+func (sh *strictHandler) RemoveBrandPicture(ctx *fiber.Ctx, picture BrandPicture) error {
+	var request RemoveBrandPictureRequestObject
+
+	request.Picture = picture
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveBrandPicture(ctx.UserContext(), request.(RemoveBrandPictureRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveBrandPicture")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveBrandPictureResponseObject); ok {
+		if err := validResponse.VisitRemoveBrandPictureResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetBrandPicture operation middleware
+func (sh *strictHandler) SetBrandPicture(ctx *fiber.Ctx, picture BrandPicture) error {
+	var request SetBrandPictureRequestObject
+
+	request.Picture = picture
+	request.ContentType = string(ctx.Request().Header.ContentType())
+
+	request.Body = BodyStream(ctx)
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.SetBrandPicture(ctx.UserContext(), request.(SetBrandPictureRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetBrandPicture")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SetBrandPictureResponseObject); ok {
+		if err := validResponse.VisitSetBrandPictureResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CheckSender operation middleware
+func (sh *strictHandler) CheckSender(ctx *fiber.Ctx) error {
+	var request CheckSenderRequestObject
+
+	var body CheckSenderJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.CheckSender(ctx.UserContext(), request.(CheckSenderRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CheckSender")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CheckSenderResponseObject); ok {
+		if err := validResponse.VisitCheckSenderResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -24237,6 +24884,33 @@ func (sh *strictHandler) GetTheme(ctx *fiber.Ctx, params GetThemeParams) error {
 		return err
 	} else if validResponse, ok := response.(GetThemeResponseObject); ok {
 		if err := validResponse.VisitGetThemeResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetThemePicture operation middleware
+func (sh *strictHandler) GetThemePicture(ctx *fiber.Ctx, address string) error {
+	var request GetThemePictureRequestObject
+
+	request.Address = address
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetThemePicture(ctx.UserContext(), request.(GetThemePictureRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetThemePicture")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetThemePictureResponseObject); ok {
+		if err := validResponse.VisitGetThemePictureResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -29,9 +30,30 @@ func main() {
 			tag(s.(map[string]any), schemas)
 		}
 	}
+	if *serve {
+		locate(spec["paths"].(map[string]any))
+	}
 	out, err := json.Marshal(spec)
 	check(err)
 	check(os.WriteFile(flag.Arg(1), append(out, '\n'), 0o644))
+}
+
+// locate says of every 201 what the server does for every one: where what was
+// made is.
+func locate(paths map[string]any) {
+	for _, item := range paths {
+		for _, op := range item.(map[string]any) {
+			op, _ := op.(map[string]any)
+			responses, _ := op["responses"].(map[string]any)
+			made, ok := responses["201"].(map[string]any)
+			if !ok {
+				continue
+			}
+			made["headers"] = map[string]any{"Location": map[string]any{
+				"description": "Where it is.", "schema": map[string]any{"type": "string"},
+			}}
+		}
+	}
 }
 
 // tag adds to each property the validator rules that its schema states.
@@ -49,6 +71,9 @@ func tag(schema, schemas map[string]any) {
 	for name, p := range properties {
 		property := p.(map[string]any)
 		rules := rulesOf(property)
+		if name == "password" || name == "current" { // any character makes one stronger
+			rules = slices.DeleteFunc(rules, func(r string) bool { return r == "line" || r == "text" })
+		}
 		if !required[name] && len(rules) > 0 {
 			rules = append([]string{"omitempty"}, rules...)
 		}
@@ -88,6 +113,9 @@ func rulesOf(s map[string]any) (rules []string) {
 	if s["format"] == "email" {
 		rules = append(rules, "email")
 	}
+	if most, ok := s["maxLength"].(int); ok {
+		rules = append(rules, kindOf(most))
+	}
 	if values, ok := s["enum"].([]any); ok {
 		words := make([]string, len(values))
 		for i, v := range values {
@@ -96,6 +124,18 @@ func rulesOf(s map[string]any) (rules []string) {
 		rules = append(rules, "oneof="+strings.Join(words, " "))
 	}
 	return rules
+}
+
+// longestName is up to how many characters a text is a name, on one line.
+const longestName = 256
+
+// kindOf is the rule for the characters of a text: no control characters, but
+// for the ends of lines where there can be several.
+func kindOf(most int) string {
+	if most <= longestName {
+		return "line"
+	}
+	return "text"
 }
 
 func check(err error) {

@@ -37,6 +37,12 @@ type Route struct {
 	Query       []string          // the query parameters it knows
 	// Enums are the values that query parameters may have, of those that list them.
 	Enums map[string][]string
+	// QueryIDs are the query parameters that are names, with their prefix, and
+	// Patterns what others must look like, as regular expressions.
+	QueryIDs, Patterns map[string]string
+	// Location is where what the operation made is found, with members of the
+	// answer in braces; empty: at its own path, by its id.
+	Location string
 }
 
 type bodyKey struct{}

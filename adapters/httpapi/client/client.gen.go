@@ -1086,6 +1086,24 @@ func (e PersonObject) Valid() bool {
 	}
 }
 
+// Defines values for PictureType.
+const (
+	Imagejpeg PictureType = "image/jpeg"
+	Imagepng  PictureType = "image/png"
+)
+
+// Valid indicates whether the value is a known member of the PictureType enum.
+func (e PictureType) Valid() bool {
+	switch e {
+	case Imagejpeg:
+		return true
+	case Imagepng:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PlaceObject.
 const (
 	PlaceObjectTenant PlaceObject = "tenant"
@@ -1385,15 +1403,16 @@ func (e PostObject) Valid() bool {
 
 // Defines values for PostState.
 const (
-	PostStateCanceled     PostState = "canceled"
-	PostStateDraft        PostState = "draft"
-	PostStateFailed       PostState = "failed"
-	PostStateMissed       PostState = "missed"
-	PostStateNeedsReview  PostState = "needs_review"
-	PostStatePartlyFailed PostState = "partly_failed"
-	PostStatePublished    PostState = "published"
-	PostStatePublishing   PostState = "publishing"
-	PostStateScheduled    PostState = "scheduled"
+	PostStateCanceled       PostState = "canceled"
+	PostStateDraft          PostState = "draft"
+	PostStateFailed         PostState = "failed"
+	PostStateMissed         PostState = "missed"
+	PostStateNeedsReview    PostState = "needs_review"
+	PostStatePartlyCanceled PostState = "partly_canceled"
+	PostStatePartlyFailed   PostState = "partly_failed"
+	PostStatePublished      PostState = "published"
+	PostStatePublishing     PostState = "publishing"
+	PostStateScheduled      PostState = "scheduled"
 )
 
 // Valid indicates whether the value is a known member of the PostState enum.
@@ -1408,6 +1427,8 @@ func (e PostState) Valid() bool {
 	case PostStateMissed:
 		return true
 	case PostStateNeedsReview:
+		return true
+	case PostStatePartlyCanceled:
 		return true
 	case PostStatePartlyFailed:
 		return true
@@ -1554,6 +1575,63 @@ func (e SegmentReceiptKind) Valid() bool {
 	case SegmentReceiptKindComment:
 		return true
 	case SegmentReceiptKindThread:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SenderCheckObject.
+const (
+	SenderCheckObjectSenderCheck SenderCheckObject = "sender_check"
+)
+
+// Valid indicates whether the value is a known member of the SenderCheckObject enum.
+func (e SenderCheckObject) Valid() bool {
+	switch e {
+	case SenderCheckObjectSenderCheck:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SenderRecordKind.
+const (
+	Dkim  SenderRecordKind = "dkim"
+	Dmarc SenderRecordKind = "dmarc"
+	Spf   SenderRecordKind = "spf"
+)
+
+// Valid indicates whether the value is a known member of the SenderRecordKind enum.
+func (e SenderRecordKind) Valid() bool {
+	switch e {
+	case Dkim:
+		return true
+	case Dmarc:
+		return true
+	case Spf:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SenderRecordState.
+const (
+	Found   SenderRecordState = "found"
+	Missing SenderRecordState = "missing"
+	Unknown SenderRecordState = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the SenderRecordState enum.
+func (e SenderRecordState) Valid() bool {
+	switch e {
+	case Found:
+		return true
+	case Missing:
+		return true
+	case Unknown:
 		return true
 	default:
 		return false
@@ -2200,9 +2278,11 @@ type BlockList struct {
 
 // Brand Example: {"accent":"#7a2048","ink":"#16181d","object":"brand","origins":{"accent":{"name":"Brightwater Agency","tenant_id":"ten_01kasj0vqk0000000000000001"},"product":{"name":"Brightwater Group","tenant_id":"ten_01kasj0vqk0000000000000000"}},"own":{"accent":"#7a2048"},"product":"Brightwater Social","surface":"#ffffff"}
 type Brand struct {
-	Accent string      `json:"accent"`
-	Ink    string      `json:"ink"`
-	Object BrandObject `json:"object"`
+	Accent  string      `json:"accent"`
+	Favicon *Picture    `json:"favicon,omitempty"`
+	Ink     string      `json:"ink"`
+	Logo    *Picture    `json:"logo,omitempty"`
+	Object  BrandObject `json:"object"`
 
 	// Origins Whose each part is, by its name. What is not here is the product's own.
 	Origins map[string]Origin `json:"origins"`
@@ -2210,8 +2290,18 @@ type Brand struct {
 	// Own Example: {"accent":"#7a2048","product":"Brightwater Social","support":"help@brightwater.example"}
 	Own     BrandInput `json:"own"`
 	Product string     `json:"product"`
-	Support *string    `json:"support,omitempty"`
-	Surface string     `json:"surface"`
+	ReplyTo *string    `json:"reply_to,omitempty"`
+
+	// Sender The address letters are from, if `sender_proven`.
+	Sender *string `json:"sender,omitempty"`
+
+	// SenderName Who letters are from; the product, if nobody says more.
+	SenderName *string `json:"sender_name,omitempty"`
+
+	// SenderProven The sender's host is proven to be its tenant's. While it is not, letters are from the installation's address, under the brand's name.
+	SenderProven *bool   `json:"sender_proven,omitempty"`
+	Support      *string `json:"support,omitempty"`
+	Surface      string  `json:"surface"`
 }
 
 // BrandObject defines model for Brand.Object.
@@ -2224,6 +2314,15 @@ type BrandInput struct {
 
 	// Product What the product is called.
 	Product *string `json:"product,omitempty"`
+
+	// ReplyTo The mail address that answers go to.
+	ReplyTo *string `json:"reply_to,omitempty"`
+
+	// Sender The mail address letters are from. It is used once its host is proven.
+	Sender *string `json:"sender,omitempty"`
+
+	// SenderName Who letters are from, for people.
+	SenderName *string `json:"sender_name,omitempty"`
 
 	// Support The mail address of those who help.
 	Support *string `json:"support,omitempty"`
@@ -2266,8 +2365,10 @@ type CalendarEntry struct {
 	PublishAt time.Time           `json:"publish_at"`
 
 	// Segments How many parts the thread has.
-	Segments int       `json:"segments"`
-	State    PostState `json:"state"`
+	Segments int `json:"segments"`
+
+	// State `partly_canceled`: some of it is out, and the rest was canceled. `partly_failed`: some of it is out, and a platform refused the rest.
+	State PostState `json:"state"`
 
 	// Text The first line, at most 140 characters of it.
 	Text     string  `json:"text"`
@@ -2533,9 +2634,12 @@ type Domain struct {
 	CreatedAt time.Time  `json:"created_at"`
 
 	// Host As the DNS has it: lower case, ASCII.
-	Host   string       `json:"host"`
-	Id     string       `json:"id"`
-	Object DomainObject `json:"object"`
+	Host string `json:"host"`
+	Id   string `json:"id"`
+
+	// MailOnly It is for the addresses that letters are from, and no pages are served there.
+	MailOnly *bool        `json:"mail_only,omitempty"`
+	Object   DomainObject `json:"object"`
 
 	// Problem What was wrong when the proof was looked for last.
 	Problem  *DomainProblem `json:"problem,omitempty"`
@@ -2566,6 +2670,9 @@ type DomainState string
 type DomainInput struct {
 	// Host A host name, in any script.
 	Host string `json:"host"`
+
+	// MailOnly It is for the addresses that letters are from, and no pages are served there.
+	MailOnly *bool `json:"mail_only,omitempty"`
 }
 
 // DomainList defines model for DomainList.
@@ -2975,6 +3082,12 @@ type KeyList struct {
 	Data []Key `json:"data"`
 }
 
+// KeyRotation Example: {"grace_hours":24}
+type KeyRotation struct {
+	// GraceHours How long the key before goes on working; 0: not at all.
+	GraceHours *int `json:"grace_hours,omitempty"`
+}
+
 // Limits defines model for Limits.
 type Limits struct {
 	MaxAlt        *int   `json:"max_alt,omitempty"`
@@ -3351,8 +3464,10 @@ type Pause struct {
 
 // Person defines model for Person.
 type Person struct {
-	CreatedAt       time.Time    `json:"created_at"`
-	Email           string       `json:"email"`
+	CreatedAt time.Time `json:"created_at"`
+	Email     string    `json:"email"`
+
+	// HomeTenantId The agency that was made for the person, whether or not they are still a member of it.
 	HomeTenantId    *string      `json:"home_tenant_id,omitempty"`
 	Id              string       `json:"id"`
 	Name            string       `json:"name"`
@@ -3382,6 +3497,20 @@ type PersonList struct {
 	HasMore    bool     `json:"has_more"`
 	NextCursor *string  `json:"next_cursor,omitempty"`
 }
+
+// Picture defines model for Picture.
+type Picture struct {
+	Bytes  int64       `json:"bytes"`
+	Height int         `json:"height"`
+	Type   PictureType `json:"type"`
+
+	// Url Where it is shown, below the host.
+	Url   string `json:"url"`
+	Width int    `json:"width"`
+}
+
+// PictureType defines model for Picture.Type.
+type PictureType string
 
 // Place defines model for Place.
 type Place struct {
@@ -3522,7 +3651,7 @@ type PluginApproval struct {
 
 // PluginChange defines model for PluginChange.
 type PluginChange struct {
-	// Kind host_added, scope_added, auth_changed, format_removed, capability_removed, recovery_changed, signer_changed, level_lowered, version_lowered or state_dropped
+	// Kind host_added, scope_added, auth_changed, command_changed, settings_changed, format_removed, capability_removed, recovery_changed, signer_changed, level_lowered, version_lowered or state_dropped
 	Kind string `json:"kind"`
 	What string `json:"what"`
 }
@@ -3664,13 +3793,15 @@ type Post struct {
 	Media *[]Media `json:"media,omitempty"`
 
 	// Metrics With `include=metrics`.
-	Metrics   *[]Metrics `json:"metrics,omitempty"`
-	Object    PostObject `json:"object"`
-	Schedule  *Schedule  `json:"schedule,omitempty"`
-	Segments  []Segment  `json:"segments"`
-	State     PostState  `json:"state"`
-	UpdatedAt time.Time  `json:"updated_at"`
-	Version   int        `json:"version"`
+	Metrics  *[]Metrics `json:"metrics,omitempty"`
+	Object   PostObject `json:"object"`
+	Schedule *Schedule  `json:"schedule,omitempty"`
+	Segments []Segment  `json:"segments"`
+
+	// State `partly_canceled`: some of it is out, and the rest was canceled. `partly_failed`: some of it is out, and a platform refused the rest.
+	State     PostState `json:"state"`
+	UpdatedAt time.Time `json:"updated_at"`
+	Version   int       `json:"version"`
 
 	// Visibility It is accepted and nobody sees it yet: the platform is still processing it, or reviewing it. Where the platform can be
 	// asked, that is followed up until it is visible or `refused`: the platform took it back. Absent: it is visible.
@@ -3730,7 +3861,7 @@ type PostPatch struct {
 	Segments *[]Segment     `json:"segments,omitempty"`
 }
 
-// PostState defines model for PostState.
+// PostState `partly_canceled`: some of it is out, and the rest was canceled. `partly_failed`: some of it is out, and a platform refused the rest.
 type PostState string
 
 // Problem defines model for Problem.
@@ -3826,7 +3957,9 @@ type Receipt struct {
 	Held   *Held         `json:"held,omitempty"`
 	Object ReceiptObject `json:"object"`
 	PostId string        `json:"post_id"`
-	State  PostState     `json:"state"`
+
+	// State `partly_canceled`: some of it is out, and the rest was canceled. `partly_failed`: some of it is out, and a platform refused the rest.
+	State PostState `json:"state"`
 }
 
 // ReceiptObject defines model for Receipt.Object.
@@ -3987,6 +4120,44 @@ type SegmentReceipt struct {
 // SegmentReceiptKind defines model for SegmentReceipt.Kind.
 type SegmentReceiptKind string
 
+// SenderCheck Example: {"domain":"brightwater.example","object":"sender_check","proven":true,"records":[{"found":["v=DMARC1; p=none"],"kind":"dmarc","name":"_dmarc.brightwater.example","state":"found"}],"sender":"hello@brightwater.example"}
+type SenderCheck struct {
+	Domain string            `json:"domain"`
+	Object SenderCheckObject `json:"object"`
+
+	// Proven The address is used.
+	Proven  bool           `json:"proven"`
+	Records []SenderRecord `json:"records"`
+	Sender  string         `json:"sender"`
+}
+
+// SenderCheckObject defines model for SenderCheck.Object.
+type SenderCheckObject string
+
+// SenderCheckInput Example: {"dkim_selector":"mail"}
+type SenderCheckInput struct {
+	// DkimSelector The name of the key that the mail server signs with.
+	DkimSelector *string `json:"dkim_selector,omitempty"`
+}
+
+// SenderRecord defines model for SenderRecord.
+type SenderRecord struct {
+	// Advice For people.
+	Advice *string          `json:"advice,omitempty"`
+	Found  *[]string        `json:"found,omitempty"`
+	Kind   SenderRecordKind `json:"kind"`
+
+	// Name Where it is looked for.
+	Name  *string           `json:"name,omitempty"`
+	State SenderRecordState `json:"state"`
+}
+
+// SenderRecordKind defines model for SenderRecord.Kind.
+type SenderRecordKind string
+
+// SenderRecordState defines model for SenderRecord.State.
+type SenderRecordState string
+
 // Session defines model for Session.
 type Session struct {
 	Address *string `json:"address,omitempty"`
@@ -4135,7 +4306,9 @@ type TextRuleCount string
 // Theme Example: {"dark":{"accent":"#c89fb1","muted":"#a2a3a5","on_accent":"#16181d","raised":"#222428","surface":"#16181d","text":"#ffffff"},"light":{"accent":"#7a2048","muted":"#66686b","on_accent":"#ffffff","raised":"#f5f5f5","surface":"#ffffff","text":"#16181d"},"object":"theme","product":"Brightwater Social"}
 type Theme struct {
 	Dark    Palette     `json:"dark"`
+	Favicon *Picture    `json:"favicon,omitempty"`
 	Light   Palette     `json:"light"`
+	Logo    *Picture    `json:"logo,omitempty"`
 	Object  ThemeObject `json:"object"`
 	Product string      `json:"product"`
 	Support *string     `json:"support,omitempty"`
@@ -4213,7 +4386,7 @@ type User struct {
 	CreatedAt time.Time `json:"created_at"`
 	Email     string    `json:"email"`
 
-	// HomeTenantId The agency that was made for the person.
+	// HomeTenantId The tenant that the person starts in: the agency that was made for them, as long as they are a member of it. Who was invited has none.
 	HomeTenantId *string `json:"home_tenant_id,omitempty"`
 	Id           string  `json:"id"`
 
@@ -4375,6 +4548,9 @@ type AccessID = string
 
 // BlockID defines model for blockID.
 type BlockID = string
+
+// BrandPicture defines model for brandPicture.
+type BrandPicture = string
 
 // ChannelID defines model for channelID.
 type ChannelID = string
@@ -4923,6 +5099,9 @@ type GrantAccessJSONRequestBody = AccessInput
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyInput
 
+// RotateKeyJSONRequestBody defines body for RotateKey for application/json ContentType.
+type RotateKeyJSONRequestBody = KeyRotation
+
 // AnswerChallengeJSONRequestBody defines body for AnswerChallenge for application/json ContentType.
 type AnswerChallengeJSONRequestBody = ChallengeAnswer
 
@@ -4964,6 +5143,9 @@ type ResendVerificationJSONRequestBody = EmailInput
 
 // SetBrandJSONRequestBody defines body for SetBrand for application/json ContentType.
 type SetBrandJSONRequestBody = BrandInput
+
+// CheckSenderJSONRequestBody defines body for CheckSender for application/json ContentType.
+type CheckSenderJSONRequestBody = SenderCheckInput
 
 // UpdateChannelApplicationMergePatchPlusJSONRequestBody defines body for UpdateChannel for application/merge-patch+json ContentType.
 type UpdateChannelApplicationMergePatchPlusJSONRequestBody = ChannelPatch
@@ -5289,6 +5471,26 @@ type ClientInterface interface {
 	// Corresponds with DELETE /api-keys/{key} (the `RevokeKey` operationId).
 	RevokeKey(ctx context.Context, key KeyID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RotateKeyWithBody Make another key in place of one.
+	//
+	// It has the name, the scopes and the end of the one before, which works beside it for `grace_hours` and then no more. The secret is
+	// in this answer and nowhere else. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api-keys/{key}:rotate (the `RotateKey` operationId).
+	RotateKeyWithBody(ctx context.Context, key KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateKey Make another key in place of one.
+	//
+	// It has the name, the scopes and the end of the one before, which works beside it for `grace_hours` and then no more. The secret is
+	// in this answer and nowhere else. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api-keys/{key}:rotate (the `RotateKey` operationId).
+	RotateKey(ctx context.Context, key KeyID, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListAudit Who did what, newest first.
 	//
 	// An entry is written in the transaction of the change it tells of, and never changes. Within seconds it is sealed: it has a
@@ -5593,6 +5795,43 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /brand (the `SetBrand` operationId).
 	SetBrand(ctx context.Context, params *SetBrandParams, body SetBrandJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveBrandPicture Take the brand's own picture away.
+	//
+	// Then that of the nearest tenant above that has one counts.
+	//
+	// Corresponds with DELETE /brand/pictures/{picture} (the `RemoveBrandPicture` operationId).
+	RemoveBrandPicture(ctx context.Context, picture BrandPicture, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetBrandPictureWithBody Give the brand a logo or a favicon.
+	//
+	// The body is the file itself: PNG, JPEG or WebP. What is kept and shown is re-encoded and without metadata. A `logo` has at most
+	// 1 MiB and 2048 pixels a side; a `favicon` 256 KiB and 512, and is square. The one before is removed.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /brand/pictures/{picture} (the `SetBrandPicture` operationId).
+	SetBrandPictureWithBody(ctx context.Context, picture BrandPicture, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckSenderWithBody Whether letters can be from the brand's address, and what receivers will find in the DNS.
+	//
+	// `proven` decides: the address is used while its host, or one above it, is a proven one of the tenant's (`POST /domains`, with
+	// `mail_only` where no pages are to be served). The records are advice: which of those that receivers of mail look for are there.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /brand/sender:check (the `CheckSender` operationId).
+	CheckSenderWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckSender Whether letters can be from the brand's address, and what receivers will find in the DNS.
+	//
+	// `proven` decides: the address is used while its host, or one above it, is a proven one of the tenant's (`POST /domains`, with
+	// `mail_only` where no pages are to be served). The records are advice: which of those that receivers of mail look for are there.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /brand/sender:check (the `CheckSender` operationId).
+	CheckSender(ctx context.Context, body CheckSenderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetCalendar What is due in a time window, at a glance.
 	//
@@ -6138,7 +6377,8 @@ type ClientInterface interface {
 	//
 	// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
 	// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
-	// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
+	// and `name` too, each once and before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as
+	// everywhere. Any other part, and one after the file, answers `422` with `media.stray_part`, and nothing is kept.
 	//
 	// It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 	//
@@ -7122,6 +7362,14 @@ type ClientInterface interface {
 	// Corresponds with GET /theme (the `GetTheme` operationId).
 	GetTheme(ctx context.Context, params *GetThemeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetThemePicture A logo or a favicon.
+	//
+	// Its address is made of its content, so it may be kept for a year. The host of a tenant shows the pictures of that tenant and of
+	// those above and below it, the installation's own host any, and nobody else's answers `404`.
+	//
+	// Corresponds with GET /theme/pictures/{address} (the `GetThemePicture` operationId).
+	GetThemePicture(ctx context.Context, address string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ReplayWebhookDelivery Send a delivery again.
 	//
 	// Corresponds with POST /webhook-deliveries/{delivery}:replay (the `ReplayWebhookDelivery` operationId).
@@ -7379,6 +7627,46 @@ func (c *Client) CreateKey(ctx context.Context, body CreateKeyJSONRequestBody, r
 // Corresponds with DELETE /api-keys/{key} (the `RevokeKey` operationId).
 func (c *Client) RevokeKey(ctx context.Context, key KeyID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeKeyRequest(c.Server, key)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateKeyWithBody Make another key in place of one.
+//
+// It has the name, the scopes and the end of the one before, which works beside it for `grace_hours` and then no more. The secret is
+// in this answer and nowhere else. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api-keys/{key}:rotate (the `RotateKey` operationId).
+func (c *Client) RotateKeyWithBody(ctx context.Context, key KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateKeyRequestWithBody(c.Server, key, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateKey Make another key in place of one.
+//
+// It has the name, the scopes and the end of the one before, which works beside it for `grace_hours` and then no more. The secret is
+// in this answer and nowhere else. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api-keys/{key}:rotate (the `RotateKey` operationId).
+func (c *Client) RotateKey(ctx context.Context, key KeyID, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateKeyRequest(c.Server, key, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8054,6 +8342,83 @@ func (c *Client) SetBrandWithBody(ctx context.Context, params *SetBrandParams, c
 // Corresponds with PUT /brand (the `SetBrand` operationId).
 func (c *Client) SetBrand(ctx context.Context, params *SetBrandParams, body SetBrandJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetBrandRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveBrandPicture Take the brand's own picture away.
+//
+// Then that of the nearest tenant above that has one counts.
+//
+// Corresponds with DELETE /brand/pictures/{picture} (the `RemoveBrandPicture` operationId).
+func (c *Client) RemoveBrandPicture(ctx context.Context, picture BrandPicture, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveBrandPictureRequest(c.Server, picture)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetBrandPictureWithBody Give the brand a logo or a favicon.
+//
+// The body is the file itself: PNG, JPEG or WebP. What is kept and shown is re-encoded and without metadata. A `logo` has at most
+// 1 MiB and 2048 pixels a side; a `favicon` 256 KiB and 512, and is square. The one before is removed.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /brand/pictures/{picture} (the `SetBrandPicture` operationId).
+func (c *Client) SetBrandPictureWithBody(ctx context.Context, picture BrandPicture, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetBrandPictureRequestWithBody(c.Server, picture, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckSenderWithBody Whether letters can be from the brand's address, and what receivers will find in the DNS.
+//
+// `proven` decides: the address is used while its host, or one above it, is a proven one of the tenant's (`POST /domains`, with
+// `mail_only` where no pages are to be served). The records are advice: which of those that receivers of mail look for are there.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /brand/sender:check (the `CheckSender` operationId).
+func (c *Client) CheckSenderWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckSenderRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckSender Whether letters can be from the brand's address, and what receivers will find in the DNS.
+//
+// `proven` decides: the address is used while its host, or one above it, is a proven one of the tenant's (`POST /domains`, with
+// `mail_only` where no pages are to be served). The records are advice: which of those that receivers of mail look for are there.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /brand/sender:check (the `CheckSender` operationId).
+func (c *Client) CheckSender(ctx context.Context, body CheckSenderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckSenderRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9348,7 +9713,8 @@ func (c *Client) ListMedia(ctx context.Context, params *ListMediaParams, reqEdit
 //
 // The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
 // declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
-// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
+// and `name` too, each once and before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as
+// everywhere. Any other part, and one after the file, answers `422` with `media.stray_part`, and nothing is kept.
 //
 // It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 //
@@ -11642,6 +12008,24 @@ func (c *Client) GetTheme(ctx context.Context, params *GetThemeParams, reqEditor
 	return c.Client.Do(req)
 }
 
+// GetThemePicture A logo or a favicon.
+//
+// Its address is made of its content, so it may be kept for a year. The host of a tenant shows the pictures of that tenant and of
+// those above and below it, the installation's own host any, and nobody else's answers `404`.
+//
+// Corresponds with GET /theme/pictures/{address} (the `GetThemePicture` operationId).
+func (c *Client) GetThemePicture(ctx context.Context, address string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetThemePictureRequest(c.Server, address)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ReplayWebhookDelivery Send a delivery again.
 //
 // Corresponds with POST /webhook-deliveries/{delivery}:replay (the `ReplayWebhookDelivery` operationId).
@@ -12241,6 +12625,53 @@ func NewRevokeKeyRequest(server string, key KeyID) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewRotateKeyRequest calls the generic RotateKey builder with application/json body
+func NewRotateKeyRequest(server string, key KeyID, body RotateKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRotateKeyRequestWithBody(server, key, "application/json", bodyReader)
+}
+
+// NewRotateKeyRequestWithBody constructs an http.Request for the RotateKey method, with any body, and a specified content type
+func NewRotateKeyRequestWithBody(server string, key KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "key", key, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api-keys/%s:rotate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -13273,6 +13704,116 @@ func NewSetBrandRequestWithBody(server string, params *SetBrandParams, contentTy
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewRemoveBrandPictureRequest constructs an http.Request for the RemoveBrandPicture method
+func NewRemoveBrandPictureRequest(server string, picture BrandPicture) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "picture", picture, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/brand/pictures/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetBrandPictureRequestWithBody constructs an http.Request for the SetBrandPicture method, with any body, and a specified content type
+func NewSetBrandPictureRequestWithBody(server string, picture BrandPicture, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "picture", picture, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/brand/pictures/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewCheckSenderRequest calls the generic CheckSender builder with application/json body
+func NewCheckSenderRequest(server string, body CheckSenderJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCheckSenderRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCheckSenderRequestWithBody constructs an http.Request for the CheckSender method, with any body, and a specified content type
+func NewCheckSenderRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/brand/sender:check")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -20007,6 +20548,40 @@ func NewGetThemeRequest(server string, params *GetThemeParams) (*http.Request, e
 	return req, nil
 }
 
+// NewGetThemePictureRequest constructs an http.Request for the GetThemePicture method
+func NewGetThemePictureRequest(server string, address string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "address", address, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/theme/pictures/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewReplayWebhookDeliveryRequest constructs an http.Request for the ReplayWebhookDelivery method
 func NewReplayWebhookDeliveryRequest(server string, delivery DeliveryID, params *ReplayWebhookDeliveryParams) (*http.Request, error) {
 	var err error
@@ -20587,6 +21162,26 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /api-keys/{key} (the `RevokeKey` operationId).
 	RevokeKeyWithResponse(ctx context.Context, key KeyID, reqEditors ...RequestEditorFn) (*RevokeKeyResponse, error)
 
+	// RotateKeyWithBodyWithResponse Make another key in place of one.
+	//
+	// It has the name, the scopes and the end of the one before, which works beside it for `grace_hours` and then no more. The secret is
+	// in this answer and nowhere else. For a person, not for an API key.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api-keys/{key}:rotate (the `RotateKey` operationId).
+	RotateKeyWithBodyWithResponse(ctx context.Context, key KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error)
+
+	// RotateKeyWithResponse Make another key in place of one.
+	//
+	// It has the name, the scopes and the end of the one before, which works beside it for `grace_hours` and then no more. The secret is
+	// in this answer and nowhere else. For a person, not for an API key.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api-keys/{key}:rotate (the `RotateKey` operationId).
+	RotateKeyWithResponse(ctx context.Context, key KeyID, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error)
+
 	// ListAuditWithResponse Who did what, newest first.
 	//
 	// An entry is written in the transaction of the change it tells of, and never changes. Within seconds it is sealed: it has a
@@ -20909,6 +21504,45 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /brand (the `SetBrand` operationId).
 	SetBrandWithResponse(ctx context.Context, params *SetBrandParams, body SetBrandJSONRequestBody, reqEditors ...RequestEditorFn) (*SetBrandResponse, error)
+
+	// RemoveBrandPictureWithResponse Take the brand's own picture away.
+	//
+	// Then that of the nearest tenant above that has one counts.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /brand/pictures/{picture} (the `RemoveBrandPicture` operationId).
+	RemoveBrandPictureWithResponse(ctx context.Context, picture BrandPicture, reqEditors ...RequestEditorFn) (*RemoveBrandPictureResponse, error)
+
+	// SetBrandPictureWithBodyWithResponse Give the brand a logo or a favicon.
+	//
+	// The body is the file itself: PNG, JPEG or WebP. What is kept and shown is re-encoded and without metadata. A `logo` has at most
+	// 1 MiB and 2048 pixels a side; a `favicon` 256 KiB and 512, and is square. The one before is removed.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /brand/pictures/{picture} (the `SetBrandPicture` operationId).
+	SetBrandPictureWithBodyWithResponse(ctx context.Context, picture BrandPicture, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetBrandPictureResponse, error)
+
+	// CheckSenderWithBodyWithResponse Whether letters can be from the brand's address, and what receivers will find in the DNS.
+	//
+	// `proven` decides: the address is used while its host, or one above it, is a proven one of the tenant's (`POST /domains`, with
+	// `mail_only` where no pages are to be served). The records are advice: which of those that receivers of mail look for are there.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /brand/sender:check (the `CheckSender` operationId).
+	CheckSenderWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckSenderResponse, error)
+
+	// CheckSenderWithResponse Whether letters can be from the brand's address, and what receivers will find in the DNS.
+	//
+	// `proven` decides: the address is used while its host, or one above it, is a proven one of the tenant's (`POST /domains`, with
+	// `mail_only` where no pages are to be served). The records are advice: which of those that receivers of mail look for are there.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /brand/sender:check (the `CheckSender` operationId).
+	CheckSenderWithResponse(ctx context.Context, body CheckSenderJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckSenderResponse, error)
 
 	// GetCalendarWithResponse What is due in a time window, at a glance.
 	//
@@ -21534,7 +22168,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
 	// declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
-	// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
+	// and `name` too, each once and before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as
+	// everywhere. Any other part, and one after the file, answers `422` with `media.stray_part`, and nothing is kept.
 	//
 	// It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 	//
@@ -22628,6 +23263,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /theme (the `GetTheme` operationId).
 	GetThemeWithResponse(ctx context.Context, params *GetThemeParams, reqEditors ...RequestEditorFn) (*GetThemeResponse, error)
 
+	// GetThemePictureWithResponse A logo or a favicon.
+	//
+	// Its address is made of its content, so it may be kept for a year. The host of a tenant shows the pictures of that tenant and of
+	// those above and below it, the installation's own host any, and nobody else's answers `404`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /theme/pictures/{address} (the `GetThemePicture` operationId).
+	GetThemePictureWithResponse(ctx context.Context, address string, reqEditors ...RequestEditorFn) (*GetThemePictureResponse, error)
+
 	// ReplayWebhookDeliveryWithResponse Send a delivery again.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -23145,6 +23790,54 @@ func (r RevokeKeyResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RevokeKeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RotateKeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *NewKey
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RotateKeyResponse) GetJSON200() *NewKey {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RotateKeyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RotateKeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RotateKeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RotateKeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RotateKeyResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -24207,6 +24900,143 @@ func (r SetBrandResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SetBrandResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RemoveBrandPictureResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RemoveBrandPictureResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RemoveBrandPictureResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemoveBrandPictureResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemoveBrandPictureResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemoveBrandPictureResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetBrandPictureResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Brand
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetBrandPictureResponse) GetJSON200() *Brand {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetBrandPictureResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetBrandPictureResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetBrandPictureResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetBrandPictureResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetBrandPictureResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CheckSenderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SenderCheck
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CheckSenderResponse) GetJSON200() *SenderCheck {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CheckSenderResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CheckSenderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CheckSenderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CheckSenderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CheckSenderResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -31258,6 +32088,47 @@ func (r GetThemeResponse) ContentType() string {
 	return ""
 }
 
+type GetThemePictureResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetThemePictureResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetThemePictureResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetThemePictureResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetThemePictureResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetThemePictureResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ReplayWebhookDeliveryResponse202Headers the declared response headers of an HTTP 202 response for ReplayWebhookDelivery
 type ReplayWebhookDeliveryResponse202Headers struct {
 	Location *string
@@ -31898,6 +32769,38 @@ func (c *ClientWithResponses) RevokeKeyWithResponse(ctx context.Context, key Key
 	return ParseRevokeKeyResponse(rsp)
 }
 
+// RotateKeyWithBodyWithResponse Make another key in place of one.
+//
+// It has the name, the scopes and the end of the one before, which works beside it for `grace_hours` and then no more. The secret is
+// in this answer and nowhere else. For a person, not for an API key.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api-keys/{key}:rotate (the `RotateKey` operationId).
+func (c *ClientWithResponses) RotateKeyWithBodyWithResponse(ctx context.Context, key KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error) {
+	rsp, err := c.RotateKeyWithBody(ctx, key, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateKeyResponse(rsp)
+}
+
+// RotateKeyWithResponse Make another key in place of one.
+//
+// It has the name, the scopes and the end of the one before, which works beside it for `grace_hours` and then no more. The secret is
+// in this answer and nowhere else. For a person, not for an API key.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api-keys/{key}:rotate (the `RotateKey` operationId).
+func (c *ClientWithResponses) RotateKeyWithResponse(ctx context.Context, key KeyID, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateKeyResponse, error) {
+	rsp, err := c.RotateKey(ctx, key, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateKeyResponse(rsp)
+}
+
 // ListAuditWithResponse Who did what, newest first.
 //
 // An entry is written in the transaction of the change it tells of, and never changes. Within seconds it is sealed: it has a
@@ -32441,6 +33344,69 @@ func (c *ClientWithResponses) SetBrandWithResponse(ctx context.Context, params *
 		return nil, err
 	}
 	return ParseSetBrandResponse(rsp)
+}
+
+// RemoveBrandPictureWithResponse Take the brand's own picture away.
+//
+// Then that of the nearest tenant above that has one counts.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /brand/pictures/{picture} (the `RemoveBrandPicture` operationId).
+func (c *ClientWithResponses) RemoveBrandPictureWithResponse(ctx context.Context, picture BrandPicture, reqEditors ...RequestEditorFn) (*RemoveBrandPictureResponse, error) {
+	rsp, err := c.RemoveBrandPicture(ctx, picture, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemoveBrandPictureResponse(rsp)
+}
+
+// SetBrandPictureWithBodyWithResponse Give the brand a logo or a favicon.
+//
+// The body is the file itself: PNG, JPEG or WebP. What is kept and shown is re-encoded and without metadata. A `logo` has at most
+// 1 MiB and 2048 pixels a side; a `favicon` 256 KiB and 512, and is square. The one before is removed.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /brand/pictures/{picture} (the `SetBrandPicture` operationId).
+func (c *ClientWithResponses) SetBrandPictureWithBodyWithResponse(ctx context.Context, picture BrandPicture, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetBrandPictureResponse, error) {
+	rsp, err := c.SetBrandPictureWithBody(ctx, picture, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetBrandPictureResponse(rsp)
+}
+
+// CheckSenderWithBodyWithResponse Whether letters can be from the brand's address, and what receivers will find in the DNS.
+//
+// `proven` decides: the address is used while its host, or one above it, is a proven one of the tenant's (`POST /domains`, with
+// `mail_only` where no pages are to be served). The records are advice: which of those that receivers of mail look for are there.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /brand/sender:check (the `CheckSender` operationId).
+func (c *ClientWithResponses) CheckSenderWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckSenderResponse, error) {
+	rsp, err := c.CheckSenderWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckSenderResponse(rsp)
+}
+
+// CheckSenderWithResponse Whether letters can be from the brand's address, and what receivers will find in the DNS.
+//
+// `proven` decides: the address is used while its host, or one above it, is a proven one of the tenant's (`POST /domains`, with
+// `mail_only` where no pages are to be served). The records are advice: which of those that receivers of mail look for are there.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /brand/sender:check (the `CheckSender` operationId).
+func (c *ClientWithResponses) CheckSenderWithResponse(ctx context.Context, body CheckSenderJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckSenderResponse, error) {
+	rsp, err := c.CheckSender(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckSenderResponse(rsp)
 }
 
 // GetCalendarWithResponse What is due in a time window, at a glance.
@@ -33511,7 +34477,8 @@ func (c *ClientWithResponses) ListMediaWithResponse(ctx context.Context, params 
 //
 // The content decides what a file is, and `mime` says it: a PNG that was sent as `image/jpeg` is kept as `image/png`. What is
 // declared as something other than an image, or is none, answers `422 media.unsupported`. A form may have parts named `alt`
-// and `name` too, before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as everywhere.
+// and `name` too, each once and before the file: an `alt` in the address can be 2,000 characters long, one in a part 10,000, as
+// everywhere. Any other part, and one after the file, answers `422` with `media.stray_part`, and nothing is kept.
 //
 // It takes no `Idempotency-Key`: to tell two bodies apart they would have to be held back, and a file too many harms nobody.
 //
@@ -35391,6 +36358,22 @@ func (c *ClientWithResponses) GetThemeWithResponse(ctx context.Context, params *
 	return ParseGetThemeResponse(rsp)
 }
 
+// GetThemePictureWithResponse A logo or a favicon.
+//
+// Its address is made of its content, so it may be kept for a year. The host of a tenant shows the pictures of that tenant and of
+// those above and below it, the installation's own host any, and nobody else's answers `404`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /theme/pictures/{address} (the `GetThemePicture` operationId).
+func (c *ClientWithResponses) GetThemePictureWithResponse(ctx context.Context, address string, reqEditors ...RequestEditorFn) (*GetThemePictureResponse, error) {
+	rsp, err := c.GetThemePicture(ctx, address, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetThemePictureResponse(rsp)
+}
+
 // ReplayWebhookDeliveryWithResponse Send a delivery again.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -35846,6 +36829,39 @@ func ParseRevokeKeyResponse(rsp *http.Response) (*RevokeKeyResponse, error) {
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRotateKeyResponse parses an HTTP response from a RotateKeyWithResponse call
+func ParseRotateKeyResponse(rsp *http.Response) (*RotateKeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RotateKeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest NewKey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -36580,6 +37596,101 @@ func ParseSetBrandResponse(rsp *http.Response) (*SetBrandResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Brand
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRemoveBrandPictureResponse parses an HTTP response from a RemoveBrandPictureWithResponse call
+func ParseRemoveBrandPictureResponse(rsp *http.Response) (*RemoveBrandPictureResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemoveBrandPictureResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetBrandPictureResponse parses an HTTP response from a SetBrandPictureWithResponse call
+func ParseSetBrandPictureResponse(rsp *http.Response) (*SetBrandPictureResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetBrandPictureResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Brand
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCheckSenderResponse parses an HTTP response from a CheckSenderWithResponse call
+func ParseCheckSenderResponse(rsp *http.Response) (*CheckSenderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CheckSenderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SenderCheck
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -41464,6 +42575,32 @@ func ParseGetThemeResponse(rsp *http.Response) (*GetThemeResponse, error) {
 	case rsp.StatusCode == 304:
 		break // No content-type
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetThemePictureResponse parses an HTTP response from a GetThemePictureWithResponse call
+func ParseGetThemePictureResponse(rsp *http.Response) (*GetThemePictureResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetThemePictureResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {

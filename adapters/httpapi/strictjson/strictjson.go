@@ -98,6 +98,14 @@ func Merge[T any](current T, patch json.RawMessage) (T, error) {
 	return merged, Decode(after, &merged)
 }
 
+// Same reports whether a patch left everything as it was: b was made of a by
+// Merge. Nobody has to be told of a change that is none.
+func Same[T any](a, b T) bool {
+	before, errBefore := json.Marshal(a)
+	after, errAfter := json.Marshal(b)
+	return errBefore == nil && errAfter == nil && bytes.Equal(before, after)
+}
+
 // number is json.Unmarshal that keeps numbers as they were written.
 func number(data []byte, into any) error {
 	dec := json.NewDecoder(bytes.NewReader(data))

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/go-playground/validator/v10"
 
@@ -21,7 +22,19 @@ func newRules() *validator.Validate {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		return name
 	})
+	for tag, allowed := range map[string]string{"line": "", "text": "\n\r\t"} {
+		err := v.RegisterValidation(tag, func(f validator.FieldLevel) bool { return printable(f.Field().String(), allowed) })
+		if err != nil { // a name of ours that the library does not take
+			panic(err)
+		}
+	}
 	return v
+}
+
+// printable reports whether s holds no control character but those allowed:
+// what a person typed has none, and a terminal, a log or a header acts on them.
+func printable(s, allowed string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune(allowed, r) })
 }
 
 // Validate checks the validator tags of what into points to. A value that is
@@ -75,6 +88,8 @@ var broke = map[string]fault.Violation{
 	"max":   {Reason: "field.too_large", Message: "This is too large or too long."},
 	"oneof": {Reason: "field.not_allowed", Message: "This is none of the values there are."},
 	"email": {Reason: "field.not_email", Message: "This is not an e-mail address."},
+	"line":  {Reason: "field.control", Message: "Leave out control characters, such as line breaks."},
+	"text":  {Reason: "field.control", Message: "Leave out control characters."},
 }
 
 // measured says a bound in the words of what it bounds.

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -108,6 +109,9 @@ func clone(ctx context.Context, prepare []string) (u URLs, err error) {
 	}
 	if u.App, u.System, err = postgres.RoleURLs(u.Admin, passwords); err != nil {
 		return URLs{}, err
+	}
+	if broken := os.Getenv("CARILLON_TEST_BREAK"); broken != "" {
+		prepare = append(slices.Clip(prepare), broken) // see cmd/mutants
 	}
 	return u, withAdmin(ctx, u, func(c *pgx.Conn) error { return exec(ctx, c, prepare...) })
 }

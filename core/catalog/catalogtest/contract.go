@@ -168,6 +168,7 @@ func versions(t *testing.T, o Opened) {
 	p := NewPlugin()
 	one, two := NewVersion(p.ID, "1.0.0", digest('a')), NewVersion(p.ID, "1.1.0", digest('b'))
 	two.AddedAt, one.Ran = at.Add(time.Hour), true
+	one.Command, two.Command = []string{"python3", "main.py"}, []string{} // a program, and a file that Carillon reads
 	o.update(t, o.Operator, func(ctx context.Context, tx catalog.Tx) error {
 		return errors.Join(tx.SavePlugin(ctx, p), tx.SaveVersion(ctx, one), tx.SaveVersion(ctx, two))
 	})
@@ -178,8 +179,8 @@ func versions(t *testing.T, o Opened) {
 			return err
 		}
 		all, err := tx.Versions(ctx, p.ID)
-		if d := cmp.Diff([]catalog.Version{*two, *one}, all, cmpopts.EquateEmpty()); d != "" {
-			t.Error(d)
+		if d := cmp.Diff([]catalog.Version{*two, *one}, all, cmpopts.EquateEmpty()); d != "" || all[0].Command == nil {
+			t.Error(d, all[0].Command)
 		}
 		return err
 	})

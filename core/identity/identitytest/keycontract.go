@@ -49,7 +49,18 @@ func RunKeys(t *testing.T, s identity.KeyStore, us, them tenants.ID) {
 			_, err := tx.Key(ctx, one.ID)
 			return err
 		}), fault.NotFound)
+		want(t, "ending", s.Update(ctx, them, func(tx identity.KeyTx) error { return tx.EndKey(ctx, one) }), fault.NotFound)
 		want(t, "revoking", s.Update(ctx, them, func(tx identity.KeyTx) error { return tx.RevokeKey(ctx, one) }), fault.NotFound)
+	})
+	t.Run("a key's end moves", func(t *testing.T) {
+		sooner := *two
+		sooner.ExpiresAt = Noon.Add(time.Minute)
+		if err := s.Update(ctx, us, func(tx identity.KeyTx) error { return tx.EndKey(ctx, &sooner) }); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]identity.Key{sooner, *one}, list(us)); diff != "" {
+			t.Error(diff)
+		}
 	})
 	t.Run("a holder is found wherever it is", func(t *testing.T) {
 		h, err := s.Holder(ctx, one.ID)

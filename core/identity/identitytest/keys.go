@@ -79,6 +79,13 @@ func (tx keyTx) AddKey(_ context.Context, k *identity.Key, hash identity.Hash) e
 	return nil
 }
 
+func (tx keyTx) EndKey(ctx context.Context, k *identity.Key) error {
+	if _, err := tx.Key(ctx, k.ID); err != nil {
+		return err
+	}
+	return change(tx.rows, k.ID, func(h *identity.Holder) { h.ExpiresAt = k.ExpiresAt })
+}
+
 func (tx keyTx) RevokeKey(ctx context.Context, k *identity.Key) error {
 	if _, err := tx.Key(ctx, k.ID); err != nil {
 		return err

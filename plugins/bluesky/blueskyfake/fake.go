@@ -19,9 +19,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rivo/uniseg"
-
 	"github.com/carillonhq/carillon/plugins/internal/faulty"
+	"github.com/carillonhq/carillon/plugins/sdk/textcount"
+	"github.com/carillonhq/carillon/ports/social"
 )
 
 // The one account of the server, and somebody to mention.
@@ -218,7 +218,7 @@ func (s *Server) check(in write) (name, message string) {
 		return "InvalidRequest", "Invalid record key: Invalid TID string"
 	case err != nil:
 		return "InvalidRequest", "Invalid app.bsky.feed.post record: Record/createdAt must be an valid atproto datetime"
-	case uniseg.GraphemeClusterCount(text) > 300:
+	case textcount.In(social.Graphemes, text) > 300:
 		return "InvalidRequest", "Invalid app.bsky.feed.post record: Record/text must not be longer than 300 graphemes"
 	case len(text) > 3000:
 		return "InvalidRequest", "Invalid app.bsky.feed.post record: Record/text must not be longer than 3000 bytes"

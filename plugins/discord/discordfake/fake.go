@@ -16,9 +16,10 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf16"
 
 	"github.com/carillonhq/carillon/plugins/internal/faulty"
+	"github.com/carillonhq/carillon/plugins/sdk/textcount"
+	"github.com/carillonhq/carillon/ports/social"
 )
 
 // Options are the switches. The zero value is a text channel.
@@ -201,7 +202,7 @@ func (s *Server) refuses(w http.ResponseWriter, d draft, files []File, thread st
 	switch {
 	case thread != "" && thread != ThreadID:
 		refuse(w, http.StatusNotFound, 10003, "Unknown Channel", nil)
-	case len(utf16.Encode([]rune(d.Content))) > maxContent:
+	case textcount.In(social.UTF16, d.Content) > maxContent:
 		field("content", "BASE_TYPE_MAX_LENGTH", "Must be 2000 or fewer in length.")
 	case d.Content == "" && len(files) == 0:
 		refuse(w, http.StatusBadRequest, 50006, "Cannot send an empty message", nil)

@@ -15,9 +15,10 @@ import (
 	"strconv"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/carillonhq/carillon/plugins/internal/faulty"
+	"github.com/carillonhq/carillon/plugins/sdk/textcount"
+	"github.com/carillonhq/carillon/ports/social"
 )
 
 // MaxText is the longest text, in code points.
@@ -172,7 +173,7 @@ func (s *Server) keep(p Post, handle, host string) (made Post, status int, messa
 	switch {
 	case p.Text == "" && len(p.Media) == 0:
 		return p, http.StatusUnprocessableEntity, "nothing to say"
-	case utf8.RuneCountInString(p.Text) > MaxText:
+	case textcount.In(social.Codepoints, p.Text) > MaxText:
 		return p, http.StatusUnprocessableEntity, fmt.Sprintf("over %d characters", MaxText)
 	case p.ReplyTo != "" && s.find(p.ReplyTo) == nil:
 		return p, http.StatusNotFound, "no such post to answer"

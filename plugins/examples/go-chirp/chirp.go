@@ -5,13 +5,12 @@ import (
 	"encoding/json"
 	"net/http"
 	"time"
-	"unicode/utf8"
 
-	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
-const maxText = 280
+var text = social.TextRule{Max: 280, Count: social.Codepoints, Optional: true}
 
 const signIn = `{"type":"object","required":["instance","token"],"properties":{
 	"instance":{"type":"string","title":"Server","examples":["chirp.example"]},
@@ -29,16 +28,14 @@ func (*Chirp) Manifest() social.Manifest {
 		ID: "example.chirp-go", Name: "Chirp (Go)", Version: "1.0.0",
 		Summary: "A small imaginary network, to learn from.",
 		Auth:    social.Auth{Kind: social.AuthForm, Form: []byte(signIn)},
-		Egress:  []string{"{instance}"},
+		Egress:  []string{sdk.OwnServer},
 		Quotas:  []social.Quota{{ID: "publish", Scope: social.ScopeAccount, Limit: 60, Window: time.Minute}},
 		Formats: []social.Format{{
-			ID: "post", Name: "Post", Text: social.TextRule{Max: maxText, Count: social.Codepoints, Optional: true},
+			ID: "post", Name: "Post", Text: text,
 			Media: social.MediaRule{Kinds: []social.MediaKind{social.Image}, Max: 4, MIMEs: []string{"image/png", "image/jpeg"}, MaxBytes: 8 << 20},
 		}},
-		Capabilities: []social.Capability{
-			social.CanFind, social.CanConnect, social.CanAccounts, social.CanMetrics, social.CanReply,
-		},
-		Dedup: social.ByFind, Settle: time.Minute,
+		Capabilities: []social.Capability{social.CanReply}, // no method shows it; the others are read off the methods
+		Dedup:        social.ByFind, Settle: time.Minute,
 	}
 }
 
@@ -58,7 +55,7 @@ func (c *Chirp) Publish(ctx context.Context, req social.PublishRequest) (social.
 	if req.Commit {
 		return c.send(ctx, req, s)
 	}
-	if err := check(req.Content); err != nil {
+	if err := sdk.CheckText(text, req.Account.Limits, req.Content.Text); err != nil {
 		return social.Step{}, err
 	}
 	if len(s.Media) == len(req.Content.Media) {
@@ -75,17 +72,4 @@ func (c *Chirp) Publish(ctx context.Context, req social.PublishRequest) (social.
 func next(s state, commit bool) (social.Step, error) {
 	raw, err := json.Marshal(s)
 	return social.Step{Next: &social.Next{State: raw, Commit: commit}}, err
-}
-
-func check(c social.Content) error {
-	n := utf8.RuneCountInString(c.Text)
-	if n <= maxText {
-		return nil
-	}
-	f := social.Fail(social.Invalid, "chirp.text_too_long", "The text has %d characters; Chirp takes at most %d.", n, maxText)
-	f.Source = social.FromPlugin
-	f.Violations = []fault.Violation{{
-		Field: "/content/text", Reason: "text.too_long", Message: f.Message, Limit: maxText, Actual: float64(n),
-	}}
-	return f
 }

@@ -16,9 +16,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rivo/uniseg"
-
 	"github.com/carillonhq/carillon/plugins/internal/faulty"
+	"github.com/carillonhq/carillon/plugins/sdk/textcount"
+	"github.com/carillonhq/carillon/ports/social"
 )
 
 // Options are the switches. The zero value is a stock Mastodon.
@@ -257,7 +257,7 @@ func (s *Server) make(d draft, idempotency string) (made *Status, status int, me
 	switch {
 	case d.Status == "" && len(d.MediaIDs) == 0:
 		return nil, http.StatusUnprocessableEntity, "Validation failed: Text can't be blank"
-	case uniseg.GraphemeClusterCount(shortened(d.Status)+d.Spoiler) > s.opt.MaxText:
+	case textcount.In(social.Graphemes, shortened(d.Status)+d.Spoiler) > s.opt.MaxText:
 		return nil, http.StatusUnprocessableEntity, fmt.Sprintf("Validation failed: Text character limit of %d exceeded", s.opt.MaxText)
 	case d.InReplyTo != "" && s.byID(d.InReplyTo) == nil:
 		return nil, http.StatusNotFound, "Record not found"

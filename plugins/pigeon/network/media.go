@@ -9,7 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rivo/uniseg"
+	"github.com/carillonhq/carillon/plugins/sdk/textcount"
+	"github.com/carillonhq/carillon/ports/social"
 )
 
 // Media is one picture.
@@ -42,7 +43,7 @@ func (n *Network) upload(w http.ResponseWriter, r *http.Request, g *grant) {
 	case !strings.HasPrefix(mime, "image/"):
 		fail(http.StatusUnsupportedMediaType, "media_type", "Only pictures can be shown here.").on("media").write(w)
 		return
-	case uniseg.GraphemeClusterCount(alt) > MaxAlt:
+	case textcount.In(social.Graphemes, alt) > MaxAlt:
 		fail(http.StatusUnprocessableEntity, "alt_too_long", "A description has at most 1000 characters.").on("alt").write(w)
 		return
 	}

@@ -7,7 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rivo/uniseg"
+	"github.com/carillonhq/carillon/plugins/sdk/textcount"
+	"github.com/carillonhq/carillon/ports/social"
 )
 
 // A Post is one object on the network.
@@ -126,7 +127,7 @@ func (n *Network) examine(d draft, account string) (*problem, *Post) {
 	switch {
 	case strings.TrimSpace(d.Text) == "" && len(d.Media) == 0:
 		return fail(http.StatusUnprocessableEntity, "empty", "A post needs a text or a picture.").on("text"), nil
-	case uniseg.GraphemeClusterCount(d.Text) > MaxText:
+	case textcount.In(social.Graphemes, d.Text) > MaxText:
 		return fail(http.StatusUnprocessableEntity, "text_too_long", "A text has at most 500 characters.").on("text"), nil
 	case len(d.Media) > MaxMedia:
 		return fail(http.StatusUnprocessableEntity, "too_many_media", "A post has at most 4 pictures.").on("media"), nil

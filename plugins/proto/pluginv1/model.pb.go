@@ -29,8 +29,11 @@ type ModelManifest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "text", "embed", "image", "image.edit", "speech", "transcribe", "video",
 	// "lipsync", "music", "train.lora"
-	Tasks         []string `protobuf:"bytes,1,rep,name=tasks,proto3" json:"tasks,omitempty"`
-	DynamicModels bool     `protobuf:"varint,2,opt,name=dynamic_models,json=dynamicModels,proto3" json:"dynamic_models,omitempty"`
+	Tasks []string `protobuf:"bytes,1,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	// There are more models than listed, or others: Models says which.
+	DynamicModels bool `protobuf:"varint,2,opt,name=dynamic_models,json=dynamicModels,proto3" json:"dynamic_models,omitempty"`
+	// With their prices, each from a date on.
+	Models        []*ModelInfo `protobuf:"bytes,3,rep,name=models,proto3" json:"models,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -77,6 +80,13 @@ func (x *ModelManifest) GetDynamicModels() bool {
 		return x.DynamicModels
 	}
 	return false
+}
+
+func (x *ModelManifest) GetModels() []*ModelInfo {
+	if x != nil {
+		return x.Models
+	}
+	return nil
 }
 
 type ModelsRequest struct {
@@ -1169,6 +1179,7 @@ type Progress struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Fraction      float64                `protobuf:"fixed64,1,opt,name=fraction,proto3" json:"fraction,omitempty"`
 	Label         string                 `protobuf:"bytes,2,opt,name=label,proto3" json:"label,omitempty"`
+	Left          *durationpb.Duration   `protobuf:"bytes,3,opt,name=left,proto3" json:"left,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1215,6 +1226,13 @@ func (x *Progress) GetLabel() string {
 		return x.Label
 	}
 	return ""
+}
+
+func (x *Progress) GetLeft() *durationpb.Duration {
+	if x != nil {
+		return x.Left
+	}
+	return nil
 }
 
 type Artifact struct {
@@ -1532,6 +1550,7 @@ type CancelRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Call          *Call                  `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
 	State         []byte                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
+	Job           *Job                   `protobuf:"bytes,3,opt,name=job,proto3" json:"job,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1576,6 +1595,13 @@ func (x *CancelRequest) GetCall() *Call {
 func (x *CancelRequest) GetState() []byte {
 	if x != nil {
 		return x.State
+	}
+	return nil
+}
+
+func (x *CancelRequest) GetJob() *Job {
+	if x != nil {
+		return x.Job
 	}
 	return nil
 }
@@ -1652,10 +1678,11 @@ var File_carillon_plugin_v1_model_proto protoreflect.FileDescriptor
 
 const file_carillon_plugin_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x1ecarillon/plugin/v1/model.proto\x12\x12carillon.plugin.v1\x1a\x1ecarillon/plugin/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"L\n" +
+	"\x1ecarillon/plugin/v1/model.proto\x12\x12carillon.plugin.v1\x1a\x1ecarillon/plugin/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x01\n" +
 	"\rModelManifest\x12\x14\n" +
 	"\x05tasks\x18\x01 \x03(\tR\x05tasks\x12%\n" +
-	"\x0edynamic_models\x18\x02 \x01(\bR\rdynamicModels\"i\n" +
+	"\x0edynamic_models\x18\x02 \x01(\bR\rdynamicModels\x125\n" +
+	"\x06models\x18\x03 \x03(\v2\x1d.carillon.plugin.v1.ModelInfoR\x06models\"i\n" +
 	"\rModelsRequest\x12,\n" +
 	"\x04call\x18\x01 \x01(\v2\x18.carillon.plugin.v1.CallR\x04call\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\tR\x04task\x12\x16\n" +
@@ -1753,10 +1780,11 @@ const file_carillon_plugin_v1_model_proto_rawDesc = "" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12$\n" +
 	"\x0etool_call_json\x18\x02 \x01(\fR\ftoolCallJson\x12\x1c\n" +
 	"\treasoning\x18\x03 \x01(\tR\treasoning\x12\x14\n" +
-	"\x05index\x18\x04 \x01(\x03R\x05index\"<\n" +
+	"\x05index\x18\x04 \x01(\x03R\x05index\"k\n" +
 	"\bProgress\x12\x1a\n" +
 	"\bfraction\x18\x01 \x01(\x01R\bfraction\x12\x14\n" +
-	"\x05label\x18\x02 \x01(\tR\x05label\"\xb6\x02\n" +
+	"\x05label\x18\x02 \x01(\tR\x05label\x12-\n" +
+	"\x04left\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x04left\"\xb6\x02\n" +
 	"\bArtifact\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04mime\x18\x02 \x01(\tR\x04mime\x12\x14\n" +
@@ -1784,10 +1812,11 @@ const file_carillon_plugin_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"UnitsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"S\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"~\n" +
 	"\rCancelRequest\x12,\n" +
 	"\x04call\x18\x01 \x01(\v2\x18.carillon.plugin.v1.CallR\x04call\x12\x14\n" +
-	"\x05state\x18\x02 \x01(\fR\x05state\"\xbd\x01\n" +
+	"\x05state\x18\x02 \x01(\fR\x05state\x12)\n" +
+	"\x03job\x18\x03 \x01(\v2\x17.carillon.plugin.v1.JobR\x03job\"\xbd\x01\n" +
 	"\x0eCancelResponse\x12\x18\n" +
 	"\astopped\x18\x01 \x01(\bR\astopped\x12/\n" +
 	"\x05usage\x18\x02 \x01(\v2\x19.carillon.plugin.v1.UsageR\x05usage\x12/\n" +
@@ -1846,54 +1875,57 @@ var file_carillon_plugin_v1_model_proto_goTypes = []any{
 	(*Next)(nil),                  // 30: carillon.plugin.v1.Next
 }
 var file_carillon_plugin_v1_model_proto_depIdxs = []int32{
-	24, // 0: carillon.plugin.v1.ModelsRequest.call:type_name -> carillon.plugin.v1.Call
-	3,  // 1: carillon.plugin.v1.ModelsResponse.models:type_name -> carillon.plugin.v1.ModelInfo
-	25, // 2: carillon.plugin.v1.ModelsResponse.cache_for:type_name -> google.protobuf.Duration
-	26, // 3: carillon.plugin.v1.ModelsResponse.fault:type_name -> carillon.plugin.v1.Fault
-	27, // 4: carillon.plugin.v1.ModelsResponse.notes:type_name -> carillon.plugin.v1.Notes
-	4,  // 5: carillon.plugin.v1.ModelInfo.prices:type_name -> carillon.plugin.v1.Price
-	25, // 6: carillon.plugin.v1.ModelInfo.typical:type_name -> google.protobuf.Duration
-	20, // 7: carillon.plugin.v1.Price.when:type_name -> carillon.plugin.v1.Price.WhenEntry
-	28, // 8: carillon.plugin.v1.Price.valid_from:type_name -> google.protobuf.Timestamp
-	6,  // 9: carillon.plugin.v1.Job.messages:type_name -> carillon.plugin.v1.Message
-	29, // 10: carillon.plugin.v1.Job.inputs:type_name -> carillon.plugin.v1.Media
-	7,  // 11: carillon.plugin.v1.Message.parts:type_name -> carillon.plugin.v1.Part
-	29, // 12: carillon.plugin.v1.Part.media:type_name -> carillon.plugin.v1.Media
-	24, // 13: carillon.plugin.v1.EstimateRequest.call:type_name -> carillon.plugin.v1.Call
-	5,  // 14: carillon.plugin.v1.EstimateRequest.job:type_name -> carillon.plugin.v1.Job
-	21, // 15: carillon.plugin.v1.EstimateResponse.units_max:type_name -> carillon.plugin.v1.EstimateResponse.UnitsMaxEntry
-	26, // 16: carillon.plugin.v1.EstimateResponse.fault:type_name -> carillon.plugin.v1.Fault
-	27, // 17: carillon.plugin.v1.EstimateResponse.notes:type_name -> carillon.plugin.v1.Notes
-	24, // 18: carillon.plugin.v1.RunRequest.call:type_name -> carillon.plugin.v1.Call
-	5,  // 19: carillon.plugin.v1.RunRequest.job:type_name -> carillon.plugin.v1.Job
-	12, // 20: carillon.plugin.v1.RunResponse.delta:type_name -> carillon.plugin.v1.Delta
-	14, // 21: carillon.plugin.v1.RunResponse.artifact:type_name -> carillon.plugin.v1.Artifact
-	13, // 22: carillon.plugin.v1.RunResponse.progress:type_name -> carillon.plugin.v1.Progress
-	30, // 23: carillon.plugin.v1.RunResponse.next:type_name -> carillon.plugin.v1.Next
-	16, // 24: carillon.plugin.v1.RunResponse.done:type_name -> carillon.plugin.v1.Done
-	26, // 25: carillon.plugin.v1.RunResponse.fault:type_name -> carillon.plugin.v1.Fault
-	17, // 26: carillon.plugin.v1.RunResponse.usage:type_name -> carillon.plugin.v1.Usage
-	27, // 27: carillon.plugin.v1.RunResponse.notes:type_name -> carillon.plugin.v1.Notes
-	15, // 28: carillon.plugin.v1.Artifact.vector:type_name -> carillon.plugin.v1.Vector
-	22, // 29: carillon.plugin.v1.Artifact.meta:type_name -> carillon.plugin.v1.Artifact.MetaEntry
-	23, // 30: carillon.plugin.v1.Usage.units:type_name -> carillon.plugin.v1.Usage.UnitsEntry
-	24, // 31: carillon.plugin.v1.CancelRequest.call:type_name -> carillon.plugin.v1.Call
-	17, // 32: carillon.plugin.v1.CancelResponse.usage:type_name -> carillon.plugin.v1.Usage
-	26, // 33: carillon.plugin.v1.CancelResponse.fault:type_name -> carillon.plugin.v1.Fault
-	27, // 34: carillon.plugin.v1.CancelResponse.notes:type_name -> carillon.plugin.v1.Notes
-	1,  // 35: carillon.plugin.v1.ModelService.Models:input_type -> carillon.plugin.v1.ModelsRequest
-	8,  // 36: carillon.plugin.v1.ModelService.Estimate:input_type -> carillon.plugin.v1.EstimateRequest
-	10, // 37: carillon.plugin.v1.ModelService.Run:input_type -> carillon.plugin.v1.RunRequest
-	18, // 38: carillon.plugin.v1.ModelService.Cancel:input_type -> carillon.plugin.v1.CancelRequest
-	2,  // 39: carillon.plugin.v1.ModelService.Models:output_type -> carillon.plugin.v1.ModelsResponse
-	9,  // 40: carillon.plugin.v1.ModelService.Estimate:output_type -> carillon.plugin.v1.EstimateResponse
-	11, // 41: carillon.plugin.v1.ModelService.Run:output_type -> carillon.plugin.v1.RunResponse
-	19, // 42: carillon.plugin.v1.ModelService.Cancel:output_type -> carillon.plugin.v1.CancelResponse
-	39, // [39:43] is the sub-list for method output_type
-	35, // [35:39] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	3,  // 0: carillon.plugin.v1.ModelManifest.models:type_name -> carillon.plugin.v1.ModelInfo
+	24, // 1: carillon.plugin.v1.ModelsRequest.call:type_name -> carillon.plugin.v1.Call
+	3,  // 2: carillon.plugin.v1.ModelsResponse.models:type_name -> carillon.plugin.v1.ModelInfo
+	25, // 3: carillon.plugin.v1.ModelsResponse.cache_for:type_name -> google.protobuf.Duration
+	26, // 4: carillon.plugin.v1.ModelsResponse.fault:type_name -> carillon.plugin.v1.Fault
+	27, // 5: carillon.plugin.v1.ModelsResponse.notes:type_name -> carillon.plugin.v1.Notes
+	4,  // 6: carillon.plugin.v1.ModelInfo.prices:type_name -> carillon.plugin.v1.Price
+	25, // 7: carillon.plugin.v1.ModelInfo.typical:type_name -> google.protobuf.Duration
+	20, // 8: carillon.plugin.v1.Price.when:type_name -> carillon.plugin.v1.Price.WhenEntry
+	28, // 9: carillon.plugin.v1.Price.valid_from:type_name -> google.protobuf.Timestamp
+	6,  // 10: carillon.plugin.v1.Job.messages:type_name -> carillon.plugin.v1.Message
+	29, // 11: carillon.plugin.v1.Job.inputs:type_name -> carillon.plugin.v1.Media
+	7,  // 12: carillon.plugin.v1.Message.parts:type_name -> carillon.plugin.v1.Part
+	29, // 13: carillon.plugin.v1.Part.media:type_name -> carillon.plugin.v1.Media
+	24, // 14: carillon.plugin.v1.EstimateRequest.call:type_name -> carillon.plugin.v1.Call
+	5,  // 15: carillon.plugin.v1.EstimateRequest.job:type_name -> carillon.plugin.v1.Job
+	21, // 16: carillon.plugin.v1.EstimateResponse.units_max:type_name -> carillon.plugin.v1.EstimateResponse.UnitsMaxEntry
+	26, // 17: carillon.plugin.v1.EstimateResponse.fault:type_name -> carillon.plugin.v1.Fault
+	27, // 18: carillon.plugin.v1.EstimateResponse.notes:type_name -> carillon.plugin.v1.Notes
+	24, // 19: carillon.plugin.v1.RunRequest.call:type_name -> carillon.plugin.v1.Call
+	5,  // 20: carillon.plugin.v1.RunRequest.job:type_name -> carillon.plugin.v1.Job
+	12, // 21: carillon.plugin.v1.RunResponse.delta:type_name -> carillon.plugin.v1.Delta
+	14, // 22: carillon.plugin.v1.RunResponse.artifact:type_name -> carillon.plugin.v1.Artifact
+	13, // 23: carillon.plugin.v1.RunResponse.progress:type_name -> carillon.plugin.v1.Progress
+	30, // 24: carillon.plugin.v1.RunResponse.next:type_name -> carillon.plugin.v1.Next
+	16, // 25: carillon.plugin.v1.RunResponse.done:type_name -> carillon.plugin.v1.Done
+	26, // 26: carillon.plugin.v1.RunResponse.fault:type_name -> carillon.plugin.v1.Fault
+	17, // 27: carillon.plugin.v1.RunResponse.usage:type_name -> carillon.plugin.v1.Usage
+	27, // 28: carillon.plugin.v1.RunResponse.notes:type_name -> carillon.plugin.v1.Notes
+	25, // 29: carillon.plugin.v1.Progress.left:type_name -> google.protobuf.Duration
+	15, // 30: carillon.plugin.v1.Artifact.vector:type_name -> carillon.plugin.v1.Vector
+	22, // 31: carillon.plugin.v1.Artifact.meta:type_name -> carillon.plugin.v1.Artifact.MetaEntry
+	23, // 32: carillon.plugin.v1.Usage.units:type_name -> carillon.plugin.v1.Usage.UnitsEntry
+	24, // 33: carillon.plugin.v1.CancelRequest.call:type_name -> carillon.plugin.v1.Call
+	5,  // 34: carillon.plugin.v1.CancelRequest.job:type_name -> carillon.plugin.v1.Job
+	17, // 35: carillon.plugin.v1.CancelResponse.usage:type_name -> carillon.plugin.v1.Usage
+	26, // 36: carillon.plugin.v1.CancelResponse.fault:type_name -> carillon.plugin.v1.Fault
+	27, // 37: carillon.plugin.v1.CancelResponse.notes:type_name -> carillon.plugin.v1.Notes
+	1,  // 38: carillon.plugin.v1.ModelService.Models:input_type -> carillon.plugin.v1.ModelsRequest
+	8,  // 39: carillon.plugin.v1.ModelService.Estimate:input_type -> carillon.plugin.v1.EstimateRequest
+	10, // 40: carillon.plugin.v1.ModelService.Run:input_type -> carillon.plugin.v1.RunRequest
+	18, // 41: carillon.plugin.v1.ModelService.Cancel:input_type -> carillon.plugin.v1.CancelRequest
+	2,  // 42: carillon.plugin.v1.ModelService.Models:output_type -> carillon.plugin.v1.ModelsResponse
+	9,  // 43: carillon.plugin.v1.ModelService.Estimate:output_type -> carillon.plugin.v1.EstimateResponse
+	11, // 44: carillon.plugin.v1.ModelService.Run:output_type -> carillon.plugin.v1.RunResponse
+	19, // 45: carillon.plugin.v1.ModelService.Cancel:output_type -> carillon.plugin.v1.CancelResponse
+	42, // [42:46] is the sub-list for method output_type
+	38, // [38:42] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_carillon_plugin_v1_model_proto_init() }

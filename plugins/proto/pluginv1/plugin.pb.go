@@ -206,7 +206,9 @@ type Manifest struct {
 	//
 	//	*Manifest_Social
 	//	*Manifest_Model
-	Kind          isManifest_Kind `protobuf_oneof:"kind"`
+	Kind isManifest_Kind `protobuf_oneof:"kind"`
+	// Of a plugin that is both: social is in kind, and this is here.
+	ModelBesides  *ModelManifest `protobuf:"bytes,22,opt,name=model_besides,json=modelBesides,proto3" json:"model_besides,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -367,6 +369,13 @@ func (x *Manifest) GetModel() *ModelManifest {
 		if x, ok := x.Kind.(*Manifest_Model); ok {
 			return x.Model
 		}
+	}
+	return nil
+}
+
+func (x *Manifest) GetModelBesides() *ModelManifest {
+	if x != nil {
+		return x.ModelBesides
 	}
 	return nil
 }
@@ -1092,7 +1101,7 @@ const file_carillon_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x0fDescribeRequest\x12!\n" +
 	"\fhost_version\x18\x01 \x01(\tR\vhostVersion\"L\n" +
 	"\x10DescribeResponse\x128\n" +
-	"\bmanifest\x18\x01 \x01(\v2\x1c.carillon.plugin.v1.ManifestR\bmanifest\"\xb3\x05\n" +
+	"\bmanifest\x18\x01 \x01(\v2\x1c.carillon.plugin.v1.ManifestR\bmanifest\"\xfb\x05\n" +
 	"\bManifest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -1113,7 +1122,8 @@ const file_carillon_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x0fsettings_schema\x18\x0e \x01(\fR\x0esettingsSchema\x12Q\n" +
 	"\x11capability_scopes\x18\x0f \x03(\v2$.carillon.plugin.v1.CapabilityScopesR\x10capabilityScopes\x12<\n" +
 	"\x06social\x18\x14 \x01(\v2\".carillon.plugin.v1.SocialManifestH\x00R\x06social\x129\n" +
-	"\x05model\x18\x15 \x01(\v2!.carillon.plugin.v1.ModelManifestH\x00R\x05modelB\x06\n" +
+	"\x05model\x18\x15 \x01(\v2!.carillon.plugin.v1.ModelManifestH\x00R\x05model\x12F\n" +
+	"\rmodel_besides\x18\x16 \x01(\v2!.carillon.plugin.v1.ModelManifestR\fmodelBesidesB\x06\n" +
 	"\x04kind\"J\n" +
 	"\x10CapabilityScopes\x12\x1e\n" +
 	"\n" +
@@ -1238,37 +1248,38 @@ var file_carillon_plugin_v1_plugin_proto_depIdxs = []int32{
 	4,  // 4: carillon.plugin.v1.Manifest.capability_scopes:type_name -> carillon.plugin.v1.CapabilityScopes
 	17, // 5: carillon.plugin.v1.Manifest.social:type_name -> carillon.plugin.v1.SocialManifest
 	18, // 6: carillon.plugin.v1.Manifest.model:type_name -> carillon.plugin.v1.ModelManifest
-	0,  // 7: carillon.plugin.v1.Auth.kind:type_name -> carillon.plugin.v1.Auth.Kind
-	6,  // 8: carillon.plugin.v1.Auth.oauth2:type_name -> carillon.plugin.v1.OAuth2
-	14, // 9: carillon.plugin.v1.OAuth2.authorize_params:type_name -> carillon.plugin.v1.OAuth2.AuthorizeParamsEntry
-	19, // 10: carillon.plugin.v1.Quota.scope:type_name -> carillon.plugin.v1.QuotaScope
-	20, // 11: carillon.plugin.v1.Quota.window:type_name -> google.protobuf.Duration
-	21, // 12: carillon.plugin.v1.ConnectRequest.call:type_name -> carillon.plugin.v1.Call
-	15, // 13: carillon.plugin.v1.ConnectRequest.input:type_name -> carillon.plugin.v1.ConnectRequest.InputEntry
-	22, // 14: carillon.plugin.v1.ConnectResponse.done:type_name -> carillon.plugin.v1.Credential
-	23, // 15: carillon.plugin.v1.ConnectResponse.fault:type_name -> carillon.plugin.v1.Fault
-	24, // 16: carillon.plugin.v1.ConnectResponse.notes:type_name -> carillon.plugin.v1.Notes
-	21, // 17: carillon.plugin.v1.AccountsRequest.call:type_name -> carillon.plugin.v1.Call
-	25, // 18: carillon.plugin.v1.AccountsResponse.accounts:type_name -> carillon.plugin.v1.Account
-	23, // 19: carillon.plugin.v1.AccountsResponse.fault:type_name -> carillon.plugin.v1.Fault
-	24, // 20: carillon.plugin.v1.AccountsResponse.notes:type_name -> carillon.plugin.v1.Notes
-	21, // 21: carillon.plugin.v1.RefreshRequest.call:type_name -> carillon.plugin.v1.Call
-	22, // 22: carillon.plugin.v1.RefreshResponse.credential:type_name -> carillon.plugin.v1.Credential
-	23, // 23: carillon.plugin.v1.RefreshResponse.fault:type_name -> carillon.plugin.v1.Fault
-	24, // 24: carillon.plugin.v1.RefreshResponse.notes:type_name -> carillon.plugin.v1.Notes
-	1,  // 25: carillon.plugin.v1.PluginService.Describe:input_type -> carillon.plugin.v1.DescribeRequest
-	8,  // 26: carillon.plugin.v1.PluginService.Connect:input_type -> carillon.plugin.v1.ConnectRequest
-	10, // 27: carillon.plugin.v1.PluginService.Accounts:input_type -> carillon.plugin.v1.AccountsRequest
-	12, // 28: carillon.plugin.v1.PluginService.Refresh:input_type -> carillon.plugin.v1.RefreshRequest
-	2,  // 29: carillon.plugin.v1.PluginService.Describe:output_type -> carillon.plugin.v1.DescribeResponse
-	9,  // 30: carillon.plugin.v1.PluginService.Connect:output_type -> carillon.plugin.v1.ConnectResponse
-	11, // 31: carillon.plugin.v1.PluginService.Accounts:output_type -> carillon.plugin.v1.AccountsResponse
-	13, // 32: carillon.plugin.v1.PluginService.Refresh:output_type -> carillon.plugin.v1.RefreshResponse
-	29, // [29:33] is the sub-list for method output_type
-	25, // [25:29] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	18, // 7: carillon.plugin.v1.Manifest.model_besides:type_name -> carillon.plugin.v1.ModelManifest
+	0,  // 8: carillon.plugin.v1.Auth.kind:type_name -> carillon.plugin.v1.Auth.Kind
+	6,  // 9: carillon.plugin.v1.Auth.oauth2:type_name -> carillon.plugin.v1.OAuth2
+	14, // 10: carillon.plugin.v1.OAuth2.authorize_params:type_name -> carillon.plugin.v1.OAuth2.AuthorizeParamsEntry
+	19, // 11: carillon.plugin.v1.Quota.scope:type_name -> carillon.plugin.v1.QuotaScope
+	20, // 12: carillon.plugin.v1.Quota.window:type_name -> google.protobuf.Duration
+	21, // 13: carillon.plugin.v1.ConnectRequest.call:type_name -> carillon.plugin.v1.Call
+	15, // 14: carillon.plugin.v1.ConnectRequest.input:type_name -> carillon.plugin.v1.ConnectRequest.InputEntry
+	22, // 15: carillon.plugin.v1.ConnectResponse.done:type_name -> carillon.plugin.v1.Credential
+	23, // 16: carillon.plugin.v1.ConnectResponse.fault:type_name -> carillon.plugin.v1.Fault
+	24, // 17: carillon.plugin.v1.ConnectResponse.notes:type_name -> carillon.plugin.v1.Notes
+	21, // 18: carillon.plugin.v1.AccountsRequest.call:type_name -> carillon.plugin.v1.Call
+	25, // 19: carillon.plugin.v1.AccountsResponse.accounts:type_name -> carillon.plugin.v1.Account
+	23, // 20: carillon.plugin.v1.AccountsResponse.fault:type_name -> carillon.plugin.v1.Fault
+	24, // 21: carillon.plugin.v1.AccountsResponse.notes:type_name -> carillon.plugin.v1.Notes
+	21, // 22: carillon.plugin.v1.RefreshRequest.call:type_name -> carillon.plugin.v1.Call
+	22, // 23: carillon.plugin.v1.RefreshResponse.credential:type_name -> carillon.plugin.v1.Credential
+	23, // 24: carillon.plugin.v1.RefreshResponse.fault:type_name -> carillon.plugin.v1.Fault
+	24, // 25: carillon.plugin.v1.RefreshResponse.notes:type_name -> carillon.plugin.v1.Notes
+	1,  // 26: carillon.plugin.v1.PluginService.Describe:input_type -> carillon.plugin.v1.DescribeRequest
+	8,  // 27: carillon.plugin.v1.PluginService.Connect:input_type -> carillon.plugin.v1.ConnectRequest
+	10, // 28: carillon.plugin.v1.PluginService.Accounts:input_type -> carillon.plugin.v1.AccountsRequest
+	12, // 29: carillon.plugin.v1.PluginService.Refresh:input_type -> carillon.plugin.v1.RefreshRequest
+	2,  // 30: carillon.plugin.v1.PluginService.Describe:output_type -> carillon.plugin.v1.DescribeResponse
+	9,  // 31: carillon.plugin.v1.PluginService.Connect:output_type -> carillon.plugin.v1.ConnectResponse
+	11, // 32: carillon.plugin.v1.PluginService.Accounts:output_type -> carillon.plugin.v1.AccountsResponse
+	13, // 33: carillon.plugin.v1.PluginService.Refresh:output_type -> carillon.plugin.v1.RefreshResponse
+	30, // [30:34] is the sub-list for method output_type
+	26, // [26:30] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_carillon_plugin_v1_plugin_proto_init() }

@@ -146,6 +146,7 @@ const (
 	Fault_KIND_TRANSIENT    Fault_Kind = 10 // provably not applied
 	Fault_KIND_PERMANENT    Fault_Kind = 11
 	Fault_KIND_AMBIGUOUS    Fault_Kind = 12 // may have been applied; never repeated blindly
+	Fault_KIND_OUT_OF_FUNDS Fault_Kind = 13 // refused; the account, or what the request may cost, does not reach
 )
 
 // Enum value maps for Fault_Kind.
@@ -164,6 +165,7 @@ var (
 		10: "KIND_TRANSIENT",
 		11: "KIND_PERMANENT",
 		12: "KIND_AMBIGUOUS",
+		13: "KIND_OUT_OF_FUNDS",
 	}
 	Fault_Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED":  0,
@@ -179,6 +181,7 @@ var (
 		"KIND_TRANSIENT":    10,
 		"KIND_PERMANENT":    11,
 		"KIND_AMBIGUOUS":    12,
+		"KIND_OUT_OF_FUNDS": 13,
 	}
 )
 
@@ -1215,7 +1218,7 @@ const file_carillon_plugin_v1_types_proto_rawDesc = "" +
 	"\tbytes_out\x18\a \x01(\x03R\bbytesOut\x12\x19\n" +
 	"\bbytes_in\x18\b \x01(\x03R\abytesIn\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\t \x01(\tR\trequestId\"\xb3\x06\n" +
+	"request_id\x18\t \x01(\tR\trequestId\"\xca\x06\n" +
 	"\x05Fault\x122\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1e.carillon.plugin.v1.Fault.KindR\x04kind\x128\n" +
 	"\x06source\x18\x02 \x01(\x0e2 .carillon.plugin.v1.Fault.SourceR\x06source\x12\x10\n" +
@@ -1232,7 +1235,7 @@ const file_carillon_plugin_v1_types_proto_rawDesc = "" +
 	"httpStatus\x12\x1a\n" +
 	"\bupstream\x18\n" +
 	" \x01(\tR\bupstream\x12\x14\n" +
-	"\x05cause\x18\v \x01(\tR\x05cause\"\x93\x02\n" +
+	"\x05cause\x18\v \x01(\tR\x05cause\"\xaa\x02\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11KIND_AUTH_EXPIRED\x10\x01\x12\x15\n" +
@@ -1247,7 +1250,8 @@ const file_carillon_plugin_v1_types_proto_rawDesc = "" +
 	"\x0eKIND_TRANSIENT\x10\n" +
 	"\x12\x12\n" +
 	"\x0eKIND_PERMANENT\x10\v\x12\x12\n" +
-	"\x0eKIND_AMBIGUOUS\x10\f\"\\\n" +
+	"\x0eKIND_AMBIGUOUS\x10\f\x12\x15\n" +
+	"\x11KIND_OUT_OF_FUNDS\x10\r\"\\\n" +
 	"\x06Source\x12\x16\n" +
 	"\x12SOURCE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSOURCE_PLATFORM\x10\x01\x12\x12\n" +

@@ -40,6 +40,8 @@ class TheTable(unittest.TestCase):
             return {"id": publish(ctx, url)}
         except Exception as error:
             f = fault_of(error, True)
+        if f.key == "test.refused":
+            self.assertEqual(f.message, json.loads(TABLE.read_text("utf8"))["sayings"][f.kind])
         kept: dict[str, Any] = {"kind": f.kind, "key": f.key, "source": f.source}
         if f.http_status:
             kept["http_status"] = f.http_status

@@ -1,5 +1,18 @@
 import { Fault, type Kind } from "./fault.js";
 
+/** What a refusal means, for people; the same in every SDK. Who knows better says it in the platform's words. */
+const SAYINGS: Partial<Record<Kind, string>> = {
+  auth_expired: "The platform does not accept the sign-in any more.",
+  permission: "The platform does not allow this account to do that.",
+  not_found: "The platform does not know what this refers to.",
+  unsupported: "The platform cannot do that.",
+  duplicate: "The platform says that it has this already.",
+  rate_limited: "The platform asks to wait.",
+  invalid: "The platform refuses this.",
+  transient: "The platform has trouble at the moment.",
+  ambiguous: "The platform does not say what became of this.",
+};
+
 const DAY = 24 * 3600 * 1000;
 
 /**
@@ -10,7 +23,7 @@ const DAY = 24 * 3600 * 1000;
  */
 export async function refusal(response: Response, commit: boolean, key: string): Promise<Fault> {
   const kind = kindOf(response.status, commit);
-  return new Fault(kind, key, `The platform answered ${response.status}.`, {
+  return new Fault(kind, key, SAYINGS[kind] ?? "", {
     httpStatus: response.status,
     retryAfter: retryAfter(response.headers.get("retry-after"), Date.now()),
     scope: kind === "rate_limited" ? "account" : undefined,

@@ -19,8 +19,9 @@ interface Want {
   scope?: string;
 }
 
-const { commits } = JSON.parse(readFileSync("../sdk/testdata/commits.json", "utf8")) as {
+const { commits, sayings } = JSON.parse(readFileSync("../sdk/testdata/commits.json", "utf8")) as {
   commits: (Raw & { name: string; at?: string; want: Want })[];
+  sayings: Record<string, string>;
 };
 
 async function publish(ctx: Context, url: string): Promise<string> {
@@ -45,6 +46,7 @@ for (const { name, at, want, ...does } of commits) {
       (id): Want => ({ id }),
       (error: unknown): Want => {
         const f = faultOf(error, true);
+        if (f.key === "test.refused") assert.equal(f.message, sayings[f.kind]);
         const kept: Want = { kind: f.kind, key: f.key, source: f.source };
         if (f.httpStatus) kept.http_status = f.httpStatus;
         if (want.retry_after_ms !== undefined) kept.retry_after_ms = f.retryAfter ?? 0;

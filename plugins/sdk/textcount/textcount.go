@@ -41,6 +41,11 @@ func Count(rule social.TextRule, text string) int {
 	return n + count(rule.Count, text[end:])
 }
 
+// In measures text in a unit; a link counts for its length, but on X.
+func In(unit social.Count, text string) int {
+	return Count(social.TextRule{Count: unit}, text)
+}
+
 func count(unit social.Count, text string) int {
 	switch unit {
 	case social.Graphemes:

@@ -22,6 +22,7 @@ var kinds = words(map[social.Kind]pb.Fault_Kind{
 	social.Transient:   pb.Fault_KIND_TRANSIENT,
 	social.Permanent:   pb.Fault_KIND_PERMANENT,
 	social.Ambiguous:   pb.Fault_KIND_AMBIGUOUS,
+	social.OutOfFunds:  pb.Fault_KIND_OUT_OF_FUNDS,
 })
 
 var sources = words(map[social.Source]pb.Fault_Source{

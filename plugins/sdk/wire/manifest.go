@@ -5,9 +5,9 @@ import (
 	"github.com/carillonhq/carillon/ports/social"
 )
 
-// FromManifest puts a social manifest on the wire.
+// FromManifest puts a manifest on the wire.
 func FromManifest(m social.Manifest) *pb.Manifest {
-	return &pb.Manifest{
+	out := &pb.Manifest{
 		Id: m.ID, Name: m.Name, Version: m.Version, Summary: m.Summary, Homepage: m.Homepage,
 		Auth: fromAuth(m.Auth), Egress: m.Egress, Quotas: each(m.Quotas, fromQuota),
 		Capabilities: each(m.Capabilities, func(c social.Capability) string { return string(c) }),
@@ -19,12 +19,22 @@ func FromManifest(m social.Manifest) *pb.Manifest {
 			Settle: fromDuration(m.Settle), KeyLife: fromDuration(m.KeyLife),
 		}},
 	}
+	switch ai := fromModelManifest(m.Model); {
+	case m.Social():
+		out.ModelBesides = ai
+	default:
+		out.Kind = &pb.Manifest_Model{Model: ai}
+	}
+	return out
 }
 
-// ToManifest takes a social manifest from the wire. Whether it makes sense is
+// ToManifest takes a manifest from the wire. Whether it makes sense is
 // for sdk.CheckManifest to say.
 func ToManifest(m *pb.Manifest) social.Manifest {
-	s := m.GetSocial()
+	s, ai := m.GetSocial(), m.GetModelBesides()
+	if m.GetModel() != nil {
+		ai = m.GetModel()
+	}
 	return social.Manifest{
 		ID: m.GetId(), Name: m.GetName(), Version: m.GetVersion(), Summary: m.GetSummary(), Homepage: m.GetHomepage(),
 		Auth: toAuth(m.GetAuth()), Egress: m.GetEgress(), Quotas: each(m.GetQuotas(), toQuota),
@@ -34,6 +44,7 @@ func ToManifest(m *pb.Manifest) social.Manifest {
 		SettingsSchema: m.GetSettingsSchema(), CapabilityScopes: each(m.GetCapabilityScopes(), toCapabilityScopes),
 		Formats: each(s.GetFormats(), toFormat), Dedup: dedups.word[s.GetDedup()],
 		Settle: toDuration(s.GetSettle()), KeyLife: toDuration(s.GetKeyLife()),
+		Model: toModelManifest(ai),
 	}
 }
 

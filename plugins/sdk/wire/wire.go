@@ -84,7 +84,7 @@ func broken(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 	switch f.Kind() {
 	case protoreflect.StringKind:
 		return Text(v.String()) != v.String()
-	case protoreflect.DoubleKind:
+	case protoreflect.DoubleKind, protoreflect.FloatKind:
 		return math.IsNaN(v.Float()) || math.IsInf(v.Float(), 0)
 	}
 	return false
@@ -96,6 +96,8 @@ func mended(f protoreflect.FieldDescriptor, v protoreflect.Value) protoreflect.V
 		return v
 	case f.Kind() == protoreflect.StringKind:
 		return protoreflect.ValueOfString(Text(v.String()))
+	case f.Kind() == protoreflect.FloatKind:
+		return protoreflect.ValueOfFloat32(0)
 	}
 	return protoreflect.ValueOfFloat64(0)
 }

@@ -15,9 +15,10 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/carillonhq/carillon/plugins/internal/faulty"
+	"github.com/carillonhq/carillon/plugins/sdk/textcount"
+	"github.com/carillonhq/carillon/ports/social"
 )
 
 // Options are the switches. The zero value is a public channel that the bot
@@ -278,7 +279,7 @@ func (in *params) messages(base Message) ([]Message, string) {
 		switch {
 		case strings.TrimSpace(base.Text) == "":
 			return nil, "Bad Request: message text is empty"
-		case utf8.RuneCountInString(base.Text) > maxText:
+		case textcount.In(social.Codepoints, base.Text) > maxText:
 			return nil, "Bad Request: message is too long"
 		}
 		return []Message{base}, entities(base.Text, base.ParseMode)
@@ -288,7 +289,7 @@ func (in *params) messages(base Message) ([]Message, string) {
 	kind := strings.TrimPrefix(in.method, "send")
 	base.Text = in.text("caption")
 	file, why := in.file(kind, kind)
-	if why == "" && utf8.RuneCountInString(base.Text) > maxCaption {
+	if why == "" && textcount.In(social.Codepoints, base.Text) > maxCaption {
 		why = "Bad Request: message caption is too long"
 	}
 	if why != "" {
@@ -317,7 +318,7 @@ func (in *params) album(base Message) (made []Message, why string) {
 		if why == "" {
 			why = entities(item.Caption, item.ParseMode)
 		}
-		if why == "" && utf8.RuneCountInString(item.Caption) > maxCaption {
+		if why == "" && textcount.In(social.Codepoints, item.Caption) > maxCaption {
 			why = "Bad Request: message caption is too long"
 		}
 		if why != "" {

@@ -4,6 +4,7 @@ package brandingtest
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/audit"
 	"github.com/carillonhq/carillon/tenants/branding"
@@ -23,6 +25,8 @@ type Store struct {
 	brands map[tenants.ID]branding.Brand
 	Above  map[tenants.ID]tenants.ID // by tenant
 	Names  map[tenants.ID]string
+	Proven map[tenants.ID]bool // whose sender's host is
+	Tidied []string            // the pictures that somebody is to look after
 }
 
 // Layers implements branding.Store.
@@ -31,14 +35,14 @@ func (s *Store) Layers(_ context.Context, tenant tenants.ID) (layers []branding.
 	defer s.mu.Unlock()
 	for ; tenant != ""; tenant = s.Above[tenant] {
 		if b, ok := s.brands[tenant]; ok {
-			layers = append(layers, branding.Layer{Tenant: tenant, Name: s.Names[tenant], Brand: b})
+			layers = append(layers, branding.Layer{Tenant: tenant, Name: s.Names[tenant], Brand: b, SenderProven: s.Proven[tenant]})
 		}
 	}
 	return layers, nil
 }
 
 // Save implements branding.Store.
-func (s *Store) Save(_ context.Context, tenant tenants.ID, b *branding.Brand, e audit.Entry) error {
+func (s *Store) Save(_ context.Context, tenant tenants.ID, b *branding.Brand, gone []string, e audit.Entry) error {
 	if err := b.Check(); err != nil {
 		return err
 	}
@@ -55,7 +59,40 @@ func (s *Store) Save(_ context.Context, tenant tenants.ID, b *branding.Brand, e 
 		s.brands = map[tenants.ID]branding.Brand{}
 	}
 	s.brands[tenant] = *b
+	s.Tidied = append(s.Tidied, gone...)
 	return nil
+}
+
+// Tidy implements branding.Store.
+func (s *Store) Tidy(_ context.Context, _ tenants.ID, picture string, _ time.Duration) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Tidied = append(s.Tidied, picture)
+	return nil
+}
+
+// Picture implements branding.Store.
+func (s *Store) Picture(_ context.Context, host tenants.ID, address string) (tenants.ID, *branding.Picture, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for tenant, b := range s.brands {
+		for _, pic := range []*branding.Picture{b.Logo, b.Favicon} {
+			if pic != nil && pic.Address == address && (host == "" || s.below(tenant, host) || s.below(host, tenant)) {
+				return tenant, pic, nil
+			}
+		}
+	}
+	return "", nil, branding.NoPicture()
+}
+
+// below reports whether tenant is above, or below it.
+func (s *Store) below(tenant, above tenants.ID) bool {
+	for ; tenant != ""; tenant = s.Above[tenant] {
+		if tenant == above {
+			return true
+		}
+	}
+	return false
 }
 
 // Run is the contract of a branding.Store. tree returns a tenant of the name
@@ -64,7 +101,7 @@ func Run(t *testing.T, s branding.Store, tree func(*testing.T) (parent, child, o
 	save := func(t *testing.T, tenant tenants.ID, b branding.Brand) error {
 		t.Helper()
 		b.UpdatedAt = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-		return s.Save(t.Context(), tenant, &b, audit.Of("system", "test", ""))
+		return s.Save(t.Context(), tenant, &b, nil, audit.Of("system", "test", ""))
 	}
 	t.Run("the nearest comes first, and nobody else's", func(t *testing.T) {
 		parent, child, other := tree(t)
@@ -98,6 +135,33 @@ func Run(t *testing.T, s branding.Store, tree func(*testing.T) (parent, child, o
 			if step.refused != fault.Is(err, fault.Conflict) {
 				t.Errorf("%+v: %v", step, err)
 			}
+		}
+	})
+	t.Run("a picture is shown on one line of the tree", func(t *testing.T) {
+		parent, child, other := tree(t)
+		address := strings.TrimPrefix(id.New("x"), "x_")
+		b := branding.Brand{
+			Product: "C", Favicon: &branding.Picture{ID: id.New("pic"), Address: address, MIME: "image/png", Bytes: 7, Width: 16, Height: 16},
+			SenderName: "C Team", Sender: "mail@c.example.com", ReplyTo: "re@c.example.com",
+		}
+		if err := save(t, child, b); err != nil {
+			t.Fatal(err)
+		}
+		layers, err := s.Layers(t.Context(), child)
+		if err != nil || len(layers) != 1 || !cmp.Equal(layers[0].Favicon, b.Favicon) || layers[0].Logo != nil || layers[0].Sender != b.Sender || layers[0].ReplyTo != b.ReplyTo || layers[0].SenderProven {
+			t.Errorf("%+v, %v", layers, err)
+		}
+		for host, there := range map[tenants.ID]bool{"": true, child: true, parent: true, other: false, tenants.NewID(): false} {
+			tenant, pic, err := s.Picture(t.Context(), host, address)
+			if there && (err != nil || tenant != child || !cmp.Equal(pic, b.Favicon)) || !there && !fault.Is(err, fault.NotFound) {
+				t.Errorf("at %q: %s, %+v, %v", host, tenant, pic, err)
+			}
+		}
+		if _, _, err := s.Picture(t.Context(), "", "nothing"); !fault.Is(err, fault.NotFound) {
+			t.Errorf("an address that nothing has: %v", err)
+		}
+		if err := s.Tidy(t.Context(), child, b.Favicon.ID, time.Hour); err != nil {
+			t.Error(err)
 		}
 	})
 	t.Run("nothing is said of nobody", func(t *testing.T) {

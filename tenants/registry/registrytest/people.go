@@ -100,6 +100,7 @@ func (s *Store) AskAccess(_ context.Context, child tenants.ID, a *registry.Acces
 	n.access[a.ID] = *a
 	n.tenant.Authz++
 	s.nodes[child] = n
+	s.noticed = append(s.noticed, Noticed{child, registry.Notice{Kind: registry.NoticeRequested, Access: a.ID}})
 	return nil
 }
 
@@ -168,6 +169,15 @@ func (tx *memTx) OpenInvitation(_ context.Context, email string) (*registry.Invi
 	return nil, missing("invitation")
 }
 
+func (tx *memTx) MemberAt(_ context.Context, email string) (bool, error) {
+	for user := range tx.members {
+		if at, ok := tx.emails[user]; ok && at == email {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 func (tx *memTx) Invitations(_ context.Context, before registry.InvitationID, limit int) ([]registry.Invitation, error) {
 	return latest(tx.invited, before, limit), nil
 }
@@ -205,6 +215,11 @@ func (tx *memTx) SaveInvitation(ctx context.Context, i *registry.Invitation) err
 
 func (tx *memTx) Send(_ context.Context, l registry.Letter) error {
 	tx.posted = append(tx.posted, l)
+	return nil
+}
+
+func (tx *memTx) Notify(_ context.Context, n registry.Notice) error {
+	tx.notices = append(tx.notices, n)
 	return nil
 }
 

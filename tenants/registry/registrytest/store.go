@@ -22,13 +22,34 @@ type Store struct {
 	mu    sync.Mutex
 	nodes map[tenants.ID]node
 	post  []Posted
-	told  map[tenants.ID][]Event
+
+	noticed []Noticed
+
+	told map[tenants.ID][]Event
+
+	// Emails are the addresses of people, as far as anybody has to know them.
+	Emails map[tenants.UserID]string
 }
 
 // A Posted is a letter that was put in the post, and whose.
 type Posted struct {
 	Tenant tenants.ID
 	registry.Letter
+}
+
+// A Noticed is a notice that was put in the post, and whose.
+type Noticed struct {
+	Tenant tenants.ID
+	registry.Notice
+}
+
+// Notices takes out the notices that were posted.
+func (s *Store) Notices() []Noticed {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.noticed
+	s.noticed = nil
+	return all
 }
 
 // Post takes out the letters that were posted.
@@ -87,7 +108,7 @@ func (s *Store) View(_ context.Context, tenant tenants.ID, fn func(registry.Tx) 
 	s.mu.Lock()
 	n := s.nodes[tenant].clone()
 	s.mu.Unlock()
-	return fn(&memTx{node: n})
+	return fn(&memTx{node: n, emails: s.Emails})
 }
 
 // Update implements registry.Store.
@@ -98,12 +119,15 @@ func (s *Store) Update(_ context.Context, tenant tenants.ID, fn func(registry.Tx
 	if !ok {
 		return missing("tenant")
 	}
-	tx := &memTx{node: n.clone()}
+	tx := &memTx{node: n.clone(), emails: s.Emails}
 	if err := fn(tx); err != nil {
 		return err
 	}
 	tx.tenant.Authz++
 	s.nodes[tenant] = tx.node
+	for _, n := range tx.notices {
+		s.noticed = append(s.noticed, Noticed{tenant, n})
+	}
 	for _, l := range tx.posted {
 		s.post = append(s.post, Posted{tenant, l})
 	}
@@ -285,8 +309,10 @@ func (s *Store) set(n node, by tenants.ID, state registry.State, reason string) 
 type memTx struct {
 	audittest.Recorder
 	node
-	posted []registry.Letter
-	told   []Event
+	emails  map[tenants.UserID]string
+	posted  []registry.Letter
+	notices []registry.Notice
+	told    []Event
 }
 
 func (tx *memTx) Tenant(context.Context) (*registry.Tenant, error) {

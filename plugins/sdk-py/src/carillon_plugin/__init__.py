@@ -8,7 +8,8 @@ from .faults import Fault, Kind, Source, Violation, fault_of, refusal, retry_aft
 from .http import MAX_ANSWER, Answer
 from .instance import instance_url
 from .log import log
-from .plugin import Connector, Finder, InvalidManifest, Lister, Meter, Plugin, Refresher, describe
+from .manifest import InvalidManifest
+from .plugin import Connector, Finder, Lister, Meter, Plugin, Refresher, describe
 from .serving import DRAIN, serve
 from .types import (
     Account,

@@ -92,13 +92,26 @@ def refusal(answer: Answer, commit: bool, key: str) -> Fault:
     return Fault(
         kind,
         key,
-        f"The platform answered {answer.status}.",
+        _SAYINGS[kind],
         http_status=answer.status,
         retry_after=retry_after(answer.headers.get("retry-after"), datetime.now(timezone.utc)),
         scope="account" if kind == "rate_limited" else "",
         upstream=answer.text[:4096],  # the wire cuts it to 2 KiB
     )
 
+
+# What a refusal means, for people; the same in every SDK.
+_SAYINGS: dict[Kind, str] = {
+    "auth_expired": "The platform does not accept the sign-in any more.",
+    "permission": "The platform does not allow this account to do that.",
+    "not_found": "The platform does not know what this refers to.",
+    "unsupported": "The platform cannot do that.",
+    "duplicate": "The platform says that it has this already.",
+    "rate_limited": "The platform asks to wait.",
+    "invalid": "The platform refuses this.",
+    "transient": "The platform has trouble at the moment.",
+    "ambiguous": "The platform does not say what became of this.",
+}
 
 _KINDS: dict[int, Kind] = {
     401: "auth_expired",

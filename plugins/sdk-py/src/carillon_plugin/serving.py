@@ -15,7 +15,8 @@ import grpc
 
 from .certificate import self_signed
 from .log import to_stderr
-from .plugin import InvalidManifest, Plugin
+from .manifest import InvalidManifest
+from .plugin import Plugin
 from .server import Server
 
 DRAIN = 10.0

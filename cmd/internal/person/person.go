@@ -1,4 +1,9 @@
-package main
+// Package person uses an installation like anybody, for the drivers that measure
+// it, break it and hold it against real peers: through the API, with a browser,
+// a token and patience.
+//
+// Start with New.
+package person
 
 import (
 	"context"
@@ -17,34 +22,41 @@ import (
 	"github.com/carillonhq/carillon/adapters/httpapi/client"
 )
 
-// person uses the API like anybody: with a browser, a token and patience.
-type person struct {
-	api     string
-	browser *http.Client
+// Person is somebody with an account. It is safe for concurrent use.
+type Person struct {
+	api      string
+	browser  *http.Client
+	email    string
+	password string
 
 	mu    sync.Mutex
 	token string
 	since time.Time
 }
 
+// Network is the practice network as a platform.
+const Network = "org.carillonhq.pigeon"
+
 // tokenLife is less than the server gives a session token.
 const tokenLife = 8 * time.Minute
 
-func newPerson(api string) *person {
+// New is somebody who reaches the installation at api, "http://host:port".
+func New(api, email, password string) *Person {
 	jar, _ := cookiejar.New(nil) // it cannot fail without options
-	return &person{api: api, browser: &http.Client{Jar: jar, Timeout: 10 * time.Second}}
+	return &Person{api: api, email: email, password: password, browser: &http.Client{Jar: jar, Timeout: 10 * time.Second}}
 }
 
-// in is a client for one tenant, signed in.
-func (p *person) in(ctx context.Context, tenant string) (*client.ClientWithResponses, error) {
-	token, err := p.signedIn(ctx)
+// In is a client for one tenant, signed in.
+func (p *Person) In(ctx context.Context, tenant string) (*client.ClientWithResponses, error) {
+	token, err := p.SignedIn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return client.NewClientWithResponses(p.api+"/api/v1", client.WithHTTPClient(p.browser), client.WithToken(token, tenant))
 }
 
-func (p *person) signedIn(ctx context.Context) (string, error) {
+// SignedIn is an access token that is good for a while.
+func (p *Person) SignedIn(ctx context.Context) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.token != "" && time.Since(p.since) < tokenLife {
@@ -54,30 +66,30 @@ func (p *person) signedIn(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	in, err := anyone.LoginWithResponse(ctx, client.Login{Email: openapi_types.Email(writer.Email), Password: string(writer.Password)})
+	in, err := anyone.LoginWithResponse(ctx, client.Login{Email: openapi_types.Email(p.email), Password: p.password})
 	if err != nil {
 		return "", err
 	}
 	if in.JSON200 == nil {
-		return "", said(in.HTTPResponse, in.Body)
+		return "", Said(in.HTTPResponse, in.Body)
 	}
 	p.token, p.since = in.JSON200.AccessToken, time.Now()
 	return p.token, nil
 }
 
-// connect goes through the network's consent page.
-func (p *person) connect(ctx context.Context, tenant, handle string) (channel string, err error) {
-	c, err := p.in(ctx, tenant)
+// Connect goes through the practice network's consent page and returns the channel.
+func (p *Person) Connect(ctx context.Context, tenant, handle string) (channel string, err error) {
+	c, err := p.In(ctx, tenant)
 	if err != nil {
 		return "", err
 	}
 	back := "/docs"
-	started, err := c.StartConnectionWithResponse(ctx, client.ConnectionInput{Platform: "org.carillonhq.pigeon", ReturnUrl: &back})
+	started, err := c.StartConnectionWithResponse(ctx, client.ConnectionInput{Platform: Network, ReturnUrl: &back})
 	if err != nil {
 		return "", err
 	}
 	if started.JSON201 == nil || started.JSON201.Redirect == nil {
-		return "", said(started.HTTPResponse, started.Body)
+		return "", Said(started.HTTPResponse, started.Body)
 	}
 	if err := p.consent(ctx, *started.JSON201.Redirect, handle); err != nil {
 		return "", err
@@ -96,13 +108,13 @@ func (p *person) connect(ctx context.Context, tenant, handle string) (channel st
 		done = next.JSON200
 	}
 	if done == nil || done.Channels == nil || len(*done.Channels) == 0 {
-		return "", said(got.HTTPResponse, got.Body)
+		return "", Said(got.HTTPResponse, got.Body)
 	}
 	return (*done.Channels)[0], nil
 }
 
 // consent presses the button of an account.
-func (p *person) consent(ctx context.Context, page, handle string) error {
+func (p *Person) consent(ctx context.Context, page, handle string) error {
 	to, err := url.Parse(page)
 	if err != nil {
 		return err
@@ -122,13 +134,13 @@ func (p *person) consent(ctx context.Context, page, handle string) error {
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	if err == nil && res.StatusCode != http.StatusOK {
-		err = said(res, body)
+		err = Said(res, body)
 	}
 	return err
 }
 
-// said is an answer that was not the one hoped for.
-func said(res *http.Response, body []byte) error {
+// Said is an answer that was not the one hoped for.
+func Said(res *http.Response, body []byte) error {
 	if res == nil {
 		return errors.New("no answer")
 	}

@@ -1,0 +1,13 @@
+package identity_test
+
+import (
+	"testing"
+
+	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/tenants/tenantstest"
+)
+
+// Every use case asks whether it may before it does anything.
+func TestEveryUseCaseAuthorises(t *testing.T) {
+	tenantstest.Authorises(t, identity.NewKeys(nil, tenantstest.Nobody{}, "2026-11-01", nil), nil)
+}

@@ -1,0 +1,13 @@
+package publishing_test
+
+import (
+	"testing"
+
+	"github.com/carillonhq/carillon/core/publishing"
+	"github.com/carillonhq/carillon/tenants/tenantstest"
+)
+
+// Every use case asks whether it may before it does anything.
+func TestEveryUseCaseAuthorises(t *testing.T) {
+	tenantstest.Authorises(t, publishing.New(nil, nil, nil, nil, tenantstest.Nobody{}), nil)
+}

@@ -1,0 +1,13 @@
+package audit_test
+
+import (
+	"testing"
+
+	"github.com/carillonhq/carillon/tenants/audit"
+	"github.com/carillonhq/carillon/tenants/tenantstest"
+)
+
+// Every use case asks whether it may before it does anything.
+func TestEveryUseCaseAuthorises(t *testing.T) {
+	tenantstest.Authorises(t, audit.New(nil, tenantstest.Nobody{}), nil)
+}

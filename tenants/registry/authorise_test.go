@@ -1,0 +1,13 @@
+package registry_test
+
+import (
+	"testing"
+
+	"github.com/carillonhq/carillon/tenants/registry"
+	"github.com/carillonhq/carillon/tenants/tenantstest"
+)
+
+// Every use case asks whether it may before it does anything.
+func TestEveryUseCaseAuthorises(t *testing.T) {
+	tenantstest.Authorises(t, registry.New(nil, tenantstest.Nobody{}, nil), nil)
+}
