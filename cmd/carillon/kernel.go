@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -27,7 +26,6 @@ import (
 	"github.com/carillonhq/carillon/adapters/pluginhost"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/rules"
-	"github.com/carillonhq/carillon/adapters/smtp"
 	"github.com/carillonhq/carillon/adapters/tracing"
 	"github.com/carillonhq/carillon/adapters/vault"
 	"github.com/carillonhq/carillon/adapters/webhooks"
@@ -185,23 +183,6 @@ func (k *kernel) openOutside(context.Context) (err error) {
 	}
 	k.limits.Times(int64(k.cfg.LimitsTimes))
 	return k.openMail()
-}
-
-func (k *kernel) openMail() (err error) {
-	if k.cfg.Mailbox != "" {
-		k.mailbox, err = mailbox.Open(k.cfg.Mailbox, time.Now)
-		k.mail = k.mailbox
-		return err
-	}
-	if k.cfg.MailURL == "" {
-		return errors.New("CARILLON_MAIL_URL is not set; people could not confirm their address")
-	}
-	c, err := smtp.ParseURL(k.cfg.MailURL, k.cfg.MailFrom)
-	if err != nil {
-		return fmt.Errorf("CARILLON_MAIL_URL: %w", err)
-	}
-	k.mail, err = smtp.New(c)
-	return err
 }
 
 func (k *kernel) openMedia(ctx context.Context) (err error) {

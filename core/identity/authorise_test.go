@@ -4,10 +4,11 @@ import (
 	"testing"
 
 	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/tenantstest"
 )
 
 // Every use case asks whether it may before it does anything.
 func TestEveryUseCaseAuthorises(t *testing.T) {
-	tenantstest.Authorises(t, identity.NewKeys(nil, tenantstest.Nobody{}, "2026-11-01", nil), nil)
+	tenantstest.Authorises(t, func(a tenants.Authorizer) any { return identity.NewKeys(nil, a, "2026-11-01", nil) }, nil)
 }

@@ -3,11 +3,12 @@ package audit_test
 import (
 	"testing"
 
+	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/audit"
 	"github.com/carillonhq/carillon/tenants/tenantstest"
 )
 
 // Every use case asks whether it may before it does anything.
 func TestEveryUseCaseAuthorises(t *testing.T) {
-	tenantstest.Authorises(t, audit.New(nil, tenantstest.Nobody{}), nil)
+	tenantstest.Authorises(t, func(a tenants.Authorizer) any { return audit.New(nil, a) }, nil)
 }

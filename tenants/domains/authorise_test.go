@@ -3,11 +3,12 @@ package domains_test
 import (
 	"testing"
 
+	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/domains"
 	"github.com/carillonhq/carillon/tenants/tenantstest"
 )
 
 // Every use case asks whether it may before it does anything.
 func TestEveryUseCaseAuthorises(t *testing.T) {
-	tenantstest.Authorises(t, domains.New(domains.Deps{Authz: tenantstest.Nobody{}}, "app.example.org"), nil)
+	tenantstest.Authorises(t, func(a tenants.Authorizer) any { return domains.New(domains.Deps{Authz: a}, "app.example.org") }, nil)
 }

@@ -3,11 +3,12 @@ package registry_test
 import (
 	"testing"
 
+	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/registry"
 	"github.com/carillonhq/carillon/tenants/tenantstest"
 )
 
 // Every use case asks whether it may before it does anything.
 func TestEveryUseCaseAuthorises(t *testing.T) {
-	tenantstest.Authorises(t, registry.New(nil, tenantstest.Nobody{}, nil), nil)
+	tenantstest.Authorises(t, func(a tenants.Authorizer) any { return registry.New(nil, a, nil) }, nil)
 }

@@ -196,3 +196,56 @@ func TestWhatWasTakenInBetweenIsTaken(t *testing.T) {
 		t.Error("nobody joins")
 	}
 }
+
+// Nobody takes from those above them, nor gives a role what they have not.
+func TestNobodyReachesAboveThemselves(t *testing.T) {
+	w := setup(t)
+	ctx := t.Context()
+	owner := w.resolve(t, w.owner, w.shop)
+	user := person()
+	_, err := w.AddMember(ctx, owner, user, tenants.Admin)
+	must(t, err)
+	admin := w.resolve(t, user, w.shop)
+	if got := reason(w.RemoveMember(ctx, admin, w.owner)); got != "role.above_own" {
+		t.Errorf("removing an owner: %q", got)
+	}
+	w.role(t, owner, "helper", "tenant.read")
+	if _, err := w.UpdateRole(ctx, admin, "helper", "helper", []tenants.Action{"tenant.suspend"}, 0); !fault.Is(err, fault.Forbidden) {
+		t.Errorf("a role with more than its author has: %v", err)
+	}
+	if _, err := w.UpdateRole(ctx, owner, "helper", strings.Repeat("x", 200), []tenants.Action{"tenant.read"}, 0); reason(err) != "role.title" {
+		t.Errorf("a title that is long: %v", err)
+	}
+	agency := w.resolve(t, w.owner, w.agency)
+	w.role(t, agency, "above", "tenant.read")
+	w.role(t, owner, "another", "tenant.read")
+	if _, err := w.CreateRole(ctx, owner, "above", "above", []tenants.Action{"tenant.read"}); reason(err) != "role.exists" {
+		t.Errorf("a name from above: %v", err)
+	}
+}
+
+// Letters to one address, and what waits, have an end.
+func TestInvitationsHaveAnEnd(t *testing.T) {
+	w := setup(t)
+	ctx := t.Context()
+	owner := w.resolve(t, w.owner, w.shop)
+	inv, _ := w.invite(t, owner, "ann@example.com", tenants.Viewer)
+	var err error
+	for range 20 {
+		*w.clock = w.clock.Add(2 * time.Minute)
+		if _, err = w.Resend(ctx, owner, inv.ID); err != nil {
+			break
+		}
+	}
+	if reason(err) != "invitation.too_many_letters" {
+		t.Errorf("after twenty letters: %v", err)
+	}
+	for i := range registry.MaxInvitations {
+		if _, err = w.Invite(ctx, owner, strings.Repeat("a", 1+i%50)+id.New("x")+"@example.com", tenants.Viewer); err != nil {
+			break
+		}
+	}
+	if reason(err) != "invitation.too_many" {
+		t.Errorf("after %d invitations: %v", registry.MaxInvitations, err)
+	}
+}

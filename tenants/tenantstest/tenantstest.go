@@ -30,12 +30,14 @@ func (w Without) Allow(ctx context.Context, who tenants.Scope, act tenants.Actio
 	return nil
 }
 
-// Authorises calls every use case of a service that was made with Nobody, as an
-// owner and with nothing else filled in: each has to refuse before it looks at
-// anything. but names those that ask nobody, with a reason.
-func Authorises(t *testing.T, service any, but map[string]string) {
+// Authorises calls every use case of the service that build makes, as an owner
+// and with nothing else filled in: each has to ask whether it may before it
+// looks at anything, and to refuse without that very action. but names those
+// that ask nobody, with a reason.
+func Authorises(t *testing.T, build func(tenants.Authorizer) any, but map[string]string) {
 	t.Helper()
-	v, asked, left := reflect.ValueOf(service), 0, len(but)
+	first := new(asked)
+	v, n, left := reflect.ValueOf(build(first)), 0, len(but)
 	for i := range v.NumMethod() {
 		m := v.Type().Method(i)
 		if m.Type.NumIn() < 3 || m.Type.In(2) != reflect.TypeFor[tenants.Scope]() {
@@ -45,12 +47,26 @@ func Authorises(t *testing.T, service any, but map[string]string) {
 			left--
 			continue
 		}
-		asked++
-		t.Run(m.Name, func(t *testing.T) { refuses(t, v.Method(i)) })
+		n++
+		t.Run(m.Name, func(t *testing.T) {
+			first.act = ""
+			refuses(t, v.Method(i))
+			refuses(t, reflect.ValueOf(build(Without(first.act))).Method(i))
+		})
 	}
-	if asked == 0 || left != 0 {
-		t.Errorf("%d use cases asked, %d exceptions are of none", asked, left)
+	if n == 0 || left != 0 {
+		t.Errorf("%d use cases asked, %d exceptions are of none", n, left)
 	}
+}
+
+// asked allows nothing, and keeps what it was asked first.
+type asked struct{ act tenants.Action }
+
+func (a *asked) Allow(ctx context.Context, who tenants.Scope, act tenants.Action) error {
+	if a.act == "" {
+		a.act = act
+	}
+	return Nobody{}.Allow(ctx, who, act)
 }
 
 func refuses(t *testing.T, method reflect.Value) {
