@@ -91,3 +91,12 @@ func (w *world) ticket(tenant tenants.ID, token string) string {
 func in(tenant tenants.ID, token string) map[string]string {
 	return map[string]string{"Authorization": "Bearer " + token, "Carillon-Tenant": string(tenant)}
 }
+
+// archived is the token of an address of an archive.
+func (s *scene) archived() string {
+	name := s.export(s.tenant)
+	postgrestest.Exec(s.t, s.db, "update exports set state = 'ready', attempt = 1, expires_at = now() + interval '1 hour' where id = $1", name)
+	u, err := url.Parse(s.got("POST", "/exports/"+name+":link")["url"])
+	must(s.t, err)
+	return u.Query().Get("token")
+}

@@ -80,6 +80,7 @@ var purposes = []purpose{
 	}},
 	{"trip to a platform", nil, (*scene).connecting},
 	{"event ticket", []string{"key event-ticket"}, func(s *scene) string { return s.got("POST", "/events/ticket")["ticket"] }},
+	{"archive", []string{"key download"}, (*scene).archived},
 	{"cursor", []string{"key cursor"}, func(s *scene) string { return s.got("GET", "/posts?limit=1")["next_cursor"] }},
 	{"media for a plugin", []string{"key gateway"}, func(s *scene) string {
 		_, pass, _ := strings.Cut(s.passes.URL(s.tenant, media.NewID(time.Now()), time.Hour), "/m/")
