@@ -24,6 +24,12 @@ var statements = map[string]int{
 // computed are the parts of statements that are not written down as they are,
 // each with the reason why nobody outside has a say in them.
 var computed = map[string]string{
+	"sealed.go Older: ctx":                       "a column or table of the sealed things that the program lists, see sealed.go",
+	"sealed.go Replace: c.set":                   "a column or table of the sealed things that the program lists, see sealed.go",
+	"sealed.go older: c.box":                     "a column or table of the sealed things that the program lists, see sealed.go",
+	"sealed.go older: c.from":                    "a column or table of the sealed things that the program lists, see sealed.go",
+	"sealed.go older: c.place":                   "a column or table of the sealed things that the program lists, see sealed.go",
+	"sealed.go older: c.row":                     "a column or table of the sealed things that the program lists, see sealed.go",
 	"batched.go CopyFrom: table":                 "River's own tables, named in its source and quoted",
 	"batched.go CopyFrom: columns":               "River's own columns, named in its source and quoted",
 	"erasures.go Of: erasure.ErrNotFound":        "what a row that is not there is called",

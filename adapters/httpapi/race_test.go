@@ -109,7 +109,7 @@ func TestNothingIsOverdoneAtOnce(t *testing.T) {
 func (w *world) most(room, n int, path string, as map[string]string, body func(int) string) {
 	w.t.Helper()
 	good, refused := w.together(n, "POST", path, as, body)
-	if len(good) != room && (len(good) > room || refused["busy"] == 0) { // who was told to try again may have left room
+	if len(good) != room && (len(good) > room || refused["request.busy"] == 0) { // who was told to try again may have left room
 		w.t.Errorf("%d of %d got in where there is room for %d: %v", len(good), n, room, refused)
 	}
 }
