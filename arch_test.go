@@ -99,7 +99,7 @@ var confined = map[string][]string{
 	"github.com/wneessen/go-mail":           {"adapters/smtp"},
 	"github.com/pressly/goose":              {"adapters/postgres"},
 	"github.com/spf13/cobra":                {"cmd"},
-	"golang.org/x/image":                    {"adapters/imaging"}, // untrusted bytes are decoded in a child
+	"golang.org/x/image":                    {"adapters/imaging", "plugins/local"}, // untrusted bytes are decoded in a child; cards decode none
 	"github.com/santhosh-tekuri/jsonschema": {"adapters/rules"},
 	"github.com/rivo/uniseg":                {"plugins/sdk/textcount"}, // texts are counted in one place
 	"github.com/expr-lang/expr":             {"plugins/declarative"},   // what a file may compute is decided in one place
@@ -109,6 +109,7 @@ var confined = map[string][]string{
 	"golang.org/x/oauth2":                   {"adapters/oidc"}, // platforms have dialects, which adapters/oauth knows itself
 	"github.com/coreos/go-oidc":             {"adapters/oidc"},
 	"github.com/pquerna/otp":                {"adapters/totp"},
+	"github.com/sashabaranov/go-openai":     {"plugins/openai"},
 	"github.com/go-webauthn/webauthn":       {"adapters/webauthn"},
 }
 

@@ -27,6 +27,8 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/pluginhost"
 	"github.com/carillonhq/carillon/adapters/sandbox"
+	"github.com/carillonhq/carillon/plugins/local"
+	"github.com/carillonhq/carillon/plugins/openai"
 	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/ports/social"
 )
@@ -97,6 +99,10 @@ func fixture(name string) {
 		os.Exit(3)
 	case "vendor":
 		sdk.Serve(vendor{})
+	case "openai":
+		sdk.Serve(openai.New(openai.FromEnv(os.Getenv)))
+	case "local":
+		sdk.Serve(local.New())
 	case "liar":
 		sdk.Serve(liar{})
 	case "moody":

@@ -80,7 +80,7 @@ func TestEitherProgramIsEveryPlugin(t *testing.T) {
 			if p.file != nil {
 				must(t, os.Rename(path, path+".old"))
 			}
-			if n := len(host.List(t.Context())); n != len(specs) {
+			if n := len(host.List(t.Context())) + len(host.Vendors(t.Context())); n != len(specs) {
 				t.Errorf("%d of %d plugins start", n, len(specs))
 			}
 			for _, s := range host.Status() {

@@ -14,27 +14,30 @@ import (
 	"github.com/carillonhq/carillon/plugins/bluesky"
 	"github.com/carillonhq/carillon/plugins/declarative"
 	"github.com/carillonhq/carillon/plugins/discord"
+	"github.com/carillonhq/carillon/plugins/local"
 	"github.com/carillonhq/carillon/plugins/mastodon"
+	"github.com/carillonhq/carillon/plugins/openai"
 	"github.com/carillonhq/carillon/plugins/pigeon"
 	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/plugins/telegram"
-	"github.com/carillonhq/carillon/ports/social"
 )
 
-var table = map[string]func(getenv func(string) string) (social.Platform, error){
-	"bluesky": func(getenv func(string) string) (social.Platform, error) {
+var table = map[string]func(getenv func(string) string) (sdk.Plugin, error){
+	"bluesky": func(getenv func(string) string) (sdk.Plugin, error) {
 		return bluesky.New(bluesky.Options{HTTP: sdk.HTTPClient(), AppView: getenv("CARILLON_BLUESKY_APPVIEW")}), nil
 	},
-	"mastodon": func(func(string) string) (social.Platform, error) {
+	"local":  func(func(string) string) (sdk.Plugin, error) { return local.New(), nil },
+	"openai": func(getenv func(string) string) (sdk.Plugin, error) { return openai.New(openai.FromEnv(getenv)), nil },
+	"mastodon": func(func(string) string) (sdk.Plugin, error) {
 		return mastodon.New(mastodon.Options{HTTP: sdk.HTTPClient()}), nil
 	},
-	"discord": func(getenv func(string) string) (social.Platform, error) {
+	"discord": func(getenv func(string) string) (sdk.Plugin, error) {
 		return discord.New(declarative.FromEnv(getenv))
 	},
-	"telegram": func(getenv func(string) string) (social.Platform, error) {
+	"telegram": func(getenv func(string) string) (sdk.Plugin, error) {
 		return telegram.New(declarative.FromEnv(getenv))
 	},
-	"pigeon": func(getenv func(string) string) (social.Platform, error) {
+	"pigeon": func(getenv func(string) string) (sdk.Plugin, error) {
 		opt, err := pigeon.FromEnv(getenv)
 		opt.HTTP = sdk.HTTPClient()
 		return pigeon.New(opt), err
@@ -45,7 +48,7 @@ var table = map[string]func(getenv func(string) string) (social.Platform, error)
 func Args(name string) []string { return []string{"plugin", "serve", name} }
 
 // Open is the plugin with that name, which reads its settings from getenv.
-func Open(name string, getenv func(string) string) (social.Platform, error) {
+func Open(name string, getenv func(string) string) (sdk.Plugin, error) {
 	open, ok := table[name]
 	if !ok {
 		return nil, fmt.Errorf("there is no plugin %q", name)
@@ -57,7 +60,7 @@ func Open(name string, getenv func(string) string) (social.Platform, error) {
 // the path of its file. It returns only what kept it from beginning. What is
 // wrong with a file is said with line, column and field.
 func Serve(args []string) error {
-	var p social.Platform
+	var p sdk.Plugin
 	var err error
 	switch {
 	case len(args) == 2 && args[0] == "declarative":
