@@ -12,6 +12,7 @@ BUILD := CGO_ENABLED=0 $(GO) build -trimpath
 SEED  ?= 1
 POSTS ?= 1000
 KILLS ?= 100
+REQUESTS ?= 1000000
 # What runs under the race detector, and only there: a second run without it would find nothing more.
 RACE  := ./adapters/pluginhost/... ./core/... ./adapters/jobs/... ./adapters/dispatch/...
 LONG  := ./cmd/carillon ./docs/plugins ./plugins/examples ./adapters/conformance ./adapters/httpapi ./adapters/postgres
@@ -58,7 +59,7 @@ test-race:
 	$(GO) test -timeout 20m -p 2 -race $(RACE)
 
 .PHONY: check
-check: deps verify lint secure test mutants-short crash-short demo ## What CI runs
+check: deps verify lint secure test mutants-short crash-short mutate-short demo ## What CI runs
 
 .PHONY: lint
 lint: ## Format and lint, with fault points and without
@@ -115,6 +116,14 @@ crash: deps ## Try to lose or double a post: SEED=1 POSTS=1000 KILLS=100
 crash-short: deps ## The short form of it, with its control, then mostly about plugins, for CI
 	$(GO) run ./cmd/crash -short
 	$(GO) run ./cmd/crash -short -plugins
+
+.PHONY: mutate
+mutate: deps build ## Send requests that are almost right, and look at every answer: SEED=1 REQUESTS=1000000
+	$(GO) run ./cmd/mutate -seed $(SEED) -requests $(REQUESTS)
+
+.PHONY: mutate-short
+mutate-short: deps build ## As many of them as fit into twenty seconds, for CI
+	$(GO) run ./cmd/mutate -short
 
 .PHONY: bench
 bench: deps build ## Measure; docs/benchmarks.md explains the figures

@@ -7,11 +7,13 @@ set -euo pipefail
 if [ "${1:-}" = test ]; then
   missing=()
   for tool in jq curl; do command -v $tool >/dev/null || missing+=("$tool"); done
+  # Some take a Redis away.
+  command -v redis-server >/dev/null || missing+=(redis-server)
   # One test opens a page in a browser.
   [ -n "${CHROMIUM:-}" ] || command -v chromium chromium-browser google-chrome >/dev/null || [ -e "/Applications/Google Chrome.app" ] || missing+=(chromium)
   if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-      echo "The tests follow the documentation and open a page, which takes ${missing[*]}: sudo apt-get install ${missing[*]}" >&2
+      echo "The tests follow the documentation, open a page and take a Redis away, which takes ${missing[*]}: sudo apt-get install ${missing[*]}" >&2
       exit 1
     fi
     echo "installing ${missing[*]}"

@@ -105,7 +105,7 @@ var doors = []door{
 	{"page of another list", nil, asked("/api/v1/media?cursor=")},
 	{"media gateway", []string{"media for a plugin"}, func(s *scene, token string) (int, string) {
 		w, files := httptest.NewRecorder(), new(nothing)
-		gateway.New(s.passes, files).ServeHTTP(w, httptest.NewRequest("GET", "/m/"+token, nil))
+		gateway.New(s.passes, files).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/m/"+token, nil))
 		if files.asked {
 			return http.StatusOK, "there would be a file"
 		}

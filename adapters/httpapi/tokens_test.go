@@ -51,7 +51,7 @@ var purposes = []purpose{
 	}},
 	{"password reset", []string{"crs_", "purpose reset"}, func(s *scene) string {
 		user, _ := s.person() // whose sessions it ends
-		link, err := s.world.names.Link(s.t.Context(), user)
+		link, err := s.names.Link(s.t.Context(), user)
 		must(s.t, err)
 		return link.Reveal()
 	}},

@@ -2,11 +2,11 @@ package imaging
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"image"
 	"image/gif"
 	"image/jpeg"
-	"image/png"
 	"io"
 	"strings"
 
@@ -56,7 +56,7 @@ func inspect(r io.ReaderAt) (mime string, cfg image.Config, err error) {
 	}
 	switch mime = sniff(magic); mime {
 	case mimePNG:
-		cfg, err = png.DecodeConfig(header)
+		cfg, err = sizeOfPNG(header)
 	case mimeJPEG:
 		cfg, err = jpeg.DecodeConfig(header)
 	case mimeGIF:
@@ -70,6 +70,19 @@ func inspect(r io.ReaderAt) (mime string, cfg image.Config, err error) {
 		return "", cfg, errUnreadable(err)
 	}
 	return mime, cfg, fits(cfg)
+}
+
+// sizeOfPNG reads the first chunk, which says it. The library would go on to the
+// palette, past any number of chunks before it.
+func sizeOfPNG(header *bufio.Reader) (cfg image.Config, err error) {
+	head, err := header.Peek(24)
+	if err != nil {
+		return cfg, err
+	}
+	if string(head[12:16]) != "IHDR" {
+		return cfg, errors.New("PNG without a header")
+	}
+	return image.Config{Width: int(binary.BigEndian.Uint32(head[16:])), Height: int(binary.BigEndian.Uint32(head[20:]))}, nil
 }
 
 func fits(cfg image.Config) error {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/egress"
 	"github.com/carillonhq/carillon/adapters/kms"
+	"github.com/carillonhq/carillon/adapters/kms/transittest"
 	"github.com/carillonhq/carillon/adapters/vault"
 	"github.com/carillonhq/carillon/ports/fault"
 	port "github.com/carillonhq/carillon/ports/kms"
@@ -100,7 +101,7 @@ func TestAFileThatIsBeingWritten(t *testing.T) {
 	}
 }
 
-func transit(f *fake, now func() time.Time, token func() string) *kms.Transit {
+func transit(f *transittest.Fake, now func() time.Time, token func() string) *kms.Transit {
 	out := egress.New(egress.Options{AllowPrivate: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	return kms.NewTransit(kms.TransitConfig{
 		Address: f.URL, Mount: "transit", Key: "carillon", Namespace: "team", Client: out.Client(10*time.Second, 1<<20), Now: now,
@@ -110,22 +111,22 @@ func transit(f *fake, now func() time.Time, token func() string) *kms.Transit {
 
 func TestTransit(t *testing.T) {
 	kmstest.Run(t, func(t *testing.T) kmstest.Bench {
-		f := newFake(t)
+		f := transittest.New(t)
 		k := transit(f, time.Now, func() string { return "hvs.first" })
 		return kmstest.Bench{
 			Keeper: k,
-			Next:   func(*testing.T) port.Keeper { f.change(f.rotate); return k },
-			Drop:   func(*testing.T) port.Keeper { f.change(func() { f.oldest = 2 }); return k },
+			Next:   func(*testing.T) port.Keeper { f.Change(f.Rotate); return k },
+			Drop:   func(*testing.T) port.Keeper { f.Change(func() { f.Oldest = 2 }); return k },
 			Lock: func(*testing.T) func() {
-				f.change(func() { f.sealed = true })
-				return func() { f.change(func() { f.sealed = false }) }
+				f.Change(func() { f.Sealed = true })
+				return func() { f.Change(func() { f.Sealed = false }) }
 			},
 		}
 	})
 }
 
 func TestTheTokenIsRenewedAndReplaced(t *testing.T) {
-	f := newFake(t)
+	f := transittest.New(t)
 	now, token := time.Now(), "hvs.first"
 	k := transit(f, func() time.Time { return now }, func() string { return token })
 	use := func() error {
@@ -137,14 +138,14 @@ func TestTheTokenIsRenewedAndReplaced(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if f.renewed != 1 {
-		t.Errorf("renewed %d times at first", f.renewed)
+	if f.Renewed != 1 {
+		t.Errorf("renewed %d times at first", f.Renewed)
 	}
 	now = now.Add(31 * time.Minute)
-	if err := use(); err != nil || f.renewed != 2 {
-		t.Errorf("renewed %d times after half its life, %v", f.renewed, err)
+	if err := use(); err != nil || f.Renewed != 2 {
+		t.Errorf("renewed %d times after half its life, %v", f.Renewed, err)
 	}
-	f.change(func() { f.token = "hvs.second" }) // the first was revoked
+	f.Change(func() { f.Token = "hvs.second" }) // the first was revoked
 	if err := use(); !fault.Is(err, fault.Unavailable) || strings.Contains(err.Error(), "hvs.") {
 		t.Errorf("with a token that has ended: %v", err)
 	}
@@ -156,23 +157,23 @@ func TestTheTokenIsRenewedAndReplaced(t *testing.T) {
 
 // Nothing that was kept leads Vault elsewhere.
 func TestANameLeadsNowhereElse(t *testing.T) {
-	f := newFake(t)
+	f := transittest.New(t)
 	k := transit(f, time.Now, func() string { return "hvs.first" })
 	for _, name := range []string{"transit/other/1", "transit/carillon/../../sys/1", "transit/carillon/1:x", "transit/carillon/01", "master/1", "transit/carillon/-1"} {
 		if _, err := k.Unwrap(t.Context(), port.Wrapped{Key: name, Bytes: []byte("x")}, nil); err == nil {
 			t.Errorf("%s opens", name)
 		}
 	}
-	if slices.ContainsFunc(f.seen, func(s string) bool {
+	if slices.ContainsFunc(f.Seen, func(s string) bool {
 		return !strings.Contains(s, "/transit/decrypt/carillon") && !strings.Contains(s, "renew-self")
 	}) {
-		t.Errorf("asked %q", f.seen)
+		t.Errorf("asked %q", f.Seen)
 	}
 }
 
 // Vault that is not there, and one that answers nonsense, are away: nothing is lost.
 func TestAVaultThatIsAway(t *testing.T) {
-	f := newFake(t)
+	f := transittest.New(t)
 	k := transit(f, time.Now, func() string { return "hvs.first" })
 	w, err := k.Wrap(t.Context(), []byte("key"), []byte("b"))
 	if err != nil {

@@ -2,6 +2,7 @@ package kms
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -59,3 +60,7 @@ func (t *Transit) fresh() (secret.Secret, error) {
 	}
 	return token, nil
 }
+
+// Format implements fmt.Formatter: fmt would print a field that is not exported
+// without asking it.
+func (*Transit) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("transit")) }

@@ -20,7 +20,12 @@ func (s keys) View(ctx context.Context, who tenants.ID, fn func(identity.KeyTx) 
 }
 
 func (s keys) Update(ctx context.Context, who tenants.ID, fn func(identity.KeyTx) error) error {
-	return s.db.update(ctx, who, func(_ context.Context, tx tx) error { return fn(keyTx{tx}) })
+	return s.db.update(ctx, who, func(ctx context.Context, tx tx) error {
+		if err := tx.inTurn(ctx, keyLock); err != nil {
+			return err
+		}
+		return fn(keyTx{tx})
+	})
 }
 
 func (s keys) Holder(ctx context.Context, id identity.KeyID) (*identity.Holder, error) {
@@ -89,6 +94,9 @@ func (r *keyRow) key() identity.Key {
 }
 
 type keyTx struct{ tx }
+
+// keyLock makes changes of one tenant's keys take turns: there is a most of them.
+const keyLock = 7_226_047
 
 func (tx keyTx) Keys(ctx context.Context) ([]identity.Key, error) {
 	var rows []keyRow

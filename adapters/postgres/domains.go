@@ -41,7 +41,7 @@ const domainLock = 7_226_019
 
 func (s domainStore) Update(ctx context.Context, tenant tenants.ID, fn func(domains.Tx) error) error {
 	return s.db.update(ctx, tenant, func(ctx context.Context, tx tx) error {
-		if _, err := tx.ExecContext(ctx, "select pg_advisory_xact_lock(?, hashtext(?))", domainLock, string(tenant)); err != nil {
+		if err := tx.inTurn(ctx, domainLock); err != nil {
 			return err
 		}
 		return fn(domainTx{tx})

@@ -165,3 +165,10 @@ func (tx tx) enqueue(ctx context.Context, args river.JobArgs, opts *river.Insert
 	_, err := tx.db.jobs.InsertTx(ctx, tx.pgx, args, opts)
 	return err
 }
+
+// inTurn makes the transactions of this tenant that ask for the same lock take
+// turns: what one has counted, no other adds to before it has ended.
+func (tx tx) inTurn(ctx context.Context, lock int) error {
+	_, err := tx.ExecContext(ctx, "select pg_advisory_xact_lock(?, hashtext(?))", lock, string(tx.tenant))
+	return err
+}

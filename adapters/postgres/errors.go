@@ -25,7 +25,8 @@ type problem struct {
 }
 
 // constraints names the faults behind the constraints that a person can hit. A
-// violation that is not here is a bug and reads as fault.Internal.
+// violation that is not here is a bug and reads as fault.Internal; one of a
+// foreign key is a race with whoever took away what a row refers to.
 var constraints = map[string]problem{
 	// Tenancy.
 	"memberships_pkey":  {fault.Conflict, "member.exists", "This person is a member already.", "/email"},
@@ -93,6 +94,8 @@ func serverFault(pg *pgconn.PgError, err error) error {
 	}
 	switch pg.Code {
 	case "40001", "40P01", "55P03": // serialization failure, deadlock, lock timeout
+		return fault.New(fault.Conflict, "busy", "Someone else was faster. Try again.").Because(err)
+	case "23503": // what it refers to was there when it was looked for
 		return fault.New(fault.Conflict, "busy", "Someone else was faster. Try again.").Because(err)
 	case "57014": // statement timeout; our own cancellations
 		return fault.New(fault.Canceled, "request.canceled", "The request did not finish in time.").Because(err)

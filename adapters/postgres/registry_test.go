@@ -46,16 +46,29 @@ func TestRegistryTells(t *testing.T) {
 	registrytest.Tells(t, treeOf(db), func(ctx context.Context, tenant tenants.ID) ([]string, error) { return heard(ctx, db, tenant) })
 }
 
-// heard is every event of a tenant as "type subject", in order.
+// heard is every event of a tenant as "type subject", in order. What other
+// tests have begun on the same server holds events back until it ends.
 func heard(ctx context.Context, db *postgres.DB, tenant tenants.ID) (all []string, err error) {
-	err = db.Events().View(ctx, tenant, func(tx events.Tx) error {
-		page, err := tx.Events(ctx, events.Place{Cursor: events.Start}, nil, 100)
-		for _, e := range page.Events {
-			all = append(all, string(e.Type)+" "+e.Subject)
+	ctx, stop := context.WithTimeout(ctx, time.Minute)
+	defer stop()
+	for {
+		var page events.Page
+		err = db.Events().View(ctx, tenant, func(tx events.Tx) error {
+			page, err = tx.Events(ctx, events.Place{Cursor: events.Start}, nil, 100)
+			return err
+		})
+		if err != nil || !page.Unsettled {
+			for _, e := range page.Events {
+				all = append(all, string(e.Type)+" "+e.Subject)
+			}
+			return all, err
 		}
-		return err
-	})
-	return all, err
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // Two processes, each with its own pools, authorizer and memory. What one

@@ -69,8 +69,10 @@ var plainBytes = map[string]string{
 	"channel_connections.state_hash": "a hash", "channel_connections.binding_hash": "a hash",
 	"sign_in_attempts.state": "a hash", "sign_in_attempts.binder": "a hash",
 
+	"brands.logo": "a picture's name and measures", "brands.favicon": "a picture's name and measures",
+
 	"passkeys.credential": "how a device calls its key", "passkeys.record": "a public key", "challenges.state": "what a device is asked to sign",
-	"plugin_keys.public": "a public key",
+	"plugin_keys.public": "a public key", "brands.logo": "a document", "brands.favicon": "a document",
 
 	"audit_links.hash": "a hash of entries", "audit_heads.hash": "a hash of entries", "audit_heads.signature": "a signature",
 

@@ -19,5 +19,6 @@ var measurements = []measurement{
 	{"api", apiLoad},
 	{"ratio", readRatio},
 	{"calendar", calendar},
+	{"signins", signIns},
 	{"river", dispatchRatio},
 }

@@ -88,7 +88,7 @@ func (e *env) vault() *kmskeep.Transit {
 		if file == "" || e.get("CARILLON_VAULT_TOKEN") != "" {
 			return secret.Secret(token), nil
 		}
-		b, err := os.ReadFile(file) //nolint:gosec // the operator names it
+		b, err := os.ReadFile(file)
 		return secret.Secret(strings.TrimSpace(string(b))), err
 	}
 	return kmskeep.NewTransit(c)

@@ -59,14 +59,10 @@ func choose(in *inventory, o options) ([]mutant, error) {
 	return chosen, nil
 }
 
-// inShort are mutants that a test without a database has to notice: what the
-// use cases of these contexts refuse, the policy, and the schema.
+// inShort are mutants that a test without a database has to notice, or one that
+// looks at the schema: of the others, some are noticed by slower tests alone.
 func inShort(m mutant) bool {
-	switch m.Kind {
-	case "query", "route":
-		return false
-	}
-	return m.Pkg != "adapters/httpapi"
+	return m.Kind == "authorise" || m.Kind == "policy" || m.Kind == "wall"
 }
 
 // build builds the tests over instrumented source.

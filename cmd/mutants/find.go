@@ -76,8 +76,11 @@ func survey(root string) (*inventory, error) {
 
 func (in *inventory) each(root, dir string, find func(*finder)) error {
 	files, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
-	if err != nil || len(files) == 0 {
-		return fmt.Errorf("%s: %d files, %v", dir, len(files), err)
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return fmt.Errorf("%s: no files", dir)
 	}
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") || dir == "adapters/httpapi" && !slices.Contains(edges, filepath.Base(file)) {

@@ -68,9 +68,9 @@ func run(ctx context.Context, o options) (survivors int, err error) {
 	}
 	if o.list {
 		for _, m := range chosen {
-			fmt.Println(m.Name)
+			fmt.Fprintln(os.Stdout, m.Name)
 		}
-		fmt.Printf("%d mutants\n", len(chosen))
+		fmt.Fprintf(os.Stdout, "%d mutants\n", len(chosen))
 		return 0, nil
 	}
 	dir, err := os.MkdirTemp("", "mutants")

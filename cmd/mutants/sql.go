@@ -128,7 +128,7 @@ func (f *finder) conditions(n ast.Node, sql string, whole bool) {
 type stretch struct{ from, to int }
 
 var (
-	begins = regexp.MustCompile(`^(?:\s|^)where\s+`)
+	begins = regexp.MustCompile(`^where\s+`)
 	ends   = regexp.MustCompile(`^(\s+(order by|group by|returning|limit|for (no key )?(update|share)|on conflict|union|except|having|window|offset|do)\b|;)`)
 	joins  = regexp.MustCompile(`^\s+and\s+`)
 )
@@ -141,7 +141,7 @@ func conditions(sql string, whole bool) (out []stretch) {
 		return clause(sql, 0)
 	}
 	for i := range sql {
-		if m := begins.FindString(sql[i:]); m != "" {
+		if m := begins.FindString(sql[i:]); m != "" && (i == 0 || strings.ContainsRune(" \t\n(", rune(sql[i-1]))) {
 			out = append(out, clause(sql, i+len(m))...)
 		}
 	}

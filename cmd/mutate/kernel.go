@@ -97,9 +97,9 @@ func (k *kernel) place(ctx context.Context, marker string) (agency, workspace te
 }
 
 // person makes somebody who is a member of the tenants.
-func (k *kernel) person(ctx context.Context, name string, in map[tenants.ID]tenants.Role) (email string, err error) {
+func (k *kernel) person(ctx context.Context, in map[tenants.ID]tenants.Role) (email string, err error) {
 	email = id.New("usr") + "@mutate.test"
-	u, err := k.names.Add(ctx, identity.Registration{Email: email, Name: name, Password: password}, "")
+	u, err := k.names.Add(ctx, identity.Registration{Email: email, Name: "Somebody", Password: password}, "")
 	if err != nil {
 		return "", fmt.Errorf("add a person: %w", err)
 	}
@@ -125,8 +125,17 @@ func (k *kernel) operator(ctx context.Context) (bearer secret.Secret, err error)
 	return in.Token, err
 }
 
-// calm undoes what operators do to everybody.
+// calm undoes what operators do to everybody, and to whoever made everything.
 func (k *kernel) calm(ctx context.Context) error {
+	for query, name := range map[string]string{
+		"insert into memberships (tenant_id, user_id, role, granted_by) select tenant_id, $1, 'owner', 'system' from tenants where kind = 'operator' on conflict (tenant_id, user_id) do update set role = 'owner'": string(k.root.User),
+		"update users set suspended_at = null, suspended_reason = '' where id = $1": string(k.root.User),
+		"update tenants set state = 'active' where tenant_id = $1":                  string(k.root.Tenant),
+	} {
+		if _, err := k.rig.admin.Exec(ctx, query, name); err != nil {
+			return err
+		}
+	}
 	if _, err := k.admin.SetMaintenance(ctx, admin.Shell(), admin.Maintenance{}); err != nil {
 		return err
 	}

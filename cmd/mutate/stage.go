@@ -139,11 +139,17 @@ func (s *stage) join(ctx context.Context, n int, p *principal, in map[tenants.ID
 	if p.side != nil {
 		called += " " + p.side.marker
 	}
-	if p.email, err = s.rig.kernel.person(ctx, called, in); err != nil {
+	if p.email, err = s.rig.kernel.person(ctx, in); err != nil {
 		return err
 	}
 	s.draw(n, p)
-	return s.signIn(ctx, p)
+	if err := s.signIn(ctx, p); err != nil {
+		return err
+	}
+	// What is made for them when they first sign in is called as they are, and
+	// its owner sees that: only now they have their name.
+	_, err = s.rig.admin.Exec(ctx, "update users set name = $2 where email = $1", p.email, called)
+	return err
 }
 
 // side makes a tenant, its people and its things.

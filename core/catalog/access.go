@@ -100,11 +100,15 @@ func (g Grants) Least(who tenants.Scope) tenants.Tier {
 	return ""
 }
 
-// messages say each reason to people.
-var messages = map[Reason]string{
-	ClosedForAll:   "This platform is switched off for everybody here.",
-	ClosedByPlan:   "Your plan does not include this platform.",
-	ClosedByChoice: "This platform is switched off in this workspace, or above it.",
+// fault says a reason to people.
+func (r Reason) fault() *fault.Error {
+	switch r {
+	case ClosedForAll:
+		return fault.New(fault.Forbidden, "platform.disabled", "This platform is switched off for everybody here.")
+	case ClosedByPlan:
+		return fault.New(fault.Quota, "platform.not_included", "Your plan does not include this platform.")
+	}
+	return fault.New(fault.Forbidden, "platform.switched_off", "This platform is switched off in this workspace, or above it.")
 }
 
 // Access answers core/channels: which platforms a tenant may not use.
@@ -119,11 +123,7 @@ func (a Access) Closed(ctx context.Context, t tenants.ID) (map[string]error, err
 	}
 	out := map[string]error{}
 	for id, why := range closed {
-		code := fault.Forbidden
-		if why == ClosedByPlan {
-			code = fault.Quota
-		}
-		out[id] = fault.New(code, string(why), "%s", messages[why])
+		out[id] = why.fault()
 	}
 	return out, nil
 }

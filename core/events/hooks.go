@@ -36,11 +36,11 @@ func (s *Service) CreateEndpoint(ctx context.Context, who tenants.Scope, in NewE
 	}
 	e.Secrets = []SealedSecret{sealed}
 	err = s.store.Update(ctx, who.Tenant, func(tx Tx) error {
-		all, err := tx.Endpoints(ctx)
+		n, err := tx.CountEndpoints(ctx)
 		if err != nil {
 			return err
 		}
-		if len(all) >= MaxEndpoints {
+		if n >= MaxEndpoints {
 			return fault.New(fault.Quota, "webhook.too_many", "There is room for %d endpoints. Delete one first.", MaxEndpoints).Knowing(fault.Facts{Limit: MaxEndpoints})
 		}
 		if err := tx.SaveEndpoint(ctx, e); err != nil {

@@ -50,6 +50,9 @@ type Endpoints interface {
 	Endpoint(ctx context.Context, id EndpointID) (*Endpoint, error)
 	// Endpoints returns them all, oldest first.
 	Endpoints(ctx context.Context) ([]Endpoint, error)
+	// CountEndpoints says how many there are. Whoever else asks waits until this
+	// transaction has ended: what it adds is counted then.
+	CountEndpoints(ctx context.Context) (int, error)
 	// SaveEndpoint checks and writes e. It answers Conflict if e is stale.
 	SaveEndpoint(ctx context.Context, e *Endpoint) error
 	// DeleteEndpoint removes it with its deliveries. Removing none is NotFound.

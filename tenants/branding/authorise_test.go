@@ -10,5 +10,5 @@ import (
 
 // Every use case asks whether it may before it does anything.
 func TestEveryUseCaseAuthorises(t *testing.T) {
-	tenantstest.Authorises(t, func(a tenants.Authorizer) any { return branding.New(nil, a, branding.Brand{}, nil) }, nil)
+	tenantstest.Authorises(t, func(a tenants.Authorizer) any { return branding.New(branding.Deps{Authz: a}) }, nil)
 }

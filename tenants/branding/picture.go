@@ -66,8 +66,8 @@ type Images interface {
 	Clean(ctx context.Context, r io.Reader) (*Copy, error)
 }
 
-// key is where the bytes of a picture are.
-func key(tenant tenants.ID, picture string) storage.Key {
+// Key is where the bytes of a picture are, for whoever exports or erases a tenant.
+func Key(tenant tenants.ID, picture string) storage.Key {
 	return storage.Key{Tenant: string(tenant), Name: "brand/" + picture}
 }
 
@@ -114,7 +114,7 @@ func (s *Service) SetPicture(ctx context.Context, who tenants.Scope, kind Pictur
 	if err := s.Store.Tidy(ctx, who.Tenant, pic.ID, tidyAfter); err != nil {
 		return own, counts, err
 	}
-	if _, err := s.Blobs.Put(ctx, key(who.Tenant, pic.ID), c, storage.PutOptions{Limit: c.Bytes, MIME: c.MIME}); err != nil {
+	if _, err := s.Blobs.Put(ctx, Key(who.Tenant, pic.ID), c, storage.PutOptions{Limit: c.Bytes, MIME: c.MIME}); err != nil {
 		return own, counts, err
 	}
 	return s.place(ctx, who, own, kind, pic)
@@ -173,7 +173,7 @@ func (s *Service) Tidy(ctx context.Context, tenant tenants.ID, picture string) e
 			return nil
 		}
 	}
-	return s.Blobs.Delete(ctx, key(tenant, picture))
+	return s.Blobs.Delete(ctx, Key(tenant, picture))
 }
 
 // Picture opens a picture for pages and letters at the host of a tenant, which
@@ -185,7 +185,7 @@ func (s *Service) Picture(ctx context.Context, host tenants.ID, address string) 
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := s.Blobs.Open(ctx, key(tenant, pic.ID), 0, -1)
+	r, err := s.Blobs.Open(ctx, Key(tenant, pic.ID), 0, -1)
 	if fault.Is(err, fault.NotFound) { // it was replaced just now
 		return nil, nil, NoPicture()
 	}

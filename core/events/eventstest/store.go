@@ -202,6 +202,8 @@ func (tx *memTx) Endpoints(context.Context) ([]events.Endpoint, error) {
 	return slices.SortedFunc(maps.Values(tx.endpoints), func(a, b events.Endpoint) int { return cmp.Compare(a.ID, b.ID) }), nil
 }
 
+func (tx *memTx) CountEndpoints(context.Context) (int, error) { return len(tx.endpoints), nil }
+
 func (tx *memTx) SaveEndpoint(_ context.Context, e *events.Endpoint) error {
 	if err := e.Check(); err != nil {
 		return err

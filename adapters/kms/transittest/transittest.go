@@ -1,4 +1,6 @@
-package kms_test
+// Package transittest is as much of HashiCorp Vault as a kms.Transit talks to,
+// on this machine, for tests. Start with New.
+package transittest
 
 import (
 	"crypto/aes"
@@ -15,44 +17,50 @@ import (
 	"testing"
 )
 
-// fake is as much of HashiCorp Vault as a Transit talks to, and answers as it
-// does: by version, bound, sealed, with tokens that end.
-type fake struct {
+// Fake answers as Vault does: by version, bound, sealed, with tokens that end. Its
+// transit engine is at transit, in namespace team, with a key called carillon.
+// Its fields are changed by Change.
+type Fake struct {
 	*httptest.Server
-	mu      sync.Mutex
-	keys    [][]byte // by version, from 1
-	oldest  int      // that still decrypts
-	sealed  bool
-	token   string
-	renewed int
-	seen    []string // methods and paths
+	Oldest  int // that still decrypts
+	Sealed  bool
+	Token   string
+	Renewed int
+	Seen    []string // methods and paths
+
+	mu   sync.Mutex
+	keys [][]byte // by version, from 1
 }
 
-func newFake(t *testing.T) *fake {
+// New starts one, which takes the token hvs.first.
+func New(t *testing.T) *Fake {
 	t.Helper()
-	f := &fake{oldest: 1, token: "hvs.first"}
-	f.rotate()
+	f := &Fake{Oldest: 1, Token: "hvs.first"}
+	f.Rotate()
 	f.Server = httptest.NewServer(f)
 	t.Cleanup(f.Close)
 	return f
 }
 
-func (f *fake) rotate() {
+// Rotate makes a further version of the key.
+func (f *Fake) Rotate() {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
 	f.keys = append(f.keys, key)
 }
 
-func (f *fake) change(fn func()) {
+// Change is how a test changes what others may be reading.
+func (f *Fake) Change(fn func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	fn()
 }
 
-func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP implements http.Handler.
+func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.seen = append(f.seen, r.Method+" "+r.URL.Path)
+	f.Seen = append(f.Seen, r.Method+" "+r.URL.Path)
 	var in map[string]string
 	_ = json.NewDecoder(r.Body).Decode(&in)
 	status, out := f.answer(r, in)
@@ -64,18 +72,18 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(out)
 }
 
-func (f *fake) answer(r *http.Request, in map[string]string) (int, any) {
+func (f *Fake) answer(r *http.Request, in map[string]string) (int, any) {
 	data := func(v any) (int, any) { return 200, map[string]any{"data": v} }
 	switch {
-	case f.sealed:
+	case f.Sealed:
 		return 503, "Vault is sealed"
-	case r.Header.Get("X-Vault-Token") != f.token || r.Header.Get("X-Vault-Namespace") != "team":
+	case r.Header.Get("X-Vault-Token") != f.Token || r.Header.Get("X-Vault-Namespace") != "team":
 		return 403, "permission denied"
 	case r.URL.Path == "/v1/auth/token/renew-self" && r.Method == http.MethodPost:
-		f.renewed++
+		f.Renewed++
 		return 200, map[string]any{"data": nil, "auth": map[string]any{"lease_duration": 3600, "renewable": true}}
 	case r.URL.Path == "/v1/transit/keys/carillon" && r.Method == http.MethodGet:
-		return data(map[string]any{"latest_version": len(f.keys), "min_decryption_version": f.oldest, "type": "aes256-gcm96"})
+		return data(map[string]any{"latest_version": len(f.keys), "min_decryption_version": f.Oldest, "type": "aes256-gcm96"})
 	case r.URL.Path == "/v1/transit/encrypt/carillon":
 		text, err := f.encrypt(in)
 		if err != nil {
@@ -98,7 +106,7 @@ func sealing(key []byte) cipher.AEAD {
 	return gcm
 }
 
-func (f *fake) encrypt(in map[string]string) (string, error) {
+func (f *Fake) encrypt(in map[string]string) (string, error) {
 	plain, err := base64.StdEncoding.DecodeString(in["plaintext"])
 	bound, err2 := base64.StdEncoding.DecodeString(in["associated_data"])
 	if err != nil || err2 != nil {
@@ -108,7 +116,7 @@ func (f *fake) encrypt(in map[string]string) (string, error) {
 	return fmt.Sprintf("vault:v%d:%s", len(f.keys), base64.StdEncoding.EncodeToString(sealed)), nil
 }
 
-func (f *fake) decrypt(in map[string]string) (string, error) {
+func (f *Fake) decrypt(in map[string]string) (string, error) {
 	digits, text, _ := strings.Cut(strings.TrimPrefix(in["ciphertext"], "vault:v"), ":")
 	version, err := strconv.Atoi(digits)
 	sealed, err2 := base64.StdEncoding.DecodeString(text)
@@ -118,7 +126,7 @@ func (f *fake) decrypt(in map[string]string) (string, error) {
 		return "", fmt.Errorf("invalid ciphertext: could not decode base64")
 	case version > len(f.keys):
 		return "", fmt.Errorf("invalid ciphertext: version is too new")
-	case version < f.oldest:
+	case version < f.Oldest:
 		return "", fmt.Errorf("ciphertext or signature version is disallowed by policy (too old)")
 	}
 	plain, err := sealing(f.keys[max(version, 1)-1]).Open(nil, nil, sealed, bound)
