@@ -35,6 +35,7 @@ var may = map[string][]string{
 	"core/idempotency": {"tenants", "ports"},
 	"core/jobs":        {"tenants", "ports"},
 	"core/media":       {"tenants", "ports"},
+	"core/ledger":      {"tenants", "ports"},
 	// An operator chooses a password by the rules that hold for people.
 	"core/admin": {"tenants", "ports", "core/identity"},
 	// A post names the channels it goes to and the files it shows.
