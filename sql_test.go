@@ -26,6 +26,11 @@ var statements = map[string]int{
 var computed = map[string]string{
 	"batched.go CopyFrom: table":                 "River's own tables, named in its source and quoted",
 	"batched.go CopyFrom: columns":               "River's own columns, named in its source and quoted",
+	"erasures.go Of: erasure.ErrNotFound":        "what a row that is not there is called",
+	"export_rows.go Page: ctx":                   "a table and its key by the catalog, quoted; what it compares with are arguments",
+	"export_rows.go Page: k.table":               "likewise",
+	"export_rows.go Page: after":                 "likewise: how many columns there are",
+	"export_rows.go Page: limit":                 "likewise",
 	"media_uses.go Lock: media.ErrNotFound":      "what a row that is not there is called",
 	"plugins_tx.go Plugin: catalog.ErrNotFound":  "what a row that is not there is called",
 	"plugins_tx.go Version: catalog.ErrNotFound": "what a row that is not there is called",

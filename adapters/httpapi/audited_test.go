@@ -43,7 +43,7 @@ const startsElsewhere = "somebody leaves for a provider: what comes of it is rec
 // unseen are the operations whose transaction leaves no row to be seen by: what
 // it wrote about is gone, or was written again since.
 var unseen = map[string]bool{
-	"verifyEmail": true, "registerInvited": true,
+	"linkExport": true, "verifyEmail": true, "registerInvited": true,
 	"removeMember": true, "deleteRole": true, "deleteWebhook": true, "logout": true, "revokeSession": true, "revokeOtherSessions": true,
 	"endImpersonation": true, "operatorLogout": true, "dropBlock": true, "dropOverride": true, "dropFlag": true,
 	"disownSession": true, "removeTotp": true, "removePasskey": true,
@@ -78,7 +78,8 @@ var sets = map[string]func(*stage){
 		s.owner, s.token = s.member(s.agency, tenants.Owner)
 	},
 	"suspendTenant": func(*stage) {},
-	"setBrand":      labelled("pending"), "setBrandPicture": labelled("pending"), "removeBrandPicture": labelled("pending"), "addDomain": labelled("pending"), "verifyDomain": labelled("pending"), "removeDomain": labelled("pending"), "makeDomainCanonical": labelled("proven"),
+	"createExport":  noExport, "linkExport": archived, "cancelErasure": erasing, "eraseTenant": childless,
+	"setBrand": labelled("pending"), "setBrandPicture": labelled("pending"), "removeBrandPicture": labelled("pending"), "addDomain": labelled("pending"), "verifyDomain": labelled("pending"), "removeDomain": labelled("pending"), "makeDomainCanonical": labelled("proven"),
 	"updatePost":   planned(publishing.Draft),
 	"deletePost":   planned(publishing.Draft),
 	"schedulePost": planned(publishing.Draft),

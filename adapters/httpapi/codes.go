@@ -82,6 +82,7 @@ var nouns = map[string]struct{ reason, message string }{
 	"usr":  {"member.not_found", "There is no such member."},
 	"inv":  {"invitation.not_found", "There is no such invitation."},
 	"acg":  {"access.not_found", "There is no such grant of access."},
+	"exp":  {"export.not_found", "There is no such export."},
 	"dom":  {"domain.not_found", "There is no such host."},
 	"key":  {"not_found", "There is no such thing."},
 	"ses":  {"not_found", "There is no such thing."},

@@ -37,6 +37,12 @@ var elsewise = map[string]string{
 	"getOwnershipOffer":    "ownership.not_found",        //
 	"acceptOwnership":      "ownership.not_found",        //
 	"endOwnershipOffer":    "ownership.not_found",        //
+	"getErasure":           "erasure.not_found",          // it is to stay
+	"cancelErasure":        "erasure.not_found",          //
+	"eraseTenant":          "erasure.children",           // there is one below
+	"createExport":         "export.running",             // there is one already
+	"linkExport":           "export.not_ready",           // nobody makes it
+	"downloadExport":       "export.bad_link",            // it is no link
 	"finishIdentity":       "sign_in.stale",              // nobody left to come back
 	"getThemePicture":      "brand.no_picture",           // the row was written without its bytes
 	"getMediaContent":      "blob.not_found",             // the row was written without its bytes

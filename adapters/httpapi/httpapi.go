@@ -55,7 +55,7 @@ type Looks interface {
 }
 
 // Config is what New needs besides the use cases. Log, Auth, Scopes, Authz,
-// Realm, Keys, CursorKey and TicketKey are required.
+// Realm, Keys, CursorKey, TicketKey and DownloadKey are required.
 type Config struct {
 	Log    *slog.Logger
 	Auth   Authenticator
@@ -78,9 +78,12 @@ type Config struct {
 	CursorKey []byte
 	// TicketKey signs stream tickets: 32 bytes that do nothing else.
 	TicketKey []byte
+	// DownloadKey signs addresses of archives: 32 bytes that do nothing else.
+	DownloadKey []byte
+
 	// OtherCursorKeys and OtherTicketKeys are those that are or will be current
 	// elsewhere: what they signed counts, too.
-	OtherCursorKeys, OtherTicketKeys [][]byte
+	OtherCursorKeys, OtherTicketKeys, OtherDownloadKeys [][]byte
 
 	// URL is where this surface is reached, "https://api.example.com", with
 	// no slash at the end. Empty: problem types are relative.
@@ -114,6 +117,7 @@ type surface struct {
 	Config
 	cursors signer
 	tickets signer
+	archive signer
 	tracer  trace.Tracer
 	table   []address
 }
@@ -155,8 +159,8 @@ func newSurface(cfg Config) (*surface, error) {
 	if cfg.Log == nil || cfg.Auth == nil || cfg.Scopes == nil || cfg.Authz == nil || cfg.Realm == nil || cfg.Keys == nil {
 		return nil, errors.New("httpapi: Log, Auth, Scopes, Authz, Realm and Keys are required")
 	}
-	if len(cfg.CursorKey) < 32 || len(cfg.TicketKey) < 32 {
-		return nil, errors.New("httpapi: CursorKey and TicketKey need 32 bytes each")
+	if len(cfg.CursorKey) < 32 || len(cfg.TicketKey) < 32 || len(cfg.DownloadKey) < 32 {
+		return nil, errors.New("httpapi: CursorKey, TicketKey and DownloadKey need 32 bytes each")
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 15 * time.Second
@@ -167,7 +171,7 @@ func newSurface(cfg Config) (*surface, error) {
 	if cfg.Limits == nil {
 		cfg.Limits = NewLimits(nil)
 	}
-	return &surface{Config: cfg, cursors: signer{cfg.CursorKey, cfg.OtherCursorKeys}, tickets: signer{cfg.TicketKey, cfg.OtherTicketKeys},
+	return &surface{Config: cfg, cursors: signer{cfg.CursorKey, cfg.OtherCursorKeys}, tickets: signer{cfg.TicketKey, cfg.OtherTicketKeys}, archive: signer{cfg.DownloadKey, cfg.OtherDownloadKeys},
 		tracer: otel.Tracer("github.com/carillonhq/carillon/adapters/httpapi")}, nil
 }
 

@@ -27,6 +27,7 @@ func (w *world) victim(tenant tenants.ID, owner tenants.UserID) map[string]strin
 	who, err := w.registry.Resolve(ctx, owner, tenant)
 	must(w.t, err)
 	names := map[string]string{"tenant": string(tenant), "user": string(owner), "role": "reader", "platform": "test.platform", "provider": "there", "picture": "logo", "address": strings.Repeat("a", 40), "identity": w.identity(owner), "passkey": w.passkey(owner)}
+	names["export"] = w.export(tenant)
 	names["impersonation"], names["block"], names["flag"] = id.New("imp"), id.New("blk"), "nothing"
 	names["child"] = string(postgrestest.Child(w.t, w.db, tenant, tenants.Workspace))
 

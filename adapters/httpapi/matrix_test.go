@@ -32,6 +32,8 @@ var bodies = map[string]string{
 	"createInvitation": `{"email":"guest@example.com","role":"viewer"}`, "acceptInvitation": `{"token":"civ_x"}`,
 	"offerOwnership": `{"user_id":"usr_00000000000000000000000001"}`,
 	"requestAccess":  `{"role":"viewer","reason":"Help","hours":1}`, "grantAccess": `{"role":"viewer","reason":"Help","hours":1}`,
+	"eraseTenant":     `{"name":"workspace of a test"}`,
+	"createExport":    `{"include_children":true}`,
 	"setBrand":        `{"accent":"#7a2048"}`,
 	"setBrandPicture": `a picture`, "checkSender": `{"dkim_selector":"mail"}`,
 	"addDomain": `{"host":"social.example.com"}`,
@@ -57,7 +59,8 @@ const pluginKey = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ
 // queries are the parameters that an operation insists on. One that it insists
 // on and that is not here fails the matrix.
 var queries = map[string]string{
-	"getCalendar": "?scheduled_at[gte]=2027-03-01T00:00:00Z&scheduled_at[lt]=2027-04-01T00:00:00Z",
+	"downloadExport": "?token=x",
+	"getCalendar":    "?scheduled_at[gte]=2027-03-01T00:00:00Z&scheduled_at[lt]=2027-04-01T00:00:00Z",
 }
 
 // A route is one operation of the contract.

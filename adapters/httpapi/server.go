@@ -21,6 +21,8 @@ type Server struct {
 	Access      Access
 	Domains     Domains
 	Brands      Brands
+	Exports     Exports
+	Erasures    Erasures
 
 	Channels Channels
 	Media    Media

@@ -15,6 +15,7 @@ import (
 var asksOnceMore = []string{
 	"beginPasskey", "addPasskey", "removePasskey", "renewRecoveryCodes", "enrolTotp", "removeTotp", "confirmTotp",
 	"startIdentity", "unlinkIdentity", "createKey", "rotateKey", "offerOwnership", "acceptOwnership", "grantAccess", "trustPluginKey",
+	"createExport", "linkExport", "eraseTenant",
 }
 
 // A session whose person last proved who they are eleven minutes ago, and a key

@@ -47,6 +47,8 @@ import (
 	"github.com/carillonhq/carillon/tenants/branding"
 	"github.com/carillonhq/carillon/tenants/domains"
 	"github.com/carillonhq/carillon/tenants/domains/domainstest"
+	"github.com/carillonhq/carillon/tenants/erasure"
+	"github.com/carillonhq/carillon/tenants/exports"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
@@ -68,6 +70,8 @@ type world struct {
 	admin    *admin.Service
 	hosts    *domains.Hosts
 	dns      *domainstest.DNS
+	exports  *exports.Service
+	erasures *erasure.Service
 	brands   *branding.Service
 }
 
@@ -97,15 +101,18 @@ func newWorld(t testing.TB, db *postgres.DB) *world {
 		Key: []byte(strings.Repeat("f", 32)), Callback: func(name string) string { return "https://example.com/sign-in/" + name },
 	})
 	w.hosts, w.dns = domains.NewHosts("example.com", false), new(domainstest.DNS)
+	w.erasures = erasure.New(db.Erasures(), blobs, authz, time.Hour, time.Now)
+	w.exports = exports.New(db.Exports(), blobs, authz, time.Now)
 	w.brands = branding.New(branding.Deps{Store: db.Brands(), Images: logos{}, Blobs: blobs, Resolver: w.dns, Authz: authz, Product: branding.Product, Now: time.Now})
 	w.app, err = httpapi.New(httpapi.Config{
 		Hosts: w.hosts, Looks: w.brands,
 		Log: slog.New(slog.DiscardHandler), Auth: people, Scopes: reg, Authz: authz, Realm: realm, Edge: w.edge, Keys: db.Idempotency(),
-		CursorKey: []byte(strings.Repeat("c", 32)), TicketKey: []byte(strings.Repeat("t", 32)),
+		CursorKey: []byte(strings.Repeat("c", 32)), TicketKey: []byte(strings.Repeat("t", 32)), DownloadKey: []byte(strings.Repeat("d", 32)),
 		Limits: httpapi.NewLimits(nil).Times(1_000_000),
 	}, &httpapi.Server{
 		People: people, Federation: w.federation, Names: names, APIKeys: keys, Tenants: reg, Members: reg, Rights: authz, Invitations: reg,
 		Guests: identity.NewGuests(names, reg), Ownership: reg, Access: reg,
+		Exports: w.exports, Erasures: w.erasures,
 		Domains:  domains.New(domains.Deps{Store: db.Domains(), Resolver: w.dns, Names: dns.Names{}, Authz: authz, Now: time.Now}, "app.example.org"),
 		Brands:   w.brands,
 		Channels: chans, Media: files,

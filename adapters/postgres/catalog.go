@@ -15,6 +15,7 @@ var global = map[string]string{
 	"goose_db_version": "which migrations ran; one per database",
 
 	// Tenancy.
+	"erasures":     "which tenants are to go, and how far that is: it outlives them",
 	"served_hosts": "which tenant a host was proven for: one of all; read for each request before anybody signed in",
 
 	// Identity.
@@ -63,7 +64,8 @@ var global = map[string]string{
 // definers lists the SECURITY DEFINER functions that a serving role may call,
 // each with its reason. They run as the owner, so each is a hole to be watched.
 var definers = map[string]string{
-	"member_at": "an inviter learns whether an address is a member's of this very tenant, whom they may list, and nothing of anybody else",
+	"erase_rows": "removes rows of a tenant that is being erased, from any table; no serving role may delete from all of them",
+	"member_at":  "an inviter learns whether an address is a member's of this very tenant, whom they may list, and nothing of anybody else",
 }
 
 // A reference is a foreign key between two tables.
@@ -75,23 +77,38 @@ type reference struct{ from, to string }
 // that they refer to are copied to every node; the others stay on the
 // coordinator.
 func (db *DB) DistributionSQL(ctx context.Context) ([]string, error) {
-	tables, err := collect[string](ctx, db, `
+	tables, refs, err := db.schema(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return distribution(tables, refs)
+}
+
+// schema reads the tables of tenants, tenants first, and who refers to whom.
+func (db *DB) schema(ctx context.Context) (tables []string, refs []reference, err error) {
+	tables, err = collect[string](ctx, db, `
 		select c.relname::text from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
 		 where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
 		 order by c.relname <> 'tenants', c.relname`, pgx.RowTo[string])
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	refs, err := collect(ctx, db, `
+	refs, err = collect(ctx, db, `
 		select conrelid::regclass::text, confrelid::regclass::text from pg_constraint
 		 where contype = 'f' and connamespace = 'public'::regnamespace and conrelid <> confrelid
 		 order by 1, 2`, func(row pgx.CollectableRow) (r reference, err error) {
 		return r, row.Scan(&r.from, &r.to)
 	})
+	return tables, refs, err
+}
+
+// tenantTables are the tables of tenants, each after those it refers to.
+func (db *DB) tenantTables(ctx context.Context) ([]string, error) {
+	tables, refs, err := db.schema(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return distribution(tables, refs)
+	return byReference(tables, refs)
 }
 
 func distribution(tables []string, refs []reference) ([]string, error) {
@@ -107,19 +124,31 @@ func distribution(tables []string, refs []reference) ([]string, error) {
 			out = append(out, copied)
 		}
 	}
+	all, err := byReference(tables, refs)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range all {
+		colocated := ""
+		if t != "tenants" {
+			colocated = ", colocate_with => 'tenants'"
+		}
+		out = append(out, fmt.Sprintf("select create_distributed_table('%s', 'tenant_id'%s);", t, colocated))
+	}
+	return out, nil
+}
+
+// byReference puts each table after those it refers to.
+func byReference(tables []string, refs []reference) ([]string, error) {
+	var out []string
 	done := map[string]bool{}
 	for len(done) < len(tables) {
 		before := len(done)
 		for _, t := range tables {
-			if done[t] || waits(t, tables, refs, done) {
-				continue
+			if !done[t] && !waits(t, tables, refs, done) {
+				done[t] = true
+				out = append(out, t)
 			}
-			done[t] = true
-			colocated := ""
-			if t != "tenants" {
-				colocated = ", colocate_with => 'tenants'"
-			}
-			out = append(out, fmt.Sprintf("select create_distributed_table('%s', 'tenant_id'%s);", t, colocated))
 		}
 		if len(done) == before {
 			return nil, fmt.Errorf("postgres: foreign keys go round in circles among %v", tables)

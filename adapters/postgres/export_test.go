@@ -139,6 +139,18 @@ func (db *DB) Closed(ctx context.Context, who tenants.ID, platform string) (one,
 	return one, set, err
 }
 
+// Unexported are the tables of tenants that no export has.
+var Unexported = unexported
+
+// Exported are those that one has, with the columns that it has not.
+func Exported() map[string][]string {
+	out := map[string][]string{}
+	for _, k := range exported {
+		out[k.table] = append([]string{}, k.drop...)
+	}
+	return out
+}
+
 // PlainBytes and SealedColumns are what is known of columns of bytes.
 var PlainBytes = plainBytes
 

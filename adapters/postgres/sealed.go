@@ -72,7 +72,7 @@ var plainBytes = map[string]string{
 	"brands.logo": "a picture's name and measures", "brands.favicon": "a picture's name and measures",
 
 	"passkeys.credential": "how a device calls its key", "passkeys.record": "a public key", "challenges.state": "what a device is asked to sign",
-	"plugin_keys.public": "a public key", "brands.logo": "a document", "brands.favicon": "a document",
+	"plugin_keys.public": "a public key",
 
 	"audit_links.hash": "a hash of entries", "audit_heads.hash": "a hash of entries", "audit_heads.signature": "a signature",
 

@@ -32,6 +32,15 @@ const (
 	pathReceived systemPath = "registry.received"
 	// Which hosts are served, and which proofs are due: names of every tenant.
 	pathDomains systemPath = "domains"
+	// The tenants below one that a person owns, for an export of all of them.
+	pathOwned systemPath = "exports.owned"
+	// Exports that a crash left, and archives past their time: names alone.
+	pathExports systemPath = "exports.left"
+	// The names and addresses of members, who are of no tenant, for an export.
+	pathNamed systemPath = "exports.named"
+	// A tenant that is to go is closed, and then goes: rows of its own, and names
+	// of it elsewhere. Deleting is erase_rows' alone; see definers.
+	pathErase systemPath = "erasure"
 	// What a tenant and those above it say of their brand, for its own people and
 	// for pages that nobody has signed in to.
 	pathBrand systemPath = "branding"

@@ -33,6 +33,7 @@ const (
 	Cursor      = "cursor"       // pages of lists
 	Gateway     = "gateway"      // media for a plugin, for one call
 	EventTicket = "event-ticket" // opening an event stream
+	Download    = "download"     // fetching one archive
 	DataKeys    = "data-keys"    // the tenants' data keys, at rest
 	Pseudonym   = "pseudonym"    // tenants' names as plugins see them
 	Audit       = "audit"        // signs the heads of audit chains
@@ -41,7 +42,7 @@ const (
 
 // Purposes lists every purpose once.
 func Purposes() []string {
-	return []string{Session, Refresh, Address, Operators, SignIn, Cursor, Gateway, EventTicket, DataKeys, Pseudonym, Audit, Database}
+	return []string{Session, Refresh, Address, Operators, SignIn, Cursor, Gateway, EventTicket, Download, DataKeys, Pseudonym, Audit, Database}
 }
 
 // Vault derives keys. It is safe for concurrent use.

@@ -18,6 +18,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/adapters/vault"
 	"github.com/carillonhq/carillon/ports/kms"
+	"github.com/carillonhq/carillon/tenants/erasure"
 )
 
 // config is everything that differs between two installations. Each field
@@ -43,6 +44,7 @@ type config struct {
 	Slots         int            // CARILLON_SLOTS, deliveries at work per process
 	GatewayAddr   string         // CARILLON_GATEWAY_ADDR, loopback, where plugins fetch media
 	Grace         time.Duration  // CARILLON_GRACE, to finish what was begun
+	ErasureWait   time.Duration  // CARILLON_ERASURE_WAIT, between the wish to end a tenant and its end
 	PluginUnused  time.Duration  // CARILLON_PLUGIN_UNUSED, after which a plugin's process is ended
 	Proxies       []netip.Prefix // CARILLON_TRUSTED_PROXIES
 	PigeonURL     string         // CARILLON_PIGEON_URL: enables the practice network
@@ -80,6 +82,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 		Slots:         e.number("CARILLON_SLOTS", 64),
 		GatewayAddr:   e.text("CARILLON_GATEWAY_ADDR", "127.0.0.1:0"),
 		Grace:         e.duration("CARILLON_GRACE", "20s"),
+		ErasureWait:   e.duration("CARILLON_ERASURE_WAIT", erasure.Cooling.String()),
 		PluginUnused:  e.duration("CARILLON_PLUGIN_UNUSED", "10m"),
 		Proxies:       e.prefixes("CARILLON_TRUSTED_PROXIES"),
 		PigeonURL:     e.text("CARILLON_PIGEON_URL", ""),

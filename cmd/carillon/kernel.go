@@ -73,6 +73,7 @@ type kernel struct {
 	names     *identity.Directory
 	keys      *identity.Keys
 	domains   *domains.Service
+	ends                     // exports and erasures
 	hosts     *domains.Hosts // see followHosts
 	brands    *branding.Service
 	channels  *channels.Service
@@ -209,6 +210,7 @@ func (k *kernel) openServices(ctx context.Context) error {
 		return err
 	}
 	k.openDomains()
+	k.openEnds()
 	k.tenants = registry.New(k.db.Registry(), k.authz, time.Now)
 	hasher := argon.New(argon.Current())
 	k.names = identity.NewDirectory(k.db.Identity(), hasher, time.Now)

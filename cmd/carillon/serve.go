@@ -136,6 +136,7 @@ func (k *kernel) httpConfig(ready func(context.Context) error) httpapi.Config {
 		Log: k.log, Auth: k.people, Scopes: k.tenants, Authz: k.authz, Realm: k.admin, Edge: k.edge.Load, Hosts: k.hosts, Looks: k.brands, Keys: k.db.Idempotency(), Limits: k.limits,
 		CursorKey: k.vault.Key(vault.Cursor), OtherCursorKeys: k.vault.Others(vault.Cursor),
 		TicketKey: k.vault.Key(vault.EventTicket), OtherTicketKeys: k.vault.Others(vault.EventTicket),
+		DownloadKey: k.vault.Key(vault.Download), OtherDownloadKeys: k.vault.Others(vault.Download),
 		URL: k.cfg.URL, TrustedProxies: k.cfg.Proxies, InsecureCookies: k.cfg.AllowLoopback,
 		Ready: ready, Observe: k.answered,
 	}
@@ -144,7 +145,7 @@ func (k *kernel) httpConfig(ready func(context.Context) error) httpapi.Config {
 func (k *kernel) server(hub *stream.Hub) *httpapi.Server {
 	return &httpapi.Server{
 		People: k.people, Federation: k.federation, Names: k.names, APIKeys: k.keys, Tenants: k.tenants, Members: k.tenants,
-		Rights: k.authz, Invitations: k.tenants, Guests: identity.NewGuests(k.names, k.tenants), Ownership: k.tenants, Access: k.tenants, Domains: k.domains, Brands: k.brands,
+		Rights: k.authz, Invitations: k.tenants, Guests: identity.NewGuests(k.names, k.tenants), Ownership: k.tenants, Access: k.tenants, Domains: k.domains, Exports: k.exports, Erasures: k.erasures, Brands: k.brands,
 		Channels: k.channels, Media: k.media, Posts: k.posts, Rehearsal: k.rehearsal,
 		Events: k.events, Streams: streams{hub}, Webhooks: k.events, Audit: audit.New(k.db.Audit(), k.authz),
 		Jobs: jobs.New(k.db.JobNames(), k.authz), Plugins: k.catalog, Admin: k.admin,

@@ -189,6 +189,8 @@ func (k *kernel) queue(w worker) (interface {
 	jobs.RegisterInvitations(ws, registry.NewCourier(k.db.Registry(), k.mail, k.cfg.URL, time.Now).At(k.headIn, k.addresses))
 	jobs.RegisterDomains(ws, k.domains, domains.NewCourier(k.db.Domains(), k.mail, k.addresses).At(k.headIn))
 	jobs.RegisterBrands(ws, k.brands)
+	jobs.RegisterExports(ws, k.exports)
+	jobs.RegisterErasures(ws, k.erasures)
 	jobs.RegisterRenewal(ws, k.channels)
 	jobs.RegisterMetrics(ws, k.posts, w.Calm)
 	jobs.RegisterFollowUp(ws, k.posts)
@@ -198,7 +200,7 @@ func (k *kernel) queue(w worker) (interface {
 	jobs.RegisterStuck(ws, k.db)
 	jobs.RegisterRevalidation(ws, newLookout(k, pluginsOf{k.plugins}))
 	periodic := slices.Concat(jobs.PeriodicIdentity(), jobs.PeriodicWebhooks(), jobs.PeriodicIdempotency(),
-		[]*river.PeriodicJob{jobs.RenewalSchedule(), jobs.PeriodicMedia(), jobs.PeriodicDomains(), jobs.PeriodicStuck(), jobs.PeriodicRevalidation()})
+		[]*river.PeriodicJob{jobs.RenewalSchedule(), jobs.PeriodicMedia(), jobs.PeriodicDomains(), jobs.PeriodicExports(), jobs.PeriodicErasures(), jobs.PeriodicStuck(), jobs.PeriodicRevalidation()})
 	return k.db.Jobs(&river.Config{
 		Queues:        map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 50}, jobs.QueueLater: {MaxWorkers: 4}},
 		FetchCooldown: 20 * time.Millisecond, // River's default of 100 ms is most of a job's latency

@@ -49,6 +49,7 @@ const (
 	DomainProven          Type = "domain.proven"
 	DomainAtRisk          Type = "domain.at_risk"
 	DomainQuarantined     Type = "domain.quarantined"
+	ExportReady           Type = "export.ready"
 	JobUpdated            Type = "job.updated"
 	WebhookDisabled       Type = "webhook.disabled"
 	PlatformSunset        Type = "platform.sunset"
@@ -70,7 +71,7 @@ func Types() []Type {
 		PostAtRisk, PostRevalidated,
 		DeliveryUpdated, MetricsUpdated,
 		ChannelConnected, ChannelUpdated, ChannelDisconnected, ChannelNeedsReconnect,
-		MediaReady, MediaFailed, MemberChanged, TenantUpdated, DomainProven, DomainAtRisk, DomainQuarantined, JobUpdated, WebhookDisabled,
+		MediaReady, MediaFailed, MemberChanged, TenantUpdated, DomainProven, DomainAtRisk, DomainQuarantined, ExportReady, JobUpdated, WebhookDisabled,
 		PlatformSunset,
 		PluginAdded, PluginPending, PluginUpgraded, PluginEnabled, PluginDisabled, PluginUpdated, PluginRemoved,
 	}

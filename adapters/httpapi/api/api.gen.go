@@ -495,6 +495,84 @@ func (e DomainProofType) Valid() bool {
 	}
 }
 
+// Defines values for ErasureObject.
+const (
+	ErasureObjectErasure ErasureObject = "erasure"
+)
+
+// Valid indicates whether the value is a known member of the ErasureObject enum.
+func (e ErasureObject) Valid() bool {
+	switch e {
+	case ErasureObjectErasure:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ErasureState.
+const (
+	ErasureStateCanceled ErasureState = "canceled"
+	ErasureStateDone     ErasureState = "done"
+	ErasureStateRunning  ErasureState = "running"
+	ErasureStateWaiting  ErasureState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the ErasureState enum.
+func (e ErasureState) Valid() bool {
+	switch e {
+	case ErasureStateCanceled:
+		return true
+	case ErasureStateDone:
+		return true
+	case ErasureStateRunning:
+		return true
+	case ErasureStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportObject.
+const (
+	ExportObjectExport ExportObject = "export"
+)
+
+// Valid indicates whether the value is a known member of the ExportObject enum.
+func (e ExportObject) Valid() bool {
+	switch e {
+	case ExportObjectExport:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportState.
+const (
+	ExportStateExpired ExportState = "expired"
+	ExportStateFailed  ExportState = "failed"
+	ExportStateReady   ExportState = "ready"
+	ExportStateRunning ExportState = "running"
+)
+
+// Valid indicates whether the value is a known member of the ExportState enum.
+func (e ExportState) Valid() bool {
+	switch e {
+	case ExportStateExpired:
+		return true
+	case ExportStateFailed:
+		return true
+	case ExportStateReady:
+		return true
+	case ExportStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FactorsObject.
 const (
 	FactorsObjectFactors FactorsObject = "factors"
@@ -782,19 +860,19 @@ func (e MediaObject) Valid() bool {
 
 // Defines values for MediaState.
 const (
-	Discarded MediaState = "discarded"
-	Ready     MediaState = "ready"
-	Uploading MediaState = "uploading"
+	MediaStateDiscarded MediaState = "discarded"
+	MediaStateReady     MediaState = "ready"
+	MediaStateUploading MediaState = "uploading"
 )
 
 // Valid indicates whether the value is a known member of the MediaState enum.
 func (e MediaState) Valid() bool {
 	switch e {
-	case Discarded:
+	case MediaStateDiscarded:
 		return true
-	case Ready:
+	case MediaStateReady:
 		return true
-	case Uploading:
+	case MediaStateUploading:
 		return true
 	default:
 		return false
@@ -2580,9 +2658,49 @@ type DomainProof struct {
 // DomainProofType defines model for DomainProof.Type.
 type DomainProofType string
 
+// DownloadLink defines model for DownloadLink.
+type DownloadLink struct {
+	// ExpiresIn Seconds.
+	ExpiresIn int    `json:"expires_in"`
+	Url       string `json:"url"`
+}
+
 // EmailInput Example: {"email":"ann@example.com"}
 type EmailInput struct {
 	Email string `json:"email" validate:"min=3,max=254,email,line"`
+}
+
+// Erasure defines model for Erasure.
+type Erasure struct {
+	AskedAt time.Time `json:"asked_at"`
+
+	// DueAt Until when it can be called off.
+	DueAt   time.Time     `json:"due_at"`
+	Files   int64         `json:"files"`
+	Id      string        `json:"id"`
+	Object  ErasureObject `json:"object" validate:"oneof=erasure"`
+	Percent int           `json:"percent"`
+	Rows    int64         `json:"rows"`
+
+	// Stage What is being removed: keys, files, rows, names.
+	Stage    *string      `json:"stage,omitempty"`
+	State    ErasureState `json:"state" validate:"oneof=waiting running done canceled"`
+	TenantId string       `json:"tenant_id"`
+}
+
+// ErasureObject defines model for Erasure.Object.
+type ErasureObject string
+
+// ErasureState defines model for Erasure.State.
+type ErasureState string
+
+// ErasureInput Example: {"name":"Client workspace"}
+type ErasureInput struct {
+	// IncludeChildren The tenants below go with it.
+	IncludeChildren *bool `json:"include_children,omitempty"`
+
+	// Name The tenant's name, as it is.
+	Name string `json:"name" validate:"min=1,max=120,line"`
 }
 
 // Event defines model for Event.
@@ -2593,6 +2711,53 @@ type EventList struct {
 	Data       []Event `json:"data" validate:"dive"`
 	HasMore    bool    `json:"has_more"`
 	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// Export defines model for Export.
+type Export struct {
+	// Bytes Of the archive, once it is ready; before, of the uploads in it so far.
+	Bytes     int64     `json:"bytes"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Until when it can be fetched.
+	ExpiresAt       *time.Time   `json:"expires_at,omitempty"`
+	FinishedAt      *time.Time   `json:"finished_at,omitempty"`
+	Id              string       `json:"id"`
+	IncludeChildren bool         `json:"include_children"`
+	JobId           string       `json:"job_id"`
+	Object          ExportObject `json:"object" validate:"oneof=export"`
+	Percent         int          `json:"percent"`
+
+	// Rows Things written so far.
+	Rows int64 `json:"rows"`
+
+	// Sha256 Of the archive, once it is ready.
+	Sha256 *string `json:"sha256,omitempty"`
+
+	// Stage What is being written.
+	Stage *string     `json:"stage,omitempty"`
+	State ExportState `json:"state" validate:"oneof=running ready failed expired"`
+
+	// Tenants Whose things are in it, this tenant first.
+	Tenants []string `json:"tenants" validate:"dive"`
+}
+
+// ExportObject defines model for Export.Object.
+type ExportObject string
+
+// ExportState defines model for Export.State.
+type ExportState string
+
+// ExportInput Example: {"include_children":false}
+type ExportInput struct {
+	IncludeChildren *bool `json:"include_children,omitempty"`
+}
+
+// ExportList defines model for ExportList.
+type ExportList struct {
+	Data       []Export `json:"data" validate:"dive"`
+	HasMore    bool     `json:"has_more"`
+	NextCursor *string  `json:"next_cursor,omitempty"`
 }
 
 // Factors defines model for Factors.
@@ -4325,6 +4490,9 @@ type DomainID = string
 // DryRun defines model for dryRun.
 type DryRun = bool
 
+// ExportID defines model for exportID.
+type ExportID = string
+
 // FlagID defines model for flagID.
 type FlagID = string
 
@@ -4509,6 +4677,26 @@ type ListEventsParams struct {
 type StreamEventsParams struct {
 	Ticket      *string `form:"ticket,omitempty" json:"ticket,omitempty"`
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
+}
+
+// ListExportsParams defines parameters for ListExports.
+type ListExportsParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateExportParams defines parameters for CreateExport.
+type CreateExportParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DownloadExportParams defines parameters for DownloadExport.
+type DownloadExportParams struct {
+	Token string `form:"token" json:"token"`
 }
 
 // ListInvitationsParams defines parameters for ListInvitations.
@@ -4891,6 +5079,9 @@ type ContinueConnectionJSONRequestBody = ConnectionAnswer
 // AddDomainJSONRequestBody defines body for AddDomain for application/json ContentType.
 type AddDomainJSONRequestBody = DomainInput
 
+// CreateExportJSONRequestBody defines body for CreateExport for application/json ContentType.
+type CreateExportJSONRequestBody = ExportInput
+
 // CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
 type CreateInvitationJSONRequestBody = InvitationInput
 
@@ -5037,6 +5228,9 @@ type OfferOwnershipJSONRequestBody = OwnershipInput
 
 // PausePublishingJSONRequestBody defines body for PausePublishing for application/json ContentType.
 type PausePublishingJSONRequestBody = Pause
+
+// EraseTenantJSONRequestBody defines body for EraseTenant for application/json ContentType.
+type EraseTenantJSONRequestBody = ErasureInput
 
 // CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
 type CreateWebhookJSONRequestBody = WebhookInput
@@ -5214,6 +5408,21 @@ type ServerInterface interface {
 	// CreateStreamTicket A ticket that opens the stream within 60 seconds.
 	// (POST /events/ticket)
 	CreateStreamTicket(c *fiber.Ctx) error
+	// ListExports The exports of this tenant, newest first.
+	// (GET /exports)
+	ListExports(c *fiber.Ctx, params ListExportsParams) error
+	// CreateExport Have an archive made of all that this tenant owns.
+	// (POST /exports)
+	CreateExport(c *fiber.Ctx, params CreateExportParams) error
+	// GetExport How far an export is.
+	// (GET /exports/{export})
+	GetExport(c *fiber.Ctx, export ExportID) error
+	// LinkExport An address to fetch the archive at.
+	// (POST /exports/{export}:link)
+	LinkExport(c *fiber.Ctx, export ExportID) error
+	// DownloadExport The archive itself.
+	// (GET /exports:download)
+	DownloadExport(c *fiber.Ctx, params DownloadExportParams) error
 	// ListFeatures Which features are on in this tenant.
 	// (GET /features)
 	ListFeatures(c *fiber.Ctx) error
@@ -5292,6 +5501,12 @@ type ServerInterface interface {
 	// RevokeOtherSessions End every session but this one.
 	// (POST /me/sessions:revoke-others)
 	RevokeOtherSessions(c *fiber.Ctx) error
+	// CancelErasure Call the end of a tenant off.
+	// (DELETE /me/tenants/{tenant}/erasure)
+	CancelErasure(c *fiber.Ctx, tenant TenantID) error
+	// GetErasure How far the end of a tenant is.
+	// (GET /me/tenants/{tenant}/erasure)
+	GetErasure(c *fiber.Ctx, tenant TenantID) error
 	// LeaveTenant Leave a tenant.
 	// (POST /me/tenants/{tenant}:leave)
 	LeaveTenant(c *fiber.Ctx, tenant TenantID) error
@@ -5583,6 +5798,9 @@ type ServerInterface interface {
 	// ResumePublishing Let what is due go out again, unless a tenant above is paused.
 	// (POST /tenants/{tenant}/publishing:resume)
 	ResumePublishing(c *fiber.Ctx, tenant TenantID) error
+	// EraseTenant End this tenant.
+	// (POST /tenants/{tenant}:erase)
+	EraseTenant(c *fiber.Ctx, tenant TenantID) error
 	// GetTheme How the pages of this host look.
 	// (GET /theme)
 	GetTheme(c *fiber.Ctx, params GetThemeParams) error
@@ -7285,6 +7503,188 @@ func (siw *ServerInterfaceWrapper) CreateStreamTicket(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// ListExports operation middleware
+func (siw *ServerInterfaceWrapper) ListExports(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListExportsParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", query, &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return BadParameter("/query/limit")
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", query, &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/cursor")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.ListExports(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// CreateExport operation middleware
+func (siw *ServerInterfaceWrapper) CreateExport(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateExportParams
+
+	headers := c.GetReqHeaders()
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return BadParameter("/header/Idempotency-Key")
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.CreateExport(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetExport operation middleware
+func (siw *ServerInterfaceWrapper) GetExport(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "export" -------------
+	var export ExportID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "export", c.Params("export"), &export, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/export")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetExport(c, export)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// LinkExport operation middleware
+func (siw *ServerInterfaceWrapper) LinkExport(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "export" -------------
+	var export ExportID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "export", c.Params("export"), &export, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/export")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.LinkExport(c, export)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// DownloadExport operation middleware
+func (siw *ServerInterfaceWrapper) DownloadExport(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DownloadExportParams
+
+	var query url.Values
+	query, err = url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return BadParameter("/query")
+	}
+
+	// ------------- Required query parameter "token" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "token", query, &params.Token, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/query/token")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.DownloadExport(c, params)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // ListFeatures operation middleware
 func (siw *ServerInterfaceWrapper) ListFeatures(c *fiber.Ctx) error {
 
@@ -7912,6 +8312,64 @@ func (siw *ServerInterfaceWrapper) RevokeOtherSessions(c *fiber.Ctx) error {
 
 	handler := func(c *fiber.Ctx) error {
 		return siw.Handler.RevokeOtherSessions(c)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// CancelErasure operation middleware
+func (siw *ServerInterfaceWrapper) CancelErasure(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.CancelErasure(c, tenant)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
+// GetErasure operation middleware
+func (siw *ServerInterfaceWrapper) GetErasure(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.GetErasure(c, tenant)
 	}
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -11246,6 +11704,35 @@ func (siw *ServerInterfaceWrapper) ResumePublishing(c *fiber.Ctx) error {
 	return handler(c)
 }
 
+// EraseTenant operation middleware
+func (siw *ServerInterfaceWrapper) EraseTenant(c *fiber.Ctx) error {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant" -------------
+	var tenant TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant", c.Params("tenant"), &tenant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: ""})
+	if err != nil {
+		return BadParameter("/path/tenant")
+	}
+
+	handler := func(c *fiber.Ctx) error {
+		return siw.Handler.EraseTenant(c, tenant)
+	}
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		m := siw.HandlerMiddlewares[i]
+		next := handler
+		handler = func(c *fiber.Ctx) error {
+			return m(c, next)
+		}
+	}
+
+	return handler(c)
+}
+
 // GetTheme operation middleware
 func (siw *ServerInterfaceWrapper) GetTheme(c *fiber.Ctx) error {
 
@@ -11845,6 +12332,21 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/events/ticket", Operation: "CreateStreamTicket", Handler: wrapper.CreateStreamTicket, Action: "event.read", Bodyless: true, Location: "/events/stream",
 		},
 		{
+			Method: "GET", Path: "/exports", Operation: "ListExports", Handler: wrapper.ListExports, Action: "tenant.export", NoImpersonation: true, Bodyless: true, Query: []string{"limit", "cursor"},
+		},
+		{
+			Method: "POST", Path: "/exports", Operation: "CreateExport", Handler: wrapper.CreateExport, Action: "tenant.export", StepUp: true, NoImpersonation: true, Keyed: true,
+		},
+		{
+			Method: "GET", Path: "/exports/{export}", Operation: "GetExport", Handler: wrapper.GetExport, Action: "tenant.export", NoImpersonation: true, Bodyless: true, IDs: map[string]string{"export": "exp"},
+		},
+		{
+			Method: "POST", Path: "/exports/{export}:link", Operation: "LinkExport", Handler: wrapper.LinkExport, Action: "tenant.export", StepUp: true, NoImpersonation: true, Bodyless: true, IDs: map[string]string{"export": "exp"},
+		},
+		{
+			Method: "GET", Path: "/exports:download", Operation: "DownloadExport", Handler: wrapper.DownloadExport, Public: "the token in the address is the proof", Bodyless: true, Query: []string{"token"},
+		},
+		{
 			Method: "GET", Path: "/features", Operation: "ListFeatures", Handler: wrapper.ListFeatures, Action: "tenant.read", Bodyless: true,
 		},
 		{
@@ -11921,6 +12423,12 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "POST", Path: "/me/sessions:revoke-others", Operation: "RevokeOtherSessions", Handler: wrapper.RevokeOtherSessions, Session: true, Bodyless: true,
+		},
+		{
+			Method: "DELETE", Path: "/me/tenants/{tenant}/erasure", Operation: "CancelErasure", Handler: wrapper.CancelErasure, Session: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "GET", Path: "/me/tenants/{tenant}/erasure", Operation: "GetErasure", Handler: wrapper.GetErasure, Session: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
 			Method: "POST", Path: "/me/tenants/{tenant}:leave", Operation: "LeaveTenant", Handler: wrapper.LeaveTenant, Session: true, Bodyless: true, IDs: map[string]string{"tenant": "ten"},
@@ -12212,6 +12720,9 @@ func Routes(si ServerInterface) []Route {
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/publishing:resume", Operation: "ResumePublishing", Handler: wrapper.ResumePublishing, Action: "tenant.pause", Bodyless: true, IDs: map[string]string{"tenant": "ten"},
+		},
+		{
+			Method: "POST", Path: "/tenants/{tenant}:erase", Operation: "EraseTenant", Handler: wrapper.EraseTenant, Action: "tenant.erase", StepUp: true, NoImpersonation: true, IDs: map[string]string{"tenant": "ten"},
 		},
 		{
 			Method: "GET", Path: "/theme", Operation: "GetTheme", Handler: wrapper.GetTheme, Public: "pages show it before anybody signs in, and it names no tenant", Bodyless: true,
@@ -13939,6 +14450,172 @@ func (response CreateStreamTicketdefaultApplicationProblemPlusJSONResponse) Visi
 	return ctx.JSON(&response.Body)
 }
 
+type ListExportsRequestObject struct {
+	Params ListExportsParams
+}
+
+type ListExportsResponseObject interface {
+	VisitListExportsResponse(ctx *fiber.Ctx) error
+}
+
+type ListExports200JSONResponse ExportList
+
+func (response ListExports200JSONResponse) VisitListExportsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type ListExportsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListExportsdefaultApplicationProblemPlusJSONResponse) VisitListExportsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type CreateExportRequestObject struct {
+	Params CreateExportParams
+	Body   *CreateExportJSONRequestBody
+}
+
+type CreateExportResponseObject interface {
+	VisitCreateExportResponse(ctx *fiber.Ctx) error
+}
+
+type CreateExport202ResponseHeaders struct {
+	Location *string
+}
+
+type CreateExport202JSONResponse struct {
+	Body    Export
+	Headers CreateExport202ResponseHeaders
+}
+
+func (response CreateExport202JSONResponse) VisitCreateExportResponse(ctx *fiber.Ctx) error {
+	if response.Headers.Location != nil {
+		ctx.Response().Header.Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(202)
+
+	return ctx.JSON(&response.Body)
+}
+
+type CreateExportdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateExportdefaultApplicationProblemPlusJSONResponse) VisitCreateExportResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GetExportRequestObject struct {
+	Export ExportID `json:"export"`
+}
+
+type GetExportResponseObject interface {
+	VisitGetExportResponse(ctx *fiber.Ctx) error
+}
+
+type GetExport200JSONResponse Export
+
+func (response GetExport200JSONResponse) VisitGetExportResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetExportdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetExportdefaultApplicationProblemPlusJSONResponse) VisitGetExportResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type LinkExportRequestObject struct {
+	Export ExportID `json:"export"`
+}
+
+type LinkExportResponseObject interface {
+	VisitLinkExportResponse(ctx *fiber.Ctx) error
+}
+
+type LinkExport201JSONResponse DownloadLink
+
+func (response LinkExport201JSONResponse) VisitLinkExportResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(201)
+
+	return ctx.JSON(&response)
+}
+
+type LinkExportdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response LinkExportdefaultApplicationProblemPlusJSONResponse) VisitLinkExportResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type DownloadExportRequestObject struct {
+	Params DownloadExportParams
+}
+
+type DownloadExportResponseObject interface {
+	VisitDownloadExportResponse(ctx *fiber.Ctx) error
+}
+
+type DownloadExport200ApplicationzipResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response DownloadExport200ApplicationzipResponse) VisitDownloadExportResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		ctx.Response().Header.Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	ctx.Status(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(ctx.Response().BodyWriter(), response.Body)
+	return err
+}
+
+type DownloadExportdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DownloadExportdefaultApplicationProblemPlusJSONResponse) VisitDownloadExportResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type ListFeaturesRequestObject struct {
 }
 
@@ -14677,6 +15354,63 @@ type RevokeOtherSessionsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RevokeOtherSessionsdefaultApplicationProblemPlusJSONResponse) VisitRevokeOtherSessionsResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type CancelErasureRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+}
+
+type CancelErasureResponseObject interface {
+	VisitCancelErasureResponse(ctx *fiber.Ctx) error
+}
+
+type CancelErasure204Response struct {
+}
+
+func (response CancelErasure204Response) VisitCancelErasureResponse(ctx *fiber.Ctx) error {
+	ctx.Status(204)
+	return nil
+}
+
+type CancelErasuredefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CancelErasuredefaultApplicationProblemPlusJSONResponse) VisitCancelErasureResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
+type GetErasureRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+}
+
+type GetErasureResponseObject interface {
+	VisitGetErasureResponse(ctx *fiber.Ctx) error
+}
+
+type GetErasure200JSONResponse Erasure
+
+func (response GetErasure200JSONResponse) VisitGetErasureResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(200)
+
+	return ctx.JSON(&response)
+}
+
+type GetErasuredefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetErasuredefaultApplicationProblemPlusJSONResponse) VisitGetErasureResponse(ctx *fiber.Ctx) error {
 	ctx.Response().Header.Set("Content-Type", "application/problem+json")
 	ctx.Status(response.StatusCode)
 
@@ -17557,6 +18291,36 @@ func (response ResumePublishingdefaultApplicationProblemPlusJSONResponse) VisitR
 	return ctx.JSON(&response.Body)
 }
 
+type EraseTenantRequestObject struct {
+	Tenant TenantID `json:"tenant"`
+	Body   *EraseTenantJSONRequestBody
+}
+
+type EraseTenantResponseObject interface {
+	VisitEraseTenantResponse(ctx *fiber.Ctx) error
+}
+
+type EraseTenant202JSONResponse Erasure
+
+func (response EraseTenant202JSONResponse) VisitEraseTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/json")
+	ctx.Status(202)
+
+	return ctx.JSON(&response)
+}
+
+type EraseTenantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EraseTenantdefaultApplicationProblemPlusJSONResponse) VisitEraseTenantResponse(ctx *fiber.Ctx) error {
+	ctx.Response().Header.Set("Content-Type", "application/problem+json")
+	ctx.Status(response.StatusCode)
+
+	return ctx.JSON(&response.Body)
+}
+
 type GetThemeRequestObject struct {
 	Params GetThemeParams
 }
@@ -18115,6 +18879,21 @@ type StrictServerInterface interface {
 	// CreateStreamTicket A ticket that opens the stream within 60 seconds.
 	// (POST /events/ticket)
 	CreateStreamTicket(ctx context.Context, request CreateStreamTicketRequestObject) (CreateStreamTicketResponseObject, error)
+	// ListExports The exports of this tenant, newest first.
+	// (GET /exports)
+	ListExports(ctx context.Context, request ListExportsRequestObject) (ListExportsResponseObject, error)
+	// CreateExport Have an archive made of all that this tenant owns.
+	// (POST /exports)
+	CreateExport(ctx context.Context, request CreateExportRequestObject) (CreateExportResponseObject, error)
+	// GetExport How far an export is.
+	// (GET /exports/{export})
+	GetExport(ctx context.Context, request GetExportRequestObject) (GetExportResponseObject, error)
+	// LinkExport An address to fetch the archive at.
+	// (POST /exports/{export}:link)
+	LinkExport(ctx context.Context, request LinkExportRequestObject) (LinkExportResponseObject, error)
+	// DownloadExport The archive itself.
+	// (GET /exports:download)
+	DownloadExport(ctx context.Context, request DownloadExportRequestObject) (DownloadExportResponseObject, error)
 	// ListFeatures Which features are on in this tenant.
 	// (GET /features)
 	ListFeatures(ctx context.Context, request ListFeaturesRequestObject) (ListFeaturesResponseObject, error)
@@ -18193,6 +18972,12 @@ type StrictServerInterface interface {
 	// RevokeOtherSessions End every session but this one.
 	// (POST /me/sessions:revoke-others)
 	RevokeOtherSessions(ctx context.Context, request RevokeOtherSessionsRequestObject) (RevokeOtherSessionsResponseObject, error)
+	// CancelErasure Call the end of a tenant off.
+	// (DELETE /me/tenants/{tenant}/erasure)
+	CancelErasure(ctx context.Context, request CancelErasureRequestObject) (CancelErasureResponseObject, error)
+	// GetErasure How far the end of a tenant is.
+	// (GET /me/tenants/{tenant}/erasure)
+	GetErasure(ctx context.Context, request GetErasureRequestObject) (GetErasureResponseObject, error)
 	// LeaveTenant Leave a tenant.
 	// (POST /me/tenants/{tenant}:leave)
 	LeaveTenant(ctx context.Context, request LeaveTenantRequestObject) (LeaveTenantResponseObject, error)
@@ -18484,6 +19269,9 @@ type StrictServerInterface interface {
 	// ResumePublishing Let what is due go out again, unless a tenant above is paused.
 	// (POST /tenants/{tenant}/publishing:resume)
 	ResumePublishing(ctx context.Context, request ResumePublishingRequestObject) (ResumePublishingResponseObject, error)
+	// EraseTenant End this tenant.
+	// (POST /tenants/{tenant}:erase)
+	EraseTenant(ctx context.Context, request EraseTenantRequestObject) (EraseTenantResponseObject, error)
 	// GetTheme How the pages of this host look.
 	// (GET /theme)
 	GetTheme(ctx context.Context, request GetThemeRequestObject) (GetThemeResponseObject, error)
@@ -20173,6 +20961,149 @@ func (sh *strictHandler) CreateStreamTicket(ctx *fiber.Ctx) error {
 	return nil
 }
 
+// ListExports operation middleware
+func (sh *strictHandler) ListExports(ctx *fiber.Ctx, params ListExportsParams) error {
+	var request ListExportsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.ListExports(ctx.UserContext(), request.(ListExportsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListExports")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListExportsResponseObject); ok {
+		if err := validResponse.VisitListExportsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateExport operation middleware
+func (sh *strictHandler) CreateExport(ctx *fiber.Ctx, params CreateExportParams) error {
+	var request CreateExportRequestObject
+
+	request.Params = params
+
+	var body CreateExportJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateExport(ctx.UserContext(), request.(CreateExportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateExport")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateExportResponseObject); ok {
+		if err := validResponse.VisitCreateExportResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetExport operation middleware
+func (sh *strictHandler) GetExport(ctx *fiber.Ctx, export ExportID) error {
+	var request GetExportRequestObject
+
+	request.Export = export
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetExport(ctx.UserContext(), request.(GetExportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetExport")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetExportResponseObject); ok {
+		if err := validResponse.VisitGetExportResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// LinkExport operation middleware
+func (sh *strictHandler) LinkExport(ctx *fiber.Ctx, export ExportID) error {
+	var request LinkExportRequestObject
+
+	request.Export = export
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.LinkExport(ctx.UserContext(), request.(LinkExportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LinkExport")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LinkExportResponseObject); ok {
+		if err := validResponse.VisitLinkExportResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DownloadExport operation middleware
+func (sh *strictHandler) DownloadExport(ctx *fiber.Ctx, params DownloadExportParams) error {
+	var request DownloadExportRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.DownloadExport(ctx.UserContext(), request.(DownloadExportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DownloadExport")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DownloadExportResponseObject); ok {
+		if err := validResponse.VisitDownloadExportResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListFeatures operation middleware
 func (sh *strictHandler) ListFeatures(ctx *fiber.Ctx) error {
 	var request ListFeaturesRequestObject
@@ -20918,6 +21849,60 @@ func (sh *strictHandler) RevokeOtherSessions(ctx *fiber.Ctx) error {
 		return err
 	} else if validResponse, ok := response.(RevokeOtherSessionsResponseObject); ok {
 		if err := validResponse.VisitRevokeOtherSessionsResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CancelErasure operation middleware
+func (sh *strictHandler) CancelErasure(ctx *fiber.Ctx, tenant TenantID) error {
+	var request CancelErasureRequestObject
+
+	request.Tenant = tenant
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelErasure(ctx.UserContext(), request.(CancelErasureRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelErasure")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CancelErasureResponseObject); ok {
+		if err := validResponse.VisitCancelErasureResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetErasure operation middleware
+func (sh *strictHandler) GetErasure(ctx *fiber.Ctx, tenant TenantID) error {
+	var request GetErasureRequestObject
+
+	request.Tenant = tenant
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.GetErasure(ctx.UserContext(), request.(GetErasureRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetErasure")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetErasureResponseObject); ok {
+		if err := validResponse.VisitGetErasureResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {
@@ -23837,6 +24822,41 @@ func (sh *strictHandler) ResumePublishing(ctx *fiber.Ctx, tenant TenantID) error
 		return err
 	} else if validResponse, ok := response.(ResumePublishingResponseObject); ok {
 		if err := validResponse.VisitResumePublishingResponse(ctx); err != nil {
+			return err
+		}
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EraseTenant operation middleware
+func (sh *strictHandler) EraseTenant(ctx *fiber.Ctx, tenant TenantID) error {
+	var request EraseTenantRequestObject
+
+	request.Tenant = tenant
+
+	var body EraseTenantJSONRequestBody
+	var err error
+	err = strictjson.Decode(ctx.Request().Body(), &body)
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *fiber.Ctx, request interface{}) (interface{}, error) {
+		return sh.ssi.EraseTenant(ctx.UserContext(), request.(EraseTenantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EraseTenant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EraseTenantResponseObject); ok {
+		if err := validResponse.VisitEraseTenantResponse(ctx); err != nil {
 			return err
 		}
 	} else if response != nil {

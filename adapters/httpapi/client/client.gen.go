@@ -492,6 +492,45 @@ func (e DomainProofType) Valid() bool {
 	}
 }
 
+// Defines values for ErasureObject.
+const (
+	ErasureObjectErasure ErasureObject = "erasure"
+)
+
+// Valid indicates whether the value is a known member of the ErasureObject enum.
+func (e ErasureObject) Valid() bool {
+	switch e {
+	case ErasureObjectErasure:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ErasureState.
+const (
+	ErasureStateCanceled ErasureState = "canceled"
+	ErasureStateDone     ErasureState = "done"
+	ErasureStateRunning  ErasureState = "running"
+	ErasureStateWaiting  ErasureState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the ErasureState enum.
+func (e ErasureState) Valid() bool {
+	switch e {
+	case ErasureStateCanceled:
+		return true
+	case ErasureStateDone:
+		return true
+	case ErasureStateRunning:
+		return true
+	case ErasureStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EventObject.
 const (
 	EventObjectEvent EventObject = "event"
@@ -501,6 +540,45 @@ const (
 func (e EventObject) Valid() bool {
 	switch e {
 	case EventObjectEvent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportObject.
+const (
+	ExportObjectExport ExportObject = "export"
+)
+
+// Valid indicates whether the value is a known member of the ExportObject enum.
+func (e ExportObject) Valid() bool {
+	switch e {
+	case ExportObjectExport:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportState.
+const (
+	ExportStateExpired ExportState = "expired"
+	ExportStateFailed  ExportState = "failed"
+	ExportStateReady   ExportState = "ready"
+	ExportStateRunning ExportState = "running"
+)
+
+// Valid indicates whether the value is a known member of the ExportState enum.
+func (e ExportState) Valid() bool {
+	switch e {
+	case ExportStateExpired:
+		return true
+	case ExportStateFailed:
+		return true
+	case ExportStateReady:
+		return true
+	case ExportStateRunning:
 		return true
 	default:
 		return false
@@ -794,19 +872,19 @@ func (e MediaObject) Valid() bool {
 
 // Defines values for MediaState.
 const (
-	Discarded MediaState = "discarded"
-	Ready     MediaState = "ready"
-	Uploading MediaState = "uploading"
+	MediaStateDiscarded MediaState = "discarded"
+	MediaStateReady     MediaState = "ready"
+	MediaStateUploading MediaState = "uploading"
 )
 
 // Valid indicates whether the value is a known member of the MediaState enum.
 func (e MediaState) Valid() bool {
 	switch e {
-	case Discarded:
+	case MediaStateDiscarded:
 		return true
-	case Ready:
+	case MediaStateReady:
 		return true
-	case Uploading:
+	case MediaStateUploading:
 		return true
 	default:
 		return false
@@ -2612,9 +2690,49 @@ type DomainProof struct {
 // DomainProofType defines model for DomainProof.Type.
 type DomainProofType string
 
+// DownloadLink defines model for DownloadLink.
+type DownloadLink struct {
+	// ExpiresIn Seconds.
+	ExpiresIn int    `json:"expires_in"`
+	Url       string `json:"url"`
+}
+
 // EmailInput Example: {"email":"ann@example.com"}
 type EmailInput struct {
 	Email openapi_types.Email `json:"email"`
+}
+
+// Erasure defines model for Erasure.
+type Erasure struct {
+	AskedAt time.Time `json:"asked_at"`
+
+	// DueAt Until when it can be called off.
+	DueAt   time.Time     `json:"due_at"`
+	Files   int64         `json:"files"`
+	Id      string        `json:"id"`
+	Object  ErasureObject `json:"object"`
+	Percent int           `json:"percent"`
+	Rows    int64         `json:"rows"`
+
+	// Stage What is being removed: keys, files, rows, names.
+	Stage    *string      `json:"stage,omitempty"`
+	State    ErasureState `json:"state"`
+	TenantId string       `json:"tenant_id"`
+}
+
+// ErasureObject defines model for Erasure.Object.
+type ErasureObject string
+
+// ErasureState defines model for Erasure.State.
+type ErasureState string
+
+// ErasureInput Example: {"name":"Client workspace"}
+type ErasureInput struct {
+	// IncludeChildren The tenants below go with it.
+	IncludeChildren *bool `json:"include_children,omitempty"`
+
+	// Name The tenant's name, as it is.
+	Name string `json:"name"`
 }
 
 // Event defines model for Event.
@@ -2634,7 +2752,7 @@ type Event struct {
 	// `post.created`, `post.updated`, `post.deleted`, `post.scheduled`, `post.canceled`, `post.published`,
 	// `post.failed`, `post.missed`, `post.needs_review`, `post.at_risk`, `post.revalidated`, `delivery.updated`, `metrics.updated`, `channel.connected`,
 	// `channel.updated`, `channel.disconnected`, `channel.needs_reconnect`, `media.ready`, `media.failed`,
-	// `member.changed`, `tenant.updated`, `domain.proven`, `domain.at_risk`, `domain.quarantined`, `job.updated`, `webhook.disabled`, `platform.sunset`, and, of a tenant's own
+	// `member.changed`, `tenant.updated`, `domain.proven`, `domain.at_risk`, `domain.quarantined`, `export.ready`, `job.updated`, `webhook.disabled`, `platform.sunset`, and, of a tenant's own
 	// choice and in the operator's tenant, `plugin.added`, `plugin.pending`, `plugin.upgraded`, `plugin.enabled`,
 	// `plugin.disabled`, `plugin.updated`, `plugin.removed`. docs/events.md says what each carries.
 	Type string `json:"type"`
@@ -2648,6 +2766,53 @@ type EventList struct {
 	Data       []Event `json:"data"`
 	HasMore    bool    `json:"has_more"`
 	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// Export defines model for Export.
+type Export struct {
+	// Bytes Of the archive, once it is ready; before, of the uploads in it so far.
+	Bytes     int64     `json:"bytes"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Until when it can be fetched.
+	ExpiresAt       *time.Time   `json:"expires_at,omitempty"`
+	FinishedAt      *time.Time   `json:"finished_at,omitempty"`
+	Id              string       `json:"id"`
+	IncludeChildren bool         `json:"include_children"`
+	JobId           string       `json:"job_id"`
+	Object          ExportObject `json:"object"`
+	Percent         int          `json:"percent"`
+
+	// Rows Things written so far.
+	Rows int64 `json:"rows"`
+
+	// Sha256 Of the archive, once it is ready.
+	Sha256 *string `json:"sha256,omitempty"`
+
+	// Stage What is being written.
+	Stage *string     `json:"stage,omitempty"`
+	State ExportState `json:"state"`
+
+	// Tenants Whose things are in it, this tenant first.
+	Tenants []string `json:"tenants"`
+}
+
+// ExportObject defines model for Export.Object.
+type ExportObject string
+
+// ExportState defines model for Export.State.
+type ExportState string
+
+// ExportInput Example: {"include_children":false}
+type ExportInput struct {
+	IncludeChildren *bool `json:"include_children,omitempty"`
+}
+
+// ExportList defines model for ExportList.
+type ExportList struct {
+	Data       []Export `json:"data"`
+	HasMore    bool     `json:"has_more"`
+	NextCursor *string  `json:"next_cursor,omitempty"`
 }
 
 // Factors defines model for Factors.
@@ -4408,6 +4573,9 @@ type DomainID = string
 // DryRun defines model for dryRun.
 type DryRun = bool
 
+// ExportID defines model for exportID.
+type ExportID = string
+
 // FlagID defines model for flagID.
 type FlagID = string
 
@@ -4592,6 +4760,26 @@ type ListEventsParams struct {
 type StreamEventsParams struct {
 	Ticket      *string `form:"ticket,omitempty" json:"ticket,omitempty"`
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
+}
+
+// ListExportsParams defines parameters for ListExports.
+type ListExportsParams struct {
+	// Limit Page size.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateExportParams defines parameters for CreateExport.
+type CreateExportParams struct {
+	// IdempotencyKey Makes a repeated request harmless.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DownloadExportParams defines parameters for DownloadExport.
+type DownloadExportParams struct {
+	Token string `form:"token" json:"token"`
 }
 
 // ListInvitationsParams defines parameters for ListInvitations.
@@ -4974,6 +5162,9 @@ type ContinueConnectionJSONRequestBody = ConnectionAnswer
 // AddDomainJSONRequestBody defines body for AddDomain for application/json ContentType.
 type AddDomainJSONRequestBody = DomainInput
 
+// CreateExportJSONRequestBody defines body for CreateExport for application/json ContentType.
+type CreateExportJSONRequestBody = ExportInput
+
 // CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
 type CreateInvitationJSONRequestBody = InvitationInput
 
@@ -5120,6 +5311,9 @@ type OfferOwnershipJSONRequestBody = OwnershipInput
 
 // PausePublishingJSONRequestBody defines body for PausePublishing for application/json ContentType.
 type PausePublishingJSONRequestBody = Pause
+
+// EraseTenantJSONRequestBody defines body for EraseTenant for application/json ContentType.
+type EraseTenantJSONRequestBody = ErasureInput
 
 // CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
 type CreateWebhookJSONRequestBody = WebhookInput
@@ -5812,6 +6006,50 @@ type ClientInterface interface {
 	// Corresponds with POST /events/ticket (the `CreateStreamTicket` operationId).
 	CreateStreamTicket(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListExports The exports of this tenant, newest first.
+	//
+	// Corresponds with GET /exports (the `ListExports` operationId).
+	ListExports(ctx context.Context, params *ListExportsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateExportWithBody Have an archive made of all that this tenant owns.
+	//
+	// A zip with a file of JSON lines for each kind of thing, the uploads, and a manifest with counts and digests; nothing that is
+	// secret. With `include_children` the tenants below are in it, too, as far as you own them. One at a time; `export.ready`
+	// tells when it can be fetched, for seven days.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /exports (the `CreateExport` operationId).
+	CreateExportWithBody(ctx context.Context, params *CreateExportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateExport Have an archive made of all that this tenant owns.
+	//
+	// A zip with a file of JSON lines for each kind of thing, the uploads, and a manifest with counts and digests; nothing that is
+	// secret. With `include_children` the tenants below are in it, too, as far as you own them. One at a time; `export.ready`
+	// tells when it can be fetched, for seven days.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /exports (the `CreateExport` operationId).
+	CreateExport(ctx context.Context, params *CreateExportParams, body CreateExportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetExport How far an export is.
+	//
+	// Corresponds with GET /exports/{export} (the `GetExport` operationId).
+	GetExport(ctx context.Context, export ExportID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LinkExport An address to fetch the archive at.
+	//
+	// It works for five minutes, for whoever has it, as long as you may still export and are signed in.
+	//
+	// Corresponds with POST /exports/{export}:link (the `LinkExport` operationId).
+	LinkExport(ctx context.Context, export ExportID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DownloadExport The archive itself.
+	//
+	// Corresponds with GET /exports:download (the `DownloadExport` operationId).
+	DownloadExport(ctx context.Context, params *DownloadExportParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListFeatures Which features are on in this tenant.
 	//
 	// Corresponds with GET /features (the `ListFeatures` operationId).
@@ -6075,6 +6313,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /me/sessions:revoke-others (the `RevokeOtherSessions` operationId).
 	RevokeOtherSessions(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelErasure Call the end of a tenant off.
+	//
+	// Any owner can, until it begins. The tenant is open again at once.
+	//
+	// Corresponds with DELETE /me/tenants/{tenant}/erasure (the `CancelErasure` operationId).
+	CancelErasure(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetErasure How far the end of a tenant is.
+	//
+	// For its owners, and for whoever asked for it while it runs; afterwards there is nothing left that says who that was.
+	//
+	// Corresponds with GET /me/tenants/{tenant}/erasure (the `GetErasure` operationId).
+	GetErasure(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// LeaveTenant Leave a tenant.
 	//
@@ -7079,6 +7331,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /tenants/{tenant}/publishing:resume (the `ResumePublishing` operationId).
 	ResumePublishing(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EraseTenantWithBody End this tenant.
+	//
+	// It is closed at once, and nothing of it is published. When the days have passed that the installation gives everybody to think it
+	// over, its keys are destroyed, and then all that it owns: until then an owner can call it off
+	// (`DELETE /me/tenants/{tenant}/erasure`). Tenants below go with it, with `include_children`, or it is refused. People keep their accounts.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /tenants/{tenant}:erase (the `EraseTenant` operationId).
+	EraseTenantWithBody(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EraseTenant End this tenant.
+	//
+	// It is closed at once, and nothing of it is published. When the days have passed that the installation gives everybody to think it
+	// over, its keys are destroyed, and then all that it owns: until then an owner can call it off
+	// (`DELETE /me/tenants/{tenant}/erasure`). Tenants below go with it, with `include_children`, or it is refused. People keep their accounts.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /tenants/{tenant}:erase (the `EraseTenant` operationId).
+	EraseTenant(ctx context.Context, tenant TenantID, body EraseTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetTheme How the pages of this host look.
 	//
@@ -8568,6 +8842,110 @@ func (c *Client) CreateStreamTicket(ctx context.Context, reqEditors ...RequestEd
 	return c.Client.Do(req)
 }
 
+// ListExports The exports of this tenant, newest first.
+//
+// Corresponds with GET /exports (the `ListExports` operationId).
+func (c *Client) ListExports(ctx context.Context, params *ListExportsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListExportsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateExportWithBody Have an archive made of all that this tenant owns.
+//
+// A zip with a file of JSON lines for each kind of thing, the uploads, and a manifest with counts and digests; nothing that is
+// secret. With `include_children` the tenants below are in it, too, as far as you own them. One at a time; `export.ready`
+// tells when it can be fetched, for seven days.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /exports (the `CreateExport` operationId).
+func (c *Client) CreateExportWithBody(ctx context.Context, params *CreateExportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateExportRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateExport Have an archive made of all that this tenant owns.
+//
+// A zip with a file of JSON lines for each kind of thing, the uploads, and a manifest with counts and digests; nothing that is
+// secret. With `include_children` the tenants below are in it, too, as far as you own them. One at a time; `export.ready`
+// tells when it can be fetched, for seven days.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /exports (the `CreateExport` operationId).
+func (c *Client) CreateExport(ctx context.Context, params *CreateExportParams, body CreateExportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateExportRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetExport How far an export is.
+//
+// Corresponds with GET /exports/{export} (the `GetExport` operationId).
+func (c *Client) GetExport(ctx context.Context, export ExportID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetExportRequest(c.Server, export)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LinkExport An address to fetch the archive at.
+//
+// It works for five minutes, for whoever has it, as long as you may still export and are signed in.
+//
+// Corresponds with POST /exports/{export}:link (the `LinkExport` operationId).
+func (c *Client) LinkExport(ctx context.Context, export ExportID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLinkExportRequest(c.Server, export)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DownloadExport The archive itself.
+//
+// Corresponds with GET /exports:download (the `DownloadExport` operationId).
+func (c *Client) DownloadExport(ctx context.Context, params *DownloadExportParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDownloadExportRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListFeatures Which features are on in this tenant.
 //
 // Corresponds with GET /features (the `ListFeatures` operationId).
@@ -9182,6 +9560,40 @@ func (c *Client) RenameSession(ctx context.Context, session SessionID, body Rena
 // Corresponds with POST /me/sessions:revoke-others (the `RevokeOtherSessions` operationId).
 func (c *Client) RevokeOtherSessions(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeOtherSessionsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelErasure Call the end of a tenant off.
+//
+// Any owner can, until it begins. The tenant is open again at once.
+//
+// Corresponds with DELETE /me/tenants/{tenant}/erasure (the `CancelErasure` operationId).
+func (c *Client) CancelErasure(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelErasureRequest(c.Server, tenant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetErasure How far the end of a tenant is.
+//
+// For its owners, and for whoever asked for it while it runs; afterwards there is nothing left that says who that was.
+//
+// Corresponds with GET /me/tenants/{tenant}/erasure (the `GetErasure` operationId).
+func (c *Client) GetErasure(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetErasureRequest(c.Server, tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -11526,6 +11938,48 @@ func (c *Client) PausePublishing(ctx context.Context, tenant TenantID, body Paus
 // Corresponds with POST /tenants/{tenant}/publishing:resume (the `ResumePublishing` operationId).
 func (c *Client) ResumePublishing(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewResumePublishingRequest(c.Server, tenant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EraseTenantWithBody End this tenant.
+//
+// It is closed at once, and nothing of it is published. When the days have passed that the installation gives everybody to think it
+// over, its keys are destroyed, and then all that it owns: until then an owner can call it off
+// (`DELETE /me/tenants/{tenant}/erasure`). Tenants below go with it, with `include_children`, or it is refused. People keep their accounts.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /tenants/{tenant}:erase (the `EraseTenant` operationId).
+func (c *Client) EraseTenantWithBody(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEraseTenantRequestWithBody(c.Server, tenant, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EraseTenant End this tenant.
+//
+// It is closed at once, and nothing of it is published. When the days have passed that the installation gives everybody to think it
+// over, its keys are destroyed, and then all that it owns: until then an owner can call it off
+// (`DELETE /me/tenants/{tenant}/erasure`). Tenants below go with it, with `include_children`, or it is refused. People keep their accounts.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /tenants/{tenant}:erase (the `EraseTenant` operationId).
+func (c *Client) EraseTenant(ctx context.Context, tenant TenantID, body EraseTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEraseTenantRequest(c.Server, tenant, body)
 	if err != nil {
 		return nil, err
 	}
@@ -14251,6 +14705,245 @@ func NewCreateStreamTicketRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListExportsRequest constructs an http.Request for the ListExports method
+func NewListExportsRequest(server string, params *ListExportsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/exports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateExportRequest calls the generic CreateExport builder with application/json body
+func NewCreateExportRequest(server string, params *CreateExportParams, body CreateExportJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateExportRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateExportRequestWithBody constructs an http.Request for the CreateExport method, with any body, and a specified content type
+func NewCreateExportRequestWithBody(server string, params *CreateExportParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/exports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetExportRequest constructs an http.Request for the GetExport method
+func NewGetExportRequest(server string, export ExportID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "export", export, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/exports/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewLinkExportRequest constructs an http.Request for the LinkExport method
+func NewLinkExportRequest(server string, export ExportID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "export", export, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/exports/%s:link", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDownloadExportRequest constructs an http.Request for the DownloadExport method
+func NewDownloadExportRequest(server string, params *DownloadExportParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/exports:download")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "token", params.Token, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListFeaturesRequest constructs an http.Request for the ListFeatures method
 func NewListFeaturesRequest(server string) (*http.Request, error) {
 	var err error
@@ -15208,6 +15901,74 @@ func NewRevokeOtherSessionsRequest(server string) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCancelErasureRequest constructs an http.Request for the CancelErasure method
+func NewCancelErasureRequest(server string, tenant TenantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/tenants/%s/erasure", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetErasureRequest constructs an http.Request for the GetErasure method
+func NewGetErasureRequest(server string, tenant TenantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/tenants/%s/erasure", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -19698,6 +20459,53 @@ func NewResumePublishingRequest(server string, tenant TenantID) (*http.Request, 
 	return req, nil
 }
 
+// NewEraseTenantRequest calls the generic EraseTenant builder with application/json body
+func NewEraseTenantRequest(server string, tenant TenantID, body EraseTenantJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEraseTenantRequestWithBody(server, tenant, "application/json", bodyReader)
+}
+
+// NewEraseTenantRequestWithBody constructs an http.Request for the EraseTenant method, with any body, and a specified content type
+func NewEraseTenantRequestWithBody(server string, tenant TenantID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "tenant", tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tenants/%s:erase", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetThemeRequest constructs an http.Request for the GetTheme method
 func NewGetThemeRequest(server string, params *GetThemeParams) (*http.Request, error) {
 	var err error
@@ -20937,6 +21745,58 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /events/ticket (the `CreateStreamTicket` operationId).
 	CreateStreamTicketWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*CreateStreamTicketResponse, error)
 
+	// ListExportsWithResponse The exports of this tenant, newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /exports (the `ListExports` operationId).
+	ListExportsWithResponse(ctx context.Context, params *ListExportsParams, reqEditors ...RequestEditorFn) (*ListExportsResponse, error)
+
+	// CreateExportWithBodyWithResponse Have an archive made of all that this tenant owns.
+	//
+	// A zip with a file of JSON lines for each kind of thing, the uploads, and a manifest with counts and digests; nothing that is
+	// secret. With `include_children` the tenants below are in it, too, as far as you own them. One at a time; `export.ready`
+	// tells when it can be fetched, for seven days.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /exports (the `CreateExport` operationId).
+	CreateExportWithBodyWithResponse(ctx context.Context, params *CreateExportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateExportResponse, error)
+
+	// CreateExportWithResponse Have an archive made of all that this tenant owns.
+	//
+	// A zip with a file of JSON lines for each kind of thing, the uploads, and a manifest with counts and digests; nothing that is
+	// secret. With `include_children` the tenants below are in it, too, as far as you own them. One at a time; `export.ready`
+	// tells when it can be fetched, for seven days.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /exports (the `CreateExport` operationId).
+	CreateExportWithResponse(ctx context.Context, params *CreateExportParams, body CreateExportJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateExportResponse, error)
+
+	// GetExportWithResponse How far an export is.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /exports/{export} (the `GetExport` operationId).
+	GetExportWithResponse(ctx context.Context, export ExportID, reqEditors ...RequestEditorFn) (*GetExportResponse, error)
+
+	// LinkExportWithResponse An address to fetch the archive at.
+	//
+	// It works for five minutes, for whoever has it, as long as you may still export and are signed in.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /exports/{export}:link (the `LinkExport` operationId).
+	LinkExportWithResponse(ctx context.Context, export ExportID, reqEditors ...RequestEditorFn) (*LinkExportResponse, error)
+
+	// DownloadExportWithResponse The archive itself.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /exports:download (the `DownloadExport` operationId).
+	DownloadExportWithResponse(ctx context.Context, params *DownloadExportParams, reqEditors ...RequestEditorFn) (*DownloadExportResponse, error)
+
 	// ListFeaturesWithResponse Which features are on in this tenant.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -21232,6 +22092,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /me/sessions:revoke-others (the `RevokeOtherSessions` operationId).
 	RevokeOtherSessionsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RevokeOtherSessionsResponse, error)
+
+	// CancelErasureWithResponse Call the end of a tenant off.
+	//
+	// Any owner can, until it begins. The tenant is open again at once.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /me/tenants/{tenant}/erasure (the `CancelErasure` operationId).
+	CancelErasureWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*CancelErasureResponse, error)
+
+	// GetErasureWithResponse How far the end of a tenant is.
+	//
+	// For its owners, and for whoever asked for it while it runs; afterwards there is nothing left that says who that was.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /me/tenants/{tenant}/erasure (the `GetErasure` operationId).
+	GetErasureWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*GetErasureResponse, error)
 
 	// LeaveTenantWithResponse Leave a tenant.
 	//
@@ -22352,6 +23230,28 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /tenants/{tenant}/publishing:resume (the `ResumePublishing` operationId).
 	ResumePublishingWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*ResumePublishingResponse, error)
+
+	// EraseTenantWithBodyWithResponse End this tenant.
+	//
+	// It is closed at once, and nothing of it is published. When the days have passed that the installation gives everybody to think it
+	// over, its keys are destroyed, and then all that it owns: until then an owner can call it off
+	// (`DELETE /me/tenants/{tenant}/erasure`). Tenants below go with it, with `include_children`, or it is refused. People keep their accounts.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}:erase (the `EraseTenant` operationId).
+	EraseTenantWithBodyWithResponse(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EraseTenantResponse, error)
+
+	// EraseTenantWithResponse End this tenant.
+	//
+	// It is closed at once, and nothing of it is published. When the days have passed that the installation gives everybody to think it
+	// over, its keys are destroyed, and then all that it owns: until then an owner can call it off
+	// (`DELETE /me/tenants/{tenant}/erasure`). Tenants below go with it, with `include_children`, or it is refused. People keep their accounts.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tenants/{tenant}:erase (the `EraseTenant` operationId).
+	EraseTenantWithResponse(ctx context.Context, tenant TenantID, body EraseTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*EraseTenantResponse, error)
 
 	// GetThemeWithResponse How the pages of this host look.
 	//
@@ -25041,6 +25941,246 @@ func (r CreateStreamTicketResponse) ContentType() string {
 	return ""
 }
 
+type ListExportsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ExportList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListExportsResponse) GetJSON200() *ExportList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListExportsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListExportsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListExportsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListExportsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListExportsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateExportResponse202Headers the declared response headers of an HTTP 202 response for CreateExport
+type CreateExportResponse202Headers struct {
+	Location *string
+}
+
+type CreateExportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Export
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *CreateExportResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r CreateExportResponse) GetJSON202() *Export {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateExportResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateExportResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateExportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateExportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateExportResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetExportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Export
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetExportResponse) GetJSON200() *Export {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetExportResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetExportResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetExportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetExportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetExportResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type LinkExportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *DownloadLink
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r LinkExportResponse) GetJSON201() *DownloadLink {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r LinkExportResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r LinkExportResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r LinkExportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LinkExportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r LinkExportResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DownloadExportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DownloadExportResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DownloadExportResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DownloadExportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DownloadExportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DownloadExportResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListFeaturesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -26241,6 +27381,95 @@ func (r RevokeOtherSessionsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RevokeOtherSessionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CancelErasureResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CancelErasureResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelErasureResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelErasureResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelErasureResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelErasureResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetErasureResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Erasure
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetErasureResponse) GetJSON200() *Erasure {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetErasureResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetErasureResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetErasureResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetErasureResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetErasureResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -30763,6 +31992,54 @@ func (r ResumePublishingResponse) ContentType() string {
 	return ""
 }
 
+type EraseTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Erasure
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r EraseTenantResponse) GetJSON202() *Erasure {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EraseTenantResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EraseTenantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EraseTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EraseTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EraseTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetThemeResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -32477,6 +33754,94 @@ func (c *ClientWithResponses) CreateStreamTicketWithResponse(ctx context.Context
 	return ParseCreateStreamTicketResponse(rsp)
 }
 
+// ListExportsWithResponse The exports of this tenant, newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /exports (the `ListExports` operationId).
+func (c *ClientWithResponses) ListExportsWithResponse(ctx context.Context, params *ListExportsParams, reqEditors ...RequestEditorFn) (*ListExportsResponse, error) {
+	rsp, err := c.ListExports(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListExportsResponse(rsp)
+}
+
+// CreateExportWithBodyWithResponse Have an archive made of all that this tenant owns.
+//
+// A zip with a file of JSON lines for each kind of thing, the uploads, and a manifest with counts and digests; nothing that is
+// secret. With `include_children` the tenants below are in it, too, as far as you own them. One at a time; `export.ready`
+// tells when it can be fetched, for seven days.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /exports (the `CreateExport` operationId).
+func (c *ClientWithResponses) CreateExportWithBodyWithResponse(ctx context.Context, params *CreateExportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateExportResponse, error) {
+	rsp, err := c.CreateExportWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateExportResponse(rsp)
+}
+
+// CreateExportWithResponse Have an archive made of all that this tenant owns.
+//
+// A zip with a file of JSON lines for each kind of thing, the uploads, and a manifest with counts and digests; nothing that is
+// secret. With `include_children` the tenants below are in it, too, as far as you own them. One at a time; `export.ready`
+// tells when it can be fetched, for seven days.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /exports (the `CreateExport` operationId).
+func (c *ClientWithResponses) CreateExportWithResponse(ctx context.Context, params *CreateExportParams, body CreateExportJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateExportResponse, error) {
+	rsp, err := c.CreateExport(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateExportResponse(rsp)
+}
+
+// GetExportWithResponse How far an export is.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /exports/{export} (the `GetExport` operationId).
+func (c *ClientWithResponses) GetExportWithResponse(ctx context.Context, export ExportID, reqEditors ...RequestEditorFn) (*GetExportResponse, error) {
+	rsp, err := c.GetExport(ctx, export, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetExportResponse(rsp)
+}
+
+// LinkExportWithResponse An address to fetch the archive at.
+//
+// It works for five minutes, for whoever has it, as long as you may still export and are signed in.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /exports/{export}:link (the `LinkExport` operationId).
+func (c *ClientWithResponses) LinkExportWithResponse(ctx context.Context, export ExportID, reqEditors ...RequestEditorFn) (*LinkExportResponse, error) {
+	rsp, err := c.LinkExport(ctx, export, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLinkExportResponse(rsp)
+}
+
+// DownloadExportWithResponse The archive itself.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /exports:download (the `DownloadExport` operationId).
+func (c *ClientWithResponses) DownloadExportWithResponse(ctx context.Context, params *DownloadExportParams, reqEditors ...RequestEditorFn) (*DownloadExportResponse, error) {
+	rsp, err := c.DownloadExport(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDownloadExportResponse(rsp)
+}
+
 // ListFeaturesWithResponse Which features are on in this tenant.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -32987,6 +34352,36 @@ func (c *ClientWithResponses) RevokeOtherSessionsWithResponse(ctx context.Contex
 		return nil, err
 	}
 	return ParseRevokeOtherSessionsResponse(rsp)
+}
+
+// CancelErasureWithResponse Call the end of a tenant off.
+//
+// Any owner can, until it begins. The tenant is open again at once.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /me/tenants/{tenant}/erasure (the `CancelErasure` operationId).
+func (c *ClientWithResponses) CancelErasureWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*CancelErasureResponse, error) {
+	rsp, err := c.CancelErasure(ctx, tenant, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelErasureResponse(rsp)
+}
+
+// GetErasureWithResponse How far the end of a tenant is.
+//
+// For its owners, and for whoever asked for it while it runs; afterwards there is nothing left that says who that was.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /me/tenants/{tenant}/erasure (the `GetErasure` operationId).
+func (c *ClientWithResponses) GetErasureWithResponse(ctx context.Context, tenant TenantID, reqEditors ...RequestEditorFn) (*GetErasureResponse, error) {
+	rsp, err := c.GetErasure(ctx, tenant, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetErasureResponse(rsp)
 }
 
 // LeaveTenantWithResponse Leave a tenant.
@@ -34911,6 +36306,40 @@ func (c *ClientWithResponses) ResumePublishingWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseResumePublishingResponse(rsp)
+}
+
+// EraseTenantWithBodyWithResponse End this tenant.
+//
+// It is closed at once, and nothing of it is published. When the days have passed that the installation gives everybody to think it
+// over, its keys are destroyed, and then all that it owns: until then an owner can call it off
+// (`DELETE /me/tenants/{tenant}/erasure`). Tenants below go with it, with `include_children`, or it is refused. People keep their accounts.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}:erase (the `EraseTenant` operationId).
+func (c *ClientWithResponses) EraseTenantWithBodyWithResponse(ctx context.Context, tenant TenantID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EraseTenantResponse, error) {
+	rsp, err := c.EraseTenantWithBody(ctx, tenant, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEraseTenantResponse(rsp)
+}
+
+// EraseTenantWithResponse End this tenant.
+//
+// It is closed at once, and nothing of it is published. When the days have passed that the installation gives everybody to think it
+// over, its keys are destroyed, and then all that it owns: until then an owner can call it off
+// (`DELETE /me/tenants/{tenant}/erasure`). Tenants below go with it, with `include_children`, or it is refused. People keep their accounts.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tenants/{tenant}:erase (the `EraseTenant` operationId).
+func (c *ClientWithResponses) EraseTenantWithResponse(ctx context.Context, tenant TenantID, body EraseTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*EraseTenantResponse, error) {
+	rsp, err := c.EraseTenant(ctx, tenant, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEraseTenantResponse(rsp)
 }
 
 // GetThemeWithResponse How the pages of this host look.
@@ -36895,6 +38324,177 @@ func ParseCreateStreamTicketResponse(rsp *http.Response) (*CreateStreamTicketRes
 	return response, nil
 }
 
+// ParseListExportsResponse parses an HTTP response from a ListExportsWithResponse call
+func ParseListExportsResponse(rsp *http.Response) (*ListExportsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListExportsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ExportList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateExportResponse parses an HTTP response from a CreateExportWithResponse call
+func ParseCreateExportResponse(rsp *http.Response) (*CreateExportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateExportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Export
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers CreateExportResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetExportResponse parses an HTTP response from a GetExportWithResponse call
+func ParseGetExportResponse(rsp *http.Response) (*GetExportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetExportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Export
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseLinkExportResponse parses an HTTP response from a LinkExportWithResponse call
+func ParseLinkExportResponse(rsp *http.Response) (*LinkExportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LinkExportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest DownloadLink
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDownloadExportResponse parses an HTTP response from a DownloadExportWithResponse call
+func ParseDownloadExportResponse(rsp *http.Response) (*DownloadExportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DownloadExportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListFeaturesResponse parses an HTTP response from a ListFeaturesWithResponse call
 func ParseListFeaturesResponse(rsp *http.Response) (*ListFeaturesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -37716,6 +39316,68 @@ func ParseRevokeOtherSessionsResponse(rsp *http.Response) (*RevokeOtherSessionsR
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCancelErasureResponse parses an HTTP response from a CancelErasureWithResponse call
+func ParseCancelErasureResponse(rsp *http.Response) (*CancelErasureResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelErasureResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetErasureResponse parses an HTTP response from a GetErasureWithResponse call
+func ParseGetErasureResponse(rsp *http.Response) (*GetErasureResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetErasureResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Erasure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -40843,6 +42505,39 @@ func ParseResumePublishingResponse(rsp *http.Response) (*ResumePublishingRespons
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEraseTenantResponse parses an HTTP response from a EraseTenantWithResponse call
+func ParseEraseTenantResponse(rsp *http.Response) (*EraseTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EraseTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Erasure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
