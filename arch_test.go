@@ -232,6 +232,7 @@ var unscoped = map[string]string{
 	"core/channels.Purge":       "workers clear away sign-ins nobody finished, in every tenant",
 	"core/channels.TellSunsets": "workers tell every tenant what its platforms end",
 	"core/channels.ForgetApps":  "a process hears that something was set, and not for whom",
+	"core/ledger.Free":          "workers free what nobody came back for, in every tenant",
 }
 
 // Every use case says who is asking: the first argument of an exported method
