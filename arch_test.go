@@ -35,6 +35,7 @@ var may = map[string][]string{
 	"core/idempotency": {"tenants", "ports"},
 	"core/jobs":        {"tenants", "ports"},
 	"core/media":       {"tenants", "ports"},
+	"core/ledger":      {"tenants", "ports"},
 	// An operator chooses a password by the rules that hold for people.
 	"core/admin": {"tenants", "ports", "core/identity"},
 	// A post names the channels it goes to and the files it shows.
@@ -231,6 +232,7 @@ var unscoped = map[string]string{
 	"core/channels.Purge":       "workers clear away sign-ins nobody finished, in every tenant",
 	"core/channels.TellSunsets": "workers tell every tenant what its platforms end",
 	"core/channels.ForgetApps":  "a process hears that something was set, and not for whom",
+	"core/ledger.Free":          "workers free what nobody came back for, in every tenant",
 }
 
 // Every use case says who is asking: the first argument of an exported method

@@ -123,6 +123,13 @@ const (
 	pathEdge systemPath = "admin.edge"
 )
 
+// Money.
+const (
+	// What a tenant buys counts in the budgets above it, and is freed when
+	// nobody comes back for it.
+	pathLedger systemPath = "ledger"
+)
+
 // Idempotency and jobs.
 const (
 	// Answers too old to be honoured are forgotten, of every tenant.

@@ -18,6 +18,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/pluginhost"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/core/identity"
+	"github.com/carillonhq/carillon/core/ledger"
 	"github.com/carillonhq/carillon/core/publishing"
 	"github.com/carillonhq/carillon/tenants/domains"
 	"github.com/carillonhq/carillon/tenants/registry"
@@ -197,9 +198,10 @@ func (k *kernel) queue(w worker) (interface {
 	jobs.RegisterWebhooks(ws, k.events, k.db)
 	jobs.RegisterMedia(ws, k.db, k.media)
 	jobs.RegisterIdempotency(ws, k.db)
+	jobs.RegisterLedger(ws, &ledger.Service{Store: k.db.Ledger(), Now: time.Now})
 	jobs.RegisterStuck(ws, k.db)
 	jobs.RegisterRevalidation(ws, newLookout(k, pluginsOf{k.plugins}))
-	periodic := slices.Concat(jobs.PeriodicIdentity(), jobs.PeriodicWebhooks(), jobs.PeriodicIdempotency(),
+	periodic := slices.Concat(jobs.PeriodicIdentity(), jobs.PeriodicWebhooks(), jobs.PeriodicIdempotency(), jobs.PeriodicLedger(),
 		[]*river.PeriodicJob{jobs.RenewalSchedule(), jobs.PeriodicMedia(), jobs.PeriodicDomains(), jobs.PeriodicExports(), jobs.PeriodicErasures(), jobs.PeriodicStuck(), jobs.PeriodicRevalidation()})
 	return k.db.Jobs(&river.Config{
 		Queues:        map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 50}, jobs.QueueLater: {MaxWorkers: 4}},
