@@ -28,6 +28,7 @@ var exported = []thing{
 	{table: "media"}, {table: "posts"}, {table: "post_findings"}, {table: "deliveries"},
 	{table: "segments", drop: []string{"step", "holder", "held_at", "generation"}}, {table: "attempts"}, {table: "post_metrics"},
 	{table: "webhook_endpoints", drop: []string{"secrets"}}, {table: "events"}, {table: "webhook_deliveries"},
+	{table: "spend_accounts"}, {table: "spend_holds", drop: []string{"tenants", "subjects"}},
 	{table: "audit_entries"}, {table: "audit_links"}, {table: "audit_heads"},
 }
 
