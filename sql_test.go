@@ -44,12 +44,6 @@ var computed = map[string]string{
 	"migrate.go setUpRoles: o.SystemPassword":    "the installation's own; a role's password can be no argument, so it is quoted",
 	"post_lists.go Posts: f":                     "says which conditions there are; what it compares with are arguments",
 	"post_lists.go Calendar: f":                  "says which conditions there are; what it compares with are arguments",
-	"sealed.go Older: ctx":                       "hands on a sealedColumn, which the source lists",
-	"sealed.go older: c.row":                     "of a sealedColumn, which the source lists",
-	"sealed.go older: c.place":                   "of a sealedColumn, which the source lists",
-	"sealed.go older: c.box":                     "of a sealedColumn, which the source lists",
-	"sealed.go older: c.from":                    "of a sealedColumn, which the source lists",
-	"sealed.go Replace: c.set":                   "of a sealedColumn, which the source lists",
 	"work.go telling: tx.later.tell":             "how many rows there are; what is in them are arguments",
 }
 

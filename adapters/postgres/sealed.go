@@ -61,8 +61,7 @@ var sealedColumns = []sealedColumn{
 // each with what they do hold.
 var plainBytes = map[string]string{
 	"tenant_keys.wrapped": "data keys, wrapped; Envelope.Rotate wraps them anew",
-	"brands.logo":         "a picture by its description", "brands.favicon": "likewise",
-	"kept_keys.wrapped": "keys that stay, wrapped likewise",
+	"kept_keys.wrapped":   "keys that stay, wrapped likewise",
 
 	"refresh_tokens.hash": "a hash", "one_time_tokens.hash": "a hash", "api_keys.hash": "a hash", "recovery_codes.hash": "a hash",
 	"challenges.hash": "a hash", "devices.hash": "a hash", "sessions.device": "a hash", "invitations.hashes": "hashes",
