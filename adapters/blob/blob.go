@@ -175,7 +175,7 @@ func (s *Store) sync(key storage.Key) error {
 }
 
 func syncPath(path string) error {
-	f, err := os.Open(path) //nolint:gosec // the path is made of a checked key
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}

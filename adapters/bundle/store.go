@@ -218,7 +218,7 @@ func seal(dir string) error {
 	})
 	for i := len(dirs) - 1; err == nil && i >= 0; i-- {
 		if err = syncDir(dirs[i]); err == nil {
-			err = os.Chmod(dirs[i], 0o555) //nolint:gosec // plugins run as other users may have to read it
+			err = os.Chmod(dirs[i], 0o555)
 		}
 	}
 	return err

@@ -23,7 +23,7 @@ func confine(pid int, l Limits) error {
 		what  int
 		limit uint64
 	}{
-		{unix.RLIMIT_DATA, uint64(l.Memory)}, //nolint:gosec // positive
+		{unix.RLIMIT_DATA, uint64(l.Memory)},
 		{unix.RLIMIT_AS, uint64(l.Memory) + addressSpace},
 		{unix.RLIMIT_CPU, cpu},
 		{unix.RLIMIT_NOFILE, 32},

@@ -19,7 +19,7 @@ var outlive = []string{"destroyed_keys"}
 // DropKeys removes the work that waits, too: what is under way finds the tenant
 // closed, or nothing.
 func (s erasureStore) DropKeys(ctx context.Context, tenant tenants.ID) error {
-	if err := (keyStore{s.db}).Destroy(ctx, tenant); err != nil {
+	if err := keyStore(s).Destroy(ctx, tenant); err != nil {
 		return err
 	}
 	return s.db.system(ctx, pathErase, func(ctx context.Context, tx tx) error {

@@ -70,7 +70,7 @@ func findGroups() (*groups, error) {
 
 // ownGroup is the folder of the group that this process is in.
 func ownGroup(membership, mounts string) (string, error) {
-	b, err := os.ReadFile(membership) //nolint:gosec // of /proc
+	b, err := os.ReadFile(membership)
 	if err != nil {
 		return "", err
 	}
@@ -85,7 +85,7 @@ func ownGroup(membership, mounts string) (string, error) {
 
 // mountOf is where a file system of that type is mounted.
 func mountOf(kind, mounts string) (string, error) {
-	f, err := os.Open(mounts) //nolint:gosec // of /proc
+	f, err := os.Open(mounts)
 	if err != nil {
 		return "", err
 	}
@@ -151,12 +151,12 @@ func moveBelow(dir string, self int) error {
 }
 
 func words(path string) ([]string, error) {
-	b, err := os.ReadFile(path) //nolint:gosec // of the control groups
+	b, err := os.ReadFile(path)
 	return strings.Fields(string(b)), err
 }
 
 func put(dir, name, text string) error {
-	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_TRUNC, 0) //nolint:gosec // of the control groups
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (g *groups) make(p Policy) (*group, error) {
 	// Not everywhere; without them a guest may swap, and be ended in parts.
 	_, _ = put(dir, "memory.swap.max", "0"), put(dir, "memory.oom.group", "1")
 	if err == nil {
-		out.file, err = os.Open(dir) //nolint:gosec // just made
+		out.file, err = os.Open(dir)
 	}
 	if err != nil {
 		out.close()

@@ -29,7 +29,7 @@ func landlockABI() int {
 	if err != 0 {
 		return 0
 	}
-	return int(n) //nolint:gosec // a small number
+	return int(n)
 }
 
 // handled are the file rights that version abi knows: all of its time.
@@ -63,7 +63,7 @@ func newRuleset(abi int, net bool) (*ruleset, error) {
 	if err != 0 {
 		return nil, fmt.Errorf("landlock: %w", err)
 	}
-	return &ruleset{int(fd), attr.Handled_access_fs}, nil //nolint:gosec // a descriptor fits an int
+	return &ruleset{int(fd), attr.Handled_access_fs}, nil
 }
 
 // path grants rights beneath path, which need not exist.
@@ -87,7 +87,7 @@ func (r *ruleset) beneath(fd int, rights uint64) error {
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		rights &= fileRights
 	}
-	attr := unix.LandlockPathBeneathAttr{Allowed_access: rights & r.rights, Parent_fd: int32(fd)} //nolint:gosec // a descriptor fits
+	attr := unix.LandlockPathBeneathAttr{Allowed_access: rights & r.rights, Parent_fd: int32(fd)}
 	return r.add(unix.LANDLOCK_RULE_PATH_BENEATH, unsafe.Pointer(&attr))
 }
 

@@ -84,7 +84,7 @@ func receive(control *os.File) (kind byte, files []*os.File, err error) {
 	var n, oobn int
 	var failed error
 	if err := raw.Read(func(fd uintptr) bool {
-		n, oobn, _, _, failed = unix.Recvmsg(int(fd), text, rights, unix.MSG_CMSG_CLOEXEC) //nolint:gosec // a descriptor fits an int
+		n, oobn, _, _, failed = unix.Recvmsg(int(fd), text, rights, unix.MSG_CMSG_CLOEXEC)
 		return !errors.Is(failed, unix.EAGAIN)
 	}); err != nil {
 		return 0, nil, err
@@ -112,7 +112,7 @@ func parseRights(oob []byte) (files []*os.File, err error) {
 			return files, err
 		}
 		for _, fd := range fds {
-			files = append(files, os.NewFile(uintptr(fd), "listener")) //nolint:gosec // not negative
+			files = append(files, os.NewFile(uintptr(fd), "listener"))
 		}
 	}
 	return files, nil

@@ -32,7 +32,7 @@ func dropRights(o order) error {
 
 // becomeUser changes this thread alone, which is the one that executes.
 func becomeUser(id int) error {
-	u := uintptr(id) //nolint:gosec // not negative
+	u := uintptr(id)
 	for _, call := range [][4]uintptr{
 		{unix.SYS_SETGROUPS, 0, 0, 0}, {unix.SYS_SETRESGID, u, u, u}, {unix.SYS_SETRESUID, u, u, u},
 	} {
@@ -55,7 +55,7 @@ func limit(p Policy) error {
 		{unix.RLIMIT_NPROC, p.Processes}, {unix.RLIMIT_MEMLOCK, 64 << 10}, {unix.RLIMIT_MSGQUEUE, 0},
 	} {
 		r := [2]uint64{l.limit, l.limit}
-		if _, _, err := unix.RawSyscall6(unix.SYS_PRLIMIT64, 0, uintptr(l.what), uintptr(unsafe.Pointer(&r)), 0, 0, 0); err != 0 { //nolint:gosec // a constant
+		if _, _, err := unix.RawSyscall6(unix.SYS_PRLIMIT64, 0, uintptr(l.what), uintptr(unsafe.Pointer(&r)), 0, 0, 0); err != 0 {
 			return fmt.Errorf("limit %d: %w", l.what, err)
 		}
 	}

@@ -35,7 +35,7 @@ func filter(grouped bool) ([]bpf.RawInstruction, error) {
 		bpf.LoadAbsolute{Off: atNumber, Size: 4},
 	}
 	for number, judge := range judged {
-		program = append(program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: number, SkipFalse: uint8(len(judge))}) //nolint:gosec // a handful
+		program = append(program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: number, SkipFalse: uint8(len(judge))})
 		program = append(program, judge...)
 	}
 	for _, number := range []uint32{unix.SYS_SETSID, unix.SYS_SETPGID} {
@@ -114,7 +114,7 @@ func enforceFilter(grouped bool) error {
 	if err != nil {
 		return err
 	}
-	prog := unix.SockFprog{Len: uint16(len(raw)), Filter: (*unix.SockFilter)(unsafe.Pointer(&raw[0]))} //nolint:gosec // the same layout, a few hundred
+	prog := unix.SockFprog{Len: uint16(len(raw)), Filter: (*unix.SockFilter)(unsafe.Pointer(&raw[0]))}
 	const setModeFilter = 1
 	if _, _, err := unix.RawSyscall(unix.SYS_SECCOMP, setModeFilter, 0, uintptr(unsafe.Pointer(&prog))); err != 0 {
 		return fmt.Errorf("seccomp: %w", err)

@@ -82,7 +82,7 @@ func family(pid int) []int {
 func children(pid int) (out []int) {
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, list := range lists {
-		b, err := os.ReadFile(list) //nolint:gosec // of /proc
+		b, err := os.ReadFile(list)
 		if err != nil {
 			continue // the thread ended meanwhile
 		}
@@ -106,7 +106,7 @@ func resident(pid int) uint64 {
 	if _, err := fmt.Fscan(bytes.NewReader(b), &size, &pages); err != nil {
 		return 0
 	}
-	return pages * uint64(os.Getpagesize()) //nolint:gosec // not negative
+	return pages * uint64(os.Getpagesize())
 }
 
 // proportional is a process's share of what is in memory: of what several have
@@ -122,7 +122,7 @@ func proportional(pid int) uint64 {
 
 // fields adds up lines such as "Pss:  12 kB", in bytes.
 func fields(path string, names ...string) (sum uint64, err error) {
-	b, err := os.ReadFile(path) //nolint:gosec // of /proc
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return 0, err
 	}

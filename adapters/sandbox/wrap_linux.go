@@ -108,7 +108,7 @@ func (d detected) cage(cmd *exec.Cmd, program *os.File, p Policy, uid int) (*Cag
 			c.Close()
 			return nil, err
 		}
-		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(c.group.file.Fd()) //nolint:gosec // a descriptor fits an int
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(c.group.file.Fd())
 	}
 	return c, nil
 }
@@ -136,7 +136,7 @@ func pair() (ours, theirs *os.File, err error) {
 	if err := unix.SetNonblock(fds[0], true); err != nil {
 		return nil, nil, err
 	}
-	return os.NewFile(uintptr(fds[0]), "sandbox"), os.NewFile(uintptr(fds[1]), "shim"), nil //nolint:gosec // not negative
+	return os.NewFile(uintptr(fds[0]), "sandbox"), os.NewFile(uintptr(fds[1]), "shim"), nil
 }
 
 // Serve hands the order to the shim that was started and returns when it has

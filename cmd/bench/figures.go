@@ -19,6 +19,6 @@ var measurements = []measurement{
 	{"api", apiLoad},
 	{"ratio", readRatio},
 	{"calendar", calendar},
-	{"signins", signIns},
+	{"sign-ins", signIns},
 	{"river", dispatchRatio},
 }

@@ -73,7 +73,7 @@ func witnesses(path string) (kept []audit.Witness, err error) {
 	if path == "" {
 		return nil, nil
 	}
-	f, err := os.Open(path) //nolint:gosec // the operator names it
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}

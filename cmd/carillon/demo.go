@@ -86,5 +86,5 @@ func demoDir() (dir string, remove func(), err error) {
 			_ = os.Remove(state)
 		}
 	}
-	return dir, remove, os.Chmod(dir, 0o755) //nolint:gosec // the database's user must reach its folder inside
+	return dir, remove, os.Chmod(dir, 0o755)
 }

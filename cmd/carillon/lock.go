@@ -22,7 +22,7 @@ func lockDir(dir, says string) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a descriptor fits an int
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		holder, _ := io.ReadAll(io.LimitReader(f, 200))
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			err = fmt.Errorf("%s is in use by %s", dir, strings.TrimSpace(string(holder)))

@@ -65,7 +65,7 @@ func lockCommand() *cobra.Command {
 
 // lock writes down what there is, in a folder that it makes if need be.
 func (at counter) lock(ctx context.Context, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // to be handed on
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	keys, err := at.Keys(ctx, at.who)
@@ -97,7 +97,7 @@ func (at counter) lock(ctx context.Context, dir string) error {
 		return err
 	}
 	file := filepath.Join(dir, lockFile)
-	if err := os.WriteFile(file, append(raw, '\n'), 0o644); err != nil { //nolint:gosec // to be handed on
+	if err := os.WriteFile(file, append(raw, '\n'), 0o644); err != nil {
 		return err
 	}
 	fmt.Fprintf(at.out, "%s: %d plugins, %d keys\n", file, len(out.Plugins), len(out.Keys))

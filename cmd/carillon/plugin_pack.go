@@ -95,7 +95,7 @@ func packTo(ctx context.Context, dir, out string) (string, bundle.Lock, error) {
 	if info, err := os.Stat(out); out == "" || err == nil && info.IsDir() {
 		out = filepath.Join(out, l.Name())
 	}
-	return out, l, os.WriteFile(out, packed.Bytes(), 0o644) //nolint:gosec // to be handed on
+	return out, l, os.WriteFile(out, packed.Bytes(), 0o644)
 }
 
 // packInto builds nothing: what is there is packed.
@@ -210,7 +210,7 @@ func sign(path, keyPath string) (bundle.Contents, error) {
 		return c, err
 	}
 	// Aside first: a bundle is whole or not there.
-	if err := os.WriteFile(path+".new", out.Bytes(), 0o644); err != nil { //nolint:gosec // to be handed on
+	if err := os.WriteFile(path+".new", out.Bytes(), 0o644); err != nil {
 		return c, err
 	}
 	return c, os.Rename(path+".new", path)

@@ -180,7 +180,7 @@ func runBuild(ctx context.Context, out io.Writer, dir string, build []string) er
 	if len(build) == 0 {
 		return nil
 	}
-	cmd := exec.CommandContext(ctx, build[0], build[1:]...) //nolint:gosec // the author's own, on the author's machine
+	cmd := exec.CommandContext(ctx, build[0], build[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("build %s: %w", strings.Join(build, " "), err)

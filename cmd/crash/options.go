@@ -100,7 +100,7 @@ func (e experiment) patience() time.Duration { return 4 * time.Minute }
 
 // dice are the chances of one purpose.
 func (e experiment) dice(purpose uint64) *rand.Rand {
-	return rand.New(rand.NewPCG(e.Seed, purpose)) //nolint:gosec // to be repeated, not to be secret
+	return rand.New(rand.NewPCG(e.Seed, purpose))
 }
 
 // chances are what the network does to posts, as arguments of its command.

@@ -70,7 +70,7 @@ func folder(dir string) (string, error) {
 	if dir, err = os.MkdirTemp(parent, ""); err != nil {
 		return "", err
 	}
-	return dir, os.Chmod(dir, 0o755) //nolint:gosec // the database's user must reach its folder inside
+	return dir, os.Chmod(dir, 0o755)
 }
 
 func masterKey() string {

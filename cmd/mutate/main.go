@@ -89,7 +89,7 @@ func drive(ctx context.Context, o options) (verdict, error) {
 		s, err := furnish(ctx, r)
 		for tries := 0; err != nil && tries < 5; tries++ { // maintenance or too many wrong passwords take a moment to end
 			fmt.Fprintln(os.Stderr, "once more:", err)
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			s, err = furnish(ctx, r)
 		}
 		if err != nil {

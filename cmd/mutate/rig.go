@@ -78,7 +78,7 @@ func (r *rig) openDir(context.Context) error {
 		return err
 	}
 	r.onClose(func() { _ = os.RemoveAll(r.dir) })
-	return os.Chmod(r.dir, 0o755) //nolint:gosec // the database's user must reach its folder inside
+	return os.Chmod(r.dir, 0o755)
 }
 
 func (r *rig) openDatabase(ctx context.Context) error {

@@ -95,7 +95,7 @@ func garble(d *rand.Rand, text []byte) []byte {
 		return text
 	}
 	text = bytes.Clone(text)
-	text[at%len(text)] = byte(d.IntN(256))
+	text[at%len(text)] = byte(d.IntN(256)) //nolint:gosec // below 256
 	return text
 }
 

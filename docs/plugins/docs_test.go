@@ -219,9 +219,9 @@ func homeOf(t *testing.T) string {
 	home, err := os.MkdirTemp("", "home")
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(home) })
-	must(t, os.Chmod(home, 0o755)) //nolint:gosec // see above
+	must(t, os.Chmod(home, 0o755))
 	must(t, os.Symlink(repository(t), filepath.Join(home, "carillon")))
-	must(t, os.Mkdir(filepath.Join(home, "bin"), 0o755)) //nolint:gosec // see above
+	must(t, os.Mkdir(filepath.Join(home, "bin"), 0o755))
 	made, err := carillon()
 	must(t, err)
 	must(t, os.Symlink(made, filepath.Join(home, "bin", "carillon")))
@@ -244,10 +244,10 @@ var carillon = sync.OnceValues(func() (string, error) {
 	if programs, err = os.MkdirTemp("", "carillon"); err != nil {
 		return "", err
 	}
-	if err := os.Chmod(programs, 0o755); err != nil { //nolint:gosec // plugins are other users
+	if err := os.Chmod(programs, 0o755); err != nil {
 		return "", err
 	}
-	out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s", "-o", programs+"/", "../../cmd/carillon", "../../plugins/examples/chirpfake/cmd/chirpfake").CombinedOutput() //nolint:gosec // a folder of our own
+	out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s", "-o", programs+"/", "../../cmd/carillon", "../../plugins/examples/chirpfake/cmd/chirpfake").CombinedOutput()
 	if err != nil {
 		err = errors.Join(err, errors.New(string(out)))
 	}

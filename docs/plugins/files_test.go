@@ -31,9 +31,9 @@ func (r *reader) write(b block) error {
 		if err != nil {
 			return fmt.Errorf("%s:%d: %w", r.name, b.Line, err)
 		}
-		return os.WriteFile(path, changed, 0o644) //nolint:gosec // a source file
+		return os.WriteFile(path, changed, 0o644)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // a folder of source
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
 	if filepath.Base(path) == "plugin.yaml" {
@@ -41,7 +41,7 @@ func (r *reader) write(b block) error {
 			return err
 		}
 	}
-	return os.WriteFile(path, []byte(text), 0o644) //nolint:gosec // a source file
+	return os.WriteFile(path, []byte(text), 0o644)
 }
 
 // replaced is a Go file in which one function, or method, is another, and

@@ -29,7 +29,7 @@ func (r *reader) copy(from string, names ...string) {
 		raw, err := os.ReadFile(filepath.Join(repository(r.T), from, name))
 		must(r.T, err)
 		text := strings.Replace(string(raw), `["go", "run", "../chirpfake/cmd/chirpfake"]`, `["`+filepath.Join(programs, "chirpfake")+`"]`, 1)
-		must(r.T, os.WriteFile(filepath.Join(r.dir, name), []byte(text), 0o644)) //nolint:gosec // a source file
+		must(r.T, os.WriteFile(filepath.Join(r.dir, name), []byte(text), 0o644))
 	}
 }
 
@@ -37,7 +37,7 @@ func (r *reader) copy(from string, names ...string) {
 func (r *reader) sdks() {
 	r.Helper()
 	for _, verb := range []string{"build", "path"} {
-		out, err := exec.Command(filepath.Join(repository(r.T), "tools/sdks.sh"), verb).Output() //nolint:gosec // our own
+		out, err := exec.Command(filepath.Join(repository(r.T), "tools/sdks.sh"), verb).Output()
 		if err != nil {
 			r.Fatalf("tools/sdks.sh %s: %v", verb, err)
 		}

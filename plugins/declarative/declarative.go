@@ -64,7 +64,7 @@ func Open(path string, opt Options) (social.Platform, error) {
 	if info.Size() > maxFile {
 		return nil, fmt.Errorf("%s: a file has at most %d bytes", path, maxFile)
 	}
-	raw, err := os.ReadFile(path) //nolint:gosec // the operator names it
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -151,7 +151,7 @@ func (c card) draw() (image.Image, error) {
 	face, lines := largest(bold, text, float64(c.w)*0.8, float64(c.h)*0.6, float64(min(c.w, c.h)))
 	defer func() { _ = face.Close() }()
 	height := face.Metrics().Height
-	y := fixed.I(c.h)/2 - height*fixed.Int26_6(len(lines))/2 + face.Metrics().Ascent
+	y := fixed.I(c.h)/2 - height*fixed.Int26_6(len(lines))/2 + face.Metrics().Ascent //nolint:gosec // some lines
 	for _, line := range lines {
 		centre(img, face, ink, line, y)
 		y += height
@@ -173,7 +173,7 @@ func (c card) draw() (image.Image, error) {
 // ground is the gradient, from the top to the bottom: rows of one colour are
 // what PNG keeps small.
 func (c card) ground(img *image.RGBA) {
-	mix := func(a, b uint8, y int) uint8 { return uint8((int(a)*(c.h-y) + int(b)*y) / c.h) }
+	mix := func(a, b uint8, y int) uint8 { return uint8((int(a)*(c.h-y) + int(b)*y) / c.h) } //nolint:gosec // between two of them
 	for y := range c.h {
 		row := color.RGBA{mix(c.top.R, c.bottom.R, y), mix(c.top.G, c.bottom.G, y), mix(c.top.B, c.bottom.B, y), 255}
 		draw.Draw(img, image.Rect(0, y, c.w, y+1), image.NewUniform(row), image.Point{}, draw.Src)
@@ -206,7 +206,7 @@ func largest(f *opentype.Font, text string, width, height, side float64) (font.F
 			continue
 		}
 		lines, ok := wrap(face, text, fixed.I(int(width)))
-		if ok && face.Metrics().Height*fixed.Int26_6(len(lines)) <= fixed.I(int(height)) || size < 8 {
+		if ok && face.Metrics().Height*fixed.Int26_6(len(lines)) <= fixed.I(int(height)) || size < 8 { //nolint:gosec // some lines
 			return face, lines
 		}
 		_ = face.Close()

@@ -96,7 +96,7 @@ func TestACaptionSaysTheBrief(t *testing.T) {
 
 func TestTheSameSeedSaysTheSame(t *testing.T) {
 	one := func(seed int) string { return answer(t, ask(brief, map[string]any{"seed": seed, "count": 4}))[0] }
-	if one(1) != one(1) {
+	if first, again := one(1), one(1); first != again {
 		t.Error("the same seed said something else")
 	}
 	different := map[string]bool{}
