@@ -66,7 +66,7 @@ func TestEveryAnswerIsHardened(t *testing.T) {
 			ask(path, method, path, nil, "")
 		}
 	}
-	for _, code := range []int{200, 201, 202, 204, 303, 400, 401, 403, 404, 405, 409, 421, 422} {
+	for _, code := range []int{200, 204, 303, 400, 401, 404, 405, 421} {
 		if seen[code] == 0 {
 			t.Errorf("no answer was %d: %v", code, seen)
 		}

@@ -86,6 +86,7 @@ var doors = []door{
 	{"reset", []string{"password reset"}, written("/api/v1/auth/password:reset", `{"token":"%s","password":"four unrelated words here"}`)},
 	{"disown", []string{"it was not me"}, written("/api/v1/auth/session:disown", `{"token":"%s"}`)},
 	{"look at an invitation", []string{"invitation"}, written("/api/v1/invitations:look", `{"token":"%s"}`)},
+	{"download an archive", []string{"archive"}, asked("/api/v1/exports:download?token=")},
 	{"accept an invitation", []string{"invitation"}, written("/api/v1/invitations:accept", `{"token":"%s"}`)},
 	{"register as invited", []string{"invitation"}, written("/api/v1/invitations:register", `{"token":"%s","name":"New","password":"four unrelated words here"}`)},
 	{"operator's password", []string{"link of an operator"}, written("/api/v1/operator/auth/password", `{"token":"%s","password":"four unrelated words here"}`)},

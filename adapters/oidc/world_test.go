@@ -93,7 +93,7 @@ func outside() *http.Client {
 func newHouse(t *testing.T, configs ...oidc.Config) *house {
 	t.Helper()
 	h := &house{t: t}
-	h.people = identity.New(new(identitytest.Store), new(identitytest.Keys), noPasswords{}, jwt.New(bytes.Repeat([]byte{1}, 32), h.now), homes{}, nil,
+	h.people = identity.New(new(identitytest.Store), new(identitytest.Keys), noPasswords{}, jwt.New(bytes.Repeat([]byte{1}, 32), h.now), homes{}, everywhere{},
 		identity.Proofs{}, identity.Config{RefreshKey: []byte("refresh"), AddressKey: []byte("address")}, h.now)
 	h.Federation = identity.NewFederation(h.people, oidc.New(outside(), configs, h.now), identity.FederationConfig{
 		Key: []byte("trip"), Callback: func(name string) string { return callback + "/" + name },
@@ -206,4 +206,11 @@ func causeOf(f *fault.Error) error {
 		return nil
 	}
 	return f.Unwrap()
+}
+
+// everywhere is where everybody is a member.
+type everywhere struct{}
+
+func (everywhere) Resolve(_ context.Context, user tenants.UserID, tenant tenants.ID) (tenants.Scope, error) {
+	return tenants.Scope{Tenant: tenant, User: user}, nil
 }

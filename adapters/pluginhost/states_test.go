@@ -149,7 +149,6 @@ func TestAPluginThatKeepsCrashingIsQuarantined(t *testing.T) {
 }
 
 func TestQuarantineEndsWithATrial(t *testing.T) {
-	t.Parallel()
 	h, mood := moody(t, 100*time.Millisecond)
 	p := open(t, h, "test.good")
 	sulk(t, mood)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/adapters/smtp"
+	"github.com/carillonhq/carillon/ports/social"
 )
 
 // A check is one thing that must be right for an installation to work.
@@ -180,6 +181,18 @@ func (k *kernel) checkWorkers(ctx context.Context) (string, error) {
 	return said, nil
 }
 
+// manifest starts a plugin, be it for a platform or for models.
+func (k *kernel) manifest(ctx context.Context, id string) (social.Manifest, error) {
+	if p, err := k.plugins.Platform(ctx, id); err == nil {
+		return p.Manifest(), nil
+	}
+	v, err := k.plugins.Vendor(ctx, id)
+	if err != nil {
+		return social.Manifest{}, err
+	}
+	return v.Manifest(), nil
+}
+
 // checkPlugins starts what is built in and what the catalog wants here.
 func (k *kernel) checkPlugins(ctx context.Context) (string, error) {
 	if err := k.deployer.Sync(ctx); err != nil {
@@ -187,11 +200,10 @@ func (k *kernel) checkPlugins(ctx context.Context) (string, error) {
 	}
 	said := ""
 	for _, s := range k.plugins.Status() {
-		p, err := k.plugins.Platform(ctx, s.ID)
+		m, err := k.manifest(ctx, s.ID)
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", s.ID, err)
 		}
-		m := p.Manifest()
 		said += m.Name + " " + m.Version + "  "
 		if ending := m.Ending(time.Now()); ending != "" {
 			said += "(" + ending + ")  "
