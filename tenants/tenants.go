@@ -122,6 +122,15 @@ func (s Scope) Actor() string {
 // policies/policy.csv; a test keeps the two lists equal.
 type Action string
 
+// InPerson refuses with fault.Forbidden whoever is not a member themselves: keys,
+// those who are here by a grant, the system.
+func (s Scope) InPerson() error {
+	if s.User == "" || s.Key != "" || s.Grant != "" {
+		return fault.New(fault.Forbidden, "auth.session_required", "This is for a member in person, not for an API key.")
+	}
+	return nil
+}
+
 // An Authorizer decides. It returns nil, fault.Forbidden (the role may not, or
 // the key is not scoped for it), fault.Quota (the tier may not; it names the
 // one that may) or fault.Invalid for an action that there is none of.

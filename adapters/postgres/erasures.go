@@ -71,9 +71,6 @@ func (s erasureStore) Ask(ctx context.Context, e *erasure.Erasure, w erasure.Wis
 		_, err := tx.NewInsert().Model(&erasureRow{
 			ID: string(e.ID), About: string(e.About), Above: above, Covers: []string{}, State: string(e.State), AskedBy: string(e.AskedBy), AskedAt: e.AskedAt, DueAt: e.DueAt,
 		}).Exec(ctx)
-		if taken(err, "erasures_open") {
-			return erasure.ErrAsked()
-		}
 		if err != nil {
 			return err
 		}

@@ -34,6 +34,8 @@ var constraints = map[string]problem{
 	"roles_name":        {fault.Invalid, "role.name", "Use 1 to 40 lower-case letters, digits and dashes, and begin with a letter.", "/name"},
 	"invitations_open":  {fault.Conflict, "invitation.exists", "This address is invited already. Send the letter again, or revoke it first.", "/email"},
 	"served_hosts_pkey": {fault.Conflict, "domain.held", "Another tenant here has proved that this host is its own. That proof is looked for every day; try again when it is gone.", ""},
+	"exports_running":   {fault.Conflict, "export.running", "An export of this tenant is being made already.", ""},
+	"erasures_open":     {fault.Conflict, "erasure.asked", "This tenant is to be erased already.", ""},
 	"tenants_name":      {fault.Invalid, "tenant.name", "A name has 1 to 120 characters.", "/name"},
 
 	// Identity.

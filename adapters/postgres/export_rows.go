@@ -123,6 +123,10 @@ type column struct{ name, kind string }
 
 // primary is what tells a table's rows apart within a tenant.
 func (s exportStore) primary(ctx context.Context, table string) (key []column, err error) {
+	if known, ok := s.keys.Load(table); ok {
+		key, _ = known.([]column)
+		return key, nil
+	}
 	rows, err := s.db.app.pool.Query(ctx, `
 		select a.attname::text, format_type(a.atttypid, a.atttypmod)
 		  from pg_index i cross join unnest(i.indkey::int2[]) with ordinality k (n, at) join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.n
@@ -130,24 +134,31 @@ func (s exportStore) primary(ctx context.Context, table string) (key []column, e
 	if err != nil {
 		return nil, asFault(err)
 	}
-	key, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (c column, err error) { return c, row.Scan(&c.name, &c.kind) })
+	key, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (c column, err error) {
+		err = row.Scan(&c.name, &c.kind)
+		return c, err
+	})
+	if err == nil {
+		s.keys.Store(table, key)
+	}
 	return key, asFault(err)
 }
 
 // named adds to members who they are: a membership has but a name for them.
-func (s exportStore) named(ctx context.Context, things []json.RawMessage) ([]json.RawMessage, error) {
-	var out []json.RawMessage
-	err := s.db.system(ctx, pathNamed, func(ctx context.Context, tx tx) error {
-		for _, one := range things {
-			var raw string
-			if err := tx.NewRaw(`
-				select (m.j || coalesce((select jsonb_build_object('name', u.name, 'email', u.email) from users u where u.id = m.j ->> 'user_id'), '{}'))::text
-				  from (select ?::jsonb as j) m`, string(one)).Scan(ctx, &raw); err != nil {
-				return err
-			}
-			out = append(out, json.RawMessage(raw))
+func (s exportStore) named(ctx context.Context, things []json.RawMessage) (out []json.RawMessage, err error) {
+	err = s.db.system(ctx, pathNamed, func(ctx context.Context, tx tx) error {
+		rows, err := tx.pgx.Query(ctx, `
+			select (m.j || coalesce((select jsonb_build_object('name', u.name, 'email', u.email) from users u where u.id = m.j ->> 'user_id'), '{}'))::text
+			  from unnest($1::jsonb[]) with ordinality m (j, at) order by m.at`, things)
+		if err != nil {
+			return err
 		}
-		return nil
+		out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (one json.RawMessage, err error) {
+			var raw string
+			err = row.Scan(&raw)
+			return json.RawMessage(raw), err
+		})
+		return err
 	})
 	return out, err
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/riverqueue/river"
 	"github.com/uptrace/bun"
 
@@ -18,9 +18,12 @@ import (
 )
 
 // Exports is the exports.Store in this database.
-func (db *DB) Exports() exports.Store { return exportStore{db} }
+func (db *DB) Exports() exports.Store { return exportStore{db, new(sync.Map)} }
 
-type exportStore struct{ db *DB }
+type exportStore struct {
+	db   *DB
+	keys *sync.Map // primary keys by table; a program's tables do not change
+}
 
 // exportRow is a row of exports.
 type exportRow struct {
@@ -73,7 +76,7 @@ func (s exportStore) Owned(ctx context.Context, tenant tenants.ID, user tenants.
 }
 
 func (s exportStore) Create(ctx context.Context, tenant tenants.ID, e *exports.Export, entry audit.Entry) error {
-	err := s.db.update(ctx, tenant, func(ctx context.Context, tx tx) error {
+	return s.db.update(ctx, tenant, func(ctx context.Context, tx tx) error {
 		// Whoever the job wakes is first; the lease of nobody has just run out.
 		_, err := tx.NewInsert().Model(exportToRow(e)).Value("leased_until", "now() + interval '1 minute'").Exec(ctx)
 		if err != nil {
@@ -84,16 +87,6 @@ func (s exportStore) Create(ctx context.Context, tenant tenants.ID, e *exports.E
 		}
 		return tx.Record(ctx, entry)
 	})
-	if taken(err, "exports_running") {
-		return exports.ErrRunning()
-	}
-	return err
-}
-
-// taken reports whether err is that of a unique index.
-func taken(err error, index string) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.ConstraintName == index
 }
 
 func (tx tx) exportJob(ctx context.Context, tenant tenants.ID, job jobs.ID, name exports.ID) error {

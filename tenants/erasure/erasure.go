@@ -15,7 +15,6 @@ package erasure
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
@@ -99,10 +98,10 @@ func (s *Service) Ask(ctx context.Context, who tenants.Scope, w Wish) (*Erasure,
 	if err := s.authz.Allow(ctx, who, ActErase); err != nil {
 		return nil, err
 	}
-	switch {
-	case who.Key != "" || who.Grant != "":
-		return nil, fault.New(fault.Forbidden, "auth.session_required", "This is for a person, not for an API key.")
-	case who.Kind == tenants.Operator:
+	if err := who.InPerson(); err != nil {
+		return nil, err
+	}
+	if who.Kind == tenants.Operator {
 		return nil, fault.New(fault.Conflict, "erasure.operator", "The operator's tenant is the installation itself.")
 	}
 	now := s.now()
@@ -146,14 +145,7 @@ func ErrName() *fault.Error {
 	return fault.New(fault.Invalid, "erasure.name", "This is not the tenant's name. Write it as it is.").On("/name")
 }
 
-// ErrAsked is the answer to a second wish.
-func ErrAsked() *fault.Error {
-	return fault.New(fault.Conflict, "erasure.asked", "This tenant is to be erased already.")
-}
-
 // ErrChildren names tenants that would go too.
 func ErrChildren(names string) *fault.Error {
 	return fault.New(fault.Conflict, "erasure.children", "There are tenants below: %s. Erase them first, or say that they go with it.", names).On("/include_children")
 }
-
-func text(n int64) string { return strconv.FormatInt(n, 10) }

@@ -2,6 +2,7 @@ package erasure
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/carillonhq/carillon/tenants"
@@ -81,7 +82,7 @@ func (s *Service) bury(ctx context.Context, e *Erasure, t tenants.ID) error {
 	if err != nil {
 		return err
 	}
-	stone := audit.Of(string(tenants.System), "tenant.erased", string(t), "erasure", string(e.ID), "audit_seq", text(seq), "audit_hash", hash)
+	stone := audit.Of(string(tenants.System), "tenant.erased", string(t), "erasure", string(e.ID), "audit_seq", strconv.FormatInt(seq, 10), "audit_hash", hash)
 	if err := s.store.Tombstone(ctx, e.Above, stone); err != nil {
 		return err
 	}

@@ -12,8 +12,8 @@ import (
 // Store keeps erasures and removes what tenants own.
 type Store interface {
 	// Ask keeps e with Above filled in, closes the tenant, and records entry in
-	// its book and in that of the one above. It returns ErrName, ErrAsked or
-	// ErrChildren.
+	// its book and in that of the one above. It returns ErrName,
+	// ErrChildren, or fault.Conflict, "erasure.asked", for a second wish.
 	Ask(ctx context.Context, e *Erasure, w Wish, entry audit.Entry) error
 	// Of is the open erasure of a tenant that user owns, or ErrNotFound.
 	Of(ctx context.Context, user tenants.UserID, tenant tenants.ID) (*Erasure, error)

@@ -8,13 +8,10 @@ import (
 	"encoding/json"
 	"hash"
 	"io"
-	"strconv"
 	"time"
 
 	"github.com/carillonhq/carillon/tenants"
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 const readme = `This is all that a tenant of Carillon owns.
 

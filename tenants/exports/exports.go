@@ -15,6 +15,7 @@ package exports
 import (
 	"context"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/fault"
@@ -90,7 +91,7 @@ func (e *Export) Percent() int {
 
 // key is where attempt n of an export is kept.
 func key(tenant tenants.ID, e ID, n int) storage.Key {
-	return storage.Key{Tenant: string(tenant), Name: "exports/" + string(e) + "/" + itoa(n)}
+	return storage.Key{Tenant: string(tenant), Name: "exports/" + string(e) + "/" + strconv.Itoa(n)}
 }
 
 // Service is the use cases of exports. It is safe for concurrent use.
@@ -113,8 +114,8 @@ func (s *Service) Begin(ctx context.Context, who tenants.Scope, children bool) (
 	if err := s.authz.Allow(ctx, who, ActExport); err != nil {
 		return nil, err
 	}
-	if who.Key != "" || who.Grant != "" {
-		return nil, fault.New(fault.Forbidden, "auth.session_required", "This is for a person, not for an API key.")
+	if err := who.InPerson(); err != nil {
+		return nil, err
 	}
 	now := s.now()
 	e := &Export{
@@ -128,7 +129,7 @@ func (s *Service) Begin(ctx context.Context, who tenants.Scope, children bool) (
 		}
 		e.Covers = append(e.Covers, below...)
 	}
-	if err := s.store.Create(ctx, who.Tenant, e, audit.By(who, "export.begin", string(e.ID), "tenants", itoa(len(e.Covers)))); err != nil {
+	if err := s.store.Create(ctx, who.Tenant, e, audit.By(who, "export.begin", string(e.ID), "tenants", strconv.Itoa(len(e.Covers)))); err != nil {
 		return nil, err
 	}
 	return e, nil
@@ -193,11 +194,6 @@ func (s *Service) Open(ctx context.Context, who tenants.Scope, name ID) (*Export
 // ErrNotFound is the one answer for an export that is not there, whoever owns it.
 func ErrNotFound() *fault.Error {
 	return fault.New(fault.NotFound, "export.not_found", "There is no such export.")
-}
-
-// ErrRunning is the answer to a second export at a time.
-func ErrRunning() *fault.Error {
-	return fault.New(fault.Conflict, "export.running", "An export of this tenant is being made already.")
 }
 
 // ErrLost is what a worker is told whose lease somebody else has.

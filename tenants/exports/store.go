@@ -20,7 +20,7 @@ type Store interface {
 	// Owned lists the tenants below tenant, at any depth, that user owns.
 	Owned(ctx context.Context, tenant tenants.ID, user tenants.UserID) ([]tenants.ID, error)
 	// Create keeps e, queues its work under e.Job, and records entry, all or
-	// nothing. It returns ErrRunning while another one is being made.
+	// nothing. It returns fault.Conflict, "export.running", while another one is being made.
 	Create(ctx context.Context, tenant tenants.ID, e *Export, entry audit.Entry) error
 	// Export returns ErrNotFound for one of another tenant, as for none.
 	Export(ctx context.Context, tenant tenants.ID, name ID) (*Export, error)

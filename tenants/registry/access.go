@@ -110,7 +110,7 @@ func (s *Service) GrantAccess(ctx context.Context, who tenants.Scope, d AccessDr
 	if err := s.authz.Allow(ctx, who, ActAccessGrant); err != nil {
 		return nil, err
 	}
-	if err := inPerson(who); err != nil {
+	if err := who.InPerson(); err != nil {
 		return nil, err
 	}
 	now := s.now()
@@ -164,7 +164,7 @@ func (s *Service) RequestAccess(ctx context.Context, who tenants.Scope, child te
 	if err := s.authz.Allow(ctx, who, ActAccessRequest); err != nil {
 		return nil, err
 	}
-	if err := inPerson(who); err != nil {
+	if err := who.InPerson(); err != nil {
 		return nil, err
 	}
 	a := d.access(who.Tenant, s.now())
@@ -234,7 +234,7 @@ func (s *Service) decide(ctx context.Context, who tenants.Scope, name AccessID, 
 	if err := s.authz.Allow(ctx, who, ActAccessGrant); err != nil {
 		return nil, err
 	}
-	if err := inPerson(who); err != nil {
+	if err := who.InPerson(); err != nil {
 		return nil, err
 	}
 	now := s.now()

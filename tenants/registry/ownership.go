@@ -41,7 +41,7 @@ func (s *Service) OfferOwnership(ctx context.Context, who tenants.Scope, to tena
 	if err := s.authz.Allow(ctx, who, ActTransfer); err != nil {
 		return nil, err
 	}
-	if err := inPerson(who); err != nil {
+	if err := who.InPerson(); err != nil {
 		return nil, err
 	}
 	if to == who.User {
@@ -91,7 +91,7 @@ func (s *Service) AcceptOwnership(ctx context.Context, who tenants.Scope) error 
 	if err := s.authz.Allow(ctx, who, ActRead); err != nil {
 		return err
 	}
-	if err := inPerson(who); err != nil {
+	if err := who.InPerson(); err != nil {
 		return err
 	}
 	return s.store.Update(ctx, who.Tenant, func(tx Tx) error {
@@ -145,7 +145,7 @@ func (s *Service) EndOffer(ctx context.Context, who tenants.Scope) error {
 	if err := s.authz.Allow(ctx, who, ActRead); err != nil {
 		return err
 	}
-	if err := inPerson(who); err != nil {
+	if err := who.InPerson(); err != nil {
 		return err
 	}
 	return s.store.Update(ctx, who.Tenant, func(tx Tx) error {
@@ -174,14 +174,6 @@ func (s *Service) offer(ctx context.Context, tx Tx, who tenants.Scope) (*Offer, 
 
 func noOffer() error {
 	return fault.New(fault.NotFound, "ownership.not_found", "Nobody was offered this tenant.")
-}
-
-// inPerson refuses keys and those who are here by a grant.
-func inPerson(who tenants.Scope) error {
-	if who.User == "" || who.Key != "" || who.Grant != "" {
-		return fault.New(fault.Forbidden, "auth.session_required", "This is for a member in person.")
-	}
-	return nil
 }
 
 // ownedByOffer answers whoever would make somebody an owner without asking them.

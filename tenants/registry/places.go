@@ -34,7 +34,7 @@ func (s *Service) GiveWorkspaces(ctx context.Context, who tenants.Scope, user te
 	if err := s.authz.Allow(ctx, who, ActMemberManage); err != nil {
 		return nil, err
 	}
-	if err := inPerson(who); err != nil {
+	if err := who.InPerson(); err != nil {
 		return nil, err
 	}
 	if err := distinct(to); err != nil {
@@ -87,7 +87,7 @@ func (s *Service) Workspaces(ctx context.Context, who tenants.Scope, user tenant
 	if err := s.authz.Allow(ctx, who, ActMemberRead); err != nil {
 		return nil, err
 	}
-	if err := inPerson(who); err != nil {
+	if err := who.InPerson(); err != nil {
 		return nil, err
 	}
 	below, err := s.below(ctx, who, user)
