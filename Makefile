@@ -59,7 +59,7 @@ test-race:
 	$(GO) test -timeout 20m -p 2 -race $(RACE)
 
 .PHONY: check
-check: deps verify lint secure test crash-short demo ## What CI runs
+check: deps verify lint secure test mutants-short crash-short mutate-short demo ## What CI runs
 
 .PHONY: lint
 lint: ## Format and lint, with fault points and without
@@ -122,7 +122,7 @@ mutate: deps build ## Send requests that are almost right, and look at every ans
 	$(GO) run ./cmd/mutate -seed $(SEED) -requests $(REQUESTS)
 
 .PHONY: mutate-short
-mutate-short: deps build ## As many of them as fit into twenty seconds
+mutate-short: deps build ## As many of them as fit into twenty seconds, for CI
 	$(GO) run ./cmd/mutate -short
 
 .PHONY: bench

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,6 +45,11 @@ func TestEveryAnswerIsHardened(t *testing.T) {
 	names := w.victim(tenant, owner)
 	names["session"] = w.session(token)
 	_, routes := contract(t)
+	// One closes the tenant, and comes after all the others.
+	slices.SortFunc(routes, func(a, b route) int { return strings.Compare(a.op.OperationID, b.op.OperationID) })
+	last := slices.IndexFunc(routes, func(r route) bool { return r.op.OperationID == "eraseTenant" })
+	end := routes[last]
+	routes = append(slices.Delete(routes, last, last+1), end)
 	seen := map[int]int{}
 	ask := func(what, method, path string, headers map[string]string, body string) {
 		code := w.hardened(what, method, path, headers, body)
@@ -51,6 +57,7 @@ func TestEveryAnswerIsHardened(t *testing.T) {
 	}
 	for _, r := range routes {
 		path := r.fill(t, names)
+		_, token := w.member(tenant, tenants.Owner) // whom the one before signed out is somebody else
 		signed := map[string]string{"Authorization": "Bearer " + token, "Carillon-Tenant": string(tenant), "Idempotency-Key": id.New("x"), "If-Match": `"v1"`, "Content-Type": "application/json"}
 		ask(r.op.OperationID+" as nobody", r.method, path, nil, "")
 		ask(r.op.OperationID+" of another host", r.method, path, map[string]string{"Host": "evil.test"}, "")
@@ -66,7 +73,7 @@ func TestEveryAnswerIsHardened(t *testing.T) {
 			ask(path, method, path, nil, "")
 		}
 	}
-	for _, code := range []int{200, 204, 303, 400, 401, 404, 405, 421} {
+	for _, code := range []int{200, 201, 202, 204, 303, 400, 401, 403, 404, 405, 409, 421, 422} {
 		if seen[code] == 0 {
 			t.Errorf("no answer was %d: %v", code, seen)
 		}

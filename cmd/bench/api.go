@@ -148,11 +148,11 @@ func (h *house) bare(ctx context.Context) (string, error) {
 	}
 	cmd := exec.Command(self, "bare", addr)
 	cmd.Env = h.env()
-	p, err := proc.Start(h.dir, "bare", cmd)
+	p, err := proc.Start(h.Dir, "bare", cmd)
 	if err != nil {
 		return "", err
 	}
-	h.onClose(p.Stop)
+	h.OnClose(p.Stop)
 	return "http://" + addr, p.Ready(ctx, "http://"+addr+"/readyz", tick)
 }
 

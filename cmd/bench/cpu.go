@@ -55,7 +55,7 @@ type spent struct {
 }
 
 func (h *house) spent(workers []*proc.Process) (s spent) {
-	own, backends := cpu(h.server.PID)
+	own, backends := cpu(h.Database.PID)
 	s.database = own + backends
 	for _, w := range workers {
 		own, plugins := cpu(w.PID())
@@ -69,7 +69,7 @@ func (h *house) spent(workers []*proc.Process) (s spent) {
 // spentAndLogged is spent with what does not depend on what else the machine does.
 func (h *house) spentAndLogged(ctx context.Context) spent {
 	s := h.spent(nil)
-	_ = h.admin.QueryRow(context.WithoutCancel(ctx), "select (pg_current_wal_insert_lsn() - '0/0')::float8").Scan(&s.log)
+	_ = h.Admin.QueryRow(context.WithoutCancel(ctx), "select (pg_current_wal_insert_lsn() - '0/0')::float8").Scan(&s.log)
 	return s
 }
 

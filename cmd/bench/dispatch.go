@@ -33,7 +33,7 @@ func (h *house) listening(ctx context.Context, n int) error {
 	deadline := time.Now().Add(30 * time.Second)
 	for {
 		var have int
-		err := h.admin.QueryRow(ctx, "select count(*) from pg_stat_activity where query = 'listen carillon_due'").Scan(&have)
+		err := h.Admin.QueryRow(ctx, "select count(*) from pg_stat_activity where query = 'listen carillon_due'").Scan(&have)
 		if err != nil || have >= n {
 			return err
 		}

@@ -44,7 +44,7 @@ func (h *house) fill(ctx context.Context, p place, tag string, n int, due func(i
 		deliveries[i] = []any{string(p.tenant), dlv, post, string(p.channel), c.Hash(), at}
 		segments[i] = []any{string(p.tenant), seg, dlv, post, string(p.channel), at, 0, partJSON, "scheduled", at}
 	}
-	return pgx.BeginFunc(ctx, h.admin, func(tx pgx.Tx) error {
+	return pgx.BeginFunc(ctx, h.Admin, func(tx pgx.Tx) error {
 		for _, t := range []struct {
 			name    string
 			columns []string
@@ -64,7 +64,7 @@ func (h *house) fill(ctx context.Context, p place, tag string, n int, due func(i
 
 // analyze does what autovacuum would have done by tomorrow.
 func (h *house) analyze(ctx context.Context) error {
-	_, err := h.admin.Exec(ctx, "vacuum analyze")
+	_, err := h.Admin.Exec(ctx, "vacuum analyze")
 	return err
 }
 
@@ -73,7 +73,7 @@ type arrivals map[string][]time.Time
 
 func (h *house) arrived(prefix string) arrivals {
 	a := arrivals{}
-	for _, o := range h.net.Objects() {
+	for _, o := range h.Network.Objects() {
 		if tag := tagged(o.Text); strings.HasPrefix(tag, prefix+"-") {
 			a[tag] = append(a[tag], o.CreatedAt)
 		}

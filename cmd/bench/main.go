@@ -77,7 +77,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer h.close()
+	defer h.Close()
 	r := newReport(os.Args[1:])
 	err = measure(ctx, h, r)
 	r.print(os.Stdout)

@@ -17,7 +17,6 @@ func withoutTheOther(ctx context.Context, h *house, r *report) error {
 	alone := *h
 	alone.opt.plugins = h.opt.binary
 	each, all, err := alone.memory(ctx)
-	h.closers = alone.closers
 	if err == nil {
 		r.plain("memory of one more plugin, one program alone", each, "MB", "where there is no carillon-plugins; 40 of them: "+number(all)+" MB")
 	}

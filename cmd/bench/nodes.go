@@ -64,6 +64,6 @@ func (h *house) size(ctx context.Context, before int64, n int, r *report) error 
 }
 
 func (h *house) bytes(ctx context.Context) (n int64, err error) {
-	err = h.admin.QueryRow(ctx, "select pg_database_size(current_database())").Scan(&n)
+	err = h.Admin.QueryRow(ctx, "select pg_database_size(current_database())").Scan(&n)
 	return n, err
 }

@@ -56,12 +56,12 @@ func (h *house) hostOf(of ...pluginhost.Spec) (*pluginhost.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.onClose(func() { _ = os.RemoveAll(dir) })
+	h.OnClose(func() { _ = os.RemoveAll(dir) })
 	proxy, err := egress.ListenProxy(egress.New(egress.Options{AllowPrivate: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}), egress.Limits{})
 	if err != nil {
 		return nil, err
 	}
-	h.onClose(func() { _ = proxy.Close() })
+	h.OnClose(func() { _ = proxy.Close() })
 	for i, s := range specs {
 		specs[i] = withEnv(s, h)
 	}
@@ -155,7 +155,7 @@ func callsAndCrashes(ctx context.Context, h *house, r *report) error {
 }
 
 func withEnv(s pluginhost.Spec, h *house) pluginhost.Spec {
-	s.Env = []string{"CARILLON_PIGEON_URL=" + h.netURL, "CARILLON_PIGEON_SETTLE=10s"}
+	s.Env = []string{"CARILLON_PIGEON_URL=" + h.NetworkURL, "CARILLON_PIGEON_SETTLE=10s"}
 	return s
 }
 

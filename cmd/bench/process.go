@@ -18,11 +18,11 @@ import (
 func (h *house) start(name string, env []string, args ...string) (*proc.Process, error) {
 	cmd := exec.Command(h.opt.binary, args...)
 	cmd.Env = append(h.env(), env...)
-	p, err := proc.Start(h.dir, name, cmd)
+	p, err := proc.Start(h.Dir, name, cmd)
 	if err != nil {
 		return nil, err
 	}
-	h.onClose(p.Stop)
+	h.OnClose(p.Stop)
 	return p, nil
 }
 

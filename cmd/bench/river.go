@@ -165,7 +165,7 @@ func (instant) Attach(context.Context, tenants.Scope, []media.ID) ([]social.Medi
 type riverSide struct{ pool *pgxpool.Pool }
 
 func newRiverSide(ctx context.Context, h *house) (*riverSide, error) {
-	cfg, err := pgxpool.ParseConfig(h.urls.owner)
+	cfg, err := pgxpool.ParseConfig(h.Owner)
 	if err != nil {
 		return nil, err
 	}

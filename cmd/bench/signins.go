@@ -63,7 +63,7 @@ func signIns(ctx context.Context, h *house, r *report) error {
 
 // gather makes as many people who all have the same password.
 func (h *house) gather(ctx context.Context) error {
-	_, err := h.admin.Exec(ctx, `insert into users (id, email, name, password_hash, home_tenant, created_at)
+	_, err := h.Admin.Exec(ctx, `insert into users (id, email, name, password_hash, home_tenant, created_at)
 		select 'usr_' || lpad(n::text, 26, '0'), 'crowd' || n || '@carillon.test', 'Somebody', u.password_hash, u.home_tenant, now()
 		from users u, generate_series(1, $2) n where u.email = $1 on conflict do nothing`, benchMail, crowd)
 	return err
@@ -89,7 +89,7 @@ func (h *house) rush(ctx context.Context) <-chan rushed {
 					ended = true
 				case err == nil && code == http.StatusTooManyRequests:
 					later.Add(1)
-					wait(ctx, time.Second) // as it was told to
+					pause(ctx, time.Second) // as it was told to
 				default:
 					failed.Add(1)
 				}
@@ -129,18 +129,9 @@ func (h *house) watchMemory(ctx context.Context) <-chan float64 {
 			if now, _, err := rss(h.api.PID()); err == nil {
 				most = max(most, now)
 			}
-			wait(ctx, 20*time.Millisecond)
+			pause(ctx, 20*time.Millisecond)
 		}
 		out <- most
 	}()
 	return out
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }

@@ -10,8 +10,8 @@ import (
 // forgetStatements starts a new account of what the database is busy with.
 func (h *house) forgetStatements(ctx context.Context) {
 	if h.opt.statements {
-		_, _ = h.admin.Exec(ctx, "create extension if not exists pg_stat_statements")
-		_, _ = h.admin.Exec(ctx, "select pg_stat_statements_reset()")
+		_, _ = h.Admin.Exec(ctx, "create extension if not exists pg_stat_statements")
+		_, _ = h.Admin.Exec(ctx, "select pg_stat_statements_reset()")
 	}
 }
 
@@ -20,7 +20,7 @@ func (h *house) printStatements(ctx context.Context) {
 	if !h.opt.statements {
 		return
 	}
-	rows, err := h.admin.Query(ctx, `select calls, total_plan_time, total_exec_time,
+	rows, err := h.Admin.Query(ctx, `select calls, total_plan_time, total_exec_time,
 		(shared_blks_hit + shared_blks_read) / calls, wal_bytes::float8 / calls, query from pg_stat_statements where calls > 0
 		order by total_plan_time + total_exec_time desc limit 25`)
 	if err != nil {

@@ -238,7 +238,7 @@ func (j *judge) verdict(r *rig, took time.Duration) verdict {
 	defer j.mu.Unlock()
 	v := verdict{
 		Seed: j.seed, Requests: j.sent.Load(), Seconds: int(took.Seconds()), Rate: int(float64(j.sent.Load()) / took.Seconds()),
-		Statuses: j.statuses, Reached: len(j.reached), Found: j.found, Log: errorsLogged(r.dir),
+		Statuses: j.statuses, Reached: len(j.reached), Found: j.found, Log: errorsLogged(r.Dir),
 	}
 	v.Pass = len(v.Found) == 0 && v.Log == 0 && v.Requests > 0
 	fmt.Fprintln(os.Stderr, "succeeded:", slices.Sorted(maps.Keys(j.reached)))

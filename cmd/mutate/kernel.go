@@ -11,13 +11,12 @@ import (
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/totp"
 	"github.com/carillonhq/carillon/adapters/vault"
+	"github.com/carillonhq/carillon/cmd/internal/person"
 	"github.com/carillonhq/carillon/core/admin"
 	"github.com/carillonhq/carillon/core/channels"
 	"github.com/carillonhq/carillon/core/identity"
-	"github.com/carillonhq/carillon/plugins/pigeon"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/ports/secret"
-	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
@@ -37,7 +36,7 @@ type kernel struct {
 }
 
 func openKernel(ctx context.Context, r *rig) (*kernel, error) {
-	db, err := postgres.Open(ctx, postgres.Config{App: r.urls.app, System: r.urls.system, MaxConns: 4})
+	db, err := postgres.Open(ctx, postgres.Config{App: r.App, System: r.System, MaxConns: 4})
 	if err != nil {
 		return nil, err
 	}
@@ -50,8 +49,8 @@ func openKernel(ctx context.Context, r *rig) (*kernel, error) {
 }
 
 func (k *kernel) wire(ctx context.Context) error {
-	v := vault.New(k.rig.key)
-	envelope := vault.NewEnvelope(k.db.DataKeys(), vault.Single(k.rig.key), time.Now)
+	v := vault.New(k.rig.Key)
+	envelope := vault.NewEnvelope(k.db.DataKeys(), vault.Single(k.rig.Key), time.Now)
 	authz, err := casbin.New(k.db)
 	if err != nil {
 		return err
@@ -74,9 +73,9 @@ func (k *kernel) wire(ctx context.Context) error {
 		return err
 	}
 	apps := channels.New(channels.Deps{
-		Store: k.db.Channels(), Plugins: inside{pigeon.New(pigeon.Options{BaseURL: k.rig.network})}, Sealer: envelope, Members: k.tenants, Authz: authz, Now: time.Now,
+		Store: k.db.Channels(), Plugins: k.rig.Plugins(), Sealer: envelope, Members: k.tenants, Authz: authz, Now: time.Now,
 	}, channels.Config{})
-	return apps.SetApp(ctx, k.root, channels.AppSettings{Platform: inside{}.id(), ClientID: "carillon"})
+	return apps.SetApp(ctx, k.root, channels.AppSettings{Platform: person.Network, ClientID: "carillon"})
 }
 
 // place makes an agency and a workspace in it.
@@ -104,7 +103,7 @@ func (k *kernel) person(ctx context.Context, in map[tenants.ID]tenants.Role) (em
 		return "", fmt.Errorf("add a person: %w", err)
 	}
 	for tenant, role := range in {
-		if _, err := k.rig.admin.Exec(ctx, "insert into memberships (tenant_id, user_id, role, granted_by) values ($1, $2, $3, 'system')", tenant, u.ID, role); err != nil {
+		if _, err := k.rig.Admin.Exec(ctx, "insert into memberships (tenant_id, user_id, role, granted_by) values ($1, $2, $3, 'system')", tenant, u.ID, role); err != nil {
 			return "", err
 		}
 	}
@@ -132,7 +131,7 @@ func (k *kernel) calm(ctx context.Context) error {
 		"update users set suspended_at = null, suspended_reason = '' where id = $1": string(k.root.User),
 		"update tenants set state = 'active' where tenant_id = $1":                  string(k.root.Tenant),
 	} {
-		if _, err := k.rig.admin.Exec(ctx, query, name); err != nil {
+		if _, err := k.rig.Admin.Exec(ctx, query, name); err != nil {
 			return err
 		}
 	}
@@ -145,14 +144,3 @@ func (k *kernel) calm(ctx context.Context) error {
 	}
 	return err
 }
-
-// inside is the one plugin, without a process. It is asked for its manifest.
-type inside struct{ *pigeon.Pigeon }
-
-func (inside) id() string { return "org.carillonhq.pigeon" }
-
-// List implements channels.Plugins.
-func (p inside) List(context.Context) []social.Manifest { return []social.Manifest{p.Manifest()} }
-
-// Platform implements channels.Plugins.
-func (p inside) Platform(context.Context, string) (social.Platform, error) { return p.Pigeon, nil }

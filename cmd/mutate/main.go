@@ -76,7 +76,7 @@ func drive(ctx context.Context, o options) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
-	defer r.close()
+	defer r.Close()
 	c, err := readContract(ctx, r, o.only)
 	if err != nil {
 		return verdict{}, err
@@ -89,7 +89,10 @@ func drive(ctx context.Context, o options) (verdict, error) {
 		s, err := furnish(ctx, r)
 		for tries := 0; err != nil && tries < 5; tries++ { // maintenance or too many wrong passwords take a moment to end
 			fmt.Fprintln(os.Stderr, "once more:", err)
-			<-time.After(time.Second)
+			select {
+			case <-timed.Done():
+			case <-time.After(time.Second):
+			}
 			s, err = furnish(ctx, r)
 		}
 		if err != nil {
@@ -112,7 +115,7 @@ func play(ctx context.Context, o options, s *stage, c *contract, j *judge, first
 			for n := next.Add(1); n < last && ctx.Err() == nil; n = next.Add(1) {
 				q := compose(dice(o.Seed, n), c, s)
 				q.number = n
-				j.hear(ctx, s, q)
+				j.hear(context.WithoutCancel(ctx), s, q) // what was asked when time ran out is still answered
 			}
 		})
 	}

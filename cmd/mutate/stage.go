@@ -148,7 +148,7 @@ func (s *stage) join(ctx context.Context, n int, p *principal, in map[tenants.ID
 	}
 	// What is made for them when they first sign in is called as they are, and
 	// its owner sees that: only now they have their name.
-	_, err = s.rig.admin.Exec(ctx, "update users set name = $2 where email = $1", p.email, called)
+	_, err = s.rig.Admin.Exec(ctx, "update users set name = $2 where email = $1", p.email, called)
 	return err
 }
 

@@ -46,13 +46,13 @@ func New(api, email, password string) *Person {
 	return &Person{api: api, email: email, password: password, browser: &http.Client{Jar: jar, Timeout: 10 * time.Second}}
 }
 
-// In is a client for one tenant, signed in.
-func (p *Person) In(ctx context.Context, tenant string) (*client.ClientWithResponses, error) {
+// In is a client for one tenant, signed in, with more options.
+func (p *Person) In(ctx context.Context, tenant string, more ...client.ClientOption) (*client.ClientWithResponses, error) {
 	token, err := p.SignedIn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return client.NewClientWithResponses(p.api+"/api/v1", client.WithHTTPClient(p.browser), client.WithToken(token, tenant))
+	return client.NewClientWithResponses(p.api+"/api/v1", append([]client.ClientOption{client.WithHTTPClient(p.browser), client.WithToken(token, tenant)}, more...)...)
 }
 
 // SignedIn is an access token that is good for a while.
@@ -78,8 +78,8 @@ func (p *Person) SignedIn(ctx context.Context) (string, error) {
 }
 
 // Connect goes through the practice network's consent page and returns the channel.
-func (p *Person) Connect(ctx context.Context, tenant, handle string) (channel string, err error) {
-	c, err := p.In(ctx, tenant)
+func (p *Person) Connect(ctx context.Context, tenant, handle string, more ...client.ClientOption) (channel string, err error) {
+	c, err := p.In(ctx, tenant, more...)
 	if err != nil {
 		return "", err
 	}
