@@ -8,13 +8,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
-	"net/url"
 	"strings"
 	"time"
 
 	openapi_types "github.com/oapi-codegen/runtime/types"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/client"
+	"github.com/carillonhq/carillon/cmd/internal/person"
 	"github.com/carillonhq/carillon/ports/id"
 )
 
@@ -120,60 +120,11 @@ func (s *story) listen(ctx context.Context) error {
 }
 
 // connect goes through the practice network's consent page like a person.
-func (s *story) connect(ctx context.Context) error {
-	back := "/docs"
-	started, err := s.client.StartConnectionWithResponse(ctx, client.ConnectionInput{Platform: "org.carillonhq.pigeon", ReturnUrl: &back})
-	if err != nil || started.JSON201 == nil || started.JSON201.Redirect == nil {
-		return answer(err, started.Body)
+func (s *story) connect(ctx context.Context) (err error) {
+	if s.channel, err = person.Connect(ctx, s.client, s.browser, "harbour"); err == nil {
+		s.step("connected by OAuth", "channel %s", s.channel)
 	}
-	if err := s.consent(ctx, *started.JSON201.Redirect); err != nil {
-		return err
-	}
-	conn, err := s.client.GetConnectionWithResponse(ctx, started.JSON201.Id)
-	if err != nil || conn.JSON200 == nil {
-		return answer(err, conn.Body)
-	}
-	done := conn.JSON200
-	if done.Channels == nil && done.Accounts != nil {
-		chosen := []string{(*done.Accounts)[0].Id}
-		next, err := s.client.ContinueConnectionWithResponse(ctx, done.Id, client.ConnectionAnswer{Accounts: &chosen})
-		if err != nil || next.JSON200 == nil {
-			return answer(err, next.Body)
-		}
-		done = next.JSON200
-	}
-	if done.Channels == nil || len(*done.Channels) == 0 {
-		return answer(nil, conn.Body)
-	}
-	s.channel = (*done.Channels)[0]
-	s.step("connected by OAuth", "channel %s", s.channel)
-	return nil
-}
-
-// consent opens the page and presses the button of the first account.
-func (s *story) consent(ctx context.Context, page string) error {
-	to, err := url.Parse(page)
-	if err != nil {
-		return err
-	}
-	form := to.Query()
-	form.Set("account", "harbour")
-	to.RawQuery = ""
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), strings.NewReader(form.Encode()))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	res, err := s.browser.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
-	if err != nil || res.StatusCode != http.StatusOK {
-		return answer(err, body)
-	}
-	return nil
+	return err
 }
 
 func (s *story) upload(ctx context.Context) error {

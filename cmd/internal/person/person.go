@@ -83,6 +83,11 @@ func (p *Person) Connect(ctx context.Context, tenant, handle string, more ...cli
 	if err != nil {
 		return "", err
 	}
+	return Connect(ctx, c, p.browser, handle)
+}
+
+// Connect does that for whoever has a client and a browser already.
+func Connect(ctx context.Context, c *client.ClientWithResponses, browser *http.Client, handle string) (channel string, err error) {
 	back := "/docs"
 	started, err := c.StartConnectionWithResponse(ctx, client.ConnectionInput{Platform: Network, ReturnUrl: &back})
 	if err != nil {
@@ -91,7 +96,7 @@ func (p *Person) Connect(ctx context.Context, tenant, handle string, more ...cli
 	if started.JSON201 == nil || started.JSON201.Redirect == nil {
 		return "", Said(started.HTTPResponse, started.Body)
 	}
-	if err := p.consent(ctx, *started.JSON201.Redirect, handle); err != nil {
+	if err := consent(ctx, browser, *started.JSON201.Redirect, handle); err != nil {
 		return "", err
 	}
 	got, err := c.GetConnectionWithResponse(ctx, started.JSON201.Id)
@@ -114,7 +119,7 @@ func (p *Person) Connect(ctx context.Context, tenant, handle string, more ...cli
 }
 
 // consent presses the button of an account.
-func (p *Person) consent(ctx context.Context, page, handle string) error {
+func consent(ctx context.Context, browser *http.Client, page, handle string) error {
 	to, err := url.Parse(page)
 	if err != nil {
 		return err
@@ -127,7 +132,7 @@ func (p *Person) consent(ctx context.Context, page, handle string) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	res, err := p.browser.Do(req)
+	res, err := browser.Do(req)
 	if err != nil {
 		return err
 	}
