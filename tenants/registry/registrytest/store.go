@@ -357,13 +357,13 @@ func (tx *memTx) Members(_ context.Context, after tenants.UserID, limit int) ([]
 	return out, nil
 }
 
-func (tx *memTx) Owners(context.Context) (n int, _ error) {
-	for _, m := range tx.members {
-		if m.Role == tenants.Owner {
-			n++
+func (tx *memTx) Owners(context.Context) (all []tenants.UserID, _ error) {
+	for _, user := range slices.Sorted(maps.Keys(tx.members)) {
+		if tx.members[user].Role == tenants.Owner {
+			all = append(all, user)
 		}
 	}
-	return n, nil
+	return all, nil
 }
 
 func (tx *memTx) SaveMember(_ context.Context, m *registry.Member) error {
