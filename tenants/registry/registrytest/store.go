@@ -199,7 +199,7 @@ func (s *Store) Mine(ctx context.Context, user tenants.UserID) ([]registry.Place
 		if err != nil || st.Role == "" {
 			continue
 		}
-		p := registry.Place{Entry: entry(n.tenant), Parent: n.tenant.Parent, Role: st.Role}
+		p := registry.Place{Entry: entry(n.tenant), Parent: n.tenant.Parent, Path: slices.Clone(n.tenant.Ancestors), Role: st.Role}
 		if st.Suspended {
 			p.State, p.Closure = registry.Suspended, s.closure(id)
 		}
