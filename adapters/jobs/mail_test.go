@@ -26,6 +26,7 @@ import (
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/ports/secret"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/letters"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
@@ -150,6 +151,10 @@ type house struct {
 	done     <-chan *river.Event
 }
 
+func atTest(context.Context, identity.Letter) (letters.Head, error) {
+	return letters.Head{Home: "https://app.test"}, nil
+}
+
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	db, v := postgrestest.Open(t), vault.New(bytes.Repeat([]byte{3}, vault.KeySize))
@@ -165,7 +170,7 @@ func newHouse(t *testing.T) *house {
 	h.keys = identity.NewKeys(db.Keys(), authz, "2026-11-01", time.Now)
 
 	workers := river.NewWorkers()
-	jobs.RegisterIdentity(workers, identity.NewPostman(db.Identity(), box, "https://app.test", time.Now),
+	jobs.RegisterIdentity(workers, identity.NewPostman(db.Identity(), box, atTest, time.Now),
 		identity.NewDirectory(db.Identity(), hasher, time.Now))
 	client, err := db.Jobs(&river.Config{Workers: workers, Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}}})
 	must(t, err)

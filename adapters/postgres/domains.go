@@ -148,18 +148,6 @@ func (tx domainTx) Tell(ctx context.Context, d *domains.Domain, t domains.Turn) 
 	return tx.enqueue(ctx, jobs.DomainNotice{Tenant: string(tx.tenant), Domain: string(d.ID), Turn: string(t)}, nil)
 }
 
-func (tx domainTx) Owners(ctx context.Context) ([]tenants.UserID, error) {
-	var rows []memberRow
-	if err := tx.find(&rows).Where("role = ?", string(tenants.Owner)).Order("user_id").Scan(ctx); err != nil {
-		return nil, err
-	}
-	out := make([]tenants.UserID, len(rows))
-	for i := range rows {
-		out[i] = tenants.UserID(rows[i].UserID)
-	}
-	return out, nil
-}
-
 func missingDomain() *fault.Error {
 	return fault.New(fault.NotFound, "domain.not_found", "There is no such host.")
 }

@@ -130,15 +130,16 @@ func (s registryStore) Closure(ctx context.Context, tenant tenants.ID) (c regist
 const closureColumns = "t.state = 'suspended' as here, case when t.state = 'suspended' then t.state_reason else '' end as reason, coalesce(up.name, '') as ask"
 
 type placeRow struct {
-	TenantID string
-	ParentID string
-	Name     string
-	Kind     string
-	State    string
-	Role     string
-	Here     bool
-	Reason   string
-	Ask      string
+	TenantID  string
+	ParentID  string
+	Ancestors []string `bun:",array"`
+	Name      string
+	Kind      string
+	State     string
+	Role      string
+	Here      bool
+	Reason    string
+	Ask       string
 }
 
 func (r placeRow) entry() registry.Entry {
@@ -149,7 +150,7 @@ func (s registryStore) Mine(ctx context.Context, user tenants.UserID) ([]registr
 	var rows []placeRow
 	err := s.db.system(ctx, pathMine, func(ctx context.Context, tx tx) error {
 		return tx.NewRaw(`
-			select t.tenant_id, coalesce(t.parent_id, '') as parent_id, t.name, t.kind, m.role,
+			select t.tenant_id, coalesce(t.parent_id, '') as parent_id, t.ancestors, t.name, t.kind, m.role,
 			       case when exists (select from tenants a where a.tenant_id = any (t.ancestors) and a.state = 'suspended')
 			            then 'suspended' else 'active' end as state, `+closureColumns+`
 			  from memberships m join tenants t on t.tenant_id = m.tenant_id left join tenants up on up.tenant_id = coalesce(t.suspended_by, t.parent_id)
@@ -157,7 +158,7 @@ func (s registryStore) Mine(ctx context.Context, user tenants.UserID) ([]registr
 	})
 	out := make([]registry.Place, len(rows))
 	for i, r := range rows {
-		out[i] = registry.Place{Entry: r.entry(), Parent: tenants.ID(r.ParentID), Role: tenants.Role(r.Role)}
+		out[i] = registry.Place{Entry: r.entry(), Parent: tenants.ID(r.ParentID), Path: as[tenants.ID](r.Ancestors), Role: tenants.Role(r.Role)}
 		if out[i].State == registry.Suspended {
 			out[i].Closure = registry.Closure{Here: r.Here, Reason: r.Reason, Ask: r.Ask}
 		}

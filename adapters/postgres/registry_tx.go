@@ -85,9 +85,10 @@ func (tx registryTx) Members(ctx context.Context, after tenants.UserID, limit in
 	return out, nil
 }
 
-func (tx registryTx) Owners(ctx context.Context) (int, error) {
-	n, err := tx.find((*memberRow)(nil)).Where("role = ?", string(tenants.Owner)).Count(ctx)
-	return int(n), err
+// Owners is that of every Tx that has one: the people whose the tenant is.
+func (tx tx) Owners(ctx context.Context) (all []tenants.UserID, err error) {
+	err = tx.find((*memberRow)(nil)).Column("user_id").Where("role = ?", string(tenants.Owner)).Order("user_id").Scan(ctx, &all)
+	return all, err
 }
 
 func (tx registryTx) SaveMember(ctx context.Context, m *registry.Member) error {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,26 +128,32 @@ func (k *kernel) headOf(ctx context.Context, l identity.Letter) (letters.Head, e
 	if err != nil {
 		return letters.Head{}, err
 	}
-	var found *letters.Head
-	for _, p := range places {
-		head, err := k.headIn(ctx, p.ID)
+	return k.headAmong(ctx, places)
+}
+
+// headAmong is what somebody hears from who is at home in places. Where each of
+// them is found is known without asking, so no brand is read of places that are
+// found apart.
+func (k *kernel) headAmong(ctx context.Context, places []registry.Place) (letters.Head, error) {
+	homes := make([]string, len(places))
+	for i, p := range places {
+		homes[i] = k.home(p.Path)
+	}
+	if len(slices.Compact(homes)) != 1 {
+		return k.brands.Head(ctx, "", k.cfg.URL)
+	}
+	found, err := k.brands.Head(ctx, places[0].ID, homes[0])
+	for _, p := range places[1:] {
+		var head letters.Head
+		if err == nil {
+			head, err = k.brands.Head(ctx, p.ID, homes[0])
+		}
 		if err != nil {
 			return letters.Head{}, err
 		}
-		switch {
-		case found == nil || head == *found:
-		case head.Home != found.Home:
-			return k.brands.Head(ctx, "", k.cfg.URL)
-		default: // several brands at one host: that of the host
-			head, err = k.brands.Head(ctx, k.hosts.Tenant(hostOf(head.Home)), head.Home)
-			if err != nil {
-				return letters.Head{}, err
-			}
+		if head != found { // several brands at one host: that of the host
+			return k.brands.Head(ctx, k.hosts.Tenant(hostOf(homes[0])), homes[0])
 		}
-		found = &head
 	}
-	if found == nil {
-		return k.brands.Head(ctx, "", k.cfg.URL)
-	}
-	return *found, nil
+	return found, err
 }

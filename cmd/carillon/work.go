@@ -186,9 +186,9 @@ func (k *kernel) queue(w worker) (interface {
 	Stop(context.Context) error
 }, error) {
 	ws := river.NewWorkers()
-	jobs.RegisterIdentity(ws, identity.NewPostman(k.db.Identity(), k.mail, k.cfg.URL, time.Now).At(k.headOf), k.names)
+	jobs.RegisterIdentity(ws, identity.NewPostman(k.db.Identity(), k.mail, k.headOf, time.Now), k.names)
 	jobs.RegisterInvitations(ws, registry.NewCourier(k.db.Registry(), k.mail, k.cfg.URL, time.Now).At(k.headIn, k.addresses))
-	jobs.RegisterDomains(ws, k.domains, domains.NewCourier(k.db.Domains(), k.mail, k.addresses).At(k.headIn))
+	jobs.RegisterDomains(ws, k.domains, domains.NewCourier(k.db.Domains(), k.mail, k.addresses, k.headIn))
 	jobs.RegisterBrands(ws, k.brands)
 	jobs.RegisterExports(ws, k.exports)
 	jobs.RegisterErasures(ws, k.erasures)

@@ -97,8 +97,7 @@ func (s *Service) Continue(ctx context.Context, who tenants.Scope, id Connection
 	}
 	if c.Stage == AwaitsRedirect {
 		if len(input) == 0 {
-			return Connection{}, fault.New(fault.Invalid, "connection.awaits_redirect",
-				"This sign-in waits for the person to come back from the platform. Send what is in the address they come back to, such as state and code.").On("/input")
+			return Connection{}, fault.New(fault.Invalid, "connection.awaits_redirect", "%s", c.Stage.wants()).On("/input")
 		}
 		if !sameHash(c.StateHash, input["state"]) {
 			return Connection{}, unknownState()

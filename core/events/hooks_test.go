@@ -63,8 +63,8 @@ func TestUpdateEndpoint(t *testing.T) {
 	}
 }
 
-// Each use case asks, and asks for the right thing.
-func TestEveryUseCaseAuthorises(t *testing.T) {
+// Each use case asks for the right thing.
+func TestUseCasesAskForTheirAction(t *testing.T) {
 	ctx := context.Background()
 	denied := &authz{}
 	s := events.New(nil, denied, nil, nil, time.Now) // reaching any of them would panic

@@ -126,6 +126,8 @@ func TestCreateKeyRefuses(t *testing.T) {
 	key.Key, key.Granted = "key_1", []tenants.Action{identity.ActKeyManage, "post.read"}
 	narrow := admin
 	narrow.Granted = key.Granted
+	guest := admin
+	guest.Grant = "acg_1"
 	many := make([]tenants.Action, identity.MaxScopes+1)
 	for i := range many {
 		many[i] = tenants.Action(fmt.Sprint("a.", i))
@@ -144,6 +146,7 @@ func TestCreateKeyRefuses(t *testing.T) {
 		"more than its maker":    {admin, identity.NewKey{Name: "CI", Scopes: []tenants.Action{"a.b", "post.delete"}}, fault.Forbidden, "key.scope_not_yours"},
 		"more than is granted":   {narrow, identity.NewKey{Name: "CI", Scopes: []tenants.Action{"post.create"}}, fault.Forbidden, "key.scope_not_yours"},
 		"by a key":               {key, identity.NewKey{Name: "CI", Scopes: []tenants.Action{"post.read"}}, fault.Forbidden, "key.needs_a_person"},
+		"by grant":               {guest, ci(), fault.Forbidden, "key.needs_a_person"},
 		"nobody's":               {tenants.SystemScope(admin.Tenant), ci(), fault.Forbidden, "key.needs_a_person"},
 		"by a key without leave": {tenants.Scope{Tenant: admin.Tenant, User: admin.User, Key: "key_1", Granted: []tenants.Action{"post.read"}}, ci(), fault.Forbidden, "forbidden"},
 	} {
@@ -227,4 +230,24 @@ func TestAKeyIsRotated(t *testing.T) {
 	must(t, err)
 	works("without any grace", fresh, false)
 	works("the last but one", old, false)
+}
+
+// A key that goes on working beside the one in its place is one more.
+func TestRotatingMakesNoMoreKeysThanThereMayBe(t *testing.T) {
+	w, ctx := newWorld(), t.Context()
+	who := w.admin()
+	var last *identity.IssuedKey
+	for range identity.MaxKeys {
+		last = w.key(t, who, ci())
+	}
+	_, err := w.keys.Rotate(ctx, who, last.ID, time.Hour)
+	want(t, "with a grace", err, fault.Conflict, "key.too_many")
+	w.pass(time.Hour)
+	if _, err := w.Authenticate(ctx, last.Secret.Reveal()); err != nil {
+		t.Errorf("the refusal ended the key: %v", err)
+	}
+	fresh, err := w.keys.Rotate(ctx, who, last.ID, 0)
+	must(t, err)
+	_, err = w.keys.Rotate(ctx, who, fresh.ID, time.Second)
+	want(t, "with a second's", err, fault.Conflict, "key.too_many")
 }

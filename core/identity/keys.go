@@ -39,8 +39,8 @@ func (k *Keys) Create(ctx context.Context, who tenants.Scope, n NewKey) (*Issued
 	if err := k.authz.Allow(ctx, who, ActKeyManage); err != nil {
 		return nil, err
 	}
-	if who.User == "" || who.Key != "" {
-		return nil, fault.New(fault.Forbidden, "key.needs_a_person", "A key belongs to a person.")
+	if err := inPerson(who); err != nil {
+		return nil, err
 	}
 	now := k.now()
 	asked := n.Scopes // in the caller's order, for pointers
@@ -65,6 +65,14 @@ func (k *Keys) Create(ctx context.Context, who tenants.Scope, n NewKey) (*Issued
 		return nil, err
 	}
 	return issued, nil
+}
+
+// inPerson refuses whoever a key cannot belong to.
+func inPerson(who tenants.Scope) error {
+	if err := who.InPerson(); err != nil {
+		return fault.New(fault.Forbidden, "key.needs_a_person", "A key belongs to a person.").Because(err)
+	}
+	return nil
 }
 
 func (k *Keys) issue(who tenants.Scope, n NewKey, now time.Time) *IssuedKey {
@@ -95,6 +103,7 @@ func (k *Keys) mayHandOn(ctx context.Context, who tenants.Scope, scopes []tenant
 	return nil
 }
 
+// room refuses one key more than a tenant may have.
 func room(ctx context.Context, tx KeyTx, now time.Time) error {
 	all, err := tx.Keys(ctx)
 	if err != nil {
@@ -132,13 +141,14 @@ const (
 
 // Rotate makes a key in place of another: with its name, its scopes and its end,
 // made by who, who must be able to make such a one. The key before works for
-// grace, and then no more. It returns fault.Conflict for one that does not work.
+// grace, and then no more; as long as it does, the two count as two. It returns
+// fault.Conflict for one that does not work, and where there is no room for another.
 func (k *Keys) Rotate(ctx context.Context, who tenants.Scope, name KeyID, grace time.Duration) (*IssuedKey, error) {
 	if err := k.authz.Allow(ctx, who, ActKeyManage); err != nil {
 		return nil, err
 	}
-	if who.User == "" || who.Key != "" {
-		return nil, fault.New(fault.Forbidden, "key.needs_a_person", "A key belongs to a person.")
+	if err := inPerson(who); err != nil {
+		return nil, err
 	}
 	if grace < 0 || grace > MaxGrace {
 		return nil, fault.New(fault.Invalid, "key.grace", "Choose a time of at most %d hours.", int(MaxGrace.Hours())).On("/grace_hours")
@@ -156,18 +166,11 @@ func (k *Keys) Rotate(ctx context.Context, who tenants.Scope, name KeyID, grace 
 	}
 	now := k.now()
 	issued := k.issue(who, NewKey{Name: old.Name, Scopes: old.Scopes, ExpiresAt: old.ExpiresAt}, now)
-	return issued, k.store.Update(ctx, who.Tenant, func(tx KeyTx) error {
-		old, err := tx.Key(ctx, name)
-		if err != nil {
+	err = k.store.Update(ctx, who.Tenant, func(tx KeyTx) error {
+		if err := endIn(ctx, tx, name, now, grace); err != nil {
 			return err
 		}
-		if !old.live(now) {
-			return fault.New(fault.Conflict, "key.ended", "This key does not work any more. Make a new one.")
-		}
-		if end := now.Add(grace); old.ExpiresAt.IsZero() || old.ExpiresAt.After(end) {
-			old.ExpiresAt = end
-		}
-		if err := tx.EndKey(ctx, old); err != nil {
+		if err := room(ctx, tx, now); err != nil {
 			return err
 		}
 		if err := tx.AddKey(ctx, &issued.Key, hash(issued.Secret)); err != nil {
@@ -175,6 +178,25 @@ func (k *Keys) Rotate(ctx context.Context, who tenants.Scope, name KeyID, grace 
 		}
 		return tx.Record(ctx, audit.By(who, "key.rotate", string(name), "key", string(issued.ID)))
 	})
+	if err != nil {
+		return nil, err
+	}
+	return issued, nil
+}
+
+// endIn has a key that works end after grace, unless it ends before.
+func endIn(ctx context.Context, tx KeyTx, name KeyID, now time.Time, grace time.Duration) error {
+	old, err := tx.Key(ctx, name)
+	if err != nil {
+		return err
+	}
+	if !old.live(now) {
+		return fault.New(fault.Conflict, "key.ended", "This key does not work any more. Make a new one.")
+	}
+	if end := now.Add(grace); old.ExpiresAt.IsZero() || old.ExpiresAt.After(end) {
+		old.ExpiresAt = end
+	}
+	return tx.EndKey(ctx, old)
 }
 
 // Revoke ends a key at once and on every node. Doing it twice is harmless.

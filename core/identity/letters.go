@@ -47,26 +47,20 @@ type Letter struct {
 	Provider string       // with LetterLinked and LetterUnlinked, its title
 }
 
+// Heads says in whose name a letter is, and where its links begin.
+type Heads func(ctx context.Context, l Letter) (letters.Head, error)
+
 // Postman writes letters and hands them to the mail. Workers run it.
 type Postman struct {
 	store  Store
 	sender mail.Sender
-	links  string
-	heads  func(ctx context.Context, l Letter) (letters.Head, error) // nil: none, and links
+	heads  Heads
 	now    func() time.Time
 }
 
-// NewPostman returns a postman whose links start with base, such as
-// "https://app.example.org". Every argument is required.
-func NewPostman(store Store, sender mail.Sender, base string, now func() time.Time) *Postman {
-	return &Postman{store: store, sender: sender, links: base, now: now}
-}
-
-// At has each letter under what heads says of it; its links start there.
-func (p *Postman) At(heads func(ctx context.Context, l Letter) (letters.Head, error)) *Postman {
-	at := *p
-	at.heads = heads
-	return &at
+// NewPostman returns a postman. Every argument is required.
+func NewPostman(store Store, sender mail.Sender, heads Heads, now func() time.Time) *Postman {
+	return &Postman{store: store, sender: sender, heads: heads, now: now}
 }
 
 // Deliver writes l and sends it. A letter without a reader, such as a reset
@@ -75,16 +69,11 @@ func (p *Postman) At(heads func(ctx context.Context, l Letter) (letters.Head, er
 // same letter stay good, for they may have arrived. It returns what
 // mail.Sender does.
 func (p *Postman) Deliver(ctx context.Context, l Letter) error {
-	var head letters.Head
-	if p.heads != nil {
-		var err error
-		if head, err = p.heads(ctx, l); err != nil {
-			return err
-		}
-		p = p.At(nil)
-		p.links = head.Home
+	head, err := p.heads(ctx, l)
+	if err != nil {
+		return err
 	}
-	d, err := p.write(ctx, l)
+	d, err := p.write(ctx, l, head.Home)
 	if err != nil || d == nil {
 		return err
 	}
@@ -95,19 +84,19 @@ func (p *Postman) Deliver(ctx context.Context, l Letter) error {
 	return p.sender.Send(ctx, m)
 }
 
-// write returns nil for a letter that has no reader.
-func (p *Postman) write(ctx context.Context, l Letter) (*draft, error) {
+// write returns nil for a letter that has no reader. Links begin with home.
+func (p *Postman) write(ctx context.Context, l Letter, home string) (*draft, error) {
 	switch l.Kind {
 	case LetterVerify:
-		return p.verify(ctx, l)
+		return p.verify(ctx, l, home)
 	case LetterReset:
-		return p.reset(ctx, l)
+		return p.reset(ctx, l, home)
 	case LetterInvited:
-		return p.invited(ctx, l)
+		return p.invited(ctx, l, home)
 	case LetterChanged:
 		return changedDraft(), nil
 	case LetterDevice:
-		return p.device(ctx, l)
+		return p.device(ctx, l, home)
 	case LetterFactor:
 		return factorDraft(l.What), nil
 	case LetterLinked:
@@ -123,7 +112,7 @@ func (p *Postman) write(ctx context.Context, l Letter) (*draft, error) {
 // may have registered the same address with a password of their own: if there
 // are several and none was named, nobody can tell whose is whose, and the
 // letter says so instead.
-func (p *Postman) verify(ctx context.Context, l Letter) (d *draft, err error) {
+func (p *Postman) verify(ctx context.Context, l Letter, home string) (d *draft, err error) {
 	now := p.now()
 	err = p.store.Update(ctx, func(tx Tx) error {
 		cred, err := tx.Credential(ctx, l.Email, now)
@@ -131,22 +120,22 @@ func (p *Postman) verify(ctx context.Context, l Letter) (d *draft, err error) {
 			return err
 		}
 		if cred.Verified {
-			d = knownDraft(p.links)
+			d = knownDraft(home)
 			return nil
 		}
 		name := cmp.Or(l.Pending, cred.Pending)
 		if name == "" {
-			d = severalDraft(p.links)
+			d = severalDraft(home)
 			return nil
 		}
-		d, err = p.link(ctx, tx, name)
+		d, err = p.link(ctx, tx, name, home)
 		return err
 	})
 	return d, err
 }
 
 // link writes a link to one registration, or nothing if it is there no more.
-func (p *Postman) link(ctx context.Context, tx Tx, name PendingID) (*draft, error) {
+func (p *Postman) link(ctx context.Context, tx Tx, name PendingID, home string) (*draft, error) {
 	pending, err := tx.Pending(ctx, name)
 	if fault.Is(err, fault.NotFound) {
 		return nil, nil
@@ -155,22 +144,22 @@ func (p *Postman) link(ctx context.Context, tx Tx, name PendingID) (*draft, erro
 		return nil, err
 	}
 	token, one := mint(ForVerify, string(name), p.now())
-	d := verifyDraft(p.links+"/verify-email#token="+token.Reveal(), pending.CreatedAt)
+	d := verifyDraft(home+"/verify-email#token="+token.Reveal(), pending.CreatedAt)
 	return d, tx.AddOneTime(ctx, one)
 }
 
-func (p *Postman) reset(ctx context.Context, l Letter) (*draft, error) {
-	return p.choose(ctx, l, resetDraft, func(user tenants.UserID, now time.Time) (secret.Secret, *OneTime) {
+func (p *Postman) reset(ctx context.Context, l Letter, home string) (*draft, error) {
+	return p.choose(ctx, l, home, resetDraft, func(user tenants.UserID, now time.Time) (secret.Secret, *OneTime) {
 		return mint(ForReset, string(user), now)
 	})
 }
 
-func (p *Postman) invited(ctx context.Context, l Letter) (*draft, error) {
-	return p.choose(ctx, l, invitedDraft, invite)
+func (p *Postman) invited(ctx context.Context, l Letter, home string) (*draft, error) {
+	return p.choose(ctx, l, home, invitedDraft, invite)
 }
 
 // choose writes a link that lets the owner of an account choose a password.
-func (p *Postman) choose(ctx context.Context, l Letter, words func(link string) *draft, mint func(tenants.UserID, time.Time) (secret.Secret, *OneTime)) (d *draft, err error) {
+func (p *Postman) choose(ctx context.Context, l Letter, home string, words func(link string) *draft, mint func(tenants.UserID, time.Time) (secret.Secret, *OneTime)) (d *draft, err error) {
 	now := p.now()
 	err = p.store.Update(ctx, func(tx Tx) error {
 		cred, err := tx.Credential(ctx, l.Email, now)
@@ -178,17 +167,17 @@ func (p *Postman) choose(ctx context.Context, l Letter, words func(link string) 
 			return err
 		}
 		token, one := mint(cred.User, now)
-		d = words(p.links + "/reset-password#token=" + token.Reveal())
+		d = words(home + "/reset-password#token=" + token.Reveal())
 		return tx.AddOneTime(ctx, one)
 	})
 	return d, err
 }
 
 // device writes of a new device, with a link that ends the session on it.
-func (p *Postman) device(ctx context.Context, l Letter) (*draft, error) {
+func (p *Postman) device(ctx context.Context, l Letter, home string) (*draft, error) {
 	token, one := mint(ForDisown, string(l.Session), p.now())
 	if err := p.store.Update(ctx, func(tx Tx) error { return tx.AddOneTime(ctx, one) }); err != nil {
 		return nil, err
 	}
-	return deviceDraft(l, p.links+"/not-me#token="+token.Reveal()), nil
+	return deviceDraft(l, home+"/not-me#token="+token.Reveal()), nil
 }

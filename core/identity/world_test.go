@@ -17,6 +17,7 @@ import (
 	"github.com/carillonhq/carillon/ports/mail"
 	"github.com/carillonhq/carillon/ports/secret"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/letters"
 )
 
 const (
@@ -69,7 +70,9 @@ func (w *world) open(store identity.Store, cfg identity.Config) {
 	w.Service = identity.New(store, &w.keyring, &w.hasher, &signer{now: now}, w, w, proofs, cfg, now)
 	w.people = identity.NewDirectory(&w.store, &w.hasher, now)
 	w.keys = identity.NewKeys(&w.keyring, w, "2026-11-01", now)
-	w.post = identity.NewPostman(&w.store, w, "https://app.test", now)
+	w.post = identity.NewPostman(&w.store, w, func(context.Context, identity.Letter) (letters.Head, error) {
+		return letters.Head{Home: "https://app.test"}, nil
+	}, now)
 }
 
 func (w *world) pass(d time.Duration) { w.clock = w.clock.Add(d) }

@@ -19,16 +19,18 @@ func (s *Service) Validate(ctx context.Context, who tenants.Scope, c Content, wh
 	if err := s.authz.Allow(ctx, who, ActRead); err != nil {
 		return nil, err
 	}
-	p := NewPost(c, who.Actor())
-	if err := p.Check(); err != nil {
-		return finding(err)
-	}
-	found, err := s.violations(ctx, who, c)
+	untimely, err := finding(s.timely(ctx, who, when))
 	if err != nil {
 		return nil, err
 	}
-	untimely, err := finding(s.timely(ctx, who, when))
-	return append(found, untimely...), err
+	found, err := finding(NewPost(c, who.Actor()).Check())
+	if len(found) == 0 && err == nil { // platforms are asked about what could be kept
+		found, err = s.violations(ctx, who, c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return append(found, untimely...), nil
 }
 
 // timely says what Create would of the time that somebody wishes.

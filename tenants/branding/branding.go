@@ -12,6 +12,7 @@ package branding
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 	"unicode"
@@ -52,25 +53,30 @@ type Brand struct {
 // maxProduct is how long a name may be, in characters.
 const maxProduct = 60
 
-// Check holds the invariants. Every save runs it.
+// Check holds the invariants. Every save runs it. It names everything that is
+// wrong, in the order of the fields.
 func (b *Brand) Check() error {
+	var all []fault.Violation
+	refuse := func(field, reason, format string, args ...any) {
+		all = append(all, fault.Violation{Field: field, Reason: reason, Message: fmt.Sprintf(format, args...)})
+	}
 	if n := utf8.RuneCountInString(b.Product); n > maxProduct || !utf8.ValidString(b.Product) || strings.ContainsFunc(b.Product, unicode.IsControl) || strings.TrimSpace(b.Product) != b.Product {
-		return fault.New(fault.Invalid, "brand.product", "A name has at most %d characters, all of them printable.", maxProduct).On("/product")
+		refuse("/product", "brand.product", "A name has at most %d characters, all of them printable.", maxProduct)
 	}
 	if n := b.SenderName; utf8.RuneCountInString(n) > maxProduct || letters.Plain(n) != n {
-		return fault.New(fault.Invalid, "brand.sender_name", "A sender has at most %d letters, digits, spaces and & ' - ,.", maxProduct).On("/sender_name")
+		refuse("/sender_name", "brand.sender_name", "A sender has at most %d letters, digits, spaces and & ' - ,.", maxProduct)
 	}
-	for field, v := range map[string]string{"/support": b.Support, "/sender": b.Sender, "/reply_to": b.ReplyTo} {
-		if !address(v) {
-			return fault.New(fault.Invalid, "brand.address", "This is no mail address.").On(field)
+	for _, at := range []struct{ field, value string }{{"/support", b.Support}, {"/sender", b.Sender}, {"/reply_to", b.ReplyTo}} {
+		if !address(at.value) {
+			refuse(at.field, "brand.address", "This is no mail address.")
 		}
 	}
-	for field, v := range map[string]string{"/accent": b.Accent, "/surface": b.Surface, "/ink": b.Ink} {
-		if _, ok := ParseColor(v); v != "" && !ok {
-			return fault.New(fault.Invalid, "brand.color", "A colour is written #rrggbb.").On(field)
+	for _, at := range []struct{ field, value string }{{"/accent", b.Accent}, {"/surface", b.Surface}, {"/ink", b.Ink}} {
+		if _, ok := ParseColor(at.value); at.value != "" && !ok {
+			refuse(at.field, "brand.color", "A colour is written #rrggbb.")
 		}
 	}
-	return nil
+	return fault.Check(all)
 }
 
 // address reports whether s is empty or can be a mail address.

@@ -82,6 +82,24 @@ func TestBrandsAreChecked(t *testing.T) {
 	}
 }
 
+// Everything that is wrong is named, and always in the same order.
+func TestABrandIsRefusedWithAllThatIsWrong(t *testing.T) {
+	b := branding.Brand{
+		Product: " a", SenderName: "a\nb", Support: "a@b", Sender: "b", ReplyTo: "c", Accent: "red", Surface: "#fff", Ink: "black",
+	}
+	want := []string{"/product", "/sender_name", "/support", "/sender", "/reply_to", "/accent", "/surface", "/ink"}
+	for range 20 {
+		f := fault.Of(b.Check())
+		var got []string
+		for _, v := range f.Violations {
+			got = append(got, v.Field)
+		}
+		if diff := cmp.Diff(want, got); diff != "" || f.Code != fault.Invalid || f.Field != want[0] || f.Reason != "brand.product" {
+			t.Fatalf("%v: %s", f, diff)
+		}
+	}
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

@@ -76,11 +76,8 @@ func addressOf(tenant tenants.ID, sum string) string {
 	return hex.EncodeToString(of[:20])
 }
 
-// Figures of pictures: bytes that no brand shows go.
-const (
-	tidyAfter = time.Hour // an upload that came to nothing
-	tidyNow   = 0         // one that was replaced
-)
+// tidyAfter is when the bytes of an upload go that came to nothing.
+const tidyAfter = time.Hour
 
 // SetPicture puts a picture in its place, and removes the one that was there.
 // It returns fault.Invalid on "/file" for what is no PNG, JPEG or WebP, or is

@@ -51,6 +51,8 @@ func (s *Service) seek(ctx context.Context, d *Domain) Problem {
 	return OtherText
 }
 
+// note keeps what a look found. What a person asked for is in the audit; of what
+// workers look at by the clock, only what is news.
 func (s *Service) note(ctx context.Context, who tenants.Scope, seen *Domain, found Problem) (d *Domain, err error) {
 	err = s.Store.Update(ctx, who.Tenant, func(tx Tx) error {
 		if d, err = tx.Domain(ctx, seen.ID); err != nil {
@@ -59,12 +61,15 @@ func (s *Service) note(ctx context.Context, who tenants.Scope, seen *Domain, fou
 		if d.Version != seen.Version { // somebody looked meanwhile
 			return nil
 		}
+		was := d.Problem
 		turn := d.see(found, s.Now())
 		if err := tx.Save(ctx, d); err != nil {
 			return err
 		}
-		if err := tx.Record(ctx, audit.By(who, "domain.verify", string(d.ID), "host", d.Host, "state", string(d.State), "problem", string(found))); err != nil {
-			return err
+		if turn != NoTurn || found != was || who.Role != tenants.System { // a worker that saw the same again did nothing
+			if err := tx.Record(ctx, audit.By(who, "domain.verify", string(d.ID), "host", d.Host, "state", string(d.State), "problem", string(found))); err != nil {
+				return err
+			}
 		}
 		if turn == NoTurn {
 			return nil

@@ -20,20 +20,13 @@ type Courier struct {
 	heads     func(ctx context.Context, tenant tenants.ID) (letters.Head, error)
 }
 
-// NewCourier returns a courier who knows people's addresses. Every argument is
-// required.
-func NewCourier(store Store, sender mail.Sender, addresses func(context.Context, []tenants.UserID) ([]string, error)) *Courier {
-	return &Courier{
-		store: store, sender: sender, addresses: addresses,
-		heads: func(context.Context, tenants.ID) (letters.Head, error) { return letters.Head{}, nil },
-	}
-}
-
-// At has a tenant's letters under what heads says of it.
-func (c *Courier) At(heads func(ctx context.Context, tenant tenants.ID) (letters.Head, error)) *Courier {
-	at := *c
-	at.heads = heads
-	return &at
+// NewCourier returns a courier who knows people's addresses, and in whose name
+// a tenant's letters are. Every argument is required.
+func NewCourier(
+	store Store, sender mail.Sender,
+	addresses func(context.Context, []tenants.UserID) ([]string, error), heads func(context.Context, tenants.ID) (letters.Head, error),
+) *Courier {
+	return &Courier{store: store, sender: sender, addresses: addresses, heads: heads}
 }
 
 // Deliver writes n and sends it to each owner. A host that is not there any

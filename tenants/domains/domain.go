@@ -27,7 +27,7 @@ const (
 	Max      = 20                 // hosts of one tenant
 	Every    = 24 * time.Hour     // how often the proof of a host is looked for
 	MissedIn = 6 * time.Hour      // when it is looked for again, once it was not there
-	RetryIn  = time.Hour          // when the DNS is asked again that said nothing
+	RetryIn  = time.Hour          // when the DNS is asked again that said nothing of a host that is served
 	Grace    = 3 * 24 * time.Hour // how long a host is served without a proof
 )
 
@@ -119,11 +119,11 @@ func (d *Domain) see(p Problem, now time.Time) Turn {
 		return d.proven(now)
 	case d.State == Pending:
 		return NoTurn
-	case p == NoAnswer:
-		d.DueAt = now.Add(RetryIn)
-		return NoTurn
 	case d.State == Quarantined:
 		d.DueAt = now.Add(Every)
+		return NoTurn
+	case p == NoAnswer:
+		d.DueAt = now.Add(RetryIn)
 		return NoTurn
 	}
 	return d.missed(now)

@@ -187,7 +187,11 @@ func (s *Service) MakeCanonical(ctx context.Context, who tenants.Scope, name ID)
 		case d.Mail:
 			return fault.New(fault.Conflict, "domain.mail_only", "This host is for mail alone: there are no pages to link to.")
 		}
-		if d, err = crown(ctx, tx, name); err != nil {
+		all, err := tx.Domains(ctx)
+		if err != nil {
+			return err
+		}
+		if err := crown(ctx, tx, all, d); err != nil {
 			return err
 		}
 		return tx.Record(ctx, audit.By(who, "domain.make_canonical", string(name), "host", d.Host))
@@ -217,34 +221,23 @@ func elect(ctx context.Context, tx Tx) error {
 	if first == nil {
 		return nil
 	}
-	_, err = crown(ctx, tx, first.ID)
-	return err
+	return crown(ctx, tx, all, first)
 }
 
-// crown makes the host named the canonical one and every other none.
-func crown(ctx context.Context, tx Tx, name ID) (crowned *Domain, err error) {
-	all, err := tx.Domains(ctx)
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(all, func(a, b Domain) int { // who steps down goes first: there are never two
-		if a.ID == name {
-			return 1
-		}
-		return -1
-	})
+// crown makes d the canonical one of all, and every other none. Who steps down
+// is saved first: there are never two.
+func crown(ctx context.Context, tx Tx, all []Domain, d *Domain) error {
 	for i := range all {
-		d, want := &all[i], all[i].ID == name
-		if d.ID == name {
-			crowned = d
-		}
-		if d.Canonical == want {
-			continue
-		}
-		d.Canonical = want
-		if err := tx.Save(ctx, d); err != nil {
-			return nil, err
+		if o := &all[i]; o.Canonical && o.ID != d.ID {
+			o.Canonical = false
+			if err := tx.Save(ctx, o); err != nil {
+				return err
+			}
 		}
 	}
-	return crowned, nil
+	if d.Canonical {
+		return nil
+	}
+	d.Canonical = true
+	return tx.Save(ctx, d)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/domains"
 	"github.com/carillonhq/carillon/tenants/domains/domainstest"
+	brand "github.com/carillonhq/carillon/tenants/letters"
 )
 
 func TestStore(t *testing.T) {
@@ -283,13 +284,15 @@ func TestOwnersGetALetter(t *testing.T) {
 	var sent letters
 	c := domains.NewCourier(w.store, &sent, func(_ context.Context, people []tenants.UserID) ([]string, error) {
 		return []string{string(people[0]) + "@example.com"}, nil
+	}, func(_ context.Context, tenant tenants.ID) (brand.Head, error) {
+		return brand.Head{Product: string(tenant)[4:]}, nil
 	})
 	w.now = w.now.Add(domains.Every)
 	must(t, w.Recheck(t.Context()))
 	must(t, c.Deliver(t.Context(), domains.Notice{Tenant: who.Tenant, Domain: d.ID, Turn: domains.TurnAtRisk}))
 	must(t, c.Deliver(t.Context(), domains.Notice{Tenant: who.Tenant, Domain: d.ID, Turn: domains.TurnQuarantine})) // not so
 	must(t, c.Deliver(t.Context(), domains.Notice{Tenant: who.Tenant, Domain: "dom_gone", Turn: domains.TurnAtRisk}))
-	if len(sent) != 1 || sent[0].To != "usr_1@example.com" || !strings.Contains(sent[0].Text, d.ProofText()) {
+	if len(sent) != 1 || sent[0].To != "usr_1@example.com" || !strings.Contains(sent[0].Text, d.ProofText()) || sent[0].FromName != string(who.Tenant)[4:] {
 		t.Errorf("%+v", sent)
 	}
 }

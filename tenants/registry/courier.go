@@ -176,7 +176,7 @@ func (c *Courier) notice(ctx context.Context, tenant tenants.ID, n Notice) (of t
 	})
 	if err == nil && l != nil && n.Kind == NoticeAnswered && to == nil {
 		err = c.store.View(ctx, of, func(tx Tx) error {
-			to, err = owners(ctx, tx)
+			to, err = tx.Owners(ctx)
 			return err
 		})
 	}
@@ -199,7 +199,7 @@ func (c *Courier) requested(ctx context.Context, tx Tx, a *Access, name string) 
 	if a.At(c.now()) != AccessRequested {
 		return nil, nil, nil
 	}
-	to, err := owners(ctx, tx)
+	to, err := tx.Owners(ctx)
 	return &letters.Letter{
 		ID: string(a.ID) + "-asked", Kind: string(NoticeRequested), Subject: "Access is asked for",
 		Before: "The tenant above asks to come into " + name + " as " + string(a.Role) + ", for " + strconv.Itoa(a.Hours) +
@@ -219,24 +219,4 @@ func answered(a *Access, name string) *letters.Letter {
 		return nil
 	}
 	return &letters.Letter{ID: string(a.ID) + "-" + string(a.State), Kind: string(NoticeAnswered), Subject: "About access to " + name, Before: words}
-}
-
-// owners are the people whose the tenant is.
-func owners(ctx context.Context, tx Tx) (all []tenants.UserID, err error) {
-	const page = 100
-	for after := tenants.UserID(""); ; {
-		members, err := tx.Members(ctx, after, page)
-		if err != nil {
-			return nil, err
-		}
-		for _, m := range members {
-			if m.Role == tenants.Owner {
-				all = append(all, m.User)
-			}
-		}
-		if len(members) < page {
-			return all, nil
-		}
-		after = members[page-1].User
-	}
 }

@@ -207,8 +207,8 @@ func keepAnOwner(ctx context.Context, tx Tx, leaving *Member) error {
 	if leaving.Role != tenants.Owner {
 		return nil
 	}
-	n, err := tx.Owners(ctx)
-	if err == nil && n <= 1 {
+	owners, err := tx.Owners(ctx)
+	if err == nil && len(owners) <= 1 {
 		return fault.New(fault.Conflict, "member.last_owner", "A tenant needs an owner. Make somebody else one first.")
 	}
 	return err

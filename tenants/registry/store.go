@@ -88,7 +88,8 @@ type People interface {
 	// Member returns fault.NotFound for a person who is none.
 	Member(ctx context.Context, user tenants.UserID) (*Member, error)
 	Members(ctx context.Context, after tenants.UserID, limit int) ([]Member, error)
-	Owners(ctx context.Context) (int, error)
+	// Owners names the people whose the tenant is, in order.
+	Owners(ctx context.Context) ([]tenants.UserID, error)
 	// Seats counts the members, and the invitations alive at now.
 	Seats(ctx context.Context, now time.Time) (members, waiting int, err error)
 	// SaveMember inserts m if its Version is 0, and returns fault.Conflict if

@@ -111,6 +111,7 @@ type Entry struct {
 type Place struct {
 	Entry   // with State as it counts: suspended if any ancestor is
 	Parent  tenants.ID
+	Path    []tenants.ID // from the root to this tenant itself
 	Role    tenants.Role
 	Closure Closure // of a suspended one
 }

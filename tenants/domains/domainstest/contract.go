@@ -24,6 +24,7 @@ func Run(t *testing.T, store domains.Store, tenant func(*testing.T) tenants.ID) 
 		"due are those whose time has come":          due,
 		"the installation sees what is served":       served,
 		"what is removed is free for others":         freed,
+		"one host of a tenant is canonical":          oneCanonical,
 		"a claim that breaks the rules is not saved": unsound,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, world{store, tenant(t), tenant(t)}) })
@@ -176,6 +177,19 @@ func freed(t *testing.T, w world) {
 	must(t, w.save(t, w.us, d))
 	must(t, w.Update(t.Context(), w.us, func(tx domains.Tx) error { return tx.Remove(t.Context(), d) }))
 	must(t, w.save(t, w.them, claimOf(d.Host, domains.Proven)))
+}
+
+func oneCanonical(t *testing.T, w world) {
+	first, second, theirs := claim(domains.Proven), claim(domains.Proven), claim(domains.Proven)
+	first.Canonical, second.Canonical, theirs.Canonical = true, true, true
+	must(t, w.save(t, w.us, first))
+	must(t, w.save(t, w.them, theirs))
+	if err := w.save(t, w.us, second); err == nil {
+		t.Error("two hosts are canonical")
+	}
+	first.Canonical = false
+	must(t, w.save(t, w.us, first))
+	must(t, w.save(t, w.us, second))
 }
 
 func unsound(t *testing.T, w world) {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
-	"github.com/carillonhq/carillon/tenants/audit/audittest"
+	"github.com/carillonhq/carillon/tenants/audit"
 	"github.com/carillonhq/carillon/tenants/domains"
 )
 
@@ -21,6 +21,7 @@ type Store struct {
 	mu     sync.Mutex
 	claims map[tenants.ID]map[domains.ID]domains.Domain
 	told   []Told
+	audit  []audit.Entry
 	Owner  tenants.UserID // of every tenant
 }
 
@@ -37,6 +38,15 @@ func (s *Store) Heard() []Told {
 	defer s.mu.Unlock()
 	all := s.told
 	s.told = nil
+	return all
+}
+
+// Recorded takes out what the audit was told.
+func (s *Store) Recorded() []audit.Entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.audit
+	s.audit = nil
 	return all
 }
 
@@ -61,7 +71,7 @@ func (s *Store) Update(_ context.Context, tenant tenants.ID, fn func(domains.Tx)
 	if s.claims == nil {
 		s.claims = map[tenants.ID]map[domains.ID]domains.Domain{}
 	}
-	s.claims[tenant], s.told = t.mine, append(s.told, t.told...)
+	s.claims[tenant], s.told, s.audit = t.mine, append(s.told, t.told...), append(s.audit, t.audit...)
 	return nil
 }
 
@@ -96,11 +106,16 @@ func (s *Store) Served(context.Context) (all []domains.Place, _ error) {
 }
 
 type tx struct {
-	audittest.Recorder
 	*Store
 	tenant tenants.ID
 	mine   map[domains.ID]domains.Domain
 	told   []Told
+	audit  []audit.Entry
+}
+
+func (t *tx) Record(_ context.Context, e audit.Entry) error {
+	t.audit = append(t.audit, e)
+	return e.Check()
 }
 
 func (t *tx) Domains(context.Context) ([]domains.Domain, error) {
@@ -121,6 +136,11 @@ func (t *tx) Save(_ context.Context, d *domains.Domain) error {
 	}
 	if t.mine[d.ID].Version != d.Version {
 		return fault.New(fault.Conflict, "stale", "Someone else changed this.")
+	}
+	for _, o := range t.mine {
+		if o.Canonical && d.Canonical && o.ID != d.ID {
+			return fault.New(fault.Internal, "domain.state", "Another host is the canonical one.")
+		}
 	}
 	for tenant, theirs := range t.claims {
 		for _, o := range theirs {

@@ -219,6 +219,9 @@ func findsMine(t *testing.T, w world) {
 		got[1].Role != tenants.Editor || got[1].State != registry.Suspended {
 		t.Errorf("mine = %+v", got)
 	}
+	if path := []tenants.ID{w.root, w.agency.ID, w.us.ID}; len(got) == 2 && (!slices.Equal(got[1].Path, path) || !slices.Equal(got[0].Path, path[:2])) {
+		t.Errorf("mine are at %v and %v, want %v", got[0].Path, got[1].Path, path)
+	}
 	none, err := w.Mine(t.Context(), person())
 	if err != nil || len(none) != 0 {
 		t.Errorf("a stranger's = %+v, %v", none, err)

@@ -199,7 +199,7 @@ func (s *Store) Mine(ctx context.Context, user tenants.UserID) ([]registry.Place
 		if err != nil || st.Role == "" {
 			continue
 		}
-		p := registry.Place{Entry: entry(n.tenant), Parent: n.tenant.Parent, Role: st.Role}
+		p := registry.Place{Entry: entry(n.tenant), Parent: n.tenant.Parent, Path: slices.Clone(n.tenant.Ancestors), Role: st.Role}
 		if st.Suspended {
 			p.State, p.Closure = registry.Suspended, s.closure(id)
 		}
@@ -357,13 +357,13 @@ func (tx *memTx) Members(_ context.Context, after tenants.UserID, limit int) ([]
 	return out, nil
 }
 
-func (tx *memTx) Owners(context.Context) (n int, _ error) {
-	for _, m := range tx.members {
-		if m.Role == tenants.Owner {
-			n++
+func (tx *memTx) Owners(context.Context) (all []tenants.UserID, _ error) {
+	for _, user := range slices.Sorted(maps.Keys(tx.members)) {
+		if tx.members[user].Role == tenants.Owner {
+			all = append(all, user)
 		}
 	}
-	return n, nil
+	return all, nil
 }
 
 func (tx *memTx) SaveMember(_ context.Context, m *registry.Member) error {
