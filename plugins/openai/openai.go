@@ -12,8 +12,6 @@ package openai
 
 import (
 	"context"
-	_ "embed"
-	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -45,13 +43,15 @@ func FromEnv(getenv func(string) string) Options {
 
 // OpenAI is the plugin.
 type OpenAI struct {
-	http *http.Client
-	base string
+	http     *http.Client
+	base     string
+	manifest model.Manifest
 }
 
 // New makes the plugin.
 func New(opt Options) *OpenAI {
 	o := &OpenAI{http: opt.HTTP, base: strings.TrimRight(opt.Base, "/")}
+	o.manifest = ownModels()
 	if o.base == "" {
 		o.base = Base
 	}
@@ -66,58 +66,19 @@ var (
 	_ model.Estimator = (*OpenAI)(nil)
 )
 
-// catalog are the models with their prices, each from a date on.
-//
-//go:embed models.json
-var catalog []byte
-
 const form = `{"type":"object","required":["api_key"],"properties":{
 "api_key":{"type":"string","format":"password","title":"API key"},
 "base_url":{"type":"string","format":"uri","title":"Address of a compatible server, such as Ollama's"},
-"organization":{"type":"string","title":"Organisation"},"project":{"type":"string","title":"Project"}}}`
+"organization":{"type":"string","title":"Organisation"}}}`
 
-// Manifest lists the models of catalog.
+// Manifest lists the models of models.json.
 func (o *OpenAI) Manifest() social.Manifest {
 	return social.Manifest{
 		ID: ID, Name: "OpenAI", Version: "1.0.0", Homepage: "https://platform.openai.com",
 		Summary: "OpenAI, and any server that speaks its dialect.", Auth: social.Auth{Kind: social.AuthForm, Form: []byte(form)},
-		Egress: []string{"api.openai.com", "{instance}"},
-		Model: &model.Manifest{
-			Tasks: []model.Task{model.Chat, model.Embed, model.Image, model.Speech, model.Moderate}, Models: models(), Dynamic: true,
-		},
+		Egress: []string{sdk.InstanceHost(o.base), social.OwnServer},
+		Model:  &o.manifest,
 	}
-}
-
-// listed is a model as the file has it.
-type listed struct {
-	ID, Name   string
-	Tasks      []model.Task
-	Features   []model.Feature
-	Context    int
-	Output     int
-	Dimensions int
-	Prices     []struct {
-		Unit model.Unit
-		Nano int64
-		Per  int64
-		When map[string]string
-		From time.Time
-	}
-}
-
-func models() (out []model.Model) {
-	var list []listed
-	if json.Unmarshal(catalog, &list) != nil {
-		return nil // CheckManifest says so
-	}
-	for _, l := range list {
-		m := model.Model{ID: l.ID, Name: l.Name, Tasks: l.Tasks, Features: l.Features, ContextTokens: l.Context, MaxOutputTokens: l.Output, Dimensions: l.Dimensions}
-		for _, p := range l.Prices {
-			m.Prices = append(m.Prices, model.Price{Unit: p.Unit, Amount: model.Money{Nano: p.Nano, Currency: "USD"}, Per: p.Per, When: p.When, From: p.From})
-		}
-		out = append(out, m)
-	}
-	return out
 }
 
 // own reports whether call goes to the vendor itself.
@@ -136,7 +97,7 @@ func (o *OpenAI) client(call model.Call, send api.HTTPDoer) *api.Client {
 // Models are the manifest's, or those that another server has.
 func (o *OpenAI) Models(ctx context.Context, req model.ModelsRequest) (model.Catalog, error) {
 	if o.own(req.Call) {
-		return sdk.PageOf(*o.Manifest().Model, req), nil
+		return sdk.PageOf(o.manifest, req), nil
 	}
 	send := &teller{send: o.http}
 	list, err := o.client(req.Call, send).ListModels(ctx)
@@ -162,7 +123,7 @@ func other(id string) model.Model {
 
 // model is the one that req names.
 func (o *OpenAI) model(req model.RunRequest) (model.Model, error) {
-	m, ok := o.Manifest().Model.Model(req.Model)
+	m, ok := o.manifest.Model(req.Model)
 	switch {
 	case !o.own(req.Call) && req.Model != "":
 		return other(req.Model), nil
