@@ -65,7 +65,7 @@ func paint(req model.RunRequest, emit func(model.Event) error) (model.Step, erro
 var palettes = [][2]string{{"#1f3a5f", "#4f7cac"}, {"#5b2a86", "#9a5cc6"}, {"#0b5d4e", "#3a9d82"}, {"#8a2c2c", "#d4694f"}, {"#2d2d34", "#5c5c68"}}
 
 func cardOf(req model.RunRequest) (card, error) {
-	text := prompt(req)
+	text := req.Prompt()
 	bad := func(reason, message, on string) (card, error) {
 		return card{}, fault.New(fault.Invalid, reason, "%s", message).On(on)
 	}
@@ -94,22 +94,6 @@ func cardOf(req model.RunRequest) (card, error) {
 		return bad("local.bad_colour", "A colour is written #rrggbb.", "/params/colours")
 	}
 	return c, nil
-}
-
-// prompt is the text of a request that is not a conversation, or the last thing
-// a person said.
-func prompt(req model.RunRequest) string {
-	if len(req.Texts) > 0 {
-		return strings.TrimSpace(req.Texts[0])
-	}
-	for i := len(req.Messages) - 1; i >= 0; i-- {
-		for _, part := range req.Messages[i].Parts {
-			if req.Messages[i].Role == "user" && part.Text != "" {
-				return strings.TrimSpace(part.Text)
-			}
-		}
-	}
-	return ""
 }
 
 func colour(s string) (color.RGBA, error) {

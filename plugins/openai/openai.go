@@ -46,12 +46,13 @@ type OpenAI struct {
 	http     *http.Client
 	base     string
 	manifest model.Manifest
+	pictures map[string]int64 // input tokens that a picture comes to at most, by model
 }
 
 // New makes the plugin.
 func New(opt Options) *OpenAI {
 	o := &OpenAI{http: opt.HTTP, base: strings.TrimRight(opt.Base, "/")}
-	o.manifest = ownModels()
+	o.manifest, o.pictures = ownModels()
 	if o.base == "" {
 		o.base = Base
 	}
@@ -142,11 +143,14 @@ func (o *OpenAI) Run(ctx context.Context, req model.RunRequest, emit func(model.
 	if err == nil {
 		err = check(req)
 	}
+	if err == nil {
+		err = storable(req)
+	}
 	if err != nil {
 		return model.Step{}, err
 	}
 	if req.Max.Currency != "" {
-		price, err := m.Cost(most(m, req), req.Params, time.Now())
+		price, err := m.Cost(o.most(m, req), req.Params, time.Now())
 		if err != nil {
 			return model.Step{}, err
 		}
@@ -164,10 +168,13 @@ func (o *OpenAI) Run(ctx context.Context, req model.RunRequest, emit func(model.
 // Estimate is what Run will not exceed.
 func (o *OpenAI) Estimate(_ context.Context, req model.RunRequest) (model.Estimate, error) {
 	m, err := o.model(req)
+	if err == nil {
+		err = check(req)
+	}
 	if err != nil {
 		return model.Estimate{}, err
 	}
-	units := most(m, req)
+	units := o.most(m, req)
 	price, err := m.Cost(units, req.Params, time.Now())
 	return model.Estimate{Units: units, Max: price, Likely: model.Money{Nano: price.Nano / 3, Currency: price.Currency}}, err
 }
@@ -187,7 +194,7 @@ func check(req model.RunRequest) error {
 			return bad("/texts", "Give 1 to 2048 texts.")
 		}
 	case model.Image:
-		if prompt(req) == "" {
+		if req.Prompt() == "" {
 			return bad("/texts/0", "Say what the picture shows.")
 		}
 	case model.Moderate:
@@ -204,22 +211,11 @@ func check(req model.RunRequest) error {
 	return nil
 }
 
-func prompt(req model.RunRequest) string {
-	if len(req.Texts) > 0 {
-		return req.Texts[0]
+// storable refuses, before it is paid for, what may be too large for an event
+// and has nowhere else to go.
+func storable(req model.RunRequest) error {
+	if req.Output == "" && (req.Task == model.Image || req.Task == model.Speech) {
+		return fault.New(fault.Invalid, "model.no_output", "The result is too large for where it should go.").On("/output")
 	}
-	for i := len(req.Messages) - 1; i >= 0; i-- {
-		if text := textOf(req.Messages[i]); req.Messages[i].Role == "user" && text != "" {
-			return text
-		}
-	}
-	return ""
-}
-
-func textOf(m model.Message) string {
-	var b strings.Builder
-	for _, p := range m.Parts {
-		b.WriteString(p.Text)
-	}
-	return b.String()
+	return nil
 }

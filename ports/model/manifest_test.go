@@ -71,3 +71,28 @@ func TestAManifestIsSound(t *testing.T) {
 		})
 	}
 }
+
+func TestThePromptOfARequest(t *testing.T) {
+	said := func(role string, parts ...string) (m model.Message) {
+		m.Role = role
+		for _, p := range parts {
+			m.Parts = append(m.Parts, model.Part{Text: p})
+		}
+		return m
+	}
+	for name, tc := range map[string]struct {
+		req  model.RunRequest
+		want string
+	}{
+		"a text":              {model.RunRequest{Texts: []string{" a bell ", "more"}, Messages: []model.Message{said("user", "not this")}}, "a bell"},
+		"what a person said":  {model.RunRequest{Messages: []model.Message{said("user", "first"), said("user", "a ", "bell"), said("assistant", "no")}}, "a bell"},
+		"the last with words": {model.RunRequest{Messages: []model.Message{said("user", "a bell"), said("user", "", " ")}}, "a bell"},
+		"nothing":             {model.RunRequest{Messages: []model.Message{said("system", "be nice")}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := tc.req.Prompt(); got != tc.want {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
+	}
+}
