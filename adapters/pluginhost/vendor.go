@@ -216,17 +216,12 @@ func (v *vendor) strike(e model.Event) {
 	}
 }
 
-// request is a call about a model. What fails for one is no sign for another,
-// so the model stands where a platform has its account.
+// request is a call about a model. What fails for one is no sign for another.
 func (v *vendor) request(method string, req model.RunRequest, m proto.Message) request {
-	r := request{
+	return request{
 		method: method, call: wire.ModelCall(req.Call), timeout: v.e.host.cfg.Timeouts.Query, message: m,
-		instance: req.Call.Credential.Public[model.BaseURL],
+		model: req.Model, instance: req.Call.Credential.Public[model.BaseURL],
 	}
-	if req.Model != "" {
-		r.account = "model " + req.Model
-	}
-	return r
 }
 
 func (v *vendor) needs(c social.Capability) error {
