@@ -61,6 +61,7 @@ func TestAManifestIsSound(t *testing.T) {
 		"no models":           {model.Manifest{Tasks: []model.Task{model.Chat}}, false},
 		"no tasks":            {model.Manifest{Models: []model.Model{one}}, false},
 		"the same twice":      {model.Manifest{Tasks: []model.Task{model.Chat}, Models: []model.Model{one, one}}, false},
+		"a task unheard of":   {model.Manifest{Tasks: []model.Task{model.Chat, "dream"}, Models: []model.Model{one}}, false},
 		"a task of its own":   {model.Manifest{Tasks: []model.Task{model.Image}, Models: []model.Model{one}}, false},
 		"a model without one": {model.Manifest{Tasks: []model.Task{model.Chat}, Models: []model.Model{{ID: "m", Name: "M"}}}, false},
 	} {
