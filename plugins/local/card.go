@@ -8,6 +8,7 @@ import (
 	"image/draw"
 	"image/png"
 	"strings"
+	"sync"
 
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/gofont/gobold"
@@ -23,6 +24,12 @@ import (
 const (
 	minSide, maxSide = 200, 2048
 	maxCardText      = 400
+)
+
+// The fonts of every card, which many may use at once.
+var (
+	boldFont    = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(gobold.TTF) })
+	regularFont = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(goregular.TTF) })
 )
 
 // card is a picture with a text.
@@ -114,11 +121,11 @@ func (c card) alt() string {
 
 // draw lays the text out as large as it fits, in the middle, on a gradient.
 func (c card) draw() (image.Image, error) {
-	bold, err := opentype.Parse(gobold.TTF)
+	bold, err := boldFont()
 	if err != nil {
 		return nil, err
 	}
-	regular, err := opentype.Parse(goregular.TTF)
+	regular, err := regularFont()
 	if err != nil {
 		return nil, err
 	}
