@@ -65,8 +65,8 @@ func sendOnce(ctx context.Context, client *http.Client, req *http.Request) (*htt
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
 	})
 	req = req.Clone(ctx)
-	req.GetBody = nil                // what cannot be rewound cannot be sent again
-	res, err := once(client).Do(req) //nolint:gosec // through the host's proxy, which allows what the manifest names
+	req.GetBody = nil // what cannot be rewound cannot be sent again
+	res, err := once(client).Do(req)
 	if err != nil {
 		return nil, lost(err, connected.Load())
 	}
