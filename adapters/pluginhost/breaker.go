@@ -3,6 +3,7 @@ package pluginhost
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -11,7 +12,8 @@ import (
 
 // When a breaker opens. A platform counts as down only if several accounts see
 // it, and of several tenants: one account's trouble is its own, and nobody can
-// close a platform to others.
+// close a platform to others. Of an AI vendor each model counts by itself, and of
+// its failures none counts for the vendor: what is down may be that model alone.
 const (
 	failuresToOpen = 5
 	accountsToOpen = 3
@@ -30,13 +32,14 @@ type Scope string
 const (
 	OfPlatform Scope = "platform" // or one instance of it
 	OfAccount  Scope = "account"
+	OfModel    Scope = "model" // for everybody, or for one tenant
 	OfQuota    Scope = "quota"
 )
 
 // A Breaker is one that refuses calls.
 type Breaker struct {
 	Scope   Scope
-	Subject string // the instance, if the platform has many; the tenant's pseudonym and account; whose quota
+	Subject string // the instance, if the platform has many; the tenant's pseudonym and account; the model, perhaps after a tenant; whose quota
 	Until   time.Time
 }
 
@@ -56,11 +59,12 @@ type breakers struct {
 type key struct {
 	scope    Scope
 	instance string
-	account  string // with tenant; empty for the platform
+	account  string // with tenant; empty for everybody
+	model    string
 }
 
 type quota struct {
-	kind, scope, subject string
+	kind, scope, subject, model string
 }
 
 type quotaOpen struct {
@@ -95,8 +99,8 @@ func newBreakers(now func() time.Time) *breakers {
 type ticket struct {
 	b        *breakers
 	r        request
-	platform key
-	account  key
+	platform key        // or the model, for everybody
+	account  key        // or the model, for the tenant
 	tries    []*breaker // the half-open ones that it decides
 }
 
@@ -106,8 +110,12 @@ func (b *breakers) admit(r request, instance string) (*ticket, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t := &ticket{b: b, r: r, platform: key{scope: OfPlatform, instance: instance}}
-	if r.account != "" {
-		t.account = key{OfAccount, instance, r.call.Tenant + " " + r.account}
+	switch {
+	case r.model != "":
+		t.platform = key{OfModel, instance, "", r.model}
+		t.account = key{OfModel, instance, r.call.Tenant, r.model}
+	case r.account != "":
+		t.account = key{OfAccount, instance, r.call.Tenant + " " + r.account, ""}
 	}
 	if b.off || r.method == "find" {
 		return t, nil
@@ -121,7 +129,7 @@ func (b *breakers) admit(r request, instance string) (*ticket, error) {
 			continue
 		}
 		if wait := br.until.Sub(b.now()); wait > 0 || br.trying {
-			return nil, refusal(k.scope, max(wait, time.Second))
+			return nil, refusal(k, max(wait, time.Second))
 		}
 		t.tries = append(t.tries, br)
 	}
@@ -132,10 +140,13 @@ func (b *breakers) admit(r request, instance string) (*ticket, error) {
 }
 
 // refusal is the fault of a call that an open breaker refused.
-func refusal(s Scope, wait time.Duration) *social.Fault {
+func refusal(k key, wait time.Duration) *social.Fault {
 	f := social.Fail(social.Transient, "platform.down", "This platform does not answer at the moment.")
-	if s == OfAccount {
+	if k.account != "" {
 		f = social.Fail(social.Transient, "platform.account_failing", "This platform does not answer for this account at the moment.")
+	}
+	if k.model != "" {
+		f.Message = "This model does not answer at the moment."
 	}
 	f.Source, f.RetryAfter = social.FromNetwork, wait
 	return f
@@ -190,7 +201,7 @@ func (b *breakers) failed(k key, t *ticket) {
 	br.failures, br.last = br.failures+1, now
 	br.accounts[cmp.Or(t.account.account, t.r.call.Tenant)], br.tenants[t.r.call.Tenant] = true, true
 	many := len(br.accounts) >= accountsToOpen && len(br.tenants) >= tenantsToOpen
-	if br.failures >= failuresToOpen && (k.scope == OfAccount || many) {
+	if br.failures >= failuresToOpen && (k.account != "" || many) {
 		br.rest = firstOpen
 		br.until = now.Add(br.rest)
 	}
@@ -216,12 +227,13 @@ func (b *breakers) refusing() (out []Breaker) {
 	now := b.now()
 	for k, br := range b.open {
 		if br.rest > 0 {
-			out = append(out, Breaker{k.scope, cmp.Or(k.account, k.instance), br.until})
+			subject := cmp.Or(k.account, k.instance)
+			out = append(out, Breaker{k.scope, strings.TrimSpace(subject + " " + k.model), br.until})
 		}
 	}
 	for q, o := range b.quotas {
 		if o.until.After(now) {
-			out = append(out, Breaker{OfQuota, q.scope + q.subject, o.until})
+			out = append(out, Breaker{OfQuota, strings.TrimSpace(q.scope + q.subject + " " + q.model), o.until})
 		}
 	}
 	slices.SortFunc(out, func(x, y Breaker) int {

@@ -26,11 +26,23 @@ type request struct {
 	method   string
 	call     social.Call
 	account  string // that it is about, if any
+	model    string // likewise, of a vendor
 	timeout  time.Duration
 	message  proto.Message
 	instance string // that a person named while signing in
 	stateful bool   // it goes on with a state
 	shape    int    // of that state
+}
+
+// kind is what the steps of one piece of work have in common.
+func (r request) kind() string {
+	switch r.method {
+	case "commit":
+		return "publish"
+	case "buy":
+		return "run"
+	}
+	return r.method
 }
 
 // answer is what every response of the wire has in common.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"net/url"
-	"slices"
 
 	"google.golang.org/grpc/metadata"
 
@@ -59,7 +58,7 @@ func (s *supervisor) reach(m social.Manifest) {
 // account. Whoever lends the credential has checked it.
 func (s *supervisor) visit(ctx context.Context, r request) (out context.Context, end func()) {
 	var hosts []string
-	if roams(s.known()) {
+	if m := s.known(); m != nil && m.Roams() {
 		hosts = []string{sdk.InstanceHost(r.instance), sdk.InstanceHost(r.call.Credential.Public["instance"])}
 	}
 	way, shut := s.egress.Begin(ctx, egress.Call{Method: r.method, Operation: r.call.Idempotency, Tenant: r.call.Tenant, Account: r.account}, hosts...)
@@ -80,12 +79,9 @@ func passOf(proxy string) string {
 	return pass
 }
 
-// roams reports whether a platform is where the account says.
-func roams(m *social.Manifest) bool { return m != nil && slices.Contains(m.Egress, social.OwnServer) }
-
 // instance is the host that r is about, empty if the platform has its own.
 func (e *entry) instance(r request) string {
-	if !roams(e.serving().known()) {
+	if m := e.serving().known(); m == nil || !m.Roams() {
 		return ""
 	}
 	return cmp.Or(sdk.InstanceHost(r.instance), sdk.InstanceHost(r.call.Credential.Public["instance"]))

@@ -73,6 +73,17 @@ func (e *entry) describe(ctx context.Context) (social.Manifest, error) {
 	return social.Manifest{}, down("plugin.closed", 0, nil)
 }
 
+// described is the plugin with that manifest id and its manifest; nil if there is
+// none.
+func (h *Host) described(ctx context.Context, id string) (*entry, social.Manifest, error) {
+	e := h.entry(id)
+	if e == nil {
+		return nil, social.Manifest{}, nil
+	}
+	m, err := e.describe(ctx)
+	return e, m, err
+}
+
 func (e *entry) gone() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -263,15 +263,11 @@ func (h *Host) manifests(ctx context.Context) []social.Manifest {
 // manifest is not known yet. Errors: NotFound; a Transient fault if it does
 // not start.
 func (h *Host) Platform(ctx context.Context, id string) (Plugin, error) {
-	e := h.entry(id)
-	if e == nil {
-		return nil, unknown()
-	}
-	m, err := e.describe(ctx)
-	if err != nil {
+	e, m, err := h.described(ctx, id)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if !m.Social() {
+	case e == nil || !m.Social():
 		return nil, unknown()
 	}
 	return &platform{e, m}, nil

@@ -51,14 +51,7 @@ func (r request) operation() string {
 	if r.call.Idempotency == "" {
 		return ""
 	}
-	method := r.method
-	switch method {
-	case "commit":
-		method = "publish"
-	case "buy":
-		method = "run"
-	}
-	return r.call.Tenant + "\x00" + r.call.Idempotency + "\x00" + method
+	return r.call.Tenant + "\x00" + r.call.Idempotency + "\x00" + r.kind()
 }
 
 // admit reports whether r is a suspect. Its error is the fault of one that is

@@ -33,7 +33,7 @@ func (b *breakers) learnQuota(t *ticket, err error) {
 		return
 	}
 	s := cmp.Or(f.Scope, social.ScopeAccount)
-	if s == social.ScopeAccount && t.r.account == "" {
+	if s == social.ScopeAccount && t.r.account == "" && t.r.model == "" {
 		return
 	}
 	if len(b.quotas) >= maxBreakers {
@@ -45,20 +45,16 @@ func (b *breakers) learnQuota(t *ticket, err error) {
 	b.quotas[quotaOf(t.r, t.platform.instance, s)] = quotaOpen{b.now().Add(min(f.RetryAfter, maxQuotaOpen)), s}
 }
 
-// quotaOf names an allowance. An app is one client of one instance.
+// quotaOf names an allowance. An app is one client of one instance; an account
+// with an AI vendor has one for each model.
 func quotaOf(r request, instance string, s social.QuotaScope) quota {
-	q := quota{kind: r.method, scope: string(s), subject: instance + " " + r.call.App["client_id"]}
-	switch q.kind {
-	case "commit":
-		q.kind = "publish"
-	case "buy":
-		q.kind = "run"
-	}
+	q := quota{kind: r.kind(), scope: string(s), subject: instance + " " + r.call.App["client_id"]}
 	switch s {
 	case social.ScopeTenant:
 		q.subject += " " + r.call.Tenant
 	case social.ScopeAccount:
 		q.subject += " " + r.call.Tenant + " " + r.account
+		q.model = r.model
 	}
 	return q
 }

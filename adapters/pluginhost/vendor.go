@@ -28,15 +28,11 @@ type Vendor interface {
 // Vendor returns the AI vendor with that manifest id, as Platform does with a
 // platform. Errors: NotFound, Unavailable.
 func (h *Host) Vendor(ctx context.Context, id string) (Vendor, error) {
-	e := h.entry(id)
-	if e == nil {
-		return nil, noVendor()
-	}
-	m, err := e.describe(ctx)
-	if err != nil {
+	e, m, err := h.described(ctx, id)
+	switch {
+	case err != nil:
 		return nil, vendorFault(ctx, err, false)
-	}
-	if m.Model == nil {
+	case e == nil || m.Model == nil:
 		return nil, noVendor()
 	}
 	return &vendor{e, m}, nil
@@ -73,9 +69,12 @@ func (v *vendor) Models(ctx context.Context, req model.ModelsRequest) (model.Cat
 }
 
 func (v *vendor) Estimate(ctx context.Context, req model.RunRequest) (model.Estimate, error) {
-	in, err := wire.FromEstimate(req)
-	if err = errors.Join(err, v.needs(social.CanEstimate)); err != nil {
+	if err := v.needs(social.CanEstimate); err != nil {
 		return model.Estimate{}, err
+	}
+	in, err := wire.FromEstimate(req)
+	if err != nil {
+		return model.Estimate{}, vendorFault(ctx, unsendable(err), false)
 	}
 	res, err := ask(ctx, v.e, v.request("estimate", req, in), func(ctx context.Context, to *process) (*pb.EstimateResponse, error) {
 		return to.model.Estimate(ctx, in)
@@ -87,11 +86,14 @@ func (v *vendor) Estimate(ctx context.Context, req model.RunRequest) (model.Esti
 }
 
 func (v *vendor) Cancel(ctx context.Context, req model.RunRequest) (model.Cancellation, error) {
+	if err := v.needs(social.CanCancel); err != nil {
+		return model.Cancellation{}, err
+	}
 	shape, state := unstamp(req.State)
 	req.State = state
 	in, err := wire.FromCancel(req)
-	if err = errors.Join(err, v.needs(social.CanCancel)); err != nil {
-		return model.Cancellation{}, err
+	if err != nil {
+		return model.Cancellation{}, vendorFault(ctx, unsendable(err), false)
 	}
 	r := v.request("cancel", req, in)
 	r.stateful, r.shape = len(state) > 0, shape
@@ -104,7 +106,8 @@ func (v *vendor) Cancel(ctx context.Context, req model.RunRequest) (model.Cancel
 	return wire.ToCancellation(res), nil
 }
 
-// Run implements model.Vendor. What is emitted has no secrets in it.
+// Run implements model.Vendor. What it says and emits has no secrets in it, but
+// for what is binary.
 func (v *vendor) Run(ctx context.Context, req model.RunRequest, emit func(model.Event) error) (model.Step, error) {
 	if ctx.Err() != nil {
 		return model.Step{}, vendorFault(ctx, ctx.Err(), false)
@@ -141,8 +144,8 @@ func (v *vendor) Run(ctx context.Context, req model.RunRequest, emit func(model.
 	if step.Next == nil && step.Done == nil {
 		return step, vendorFault(ctx, errors.New("the plugin answered a step with no outcome"), req.Commit)
 	}
+	v.discreet(step)
 	if step.Next != nil {
-		step.Next.Label = v.e.secrets.redact(step.Next.Label)
 		if step.Next.State, err = stamp(shape, step.Next.State); err != nil {
 			return step, vendorFault(ctx, err, req.Commit)
 		}
@@ -206,27 +209,36 @@ func (v *vendor) strike(e model.Event) {
 	switch {
 	case e.Delta != nil:
 		e.Delta.Text = known.Strike(e.Delta.Text)
+		if len(e.Delta.ToolCall) > 0 {
+			e.Delta.ToolCall = []byte(known.Strike(string(e.Delta.ToolCall)))
+		}
 	case e.Progress != nil:
 		e.Progress.Stage = known.Strike(e.Progress.Stage)
 	case e.Artifact != nil:
-		e.Artifact.ID = known.Strike(e.Artifact.ID)
+		e.Artifact.ID, e.Artifact.SourceURL = known.Strike(e.Artifact.ID), known.Strike(e.Artifact.SourceURL)
 		for k, x := range e.Artifact.Meta {
 			e.Artifact.Meta[k] = known.Strike(x)
 		}
 	}
 }
 
-// request is a call about a model. What fails for one is no sign for another,
-// so the model stands where a platform has its account.
+// discreet takes secrets out of what a step says at its end.
+func (v *vendor) discreet(s model.Step) {
+	known := v.e.secrets.known()
+	if s.Done != nil {
+		s.Done.Reason, s.Done.Model, s.Done.VendorID = known.Strike(s.Done.Reason), known.Strike(s.Done.Model), known.Strike(s.Done.VendorID)
+	}
+	if s.Next != nil {
+		s.Next.Label = v.e.secrets.redact(s.Next.Label)
+	}
+}
+
+// request is a call about a model. What fails for one is no sign for another.
 func (v *vendor) request(method string, req model.RunRequest, m proto.Message) request {
-	r := request{
+	return request{
 		method: method, call: wire.ModelCall(req.Call), timeout: v.e.host.cfg.Timeouts.Query, message: m,
-		instance: req.Call.Credential.Public[model.BaseURL],
+		model: req.Model, instance: req.Call.Credential.Public[model.BaseURL],
 	}
-	if req.Model != "" {
-		r.account = "model " + req.Model
-	}
-	return r
 }
 
 func (v *vendor) needs(c social.Capability) error {

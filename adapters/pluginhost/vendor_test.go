@@ -259,6 +259,21 @@ func TestAVendorPricesAndCancels(t *testing.T) {
 	}
 }
 
+// What has no form on the wire is refused alike by every method.
+func TestWhatCannotBeSentToAVendor(t *testing.T) {
+	v := openVendor(t)
+	req := ask(t, "http://127.0.0.1:1", "one")
+	req.Params = map[string]any{"callback": func() {}}
+	_, estimated := v.Estimate(t.Context(), req)
+	_, canceled := v.Cancel(t.Context(), req)
+	_, _, ran := buy(t.Context(), v, req)
+	for _, err := range []error{estimated, canceled, ran} {
+		if f := fault.Of(err); f.Code != fault.Invalid || f.Reason != "plugin.request_malformed" || errors.Is(err, model.ErrUnknown) {
+			t.Errorf("err = %v", err)
+		}
+	}
+}
+
 func TestAVendorIsNoPlatform(t *testing.T) {
 	h := host(t, "vendor", "test.vendor", unconfined)
 	if _, err := h.Platform(t.Context(), "test.vendor"); !fault.Is(err, fault.NotFound) {

@@ -163,14 +163,10 @@ func (t *Take) failed(r *Record) {
 	}
 }
 
-// Since is what the kernel asks for of an object that was sent at: clocks
-// disagree, so it looks five minutes further back.
-func Since(at time.Time) time.Time { return at.Add(-5 * time.Minute) }
-
 // Asks is what the kernel asks of an object of which nobody knows whether it was
 // sent at.
 func (t *Take) Asks(at time.Time) social.FindRequest {
-	return social.FindRequest{Call: t.Request.Call, Account: t.Request.Account, Content: t.Request.Content, State: t.Request.State, Since: Since(at)}
+	return social.FindRequest{Call: t.Request.Call, Account: t.Request.Account, Content: t.Request.Content, State: t.Request.State, Since: at.Add(-social.ClockSkew)}
 }
 
 // Find asks as the kernel does: what is found and stands for another object is

@@ -51,6 +51,7 @@ type config struct {
 	PigeonSettle  string         // CARILLON_PIGEON_SETTLE
 	PigeonNative  string         // CARILLON_PIGEON_NATIVE_KEY
 	BlueskyView   string         // CARILLON_BLUESKY_APPVIEW, if not Bluesky's own
+	OpenAIURL     string         // CARILLON_OPENAI_URL, if not the vendor's own API
 	AllowLoopback bool           // CARILLON_ALLOW_LOOPBACK: instances and webhooks on this machine
 	Mailbox       string         // CARILLON_MAILBOX, a folder that mail goes to instead
 	Providers     []oidc.Config  // CARILLON_OIDC_…: accounts elsewhere that sign people in, see providers.go
@@ -89,6 +90,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 		PigeonSettle:  e.text("CARILLON_PIGEON_SETTLE", ""),
 		PigeonNative:  e.text("CARILLON_PIGEON_NATIVE_KEY", ""),
 		BlueskyView:   e.text("CARILLON_BLUESKY_APPVIEW", ""),
+		OpenAIURL:     e.text("CARILLON_OPENAI_URL", ""),
 		AllowLoopback: e.flag("CARILLON_ALLOW_LOOPBACK"),
 	}
 	e.keys(&c)

@@ -25,7 +25,7 @@ func specs(cfg config) []pluginhost.Spec {
 		{ID: "org.telegram", Name: "telegram"},
 		{ID: "com.discord", Name: "discord"},
 		{ID: "dev.carillon.local", Name: "local"},
-		{ID: "com.openai", Name: "openai", Env: []string{"CARILLON_OPENAI_URL=" + os.Getenv("CARILLON_OPENAI_URL")}},
+		{ID: "com.openai", Name: "openai", Env: []string{"CARILLON_OPENAI_URL=" + cfg.OpenAIURL}},
 		{ID: "app.bsky", Name: "bluesky", Env: []string{"CARILLON_BLUESKY_APPVIEW=" + cfg.BlueskyView}},
 	}
 	if cfg.PigeonURL != "" {

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/carillonhq/carillon/ports/fault"
@@ -51,7 +50,7 @@ func pinned(m social.Manifest, c social.Credential, instance string) social.Cred
 }
 
 // roams reports whether a platform is where the account says.
-func roams(m social.Manifest) bool { return slices.Contains(m.Egress, social.OwnServer) }
+func roams(m social.Manifest) bool { return m.Roams() }
 
 // names reports whether an address, with or without a scheme, is on host beyond
 // doubt.

@@ -9,8 +9,9 @@
 // cost that comes late is booked all the same: the ledger is what the vendor's
 // bill is compared with.
 //
-// Nobody calls it from outside. A use case that spends has asked whether it may,
-// then takes Hold, Settle and Release; start with Service.
+// Nobody calls it from outside, and no feature spends yet: only Free runs, in
+// workers. A use case that spends will have asked whether it may, then takes
+// Hold, Settle and Release; start with Service.
 package ledger
 
 import (

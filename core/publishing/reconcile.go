@@ -182,7 +182,7 @@ func since(w *work) time.Time {
 			}
 		}
 	}
-	return at.Add(-5 * time.Minute)
+	return at.Add(-social.ClockSkew)
 }
 
 func (r *Runner) foundLater(ctx context.Context, c Claim, rc social.Receipt) error {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/plugins/internal/web"
+	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -84,8 +85,10 @@ func (b *Bluesky) Manifest() social.Manifest {
 	return social.Manifest{
 		ID: "app.bsky", Name: "Bluesky", Version: "1.0.0",
 		Summary: "Bluesky and other AT Protocol servers, by OAuth or with an app password.", Homepage: "https://bsky.app",
-		Auth:   social.Auth{Kind: social.AuthForm, Form: []byte(signInForm)},
-		Egress: []string{host(b.entry), "*.host.bsky.network", host(b.appView), host(b.directory), "{instance}"},
+		Auth: social.Auth{Kind: social.AuthForm, Form: []byte(signInForm)},
+		Egress: []string{
+			sdk.InstanceHost(b.entry), "*.host.bsky.network", sdk.InstanceHost(b.appView), sdk.InstanceHost(b.directory), social.OwnServer,
+		},
 		Quotas: []social.Quota{{ID: "publish", Scope: social.ScopeAccount, Limit: 1600, Window: time.Hour}},
 		Formats: []social.Format{{
 			ID: "post", Name: "Post",
@@ -113,14 +116,6 @@ func address(server string) string {
 		return "http://" + server
 	}
 	return "https://" + server
-}
-
-func host(server string) string {
-	u, err := url.Parse(address(server))
-	if err != nil {
-		return server
-	}
-	return u.Host
 }
 
 // pds is the account's own server, where its records live.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/plugins/internal/web"
+	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -197,7 +198,7 @@ func (b *Bluesky) arrive(ctx context.Context, req social.ConnectRequest, f flow)
 		"grant_type": {"authorization_code"}, "code": {in["code"]}, "code_verifier": {f.Verifier},
 		"redirect_uri": {req.RedirectURI}, "client_id": {f.Client},
 	}, map[string]string{
-		"did": f.Identity.DID, "handle": f.Identity.Handle, "pds": f.Identity.PDS, "instance": host(f.Identity.PDS),
+		"did": f.Identity.DID, "handle": f.Identity.Handle, "pds": f.Identity.PDS, "instance": sdk.InstanceHost(f.Identity.PDS),
 		"token_url": f.Server.Token, "client_id": f.Client,
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"image/draw"
 	"image/png"
 	"strings"
+	"sync"
 
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/gofont/gobold"
@@ -23,6 +24,12 @@ import (
 const (
 	minSide, maxSide = 200, 2048
 	maxCardText      = 400
+)
+
+// The fonts of every card, which many may use at once.
+var (
+	boldFont    = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(gobold.TTF) })
+	regularFont = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(goregular.TTF) })
 )
 
 // card is a picture with a text.
@@ -65,7 +72,7 @@ func paint(req model.RunRequest, emit func(model.Event) error) (model.Step, erro
 var palettes = [][2]string{{"#1f3a5f", "#4f7cac"}, {"#5b2a86", "#9a5cc6"}, {"#0b5d4e", "#3a9d82"}, {"#8a2c2c", "#d4694f"}, {"#2d2d34", "#5c5c68"}}
 
 func cardOf(req model.RunRequest) (card, error) {
-	text := prompt(req)
+	text := req.Prompt()
 	bad := func(reason, message, on string) (card, error) {
 		return card{}, fault.New(fault.Invalid, reason, "%s", message).On(on)
 	}
@@ -96,22 +103,6 @@ func cardOf(req model.RunRequest) (card, error) {
 	return c, nil
 }
 
-// prompt is the text of a request that is not a conversation, or the last thing
-// a person said.
-func prompt(req model.RunRequest) string {
-	if len(req.Texts) > 0 {
-		return strings.TrimSpace(req.Texts[0])
-	}
-	for i := len(req.Messages) - 1; i >= 0; i-- {
-		for _, part := range req.Messages[i].Parts {
-			if req.Messages[i].Role == "user" && part.Text != "" {
-				return strings.TrimSpace(part.Text)
-			}
-		}
-	}
-	return ""
-}
-
 func colour(s string) (color.RGBA, error) {
 	c := color.RGBA{A: 255}
 	n, err := fmt.Sscanf(s, "#%02x%02x%02x", &c.R, &c.G, &c.B)
@@ -130,11 +121,11 @@ func (c card) alt() string {
 
 // draw lays the text out as large as it fits, in the middle, on a gradient.
 func (c card) draw() (image.Image, error) {
-	bold, err := opentype.Parse(gobold.TTF)
+	bold, err := boldFont()
 	if err != nil {
 		return nil, err
 	}
-	regular, err := opentype.Parse(goregular.TTF)
+	regular, err := regularFont()
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,8 @@ const (
 
 // Local is the plugin.
 type Local struct {
-	espeak string // the program; empty: there is none
+	espeak   string // the program; empty: there is none
+	manifest model.Manifest
 }
 
 // New makes the plugin. Speech is there if espeak-ng is installed.
@@ -42,7 +43,7 @@ func New() *Local {
 	if err != nil {
 		path = ""
 	}
-	return &Local{espeak: path}
+	return &Local{espeak: path, manifest: modelsOf(path != "")}
 }
 
 var _ model.Vendor = (*Local)(nil)
@@ -61,9 +62,9 @@ const painterParams = `{"type":"object","properties":{
 "size":{"type":"string","pattern":"^[0-9]{3,4}x[0-9]{3,4}$"},"template":{"enum":["quote","announcement"]},"author":{"type":"string"},
 "colours":{"type":"array","items":{"type":"string","pattern":"^#[0-9a-fA-F]{6}$"},"minItems":1,"maxItems":2}}}`
 
-// Manifest says what there is on this machine.
-func (l *Local) Manifest() social.Manifest {
-	m := &model.Manifest{
+// modelsOf is the manifest as a vendor, with a voice or without.
+func modelsOf(voice bool) model.Manifest {
+	m := model.Manifest{
 		Tasks: []model.Task{model.Chat, model.Image},
 		Models: []model.Model{
 			{
@@ -76,21 +77,26 @@ func (l *Local) Manifest() social.Manifest {
 			},
 		},
 	}
-	if l.espeak != "" {
+	if voice {
 		m.Tasks = append(m.Tasks, model.Speech)
 		m.Models = append(m.Models, model.Model{
 			ID: Voice, Name: "eSpeak NG", Tasks: []model.Task{model.Speech}, OutputMIMEs: []string{"audio/wav"},
 		})
 	}
+	return m
+}
+
+// Manifest says what there is on this machine.
+func (l *Local) Manifest() social.Manifest {
 	return social.Manifest{
-		ID: ID, Name: "Local", Version: "1.0.0", Auth: social.Auth{Kind: social.AuthNone}, Model: m,
+		ID: ID, Name: "Local", Version: "1.0.0", Auth: social.Auth{Kind: social.AuthNone}, Model: &l.manifest,
 		Summary: "Writes from templates and rules on this machine. It is not a language model, needs no key and costs nothing.",
 	}
 }
 
 // Models lists the manifest's.
 func (l *Local) Models(_ context.Context, req model.ModelsRequest) (model.Catalog, error) {
-	return sdk.PageOf(*l.Manifest().Model, req), nil
+	return sdk.PageOf(l.manifest, req), nil
 }
 
 // Run answers in one step, which costs nothing.
@@ -98,7 +104,7 @@ func (l *Local) Run(ctx context.Context, req model.RunRequest, emit func(model.E
 	if err := ctx.Err(); err != nil {
 		return model.Step{}, err
 	}
-	m, ok := l.Manifest().Model.Model(req.Model)
+	m, ok := l.manifest.Model(req.Model)
 	if !ok || !m.Can(req.Task) {
 		return model.Step{}, fault.New(fault.NotFound, "model.not_found", "There is no such model for this.")
 	}

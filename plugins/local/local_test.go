@@ -150,6 +150,29 @@ func TestOperationsTransformTheText(t *testing.T) {
 	}
 }
 
+// What is said anew claims no more than what was said.
+func TestAVersionClaimsNothingElse(t *testing.T) {
+	for seed := range 20 {
+		for _, v := range answer(t, ask("Try our new special now. It is great.", map[string]any{"operation": "vary", "count": 3, "seed": seed})) {
+			for _, added := range []string{"brand-new", "taste", "from today on", "one of a kind"} {
+				if strings.Contains(v, added) {
+					t.Errorf("seed %d adds %q: %q", seed, added, v)
+				}
+			}
+		}
+	}
+}
+
+func TestAPlatformsLimitHoldsByItsNameAndId(t *testing.T) {
+	long := strings.Repeat("We roast the beans ourselves in a small workshop. ", 60)
+	for platform, most := range map[string]int{"X": 280, "Bluesky": 300, "app.bsky": 300, "org.joinmastodon": 500, "com.discord": 2000, "box": 2200} {
+		got := answer(t, ask(long, map[string]any{"platform": platform, "operation": "rewrite"}))[0]
+		if n := utf8.RuneCountInString(got); n > most || n < most/2 {
+			t.Errorf("%s: %d characters", platform, n)
+		}
+	}
+}
+
 func TestASchemaIsAnswered(t *testing.T) {
 	schema := map[string]any{"type": "object", "required": []string{"caption", "hashtags"}, "properties": map[string]any{
 		"caption": map[string]any{"type": "string", "maxLength": 120}, "hashtags": map[string]any{"type": "array", "items": map[string]any{"type": "string"}, "maxItems": 3},

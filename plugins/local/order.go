@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"encoding/json"
 	"hash/fnv"
 	"math/rand/v2"
@@ -78,17 +79,16 @@ func parse(req model.RunRequest) (order, error) {
 	return o, nil
 }
 
-// limits are what platforms take, in characters, where it is less than long.
-var limits = map[string]int{"x": 280, "twitter": 280, "bluesky": 300, "mastodon": 500, "threads": 500, "pinterest": 500, "discord": 2000}
-
-func limitOf(platform string) int {
-	for name, n := range limits {
-		if platform == name || len(name) > 1 && strings.Contains(strings.ToLower(platform), name) {
-			return n
-		}
-	}
-	return 2200
+// limits are what platforms take, in characters, where it is less than
+// defaultLimit: by their names and by the ids of their plugins.
+var limits = map[string]int{
+	"x": 280, "twitter": 280, "bluesky": 300, "app.bsky": 300, "mastodon": 500, "org.joinmastodon": 500,
+	"threads": 500, "pinterest": 500, "discord": 2000, "com.discord": 2000,
 }
+
+const defaultLimit = 2200
+
+func limitOf(platform string) int { return cmp.Or(limits[strings.ToLower(platform)], defaultLimit) }
 
 // dice is the chance of the n-th version of this order.
 func (o order) dice(n int) *rand.Rand {

@@ -8,34 +8,45 @@ import (
 )
 
 // A change replaces a phrase by another that says the same.
-type change struct{ from, to string }
+type change struct {
+	from *regexp.Regexp // whole words, however they begin
+	to   string
+}
+
+// changes makes them of pairs, the phrase and what stands for it.
+func changes(pairs [][2]string) (out []change) {
+	for _, p := range pairs {
+		out = append(out, change{regexp.MustCompile(`(?i)\b` + regexp.QuoteMeta(p[0]) + `\b`), p[1]})
+	}
+	return out
+}
 
 var (
-	tighter = []change{
+	tighter = changes([][2]string{
 		{"in order to", "to"}, {"due to the fact that", "because"}, {"at this point in time", "now"}, {"a large number of", "many"},
 		{"in the event that", "if"}, {"with regard to", "about"}, {"as well as", "and"}, {"is able to", "can"}, {"are able to", "can"},
 		{"prior to", "before"}, {"in addition", "also"}, {"for the purpose of", "for"}, {"we would like to", "we want to"}, {"make use of", "use"},
 		{"do not", "don't"}, {"we are", "we're"}, {"it is", "it's"}, {"you will", "you'll"}, {"cannot", "can't"}, {"we have", "we've"},
-	}
+	})
 	fillers = regexp.MustCompile(`(?i)\b(?:very|really|just|actually|basically|literally|quite|simply|truly|absolutely|totally|extremely)\s+`)
 	aside   = regexp.MustCompile(`\s*\([^()]{1,120}\)`)
-	// either way round
-	alike = []change{
-		{"great", "wonderful"}, {"new", "brand-new"}, {"big", "large"}, {"happy", "glad"}, {"help", "support"}, {"start", "begin"},
+	alike   = changes([][2]string{
+		{"great", "wonderful"}, {"big", "large"}, {"happy", "glad"}, {"help", "support"}, {"start", "begin"},
 		{"show", "present"}, {"get", "receive"}, {"buy", "order"}, {"many", "plenty of"}, {"fast", "quick"}, {"make", "create"},
-		{"now", "from today on"}, {"also", "as well"}, {"look at", "have a look at"}, {"join us", "come along"}, {"beautiful", "lovely"},
-		{"try", "taste and try"}, {"everyone", "everybody"}, {"discover", "find"}, {"launch", "release"}, {"special", "one of a kind"},
-	}
-	formal = []change{
+		{"also", "as well"}, {"look at", "have a look at"}, {"join us", "come along"}, {"beautiful", "lovely"},
+		{"everyone", "everybody"}, {"discover", "find"}, {"launch", "release"},
+	})
+	formal = changes([][2]string{
 		{"don't", "do not"}, {"we're", "we are"}, {"it's", "it is"}, {"you'll", "you will"}, {"can't", "cannot"}, {"we've", "we have"},
 		{"get", "receive"}, {"awesome", "excellent"}, {"cool", "impressive"}, {"kids", "children"}, {"guys", "everyone"}, {"lots of", "many"},
-	}
+	})
+	dots     = regexp.MustCompile(`\.{2,}`)
 	pictures = regexp.MustCompile(`\s*[\x{1F300}-\x{1FAFF}\x{2600}-\x{27BF}\x{FE0F}]+`)
 )
 
 // swap changes whole words, keeping a capital at the beginning.
 func swap(text string, c change) string {
-	return regexp.MustCompile(`(?i)\b`+regexp.QuoteMeta(c.from)+`\b`).ReplaceAllStringFunc(text, func(found string) string {
+	return c.from.ReplaceAllStringFunc(text, func(found string) string {
 		if r, _ := utf8.DecodeRuneInString(found); strings.ToUpper(string(r)) == string(r) && found != strings.ToUpper(found) {
 			return upper(c.to)
 		}
@@ -111,7 +122,7 @@ func (o order) weakest(list []string) int {
 }
 
 // rewrite is the n-th version of a text in the tone that is asked for. Every
-// fact of it stays.
+// fact of it stays, as far as there is room.
 func (o order) rewrite(text string, n int) string {
 	r := o.dice(n)
 	paragraphs := strings.Split(text, "\n")
@@ -122,7 +133,7 @@ func (o order) rewrite(text string, n int) string {
 	switch o.Tone {
 	case "professional":
 		text = strings.ReplaceAll(pictures.ReplaceAllString(text, ""), "!", ".")
-		text = regexp.MustCompile(`\.{2,}`).ReplaceAllString(text, ".")
+		text = dots.ReplaceAllString(text, ".")
 	case "playful":
 		if !pictures.MatchString(text) {
 			text = strings.TrimRight(text, " ") + " " + pick(r, []string{"✨", "🎉", "😊", "🙌"})

@@ -19,7 +19,7 @@ var voicePattern = regexp.MustCompile(`^[a-z]{2,3}(-[a-z0-9]{2,8})?$`)
 // speak answers Speech with a WAV of espeak-ng, which gets the text on its
 // standard input.
 func (l *Local) speak(ctx context.Context, req model.RunRequest, emit func(model.Event) error) (model.Step, error) {
-	text := prompt(req)
+	text := req.Prompt()
 	if text == "" || len(text) > maxSpoken {
 		return model.Step{}, fault.New(fault.Invalid, "local.bad_text", "This voice reads 1 to %d bytes at once.", maxSpoken).On("/texts/0")
 	}

@@ -8,8 +8,7 @@ type words struct {
 	// meet begin a text about a thing, {} is its name; lead begin one that
 	// already says something. By tone.
 	meet, lead map[string][]string
-	// link, ask and follow end a text: with an address, without, on platforms
-	// that are read for the account.
+	// link and ask end a text: with an address, and without.
 	link, ask []string
 	audience  string // {} is who it is for
 	articles  []string
@@ -20,7 +19,7 @@ var english = &words{
 	name: "en",
 	meet: map[string][]string{
 		"friendly":     {"Say hello to {}.", "Meet {}.", "Let's talk about {}.", "A little news from us: {}."},
-		"professional": {"Introducing {}.", "We are pleased to present {}.", "Now available: {}."},
+		"professional": {"Introducing {}.", "We are pleased to present {}.", "In focus: {}."},
 		"playful":      {"Psst… have you seen {}? ✨", "Guess what: {}! 🎉", "Drumroll, please… {}! 🥁"},
 		"bold":         {"{}. It's here.", "This is {}.", "Stop scrolling: {}."},
 	},
@@ -41,7 +40,7 @@ var german = &words{
 	name: "de",
 	meet: map[string][]string{
 		"friendly":     {"Darf ich vorstellen: {}.", "Neues von uns: {}.", "Heute geht es um {}."},
-		"professional": {"Wir stellen vor: {}.", "Ab sofort: {}."},
+		"professional": {"Wir stellen vor: {}.", "Im Blickpunkt: {}."},
 		"playful":      {"Trommelwirbel, bitte… {}! 🥁", "Ratet mal: {}! 🎉"},
 		"bold":         {"{}. Jetzt.", "Das ist {}."},
 	},
@@ -57,7 +56,7 @@ var german = &words{
 var spanish = &words{
 	name: "es",
 	meet: map[string][]string{
-		"friendly": {"Os presentamos {}.", "Novedades: {}.", "Hoy hablamos de {}."}, "professional": {"Presentamos {}.", "Ya disponible: {}."},
+		"friendly": {"Os presentamos {}.", "Novedades: {}.", "Hoy hablamos de {}."}, "professional": {"Presentamos {}.", "En detalle: {}."},
 		"playful": {"¿Adivinas? ¡{}! 🎉", "Redoble de tambores… ¡{}! 🥁"}, "bold": {"{}. Ya está aquí.", "Esto es {}."},
 	},
 	lead: map[string][]string{
@@ -72,7 +71,7 @@ var spanish = &words{
 var french = &words{
 	name: "fr",
 	meet: map[string][]string{
-		"friendly": {"Voici {}.", "Du nouveau chez nous : {}.", "Parlons de {}."}, "professional": {"Nous vous présentons {}.", "Désormais disponible : {}."},
+		"friendly": {"Voici {}.", "Du nouveau chez nous : {}.", "Parlons de {}."}, "professional": {"Nous vous présentons {}.", "En bref : {}."},
 		"playful": {"Devinez quoi ? {} ! 🎉", "Roulement de tambour… {} ! 🥁"}, "bold": {"{}. C'est là.", "Voilà {}."},
 	},
 	lead: map[string][]string{

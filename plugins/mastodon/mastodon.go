@@ -81,7 +81,7 @@ func (m *Mastodon) Manifest() social.Manifest {
 			RevokeURL: "https://{instance}/oauth/revoke", RegisterURL: "https://{instance}/api/v1/apps",
 			Scopes: []string{"read:accounts", "read:statuses", "write:statuses", "write:media"}, PKCE: true,
 		}},
-		Egress: []string{"{instance}"},
+		Egress: []string{social.OwnServer},
 		Quotas: []social.Quota{
 			{ID: "publish", Scope: social.ScopeAccount, Limit: 300, Window: 5 * time.Minute},
 			{ID: "media", Scope: social.ScopeAccount, Limit: 30, Window: 30 * time.Minute},

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	api "github.com/sashabaranov/go-openai"
 
+	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -17,11 +17,13 @@ import (
 // headers.
 type teller struct {
 	send   api.HTTPDoer
+	asked  bool // something was sent, or may have been
 	header http.Header
 }
 
 // Do implements api.HTTPDoer.
 func (t *teller) Do(req *http.Request) (*http.Response, error) {
+	t.asked = true
 	res, err := t.send.Do(req)
 	if res != nil {
 		t.header = res.Header
@@ -94,18 +96,6 @@ func (t *teller) refused(status int, code, said string, commit bool) *social.Fau
 	default:
 		f = unclear(commit, "openai.failed", fmt.Sprintf("OpenAI answered %d.", status))
 	}
-	f.HTTPStatus, f.Upstream, f.RetryAfter = status, said, t.wait()
+	f.HTTPStatus, f.Upstream, f.RetryAfter = status, said, sdk.RetryAfter(t.header, time.Now())
 	return f
-}
-
-const maxWait = 24 * time.Hour
-
-// wait reads when to come back, in milliseconds or seconds.
-func (t *teller) wait() time.Duration {
-	for name, unit := range map[string]time.Duration{"retry-after-ms": time.Millisecond, "retry-after": time.Second} {
-		if n, err := strconv.ParseUint(t.header.Get(name), 10, 32); err == nil {
-			return min(time.Duration(n)*unit, maxWait)
-		}
-	}
-	return 0
 }

@@ -5,14 +5,16 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 
 	api "github.com/sashabaranov/go-openai"
 
-	"github.com/carillonhq/carillon/ports/fault"
+	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/ports/model"
+	"github.com/carillonhq/carillon/ports/social"
 )
 
 // maxSound is the largest recording that is read, in bytes.
@@ -21,7 +23,7 @@ const maxSound = 32 << 20
 func (b *bought) image(ctx context.Context, client *api.Client) error {
 	n := int(max(1, whole(b.req, "n")))
 	res, err := client.CreateImage(ctx, api.ImageRequest{
-		Model: b.req.Model, Prompt: prompt(b.req), N: n, Size: word(b.req, "size"), Quality: word(b.req, "quality"), Background: word(b.req, "background"),
+		Model: b.req.Model, Prompt: b.req.Prompt(), N: n, Size: word(b.req, "size"), Quality: word(b.req, "quality"), Background: word(b.req, "background"),
 	})
 	if err != nil {
 		return err
@@ -57,9 +59,12 @@ func (b *bought) speech(ctx context.Context, client *api.Client) error {
 		return err
 	}
 	defer func() { _ = res.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(res, maxSound))
+	raw, err := io.ReadAll(io.LimitReader(res, maxSound+1))
 	if err != nil {
 		return err
+	}
+	if len(raw) > maxSound {
+		return lostResult(nil)
 	}
 	b.made, b.reason = b.req.Model, "stop"
 	b.usage.Units[model.Character] = int64(len([]rune(b.req.Texts[0])))
@@ -78,23 +83,27 @@ func (b *bought) hand(ctx context.Context, a model.Artifact) error {
 }
 
 func (b *bought) put(ctx context.Context, a model.Artifact) error {
-	if b.req.Output == "" {
-		return fault.New(fault.Invalid, "model.no_output", "The result is too large for where it should go.")
-	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, b.req.Output, bytes.NewReader(a.Data))
 	if err != nil {
-		return err
+		return lostResult(err)
 	}
 	req.Header.Set("Content-Type", a.MIME)
 	res, err := b.plugin.http.Do(req)
 	if err != nil {
-		return err
+		return lostResult(err)
 	}
 	_ = res.Body.Close()
 	if res.StatusCode >= 300 {
-		return fault.New(fault.Unavailable, "model.not_stored", "The result could not be stored.")
+		return lostResult(fmt.Errorf("the gateway answered %d", res.StatusCode))
 	}
 	return nil
+}
+
+// lostResult is the fault of what was paid for and could not be kept.
+func lostResult(cause error) error {
+	f := social.Fail(social.Ambiguous, "model.not_stored", "The result could not be stored.")
+	f.Source, f.Err = social.FromPlugin, sdk.Cause(cause)
+	return f
 }
 
 func (b *bought) embed(ctx context.Context, client *api.Client) error {

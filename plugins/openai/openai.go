@@ -12,8 +12,6 @@ package openai
 
 import (
 	"context"
-	_ "embed"
-	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -45,13 +43,16 @@ func FromEnv(getenv func(string) string) Options {
 
 // OpenAI is the plugin.
 type OpenAI struct {
-	http *http.Client
-	base string
+	http     *http.Client
+	base     string
+	manifest model.Manifest
+	pictures map[string]int64 // input tokens that a picture comes to at most, by model
 }
 
 // New makes the plugin.
 func New(opt Options) *OpenAI {
 	o := &OpenAI{http: opt.HTTP, base: strings.TrimRight(opt.Base, "/")}
+	o.manifest, o.pictures = ownModels()
 	if o.base == "" {
 		o.base = Base
 	}
@@ -66,58 +67,19 @@ var (
 	_ model.Estimator = (*OpenAI)(nil)
 )
 
-// catalog are the models with their prices, each from a date on.
-//
-//go:embed models.json
-var catalog []byte
-
 const form = `{"type":"object","required":["api_key"],"properties":{
 "api_key":{"type":"string","format":"password","title":"API key"},
 "base_url":{"type":"string","format":"uri","title":"Address of a compatible server, such as Ollama's"},
-"organization":{"type":"string","title":"Organisation"},"project":{"type":"string","title":"Project"}}}`
+"organization":{"type":"string","title":"Organisation"}}}`
 
-// Manifest lists the models of catalog.
+// Manifest lists the models of models.json.
 func (o *OpenAI) Manifest() social.Manifest {
 	return social.Manifest{
 		ID: ID, Name: "OpenAI", Version: "1.0.0", Homepage: "https://platform.openai.com",
 		Summary: "OpenAI, and any server that speaks its dialect.", Auth: social.Auth{Kind: social.AuthForm, Form: []byte(form)},
-		Egress: []string{"api.openai.com", "{instance}"},
-		Model: &model.Manifest{
-			Tasks: []model.Task{model.Chat, model.Embed, model.Image, model.Speech, model.Moderate}, Models: models(), Dynamic: true,
-		},
+		Egress: []string{sdk.InstanceHost(o.base), social.OwnServer},
+		Model:  &o.manifest,
 	}
-}
-
-// listed is a model as the file has it.
-type listed struct {
-	ID, Name   string
-	Tasks      []model.Task
-	Features   []model.Feature
-	Context    int
-	Output     int
-	Dimensions int
-	Prices     []struct {
-		Unit model.Unit
-		Nano int64
-		Per  int64
-		When map[string]string
-		From time.Time
-	}
-}
-
-func models() (out []model.Model) {
-	var list []listed
-	if json.Unmarshal(catalog, &list) != nil {
-		return nil // CheckManifest says so
-	}
-	for _, l := range list {
-		m := model.Model{ID: l.ID, Name: l.Name, Tasks: l.Tasks, Features: l.Features, ContextTokens: l.Context, MaxOutputTokens: l.Output, Dimensions: l.Dimensions}
-		for _, p := range l.Prices {
-			m.Prices = append(m.Prices, model.Price{Unit: p.Unit, Amount: model.Money{Nano: p.Nano, Currency: "USD"}, Per: p.Per, When: p.When, From: p.From})
-		}
-		out = append(out, m)
-	}
-	return out
 }
 
 // own reports whether call goes to the vendor itself.
@@ -136,7 +98,7 @@ func (o *OpenAI) client(call model.Call, send api.HTTPDoer) *api.Client {
 // Models are the manifest's, or those that another server has.
 func (o *OpenAI) Models(ctx context.Context, req model.ModelsRequest) (model.Catalog, error) {
 	if o.own(req.Call) {
-		return sdk.PageOf(*o.Manifest().Model, req), nil
+		return sdk.PageOf(o.manifest, req), nil
 	}
 	send := &teller{send: o.http}
 	list, err := o.client(req.Call, send).ListModels(ctx)
@@ -162,7 +124,7 @@ func other(id string) model.Model {
 
 // model is the one that req names.
 func (o *OpenAI) model(req model.RunRequest) (model.Model, error) {
-	m, ok := o.Manifest().Model.Model(req.Model)
+	m, ok := o.manifest.Model(req.Model)
 	switch {
 	case !o.own(req.Call) && req.Model != "":
 		return other(req.Model), nil
@@ -181,11 +143,14 @@ func (o *OpenAI) Run(ctx context.Context, req model.RunRequest, emit func(model.
 	if err == nil {
 		err = check(req)
 	}
+	if err == nil {
+		err = storable(req)
+	}
 	if err != nil {
 		return model.Step{}, err
 	}
 	if req.Max.Currency != "" {
-		price, err := m.Cost(most(m, req), req.Params, time.Now())
+		price, err := m.Cost(o.most(m, req), req.Params, time.Now())
 		if err != nil {
 			return model.Step{}, err
 		}
@@ -203,10 +168,13 @@ func (o *OpenAI) Run(ctx context.Context, req model.RunRequest, emit func(model.
 // Estimate is what Run will not exceed.
 func (o *OpenAI) Estimate(_ context.Context, req model.RunRequest) (model.Estimate, error) {
 	m, err := o.model(req)
+	if err == nil {
+		err = check(req)
+	}
 	if err != nil {
 		return model.Estimate{}, err
 	}
-	units := most(m, req)
+	units := o.most(m, req)
 	price, err := m.Cost(units, req.Params, time.Now())
 	return model.Estimate{Units: units, Max: price, Likely: model.Money{Nano: price.Nano / 3, Currency: price.Currency}}, err
 }
@@ -226,7 +194,7 @@ func check(req model.RunRequest) error {
 			return bad("/texts", "Give 1 to 2048 texts.")
 		}
 	case model.Image:
-		if prompt(req) == "" {
+		if req.Prompt() == "" {
 			return bad("/texts/0", "Say what the picture shows.")
 		}
 	case model.Moderate:
@@ -243,22 +211,11 @@ func check(req model.RunRequest) error {
 	return nil
 }
 
-func prompt(req model.RunRequest) string {
-	if len(req.Texts) > 0 {
-		return req.Texts[0]
+// storable refuses, before it is paid for, what may be too large for an event
+// and has nowhere else to go.
+func storable(req model.RunRequest) error {
+	if req.Output == "" && (req.Task == model.Image || req.Task == model.Speech) {
+		return fault.New(fault.Invalid, "model.no_output", "The result is too large for where it should go.").On("/output")
 	}
-	for i := len(req.Messages) - 1; i >= 0; i-- {
-		if text := textOf(req.Messages[i]); req.Messages[i].Role == "user" && text != "" {
-			return text
-		}
-	}
-	return ""
-}
-
-func textOf(m model.Message) string {
-	var b strings.Builder
-	for _, p := range m.Parts {
-		b.WriteString(p.Text)
-	}
-	return b.String()
+	return nil
 }

@@ -7,15 +7,17 @@ import (
 )
 
 // most are the units that req can come to. A token is at least one byte and of
-// ordinary text more than two; a picture is what the dearest costs.
-func most(m model.Model, req model.RunRequest) map[model.Unit]int64 {
+// ordinary text more than two. A picture that is read counts as the largest does
+// (see models.json): patches or tiles at the vendor's limit, times the model's
+// factor.
+func (o *OpenAI) most(m model.Model, req model.RunRequest) map[model.Unit]int64 {
 	out := map[model.Unit]int64{}
 	bytes := 0
 	for _, msg := range req.Messages {
-		bytes += len(textOf(msg)) + 32
+		bytes += len(msg.Text()) + 32
 		for _, p := range msg.Parts {
 			if p.Media != nil {
-				out[model.InputToken] += 2000
+				out[model.InputToken] += o.pictures[m.ID]
 			}
 			bytes += len(p.ToolCall) + len(p.ToolResult)
 		}
@@ -31,11 +33,20 @@ func most(m model.Model, req model.RunRequest) map[model.Unit]int64 {
 	case model.Embed:
 		out[model.InputToken] += int64(bytes)
 	case model.Chat:
-		schema, _ := json.Marshal(req.Params["response_schema"])
-		out[model.InputToken] += int64(bytes + len(schema))
+		out[model.InputToken] += int64(bytes + size(req.Params["response_schema"]) + size(req.Params["tools"]))
 		out[model.OutputToken] = maxTokens(m, req) * max(1, whole(req, "n"))
 	}
 	return out
+}
+
+// size is that of v in a request, in bytes. What has no form as JSON is refused
+// before it is sent.
+func size(v any) int {
+	if v == nil {
+		return 0
+	}
+	raw, _ := json.Marshal(v)
+	return len(raw)
 }
 
 const defaultTokens = 1024

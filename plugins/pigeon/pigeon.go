@@ -11,12 +11,12 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/carillonhq/carillon/plugins/internal/web"
 	"github.com/carillonhq/carillon/plugins/pigeon/network"
+	"github.com/carillonhq/carillon/plugins/sdk"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -82,7 +82,7 @@ func (p *Pigeon) Manifest() social.Manifest {
 			AuthorizeURL: p.base + "/oauth/authorize", TokenURL: p.base + "/oauth/token", RevokeURL: p.base + "/oauth/revoke",
 			Scopes: []string{"read", "write", "media", "metrics"}, PKCE: true, SingleUseRefresh: true,
 		}},
-		Egress: []string{host(p.base)},
+		Egress: []string{sdk.InstanceHost(p.base)},
 		Formats: []social.Format{{
 			ID: "post", Name: "Post",
 			Text: social.TextRule{Max: network.MaxText, Count: social.Graphemes, Optional: true},
@@ -99,15 +99,6 @@ func (p *Pigeon) Manifest() social.Manifest {
 		m.Dedup, m.KeyLife = social.NativeKey, 365*24*time.Hour
 	}
 	return m
-}
-
-// host is where the plugin may connect, with the port if the address has one.
-func host(base string) string {
-	u, err := url.Parse(base)
-	if err != nil {
-		return base
-	}
-	return u.Host
 }
 
 // at is an address of the network. The operator may point one installation

@@ -40,6 +40,20 @@ const MaxAnswer = 4 << 20
 func Commit(ctx context.Context, client *http.Client, req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, CommitTimeout)
 	defer cancel()
+	res, err := sendOnce(ctx, client, req)
+	if err != nil {
+		return nil, err
+	}
+	if err := buffer(res); err != nil {
+		return nil, lost(err, true)
+	}
+	return res, nil
+}
+
+// sendOnce sends what must not be sent twice, until ctx's deadline, which it
+// has. Its error is a fault from the network, as Commit says. Whoever gets an
+// answer reads it, and closes it.
+func sendOnce(ctx context.Context, client *http.Client, req *http.Request) (*http.Response, error) {
 	until, _ := ctx.Deadline()
 	if !time.Now().Before(until) { // it woke up too late, and ctx has not noticed yet
 		return nil, lost(context.DeadlineExceeded, false)
@@ -53,14 +67,12 @@ func Commit(ctx context.Context, client *http.Client, req *http.Request) (*http.
 	req = req.Clone(ctx)
 	req.GetBody = nil // what cannot be rewound cannot be sent again
 	res, err := once(client).Do(req)
-	if err == nil {
-		err = buffer(res)
-	}
-	if err == nil && stopped(req, res) {
-		return nil, lost(denied(req.URL.Host, res), false)
-	}
 	if err != nil {
 		return nil, lost(err, connected.Load())
+	}
+	if stopped(req, res) {
+		_ = res.Body.Close()
+		return nil, lost(denied(req.URL.Host, res), false)
 	}
 	return res, nil
 }

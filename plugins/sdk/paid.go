@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"sync/atomic"
 	"time"
 
@@ -41,24 +40,10 @@ func (p *Payment) Do(req *http.Request) (*http.Response, error) {
 		return nil, f
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), PaidTimeout)
-	until, _ := ctx.Deadline()
-	begun(ctx)
-	ctx = context.WithValue(context.WithValue(ctx, commitKey{}, until), paidKey{}, true)
-	var connected atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
-	})
-	req = req.Clone(ctx)
-	req.GetBody = nil                  // what cannot be rewound cannot be sent again
-	res, err := once(p.client).Do(req) //nolint:gosec // through the host's proxy, which allows what the manifest names
-	if err == nil && stopped(req, res) {
-		_ = res.Body.Close()
-		err = denied(req.URL.Host, res)
-		connected.Store(false)
-	}
+	res, err := sendOnce(context.WithValue(ctx, paidKey{}, true), p.client, req)
 	if err != nil {
 		cancel()
-		return nil, lost(err, connected.Load())
+		return nil, err
 	}
 	res.Body = &paidBody{res.Body, cancel}
 	return res, nil

@@ -22,7 +22,7 @@ func Refusal(res *http.Response, commit bool, key string) *social.Fault {
 	kind := kindOf(res.StatusCode, commit)
 	f := social.Fail(kind, key, "%s", sayings[kind])
 	f.HTTPStatus = res.StatusCode
-	f.RetryAfter = retryAfter(res.Header, time.Now())
+	f.RetryAfter = RetryAfter(res.Header, time.Now())
 	if f.Kind == social.RateLimited {
 		f.Scope = social.ScopeAccount
 	}
@@ -79,8 +79,13 @@ func unproven(commit bool) social.Kind {
 // maxRetryAfter is as long as a platform may silence a plugin with one header.
 const maxRetryAfter = 24 * time.Hour
 
-// retryAfter reads Retry-After, in seconds or as a date (RFC 9110, 10.2.3).
-func retryAfter(h http.Header, now time.Time) time.Duration {
+// RetryAfter is how long an answer asks to wait, at most a day, zero if it does
+// not say: retry-after-ms, in milliseconds, which some AI vendors add because it
+// is more exact, or else Retry-After, in seconds or as a date (RFC 9110, 10.2.3).
+func RetryAfter(h http.Header, now time.Time) time.Duration {
+	if n, err := strconv.ParseUint(h.Get("Retry-After-Ms"), 10, 32); err == nil {
+		return min(time.Duration(n)*time.Millisecond, maxRetryAfter)
+	}
 	raw := h.Get("Retry-After")
 	if n, err := strconv.ParseUint(raw, 10, 32); err == nil {
 		return min(time.Duration(n)*time.Second, maxRetryAfter)

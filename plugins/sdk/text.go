@@ -113,10 +113,10 @@ func (p TextPublisher) Accounts(ctx context.Context, call social.Call) ([]social
 // Connect implements social.Connector: a form, and a look whether it is true.
 func (p TextPublisher) Connect(ctx context.Context, req social.ConnectRequest) (social.ConnectStep, error) {
 	done := social.Credential{AccessToken: req.Input["token"]}
-	if p.roams() {
+	if p.About.Roams() {
 		done.Public = map[string]string{"instance": req.Input["instance"]}
 	}
-	if done.AccessToken == "" || p.roams() && done.Public["instance"] == "" {
+	if done.AccessToken == "" || p.About.Roams() && done.Public["instance"] == "" {
 		return social.ConnectStep{Form: p.form()}, nil
 	}
 	call := req.Call
@@ -129,20 +129,10 @@ func (p TextPublisher) Connect(ctx context.Context, req social.ConnectRequest) (
 	return social.ConnectStep{Done: &done}, nil
 }
 
-// roams reports whether each account has its own server.
-func (p TextPublisher) roams() bool {
-	for _, host := range p.About.Egress {
-		if host == OwnServer {
-			return true
-		}
-	}
-	return false
-}
-
 // form asks for a token, and for the account's server if it has its own.
 func (p TextPublisher) form() []byte {
 	fields, need := map[string]any{"token": map[string]string{"type": "string", "title": "Token", "format": "password"}}, []string{"token"}
-	if p.roams() {
+	if p.About.Roams() {
 		fields["instance"], need = map[string]string{"type": "string", "title": "Server"}, []string{"instance", "token"}
 	}
 	form, _ := json.Marshal(map[string]any{"type": "object", "required": need, "properties": fields}) // of texts alone

@@ -34,6 +34,11 @@ func (m Manifest) Check() error {
 	if len(m.Tasks) == 0 || len(m.Models) == 0 && !m.Dynamic {
 		return fault.New(fault.Invalid, "model.unnamed", "A vendor has to name its tasks and models.")
 	}
+	for _, t := range m.Tasks {
+		if !slices.Contains(Tasks(), t) {
+			return fault.New(fault.Invalid, "model.bad_task", "%.40q is no task.", t)
+		}
+	}
 	seen := map[string]bool{}
 	for _, x := range m.Models {
 		if err := x.Check(); err != nil {

@@ -61,12 +61,38 @@ func TestAManifestIsSound(t *testing.T) {
 		"no models":           {model.Manifest{Tasks: []model.Task{model.Chat}}, false},
 		"no tasks":            {model.Manifest{Models: []model.Model{one}}, false},
 		"the same twice":      {model.Manifest{Tasks: []model.Task{model.Chat}, Models: []model.Model{one, one}}, false},
+		"a task unheard of":   {model.Manifest{Tasks: []model.Task{model.Chat, "dream"}, Models: []model.Model{one}}, false},
 		"a task of its own":   {model.Manifest{Tasks: []model.Task{model.Image}, Models: []model.Model{one}}, false},
 		"a model without one": {model.Manifest{Tasks: []model.Task{model.Chat}, Models: []model.Model{{ID: "m", Name: "M"}}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := tc.m.Check(); (err == nil) != tc.ok {
 				t.Errorf("err = %v", err)
+			}
+		})
+	}
+}
+
+func TestThePromptOfARequest(t *testing.T) {
+	said := func(role string, parts ...string) (m model.Message) {
+		m.Role = role
+		for _, p := range parts {
+			m.Parts = append(m.Parts, model.Part{Text: p})
+		}
+		return m
+	}
+	for name, tc := range map[string]struct {
+		req  model.RunRequest
+		want string
+	}{
+		"a text":              {model.RunRequest{Texts: []string{" a bell ", "more"}, Messages: []model.Message{said("user", "not this")}}, "a bell"},
+		"what a person said":  {model.RunRequest{Messages: []model.Message{said("user", "first"), said("user", "a ", "bell"), said("assistant", "no")}}, "a bell"},
+		"the last with words": {model.RunRequest{Messages: []model.Message{said("user", "a bell"), said("user", "", " ")}}, "a bell"},
+		"nothing":             {model.RunRequest{Messages: []model.Message{said("system", "be nice")}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := tc.req.Prompt(); got != tc.want {
+				t.Errorf("%q, want %q", got, tc.want)
 			}
 		})
 	}

@@ -15,6 +15,7 @@ package model
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -120,6 +121,20 @@ type RunRequest struct {
 	Output   string         // PUT an artifact above MaxInline there
 }
 
+// Prompt is what a request that is no conversation asks for: its first text, or
+// else the last thing a person said. It is trimmed; empty if there is neither.
+func (r RunRequest) Prompt() string {
+	if len(r.Texts) > 0 {
+		return strings.TrimSpace(r.Texts[0])
+	}
+	for i := len(r.Messages) - 1; i >= 0; i-- {
+		if text := strings.TrimSpace(r.Messages[i].Text()); r.Messages[i].Role == "user" && text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
 // MaxState is the most a step may carry to the next, and MaxInline the largest
 // artifact that travels in an event, in bytes.
 const (
@@ -131,6 +146,15 @@ const (
 type Message struct {
 	Role  string // "system", "user", "assistant", "tool"
 	Parts []Part
+}
+
+// Text is what its parts say, together.
+func (m Message) Text() string {
+	var b strings.Builder
+	for _, p := range m.Parts {
+		b.WriteString(p.Text)
+	}
+	return b.String()
 }
 
 // Part is a piece of a message: exactly one field is set.

@@ -2,6 +2,7 @@ package social
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/carillonhq/carillon/ports/model"
@@ -57,6 +58,9 @@ type Manifest struct {
 // Social reports whether it is a platform that can be posted to.
 func (m Manifest) Social() bool { return len(m.Formats) > 0 || m.Model == nil }
 
+// Roams reports whether the platform is where the account says.
+func (m Manifest) Roams() bool { return slices.Contains(m.Egress, OwnServer) }
+
 // CapabilityScopes are the scopes that one capability needs.
 type CapabilityScopes struct {
 	Capability Capability
@@ -89,6 +93,10 @@ func (m Manifest) Reads(version int) bool {
 
 // DefaultSettle is the quiet period of a platform that has not been measured.
 const DefaultSettle = 120 * time.Second
+
+// ClockSkew is how much further back than it was sent an object is looked for:
+// the platform's clock and this machine's disagree.
+const ClockSkew = 5 * time.Minute
 
 // SunsetNotice is how long before its sunset an API version is warned about.
 const SunsetNotice = 90 * 24 * time.Hour

@@ -4,7 +4,8 @@
 // Words of the last message: #429 (come back in 2 s), #quota (no credit),
 // #filter, #long, #500, #503, #slow (a pause in the stream until Release),
 // #drop (the stream breaks), #error (an error within the stream), #refuse,
-// #tool, #cached. Start with New.
+// #tool (in each of n choices), #cached, and #large of a picture or a speech.
+// Start with New.
 package openaifake
 
 import (
@@ -149,8 +150,9 @@ func answer(w http.ResponseWriter, v any) {
 // chat answers as a stream: a word a chunk, then the reason, then the usage.
 func (s *Server) chat(w http.ResponseWriter, body map[string]any, text string) {
 	w.Header().Set("Content-Type", "text/event-stream")
+	at := 0 // the choice
 	send := func(delta map[string]any, reason any, usage any) {
-		choices := []any{map[string]any{"index": 0, "delta": delta, "finish_reason": reason, "logprobs": nil}}
+		choices := []any{map[string]any{"index": at, "delta": delta, "finish_reason": reason, "logprobs": nil}}
 		if usage != nil {
 			choices = []any{}
 		}
@@ -180,12 +182,15 @@ func (s *Server) chat(w http.ResponseWriter, body map[string]any, text string) {
 	reason := "stop"
 	switch {
 	case strings.Contains(text, "#refuse"):
-		send(map[string]any{"refusal": "I cannot help with that."}, nil, nil)
-		reason = "content_filter"
+		send(map[string]any{"refusal": "I cannot help with that."}, nil, nil) // and it ends with "stop", as the vendor does
 	case strings.Contains(text, "#tool"):
-		send(map[string]any{"tool_calls": []any{map[string]any{"index": 0, "id": "call_1", "type": "function", "function": map[string]any{"name": "find_slot", "arguments": `{"day":`}}}}, nil, nil)
-		send(map[string]any{"tool_calls": []any{map[string]any{"index": 0, "function": map[string]any{"arguments": `"monday"}`}}}}, nil, nil)
-		reason = "tool_calls"
+		n, _ := body["n"].(float64)
+		for _, piece := range toolCall() {
+			for at = range max(1, int(n)) {
+				send(map[string]any{"tool_calls": []any{piece}}, nil, nil)
+			}
+		}
+		at, reason = 0, "tool_calls"
 	}
 	send(map[string]any{}, reason, nil)
 	cached := 0
@@ -196,6 +201,14 @@ func (s *Server) chat(w http.ResponseWriter, body map[string]any, text string) {
 		"prompt_tokens": 20, "completion_tokens": len(words), "total_tokens": 20 + len(words), "prompt_tokens_details": map[string]any{"cached_tokens": cached},
 	})
 	_, _ = fmt.Fprint(w, "data: [DONE]\n\n")
+}
+
+// toolCall is one as a stream has it, in pieces.
+func toolCall() []any {
+	return []any{
+		map[string]any{"index": 0, "id": "call_1", "type": "function", "function": map[string]any{"name": "find_slot", "arguments": `{"day":`}},
+		map[string]any{"index": 0, "function": map[string]any{"arguments": `"monday"}`}},
+	}
 }
 
 func (s *Server) embeddings(w http.ResponseWriter, body map[string]any, _ string) {
@@ -217,9 +230,12 @@ func (s *Server) images(w http.ResponseWriter, _ map[string]any, text string) {
 	}}})
 }
 
-func (s *Server) speech(w http.ResponseWriter, _ map[string]any, _ string) {
+func (s *Server) speech(w http.ResponseWriter, _ map[string]any, text string) {
 	w.Header().Set("Content-Type", "audio/mpeg")
 	_, _ = w.Write([]byte("ID3 sound"))
+	if strings.Contains(text, "#large") { // a byte over 32 MiB
+		_, _ = w.Write(make([]byte, 32<<20-8))
+	}
 }
 
 func (s *Server) moderations(w http.ResponseWriter, body map[string]any, text string) {
