@@ -13,6 +13,7 @@ import (
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/ports/mail"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/letters"
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
@@ -34,7 +35,11 @@ func (w *world) want(status int, code, method, path string, headers map[string]s
 func (w *world) letter(tenant tenants.ID, invitation any, number int) string {
 	w.t.Helper()
 	b := new(letterbox)
-	c := registry.NewCourier(w.db.Registry(), b, "https://app.test", time.Now)
+	c := registry.NewCourier(w.db.Registry(), b,
+		func(context.Context, tenants.ID) (letters.Head, error) {
+			return letters.Head{Home: "https://app.test"}, nil
+		},
+		func(context.Context, []tenants.UserID) ([]string, error) { return nil, nil }, time.Now)
 	must(w.t, c.Deliver(w.t.Context(), tenant, registry.Letter{Invitation: registry.InvitationID(fmt.Sprint(invitation)), Number: number}))
 	found := regexp.MustCompile(`#token=(\S+)`).FindStringSubmatch(b.last.Text)
 	if found == nil {

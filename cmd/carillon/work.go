@@ -187,7 +187,7 @@ func (k *kernel) queue(w worker) (interface {
 }, error) {
 	ws := river.NewWorkers()
 	jobs.RegisterIdentity(ws, identity.NewPostman(k.db.Identity(), k.mail, k.headOf, time.Now), k.names)
-	jobs.RegisterInvitations(ws, registry.NewCourier(k.db.Registry(), k.mail, k.cfg.URL, time.Now).At(k.headIn, k.addresses))
+	jobs.RegisterInvitations(ws, registry.NewCourier(k.db.Registry(), k.mail, k.headIn, k.addresses, time.Now))
 	jobs.RegisterDomains(ws, k.domains, domains.NewCourier(k.db.Domains(), k.mail, k.addresses, k.headIn))
 	jobs.RegisterBrands(ws, k.brands)
 	jobs.RegisterExports(ws, k.exports)

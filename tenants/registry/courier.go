@@ -28,23 +28,14 @@ type Courier struct {
 	now       func() time.Time
 }
 
-// NewCourier returns a courier whose links start with base, such as
-// "https://app.example.org", and who knows nobody's address. Every argument is
-// required.
-func NewCourier(store Store, sender mail.Sender, base string, now func() time.Time) *Courier {
-	return &Courier{
-		store: store, sender: sender, now: now,
-		heads:     func(context.Context, tenants.ID) (letters.Head, error) { return letters.Head{Home: base}, nil },
-		addresses: func(context.Context, []tenants.UserID) ([]string, error) { return nil, nil },
-	}
-}
-
-// At has a tenant's letters under what heads says of it; their links start
-// there. addresses knows where people read their mail.
-func (c *Courier) At(heads func(ctx context.Context, tenant tenants.ID) (letters.Head, error), addresses func(ctx context.Context, people []tenants.UserID) ([]string, error)) *Courier {
-	at := *c
-	at.heads, at.addresses = heads, addresses
-	return &at
+// NewCourier returns a courier who has a tenant's letters under what heads says
+// of it; their links start there. addresses knows where people read their mail.
+// Every argument is required.
+func NewCourier(
+	store Store, sender mail.Sender, heads func(ctx context.Context, tenant tenants.ID) (letters.Head, error),
+	addresses func(ctx context.Context, people []tenants.UserID) ([]string, error), now func() time.Time,
+) *Courier {
+	return &Courier{store: store, sender: sender, heads: heads, addresses: addresses, now: now}
 }
 
 // Deliver writes l and sends it. A letter that nobody waits for any more

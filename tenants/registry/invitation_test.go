@@ -34,7 +34,7 @@ func (b *box) Send(_ context.Context, m mail.Message) error {
 // deliver works the post until it is empty and returns the letters.
 func (w world) deliver(t *testing.T, b *box) []mail.Message {
 	t.Helper()
-	c := registry.NewCourier(w.store, b, "https://app.test", func() time.Time { return *w.clock })
+	c := w.courier(b)
 	for _, p := range w.store.Post() {
 		for c.Deliver(t.Context(), p.Tenant, p.Letter) != nil {
 			continue // as the queue would
@@ -232,7 +232,7 @@ func TestLetters(t *testing.T) {
 			t.Errorf("a letter that may have arrived: %v", err)
 		}
 	}
-	c := registry.NewCourier(w.store, b, "https://app.test", time.Now)
+	c := w.courier(b)
 	must(t, errors.Join(
 		c.Deliver(t.Context(), w.shop, registry.Letter{Invitation: inv.ID, Number: 7}), // another one followed
 		c.Deliver(t.Context(), w.shop, registry.Letter{Invitation: "inv_none", Number: 1}),

@@ -11,10 +11,10 @@ import (
 	"github.com/carillonhq/carillon/tenants/registry"
 )
 
-// notices delivers what was posted, under each tenant's own name.
-func (w world) notices(t *testing.T, b *box) {
-	t.Helper()
-	c := registry.NewCourier(w.store, b, "https://app.test", func() time.Time { return *w.clock }).At(
+// courier has letters under each tenant's own name, and people read their mail
+// under theirs.
+func (w world) courier(b *box) *registry.Courier {
+	return registry.NewCourier(w.store, b,
 		func(_ context.Context, tenant tenants.ID) (letters.Head, error) {
 			return letters.Head{Home: "https://app.test", Product: strings.TrimPrefix(string(tenant), "ten_")}, nil
 		},
@@ -23,7 +23,14 @@ func (w world) notices(t *testing.T, b *box) {
 				all = append(all, string(p)+"@example.com")
 			}
 			return all, nil
-		})
+		},
+		func() time.Time { return *w.clock })
+}
+
+// notices delivers what was posted, under each tenant's own name.
+func (w world) notices(t *testing.T, b *box) {
+	t.Helper()
+	c := w.courier(b)
 	for _, n := range w.store.Notices() {
 		must(t, c.Notify(t.Context(), n.Tenant, n.Notice))
 	}
