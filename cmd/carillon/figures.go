@@ -85,7 +85,7 @@ func (k *kernel) watchPlugins() {
 		{"carillon_plugin_up", "Whether a plugin's process runs; it starts when it is needed.", metrics.Gauge, func(s pluginhost.Status) float64 { return one(s.PID != 0) }},
 		{"carillon_plugin_quarantined", "Whether a plugin was given up for a while.", metrics.Gauge, func(s pluginhost.Status) float64 { return one(!s.Quarantined.IsZero()) }},
 		{"carillon_plugin_parked_operations", "Operations that are refused because a plugin fell under them twice.", metrics.Gauge, func(s pluginhost.Status) float64 { return float64(s.Parked) }},
-		{"carillon_plugin_breakers_open", "Accounts, platforms and quotas that a plugin is not asked about for a moment.", metrics.Gauge, func(s pluginhost.Status) float64 { return float64(len(s.Breakers)) }},
+		{"carillon_plugin_breakers_open", "Accounts, platforms, models and quotas that a plugin is not asked about for a moment.", metrics.Gauge, func(s pluginhost.Status) float64 { return float64(len(s.Breakers)) }},
 		{"carillon_plugin_old_versions", "Versions that were replaced and finish what they began.", metrics.Gauge, func(s pluginhost.Status) float64 { return float64(len(s.Older)) }},
 		{"carillon_plugin_calls_in_flight", "Calls that a plugin has not answered.", metrics.Gauge, func(s pluginhost.Status) float64 { return float64(s.InFlight) }},
 		{"carillon_plugin_starts_total", "Times a plugin's process was started.", metrics.Counter, func(s pluginhost.Status) float64 { return float64(s.Starts) }},

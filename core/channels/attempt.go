@@ -159,7 +159,7 @@ func (a *attempt) screen(ctx context.Context, input map[string]string) error {
 	case step.Done != nil:
 		said := step.Done.Public["instance"]
 		host, err := CleanInstance(said, a.cfg.AllowLocal)
-		if err != nil && said != "" && roams(a.manifest) {
+		if err != nil && said != "" && a.manifest.Roams() {
 			return err
 		}
 		if err == nil {

@@ -38,7 +38,7 @@ func CleanInstance(raw string, local bool) (string, error) {
 // whatever the plugin itself wrote there since.
 func pinned(m social.Manifest, c social.Credential, instance string) social.Credential {
 	said, ok := c.Public["instance"]
-	if !ok || !roams(m) || names(said, instance) {
+	if !ok || !m.Roams() || names(said, instance) {
 		return c
 	}
 	c.Public = maps.Clone(c.Public)
@@ -48,9 +48,6 @@ func pinned(m social.Manifest, c social.Credential, instance string) social.Cred
 	}
 	return c
 }
-
-// roams reports whether a platform is where the account says.
-func roams(m social.Manifest) bool { return m.Roams() }
 
 // names reports whether an address, with or without a scheme, is on host beyond
 // doubt.
