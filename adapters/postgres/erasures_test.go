@@ -11,6 +11,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/blob"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
+	realm "github.com/carillonhq/carillon/core/admin"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/ports/storage"
@@ -213,5 +214,40 @@ func TestRowsGoOnlyOfWhatIsErased(t *testing.T) {
 		return err
 	}); err == nil {
 		t.Error("the application erases")
+	}
+}
+
+// What an operator closed, an owner does not open by calling off an erasure.
+func TestCallingOffLeavesWhatAnOperatorClosed(t *testing.T) {
+	db := postgrestest.Open(t)
+	blobs, err := blob.Open(t.Context(), "mem://")
+	must(t, err)
+	for name, late := range map[string]bool{"before it was asked for": false, "while it waited": true} {
+		t.Run(name, func(t *testing.T) {
+			who := tenants.Scope{Tenant: postgrestest.Tenant(t, db), Kind: tenants.Workspace, Role: tenants.Owner}
+			who.User = postgrestest.Member(t, db, who.Tenant, tenants.Owner)
+			s := erasure.New(db.Erasures(), blobs, anybody{}, time.Hour, time.Now)
+			ask := func() {
+				_, err := s.Ask(t.Context(), who, erasure.Wish{Name: "workspace of a test"})
+				must(t, err)
+			}
+			if late {
+				ask()
+			}
+			must(t, db.Admin().Update(t.Context(), func(tx realm.Tx) error {
+				return tx.SuspendTenant(t.Context(), &realm.Tenant{ID: who.Tenant, Suspended: true, Reason: "spam"})
+			}))
+			if !late {
+				ask()
+			}
+			must(t, s.CallOff(t.Context(), who.User, who.Tenant))
+			if c, err := db.Registry().Closure(t.Context(), who.Tenant); err != nil || !c.Here || c.Reason != "spam" {
+				t.Errorf("%+v, %v", c, err)
+			}
+			book, err := db.Audit().Entries(t.Context(), who.Tenant, audit.Query{Action: "tenant.keep", Limit: 5})
+			if err != nil || len(book) != 1 {
+				t.Errorf("the book: %+v, %v", book, err)
+			}
+		})
 	}
 }
