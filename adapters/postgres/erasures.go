@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -20,9 +21,12 @@ import (
 )
 
 // Erasures is the erasure.Store in this database.
-func (db *DB) Erasures() erasure.Store { return erasureStore{db} }
+func (db *DB) Erasures() erasure.Store { return erasureStore{db, new(atomic.Pointer[[]string])} }
 
-type erasureStore struct{ db *DB }
+type erasureStore struct {
+	db     *DB
+	tables *atomic.Pointer[[]string] // of tenants, in order, as the catalog had them last
+}
 
 // erasureRow is a row of erasures.
 type erasureRow struct {
