@@ -41,7 +41,5 @@ func RegisterStuck(ws *river.Workers, s Stuck) {
 
 // PeriodicStuck is the periodic job that RegisterStuck's worker needs.
 func PeriodicStuck() *river.PeriodicJob {
-	return river.NewPeriodicJob(river.PeriodicInterval(stuckEvery), func() (river.JobArgs, *river.InsertOpts) {
-		return EndStuck{}, &river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByPeriod: stuckEvery}}
-	}, &river.PeriodicJobOpts{RunOnStart: true})
+	return every(stuckEvery, EndStuck{}, river.QueueDefault)
 }
