@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"slices"
+	"sync/atomic"
 
 	"github.com/uptrace/bun"
 
@@ -86,9 +87,12 @@ var plainBytes = map[string]string{
 }
 
 // Boxes is what the vault sealed in this database.
-func (db *DB) Boxes() vault.Boxes { return boxes{db} }
+func (db *DB) Boxes() vault.Boxes { return boxes{db, new(atomic.Pointer[tenants.ID])} }
 
-type boxes struct{ db *DB }
+type boxes struct {
+	db   *DB
+	root *atomic.Pointer[tenants.ID] // the operator's tenant, once it is known
+}
 
 func (s boxes) Holders(ctx context.Context, after tenants.ID, limit int) (out []tenants.ID, err error) {
 	err = s.db.system(ctx, pathRewrap, func(ctx context.Context, tx tx) error {
@@ -97,22 +101,30 @@ func (s boxes) Holders(ctx context.Context, after tenants.ID, limit int) (out []
 	return out, err
 }
 
-// in runs fn where t's boxes of a column can be reached: in t, or as the system
-// for what is the installation's own.
-func (s boxes) in(ctx context.Context, t tenants.ID, c sealedColumn, fn func(context.Context, tx) error) error {
+// in runs fn where t's boxes of a column can be reached: in t by the door that is
+// given, or as the system for what is the installation's own.
+func (s boxes) in(ctx context.Context, door func(context.Context, tenants.ID, func(context.Context, tx) error) error, t tenants.ID, c sealedColumn, fn func(context.Context, tx) error) error {
 	if c.root {
 		return s.db.system(ctx, pathRewrap, fn)
 	}
-	return s.db.update(ctx, t, fn)
+	return door(ctx, t, fn)
 }
 
 // columns are those that t may have something in, in order of their names.
 func (s boxes) columns(ctx context.Context, t tenants.ID) ([]sealedColumn, error) {
-	root, err := s.db.Registry().Operator(ctx)
-	if fault.Is(err, fault.NotFound) { // nobody runs this installation yet
-		err = nil
+	root := s.root.Load()
+	if root == nil {
+		found, err := s.db.Registry().Operator(ctx)
+		switch {
+		case fault.Is(err, fault.NotFound): // nobody runs this installation yet
+		case err != nil:
+			return nil, err
+		default:
+			s.root.Store(&found)
+		}
+		root = &found
 	}
-	return slices.DeleteFunc(slices.Clone(sealedColumns), func(c sealedColumn) bool { return c.root && t != root }), err
+	return slices.DeleteFunc(slices.Clone(sealedColumns), func(c sealedColumn) bool { return c.root && t != *root }), nil
 }
 
 func (s boxes) Older(ctx context.Context, t tenants.ID, newest int, after vault.Box, limit int) (out []vault.Box, err error) {
@@ -144,7 +156,7 @@ func (s boxes) older(ctx context.Context, t tenants.ID, c sealedColumn, newest i
 		Row, Place string
 		Box        []byte
 	}
-	err = s.in(ctx, t, c, func(ctx context.Context, tx tx) error {
+	err = s.in(ctx, s.db.view, t, c, func(ctx context.Context, tx tx) error {
 		ours := tx.ours("x")
 		if c.root {
 			ours = always
@@ -162,7 +174,7 @@ func (s boxes) older(ctx context.Context, t tenants.ID, c sealedColumn, newest i
 func (s boxes) Replace(ctx context.Context, t tenants.ID, b vault.Box, fresh []byte) (done bool, err error) {
 	c := sealedColumns[slices.IndexFunc(sealedColumns, func(c sealedColumn) bool { return c.name == b.Column })]
 	text := base64.StdEncoding.EncodeToString
-	err = s.in(ctx, t, c, func(ctx context.Context, tx tx) error {
+	err = s.in(ctx, s.db.update, t, c, func(ctx context.Context, tx tx) error {
 		ours := tx.ours("x")
 		if c.root {
 			ours = always
