@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"sync"
 	"time"
 
@@ -105,7 +107,11 @@ func (tx tx) export(ctx context.Context, name exports.ID, lock string) (*exports
 	if lock != "" {
 		q = q.For(lock)
 	}
-	if err := one(q.Scan(ctx), exports.ErrNotFound); err != nil {
+	err := q.Scan(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, exports.ErrNotFound()
+	}
+	if err != nil {
 		return nil, err
 	}
 	return r.export(), nil

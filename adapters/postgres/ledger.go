@@ -121,7 +121,9 @@ func (tx tx) spendHold(ctx context.Context, tenant tenants.ID, id string) (h spe
 		select held, cost, state, held_at, until, period, tenants, subjects from spend_holds
 		 where tenant_id = ? and hold_id = ? for update`, tenant, id).
 		Scan(ctx, &h.Held, &h.Cost, &h.State, &h.At, &h.Until, &h.Period, pgdialect.Array(&h.owners), pgdialect.Array(&h.subjects))
-	err = one(err, ledger.NoHold)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ledger.NoHold()
+	}
 	h.ID, h.At, h.Until = id, h.At.UTC(), h.Until.UTC()
 	return h, err
 }

@@ -101,30 +101,34 @@ func (s boxes) Holders(ctx context.Context, after tenants.ID, limit int) (out []
 	return out, err
 }
 
-// in runs fn where t's boxes of a column can be reached: in t by the door that is
-// given, or as the system for what is the installation's own.
-func (s boxes) in(ctx context.Context, door func(context.Context, tenants.ID, func(context.Context, tx) error) error, t tenants.ID, c sealedColumn, fn func(context.Context, tx) error) error {
+// in runs fn where t's boxes of a column can be reached: in t, or as the system
+// for what is the installation's own.
+func (s boxes) in(ctx context.Context, t tenants.ID, c sealedColumn, fn func(context.Context, tx) error) error {
 	if c.root {
 		return s.db.system(ctx, pathRewrap, fn)
 	}
-	return door(ctx, t, fn)
+	return s.db.update(ctx, t, fn)
+}
+
+// operator is the tenant of whoever runs this installation; empty: nobody yet.
+func (s boxes) operator(ctx context.Context) (tenants.ID, error) {
+	if known := s.root.Load(); known != nil {
+		return *known, nil
+	}
+	root, err := s.db.Registry().Operator(ctx)
+	if fault.Is(err, fault.NotFound) {
+		return "", nil
+	}
+	if err == nil {
+		s.root.Store(&root)
+	}
+	return root, err
 }
 
 // columns are those that t may have something in, in order of their names.
 func (s boxes) columns(ctx context.Context, t tenants.ID) ([]sealedColumn, error) {
-	root := s.root.Load()
-	if root == nil {
-		found, err := s.db.Registry().Operator(ctx)
-		switch {
-		case fault.Is(err, fault.NotFound): // nobody runs this installation yet
-		case err != nil:
-			return nil, err
-		default:
-			s.root.Store(&found)
-		}
-		root = &found
-	}
-	return slices.DeleteFunc(slices.Clone(sealedColumns), func(c sealedColumn) bool { return c.root && t != *root }), nil
+	root, err := s.operator(ctx)
+	return slices.DeleteFunc(slices.Clone(sealedColumns), func(c sealedColumn) bool { return c.root && t != root }), err
 }
 
 func (s boxes) Older(ctx context.Context, t tenants.ID, newest int, after vault.Box, limit int) (out []vault.Box, err error) {
@@ -156,7 +160,7 @@ func (s boxes) older(ctx context.Context, t tenants.ID, c sealedColumn, newest i
 		Row, Place string
 		Box        []byte
 	}
-	err = s.in(ctx, s.db.view, t, c, func(ctx context.Context, tx tx) error {
+	err = s.in(ctx, t, c, func(ctx context.Context, tx tx) error {
 		ours := tx.ours("x")
 		if c.root {
 			ours = always
@@ -174,7 +178,7 @@ func (s boxes) older(ctx context.Context, t tenants.ID, c sealedColumn, newest i
 func (s boxes) Replace(ctx context.Context, t tenants.ID, b vault.Box, fresh []byte) (done bool, err error) {
 	c := sealedColumns[slices.IndexFunc(sealedColumns, func(c sealedColumn) bool { return c.name == b.Column })]
 	text := base64.StdEncoding.EncodeToString
-	err = s.in(ctx, s.db.update, t, c, func(ctx context.Context, tx tx) error {
+	err = s.in(ctx, t, c, func(ctx context.Context, tx tx) error {
 		ours := tx.ours("x")
 		if c.root {
 			ours = always

@@ -66,9 +66,7 @@ func Exhausted(l Limit) error {
 }
 
 // NoHold is the fault of a hold that is not there.
-func NoHold() *fault.Error {
-	return fault.New(fault.NotFound, "ledger.no_hold", "There is no such hold.")
-}
+func NoHold() error { return fault.New(fault.NotFound, "ledger.no_hold", "There is no such hold.") }
 
 // Ended is the fault of a hold that has come to another end.
 func Ended(s State) error {
