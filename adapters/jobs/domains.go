@@ -56,7 +56,5 @@ const recheckEvery = 10 * time.Minute
 
 // PeriodicDomains is the periodic job that RegisterDomains' worker needs.
 func PeriodicDomains() *river.PeriodicJob {
-	return river.NewPeriodicJob(river.PeriodicInterval(recheckEvery), func() (river.JobArgs, *river.InsertOpts) {
-		return RecheckDomains{}, &river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByPeriod: recheckEvery}}
-	}, &river.PeriodicJobOpts{RunOnStart: true})
+	return every(recheckEvery, RecheckDomains{}, river.QueueDefault)
 }

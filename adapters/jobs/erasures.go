@@ -39,7 +39,5 @@ func RegisterErasures(ws *river.Workers, e Eraser) { river.AddWorker(ws, erasing
 
 // PeriodicErasures is the periodic job that RegisterErasures' worker needs.
 func PeriodicErasures() *river.PeriodicJob {
-	return river.NewPeriodicJob(river.PeriodicInterval(lookEvery), func() (river.JobArgs, *river.InsertOpts) {
-		return EraseTenants{}, &river.InsertOpts{MaxAttempts: 1, Queue: QueueLater, UniqueOpts: river.UniqueOpts{ByPeriod: lookEvery}}
-	}, &river.PeriodicJobOpts{RunOnStart: true})
+	return every(lookEvery, EraseTenants{}, QueueLater)
 }

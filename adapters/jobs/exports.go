@@ -60,7 +60,5 @@ const lookEvery = time.Minute
 
 // PeriodicExports is the periodic job that RegisterExports' workers need.
 func PeriodicExports() *river.PeriodicJob {
-	return river.NewPeriodicJob(river.PeriodicInterval(lookEvery), func() (river.JobArgs, *river.InsertOpts) {
-		return SweepExports{}, &river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByPeriod: lookEvery}}
-	}, &river.PeriodicJobOpts{RunOnStart: true})
+	return every(lookEvery, SweepExports{}, river.QueueDefault)
 }

@@ -39,8 +39,5 @@ func forget(ctx context.Context, answers Answers) error {
 
 // PeriodicIdempotency is what runs by the clock, for river.Config.PeriodicJobs.
 func PeriodicIdempotency() []*river.PeriodicJob {
-	return []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(time.Hour),
-		func() (river.JobArgs, *river.InsertOpts) {
-			return AnswersForget{}, &river.InsertOpts{UniqueOpts: river.UniqueOpts{ByPeriod: time.Hour}}
-		}, nil)}
+	return []*river.PeriodicJob{every(time.Hour, AnswersForget{}, river.QueueDefault)}
 }

@@ -34,3 +34,11 @@ func Verdict(err error) error {
 		return river.JobCancel(err)
 	}
 }
+
+// every has args worked on a queue at the start and once in each d, whatever
+// the number of processes. A try that fails is not repeated: the next one comes.
+func every(d time.Duration, args river.JobArgs, queue string) *river.PeriodicJob {
+	return river.NewPeriodicJob(river.PeriodicInterval(d), func() (river.JobArgs, *river.InsertOpts) {
+		return args, &river.InsertOpts{MaxAttempts: 1, Queue: queue, UniqueOpts: river.UniqueOpts{ByPeriod: d}}
+	}, &river.PeriodicJobOpts{RunOnStart: true})
+}

@@ -30,8 +30,5 @@ func RegisterLedger(ws *river.Workers, holds Holds) {
 
 // PeriodicLedger is what runs by the clock, for river.Config.PeriodicJobs.
 func PeriodicLedger() []*river.PeriodicJob {
-	return []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(ledger.Sweeps),
-		func() (river.JobArgs, *river.InsertOpts) {
-			return HoldsFree{}, &river.InsertOpts{UniqueOpts: river.UniqueOpts{ByPeriod: ledger.Sweeps}}
-		}, nil)}
+	return []*river.PeriodicJob{every(ledger.Sweeps, HoldsFree{}, river.QueueDefault)}
 }

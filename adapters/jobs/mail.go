@@ -82,8 +82,5 @@ func RegisterIdentity(ws *river.Workers, post Postman, sweep Sweeper) {
 
 // PeriodicIdentity is what runs by the clock, for river.Config.PeriodicJobs.
 func PeriodicIdentity() []*river.PeriodicJob {
-	return []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(time.Hour),
-		func() (river.JobArgs, *river.InsertOpts) {
-			return IdentitySweep{}, &river.InsertOpts{UniqueOpts: river.UniqueOpts{ByPeriod: time.Hour}}
-		}, &river.PeriodicJobOpts{RunOnStart: true})}
+	return []*river.PeriodicJob{every(time.Hour, IdentitySweep{}, river.QueueDefault)}
 }

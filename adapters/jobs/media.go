@@ -61,7 +61,5 @@ func sweepMedia(ctx context.Context, stale StaleMedia, files MediaSweeper) error
 
 // PeriodicMedia is the periodic job that RegisterMedia's worker needs.
 func PeriodicMedia() *river.PeriodicJob {
-	return river.NewPeriodicJob(river.PeriodicInterval(sweepEvery), func() (river.JobArgs, *river.InsertOpts) {
-		return MediaSweep{}, &river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByPeriod: sweepEvery}}
-	}, &river.PeriodicJobOpts{RunOnStart: true})
+	return every(sweepEvery, MediaSweep{}, river.QueueDefault)
 }

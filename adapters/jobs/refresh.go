@@ -57,9 +57,7 @@ func RegisterRenewal(ws *river.Workers, r Renewer) {
 
 // RenewalSchedule is the periodic job that RegisterRenewal's workers need.
 func RenewalSchedule() *river.PeriodicJob {
-	return river.NewPeriodicJob(river.PeriodicInterval(renewEvery), func() (river.JobArgs, *river.InsertOpts) {
-		return RenewDueGrants{}, &river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByPeriod: renewEvery}}
-	}, &river.PeriodicJobOpts{RunOnStart: true})
+	return every(renewEvery, RenewDueGrants{}, river.QueueDefault)
 }
 
 func renewDue(ctx context.Context, r Renewer) error {

@@ -27,7 +27,5 @@ func RegisterRevalidation(ws *river.Workers, r Revalidator) {
 
 // PeriodicRevalidation is the periodic job that RegisterRevalidation's worker needs.
 func PeriodicRevalidation() *river.PeriodicJob {
-	return river.NewPeriodicJob(river.PeriodicInterval(publishing.RevalidateEvery), func() (river.JobArgs, *river.InsertOpts) {
-		return Revalidate{}, &river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByPeriod: publishing.RevalidateEvery}}
-	}, &river.PeriodicJobOpts{RunOnStart: true})
+	return every(publishing.RevalidateEvery, Revalidate{}, river.QueueDefault)
 }

@@ -16,14 +16,16 @@ type EndStuck struct{}
 func (EndStuck) Kind() string { return "jobs.stuck" }
 
 // Stuck ends jobs with a name that have been at their last try for longer than
-// after, each as Ender does.
+// after, each as Ender does, but no export: that has a lease of its own, and a
+// sweep which follows it.
 type Stuck interface {
 	EndStuck(ctx context.Context, after time.Duration) error
 }
 
 // How long a try may take before it counts as dead. The queue gives up on it
 // itself, and tells nobody, after RescueAfter: later, so that ours comes first.
-// Any try of ours is cut off after a minute.
+// Any try of what somebody asked for is cut off after a minute, but an export's,
+// which may take its time: Stuck leaves it alone.
 const (
 	stuckAfter  = 30 * time.Minute
 	RescueAfter = time.Hour
@@ -39,7 +41,5 @@ func RegisterStuck(ws *river.Workers, s Stuck) {
 
 // PeriodicStuck is the periodic job that RegisterStuck's worker needs.
 func PeriodicStuck() *river.PeriodicJob {
-	return river.NewPeriodicJob(river.PeriodicInterval(stuckEvery), func() (river.JobArgs, *river.InsertOpts) {
-		return EndStuck{}, &river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByPeriod: stuckEvery}}
-	}, &river.PeriodicJobOpts{RunOnStart: true})
+	return every(stuckEvery, EndStuck{}, river.QueueDefault)
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/carillonhq/carillon/core/publishing"
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/audit"
+	"github.com/carillonhq/carillon/tenants/exports"
 )
 
 // The test binary is the worker that dies, too.
@@ -106,6 +107,22 @@ func TestTheEndOfAJobWhoseProcessDiedIsTold(t *testing.T) {
 	wanted := []string{string(canceled) + " canceled", string(last) + " failed"}
 	if slices.Sort(wanted); !slices.Equal(told, wanted) {
 		t.Errorf("told %v, want %v", told, wanted)
+	}
+}
+
+// An export takes as long as it takes, also in its last try.
+func TestAnExportThatTakesLongIsNotStuck(t *testing.T) {
+	db := postgrestest.Isolated(t)
+	us := postgrestest.Tenant(t, db)
+	for name, sign := range map[string]string{"in its last try": "attempt = max_attempts", "canceled": "metadata = metadata || '{\"cancel_attempted_at\":\"2026-11-01T00:00:00Z\"}'"} {
+		e := &exports.Export{ID: exports.NewID(), Job: string(names.NewID()), State: exports.Running, Covers: []tenants.ID{us}, RequestedBy: "usr_x", CreatedAt: time.Now()}
+		mustHook(t, db.Exports().Create(t.Context(), us, e, audit.By(tenants.SystemScope(us), "export.begin", string(e.ID))))
+		postgrestest.Exec(t, db, "update river.river_job set state = 'running', attempted_at = now() - interval '2 hours', "+sign+" where metadata ->> 'carillon_job' = $1", e.Job)
+		mustHook(t, db.EndStuck(t.Context(), time.Hour))
+		if got, err := db.JobNames().Job(t.Context(), us, names.ID(e.Job)); err != nil || got.Status != names.Running {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		postgrestest.Exec(t, db, "update exports set state = 'failed' where id = $1", e.ID) // there is one at a time
 	}
 }
 

@@ -87,10 +87,7 @@ func RegisterWebhooks(ws *river.Workers, hooks Webhooks, prune Pruner) {
 
 // PeriodicWebhooks is what runs by the clock, for river.Config.PeriodicJobs.
 func PeriodicWebhooks() []*river.PeriodicJob {
-	return []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(time.Hour),
-		func() (river.JobArgs, *river.InsertOpts) {
-			return EventsPrune{}, &river.InsertOpts{UniqueOpts: river.UniqueOpts{ByPeriod: time.Hour}}
-		}, &river.PeriodicJobOpts{RunOnStart: true})}
+	return []*river.PeriodicJob{every(time.Hour, EventsPrune{}, river.QueueDefault)}
 }
 
 func system(tenant string) tenants.Scope { return tenants.SystemScope(tenants.ID(tenant)) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -151,6 +152,49 @@ func TestTheTokenIsRenewedAndReplaced(t *testing.T) {
 	}
 	token = "hvs.second" // an agent put it there
 	if err := use(); err != nil {
+		t.Error(err)
+	}
+}
+
+// held keeps renewals on their way until it is let go.
+type held struct {
+	http.RoundTripper
+	began, letGo chan struct{}
+}
+
+func (h held) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.URL.Path, "renew-self") {
+		close(h.began)
+		<-h.letGo
+	}
+	return h.RoundTripper.RoundTrip(r)
+}
+
+func TestNobodyWaitsForARenewal(t *testing.T) {
+	f := transittest.New(t)
+	k := transit(f, time.Now, func() string { return "hvs.first" })
+	h := held{k.Client.Transport, make(chan struct{}), make(chan struct{})}
+	k.Client.Transport = h
+	use := func() chan error {
+		done := make(chan error, 1)
+		go func() {
+			_, err := k.Wrap(t.Context(), []byte("key"), nil)
+			done <- err
+		}()
+		return done
+	}
+	renews := use()
+	<-h.began
+	select {
+	case err := <-use():
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it waits")
+	}
+	close(h.letGo)
+	if err := <-renews; err != nil {
 		t.Error(err)
 	}
 }

@@ -2,9 +2,6 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
-	"strconv"
-	"strings"
 
 	"github.com/uptrace/bun"
 
@@ -32,15 +29,13 @@ type dataKeyRow struct {
 
 func toDataKeyRow(k vault.DataKey) *dataKeyRow {
 	r := &dataKeyRow{Number: k.Number, Key: k.Key, Wrapped: k.Bytes}
-	if number, ours := strings.CutPrefix(k.Key, "master/"); ours {
-		r.Version, _ = strconv.Atoi(number) // for processes that do not know of names yet
-	}
+	r.Version, _ = vault.KeyNumber(k.Key) // for processes that do not know of names yet
 	return r
 }
 
 // wrapper is the name of the key that wrapped a row. Before keys had names they
 // were the numbers of master keys.
-const wrapper = "coalesce(k.kek, 'master/' || k.kek_version::text)"
+const wrapper = "coalesce(k.kek, '" + vault.MasterPrefix + "' || k.kek_version::text)"
 
 func (s keyStore) Keys(ctx context.Context, t tenants.ID) (out []vault.DataKey, err error) {
 	var rows []dataKeyRow
@@ -82,8 +77,9 @@ func (s keyStore) OldKeys(ctx context.Context, current string, limit int) (out [
 func (s keyStore) Rewrap(ctx context.Context, k vault.OldKey, w kms.Wrapped) error {
 	next := toDataKeyRow(vault.DataKey{Number: k.Number, Wrapped: w})
 	return s.db.systemIn(ctx, pathRewrap, k.Tenant, func(ctx context.Context, tx tx) error {
-		return touchedKey(tx.change((*dataKeyRow)(nil)).Set("kek_version = ?, kek = ?, wrapped = ?", next.Version, next.Key, next.Wrapped).
-			Where("k.number = ? and "+wrapper+" = ? and k.wrapped = ?", k.Number, k.Key, k.Bytes).Exec(ctx))
+		res, err := tx.change((*dataKeyRow)(nil)).Set("kek_version = ?, kek = ?, wrapped = ?", next.Version, next.Key, next.Wrapped).
+			Where("k.number = ? and "+wrapper+" = ? and k.wrapped = ?", k.Number, k.Key, k.Bytes).Exec(ctx)
+		return hit(res, err, staleKey)
 	})
 }
 
@@ -119,20 +115,14 @@ func (s keyStore) Keep(ctx context.Context, name string, w kms.Wrapped) (kms.Wra
 
 func (s keyStore) RewrapKept(ctx context.Context, name string, was, w kms.Wrapped) error {
 	return s.db.system(ctx, pathRewrap, func(ctx context.Context, tx tx) error {
-		return touchedKey(tx.NewRaw("update kept_keys set kek = ?, wrapped = ? where name = ? and kek = ? and wrapped = ?",
-			w.Key, w.Bytes, name, was.Key, was.Bytes).Exec(ctx))
+		res, err := tx.NewRaw("update kept_keys set kek = ?, wrapped = ? where name = ? and kek = ? and wrapped = ?",
+			w.Key, w.Bytes, name, was.Key, was.Bytes).Exec(ctx)
+		return hit(res, err, staleKey)
 	})
 }
 
-// touchedKey turns "no row changed" into fault.Conflict.
-func touchedKey(res sql.Result, err error) error {
-	if err != nil {
-		return err
-	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return fault.New(fault.Conflict, "vault.stale", "Someone else changed this key in the meantime.").Because(err)
-	}
-	return nil
+func staleKey() *fault.Error {
+	return fault.New(fault.Conflict, "vault.stale", "Someone else changed this key in the meantime.")
 }
 
 // wrappedBy is every wrapped key by what wraps it.

@@ -2,28 +2,36 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
 
+	work "github.com/carillonhq/carillon/adapters/jobs"
+	"github.com/carillonhq/carillon/core/media"
 	"github.com/carillonhq/carillon/ports/storage"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/branding"
+	"github.com/carillonhq/carillon/tenants/exports"
 )
 
-// lastTables go with the tenant itself: its book is whole until then.
-var lastTables = []string{"audit_waiting", "audit_links", "audit_heads", "audit_entries", "tenants"}
+// ownBook is a tenant's own record, which is whole until the tenant itself goes.
+var ownBook = []string{"audit_waiting", "audit_links", "audit_heads", "audit_entries"}
+
+// lastTables go together.
+var lastTables = append(slices.Clone(ownBook), "tenants")
 
 // outlive is the tables whose rows say of a tenant that it is gone.
 var outlive = []string{"destroyed_keys"}
 
 // DropKeys removes the work that waits, too: what is under way finds the tenant
-// closed, or nothing.
+// closed, or nothing. Jobs that name pictures stay until Bury, for Files.
 func (s erasureStore) DropKeys(ctx context.Context, tenant tenants.ID) error {
-	if err := keyStore(s).Destroy(ctx, tenant); err != nil {
+	if err := (keyStore{s.db}).Destroy(ctx, tenant); err != nil {
 		return err
 	}
 	return s.db.system(ctx, pathErase, func(ctx context.Context, tx tx) error {
-		_, err := tx.NewRaw("delete from river.river_job where args ->> 'tenant' = ? and state <> 'running'", string(tenant)).Exec(ctx)
+		_, err := tx.NewRaw("delete from river.river_job where args ->> 'tenant' = ? and state <> 'running' and kind <> ?", string(tenant), work.TidyBrand{}.Kind()).Exec(ctx)
 		return err
 	})
 }
@@ -34,17 +42,21 @@ func (tx tx) erase(ctx context.Context, tenant tenants.ID, table string, most in
 	return n, err
 }
 
-// Files are uploads, pictures of the brand and archives, by their rows.
+// Files are uploads, pictures of the brand and archives, by their rows, and
+// pictures that no brand shows, by the jobs that were to remove them.
 func (s erasureStore) Files(ctx context.Context, tenant tenants.ID, after string, limit int) (keys []storage.Key, last string, err error) {
 	err = s.db.system(ctx, pathErase, func(ctx context.Context, tx tx) error {
 		rows, err := tx.pgx.Query(ctx, `
-			select name from (
-			  select 'media/' || m.id collate "C" as name from media m where m.tenant_id = $1
+			select distinct name from (
+			  select $4 || m.id collate "C" as name from media m where m.tenant_id = $1
 			  union all
-			  select 'brand/' || (p ->> 'id') from brands b cross join unnest(array[b.logo, b.favicon]) p where b.tenant_id = $1 and p is not null
+			  select $5 || (p ->> 'id') from brands b cross join unnest(array[b.logo, b.favicon]) p where b.tenant_id = $1 and p is not null
 			  union all
-			  select 'exports/' || e.id || '/' || n from exports e cross join generate_series(1, e.attempt) n where e.tenant_id = $1) f
-			 where name > $2 collate "C" order by name limit $3`, string(tenant), after, limit)
+			  select $5 || (j.args ->> 'picture') from river.river_job j where j.kind = $7 and j.args ->> 'tenant' = $1
+			  union all
+			  select $6 || e.id || '/' || n from exports e cross join generate_series(1, e.attempt) n where e.tenant_id = $1) f
+			 where name > $2 collate "C" order by name limit $3`,
+			string(tenant), after, limit, media.Folder, branding.Folder, exports.Folder, work.TidyBrand{}.Kind())
 		if err != nil {
 			return err
 		}
@@ -58,11 +70,25 @@ func (s erasureStore) Files(ctx context.Context, tenant tenants.ID, after string
 	return keys, last, err
 }
 
-func (s erasureStore) DropRows(ctx context.Context, tenant tenants.ID, limit int) (n int64, err error) {
+// DropRows remembers the tables; Bury reads the catalog once more.
+func (s erasureStore) DropRows(ctx context.Context, tenant tenants.ID, limit int) (int64, error) {
+	if known := s.tables.Load(); known != nil {
+		return s.dropRows(ctx, tenant, *known, limit)
+	}
+	return s.dropAll(ctx, tenant, limit)
+}
+
+// dropAll is dropRows by the catalog as it is now.
+func (s erasureStore) dropAll(ctx context.Context, tenant tenants.ID, limit int) (int64, error) {
 	tables, err := s.db.tenantTables(ctx)
 	if err != nil {
 		return 0, err
 	}
+	s.tables.Store(&tables)
+	return s.dropRows(ctx, tenant, tables, limit)
+}
+
+func (s erasureStore) dropRows(ctx context.Context, tenant tenants.ID, tables []string, limit int) (n int64, err error) {
 	err = s.db.system(ctx, pathErase, func(ctx context.Context, tx tx) error {
 		n = 0
 		for _, table := range slices.Backward(tables) { // what refers goes before what it refers to
@@ -91,9 +117,15 @@ var elsewhere = []string{
 	"delete from river.river_job where args ->> 'tenant' = $1",
 }
 
+// Bury takes a long book away in parts; what is left of it goes with the tenant.
 func (s erasureStore) Bury(ctx context.Context, tenant tenants.ID, limit int) (done bool, err error) {
+	for _, table := range ownBook {
+		if whole, err := s.dropPart(ctx, tenant, table, limit); err != nil || whole {
+			return false, err
+		}
+	}
 	// What somebody who was still at it wrote meanwhile.
-	if n, err := s.DropRows(ctx, tenant, limit); err != nil || n > 0 {
+	if n, err := s.dropAll(ctx, tenant, limit); err != nil || n > 0 {
 		return false, err
 	}
 	if err := s.forgetWords(ctx, tenant); err != nil {
@@ -123,6 +155,24 @@ func (s erasureStore) Bury(ctx context.Context, tenant tenants.ID, limit int) (d
 	}
 	n, err := s.DropRows(ctx, tenant, limit) // of tables that hold no reference to their tenant
 	return n == 0, err
+}
+
+// errShort undoes what was no whole batch.
+var errShort = errors.New("there is less of it")
+
+// dropPart removes limit rows of one table, or none if there are fewer.
+func (s erasureStore) dropPart(ctx context.Context, tenant tenants.ID, table string, limit int) (whole bool, err error) {
+	err = s.db.system(ctx, pathErase, func(ctx context.Context, tx tx) error {
+		n, err := tx.erase(ctx, tenant, table, limit)
+		if err == nil && n < int64(limit) {
+			return errShort
+		}
+		return err
+	})
+	if errors.Is(err, errShort) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // forgetWords removes what the operator's catalog says of a tenant.

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/uptrace/bun"
 
 	"github.com/carillonhq/carillon/ports/fault"
@@ -19,9 +21,12 @@ import (
 )
 
 // Erasures is the erasure.Store in this database.
-func (db *DB) Erasures() erasure.Store { return erasureStore{db} }
+func (db *DB) Erasures() erasure.Store { return erasureStore{db, new(atomic.Pointer[[]string])} }
 
-type erasureStore struct{ db *DB }
+type erasureStore struct {
+	db     *DB
+	tables *atomic.Pointer[[]string] // of tenants, in order, as the catalog had them last
+}
 
 // erasureRow is a row of erasures.
 type erasureRow struct {
@@ -78,22 +83,19 @@ func (s erasureStore) Ask(ctx context.Context, e *erasure.Erasure, w erasure.Wis
 	})
 }
 
-// closed closes or opens the tenant of an erasure, which is its own doing.
+// closed closes the tenant of an erasure, or opens it again, which is its own
+// doing. One that somebody else closed stays as it is: that is theirs to undo.
 func (tx tx) closed(ctx context.Context, e *erasure.Erasure, as registry.State, entry audit.Entry) error {
-	t := registry.Tenant{State: as}
-	reason, by := "", ""
+	reason, was, by := "", string(e.About), ""
 	if as == registry.Suspended {
-		reason, by = toldOfErasure, string(e.About)
+		reason, was, by = toldOfErasure, "", string(e.About)
 	}
-	err := tx.NewRaw(`update tenants set state = ?, state_reason = ?, suspended_by = nullif(?, ''), `+regraded+` where tenant_id = ? returning paused, version`,
-		string(as), reason, by, string(e.About)).Scan(ctx, &t.Paused, &t.Version)
-	if err != nil {
+	err := tx.tellTenant(ctx, "update tenants set state = $1, state_reason = $2, suspended_by = nullif($3, ''), "+regraded+
+		" where tenant_id = $4 and suspended_by is not distinct from nullif($5, '')", string(as), reason, by, string(e.About), was)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}
-	if err := errors.Join(tx.recordIn(ctx, e.About, entry), tx.recordIn(ctx, e.Above, entry)); err != nil {
-		return err
-	}
-	return tx.emit(ctx, registry.EventUpdated, string(e.About), t.Told())
+	return errors.Join(tx.recordIn(ctx, e.About, entry), tx.recordIn(ctx, e.Above, entry))
 }
 
 func (s erasureStore) Of(ctx context.Context, user tenants.UserID, tenant tenants.ID) (*erasure.Erasure, error) {
@@ -121,7 +123,7 @@ func (s erasureStore) CallOff(ctx context.Context, e *erasure.Erasure, entry aud
 func (s erasureStore) Take(ctx context.Context, ttl time.Duration) (e *erasure.Erasure, err error) {
 	err = s.db.system(ctx, pathErase, func(ctx context.Context, tx tx) error {
 		e = nil
-		// Who opened it again, such as an operator, had a reason.
+		// Who opened it again, or closed it, such as an operator, had a reason.
 		if _, err := tx.NewRaw(`update erasures e set state = 'canceled', asked_by = '', ended_at = now() where state = 'waiting' and due_at <= now()
 			and not exists (select from tenants t where t.tenant_id = e.about and t.suspended_by = e.about)`).Exec(ctx); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"github.com/carillonhq/carillon/adapters/blob"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
+	realm "github.com/carillonhq/carillon/core/admin"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/ports/storage"
@@ -48,27 +49,27 @@ func named(t *testing.T, tenant tenants.ID) map[string]int {
 	return out
 }
 
-// doomed is an agency with a workspace, both full, and their owner.
-func doomed(t *testing.T, db *postgres.DB, blobs storage.Blobs) (who tenants.Scope, shop tenants.ID) {
+// doomed is an agency with a workspace, both full, their owner, and files of theirs.
+func doomed(t *testing.T, db *postgres.DB, blobs storage.Blobs) (who tenants.Scope, shop tenants.ID, files []storage.Key) {
 	t.Helper()
-	who = owner(t, db, blobs)
+	who, files = filled(t, db, blobs)
 	shop = who.Tenant
 	admin(t, func(ctx context.Context, c *pgx.Conn) {
 		must(t, c.QueryRow(ctx, "select parent_id from tenants where tenant_id = $1", string(shop)).Scan(&who.Tenant))
 	})
 	who.Kind = tenants.Agency
-	fill(t, db, blobs, who.Tenant)
+	files = append(files, fill(t, db, blobs, who.Tenant)...)
 	postgrestest.Exec(t, db, "insert into memberships (tenant_id, user_id, role, granted_by) values ($1, $2, 'owner', 'system')", who.Tenant, who.User)
 	postgrestest.Exec(t, db, "insert into plugin_words (tenant_id, plugin, about, allowed) values ($1, $2, $3, true)", postgrestest.Operator, id.New("plg"), who.Tenant)
 	postgrestest.Exec(t, db, "update users set home_tenant = $1 where id = $2", who.Tenant, who.User)
-	return who, shop
+	return who, shop, files
 }
 
 func TestATenantEndsWithoutATrace(t *testing.T) {
 	db := postgrestest.Open(t)
 	blobs, err := blob.Open(t.Context(), "mem://")
 	must(t, err)
-	who, shop := doomed(t, db, blobs)
+	who, shop, files := doomed(t, db, blobs)
 	e, err := exports.New(db.Exports(), blobs, anybody{}, time.Now).Begin(t.Context(), who, false) // leaves a job in the queue
 	must(t, err)
 	_, err = audit.NewSealer(db.AuditChains(), auditKeys).Run(t.Context())
@@ -113,12 +114,20 @@ func TestATenantEndsWithoutATrace(t *testing.T) {
 			}
 		}
 	}
-	if _, err := blobs.Stat(t.Context(), storage.Key{Tenant: string(who.Tenant), Name: "exports/" + string(e.ID) + "/1"}); !fault.Is(err, fault.NotFound) {
-		t.Errorf("an archive: %v", err)
-	}
+	left(t, blobs, append(files, storage.Key{Tenant: string(who.Tenant), Name: exports.Folder + string(e.ID) + "/1"})...)
 	tombstone(t, db, who.Tenant)
 	if n := named(t, tenants.ID(who.User)); n["public.users"] != 1 || n["public.memberships"] != 0 || n["public.erasures"] != 0 {
 		t.Errorf("the person: %v", n)
+	}
+}
+
+// left complains of each file that is still there.
+func left(t *testing.T, blobs storage.Blobs, files ...storage.Key) {
+	t.Helper()
+	for _, k := range files {
+		if _, err := blobs.Stat(t.Context(), k); !fault.Is(err, fault.NotFound) {
+			t.Errorf("%s is left: %v", k.Name, err)
+		}
 	}
 }
 
@@ -149,11 +158,16 @@ func (s stumbling) Progress(ctx context.Context, e *erasure.Erasure, ttl time.Du
 	return s.Store.Progress(ctx, e, ttl)
 }
 
+// Bury has it dig in small parts.
+func (s stumbling) Bury(ctx context.Context, tenant tenants.ID, _ int) (bool, error) {
+	return s.Store.Bury(ctx, tenant, 2)
+}
+
 func TestAnErasureOutlivesItsWorkers(t *testing.T) {
 	db := postgrestest.Open(t)
 	blobs, err := blob.Open(t.Context(), "mem://")
 	must(t, err)
-	who, shop := doomed(t, db, blobs)
+	who, shop, files := doomed(t, db, blobs)
 	_, err = erasure.New(db.Erasures(), blobs, anybody{}, 0, time.Now).Ask(t.Context(), who, erasure.Wish{Name: "agency of a test", Children: true})
 	must(t, err)
 	steps, deaths := 0, 0
@@ -182,6 +196,7 @@ func TestAnErasureOutlivesItsWorkers(t *testing.T) {
 			}
 		}
 	}
+	left(t, blobs, files...)
 	stones, err := db.Audit().Entries(t.Context(), postgrestest.Operator, audit.Query{Subject: string(who.Tenant), Action: "tenant.erased", Limit: 5})
 	if err != nil || len(stones) == 0 {
 		t.Errorf("no tombstone: %v", err)
@@ -213,5 +228,40 @@ func TestRowsGoOnlyOfWhatIsErased(t *testing.T) {
 		return err
 	}); err == nil {
 		t.Error("the application erases")
+	}
+}
+
+// What an operator closed, an owner does not open by calling off an erasure.
+func TestCallingOffLeavesWhatAnOperatorClosed(t *testing.T) {
+	db := postgrestest.Open(t)
+	blobs, err := blob.Open(t.Context(), "mem://")
+	must(t, err)
+	for name, late := range map[string]bool{"before it was asked for": false, "while it waited": true} {
+		t.Run(name, func(t *testing.T) {
+			who := tenants.Scope{Tenant: postgrestest.Tenant(t, db), Kind: tenants.Workspace, Role: tenants.Owner}
+			who.User = postgrestest.Member(t, db, who.Tenant, tenants.Owner)
+			s := erasure.New(db.Erasures(), blobs, anybody{}, time.Hour, time.Now)
+			ask := func() {
+				_, err := s.Ask(t.Context(), who, erasure.Wish{Name: "workspace of a test"})
+				must(t, err)
+			}
+			if late {
+				ask()
+			}
+			must(t, db.Admin().Update(t.Context(), func(tx realm.Tx) error {
+				return tx.SuspendTenant(t.Context(), &realm.Tenant{ID: who.Tenant, Suspended: true, Reason: "spam"})
+			}))
+			if !late {
+				ask()
+			}
+			must(t, s.CallOff(t.Context(), who.User, who.Tenant))
+			if c, err := db.Registry().Closure(t.Context(), who.Tenant); err != nil || !c.Here || c.Reason != "spam" {
+				t.Errorf("%+v, %v", c, err)
+			}
+			book, err := db.Audit().Entries(t.Context(), who.Tenant, audit.Query{Action: "tenant.keep", Limit: 5})
+			if err != nil || len(book) != 1 {
+				t.Errorf("the book: %+v, %v", book, err)
+			}
+		})
 	}
 }

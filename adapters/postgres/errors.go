@@ -95,9 +95,8 @@ func serverFault(pg *pgconn.PgError, err error) error {
 		return fault.New(p.code, p.reason, "%s", p.message).On(p.field).Because(err)
 	}
 	switch pg.Code {
-	case "40001", "40P01", "55P03": // serialization failure, deadlock, lock timeout
-		return fault.New(fault.Conflict, "request.busy", "Someone else was faster. Try again.").Because(err)
-	case "23503": // what it refers to was there when it was looked for
+	case "40001", "40P01", "55P03", // serialization failure, deadlock, lock timeout
+		"23503": // what it refers to was there when it was looked for
 		return fault.New(fault.Conflict, "request.busy", "Someone else was faster. Try again.").Because(err)
 	case "57014": // statement timeout; our own cancellations
 		return fault.New(fault.Canceled, "request.canceled", "The request did not finish in time.").Because(err)

@@ -19,10 +19,12 @@ import (
 	"github.com/carillonhq/carillon/adapters/blob"
 	"github.com/carillonhq/carillon/adapters/postgres"
 	"github.com/carillonhq/carillon/adapters/postgres/postgrestest"
+	"github.com/carillonhq/carillon/core/media"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/id"
 	"github.com/carillonhq/carillon/ports/storage"
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/branding"
 	"github.com/carillonhq/carillon/tenants/exports"
 )
 
@@ -71,17 +73,23 @@ func TestEveryTableIsExportedOrNotForAReason(t *testing.T) {
 // an owner of everything that a tenant can have a row of.
 func owner(t *testing.T, db *postgres.DB, blobs storage.Blobs) tenants.Scope {
 	t.Helper()
+	who, _ := filled(t, db, blobs)
+	return who
+}
+
+func filled(t *testing.T, db *postgres.DB, blobs storage.Blobs) (tenants.Scope, []storage.Key) {
+	t.Helper()
 	tenant := postgrestest.Tenant(t, db)
 	user := tenants.UserID(id.New("usr"))
 	postgrestest.Exec(t, db, `insert into users (id, email, name, password_hash, created_at) values ($1::text, $1::text || '@example.com', 'Ann', 'canary-password', now())`, strings.ToLower(string(user)))
 	postgrestest.Exec(t, db, "insert into memberships (tenant_id, user_id, role, granted_by) values ($1, $2, 'owner', 'system')", tenant, strings.ToLower(string(user)))
 	who := tenants.Scope{Tenant: tenant, Kind: tenants.Workspace, User: tenants.UserID(strings.ToLower(string(user))), Role: tenants.Owner, Tier: tenants.Team}
-	fill(t, db, blobs, tenant)
-	return who
+	return who, fill(t, db, blobs, tenant)
 }
 
-// fill gives a tenant some rows, with secrets where there are any.
-func fill(t *testing.T, db *postgres.DB, blobs storage.Blobs, tenant tenants.ID) {
+// fill gives a tenant some rows, with secrets where there are any, and files,
+// which it returns.
+func fill(t *testing.T, db *postgres.DB, blobs storage.Blobs, tenant tenants.ID) []storage.Key {
 	t.Helper()
 	for range 3 {
 		postgrestest.Exec(t, db, `insert into posts (tenant_id, post_id, state, content, created_by, version) values ($1, $2, 'draft', '{"parts":[{"text":"hello"}]}', 'system', 1)`, tenant, id.New("post"))
@@ -95,8 +103,16 @@ func fill(t *testing.T, db *postgres.DB, blobs storage.Blobs, tenant tenants.ID)
 	file := id.New("med")
 	postgrestest.Exec(t, db, `insert into media (tenant_id, id, kind, mime, bytes, sha256, width, height, alt, name, state, created_by, created_at, version)
 		values ($1, $2, 'image', 'image/png', 5, repeat('a', 64), 1, 1, '', '', 'ready', 'system', now(), 1)`, tenant, file)
-	_, err := blobs.Put(t.Context(), storage.Key{Tenant: string(tenant), Name: "media/" + file}, strings.NewReader("bytes"), storage.PutOptions{Limit: 10, MIME: "image/png"})
-	must(t, err)
+	logo, replaced := id.New("pic"), id.New("pic")
+	postgrestest.Exec(t, db, `insert into brands (tenant_id, product, support, accent, surface, ink, logo, sender_name, sender, reply_to, version, updated_at)
+		values ($1, 'Acme', '', '', '', '', jsonb_build_object('id', $2::text, 'mime', 'image/png'), '', '', '', 1, now())`, tenant, logo)
+	must(t, db.Brands().Tidy(t.Context(), tenant, replaced, time.Hour)) // bytes that no row names any more
+	keys := []storage.Key{media.Key(tenant, media.ID(file)), branding.Key(tenant, logo), branding.Key(tenant, replaced)}
+	for _, k := range keys {
+		_, err := blobs.Put(t.Context(), k, strings.NewReader("bytes"), storage.PutOptions{Limit: 10, MIME: "image/png"})
+		must(t, err)
+	}
+	return keys
 }
 
 func TestAnExportHoldsAllThatATenantOwns(t *testing.T) {
@@ -131,7 +147,7 @@ func TestAnExportHoldsAllThatATenantOwns(t *testing.T) {
 	}
 	found := 0
 	for name, content := range files {
-		if strings.HasPrefix(name, at+"media/") && string(content) == "bytes" {
+		if (strings.HasPrefix(name, at+"media/") || strings.HasPrefix(name, at+"brand/")) && string(content) == "bytes" {
 			found++
 		}
 		if !strings.HasPrefix(name, at) && name != "README.txt" && name != "manifest.json" {
@@ -143,7 +159,7 @@ func TestAnExportHoldsAllThatATenantOwns(t *testing.T) {
 			}
 		}
 	}
-	if found != 1 || m.Media != 1 {
+	if found != 2 || m.Media != 1 {
 		t.Errorf("%d files, %d in the manifest", found, m.Media)
 	}
 	done, err := s.Get(t.Context(), who, e.ID)
@@ -157,7 +173,7 @@ func TestAnExportHoldsAllThatATenantOwns(t *testing.T) {
 	if _, _, err := s.Open(t.Context(), who, e.ID); !fault.Is(err, fault.Conflict) {
 		t.Errorf("an old archive: %v", err)
 	}
-	if _, err := blobs.Stat(t.Context(), storage.Key{Tenant: string(who.Tenant), Name: "exports/" + string(e.ID) + "/1"}); !fault.Is(err, fault.NotFound) {
+	if _, err := blobs.Stat(t.Context(), storage.Key{Tenant: string(who.Tenant), Name: exports.Folder + string(e.ID) + "/1"}); !fault.Is(err, fault.NotFound) {
 		t.Errorf("an old archive's bytes: %v", err)
 	}
 }

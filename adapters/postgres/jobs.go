@@ -143,13 +143,14 @@ func (db *DB) EndJob(ctx context.Context, e work.Ending) error {
 var errDied = errors.New("the process died in the middle of it")
 
 // EndStuck implements the queue's Stuck. A job that somebody asked to end, and
-// whose process died, ends as canceled.
+// whose process died, ends as canceled. An export is not stuck, however long it
+// takes: who follows a worker that died, and when it is given up, its lease says.
 func (db *DB) EndStuck(ctx context.Context, after time.Duration) error {
 	var all []work.Ending
 	err := db.system(ctx, pathStuck, func(ctx context.Context, tx tx) error {
 		rows, err := tx.pgx.Query(ctx, `select id, args ->> 'tenant', metadata ->> 'carillon_job', attempt, jsonb_exists(metadata, 'cancel_attempted_at')
 			from river.river_job where state = 'running' and attempted_at < now() - $1::interval and jsonb_exists(metadata, 'carillon_job')
-			 and (attempt >= max_attempts or jsonb_exists(metadata, 'cancel_attempted_at')) order by id limit 1000`, after)
+			 and (attempt >= max_attempts or jsonb_exists(metadata, 'cancel_attempted_at')) and kind <> $2 order by id limit 1000`, after, work.ExportTenant{}.Kind())
 		if err != nil {
 			return err
 		}

@@ -199,7 +199,8 @@ func (s spending) Extend(ctx context.Context, tenant tenants.ID, id string, unti
 // freeBatch is how many holds one sweep frees.
 const freeBatch = 500
 
-// Free implements ledger.Store. Each hold is a transaction of its own.
+// Free implements ledger.Store. Each hold is a transaction of its own: one that
+// cannot be freed is left for the next sweep, and keeps no other.
 func (s spending) Free(ctx context.Context, now time.Time) (n int, err error) {
 	var stuck []struct {
 		TenantID tenants.ID `bun:"tenant_id"`
@@ -209,16 +210,18 @@ func (s spending) Free(ctx context.Context, now time.Time) (n int, err error) {
 		return tx.NewRaw("select tenant_id, hold_id from spend_holds where state = 'held' and until < ? order by until limit ?", now, freeBatch).Scan(ctx, &stuck)
 	})
 	for _, one := range stuck {
-		if err != nil {
-			return n, err
-		}
-		err = s.onHold(ctx, one.TenantID, one.HoldID, func(ctx context.Context, tx tx, h spendHold) error {
-			if h.State != ledger.Held || !h.Until.Before(now) { // somebody came back
+		freed := false
+		failed := s.onHold(ctx, one.TenantID, one.HoldID, func(ctx context.Context, tx tx, h spendHold) error {
+			// Else somebody came back.
+			if freed = h.State == ledger.Held && h.Until.Before(now); !freed {
 				return nil
 			}
-			n++
 			return tx.endHold(ctx, one.TenantID, h, ledger.Expired, 0)
 		})
+		if failed == nil && freed {
+			n++
+		}
+		err = errors.Join(err, failed)
 	}
 	return n, err
 }

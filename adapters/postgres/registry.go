@@ -258,20 +258,15 @@ func (s registryStore) SetState(ctx context.Context, parent, child tenants.ID, s
 		return missingTenant()
 	}
 	return s.db.systemIn(ctx, pathSuspend, child, func(ctx context.Context, tx tx) error {
-		t := registry.Tenant{State: state}
-		err := tx.NewRaw(`update tenants set state = ?0, state_reason = ?1, suspended_by = case when ?0 = 'suspended' then parent_id end, `+regraded+`
-			where tenant_id = ?2 and parent_id = ?3 and coalesce(suspended_by, parent_id) = parent_id returning paused, version`, string(state), reason, string(child), string(parent)).
-			Scan(ctx, &t.Paused, &t.Version)
+		err := tx.tellTenant(ctx, "update tenants set state = $1, state_reason = $2, suspended_by = case when $1 = 'suspended' then parent_id end, "+regraded+
+			" where tenant_id = $3 and parent_id = $4 and coalesce(suspended_by, parent_id) = parent_id", string(state), reason, string(child), string(parent))
 		if errors.Is(err, sql.ErrNoRows) {
 			return closedAbove(ctx, tx, parent, child)
 		}
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(tx.recordIn(ctx, parent, e), tx.recordIn(ctx, child, e)); err != nil {
-			return err
-		}
-		return tx.emit(ctx, registry.EventUpdated, string(child), t.Told())
+		return errors.Join(tx.recordIn(ctx, parent, e), tx.recordIn(ctx, child, e))
 	})
 }
 

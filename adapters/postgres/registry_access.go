@@ -6,7 +6,6 @@ import (
 
 	"github.com/uptrace/bun"
 
-	"github.com/carillonhq/carillon/adapters/jobs"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/audit"
@@ -129,8 +128,7 @@ func (s registryStore) AskAccess(ctx context.Context, child tenants.ID, a *regis
 		if _, err = tx.NewInsert().Model(r).Exec(ctx); err != nil {
 			return err
 		}
-		asked := jobs.Notice{Tenant: string(child), About: string(registry.NoticeRequested), Access: string(a.ID)}
-		if err = tx.enqueue(ctx, asked, nil); err != nil {
+		if err = (registryTx{tx}).Notify(ctx, registry.Notice{Kind: registry.NoticeRequested, Access: a.ID}); err != nil {
 			return err
 		}
 		if err = tx.recordIn(ctx, a.To, e); err != nil {

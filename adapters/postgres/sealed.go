@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"slices"
+	"sync/atomic"
 
 	"github.com/uptrace/bun"
 
@@ -86,9 +87,12 @@ var plainBytes = map[string]string{
 }
 
 // Boxes is what the vault sealed in this database.
-func (db *DB) Boxes() vault.Boxes { return boxes{db} }
+func (db *DB) Boxes() vault.Boxes { return boxes{db, new(atomic.Pointer[tenants.ID])} }
 
-type boxes struct{ db *DB }
+type boxes struct {
+	db   *DB
+	root *atomic.Pointer[tenants.ID] // the operator's tenant, once it is known
+}
 
 func (s boxes) Holders(ctx context.Context, after tenants.ID, limit int) (out []tenants.ID, err error) {
 	err = s.db.system(ctx, pathRewrap, func(ctx context.Context, tx tx) error {
@@ -106,12 +110,24 @@ func (s boxes) in(ctx context.Context, t tenants.ID, c sealedColumn, fn func(con
 	return s.db.update(ctx, t, fn)
 }
 
+// operator is the tenant of whoever runs this installation; empty: nobody yet.
+func (s boxes) operator(ctx context.Context) (tenants.ID, error) {
+	if known := s.root.Load(); known != nil {
+		return *known, nil
+	}
+	root, err := s.db.Registry().Operator(ctx)
+	if fault.Is(err, fault.NotFound) {
+		return "", nil
+	}
+	if err == nil {
+		s.root.Store(&root)
+	}
+	return root, err
+}
+
 // columns are those that t may have something in, in order of their names.
 func (s boxes) columns(ctx context.Context, t tenants.ID) ([]sealedColumn, error) {
-	root, err := s.db.Registry().Operator(ctx)
-	if fault.Is(err, fault.NotFound) { // nobody runs this installation yet
-		err = nil
-	}
+	root, err := s.operator(ctx)
 	return slices.DeleteFunc(slices.Clone(sealedColumns), func(c sealedColumn) bool { return c.root && t != root }), err
 }
 

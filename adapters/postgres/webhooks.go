@@ -53,8 +53,8 @@ func (tx eventTx) CountEndpoints(ctx context.Context) (int, error) {
 	if err := tx.inTurn(ctx, endpointLock); err != nil {
 		return 0, err
 	}
-	all, err := tx.Endpoints(ctx)
-	return len(all), err
+	n, err := tx.find((*endpointRow)(nil)).Count(ctx)
+	return int(n), err
 }
 
 func (tx eventTx) Endpoints(ctx context.Context) ([]events.Endpoint, error) {

@@ -49,12 +49,17 @@ func (p Progress) tell(what string, done int) {
 // it goes on.
 func (e *Envelope) Replace(ctx context.Context, all Boxes, fresh bool, p Progress) (n int, err error) {
 	err = e.each(ctx, all, func(t tenants.ID) error {
+		r, err := ring{}, error(nil)
 		if fresh {
-			if err := e.Renew(ctx, t); err != nil && !fault.Is(err, fault.Conflict) { // somebody else just did
-				return err
-			}
+			r, err = e.renew(ctx, t)
 		}
-		some, err := e.reseal(ctx, all, t)
+		if !fresh || fault.Is(err, fault.Conflict) { // somebody else just did
+			r, err = e.load(ctx, t)
+		}
+		if err != nil {
+			return err
+		}
+		some, err := e.reseal(ctx, all, t, r.newest)
 		n += some
 		p.tell("sealed anew", n)
 		return err
@@ -67,17 +72,17 @@ func (e *Envelope) Replace(ctx context.Context, all Boxes, fresh bool, p Progres
 // went, and how many tenants still have older ones.
 func (e *Envelope) Drop(ctx context.Context, all Boxes) (dropped, left int, err error) {
 	err = e.each(ctx, all, func(t tenants.ID) error {
-		r, err := e.load(ctx, t)
-		if err != nil || len(r.keys) < 2 {
+		newest, older, err := e.numbers(ctx, t)
+		if err != nil || older == 0 {
 			return err
 		}
-		rest, err := all.Older(ctx, t, r.newest, Box{}, 1)
+		rest, err := all.Older(ctx, t, newest, Box{}, 1)
 		if err != nil {
 			return err
 		}
 		gone := 0
 		if len(rest) == 0 {
-			if gone, err = all.DropKeys(ctx, t, r.newest); err != nil {
+			if gone, err = all.DropKeys(ctx, t, newest); err != nil {
 				return err
 			}
 		}
@@ -95,13 +100,13 @@ func (e *Envelope) Drop(ctx context.Context, all Boxes) (dropped, left int, err 
 func (e *Envelope) Waiting(ctx context.Context, all Boxes) (boxes map[string]int, older int, err error) {
 	boxes = map[string]int{}
 	err = e.each(ctx, all, func(t tenants.ID) error {
-		r, err := e.load(ctx, t)
+		newest, some, err := e.numbers(ctx, t)
 		if err != nil {
 			return err
 		}
-		older += max(0, len(r.keys)-1)
-		for after := (Box{}); len(r.keys) > 1; {
-			page, err := all.Older(ctx, t, r.newest, after, resealBatch)
+		older += some
+		for after := (Box{}); some > 0; {
+			page, err := all.Older(ctx, t, newest, after, resealBatch)
 			if err != nil {
 				return err
 			}
@@ -116,6 +121,15 @@ func (e *Envelope) Waiting(ctx context.Context, all Boxes) (boxes map[string]int
 		return nil
 	})
 	return boxes, older, err
+}
+
+// numbers is t's newest data key, and how many there are besides. None is opened.
+func (e *Envelope) numbers(ctx context.Context, t tenants.ID) (newest, older int, err error) {
+	all, err := e.keys.Keys(ctx, t)
+	for _, k := range all {
+		newest = max(newest, k.Number)
+	}
+	return newest, max(0, len(all)-1), err
 }
 
 func (e *Envelope) each(ctx context.Context, all Boxes, fn func(tenants.ID) error) error {
@@ -138,13 +152,9 @@ func (e *Envelope) each(ctx context.Context, all Boxes, fn func(tenants.ID) erro
 
 // reseal goes once along all that is t's. What changes meanwhile is sealed by
 // whoever changes it.
-func (e *Envelope) reseal(ctx context.Context, all Boxes, t tenants.ID) (n int, err error) {
-	r, err := e.load(ctx, t)
-	if err != nil {
-		return 0, err
-	}
+func (e *Envelope) reseal(ctx context.Context, all Boxes, t tenants.ID, newest int) (n int, err error) {
 	for after := (Box{}); ; {
-		page, err := all.Older(ctx, t, r.newest, after, resealBatch)
+		page, err := all.Older(ctx, t, newest, after, resealBatch)
 		if err != nil {
 			return n, err
 		}

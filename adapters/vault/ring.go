@@ -99,23 +99,32 @@ func (r *Ring) Others(purpose string) (out [][]byte) {
 	return out
 }
 
-// masterPrefix begins the name of a ring's key, as a Keeper names it.
-const masterPrefix = "master/"
+// MasterPrefix begins the name of a ring's key, as a Keeper names it. Its number follows.
+const MasterPrefix = "master/"
 
-// KeyName is how a Ring names its key of a number.
-func KeyName(number int) string { return masterPrefix + strconv.Itoa(number) }
+func keyName(number int) string { return MasterPrefix + strconv.Itoa(number) }
+
+// KeyNumber is the number of a ring's key by its name, or false for a key of
+// another keeper.
+func KeyNumber(name string) (int, bool) {
+	digits, ours := strings.CutPrefix(name, MasterPrefix)
+	number, err := strconv.Atoi(digits)
+	if !ours || err != nil || keyName(number) != name {
+		return 0, false
+	}
+	return number, true
+}
 
 // Wrap implements kms.Keeper.
 func (r *Ring) Wrap(_ context.Context, key, bound []byte) (kms.Wrapped, error) {
 	sealed, err := seal(nil, r.Key(DataKeys), bound, key)
-	return kms.Wrapped{Key: KeyName(r.current), Bytes: sealed}, err
+	return kms.Wrapped{Key: keyName(r.current), Bytes: sealed}, err
 }
 
 // Unwrap implements kms.Keeper.
 func (r *Ring) Unwrap(_ context.Context, w kms.Wrapped, bound []byte) ([]byte, error) {
-	digits, ours := strings.CutPrefix(w.Key, masterPrefix)
-	number, err := strconv.Atoi(digits)
-	if !ours || err != nil || r.masters[number] == nil || KeyName(number) != w.Key {
+	number, ours := KeyNumber(w.Key)
+	if !ours || r.masters[number] == nil {
 		return nil, kms.ErrUnknown(w.Key)
 	}
 	key, err := open(r.masters[number].Key(DataKeys), w.Bytes, bound)
@@ -127,9 +136,9 @@ func (r *Ring) Unwrap(_ context.Context, w kms.Wrapped, bound []byte) ([]byte, e
 
 // Keys implements kms.Keeper.
 func (r *Ring) Keys(context.Context) (kms.Keys, error) {
-	k := kms.Keys{Current: KeyName(r.current)}
+	k := kms.Keys{Current: keyName(r.current)}
 	for _, number := range r.Numbers() {
-		k.All = append(k.All, KeyName(number))
+		k.All = append(k.All, keyName(number))
 	}
 	return k, nil
 }

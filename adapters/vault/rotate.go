@@ -13,15 +13,21 @@ import (
 // Renew gives t a further data key, which seals from now on. Secrets sealed
 // before open as before.
 func (e *Envelope) Renew(ctx context.Context, t tenants.ID) error {
+	_, err := e.renew(ctx, t)
+	return err
+}
+
+// renew returns the keys with the new one. None is made while one before it
+// cannot be opened.
+func (e *Envelope) renew(ctx context.Context, t tenants.ID) (ring, error) {
 	r, err := e.load(ctx, t)
 	if err != nil {
-		return err
+		return ring{}, err
 	}
 	if err := e.addKey(ctx, t, r.newest+1); err != nil {
-		return err
+		return ring{}, err
 	}
-	_, err = e.load(ctx, t)
-	return err
+	return e.load(ctx, t)
 }
 
 func (e *Envelope) addKey(ctx context.Context, t tenants.ID, number int) error {
@@ -52,17 +58,19 @@ func (e *Envelope) Destroy(ctx context.Context, t tenants.ID) error {
 const wrapBatch = 500
 
 // Rotate wraps every data key by the keeper's current key, and the keys that are
-// kept, and returns how many there were. It may run beside everything else, and
-// again after a crash.
+// kept, and returns how many there were. It may run beside everything else, also
+// beside a change of the current key, and again after a crash.
 func (e *Envelope) Rotate(ctx context.Context, p Progress) (n int, err error) {
-	have, err := e.keeper.Keys(ctx)
-	if err != nil {
-		return 0, err
-	}
-	if n, err = e.rewrapKept(ctx, have.Current); err != nil {
-		return n, err
-	}
 	for {
+		have, err := e.keeper.Keys(ctx) // each time: another one may be current by now
+		if err != nil {
+			return n, err
+		}
+		some, err := e.rewrapKept(ctx, have.Current)
+		n += some
+		if err != nil {
+			return n, err
+		}
 		old, err := e.keys.OldKeys(ctx, have.Current, wrapBatch)
 		if err != nil || len(old) == 0 {
 			return n, err

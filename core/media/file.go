@@ -100,9 +100,12 @@ func (m *Media) attachment(url string) social.Media {
 	}
 }
 
+// Folder begins the name of every file among a tenant's blobs; its ID follows.
+const Folder = "media/"
+
 // Key is where the bytes of a file are kept.
 func Key(tenant tenants.ID, id ID) storage.Key {
-	return storage.Key{Tenant: string(tenant), Name: "media/" + string(id)}
+	return storage.Key{Tenant: string(tenant), Name: Folder + string(id)}
 }
 
 // Page asks for a part of a list.

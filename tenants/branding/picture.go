@@ -66,9 +66,13 @@ type Images interface {
 	Clean(ctx context.Context, r io.Reader) (*Copy, error)
 }
 
-// Key is where the bytes of a picture are, for whoever exports or erases a tenant.
+// Folder begins the name of every picture among a tenant's blobs; its ID
+// follows. Who exports or erases a tenant finds them there.
+const Folder = "brand/"
+
+// Key is where the bytes of a picture are.
 func Key(tenant tenants.ID, picture string) storage.Key {
-	return storage.Key{Tenant: string(tenant), Name: "brand/" + picture}
+	return storage.Key{Tenant: string(tenant), Name: Folder + picture}
 }
 
 func addressOf(tenant tenants.ID, sum string) string {

@@ -28,7 +28,8 @@ type Store interface {
 	// Progress says how far e is and keeps the lease; ErrLost if it is over.
 	Progress(ctx context.Context, e *Erasure, ttl time.Duration) error
 
-	// DropKeys removes the keys of what a tenant sealed, and its waiting work.
+	// DropKeys removes the keys of what a tenant sealed, and its waiting work, but
+	// for what Files goes by.
 	DropKeys(ctx context.Context, tenant tenants.ID) error
 	// Files lists up to limit blobs of a tenant after one that is named, in order.
 	Files(ctx context.Context, tenant tenants.ID, after string, limit int) (keys []storage.Key, last string, err error)

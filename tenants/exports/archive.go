@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/tenants"
+	"github.com/carillonhq/carillon/tenants/branding"
 )
 
 const readme = `This is all that a tenant of Carillon owns.
@@ -150,6 +151,9 @@ var extensions = map[string]string{
 	"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/gif": ".gif", "video/mp4": ".mp4", "audio/mpeg": ".mp3",
 }
 
+// uploads is where core/media keeps files, which nothing here may import.
+const uploads = "media/"
+
 // files writes what people uploaded, as it is.
 func (w *writer) files(ctx context.Context, t tenants.ID) error {
 	_, err := w.each(ctx, t, "media", func(thing json.RawMessage) error {
@@ -162,7 +166,7 @@ func (w *writer) files(ctx context.Context, t tenants.ID) error {
 			return err
 		}
 		w.manifest.Media++
-		return w.run.copy(ctx, f, t, "media/"+u.ID)
+		return w.run.copy(ctx, f, t, uploads+u.ID)
 	})
 	if err != nil {
 		return err
@@ -178,7 +182,7 @@ func (w *writer) files(ctx context.Context, t tenants.ID) error {
 			}
 			f, err := w.file(string(t)+"/brand/"+p.ID+extensions[p.MIME], zip.Store)
 			if err == nil {
-				err = w.run.copy(ctx, f, t, "brand/"+p.ID)
+				err = w.run.copy(ctx, f, t, branding.Folder+p.ID)
 			}
 			if err != nil {
 				return err

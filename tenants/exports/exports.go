@@ -89,9 +89,13 @@ func (e *Export) Percent() int {
 	return min(99, e.Done*100/e.Total)
 }
 
+// Folder begins the name of every archive among a tenant's blobs; the export,
+// a slash and the number of the attempt follow.
+const Folder = "exports/"
+
 // key is where attempt n of an export is kept.
 func key(tenant tenants.ID, e ID, n int) storage.Key {
-	return storage.Key{Tenant: string(tenant), Name: "exports/" + string(e) + "/" + strconv.Itoa(n)}
+	return storage.Key{Tenant: string(tenant), Name: Folder + string(e) + "/" + strconv.Itoa(n)}
 }
 
 // Service is the use cases of exports. It is safe for concurrent use.
