@@ -38,19 +38,19 @@ func main() {
 	check(os.WriteFile(flag.Arg(1), append(out, '\n'), 0o644))
 }
 
-// locate says of every 201 what the server does for every one: where what was
-// made is.
+// locate says of every 201 what the server does for each whose x-location is not
+// "none": where what was made can be fetched.
 func locate(paths map[string]any) {
 	for _, item := range paths {
 		for _, op := range item.(map[string]any) {
 			op, _ := op.(map[string]any)
 			responses, _ := op["responses"].(map[string]any)
 			made, ok := responses["201"].(map[string]any)
-			if !ok {
+			if !ok || op["x-location"] == "none" {
 				continue
 			}
 			made["headers"] = map[string]any{"Location": map[string]any{
-				"description": "Where it is.", "schema": map[string]any{"type": "string"},
+				"description": "Where it can be fetched, by itself or in a list.", "schema": map[string]any{"type": "string"},
 			}}
 		}
 	}

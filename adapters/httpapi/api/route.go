@@ -40,8 +40,8 @@ type Route struct {
 	// QueryIDs are the query parameters that are names, with their prefix, and
 	// Patterns what others must look like, as regular expressions.
 	QueryIDs, Patterns map[string]string
-	// Location is where what the operation made is found, with members of the
-	// answer in braces; empty: at its own path, by its id.
+	// Location is where what the operation made can be fetched, with members of
+	// the answer in braces; empty: at its own path, by its id; "none": nowhere.
 	Location string
 }
 
