@@ -31,7 +31,6 @@ func (s *surface) body(r api.Route) fiber.Handler {
 		}
 		data, err := readAll(c, maxJSON)
 		if err != nil {
-			c.Context().SetConnectionClose() // the rest of it is still on its way
 			return err
 		}
 		if len(data) > 0 && !isJSON(c.Get(fiber.HeaderContentType)) {
@@ -67,7 +66,9 @@ func readAll(c *fiber.Ctx, limit int64) ([]byte, error) {
 	if r == nil {
 		return nil, nil
 	}
-	data, err := io.ReadAll(&limited{r: r, left: limit, limit: limit})
+	body := &limited{r: r, left: limit, limit: limit}
+	data, err := io.ReadAll(body)
+	body.settle(c)
 	if err != nil {
 		return nil, unread(err)
 	}
@@ -103,7 +104,6 @@ func (s *surface) most(r api.Route) int64 {
 // stream hands the body on as it arrives, for longer than other requests.
 func (s *surface) stream(c *fiber.Ctx, most int64) error {
 	if int64(c.Request().Header.ContentLength()) > most {
-		c.Context().SetConnectionClose()
 		return tooLarge(most)
 	}
 	r := c.Context().RequestBodyStream()
@@ -118,9 +118,7 @@ func (s *surface) stream(c *fiber.Ctx, most int64) error {
 	body := &limited{r: r, left: most, limit: most}
 	api.SetBodyStream(c, body)
 	err := c.Next()
-	if body.err != io.EOF { //nolint:errorlint // set by us, never wrapped
-		c.Context().SetConnectionClose() // the handler did not want the rest
-	}
+	body.settle(c)
 	return err
 }
 
@@ -129,6 +127,15 @@ type limited struct {
 	r           io.Reader
 	left, limit int64
 	err         error
+	broken      bool // r failed: where its body ends, nobody knows
+}
+
+// settle ends the connection of a body that is broken. Whether it can be used
+// after any other is up to endBody.
+func (l *limited) settle(c *fiber.Ctx) {
+	if l.broken {
+		c.Context().SetConnectionClose()
+	}
 }
 
 func (l *limited) Read(p []byte) (int, error) {
@@ -144,7 +151,7 @@ func (l *limited) Read(p []byte) (int, error) {
 		return 0, l.err
 	}
 	if l.err = err; err != nil && !errors.Is(err, io.EOF) {
-		l.err = unread(err)
+		l.err, l.broken = unread(err), true
 	}
 	return n, l.err
 }
