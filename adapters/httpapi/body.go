@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"mime"
@@ -13,7 +14,6 @@ import (
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/adapters/httpapi/strictjson"
 	"github.com/carillonhq/carillon/ports/fault"
-	"github.com/carillonhq/carillon/tenants/branding"
 )
 
 // body reads what the route takes: JSON whole, up to 1 MiB, or a stream that
@@ -27,7 +27,7 @@ func (s *surface) body(r api.Route) fiber.Handler {
 			return fault.New(fault.Invalid, "request.unsupported_encoding", "Send the body as it is, without compression.").On("/header/Content-Encoding")
 		}
 		if r.Stream {
-			return s.stream(c, s.most(r))
+			return s.stream(c, cmp.Or(r.Most, s.MaxUpload))
 		}
 		data, err := readAll(c, maxJSON)
 		if err != nil {
@@ -85,20 +85,6 @@ func unread(err error) error {
 
 func tooLarge(limit int64) *fault.Error {
 	return fault.New(fault.Invalid, "request.too_large", "At most %d bytes.", limit)
-}
-
-// setPicture is the operation that takes a picture of a brand.
-const setPicture = "SetBrandPicture"
-
-// most is how many bytes a streaming route takes.
-func (s *surface) most(r api.Route) int64 {
-	switch r.Operation {
-	case addPlugin:
-		return maxBundle
-	case setPicture:
-		return branding.MaxPicture
-	}
-	return s.MaxUpload
 }
 
 // stream hands the body on as it arrives, for longer than other requests.

@@ -12269,7 +12269,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "DELETE", Path: "/brand/pictures/{picture}", Operation: "RemoveBrandPicture", Handler: wrapper.RemoveBrandPicture, Action: "brand.manage", Bodyless: true, IDs: map[string]string{},
 		},
 		{
-			Method: "PUT", Path: "/brand/pictures/{picture}", Operation: "SetBrandPicture", Handler: wrapper.SetBrandPicture, Action: "brand.manage", Stream: true, Rate: "upload", IDs: map[string]string{},
+			Method: "PUT", Path: "/brand/pictures/{picture}", Operation: "SetBrandPicture", Handler: wrapper.SetBrandPicture, Action: "brand.manage", Stream: true, Most: 1048576, Rate: "upload", IDs: map[string]string{},
 		},
 		{
 			Method: "POST", Path: "/brand/sender:check", Operation: "CheckSender", Handler: wrapper.CheckSender, Action: "brand.manage", Rate: "ask",
@@ -12446,7 +12446,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/media", Operation: "ListMedia", Handler: wrapper.ListMedia, Action: "media.read", Bodyless: true, Query: []string{"limit", "cursor"},
 		},
 		{
-			Method: "POST", Path: "/media", Operation: "UploadMedia", Handler: wrapper.UploadMedia, Action: "media.upload", Stream: true, Rate: "upload", Query: []string{"alt", "name"},
+			Method: "POST", Path: "/media", Operation: "UploadMedia", Handler: wrapper.UploadMedia, Action: "media.upload", Stream: true, Rate: "upload", Query: []string{"alt", "name"}, Texts: []string{"alt"},
 		},
 		{
 			Method: "DELETE", Path: "/media/{media}", Operation: "DeleteMedia", Handler: wrapper.DeleteMedia, Action: "media.manage", Bodyless: true, IDs: map[string]string{"media": "med"}, Query: []string{"force"},
@@ -12578,7 +12578,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/plugins", Operation: "ListPlugins", Handler: wrapper.ListPlugins, Action: "plugin.read", Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/plugins", Operation: "AddPlugin", Handler: wrapper.AddPlugin, Action: "plugin.manage", Stream: true, Rate: "upload", Query: []string{"channel"}, Enums: map[string][]string{"channel": {"pinned", "stable", "latest"}},
+			Method: "POST", Path: "/plugins", Operation: "AddPlugin", Handler: wrapper.AddPlugin, Action: "plugin.manage", Stream: true, Most: 67108864, Rate: "upload", Query: []string{"channel"}, Enums: map[string][]string{"channel": {"pinned", "stable", "latest"}},
 		},
 		{
 			Method: "DELETE", Path: "/plugins/{plugin}", Operation: "RemovePlugin", Handler: wrapper.RemovePlugin, Action: "plugin.manage", Bodyless: true, IDs: map[string]string{},

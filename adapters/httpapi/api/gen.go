@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -71,9 +70,6 @@ func tag(schema, schemas map[string]any) {
 	for name, p := range properties {
 		property := p.(map[string]any)
 		rules := rulesOf(property)
-		if name == "password" || name == "current" { // any character makes one stronger
-			rules = slices.DeleteFunc(rules, func(r string) bool { return r == "line" || r == "text" })
-		}
 		if !required[name] && len(rules) > 0 {
 			rules = append([]string{"omitempty"}, rules...)
 		}
@@ -113,7 +109,7 @@ func rulesOf(s map[string]any) (rules []string) {
 	if s["format"] == "email" {
 		rules = append(rules, "email")
 	}
-	if most, ok := s["maxLength"].(int); ok {
+	if most, ok := s["maxLength"].(int); ok && s["x-secret"] != true { // any character makes one stronger
 		rules = append(rules, kindOf(most))
 	}
 	if values, ok := s["enum"].([]any); ok {
