@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"mime"
@@ -13,7 +14,6 @@ import (
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/adapters/httpapi/strictjson"
 	"github.com/carillonhq/carillon/ports/fault"
-	"github.com/carillonhq/carillon/tenants/branding"
 )
 
 // body reads what the route takes: JSON whole, up to 1 MiB, or a stream that
@@ -27,11 +27,10 @@ func (s *surface) body(r api.Route) fiber.Handler {
 			return fault.New(fault.Invalid, "request.unsupported_encoding", "Send the body as it is, without compression.").On("/header/Content-Encoding")
 		}
 		if r.Stream {
-			return s.stream(c, s.most(r))
+			return s.stream(c, cmp.Or(r.Most, s.MaxUpload))
 		}
 		data, err := readAll(c, maxJSON)
 		if err != nil {
-			c.Context().SetConnectionClose() // the rest of it is still on its way
 			return err
 		}
 		if len(data) > 0 && !isJSON(c.Get(fiber.HeaderContentType)) {
@@ -67,7 +66,9 @@ func readAll(c *fiber.Ctx, limit int64) ([]byte, error) {
 	if r == nil {
 		return nil, nil
 	}
-	data, err := io.ReadAll(&limited{r: r, left: limit, limit: limit})
+	body := &limited{r: r, left: limit, limit: limit}
+	data, err := io.ReadAll(body)
+	body.settle(c)
 	if err != nil {
 		return nil, unread(err)
 	}
@@ -86,24 +87,9 @@ func tooLarge(limit int64) *fault.Error {
 	return fault.New(fault.Invalid, "request.too_large", "At most %d bytes.", limit)
 }
 
-// setPicture is the operation that takes a picture of a brand.
-const setPicture = "SetBrandPicture"
-
-// most is how many bytes a streaming route takes.
-func (s *surface) most(r api.Route) int64 {
-	switch r.Operation {
-	case addPlugin:
-		return maxBundle
-	case setPicture:
-		return branding.MaxPicture
-	}
-	return s.MaxUpload
-}
-
 // stream hands the body on as it arrives, for longer than other requests.
 func (s *surface) stream(c *fiber.Ctx, most int64) error {
 	if int64(c.Request().Header.ContentLength()) > most {
-		c.Context().SetConnectionClose()
 		return tooLarge(most)
 	}
 	r := c.Context().RequestBodyStream()
@@ -118,9 +104,7 @@ func (s *surface) stream(c *fiber.Ctx, most int64) error {
 	body := &limited{r: r, left: most, limit: most}
 	api.SetBodyStream(c, body)
 	err := c.Next()
-	if body.err != io.EOF { //nolint:errorlint // set by us, never wrapped
-		c.Context().SetConnectionClose() // the handler did not want the rest
-	}
+	body.settle(c)
 	return err
 }
 
@@ -129,6 +113,15 @@ type limited struct {
 	r           io.Reader
 	left, limit int64
 	err         error
+	broken      bool // r failed: where its body ends, nobody knows
+}
+
+// settle ends the connection of a body that is broken. Whether it can be used
+// after any other is up to endBody.
+func (l *limited) settle(c *fiber.Ctx) {
+	if l.broken {
+		c.Context().SetConnectionClose()
+	}
 }
 
 func (l *limited) Read(p []byte) (int, error) {
@@ -144,7 +137,7 @@ func (l *limited) Read(p []byte) (int, error) {
 		return 0, l.err
 	}
 	if l.err = err; err != nil && !errors.Is(err, io.EOF) {
-		l.err = unread(err)
+		l.err, l.broken = unread(err), true
 	}
 	return n, l.err
 }

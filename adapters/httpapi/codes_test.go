@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"cmp"
 	"flag"
 	"fmt"
 	"go/ast"
@@ -141,18 +140,22 @@ func keyed(found map[string]code, list []ast.Expr) {
 	}
 }
 
-// add keeps, of several sentences for one slug, the first by alphabet.
+// add keeps the sentence of a slug, if it is the same wherever the slug is. Of
+// several classes it keeps what is not invalid, which may be said for want of one.
 func add(found map[string]code, slug string, class fault.Code, sentence string) {
 	title := strings.TrimSpace(strings.ReplaceAll(sentence, "%%", "%"))
-	whole := title != "" && !verb.MatchString(sentence)
-	if !whole {
+	if title == "" || verb.MatchString(sentence) {
 		title = spelled(slug)
 	}
-	next := code{slug, class, title}
-	if had, ok := found[slug]; ok && (!whole || had.Title != spelled(slug) && cmp.Compare(had.Title, title) < 0) {
-		return
+	if had, ok := found[slug]; ok {
+		if had.Title != title {
+			title = spelled(slug)
+		}
+		if class == fault.Invalid || had.Class != fault.Invalid && had.Class < class {
+			class = had.Class
+		}
 	}
-	found[slug] = next
+	found[slug] = code{slug, class, title}
 }
 
 // spelled is a slug as a title, for what says something else each time:

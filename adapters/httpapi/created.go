@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -12,8 +11,11 @@ import (
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 )
 
-// created says of everything that an operation made where it is: at the path of
-// the operation, by its id, unless the contract says otherwise in x-location.
+// nowhere is the x-location of what is made and cannot be fetched.
+const nowhere = "none"
+
+// created says of what an operation made where it can be fetched: at the path
+// of the operation, by its id, unless the contract says otherwise in x-location.
 // What a rehearsal made is nowhere.
 func created(r api.Route) fiber.Handler {
 	where := r.Location
@@ -21,7 +23,7 @@ func created(r api.Route) fiber.Handler {
 		where = r.Path + "/{id}"
 	}
 	return func(c *fiber.Ctx) error {
-		if err := c.Next(); err != nil {
+		if err := c.Next(); err != nil || where == nowhere {
 			return err
 		}
 		res := c.Response()
@@ -30,7 +32,9 @@ func created(r api.Route) fiber.Handler {
 		}
 		made := map[string]any{}
 		_ = json.Unmarshal(res.Body(), &made) // an answer that is no object names nothing
-		c.Set(fiber.HeaderLocation, base+filled(where, c, made))
+		if at, ok := filled(where, c, made); ok {
+			c.Set(fiber.HeaderLocation, base+at)
+		}
 		return nil
 	}
 }
@@ -38,17 +42,22 @@ func created(r api.Route) fiber.Handler {
 var brace = regexp.MustCompile(`\{[a-z_.]+\}`)
 
 // filled fills in a path: from the path of the request or, without such a
-// parameter there, from the answer.
-func filled(path string, c *fiber.Ctx, made map[string]any) string {
-	return brace.ReplaceAllStringFunc(path, func(hole string) string {
+// parameter there, from the answer. Where neither has a name, there is no path.
+func filled(path string, c *fiber.Ctx, made map[string]any) (at string, ok bool) {
+	ok = true
+	at = brace.ReplaceAllStringFunc(path, func(hole string) string {
 		name := hole[1 : len(hole)-1]
 		if v := c.Params(name); v != "" {
 			return v
 		}
+		part := made
 		if outer, inner, within := strings.Cut(name, "."); within {
-			part, _ := made[outer].(map[string]any)
-			return fmt.Sprint(part[inner])
+			part, _ = made[outer].(map[string]any)
+			name = inner
 		}
-		return fmt.Sprint(made[name])
+		v, _ := part[name].(string)
+		ok = ok && v != ""
+		return v
 	})
+	return at, ok
 }

@@ -50,11 +50,11 @@ func TestAnArchiveIsFetchedByALinkAndNothingElse(t *testing.T) {
 		t.Errorf("before it is ready: %d %s", code, answer)
 	}
 	must(t, w.exports.Run(t.Context(), tenant, exports.ID(e.ID)))
-	code, _, answer = w.call("POST", "/api/v1/exports/"+e.ID+":link", in(tenant, token), "")
+	code, headers, answer = w.call("POST", "/api/v1/exports/"+e.ID+":link", in(tenant, token), "")
 	var link struct{ URL string }
 	must(t, json.Unmarshal([]byte(answer), &link))
-	if code != 201 {
-		t.Fatalf("%d %s", code, answer)
+	if code != 201 || headers.Get("Location") != "/api/v1/exports/"+e.ID {
+		t.Fatalf("%d at %q: %s", code, headers.Get("Location"), answer)
 	}
 	u, err := url.Parse(link.URL)
 	must(t, err)

@@ -184,7 +184,7 @@ func knownQuery(args *fasthttp.Args, r api.Route, patterns map[string]*regexp.Re
 			return fault.New(fault.Invalid, "request.unknown_parameter", "There is no parameter %.64q here.", name).On("/query/" + strings.ToValidUTF8(name, "?"))
 		case seen[name]:
 			return fault.New(fault.Invalid, "request.bad_parameter", "This parameter is there twice.").On("/query/" + name)
-		case !plain(value) || len(value) > maxParameter || strings.ContainsFunc(value, unicode.IsControl) && name != "alt":
+		case !plain(value) || len(value) > maxParameter || strings.ContainsFunc(value, unicode.IsControl) && !slices.Contains(r.Texts, name):
 			return api.BadParameter("/query/" + name)
 		case enum != nil && !slices.Contains(enum, value):
 			return fault.New(fault.Invalid, "request.unknown_value", "%s can be one of: %s.", name, strings.Join(enum, ", ")).On("/query/" + name)

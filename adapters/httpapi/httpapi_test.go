@@ -83,7 +83,7 @@ func (noRealm) Impersonated(context.Context, string) (*admin.Impersonation, erro
 func testConfig() Config {
 	return Config{
 		Log: slog.New(slog.DiscardHandler), Auth: doorman{}, Scopes: doorman{}, Authz: doorman{}, Realm: noRealm{},
-		CursorKey: []byte(strings.Repeat("c", 32)), TicketKey: []byte(strings.Repeat("t", 32)), DownloadKey: []byte(strings.Repeat("t", 32)),
+		CursorKey: []byte(strings.Repeat("c", 32)), TicketKey: []byte(strings.Repeat("t", 32)), DownloadKey: []byte(strings.Repeat("d", 32)),
 		Timeout: 5 * time.Second, MaxUpload: 3 << 20, Keys: idempotencytest.NewStore(),
 	}
 }

@@ -67,11 +67,12 @@ func (s *surface) knowMethods(app *fiber.App) {
 			endBody(ctx)
 			return
 		}
-		ctx.SetConnectionClose() // nobody reads the body
+		ctx.SetConnectionClose() // who knows what else it means by what follows
 		c := app.AcquireCtx(ctx)
 		defer app.ReleaseCtx(c)
 		if err := s.problems(c, fault.New(fault.Invalid, "request.unknown_method", "There is no such method.")); err != nil {
 			ctx.Error("", fasthttp.StatusInternalServerError)
 		}
+		endBody(ctx)
 	}
 }

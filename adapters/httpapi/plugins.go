@@ -32,12 +32,6 @@ type Plugins interface {
 	Distrust(ctx context.Context, who tenants.Scope, id string) error
 }
 
-// A bundle may be larger than an image.
-const (
-	addPlugin = "addPlugin"
-	maxBundle = 64 << 20
-)
-
 // ListPlugins implements GET /plugins.
 func (s *Server) ListPlugins(ctx context.Context, _ api.ListPluginsRequestObject) (api.ListPluginsResponseObject, error) {
 	who, err := tenants.FromContext(ctx)

@@ -79,8 +79,8 @@ func fromSchedule(in *api.ScheduleInput, at string) (publishing.Schedule, error)
 	return when, nil
 }
 
-// asSent points at the member that somebody wrote: the core knows times as wall
-// times at /schedule, and they may have come as an instant, or elsewhere.
+// asSent points at the member that somebody wrote of a schedule, which the core
+// knows at /schedule and which may have come elsewhere.
 func asSent(err error, in api.ScheduleInput, at string) error {
 	f := fault.Of(err)
 	if f == nil || len(f.Violations) > 0 {
@@ -96,11 +96,18 @@ func asSent(err error, in api.ScheduleInput, at string) error {
 			out.Message = "The post's own time has passed. Send one in the future."
 		}
 		return out.On("")
-	case member == "/local_time" && in.PublishAt != nil:
-		member = "/publish_at"
 	}
 	out := *f
-	return out.On(at + member)
+	return out.On(at + sentMember(member, in))
+}
+
+// sentMember is the member that somebody wrote of a schedule that the core
+// points into: it knows times as wall times, and this may have come as an instant.
+func sentMember(member string, in api.ScheduleInput) string {
+	if member == "/local_time" && in.PublishAt != nil {
+		return "/publish_at"
+	}
+	return member
 }
 
 // toInput is a post as it could have been sent, for a merge patch.

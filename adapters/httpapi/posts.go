@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"strings"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
 	"github.com/carillonhq/carillon/adapters/httpapi/strictjson"
@@ -132,8 +133,8 @@ func (s *Server) ValidatePost(ctx context.Context, req api.ValidatePostRequestOb
 		found = append(found, fault.Violation{Field: f.Field, Reason: f.Reason, Message: f.Message})
 	}
 	for i, v := range found {
-		if v.Field == "/schedule/local_time" && req.Body.Schedule.PublishAt != nil {
-			found[i].Field = "/schedule/publish_at"
+		if member, ok := strings.CutPrefix(v.Field, "/schedule"); ok {
+			found[i].Field = "/schedule" + sentMember(member, or(req.Body.Schedule))
 		}
 	}
 	errors := fields(found)

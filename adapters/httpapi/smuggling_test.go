@@ -94,6 +94,7 @@ var poisons = map[string]string{
 	"a chunk size that ends in a CR":  chunks("5\r12345\r\n0\r\n\r\n") + hidden,
 	"an extension with a line feed":   chunks("5;a=b\nc\r\n12345\r\n0\r\n\r\n") + hidden,
 	"no size at all":                  chunks("\r\n12345\r\n0\r\n\r\n") + hidden,
+	"an upload with a longer chunk":   "POST /api/v1/test/upload HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n12345\r\n0\r\n\r\n" + hidden,
 	"a trailer that is a length":      chunks("5\r\n12345\r\n0\r\nContent-Length: 44\r\n\r\n"),
 	"two hosts":                       "GET /api/v1/test/open HTTP/1.1\r\nHost: h\r\nHost: evil\r\n\r\n" + hidden,
 	"two equal hosts":                 "GET /api/v1/test/open HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n" + hidden,
@@ -142,6 +143,10 @@ func smuggled(t *testing.T) (addr string, hits *atomic.Int64) {
 	addr = serve(t, testConfig(), echoRoute,
 		api.Route{Method: "POST", Path: "/test/open", Operation: "Open", Public: "test", Handler: echo},
 		api.Route{Method: "GET", Path: "/test/open", Operation: "Open", Public: "test", Handler: echo},
+		api.Route{Method: "POST", Path: "/test/upload", Operation: "Upload", Public: "test", Stream: true, Handler: func(c *fiber.Ctx) error {
+			_, err := io.Copy(io.Discard, api.BodyStream(c))
+			return err
+		}},
 		api.Route{Method: "GET", Path: "/test/hidden", Operation: "Hidden", Public: "test", Handler: func(c *fiber.Ctx) error {
 			hits.Add(1)
 			return c.SendString("hidden")
@@ -181,6 +186,7 @@ func TestSoundRequestsShareAConnection(t *testing.T) {
 		"a larger one":              fmt.Sprintf("POST /api/v1/nothing HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", 4000*len(hidden)) + strings.Repeat(hidden, 4000),
 		"in chunks":                 "POST /api/v1/nothing HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(strings.Repeat(hidden, 1000)),
 		"of a method without one":   fmt.Sprintf("GET /livez HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", 1000*len(hidden)) + strings.Repeat(hidden, 1000),
+		"a little too much":         post(asJSON+"Transfer-Encoding: chunked\r\n") + chunked(strings.Repeat(" ", maxJSON+100)),
 		"of another type":           post("Content-Type: text/plain\r\nContent-Length: 20000\r\n") + strings.Repeat("x", 20000),
 		"a chunk with an extension": chunks("2;a=b\r\n{}\r\n0\r\n\r\n"),
 		"a long extension":          chunks("2;" + strings.Repeat("a", 4<<10) + "\r\n{}\r\n0\r\n\r\n"),

@@ -43,16 +43,22 @@ func NewRing(current int, masters map[int][]byte) (*Ring, error) {
 // Single is the ring of one key, number 1.
 func Single(master []byte) *Ring { return &Ring{current: 1, masters: map[int]*Vault{1: New(master)}} }
 
-// ParseRing reads master keys as ParseNumbered does each, divided by space,
-// lines or commas. The first is current. A line may end in a comment (#).
-func ParseRing(text string) (*Ring, error) {
+// Entries are the keys of a text that lists them, divided by space, lines or
+// commas. A line may end in a comment (#).
+func Entries(text string) []string {
 	var lines []string
 	for line := range strings.Lines(text) {
 		line, _, _ = strings.Cut(line, "#")
 		lines = append(lines, line)
 	}
+	return strings.Fields(strings.ReplaceAll(strings.Join(lines, " "), ",", " "))
+}
+
+// ParseRing reads the Entries of a text as ParseNumbered does each. The first
+// is current.
+func ParseRing(text string) (*Ring, error) {
 	current, masters := 0, map[int][]byte{}
-	for _, one := range strings.Fields(strings.ReplaceAll(strings.Join(lines, " "), ",", " ")) {
+	for _, one := range Entries(text) {
 		number, key, err := ParseNumbered(one)
 		if err == nil && masters[number] != nil {
 			err = fmt.Errorf("key %d: each number is used once; write the new key as %d:…", number, number+1)

@@ -40,7 +40,7 @@ func auditVerify() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return withDatabase(c, func(ctx context.Context, cfg config, db *postgres.DB) error {
+			return withKeys(c, func(ctx context.Context, cfg config, db *postgres.DB) error {
 				return verify(ctx, c.OutOrStdout(), audit.NewVerifier(db.AuditChains(), auditKeys(cfg), time.Now), tenants.ID(tenant), kept, asJSON)
 			})
 		},
@@ -55,7 +55,7 @@ func auditHeads() *cobra.Command {
 	return &cobra.Command{
 		Use: "heads", Short: "Print the end of every chain, to be kept elsewhere", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return withDatabase(c, func(ctx context.Context, cfg config, db *postgres.DB) error {
+			return withKeys(c, func(ctx context.Context, cfg config, db *postgres.DB) error {
 				out := json.NewEncoder(c.OutOrStdout())
 				v := audit.NewVerifier(db.AuditChains(), auditKeys(cfg), time.Now)
 				return v.Heads(ctx, func(w audit.Witness) error { return out.Encode(w) })

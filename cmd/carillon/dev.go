@@ -36,11 +36,9 @@ type dev struct {
 	lock              io.Closer       // of the state directory
 }
 
-// Where the practice network of `carillon dev` is, unless it is told otherwise.
-const (
-	practiceAddr = "127.0.0.1:8780"
-	practiceURL  = "http://" + practiceAddr
-)
+// networkFile, in the state directory, says where its practice network is, or
+// was when it last ran.
+const networkFile = "network.url"
 
 // devAddrs are where `carillon dev` listens.
 type devAddrs struct{ api, pigeon, mail, metrics string }
@@ -59,7 +57,7 @@ func devCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&at.api, "addr", "127.0.0.1:8788", "where the server listens")
-	c.Flags().StringVar(&at.pigeon, "network-addr", practiceAddr, "where the practice network listens")
+	c.Flags().StringVar(&at.pigeon, "network-addr", "127.0.0.1:8780", "where the practice network listens")
 	c.Flags().StringVar(&at.mail, "mail-addr", "127.0.0.1:8781", "where the mailbox is shown")
 	c.Flags().StringVar(&at.metrics, "metrics-addr", "127.0.0.1:8789", "where metrics and health are shown")
 	return c
@@ -125,6 +123,9 @@ func (d *dev) prepare(ctx context.Context, dir string) (err error) {
 	d.cfg.Mailbox = filepath.Join(dir, "mail")
 	d.network.Dir = filepath.Join(dir, "network")
 	d.network.Warn = func(what string) { d.log.WarnContext(ctx, what) }
+	if err := os.WriteFile(filepath.Join(dir, networkFile), []byte(d.cfg.PigeonURL+"\n"), 0o600); err != nil {
+		return err
+	}
 	if d.cfg.Ring == nil {
 		if d.cfg.Ring, err = masterKey(filepath.Join(dir, "master.key")); err != nil {
 			return err

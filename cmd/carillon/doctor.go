@@ -13,6 +13,7 @@ import (
 
 	"github.com/carillonhq/carillon/adapters/sandbox"
 	"github.com/carillonhq/carillon/adapters/smtp"
+	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -183,8 +184,12 @@ func (k *kernel) checkWorkers(ctx context.Context) (string, error) {
 
 // manifest starts a plugin, be it for a platform or for models.
 func (k *kernel) manifest(ctx context.Context, id string) (social.Manifest, error) {
-	if p, err := k.plugins.Platform(ctx, id); err == nil {
+	p, err := k.plugins.Platform(ctx, id)
+	if err == nil {
 		return p.Manifest(), nil
+	}
+	if !fault.Is(err, fault.NotFound) {
+		return social.Manifest{}, err
 	}
 	v, err := k.plugins.Vendor(ctx, id)
 	if err != nil {

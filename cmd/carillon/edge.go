@@ -29,7 +29,7 @@ func (k *kernel) followEdge(ctx context.Context) {
 // and then although nothing was heard, until ctx is done.
 func (k *kernel) keep(ctx context.Context, what string, read func(context.Context) error, listen func(context.Context, func()) error) {
 	changed := make(chan struct{}, 1)
-	go k.listenFor(ctx, what, changed, listen)
+	go k.listenFor(ctx, what, changed, listen, nil)
 	tick := time.NewTicker(edgeEvery)
 	defer tick.Stop()
 	for {
@@ -45,8 +45,9 @@ func (k *kernel) keep(ctx context.Context, what string, read func(context.Contex
 	}
 }
 
-// listenFor passes notifications on, and begins anew when the database was away.
-func (k *kernel) listenFor(ctx context.Context, what string, changed chan<- struct{}, listen func(context.Context, func()) error) {
+// listenFor passes notifications on, and begins anew when the database was away,
+// after looking at what after looks at, if that is not nil.
+func (k *kernel) listenFor(ctx context.Context, what string, changed chan<- struct{}, listen func(context.Context, func()) error, after func(context.Context)) {
 	for ctx.Err() == nil {
 		err := listen(ctx, func() {
 			select {
@@ -60,6 +61,9 @@ func (k *kernel) listenFor(ctx context.Context, what string, changed chan<- stru
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):
+			if after != nil {
+				after(ctx)
+			}
 		}
 	}
 }

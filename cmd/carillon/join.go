@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/carillonhq/carillon/adapters/localpg"
 )
@@ -35,11 +36,15 @@ func joinDev(ctx context.Context, cfg *config, out io.Writer) (leave func(), err
 			return leave, err
 		}
 	}
+	network, err := os.ReadFile(filepath.Join(dir, networkFile))
+	if err != nil {
+		return leave, fmt.Errorf("%w: start `carillon dev` once, which writes it", err)
+	}
+	cfg.PigeonURL = cmp.Or(cfg.PigeonURL, strings.TrimSpace(string(network)))
 	db, err := localpg.Start(ctx, localpg.Options{Dir: cluster, Database: "carillon"})
 	if err != nil {
 		return leave, err
 	}
-	cfg.PigeonURL = cmp.Or(cfg.PigeonURL, practiceURL) // it has the practice network
 	cfg.DatabaseURL, cfg.StateDir, cfg.BlobURL = db.URL, dir, "file://"+filepath.Join(dir, "blobs")
 	cfg.LocalPlugins = os.Getenv("CARILLON_PLUGINS_LOCAL") != "refuse"
 	_, err = fmt.Fprintf(out, "DATABASE_URL is not set: this is about `carillon dev` in %s\n", dir)

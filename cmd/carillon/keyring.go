@@ -106,7 +106,7 @@ func (e *env) unwrapped(name, text string, v *kmskeep.Transit) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	var out []string
-	for _, one := range strings.Fields(strings.ReplaceAll(text, ",", " ")) {
+	for _, one := range vault.Entries(text) {
 		number, ciphertext, _ := strings.Cut(one, ":")
 		if strings.HasPrefix(ciphertext, "vault:v") {
 			w, err := v.Parse(ciphertext)

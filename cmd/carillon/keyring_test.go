@@ -38,7 +38,11 @@ func TestKeysAreKeptByVault(t *testing.T) {
 	must(t, err)
 	plain, err := load(map[string]string{"CARILLON_MASTER_KEY": encoded(9)})
 	must(t, err)
-	for name, cfg := range map[string]config{"wrapped": c, "plain": plain} {
+	file := filepath.Join(t.TempDir(), "master.key")
+	must(t, os.WriteFile(file, []byte("# ours, since spring\n"+wrapped+" # now\n"), 0o600))
+	commented, err := load(map[string]string{"CARILLON_MASTER_KEY_FILE": file})
+	must(t, err)
+	for name, cfg := range map[string]config{"wrapped": c, "plain": plain, "with comments": commented} {
 		all, err := cfg.keeper().Keys(t.Context())
 		if err != nil || all.Current != "transit/carillon/1" || cfg.Ring == nil || cfg.Ring.Current() != 1 {
 			t.Errorf("%s: %+v, %v", name, all, err)

@@ -38,3 +38,23 @@ func TestASecondInstallationOfAFolderIsRefused(t *testing.T) {
 	must(t, err)
 	must(t, again.Close())
 }
+
+// A command beside `carillon dev` finds its practice network wherever that listens.
+func TestCommandsFindTheNetworkOfAFolder(t *testing.T) {
+	dir, remove, err := demoDir()
+	must(t, err)
+	t.Cleanup(remove)
+	d, err := openDev(t.Context(), io.Discard, devAddrs{api: "127.0.0.1:0", pigeon: "127.0.0.1:0", mail: "127.0.0.1:0"}, dir)
+	must(t, err)
+	defer d.close()
+	t.Setenv("CARILLON_STATE_DIR", dir)
+	for named, want := range map[string]string{"": d.cfg.PigeonURL, "http://127.0.0.1:1": "http://127.0.0.1:1"} {
+		cfg := config{PigeonURL: named}
+		leave, err := joinDev(t.Context(), &cfg, io.Discard)
+		must(t, err)
+		leave()
+		if cfg.PigeonURL != want {
+			t.Errorf("the network is at %q, want %q", cfg.PigeonURL, want)
+		}
+	}
+}

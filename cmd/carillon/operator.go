@@ -92,13 +92,10 @@ type operators struct {
 }
 
 func withOperators(c *cobra.Command, run func(context.Context, config, operators) error) error {
-	return withDatabase(c, func(ctx context.Context, cfg config, db *postgres.DB) error {
+	return withKeys(c, func(ctx context.Context, cfg config, db *postgres.DB) error {
 		authz, err := casbin.New(db)
 		if err != nil {
 			return err
-		}
-		if cfg.Ring == nil {
-			return errNoMaster()
 		}
 		envelope := vault.NewEnvelope(db.DataKeys(), cfg.keeper(), time.Now)
 		hasher := argon.New(argon.Current())

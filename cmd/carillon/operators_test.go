@@ -79,4 +79,12 @@ func TestOperators(t *testing.T) {
 			t.Errorf("%s: %v\n%s", tc.args, err, said)
 		}
 	}
+
+	t.Setenv("DATABASE_URL", url.Admin)
+	t.Setenv("CARILLON_MASTER_KEY", "")
+	for _, line := range []string{"audit heads", "audit verify", "operator list", "plugin list", "secrets status"} {
+		if said, err := command(t, line); err == nil || !strings.Contains(err.Error(), "CARILLON_MASTER_KEY is not set") {
+			t.Errorf("%s without a master key: %v\n%s", line, err, said)
+		}
+	}
 }

@@ -33,10 +33,7 @@ type safe struct {
 }
 
 func atSafe(c *cobra.Command, run func(context.Context, safe) error) error {
-	return withDatabase(c, func(ctx context.Context, cfg config, db *postgres.DB) error {
-		if cfg.Ring == nil {
-			return errNoMaster()
-		}
+	return withKeys(c, func(ctx context.Context, cfg config, db *postgres.DB) error {
 		return run(ctx, safe{cfg, db, vault.NewEnvelope(db.DataKeys(), cfg.keeper(), time.Now)})
 	})
 }

@@ -71,6 +71,16 @@ func withDatabase(c *cobra.Command, run func(context.Context, config, *postgres.
 	return run(c.Context(), cfg, db)
 }
 
+// withKeys is withDatabase for a command that needs the master keys too.
+func withKeys(c *cobra.Command, run func(context.Context, config, *postgres.DB) error) error {
+	return withDatabase(c, func(ctx context.Context, cfg config, db *postgres.DB) error {
+		if cfg.Ring == nil {
+			return errNoMaster()
+		}
+		return run(ctx, cfg, db)
+	})
+}
+
 // serve answers requests and streams until ctx is done, then lets those under
 // way finish.
 func (k *kernel) serve(ctx context.Context) error {

@@ -136,7 +136,7 @@ func (k *kernel) work(ctx context.Context, w worker) error {
 	g.Go(func() error { k.followHosts(ctx); return nil })
 	g.Go(func() error { k.seal(ctx); return nil })
 	g.Go(func() error { k.expire(ctx); return nil })
-	g.Go(func() error { k.listen(ctx, w.wake); return nil })
+	g.Go(func() error { k.listenFor(ctx, "what is due", w.wake, k.db.ListenDue, k.sameDatabase); return nil })
 	g.Go(func() error {
 		// Its context ends with the process, not with the signal: jobs under
 		// way are waited for below.
@@ -150,26 +150,6 @@ func (k *kernel) work(ctx context.Context, w worker) error {
 	})
 	k.log.InfoContext(ctx, "working", "holder", holder(), "slots", k.cfg.Slots)
 	return g.Wait()
-}
-
-// listen passes notifications on, and begins anew when the database was away.
-func (k *kernel) listen(ctx context.Context, wake chan<- struct{}) {
-	for ctx.Err() == nil {
-		err := k.db.ListenDue(ctx, func() {
-			select {
-			case wake <- struct{}{}:
-			default: // it is about to look anyway
-			}
-		})
-		if ctx.Err() == nil {
-			k.log.WarnContext(ctx, "not listening", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-			k.sameDatabase(ctx)
-		}
-	}
 }
 
 // sameDatabase looks whether the database that was away came back as it was.

@@ -12170,7 +12170,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/access-grants", Operation: "ListAccessGrants", Handler: wrapper.ListAccessGrants, Action: "access.read", Bodyless: true, Query: []string{"limit", "cursor"},
 		},
 		{
-			Method: "POST", Path: "/access-grants", Operation: "GrantAccess", Handler: wrapper.GrantAccess, Action: "access.grant", StepUp: true, NoImpersonation: true, Keyed: true,
+			Method: "POST", Path: "/access-grants", Operation: "GrantAccess", Handler: wrapper.GrantAccess, Action: "access.grant", StepUp: true, NoImpersonation: true, Keyed: true, Location: "/access-grants",
 		},
 		{
 			Method: "POST", Path: "/access-grants/{access}:approve", Operation: "ApproveAccess", Handler: wrapper.ApproveAccess, Action: "access.grant", NoImpersonation: true, Bodyless: true, IDs: map[string]string{"access": "acg"},
@@ -12188,7 +12188,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/api-keys", Operation: "ListKeys", Handler: wrapper.ListKeys, Action: "key.read", Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/api-keys", Operation: "CreateKey", Handler: wrapper.CreateKey, Action: "key.manage", StepUp: true, NoImpersonation: true, Location: "/api-keys/{key.id}",
+			Method: "POST", Path: "/api-keys", Operation: "CreateKey", Handler: wrapper.CreateKey, Action: "key.manage", StepUp: true, NoImpersonation: true, Location: "/api-keys",
 		},
 		{
 			Method: "DELETE", Path: "/api-keys/{key}", Operation: "RevokeKey", Handler: wrapper.RevokeKey, Action: "key.manage", NoImpersonation: true, Bodyless: true, IDs: map[string]string{"key": "key"},
@@ -12230,7 +12230,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/auth/providers/{provider}:finish", Operation: "FinishProvider", Handler: wrapper.FinishProvider, Public: "the provider's answer is the proof", Cookie: true, Rate: "refresh", IDs: map[string]string{},
 		},
 		{
-			Method: "POST", Path: "/auth/providers/{provider}:start", Operation: "StartProvider", Handler: wrapper.StartProvider, Public: "whoever comes back has to prove who they are", Cookie: true, Rate: "refresh", Bodyless: true, IDs: map[string]string{}, Location: "/auth/providers/{provider}:finish",
+			Method: "POST", Path: "/auth/providers/{provider}:start", Operation: "StartProvider", Handler: wrapper.StartProvider, Public: "whoever comes back has to prove who they are", Cookie: true, Rate: "refresh", Bodyless: true, IDs: map[string]string{}, Location: "none",
 		},
 		{
 			Method: "POST", Path: "/auth/refresh", Operation: "RefreshSession", Handler: wrapper.RefreshSession, Public: "the refresh token is the proof", Cookie: true, Rate: "refresh",
@@ -12248,7 +12248,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/auth/step-up/providers/{provider}:finish", Operation: "FinishProviderStepUp", Handler: wrapper.FinishProviderStepUp, Session: true, Cookie: true, Rate: "refresh", IDs: map[string]string{},
 		},
 		{
-			Method: "POST", Path: "/auth/step-up/providers/{provider}:start", Operation: "StartProviderStepUp", Handler: wrapper.StartProviderStepUp, Session: true, Cookie: true, Rate: "refresh", Bodyless: true, IDs: map[string]string{}, Location: "/auth/step-up/providers/{provider}:finish",
+			Method: "POST", Path: "/auth/step-up/providers/{provider}:start", Operation: "StartProviderStepUp", Handler: wrapper.StartProviderStepUp, Session: true, Cookie: true, Rate: "refresh", Bodyless: true, IDs: map[string]string{}, Location: "none",
 		},
 		{
 			Method: "POST", Path: "/auth/step-up:begin", Operation: "AskStepUp", Handler: wrapper.AskStepUp, Session: true, Bodyless: true,
@@ -12269,7 +12269,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "DELETE", Path: "/brand/pictures/{picture}", Operation: "RemoveBrandPicture", Handler: wrapper.RemoveBrandPicture, Action: "brand.manage", Bodyless: true, IDs: map[string]string{},
 		},
 		{
-			Method: "PUT", Path: "/brand/pictures/{picture}", Operation: "SetBrandPicture", Handler: wrapper.SetBrandPicture, Action: "brand.manage", Stream: true, Rate: "upload", IDs: map[string]string{},
+			Method: "PUT", Path: "/brand/pictures/{picture}", Operation: "SetBrandPicture", Handler: wrapper.SetBrandPicture, Action: "brand.manage", Stream: true, Most: 1048576, Rate: "upload", IDs: map[string]string{},
 		},
 		{
 			Method: "POST", Path: "/brand/sender:check", Operation: "CheckSender", Handler: wrapper.CheckSender, Action: "brand.manage", Rate: "ask",
@@ -12341,7 +12341,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/exports/{export}", Operation: "GetExport", Handler: wrapper.GetExport, Action: "tenant.export", NoImpersonation: true, Bodyless: true, IDs: map[string]string{"export": "exp"},
 		},
 		{
-			Method: "POST", Path: "/exports/{export}:link", Operation: "LinkExport", Handler: wrapper.LinkExport, Action: "tenant.export", StepUp: true, NoImpersonation: true, Bodyless: true, IDs: map[string]string{"export": "exp"},
+			Method: "POST", Path: "/exports/{export}:link", Operation: "LinkExport", Handler: wrapper.LinkExport, Action: "tenant.export", StepUp: true, NoImpersonation: true, Bodyless: true, IDs: map[string]string{"export": "exp"}, Location: "/exports/{export}",
 		},
 		{
 			Method: "GET", Path: "/exports:download", Operation: "DownloadExport", Handler: wrapper.DownloadExport, Public: "the token in the address is the proof", Bodyless: true, Query: []string{"token"},
@@ -12353,7 +12353,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/invitations", Operation: "ListInvitations", Handler: wrapper.ListInvitations, Action: "member.read", Bodyless: true, Query: []string{"limit", "cursor"},
 		},
 		{
-			Method: "POST", Path: "/invitations", Operation: "CreateInvitation", Handler: wrapper.CreateInvitation, Action: "member.manage", Keyed: true,
+			Method: "POST", Path: "/invitations", Operation: "CreateInvitation", Handler: wrapper.CreateInvitation, Action: "member.manage", Keyed: true, Location: "/invitations",
 		},
 		{
 			Method: "DELETE", Path: "/invitations/{invitation}", Operation: "RevokeInvitation", Handler: wrapper.RevokeInvitation, Action: "member.manage", Bodyless: true, IDs: map[string]string{"invitation": "inv"},
@@ -12392,10 +12392,10 @@ func Routes(si ServerInterface) []Route {
 			Method: "POST", Path: "/me/identities:finish", Operation: "FinishIdentity", Handler: wrapper.FinishIdentity, Session: true, Cookie: true, Rate: "refresh",
 		},
 		{
-			Method: "POST", Path: "/me/identities:start", Operation: "StartIdentity", Handler: wrapper.StartIdentity, Session: true, StepUp: true, Cookie: true, Rate: "refresh", Location: "/me/identities:finish",
+			Method: "POST", Path: "/me/identities:start", Operation: "StartIdentity", Handler: wrapper.StartIdentity, Session: true, StepUp: true, Cookie: true, Rate: "refresh", Location: "none",
 		},
 		{
-			Method: "POST", Path: "/me/passkeys", Operation: "AddPasskey", Handler: wrapper.AddPasskey, Session: true, StepUp: true, Location: "/me/passkeys/{passkey.id}",
+			Method: "POST", Path: "/me/passkeys", Operation: "AddPasskey", Handler: wrapper.AddPasskey, Session: true, StepUp: true, Location: "/me/factors",
 		},
 		{
 			Method: "DELETE", Path: "/me/passkeys/{passkey}", Operation: "RemovePasskey", Handler: wrapper.RemovePasskey, Session: true, StepUp: true, Bodyless: true, IDs: map[string]string{"passkey": "pky"},
@@ -12437,7 +12437,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "DELETE", Path: "/me/totp", Operation: "RemoveTotp", Handler: wrapper.RemoveTotp, Session: true, StepUp: true, Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/me/totp", Operation: "EnrolTotp", Handler: wrapper.EnrolTotp, Session: true, StepUp: true, Bodyless: true, Location: "/me/totp",
+			Method: "POST", Path: "/me/totp", Operation: "EnrolTotp", Handler: wrapper.EnrolTotp, Session: true, StepUp: true, Bodyless: true, Location: "none",
 		},
 		{
 			Method: "POST", Path: "/me/totp:confirm", Operation: "ConfirmTotp", Handler: wrapper.ConfirmTotp, Session: true, StepUp: true, Rate: "sign_in",
@@ -12446,7 +12446,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/media", Operation: "ListMedia", Handler: wrapper.ListMedia, Action: "media.read", Bodyless: true, Query: []string{"limit", "cursor"},
 		},
 		{
-			Method: "POST", Path: "/media", Operation: "UploadMedia", Handler: wrapper.UploadMedia, Action: "media.upload", Stream: true, Rate: "upload", Query: []string{"alt", "name"},
+			Method: "POST", Path: "/media", Operation: "UploadMedia", Handler: wrapper.UploadMedia, Action: "media.upload", Stream: true, Rate: "upload", Query: []string{"alt", "name"}, Texts: []string{"alt"},
 		},
 		{
 			Method: "DELETE", Path: "/media/{media}", Operation: "DeleteMedia", Handler: wrapper.DeleteMedia, Action: "media.manage", Bodyless: true, IDs: map[string]string{"media": "med"}, Query: []string{"force"},
@@ -12464,7 +12464,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/members", Operation: "ListMembers", Handler: wrapper.ListMembers, Action: "member.read", Bodyless: true, Query: []string{"limit", "cursor"},
 		},
 		{
-			Method: "POST", Path: "/members", Operation: "AddMember", Handler: wrapper.AddMember, Action: "member.manage", Keyed: true, Location: "/members/{user_id}",
+			Method: "POST", Path: "/members", Operation: "AddMember", Handler: wrapper.AddMember, Action: "member.manage", Keyed: true, Location: "/members",
 		},
 		{
 			Method: "DELETE", Path: "/members/{user}", Operation: "RemoveMember", Handler: wrapper.RemoveMember, Action: "member.manage", Bodyless: true, IDs: map[string]string{"user": "usr"},
@@ -12491,7 +12491,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/operator/blocks", Operation: "ListBlocks", Handler: wrapper.ListBlocks, Operator: true, Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/operator/blocks", Operation: "AddBlock", Handler: wrapper.AddBlock, Operator: true,
+			Method: "POST", Path: "/operator/blocks", Operation: "AddBlock", Handler: wrapper.AddBlock, Operator: true, Location: "/operator/blocks",
 		},
 		{
 			Method: "DELETE", Path: "/operator/blocks/{block}", Operation: "DropBlock", Handler: wrapper.DropBlock, Operator: true, Bodyless: true, IDs: map[string]string{"block": "blk"},
@@ -12506,7 +12506,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "PUT", Path: "/operator/flags/{flag}", Operation: "SetFlag", Handler: wrapper.SetFlag, Operator: true, IDs: map[string]string{},
 		},
 		{
-			Method: "POST", Path: "/operator/impersonations", Operation: "Impersonate", Handler: wrapper.Impersonate, Operator: true,
+			Method: "POST", Path: "/operator/impersonations", Operation: "Impersonate", Handler: wrapper.Impersonate, Operator: true, Location: "none",
 		},
 		{
 			Method: "DELETE", Path: "/operator/impersonations/{impersonation}", Operation: "EndImpersonation", Handler: wrapper.EndImpersonation, Operator: true, Bodyless: true, IDs: map[string]string{"impersonation": "imp"},
@@ -12569,7 +12569,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/plugin-keys", Operation: "ListPluginKeys", Handler: wrapper.ListPluginKeys, Action: "plugin.manage", Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/plugin-keys", Operation: "TrustPluginKey", Handler: wrapper.TrustPluginKey, Action: "plugin.manage", StepUp: true,
+			Method: "POST", Path: "/plugin-keys", Operation: "TrustPluginKey", Handler: wrapper.TrustPluginKey, Action: "plugin.manage", StepUp: true, Location: "/plugin-keys",
 		},
 		{
 			Method: "DELETE", Path: "/plugin-keys/{plugin_key}", Operation: "DistrustPluginKey", Handler: wrapper.DistrustPluginKey, Action: "plugin.manage", Bodyless: true, IDs: map[string]string{},
@@ -12578,7 +12578,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/plugins", Operation: "ListPlugins", Handler: wrapper.ListPlugins, Action: "plugin.read", Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/plugins", Operation: "AddPlugin", Handler: wrapper.AddPlugin, Action: "plugin.manage", Stream: true, Rate: "upload", Query: []string{"channel"}, Enums: map[string][]string{"channel": {"pinned", "stable", "latest"}},
+			Method: "POST", Path: "/plugins", Operation: "AddPlugin", Handler: wrapper.AddPlugin, Action: "plugin.manage", Stream: true, Most: 67108864, Rate: "upload", Query: []string{"channel"}, Enums: map[string][]string{"channel": {"pinned", "stable", "latest"}},
 		},
 		{
 			Method: "DELETE", Path: "/plugins/{plugin}", Operation: "RemovePlugin", Handler: wrapper.RemovePlugin, Action: "plugin.manage", Bodyless: true, IDs: map[string]string{},
@@ -12668,7 +12668,7 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/roles", Operation: "ListRoles", Handler: wrapper.ListRoles, Action: "member.read", Bodyless: true,
 		},
 		{
-			Method: "POST", Path: "/roles", Operation: "CreateRole", Handler: wrapper.CreateRole, Action: "role.manage", Keyed: true, Location: "/roles/{name}",
+			Method: "POST", Path: "/roles", Operation: "CreateRole", Handler: wrapper.CreateRole, Action: "role.manage", Keyed: true, Location: "/roles",
 		},
 		{
 			Method: "DELETE", Path: "/roles/{role}", Operation: "DeleteRole", Handler: wrapper.DeleteRole, Action: "role.manage", Bodyless: true, IDs: map[string]string{}, Query: []string{"reassign_to"},
@@ -12692,10 +12692,10 @@ func Routes(si ServerInterface) []Route {
 			Method: "GET", Path: "/tenants/{tenant}/children", Operation: "ListChildTenants", Handler: wrapper.ListChildTenants, Action: "tenant.read", Bodyless: true, IDs: map[string]string{"tenant": "ten"}, Query: []string{"limit", "cursor"},
 		},
 		{
-			Method: "POST", Path: "/tenants/{tenant}/children", Operation: "CreateChildTenant", Handler: wrapper.CreateChildTenant, Action: "tenant.create_child", Keyed: true, IDs: map[string]string{"tenant": "ten"}, Location: "/tenants/{id}",
+			Method: "POST", Path: "/tenants/{tenant}/children", Operation: "CreateChildTenant", Handler: wrapper.CreateChildTenant, Action: "tenant.create_child", Keyed: true, IDs: map[string]string{"tenant": "ten"}, Location: "/tenants/{tenant}/children",
 		},
 		{
-			Method: "POST", Path: "/tenants/{tenant}/children/{child}:request-access", Operation: "RequestAccess", Handler: wrapper.RequestAccess, Action: "access.request", NoImpersonation: true, Keyed: true, IDs: map[string]string{"tenant": "ten", "child": "ten"}, Location: "/access-grants/{id}",
+			Method: "POST", Path: "/tenants/{tenant}/children/{child}:request-access", Operation: "RequestAccess", Handler: wrapper.RequestAccess, Action: "access.request", NoImpersonation: true, Keyed: true, IDs: map[string]string{"tenant": "ten", "child": "ten"}, Location: "/access-grants:received",
 		},
 		{
 			Method: "POST", Path: "/tenants/{tenant}/children/{child}:resume", Operation: "ResumeTenant", Handler: wrapper.ResumeTenant, Action: "tenant.suspend", Bodyless: true, IDs: map[string]string{"tenant": "ten", "child": "ten"},

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -38,19 +37,19 @@ func main() {
 	check(os.WriteFile(flag.Arg(1), append(out, '\n'), 0o644))
 }
 
-// locate says of every 201 what the server does for every one: where what was
-// made is.
+// locate says of every 201 what the server does for each whose x-location is not
+// "none": where what was made can be fetched.
 func locate(paths map[string]any) {
 	for _, item := range paths {
 		for _, op := range item.(map[string]any) {
 			op, _ := op.(map[string]any)
 			responses, _ := op["responses"].(map[string]any)
 			made, ok := responses["201"].(map[string]any)
-			if !ok {
+			if !ok || op["x-location"] == "none" {
 				continue
 			}
 			made["headers"] = map[string]any{"Location": map[string]any{
-				"description": "Where it is.", "schema": map[string]any{"type": "string"},
+				"description": "Where it can be fetched, by itself or in a list.", "schema": map[string]any{"type": "string"},
 			}}
 		}
 	}
@@ -71,9 +70,6 @@ func tag(schema, schemas map[string]any) {
 	for name, p := range properties {
 		property := p.(map[string]any)
 		rules := rulesOf(property)
-		if name == "password" || name == "current" { // any character makes one stronger
-			rules = slices.DeleteFunc(rules, func(r string) bool { return r == "line" || r == "text" })
-		}
 		if !required[name] && len(rules) > 0 {
 			rules = append([]string{"omitempty"}, rules...)
 		}
@@ -113,7 +109,7 @@ func rulesOf(s map[string]any) (rules []string) {
 	if s["format"] == "email" {
 		rules = append(rules, "email")
 	}
-	if most, ok := s["maxLength"].(int); ok {
+	if most, ok := s["maxLength"].(int); ok && s["x-secret"] != true { // any character makes one stronger
 		rules = append(rules, kindOf(most))
 	}
 	if values, ok := s["enum"].([]any); ok {

@@ -29,19 +29,21 @@ type Route struct {
 	Keyed       bool              // takes an Idempotency-Key
 	Bodyless    bool              // takes no body
 	Stream      bool              // reads its body as it arrives
+	Most        int64             // of a stream, in bytes; zero: what this installation takes of an upload
 	Ticket      bool              // may be opened with ?ticket=
 	Rate        string            // which limiter: "sign_in", "ask", "refresh", "upload", or by method
 	Idempotency string            // "required", or optional
 	IfMatch     string            // "required", or optional
 	IDs         map[string]string // path parameters that are names, with their prefix
 	Query       []string          // the query parameters it knows
+	Texts       []string          // those of them that may have several lines
 	// Enums are the values that query parameters may have, of those that list them.
 	Enums map[string][]string
 	// QueryIDs are the query parameters that are names, with their prefix, and
 	// Patterns what others must look like, as regular expressions.
 	QueryIDs, Patterns map[string]string
-	// Location is where what the operation made is found, with members of the
-	// answer in braces; empty: at its own path, by its id.
+	// Location is where what the operation made can be fetched, with members of
+	// the answer in braces; empty: at its own path, by its id; "none": nowhere.
 	Location string
 }
 
