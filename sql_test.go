@@ -24,27 +24,23 @@ var statements = map[string]int{
 // computed are the parts of statements that are not written down as they are,
 // each with the reason why nobody outside has a say in them.
 var computed = map[string]string{
-	"sealed.go Older: ctx":                       "a column or table of the sealed things that the program lists, see sealed.go",
-	"sealed.go Replace: c.set":                   "a column or table of the sealed things that the program lists, see sealed.go",
-	"sealed.go older: c.box":                     "a column or table of the sealed things that the program lists, see sealed.go",
-	"sealed.go older: c.from":                    "a column or table of the sealed things that the program lists, see sealed.go",
-	"sealed.go older: c.place":                   "a column or table of the sealed things that the program lists, see sealed.go",
-	"sealed.go older: c.row":                     "a column or table of the sealed things that the program lists, see sealed.go",
-	"batched.go CopyFrom: table":                 "River's own tables, named in its source and quoted",
-	"batched.go CopyFrom: columns":               "River's own columns, named in its source and quoted",
-	"erasures.go Of: erasure.ErrNotFound":        "what a row that is not there is called",
-	"export_rows.go Page: ctx":                   "a table and its key by the catalog, quoted; what it compares with are arguments",
-	"export_rows.go Page: k.table":               "likewise",
-	"export_rows.go Page: after":                 "likewise: how many columns there are",
-	"export_rows.go Page: limit":                 "likewise",
-	"media_uses.go Lock: media.ErrNotFound":      "what a row that is not there is called",
-	"plugins_tx.go Plugin: catalog.ErrNotFound":  "what a row that is not there is called",
-	"plugins_tx.go Version: catalog.ErrNotFound": "what a row that is not there is called",
-	"migrate.go setUpRoles: o.AppPassword":       "the installation's own; a role's password can be no argument, so it is quoted",
-	"migrate.go setUpRoles: o.SystemPassword":    "the installation's own; a role's password can be no argument, so it is quoted",
-	"post_lists.go Posts: f":                     "says which conditions there are; what it compares with are arguments",
-	"post_lists.go Calendar: f":                  "says which conditions there are; what it compares with are arguments",
-	"work.go telling: tx.later.tell":             "how many rows there are; what is in them are arguments",
+	"sealed.go Older: ctx":                    "a column or table of the sealed things that the program lists, see sealed.go",
+	"sealed.go Replace: c.set":                "a column or table of the sealed things that the program lists, see sealed.go",
+	"sealed.go older: c.box":                  "a column or table of the sealed things that the program lists, see sealed.go",
+	"sealed.go older: c.from":                 "a column or table of the sealed things that the program lists, see sealed.go",
+	"sealed.go older: c.place":                "a column or table of the sealed things that the program lists, see sealed.go",
+	"sealed.go older: c.row":                  "a column or table of the sealed things that the program lists, see sealed.go",
+	"batched.go CopyFrom: table":              "River's own tables, named in its source and quoted",
+	"batched.go CopyFrom: columns":            "River's own columns, named in its source and quoted",
+	"export_rows.go Page: ctx":                "a table and its key by the catalog, quoted; what it compares with are arguments",
+	"export_rows.go Page: k.table":            "likewise",
+	"export_rows.go Page: after":              "likewise: how many columns there are",
+	"export_rows.go Page: limit":              "likewise",
+	"migrate.go setUpRoles: o.AppPassword":    "the installation's own; a role's password can be no argument, so it is quoted",
+	"migrate.go setUpRoles: o.SystemPassword": "the installation's own; a role's password can be no argument, so it is quoted",
+	"post_lists.go Posts: f":                  "says which conditions there are; what it compares with are arguments",
+	"post_lists.go Calendar: f":               "says which conditions there are; what it compares with are arguments",
+	"work.go telling: tx.later.tell":          "how many rows there are; what is in them are arguments",
 }
 
 // A statement is written in the source. What somebody sent is an argument of it
@@ -78,7 +74,7 @@ type sqlLint struct {
 	fset      *token.FileSet
 	constant  map[string]bool // names of the package's own constants and variables
 	functions []*sqlFunction
-	takes     map[string][]int // see statements
+	takes     map[string][]int // see statements; methods begin with a dot
 }
 
 type sqlFunction struct {
@@ -92,7 +88,7 @@ func readSQL(t *testing.T, dir string) *sqlLint {
 	t.Helper()
 	l := &sqlLint{fset: token.NewFileSet(), constant: map[string]bool{}, takes: map[string][]int{}}
 	for name, at := range statements {
-		l.takes[name] = []int{at}
+		l.takes["."+name] = []int{at}
 	}
 	files, err := filepath.Glob(dir + "/*.go")
 	if err != nil || len(files) == 0 {
@@ -188,7 +184,7 @@ func (l *sqlLint) texts(fn *sqlFunction, visit func(ast.Expr)) {
 			if x, ok := f.X.(*ast.Ident); ok && (x.Name == "strings" || x.Name == "slices" || x.Name == "errors") {
 				return true
 			}
-			name = f.Sel.Name
+			name = "." + f.Sel.Name
 		case *ast.Ident:
 			name = f.Name
 		}
@@ -201,12 +197,20 @@ func (l *sqlLint) texts(fn *sqlFunction, visit func(ast.Expr)) {
 	})
 }
 
+// name is what calls of fn look like: a method is not the function of that name.
+func (fn *sqlFunction) name() string {
+	if fn.decl.Recv != nil {
+		return "." + fn.decl.Name.Name
+	}
+	return fn.decl.Name.Name
+}
+
 // passesOn reports whether fn was found to take the text of a statement.
 func (l *sqlLint) passesOn(fn *sqlFunction) (found bool) {
 	l.texts(fn, func(e ast.Expr) {
 		ast.Inspect(e, func(n ast.Node) bool {
 			if id, ok := n.(*ast.Ident); ok {
-				name := fn.decl.Name.Name
+				name := fn.name()
 				if at, is := fn.params[id.Name]; is && !slices.Contains(l.takes[name], at) {
 					l.takes[name] = append(l.takes[name], at)
 					found = true
@@ -262,7 +266,7 @@ func (l *sqlLint) odd(fn *sqlFunction, e ast.Expr, seen map[string]bool) (all []
 			return each(from...)
 		}
 		at, param := fn.params[e.Name]
-		if param && slices.Contains(l.takes[fn.decl.Name.Name], at) || !param && (l.constant[e.Name] || e.Name == "nil") {
+		if param && slices.Contains(l.takes[fn.name()], at) || !param && (l.constant[e.Name] || e.Name == "nil") {
 			return nil
 		}
 	}
@@ -282,7 +286,7 @@ func TestComputedStatementsAreSeen(t *testing.T) {
 		`var b strings.Builder; tx.Query(ctx, b.String(), "")`: 0, // what is written to b is not followed: nobody uses one
 		`tx.Exec(ctx, strings.Join(names, " and "))`:           1,
 	} {
-		l := &sqlLint{fset: token.NewFileSet(), constant: map[string]bool{"known": true}, takes: map[string][]int{"NewRaw": {0}, "Where": {0}, "Exec": {1}, "Query": {1}}}
+		l := &sqlLint{fset: token.NewFileSet(), constant: map[string]bool{"known": true}, takes: map[string][]int{".NewRaw": {0}, ".Where": {0}, ".Exec": {1}, ".Query": {1}}}
 		f, err := parser.ParseFile(l.fset, "x.go", "package x; func f(ctx, unused, name, names any) { "+source+" }", 0)
 		if err != nil {
 			t.Fatal(source, err)

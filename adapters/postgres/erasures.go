@@ -43,13 +43,14 @@ type erasureRow struct {
 	Stage   string     `bun:"stage"`
 	Rows    int64      `bun:"rows"`
 	Files   int64      `bun:"files"`
+	Lease   *time.Time `bun:"leased_until"`
 	EndedAt *time.Time `bun:"ended_at"`
 }
 
 func (r *erasureRow) erasure() *erasure.Erasure {
 	return &erasure.Erasure{
 		ID: erasure.ID(r.ID), About: tenants.ID(r.About), Above: tenants.ID(r.Above), Covers: as[tenants.ID](r.Covers), State: erasure.State(r.State),
-		AskedBy: tenants.UserID(r.AskedBy), AskedAt: r.AskedAt.UTC(), DueAt: r.DueAt.UTC(), Stage: r.Stage, Rows: r.Rows, Files: r.Files, EndedAt: moment(r.EndedAt).UTC(),
+		AskedBy: tenants.UserID(r.AskedBy), AskedAt: r.AskedAt.UTC(), DueAt: r.DueAt.UTC(), Lease: moment(r.Lease), Stage: r.Stage, Rows: r.Rows, Files: r.Files, EndedAt: moment(r.EndedAt).UTC(),
 	}
 }
 
@@ -149,9 +150,10 @@ func (s erasureStore) Take(ctx context.Context, ttl time.Duration) (e *erasure.E
 
 func (s erasureStore) Progress(ctx context.Context, e *erasure.Erasure, ttl time.Duration) error {
 	return s.db.system(ctx, pathErase, func(ctx context.Context, tx tx) error {
-		res, err := tx.NewRaw(`update erasures set stage = ?, rows = ?, files = ?, leased_until = now() + ? * interval '1 second' where id = ? and state = 'running'`,
-			e.Stage, e.Rows, e.Files, ttl.Seconds(), string(e.ID)).Exec(ctx)
-		return hit(res, err, erasure.ErrLost)
+		err := tx.NewRaw(`update erasures set stage = ?, rows = ?, files = ?, leased_until = clock_timestamp() + ? * interval '1 second'
+			where id = ? and state = 'running' and leased_until = ? returning leased_until`,
+			e.Stage, e.Rows, e.Files, ttl.Seconds(), string(e.ID), e.Lease).Scan(ctx, &e.Lease)
+		return one(err, erasure.ErrLost)
 	})
 }
 
@@ -177,7 +179,13 @@ func (s erasureStore) Tombstone(ctx context.Context, above tenants.ID, entry aud
 			books = append(books, above)
 		}
 		for _, b := range books {
-			if err := tx.recordIn(ctx, b, entry); err != nil {
+			var there bool
+			err := tx.NewRaw("select exists (select from audit_entries where tenant_id = ? and action = ? and subject = ? and detail ->> 'erasure' = ?)",
+				string(b), entry.Action, entry.Subject, entry.Detail["erasure"]).Scan(ctx, &there)
+			if err == nil && !there {
+				err = tx.recordIn(ctx, b, entry)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -187,8 +195,8 @@ func (s erasureStore) Tombstone(ctx context.Context, above tenants.ID, entry aud
 
 func (s erasureStore) Finish(ctx context.Context, e *erasure.Erasure) error {
 	return s.db.system(ctx, pathErase, func(ctx context.Context, tx tx) error {
-		res, err := tx.NewRaw(`update erasures set state = 'done', stage = '', asked_by = '', rows = ?, files = ?, leased_until = null, ended_at = now() where id = ? and state = 'running'`,
-			e.Rows, e.Files, string(e.ID)).Exec(ctx)
+		res, err := tx.NewRaw(`update erasures set state = 'done', stage = '', asked_by = '', rows = ?, files = ?, leased_until = null, ended_at = now()
+			where id = ? and state = 'running' and leased_until = ?`, e.Rows, e.Files, string(e.ID), e.Lease).Exec(ctx)
 		return hit(res, err, erasure.ErrLost)
 	})
 }

@@ -197,10 +197,37 @@ func TestAnErasureOutlivesItsWorkers(t *testing.T) {
 		}
 	}
 	left(t, blobs, files...)
-	stones, err := db.Audit().Entries(t.Context(), postgrestest.Operator, audit.Query{Subject: string(who.Tenant), Action: "tenant.erased", Limit: 5})
-	if err != nil || len(stones) == 0 {
-		t.Errorf("no tombstone: %v", err)
+	for _, tenant := range []tenants.ID{who.Tenant, shop} {
+		stones, err := db.Audit().Entries(t.Context(), postgrestest.Operator, audit.Query{Subject: string(tenant), Action: "tenant.erased", Limit: 5})
+		if err != nil || len(stones) != 1 {
+			t.Errorf("%d tombstones of %s: %v", len(stones), tenant, err)
+		}
 	}
+}
+
+// Who lost the lease hears of it with the next word, and can end nothing.
+func TestAnErasureHasOneWorker(t *testing.T) {
+	db := postgrestest.Open(t)
+	blobs, err := blob.Open(t.Context(), "mem://")
+	must(t, err)
+	who, _, _ := doomed(t, db, blobs)
+	_, err = erasure.New(db.Erasures(), blobs, anybody{}, 0, time.Now).Ask(t.Context(), who, erasure.Wish{Name: "agency of a test", Children: true})
+	must(t, err)
+	slow, err := db.Erasures().Take(t.Context(), time.Minute)
+	must(t, err)
+	must(t, db.Erasures().Progress(t.Context(), slow, time.Minute))
+	postgrestest.Exec(t, db, "update erasures set leased_until = now() - interval '1 second' where about = $1", who.Tenant)
+	next, err := db.Erasures().Take(t.Context(), time.Minute)
+	must(t, err)
+	for what, err := range map[string]error{
+		"goes on": db.Erasures().Progress(t.Context(), slow, time.Minute), "ends it": db.Erasures().Finish(t.Context(), slow),
+	} {
+		if !fault.Is(err, fault.Conflict) {
+			t.Errorf("whoever lost it %s: %v", what, err)
+		}
+	}
+	must(t, db.Erasures().Progress(t.Context(), next, time.Minute))
+	must(t, db.Erasures().Finish(t.Context(), next))
 }
 
 // The door through which rows go opens for nobody who is not to go.

@@ -2,8 +2,6 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"sync"
 	"time"
 
@@ -107,11 +105,7 @@ func (tx tx) export(ctx context.Context, name exports.ID, lock string) (*exports
 	if lock != "" {
 		q = q.For(lock)
 	}
-	err := q.Scan(ctx)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, exports.ErrNotFound()
-	}
-	if err != nil {
+	if err := one(q.Scan(ctx), exports.ErrNotFound); err != nil {
 		return nil, err
 	}
 	return r.export(), nil

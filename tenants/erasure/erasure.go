@@ -54,6 +54,7 @@ type Erasure struct {
 	AskedBy tenants.UserID
 	AskedAt time.Time
 	DueAt   time.Time // from when on it cannot be called off
+	Lease   time.Time // until when whoever is at it may be silent; fences, for no other has the same
 	Stage   string    // what is being removed
 	Rows    int64     // removed so far
 	Files   int64     // likewise

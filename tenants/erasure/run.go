@@ -12,8 +12,10 @@ import (
 const (
 	// leaseFor is how long a worker may be silent before another follows it.
 	leaseFor = 2 * time.Minute
-	// batch is how many rows, or files, go at a time.
+	// batch is how many rows go at a time, and some how many files: a store that
+	// takes a second for each is not silent for long.
 	batch = 500
+	some  = 50
 )
 
 // Run erases what is due, one tenant with all below it at a time, until there
@@ -30,54 +32,49 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// erase destroys the keys of all of them before anything else.
+// erase goes stage by stage through all of them: the keys of every tenant before
+// anything else of any. A worker that follows another begins anew, and finds
+// less to do.
 func (s *Service) erase(ctx context.Context, e *Erasure) error {
-	if err := s.at(ctx, e, "keys"); err != nil {
-		return err
-	}
-	for _, t := range e.Covers {
-		if err := s.store.DropKeys(ctx, t); err != nil {
-			return err
-		}
-	}
-	for _, t := range e.Covers {
-		if err := s.one(ctx, e, t); err != nil {
-			return err
+	for _, stage := range []struct {
+		name string
+		of   func(context.Context, *Erasure, tenants.ID) error
+	}{
+		{"keys", func(ctx context.Context, _ *Erasure, t tenants.ID) error { return s.store.DropKeys(ctx, t) }},
+		{"files", s.files},
+		{"rows", s.rows},
+		{"names", s.bury},
+	} {
+		e.Stage = stage.name
+		for _, t := range e.Covers {
+			if err := s.store.Progress(ctx, e, leaseFor); err != nil {
+				return err
+			}
+			if err := stage.of(ctx, e, t); err != nil {
+				return err
+			}
 		}
 	}
 	e.Stage, e.EndedAt = "", s.now()
 	return s.store.Finish(ctx, e)
 }
 
-func (s *Service) one(ctx context.Context, e *Erasure, t tenants.ID) error {
-	if err := s.files(ctx, e, t); err != nil {
-		return err
-	}
-	if err := s.at(ctx, e, "rows"); err != nil {
-		return err
-	}
+func (s *Service) rows(ctx context.Context, e *Erasure, t tenants.ID) error {
 	for {
 		n, err := s.store.DropRows(ctx, t, batch)
-		if err != nil {
+		if err != nil || n == 0 {
 			return err
-		}
-		if n == 0 {
-			break
 		}
 		e.Rows += n
 		if err := s.store.Progress(ctx, e, leaseFor); err != nil {
 			return err
 		}
 	}
-	return s.bury(ctx, e, t)
 }
 
-// bury puts up the tombstone before the book goes. If a worker dies between
-// the two there are two of them, which say the same.
+// bury puts up the tombstone before anything of the book goes; after a worker
+// that died in between there is one already, and it is right.
 func (s *Service) bury(ctx context.Context, e *Erasure, t tenants.ID) error {
-	if err := s.at(ctx, e, "names"); err != nil {
-		return err
-	}
 	seq, hash, err := s.store.Ended(ctx, t)
 	if err != nil {
 		return err
@@ -99,11 +96,8 @@ func (s *Service) bury(ctx context.Context, e *Erasure, t tenants.ID) error {
 
 // files removes bytes while there are rows that know of them.
 func (s *Service) files(ctx context.Context, e *Erasure, t tenants.ID) error {
-	if err := s.at(ctx, e, "files"); err != nil {
-		return err
-	}
 	for after := ""; ; {
-		keys, last, err := s.store.Files(ctx, t, after, batch)
+		keys, last, err := s.store.Files(ctx, t, after, some)
 		if err != nil || last == "" {
 			return err
 		}
@@ -118,9 +112,4 @@ func (s *Service) files(ctx context.Context, e *Erasure, t tenants.ID) error {
 		}
 		after = last
 	}
-}
-
-func (s *Service) at(ctx context.Context, e *Erasure, stage string) error {
-	e.Stage = stage
-	return s.store.Progress(ctx, e, leaseFor)
 }

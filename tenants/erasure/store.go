@@ -25,7 +25,8 @@ type Store interface {
 	// there is none. It runs from then on, and Covers is all that goes. One
 	// whose tenant somebody opened meanwhile is canceled instead.
 	Take(ctx context.Context, ttl time.Duration) (*Erasure, error)
-	// Progress says how far e is and keeps the lease; ErrLost if it is over.
+	// Progress says how far e is and keeps the lease; ErrLost if somebody else has
+	// it, or it is over.
 	Progress(ctx context.Context, e *Erasure, ttl time.Duration) error
 
 	// DropKeys removes the keys of what a tenant sealed, and its waiting work, but
@@ -41,8 +42,9 @@ type Store interface {
 	Bury(ctx context.Context, tenant tenants.ID, limit int) (done bool, err error)
 	// Ended is where a tenant's book ends, for its tombstone: no link is zero.
 	Ended(ctx context.Context, tenant tenants.ID) (seq int64, hash string, err error)
-	// Tombstone records entry in the books of the tenant above and the operator.
+	// Tombstone records entry in the books of the tenant above and the operator,
+	// unless a book has one of the same subject and erasure already.
 	Tombstone(ctx context.Context, above tenants.ID, entry audit.Entry) error
-	// Finish ends e, which names nobody from then on.
+	// Finish ends e, which names nobody from then on; ErrLost as Progress.
 	Finish(ctx context.Context, e *Erasure) error
 }

@@ -113,6 +113,7 @@ func (w *writer) kind(ctx context.Context, t tenants.ID, kind string) error {
 	}
 	lines := &counted{w: f, sum: sha256.New()}
 	n, err := w.each(ctx, t, kind, func(thing json.RawMessage) error {
+		w.run.e.Rows++
 		_, err := lines.Write(append(thing, '\n'))
 		return err
 	})
@@ -132,7 +133,7 @@ func (w *writer) each(ctx context.Context, t tenants.ID, kind string, do func(js
 			}
 			n++
 		}
-		if err := w.run.wrote(ctx, int64(len(things))); err != nil || next == nil {
+		if err := w.run.say(ctx); err != nil || next == nil {
 			return n, err
 		}
 		after = next

@@ -68,6 +68,7 @@ type run struct {
 	*Service
 	tenant tenants.ID
 	e      *Export
+	whole  *counted // the archive, on its way into the store
 	said   time.Time
 }
 
@@ -82,10 +83,10 @@ func (r *run) write(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	in, out := io.Pipe()
-	whole := &counted{w: out, sum: sha256.New()}
+	r.whole = &counted{w: out, sum: sha256.New()}
 	wrote := make(chan error, 1)
 	go func() {
-		w := &writer{zip: zip.NewWriter(whole), run: r, manifest: Manifest{Format: 1, Export: r.e.ID, CreatedAt: r.e.CreatedAt, Tenants: r.e.Covers}}
+		w := &writer{zip: zip.NewWriter(r.whole), run: r, manifest: Manifest{Format: 1, Export: r.e.ID, CreatedAt: r.e.CreatedAt, Tenants: r.e.Covers}}
 		err := w.all(ctx, kinds)
 		_ = out.CloseWithError(err) // nil is the end
 		wrote <- err
@@ -97,7 +98,7 @@ func (r *run) write(ctx context.Context) error {
 	if werr := <-wrote; err == nil {
 		err = werr
 	}
-	r.e.Bytes, r.e.SHA256 = whole.n, hex.EncodeToString(whole.sum.Sum(nil))
+	r.e.Bytes, r.e.SHA256 = r.whole.n, hex.EncodeToString(r.whole.sum.Sum(nil))
 	return err
 }
 
@@ -117,15 +118,10 @@ func (r *run) at(ctx context.Context, stage string) error {
 	return err
 }
 
-func (r *run) wrote(ctx context.Context, rows int64) error {
-	r.e.Rows += rows
-	return r.say(ctx)
-}
-
 // say says how far it is, now and then, and so keeps the lease.
 func (r *run) say(ctx context.Context) error {
 	if now := r.now(); now.Sub(r.said) >= sayEvery {
-		r.said = now
+		r.said, r.e.Bytes = now, r.whole.n
 		return r.store.Progress(ctx, r.tenant, r.e, leaseFor)
 	}
 	return ctx.Err()
@@ -142,8 +138,7 @@ func (r *run) copy(ctx context.Context, to io.Writer, t tenants.ID, file string)
 	}
 	defer func() { _ = from.Close() }() // it was only read
 	for {
-		n, err := io.CopyN(to, from, 1<<20)
-		r.e.Bytes += n
+		_, err := io.CopyN(to, from, 1<<20)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
