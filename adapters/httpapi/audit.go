@@ -77,16 +77,16 @@ func (s *Server) ExportAudit(ctx context.Context, req api.ExportAuditRequestObje
 	if or(p.Format) == api.Csv {
 		out.mime, out.name, format = "text/csv", "audit.csv", csvOf
 	}
-	life, end := context.WithTimeout(context.WithoutCancel(ctx), downloadTimeout)
-	r, w := io.Pipe()
-	go func() {
-		defer end()
-		buffered := bufio.NewWriterSize(w, 32<<10)
-		err := s.Audit.Export(life, who, q, format(buffered))
-		_ = w.CloseWithError(errors.Join(err, buffered.Flush())) // an answer that ends so is cut off, and seen to be
-	}()
-	out.body = &download{ReadCloser: r, end: end, conn: exchangeOf(ctx).c.Context().Conn()}
-	return out, nil
+	out.body, err = opened(ctx, downloadTimeout, func(life context.Context) (io.ReadCloser, error) {
+		r, w := io.Pipe()
+		go func() {
+			buffered := bufio.NewWriterSize(w, 32<<10)
+			err := s.Audit.Export(life, who, q, format(buffered))
+			_ = w.CloseWithError(errors.Join(err, buffered.Flush())) // an answer that ends so is cut off, and seen to be
+		}()
+		return r, nil
+	})
+	return out, err
 }
 
 // auditFile is an export as an answer. Nothing is read much ahead of the client.

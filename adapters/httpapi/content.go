@@ -36,13 +36,12 @@ func (s *Server) GetMediaContent(ctx context.Context, req api.GetMediaContentReq
 			return nil, err
 		}
 	}
-	life, end := context.WithTimeout(context.WithoutCancel(ctx), downloadTimeout) // it outlives the request's deadline
-	body, err := s.Media.Open(life, who, m.ID, out.from, out.length)
+	out.body, err = opened(ctx, downloadTimeout, func(life context.Context) (io.ReadCloser, error) {
+		return s.Media.Open(life, who, m.ID, out.from, out.length)
+	})
 	if err != nil {
-		end()
 		return nil, err
 	}
-	out.body = &download{ReadCloser: body, end: end, conn: exchangeOf(ctx).c.Context().Conn()}
 	return out, nil
 }
 
@@ -56,7 +55,7 @@ type content struct {
 	size      int64
 	span
 	part bool // of it, rather than all
-	body io.ReadCloser
+	body *download
 }
 
 // VisitGetMediaContentResponse implements api.GetMediaContentResponseObject.
@@ -79,6 +78,18 @@ type download struct {
 	io.ReadCloser
 	end  context.CancelFunc
 	conn net.Conn
+}
+
+// opened is what open answers, as the body of this request's answer: it outlives
+// the request's deadline, and ends after timeout.
+func opened(ctx context.Context, timeout time.Duration, open func(context.Context) (io.ReadCloser, error)) (*download, error) {
+	life, end := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	body, err := open(life)
+	if err != nil {
+		end()
+		return nil, err
+	}
+	return &download{ReadCloser: body, end: end, conn: exchangeOf(ctx).c.Context().Conn()}, nil
 }
 
 func (d *download) Read(p []byte) (int, error) {

@@ -2,14 +2,12 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/carillonhq/carillon/adapters/httpapi/api"
-	"github.com/carillonhq/carillon/core/identity"
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/exports"
@@ -85,16 +83,6 @@ const (
 	archiveTimeout = 12 * time.Hour
 )
 
-// A fetch says who may fetch what. Whether they still may, and are signed in,
-// is read anew.
-type fetch struct {
-	Tenant  tenants.ID         `json:"ten"`
-	User    tenants.UserID     `json:"usr"`
-	Session identity.SessionID `json:"ses"`
-	Export  exports.ID         `json:"exp"`
-	Expires int64              `json:"end"`
-}
-
 const fetchBinding = "archive of an export"
 
 // LinkExport implements POST /exports/{export}:link.
@@ -107,38 +95,31 @@ func (s *Server) LinkExport(ctx context.Context, req api.LinkExportRequestObject
 	if err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(fetch{who.Tenant, who.User, caller(ctx).Session, e.ID, time.Now().Add(linkLife).Unix()})
+	token, err := s.archive.issue(ctx, fetchBinding, who, string(e.ID), linkLife)
 	if err != nil {
 		return nil, err
 	}
 	return api.LinkExport201JSONResponse{
-		Url: s.URL + base + "/exports:download?token=" + s.archive.sign(fetchBinding, string(body)), ExpiresIn: int(linkLife.Seconds()),
+		Url: s.URL + base + "/exports:download?token=" + token, ExpiresIn: int(linkLife.Seconds()),
 	}, nil
 }
 
 // DownloadExport implements GET /exports:download.
 func (s *Server) DownloadExport(ctx context.Context, req api.DownloadExportRequestObject) (api.DownloadExportResponseObject, error) {
-	var f fetch
-	body, ok := s.archive.open(fetchBinding, req.Params.Token)
-	if !ok || json.Unmarshal([]byte(body), &f) != nil || time.Now().Unix() >= f.Expires {
-		return nil, fault.New(fault.Unauthenticated, "export.bad_link", "This address has expired. Ask for another.")
-	}
-	person := identity.Principal{User: f.User, Session: f.Session}
-	if err := s.Auth.StillSignedIn(ctx, person); err != nil {
-		return nil, err
-	}
-	who, err := s.scope(ctx, person, string(f.Tenant))
+	_, who, name, err := s.admit(ctx, s.archive, fetchBinding, req.Params.Token,
+		fault.New(fault.Unauthenticated, "export.bad_link", "This address has expired. Ask for another."))
 	if err != nil {
 		return nil, err
 	}
-	life, end := context.WithTimeout(context.WithoutCancel(ctx), archiveTimeout) // it outlives the request's deadline
-	e, r, err := s.Exports.Open(life, who, f.Export)
+	var e *exports.Export
+	body, err := opened(ctx, archiveTimeout, func(life context.Context) (body io.ReadCloser, err error) {
+		e, body, err = s.Exports.Open(life, who, exports.ID(name))
+		return body, err
+	})
 	if err != nil {
-		end()
 		return nil, err
 	}
-	return &archiveFile{size: e.Bytes, name: string(e.ID) + ".zip", tag: `"` + e.SHA256 + `"`,
-		body: &download{ReadCloser: r, end: end, conn: exchangeOf(ctx).c.Context().Conn()}}, nil
+	return &archiveFile{size: e.Bytes, name: string(e.ID) + ".zip", tag: `"` + e.SHA256 + `"`, body: body}, nil
 }
 
 // archiveFile is an archive as an answer. The server reads the body while it

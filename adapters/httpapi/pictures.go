@@ -59,13 +59,15 @@ func toRecord(r branding.Record) api.SenderRecord {
 // GetThemePicture implements GET /theme/pictures/{address}. The bytes are the
 // kernel's own re-encoding, and still a browser that opens them runs nothing.
 func (s *Server) GetThemePicture(ctx context.Context, req api.GetThemePictureRequestObject) (api.GetThemePictureResponseObject, error) {
-	life, end := context.WithTimeout(context.WithoutCancel(ctx), downloadTimeout) // it outlives the request's deadline
-	pic, body, err := s.Brands.Picture(life, s.hostTenant(exchangeOf(ctx).c), req.Address)
+	var pic *branding.Picture
+	body, err := opened(ctx, downloadTimeout, func(life context.Context) (body io.ReadCloser, err error) {
+		pic, body, err = s.Brands.Picture(life, s.hostTenant(exchangeOf(ctx).c), req.Address)
+		return body, err
+	})
 	if err != nil {
-		end()
 		return nil, err
 	}
-	return &shown{pic, &download{ReadCloser: body, end: end, conn: exchangeOf(ctx).c.Context().Conn()}}, nil
+	return &shown{pic, body}, nil
 }
 
 // shown is a picture of a brand as an answer.

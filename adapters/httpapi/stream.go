@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"net"
 	"time"
@@ -33,15 +32,6 @@ type Stream interface {
 // ticketLife is how long a ticket opens a stream.
 const ticketLife = time.Minute
 
-// A ticket says who may open a stream. What they may see, and whether they are
-// still signed in, is read anew.
-type ticket struct {
-	Tenant  tenants.ID         `json:"ten"`
-	User    tenants.UserID     `json:"usr"`
-	Session identity.SessionID `json:"ses"`
-	Expires int64              `json:"exp"`
-}
-
 const ticketBinding = "event stream"
 
 // CreateStreamTicket implements POST /events/ticket.
@@ -53,27 +43,17 @@ func (s *Server) CreateStreamTicket(ctx context.Context, _ api.CreateStreamTicke
 	if who.Key != "" {
 		return nil, fault.New(fault.Forbidden, "auth.session_required", "This is for a person, not for an API key.")
 	}
-	body, err := json.Marshal(ticket{who.Tenant, who.User, caller(ctx).Session, time.Now().Add(ticketLife).Unix()})
+	ticket, err := s.tickets.issue(ctx, ticketBinding, who, "", ticketLife)
 	if err != nil {
 		return nil, err
 	}
-	return api.CreateStreamTicket201JSONResponse{
-		Ticket: s.tickets.sign(ticketBinding, string(body)), ExpiresIn: int(ticketLife.Seconds()),
-	}, nil
+	return api.CreateStreamTicket201JSONResponse{Ticket: ticket, ExpiresIn: int(ticketLife.Seconds())}, nil
 }
 
 // withTicket lets in who a ticket was given to.
 func (s *surface) withTicket(c *fiber.Ctx) error {
-	var t ticket
-	body, ok := s.tickets.open(ticketBinding, c.Query("ticket"))
-	if !ok || json.Unmarshal([]byte(body), &t) != nil || time.Now().Unix() >= t.Expires {
-		return fault.New(fault.Unauthenticated, "stream.bad_ticket", "This ticket has expired. Ask for another.")
-	}
-	person := identity.Principal{User: t.User, Session: t.Session}
-	if err := s.Auth.StillSignedIn(c.UserContext(), person); err != nil {
-		return err
-	}
-	who, err := s.scope(c.UserContext(), person, string(t.Tenant))
+	person, who, _, err := s.admit(c.UserContext(), s.tickets, ticketBinding, c.Query("ticket"),
+		fault.New(fault.Unauthenticated, "stream.bad_ticket", "This ticket has expired. Ask for another."))
 	if err != nil {
 		return err
 	}
