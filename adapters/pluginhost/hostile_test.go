@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -225,28 +226,29 @@ func fill() string {
 // waits for them.
 func family(size string) string {
 	n, _ := strconv.Atoi(size)
+	var kept []*os.File // nobody waits for the children: each wait would be a thread, and its stack counts
 	for range n {
 		// A program of the system that keeps what it reads, and reads no end.
 		in, out, err := os.Pipe()
 		if err != nil {
 			return err.Error()
 		}
-		pid, err := syscall.ForkExec("/usr/bin/tail", []string{"tail", "-c", strconv.Itoa(32 << 20)}, &syscall.ProcAttr{Files: []uintptr{in.Fd(), 2, 2}})
+		_, err = syscall.ForkExec("/usr/bin/tail", []string{"tail", "-c", strconv.Itoa(32 << 20)}, &syscall.ProcAttr{Files: []uintptr{in.Fd(), 2, 2}})
 		_ = in.Close()
 		if err != nil {
 			return err.Error()
 		}
+		kept = append(kept, out) // it holds on to all of it until its input ends
 		go func() {
-			defer func() { _ = out.Close() }()
 			block := make([]byte, 1<<20)
 			for range 32 {
 				if _, err := out.Write(block); err != nil {
 					return
 				}
 			}
-			_, _ = syscall.Wait4(pid, nil, 0, nil) // it holds on to all of it until its input ends
 		}()
 	}
 	<-time.After(time.Minute)
+	runtime.KeepAlive(kept)
 	return didIt
 }

@@ -66,7 +66,7 @@ func guarded(root string) ([]string, error) {
 // edges are the files of adapters/httpapi that keep somebody out.
 var edges = []string{
 	"guard.go", "realm.go", "cookies.go", "stream.go", "cursor.go", "hosts.go", "precondition.go", "idempotency.go", "limits.go", "body.go",
-	"envelope.go", "framing.go", "exports.go", "factors.go", "permit.go",
+	"envelope.go", "framing.go", "factors.go", "permit.go",
 }
 
 // survey reads the source below root.
