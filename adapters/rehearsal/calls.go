@@ -39,20 +39,37 @@ func (p *Proxy) as(token string) string {
 	return (&url.URL{Scheme: "http", User: url.UserPassword("plugin", token), Host: p.addr}).String()
 }
 
-// lend gives a call a token, so that its requests are told from those of others
-// until end is called.
-func (p *Proxy) lend(c egress.Call) (proxy string, end func()) {
-	token := rand.Text()
-	p.note(func() { p.calls[token] = c })
-	return p.as(token), func() { p.note(func() { delete(p.calls, token) }) }
+// ticket is a call with a token of its own.
+type ticket struct {
+	egress.Call
+	over bool
 }
 
-// whose is the call that a request says it is of, zero if it says none.
-func (p *Proxy) whose(r *http.Request) egress.Call {
+// maxOver is how many calls that are over are still known by their tokens.
+const maxOver = 4096
+
+// lend gives a call a token, so that its requests are told from those of others.
+// What comes with it after end is still known as that call's, and as late.
+func (p *Proxy) lend(c egress.Call) (proxy string, end func()) {
+	token, l := rand.Text(), &ticket{Call: c}
+	p.note(func() { p.calls[token] = l })
+	return p.as(token), func() {
+		p.note(func() {
+			l.over = true
+			if p.over = append(p.over, token); len(p.over) > maxOver {
+				delete(p.calls, p.over[0])
+				p.over = p.over[1:]
+			}
+		})
+	}
+}
+
+// whose is the call that a request says it is of, nil if it says none.
+func (p *Proxy) whose(r *http.Request) *ticket {
 	encoded, _ := strings.CutPrefix(r.Header.Get("Proxy-Authorization"), "Basic ")
 	plain, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
-		return egress.Call{}
+		return nil
 	}
 	_, token, _ := strings.Cut(string(plain), ":")
 	p.mu.Lock()

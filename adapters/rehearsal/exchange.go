@@ -18,6 +18,7 @@ type Exchange struct {
 	N              int // from 1, over the life of the proxy
 	Label          string
 	Call           egress.Call // that it says it is of; zero: of none
+	Late           bool        // that call was over by then
 	At             time.Time
 	Took           time.Duration
 	Method         string
@@ -42,8 +43,8 @@ func (e Exchange) Mutates() bool {
 }
 
 // Unattributed reports whether the request came through the proxy and did not
-// say which call it is of.
-func (e Exchange) Unattributed() bool { return e.Call == egress.Call{} && !e.Direct }
+// say which call under way it is of.
+func (e Exchange) Unattributed() bool { return (e.Call == egress.Call{} || e.Late) && !e.Direct }
 
 // Place is the request without what differs from one try to the next: long
 // words and numbers of the path, and the query.
@@ -88,7 +89,7 @@ func (e Exchange) String() string {
 		what string
 	}{
 		{e.Injected != "", "spoiled: " + e.Injected}, {e.Forwarded, "the fake had it"}, {e.Direct, "around the proxy"},
-		{e.Refused, "host not in the manifest"}, {e.Unattributed(), "of no call"}, {e.Abandoned, "the plugin gave up"},
+		{e.Refused, "host not in the manifest"}, {e.Unattributed(), "of no call under way"}, {e.Abandoned, "the plugin gave up"},
 	} {
 		if n.is {
 			notes = append(notes, n.what)

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/carillonhq/carillon/adapters/egress"
 	"github.com/carillonhq/carillon/ports/social"
 )
 
@@ -36,7 +35,8 @@ type Proxy struct {
 	first   int // the number of the first in log, less one
 	label   string
 	rule    func(Exchange) *Action
-	calls   map[string]egress.Call // by token, while they last
+	calls   map[string]*ticket // by token
+	over    []string           // tokens of calls that are over, the oldest first
 	busy    int
 	idle    chan struct{} // closed while nothing is under way
 	watch   func(Exchange)
@@ -50,7 +50,7 @@ func newProxy(dir string, up Upstream) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{ca: ca, ended: make(chan struct{}), allowed: map[social.HostPattern]bool{}, calls: map[string]egress.Call{}, idle: make(chan struct{})}
+	p := &Proxy{ca: ca, ended: make(chan struct{}), allowed: map[social.HostPattern]bool{}, calls: map[string]*ticket{}, idle: make(chan struct{})}
 	close(p.idle)
 	if chosen, ok := up.(*remote); ok {
 		p.remote = chosen
@@ -174,8 +174,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // exchange handles one request that asks for r.Host.
-func (p *Proxy) exchange(w http.ResponseWriter, r *http.Request, direct bool, call egress.Call) {
-	e, rule := p.begin(r, direct, call)
+func (p *Proxy) exchange(w http.ResponseWriter, r *http.Request, direct bool, of *ticket) {
+	e, rule := p.begin(r, direct, of)
 	var act *Action
 	switch {
 	case !p.permits(r.Host):
@@ -191,7 +191,7 @@ func (p *Proxy) exchange(w http.ResponseWriter, r *http.Request, direct bool, ca
 	p.act(w, r, e, act)
 }
 
-func (p *Proxy) begin(r *http.Request, direct bool, call egress.Call) (*Exchange, func(Exchange) *Action) {
+func (p *Proxy) begin(r *http.Request, direct bool, of *ticket) (*Exchange, func(Exchange) *Action) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.busy++; p.busy == 1 {
@@ -202,7 +202,10 @@ func (p *Proxy) begin(r *http.Request, direct bool, call egress.Call) (*Exchange
 	}
 	e := &Exchange{
 		N: p.first + len(p.log) + 1, Label: p.label, At: time.Now(), Method: r.Method, Host: r.Host, Path: r.URL.RequestURI(),
-		RequestHeader: r.Header.Clone(), Direct: direct, Call: call,
+		RequestHeader: r.Header.Clone(), Direct: direct,
+	}
+	if of != nil {
+		e.Call, e.Late = of.Call, of.over
 	}
 	p.log = append(p.log, e)
 	return e, p.rule

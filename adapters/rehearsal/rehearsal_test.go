@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/carillonhq/carillon/adapters/egress"
 )
 
 type upstreamAt string
@@ -94,6 +96,33 @@ func TestEveryHostOfTheManifestIsTheFake(t *testing.T) {
 	}
 	if refused != 3 || direct != 1 {
 		t.Errorf("%d refused, %d direct", refused, direct)
+	}
+}
+
+func TestARequestAfterItsCallIsStillKnownAsThatCalls(t *testing.T) {
+	p, _ := through(t)
+	p.Allow("api.tern.example")
+	way, end := p.lend(egress.Call{Tenant: "mine"})
+	for _, late := range []bool{false, true} {
+		mark := p.Label("")
+		by, _ := url.Parse(way)
+		get(t, &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(by), DisableKeepAlives: true}}, "http://api.tern.example/posts")
+		for _, e := range p.Since(mark) {
+			if e.Call.Tenant != "mine" || e.Late != late || e.Unattributed() != late {
+				t.Errorf("late %t: %v of %q", late, e, e.Call.Tenant)
+			}
+		}
+		if len(p.Since(mark)) != 1 {
+			t.Errorf("late %t: %d requests", late, len(p.Since(mark)))
+		}
+		end()
+	}
+	for range maxOver {
+		_, end := p.lend(egress.Call{})
+		end()
+	}
+	if len(p.calls) != maxOver {
+		t.Errorf("%d calls are known, %d over", len(p.calls), maxOver)
 	}
 }
 

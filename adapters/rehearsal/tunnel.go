@@ -15,8 +15,6 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
-
-	"github.com/carillonhq/carillon/adapters/egress"
 )
 
 // caFile is what plugins are told to trust, in a folder of the stage's
@@ -124,7 +122,7 @@ func (p *Proxy) tunnel(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveInside speaks TLS and then HTTP on a tunnel's connection until it ends.
-func (p *Proxy) serveInside(conn net.Conn, name, host string, call egress.Call) {
+func (p *Proxy) serveInside(conn net.Conn, name, host string, of *ticket) {
 	secure := tls.Server(conn, &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return p.ca.of(name) },
@@ -134,7 +132,7 @@ func (p *Proxy) serveInside(conn net.Conn, name, host string, call egress.Call) 
 		ReadHeaderTimeout: time.Minute,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r.Host = host
-			p.exchange(w, r, false, call)
+			p.exchange(w, r, false, of)
 		}),
 		ConnState: func(_ net.Conn, st http.ConnState) {
 			if st == http.StateClosed || st == http.StateHijacked {
