@@ -8,6 +8,7 @@ import (
 
 	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
+	"github.com/carillonhq/carillon/tenants"
 )
 
 // tryRenew renews l's grant unless somebody else is at it (held is false). The
@@ -116,11 +117,7 @@ func (s *Service) keepRenewed(ctx context.Context, l *loan, fence int64, next se
 	if g.Sealed, err = s.seal(ctx, l.tenant, grantPlace(g.ID, g.Generation), next); err != nil {
 		return err
 	}
-	var stored bool
-	err = s.Store.Update(ctx, l.tenant, func(ctx context.Context, tx Tx) (err error) {
-		stored, err = tx.Renew(ctx, &g, fence)
-		return err
-	})
+	stored, err := s.persist(ctx, l.tenant, &g, fence)
 	if err != nil {
 		return err
 	}
@@ -129,6 +126,21 @@ func (s *Service) keepRenewed(ctx context.Context, l *loan, fence int64, next se
 	}
 	l.grant, l.secret = &g, next
 	return nil
+}
+
+// persist stores a renewed grant and reports whether it took its place. The old
+// refresh token may be used up by now, and then this answer is the only way
+// back in: while the database is away it is tried again, as long as ctx lasts.
+func (s *Service) persist(ctx context.Context, tenant tenants.ID, g *Grant, fence int64) (stored bool, err error) {
+	for {
+		err = s.Store.Update(ctx, tenant, func(ctx context.Context, tx Tx) (err error) {
+			stored, err = tx.Renew(ctx, g, fence)
+			return err
+		})
+		if !fault.Is(err, fault.Unavailable) || pause(ctx, waitStep) != nil {
+			return stored, err
+		}
+	}
 }
 
 // postpone gives the lease back after a failure. Only a typed refusal of the

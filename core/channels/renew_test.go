@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/carillonhq/carillon/core/channels"
+	"github.com/carillonhq/carillon/core/channels/channelstest"
+	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/ports/social"
 	"github.com/carillonhq/carillon/tenants"
 )
@@ -75,6 +77,48 @@ func TestAPluginsRenewalIsLaidOverTheOldOne(t *testing.T) {
 	if err := w.publish(c.Channels[0], false); kindOf(err) != social.Transient {
 		t.Errorf("an empty renewal: %v", err)
 	}
+}
+
+// A refresh token that works once is used up when the answer is there, so a
+// database that is away just then must not cost the sign-in.
+func TestARenewedTokenIsStoredOnceTheDatabaseIsBack(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err  error
+		want social.Kind
+	}{
+		"away":  {fault.New(fault.Unavailable, "database.unavailable", "Gone."), ""},
+		"wrong": {fault.New(fault.Internal, "test.wrong", "Wrong."), social.FaultOf(fault.New(fault.Internal, "test.wrong", "Wrong."), false).Kind},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := setup(t)
+			w.auth.life = time.Hour
+			ch := w.connected(w.who)
+			w.clock.pass(time.Hour)
+			w.Service = w.over(&away{Store: w.store, asked: w.auth.refreshes, times: 3, err: tc.err})
+			if err := w.publish(ch.ID, true); kindOf(err) != tc.want {
+				t.Fatalf("err = %v", err)
+			}
+			if tc.want == "" && (w.auth.refreshes() != 1 || w.net.last().Credential.AccessToken != canary+" access 1") {
+				t.Errorf("%d renewals, token %q", w.auth.refreshes(), w.net.last().Credential.AccessToken)
+			}
+		})
+	}
+}
+
+// away refuses the first changes after the platform was asked for a token.
+type away struct {
+	*channelstest.Store
+	asked func() int
+	times int
+	err   error
+}
+
+func (a *away) Update(ctx context.Context, t tenants.ID, fn func(context.Context, channels.Tx) error) error {
+	if a.asked() > 0 && a.times > 0 {
+		a.times--
+		return a.err
+	}
+	return a.Store.Update(ctx, t, fn)
 }
 
 func TestManyCallsRenewOnce(t *testing.T) {

@@ -59,9 +59,12 @@ func setup(t *testing.T) *world {
 }
 
 // another is a Service in another process.
-func (w *world) another() *channels.Service {
+func (w *world) another() *channels.Service { return w.over(w.store) }
+
+// over is a Service on what keeps channels.
+func (w *world) over(store channels.Store) *channels.Service {
 	return channels.New(channels.Deps{
-		Store: w.store, Plugins: plugins{w.net}, OAuth: w.auth, Sealer: channelstest.Sealer{},
+		Store: store, Plugins: plugins{w.net}, OAuth: w.auth, Sealer: channelstest.Sealer{},
 		Members: members{}, Authz: policy{}, Now: w.clock.now,
 	}, channels.Config{
 		CallbackURL: "https://carillon.example/api/v1/connections/callback", Origins: []string{"https://app.example"},
