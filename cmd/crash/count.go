@@ -52,28 +52,29 @@ func (v *verdict) judge(control bool) {
 // result is what one experiment showed. A segment is one object that has to be
 // on the network once.
 type result struct {
-	Posts      int            `json:"posts"`    // that the API acknowledged
-	Segments   int            `json:"segments"` // of those
-	Objects    int            `json:"objects"`  // that are on the network
-	Strange    int            `json:"strange"`  // of those, that nothing here asked for
-	Lost       int            `json:"lost"`
-	Duplicated int            `json:"duplicated"`
-	Disordered int            `json:"out_of_order"` // a part before, or not under, the one before it
-	Unsettled  int            `json:"unsettled"`    // posts still under way at the end
-	Flagged    int            `json:"flagged"`      // posts that a person is asked about
-	Failed     int            `json:"failed"`       // posts given up, which nothing here justifies
-	Refused    int            `json:"refused"`      // posts that the API would not take
-	Twice      int            `json:"written_twice"`
-	Kills      int            `json:"kills"`
-	ByKind     map[string]int `json:"kills_by_kind"`
-	AtPoints   map[string]int `json:"kills_at_points"`
-	Freezes    map[string]int `json:"freezes"`
-	Restarts   int            `json:"database_restarts"`
-	Fell       int            `json:"ended_by_themselves"`
-	Attempts   map[string]int `json:"attempts"` // by outcome
-	Evidence   map[string]int `json:"evidence"` // how segments are known to be live
-	Settle     percentiles    `json:"settle_s"` // from due to known
-	Quiet      float64        `json:"quiet_s"`  // from the last fault until all was settled
+	Posts       int            `json:"posts"`    // that the API acknowledged
+	Segments    int            `json:"segments"` // of those
+	Objects     int            `json:"objects"`  // that are on the network
+	Strange     int            `json:"strange"`  // of those, that nothing here asked for
+	Lost        int            `json:"lost"`
+	Duplicated  int            `json:"duplicated"`
+	Disordered  int            `json:"out_of_order"` // a part before, or not under, the one before it
+	Unsettled   int            `json:"unsettled"`    // posts still under way at the end
+	Flagged     int            `json:"flagged"`      // posts that a person is asked about
+	Failed      int            `json:"failed"`       // posts given up, which nothing here justifies
+	Refused     int            `json:"refused"`      // posts that the API would not take
+	Twice       int            `json:"written_twice"`
+	Kills       int            `json:"kills"`
+	ByKind      map[string]int `json:"kills_by_kind"`
+	AtPoints    map[string]int `json:"kills_at_points"`
+	Freezes     map[string]int `json:"freezes"`
+	Restarts    int            `json:"database_restarts"`
+	Fell        int            `json:"ended_by_themselves"`
+	Reconnected int            `json:"reconnected"` // accounts that a person had to sign in to again
+	Attempts    map[string]int `json:"attempts"`    // by outcome
+	Evidence    map[string]int `json:"evidence"`    // how segments are known to be live
+	Settle      percentiles    `json:"settle_s"`    // from due to known
+	Quiet       float64        `json:"quiet_s"`     // from the last fault until all was settled
 }
 
 type percentiles struct {

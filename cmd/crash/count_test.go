@@ -111,3 +111,18 @@ func TestTheVerdict(t *testing.T) {
 		})
 	}
 }
+
+// A refusal because a channel waits for a person is tried again; every other is final.
+func TestWhatIsRefusedForASignIn(t *testing.T) {
+	for body, want := range map[string]bool{
+		`{"code":"post.invalid","errors":[{"code":"oauth.invalid_grant"}]}`:                  true,
+		`{"code":"post.invalid","errors":[{"code":"text.too_long"},{"code":"auth.lapsed"}]}`: true,
+		`{"code":"post.invalid","errors":[{"code":"text.too_long"}]}`:                        false,
+		`{"code":"idempotency.answer_lost"}`:                                                 false,
+		`no problem`:                                                                         false,
+	} {
+		if got := signedOut([]byte(body)); got != want {
+			t.Errorf("%s: %v", body, got)
+		}
+	}
+}

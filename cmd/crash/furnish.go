@@ -27,6 +27,9 @@ const (
 	perTenant  = 3 // channels of a workspace
 )
 
+// authorPrefix makes an account's id of its handle, on the network.
+const authorPrefix = "acc_"
+
 // writer is the person who writes every post.
 var writer = identity.Registration{Email: "vera@crash.test", Name: "Vera Writer", Password: "seven bells at noon"}
 
@@ -62,7 +65,7 @@ func furnish(ctx context.Context, r *rig) (*stage, error) {
 			if err != nil {
 				return nil, fmt.Errorf("connect %s: %w", handle, err)
 			}
-			w.channels = append(w.channels, channel{ch, "acc_" + handle})
+			w.channels = append(w.channels, channel{ch, authorPrefix + handle})
 		}
 		s.tenants = append(s.tenants, w)
 	}

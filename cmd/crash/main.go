@@ -92,10 +92,13 @@ func run(ctx context.Context, p *place, e experiment) (result, error) {
 		return result{}, fmt.Errorf("furnish: %w", err)
 	}
 	watch := watchPosts(ctx, r)
+	mender := mend(ctx, stage)
 	trouble := begin(ctx, r, e)
 	written := write(ctx, stage, e)
 	trouble.end(ctx)
 	quiet := time.Now()
 	watch.settled(ctx, written, e.patience())
-	return count(ctx, r, e, written, watch, trouble, time.Since(quiet))
+	res, err := count(ctx, r, e, written, watch, trouble, time.Since(quiet))
+	res.Reconnected = mender.end()
+	return res, err
 }

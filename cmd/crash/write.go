@@ -26,6 +26,7 @@ type written struct {
 	ahead    time.Duration
 	id       string
 	version  int
+	turned   int    // how often it was turned away for a channel that waits for a person
 	promised bool   // the API acknowledged that it is to go out
 	refusal  string // why not
 }
@@ -180,7 +181,7 @@ func (s *stage) send(ctx context.Context, w *written) (*http.Response, []byte, e
 	if err != nil {
 		return nil, nil, err
 	}
-	key, match := fmt.Sprintf("send-%s-%s", w.name, w.ahead), fmt.Sprintf(`"v%d"`, w.version)
+	key, match := fmt.Sprintf("send-%s-%s-%d", w.name, w.ahead, w.turned), fmt.Sprintf(`"v%d"`, w.version)
 	var res *http.Response
 	var body []byte
 	w.due = time.Now()
@@ -197,6 +198,10 @@ func (s *stage) send(ctx context.Context, w *written) (*http.Response, []byte, e
 			return nil, nil, err
 		}
 		res, body = planned.HTTPResponse, planned.Body
+	}
+	if signedOut(body) { // the refusal is kept with its key
+		w.turned++
+		return nil, nil, person.Said(res, body)
 	}
 	switch code(body) {
 	case "schedule.past": // it was never applied, and its time has passed meanwhile
