@@ -42,6 +42,32 @@ func TestEveryReasonIsRegistered(t *testing.T) {
 	}
 }
 
+// A reason that is neither a slug nor a class is in no registry: clients could
+// not tell it apart, and its page is nowhere.
+func TestEveryFaultHasASlugForAReason(t *testing.T) {
+	seen := 0
+	inspect(t, "../..", func(fset *token.FileSet, n ast.Node) {
+		call, ok := n.(*ast.CallExpr)
+		if !ok || len(call.Args) < 3 {
+			return
+		}
+		made, ok := call.Fun.(*ast.SelectorExpr)
+		if !ok || made.Sel.Name != "New" && made.Sel.Name != "Fail" {
+			return
+		}
+		if from, ok := made.X.(*ast.Ident); !ok || from.Name != "fault" && from.Name != "social" {
+			return
+		}
+		seen++
+		if slug := text(call.Args[1]); slug != "" && !slugLike.MatchString(slug) && !slices.Contains(fault.Codes(), fault.Code(slug)) {
+			t.Errorf("%s: the reason %q is no slug such as post.stale", fset.Position(call.Pos()), slug)
+		}
+	})
+	if seen < 100 {
+		t.Errorf("only %d faults found", seen)
+	}
+}
+
 // What the contract and its examples call a code is one.
 func TestEveryCodeInTheContractIsRegistered(t *testing.T) {
 	found := regexp.MustCompile(`(?:\b[45]\d\d |slug, such as .|\\?"(?:code|reason)\\?": ?\\?")([a-z_]+\.[a-z_]+)`).FindAllStringSubmatch(string(contractJSON), -1)
@@ -77,6 +103,27 @@ var (
 // followed by a sentence, in a call or a literal; and what is set as Reason.
 func reasons(t *testing.T, root string) map[string]code {
 	found := map[string]code{}
+	inspect(t, root, func(_ *token.FileSet, n ast.Node) {
+		switch n := n.(type) {
+		case *ast.CallExpr:
+			pairs(found, n.Args)
+		case *ast.AssignStmt: // c.Reason, c.Remedy = "slug", "A sentence."
+			pairs(found, n.Rhs)
+		case *ast.CompositeLit:
+			pairs(found, n.Elts)
+			keyed(found, n.Elts)
+		}
+	})
+	if len(found) == 0 {
+		t.Fatal("no reasons")
+	}
+	return found
+}
+
+// inspect shows see every node of the program's own source: no tests, no fakes,
+// nothing generated.
+func inspect(t *testing.T, root string, see func(*token.FileSet, ast.Node)) {
+	fset := token.NewFileSet()
 	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -91,28 +138,16 @@ func reasons(t *testing.T, root string) map[string]code {
 		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, ".gen.go") || strings.HasSuffix(name, ".pb.go") {
 			return nil
 		}
-		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		f, err := parser.ParseFile(fset, file, nil, 0)
 		if err != nil {
 			return err
 		}
-		ast.Inspect(f, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.CallExpr:
-				pairs(found, n.Args)
-			case *ast.AssignStmt: // c.Reason, c.Remedy = "slug", "A sentence."
-				pairs(found, n.Rhs)
-			case *ast.CompositeLit:
-				pairs(found, n.Elts)
-				keyed(found, n.Elts)
-			}
-			return true
-		})
+		ast.Inspect(f, func(n ast.Node) bool { see(fset, n); return true })
 		return nil
 	})
-	if err != nil || len(found) == 0 {
-		t.Fatalf("%d reasons: %v", len(found), err)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return found
 }
 
 // pairs finds a slug followed by a sentence.

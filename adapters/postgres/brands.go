@@ -9,6 +9,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/carillonhq/carillon/adapters/jobs"
+	"github.com/carillonhq/carillon/ports/fault"
 	"github.com/carillonhq/carillon/tenants"
 	"github.com/carillonhq/carillon/tenants/audit"
 	"github.com/carillonhq/carillon/tenants/branding"
@@ -71,14 +72,14 @@ func (s brandStore) Save(ctx context.Context, tenant tenants.ID, b *branding.Bra
 		}
 		if b.Version == 0 {
 			res, err := tx.NewInsert().Model(r).On("conflict do nothing").Exec(ctx)
-			if err := hit(res, err, stale); err != nil {
+			if err := hit(res, err, staleBrand); err != nil {
 				return err
 			}
 			return tx.Record(ctx, e)
 		}
 		res, err := tx.change(r).Column("product", "support", "accent", "surface", "ink", "logo", "favicon", "sender_name", "sender", "reply_to", "version", "updated_at").
 			Where("version = ?", b.Version).Exec(ctx)
-		if err := hit(res, err, stale); err != nil {
+		if err := hit(res, err, staleBrand); err != nil {
 			return err
 		}
 		return tx.Record(ctx, e)
@@ -122,4 +123,8 @@ func (s brandStore) Picture(ctx context.Context, host tenants.ID, address string
 		}
 	}
 	return "", nil, branding.NoPicture()
+}
+
+func staleBrand() *fault.Error {
+	return fault.New(fault.Conflict, "brand.stale", "Someone else changed this brand. Reload it and try again.")
 }

@@ -128,7 +128,7 @@ func (tx domainTx) Save(ctx context.Context, d *domains.Domain) error {
 	} else {
 		res, err := tx.change(r).Column("state", "canonical", "problem", "checked_at", "proven_at", "lost_at", "due_at", "version", "updated_at").
 			Where("id = ?", r.ID).Where("version = ?", d.Version).Exec(ctx)
-		if err := hit(res, err, stale); err != nil {
+		if err := hit(res, err, staleDomain); err != nil {
 			return err
 		}
 	}
@@ -150,4 +150,8 @@ func (tx domainTx) Tell(ctx context.Context, d *domains.Domain, t domains.Turn) 
 
 func missingDomain() *fault.Error {
 	return fault.New(fault.NotFound, "domain.not_found", "There is no such host.")
+}
+
+func staleDomain() *fault.Error {
+	return fault.New(fault.Conflict, "domain.stale", "Someone else changed this host. Reload it and try again.")
 }

@@ -92,7 +92,7 @@ func (tx registryTx) SaveAccess(ctx context.Context, a *registry.Access) error {
 	} else {
 		res, err := tx.change(r).Column("state", "until", "decided_by", "decided_at", "version").
 			Where("id = ?", r.ID).Where("version = ?", a.Version).Exec(ctx)
-		if err := hit(res, err, stale); err != nil {
+		if err := hit(res, err, staleAccess); err != nil {
 			return err
 		}
 	}
@@ -170,4 +170,8 @@ func (s registryStore) Received(ctx context.Context, parent tenants.ID, before r
 
 func missingAccess() *fault.Error {
 	return fault.New(fault.NotFound, "access.not_found", "There is no such grant of access.")
+}
+
+func staleAccess() *fault.Error {
+	return fault.New(fault.Conflict, "access.stale", "Someone else changed this grant of access. Reload it and try again.")
 }

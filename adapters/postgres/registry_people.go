@@ -107,7 +107,7 @@ func (tx registryTx) SaveInvitation(ctx context.Context, i *registry.Invitation)
 	} else {
 		res, err := tx.change(r).ExcludeColumn("id", "created_at").
 			Where("id = ?", r.ID).Where("version = ?", i.Version).Exec(ctx)
-		if err := hit(res, err, stale); err != nil {
+		if err := hit(res, err, staleInvitation); err != nil {
 			return err
 		}
 	}
@@ -175,4 +175,8 @@ func missingInvitation() *fault.Error {
 
 func missingOffer() *fault.Error {
 	return fault.New(fault.NotFound, "ownership.not_found", "Nobody was offered this tenant.")
+}
+
+func staleInvitation() *fault.Error {
+	return fault.New(fault.Conflict, "invitation.stale", "Someone else changed this invitation. Reload it and try again.")
 }

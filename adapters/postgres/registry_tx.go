@@ -32,7 +32,7 @@ func (tx registryTx) SaveTenant(ctx context.Context, t *registry.Tenant) error {
 	r.Version++
 	res, err := tx.change(r).Column("name", "settings", "paused", "paused_reason", "version", "updated_at").
 		Where("version = ?", t.Version).Exec(ctx)
-	if err := hit(res, err, stale); err != nil {
+	if err := hit(res, err, staleTenant); err != nil {
 		return err
 	}
 	t.Version++
@@ -101,7 +101,7 @@ func (tx registryTx) SaveMember(ctx context.Context, m *registry.Member) error {
 	} else {
 		res, err := tx.change(r).Column("role", "granted_by", "version", "updated_at").
 			Where("user_id = ?", r.UserID).Where("version = ?", m.Version).Exec(ctx)
-		if err := hit(res, err, stale); err != nil {
+		if err := hit(res, err, staleMember); err != nil {
 			return err
 		}
 	}
@@ -174,7 +174,7 @@ func (tx registryTx) SaveRole(ctx context.Context, role *registry.Role) error {
 	} else {
 		res, err := tx.change(r).Column("title", "actions", "version", "updated_at").
 			Where("name = ?", r.Name).Where("version = ?", role.Version).Exec(ctx)
-		if err := hit(res, err, stale); err != nil {
+		if err := hit(res, err, staleRole); err != nil {
 			return err
 		}
 	}
@@ -194,8 +194,16 @@ func missingRole() *fault.Error {
 	return fault.New(fault.NotFound, "role.not_found", "There is no such role.")
 }
 
-func stale() *fault.Error {
-	return fault.New(fault.Conflict, "stale", "Someone else changed this. Reload it and try again.")
+func staleTenant() *fault.Error {
+	return fault.New(fault.Conflict, "tenant.stale", "Someone else changed this tenant. Reload it and try again.")
+}
+
+func staleMember() *fault.Error {
+	return fault.New(fault.Conflict, "member.stale", "Someone else changed this member. Reload it and try again.")
+}
+
+func staleRole() *fault.Error {
+	return fault.New(fault.Conflict, "role.stale", "Someone else changed this role. Reload it and try again.")
 }
 
 // one turns "no rows" into what is missing.

@@ -32,7 +32,7 @@ func TestColleaguesAreAdded(t *testing.T) {
 		want string
 	}{
 		"of the agency":                         {shop, ann.User, ""},
-		"here already":                          {shop, manager.User, "stale"},
+		"here already":                          {shop, manager.User, "member.stale"},
 		"of another workspace":                  {shop, stranger, "user.not_found"},
 		"nobody":                                {shop, person(), "user.not_found"},
 		"of the agency, by one who is not":      {w.resolve(t, manager.User, w.shop), bob.User, "user.not_found"},

@@ -119,7 +119,7 @@ func TestRoles(t *testing.T) {
 		"nothing":                {owner, "d", "D", nil, "role.actions"},
 		"a name of its own kind": {owner, "Custom Role", "E", []tenants.Action{"post.create"}, "role.name"},
 		"no title":               {owner, "f", " ", []tenants.Action{"post.create"}, "role.title"},
-		"the same again":         {admin, "taken", "G", []tenants.Action{"post.create"}, "stale"},
+		"the same again":         {admin, "taken", "G", []tenants.Action{"post.create"}, "role.stale"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tc.slug == "taken" {

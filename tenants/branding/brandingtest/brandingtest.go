@@ -52,7 +52,7 @@ func (s *Store) Save(_ context.Context, tenant tenants.ID, b *branding.Brand, go
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.brands[tenant].Version != b.Version {
-		return fault.New(fault.Conflict, "stale", "Someone else changed this.")
+		return fault.New(fault.Conflict, "brand.stale", "Someone else changed this.")
 	}
 	b.Version++
 	if s.brands == nil {

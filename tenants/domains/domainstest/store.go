@@ -135,7 +135,7 @@ func (t *tx) Save(_ context.Context, d *domains.Domain) error {
 		return err
 	}
 	if t.mine[d.ID].Version != d.Version {
-		return fault.New(fault.Conflict, "stale", "Someone else changed this.")
+		return fault.New(fault.Conflict, "domain.stale", "Someone else changed this.")
 	}
 	for _, o := range t.mine {
 		if o.Canonical && d.Canonical && o.ID != d.ID {

@@ -203,7 +203,7 @@ func (tx *memTx) SaveInvitation(ctx context.Context, i *registry.Invitation) err
 		return err
 	}
 	if tx.invited[i.ID].Version != i.Version {
-		return stale()
+		return stale("invitation")
 	}
 	if open, err := tx.OpenInvitation(ctx, i.Email); err == nil && open.ID != i.ID && i.State == registry.InvitationPending {
 		return fault.New(fault.Conflict, "invitation.exists", "There is one.")
@@ -249,7 +249,7 @@ func (tx *memTx) SaveAccess(_ context.Context, a *registry.Access) error {
 		return err
 	}
 	if tx.access[a.ID].Version != a.Version {
-		return stale()
+		return stale("access")
 	}
 	a.Version++
 	tx.access[a.ID] = *a

@@ -33,7 +33,7 @@ func (tx *memTx) SaveTenant(_ context.Context, t *registry.Tenant) error {
 		return err
 	}
 	if t.Version != tx.tenant.Version {
-		return stale()
+		return stale("tenant")
 	}
 	t.Version++
 	now := tx.tenant
@@ -73,7 +73,7 @@ func (tx *memTx) Owners(context.Context) (all []tenants.UserID, _ error) {
 
 func (tx *memTx) SaveMember(_ context.Context, m *registry.Member) error {
 	if tx.members[m.User].Version != m.Version {
-		return stale()
+		return stale("member")
 	}
 	m.Version++
 	tx.members[m.User] = *m
@@ -114,7 +114,7 @@ func (tx *memTx) SaveRole(_ context.Context, r *registry.Role) error {
 		return err
 	}
 	if tx.roles[r.Name].Version != r.Version {
-		return stale()
+		return stale("role")
 	}
 	r.Version++
 	tx.roles[r.Name] = *r
@@ -125,4 +125,6 @@ func missing(what string) error {
 	return fault.New(fault.NotFound, what+".not_found", "There is no such %s.", what)
 }
 
-func stale() error { return fault.New(fault.Conflict, "stale", "Someone else was faster.") }
+func stale(what string) error {
+	return fault.New(fault.Conflict, what+".stale", "Someone else was faster.")
+}
